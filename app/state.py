@@ -1,0 +1,30 @@
+"""Keys of the page's state, and the moves that change it. What has a key here is in the URL."""
+
+import streamlit as st
+
+STEP, BLOCK, HEAD, SLOT, VIEW, QUESTION = "step", "block", "head", "slot", "view", "question"
+OWN = "own"  # URL key of a pasted story; written by hand, bound to no widget
+URL = {"bind": "query-params"}  # widgets with this keep their value in the address
+
+
+def move_step(by: int, n_steps: int) -> None:
+    """Go ``by`` sentences on, staying inside the story."""
+    st.session_state[STEP] = min(max(st.session_state.get(STEP, n_steps) + by, 0), n_steps)
+
+
+def keep_inside(key: str, low: int, high: int) -> None:
+    """Bring a number of the state back into its range, e.g. after a change of story."""
+    value = st.session_state.get(key)
+    if isinstance(value, int) and not low <= value <= high:
+        st.session_state[key] = min(max(value, low), high)
+
+
+def choose_clicked(chart: str, *, column: str | None = None, row: str | None = None, offset: int = 0) -> None:
+    """Put the clicked cell of a chart into the state: its column, its row (counted from ``offset``), or both."""
+    points = st.session_state[chart]["selection"]["points"]
+    if not points:
+        return
+    if column is not None:
+        st.session_state[column] = int(points[0]["x"]) + offset
+    if row is not None:
+        st.session_state[row] = int(points[0]["y"]) + offset

@@ -1,0 +1,23 @@
+"""LM2: a decoder-only Transformer with a memory bank that can be watched and edited.
+
+Names are loaded when they are first used, so that opening a trace or asking for help imports no torch.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "LM2Config": "config",
+    "LM2ForCausalLM": "model",
+    "LM2Output": "model",
+    "Trace": "trace",
+    "capture": "capture",
+}
+
+__all__ = ["LM2Config", "LM2ForCausalLM", "LM2Output", "Trace", "capture"]  # noqa: F822
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'lm2core' has no attribute {name!r}; it has: {', '.join(__all__)}")
+    return getattr(import_module(f"lm2core.{_HOME[name]}"), name)

@@ -1,0 +1,113 @@
+"""Read and write the bAbI file format: ``N sentence`` or ``N question<TAB>answer<TAB>supporting lines``.
+
+Source: bAbI tasks v1.2, Weston et al. 2015, arXiv:1502.05698. Lines of a story are numbered from 1; a number
+that is not larger than the one before starts a new story.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lm2core.babi.tasks import Question, Story
+from lm2core.files import write_whole
+
+
+@dataclass(frozen=True, slots=True)
+class TextStory:
+    """A story as a file tells it: sentences, and questions whose support counts sentences from 0."""
+
+    sentences: tuple[str, ...]
+    questions: tuple[Question, ...]
+
+
+def read_babi(path: str | Path) -> list[TextStory]:
+    """Stories of a bAbI file.
+
+    Raises
+    ------
+    ValueError
+        Naming file and line, when a line has no number, a question has no answer or its support is not an
+        earlier sentence, or when there is no question at all.
+    """
+    stories: list[TextStory] = []
+    sentence_at: dict[int, int] = {}  # line number -> index of the sentence, of the story being read
+    sentences: list[str] = []
+    questions: list[Question] = []
+    last_number = 0
+    for line_number, line in enumerate(_lines(path), start=1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {line_number}"
+        head, _, rest = line.strip().partition(" ")
+        if not head.isdecimal() or not rest:
+            raise ValueError(f"{where}: expected 'NUMBER text', got {line.strip()[:60]!r}")
+        number = int(head)
+        if number <= last_number:
+            stories.append(TextStory(tuple(sentences), tuple(questions)))
+            sentence_at, sentences, questions = {}, [], []
+        last_number = number
+        if "\t" in rest:
+            questions.append(_question(rest, sentence_at, len(sentences), where))
+        elif rest.rstrip().endswith("?"):
+            raise ValueError(f"{where}: a question needs TAB answer TAB support, got {rest[:60]!r}")
+        else:
+            sentence_at[number] = len(sentences)
+            sentences.append(rest.strip())
+    stories.append(TextStory(tuple(sentences), tuple(questions)))
+    if not any(story.questions for story in stories):
+        raise ValueError(f"{path}: no question in it; a bAbI file has lines 'N question<TAB>answer<TAB>M'")
+    return stories
+
+
+def read_sentences(path: str | Path) -> tuple[str, ...]:
+    """Sentences of a plain text file, one a line; blank lines are skipped.
+
+    Raises
+    ------
+    ValueError
+        When the file cannot be read or holds no sentence.
+    """
+    sentences = tuple(line.strip() for line in _lines(path) if line.strip())
+    if not sentences:
+        raise ValueError(f"{path}: the story is empty; write one sentence a line")
+    return sentences
+
+
+def write_babi(path: str | Path, stories: Iterable[Story | TextStory]) -> None:
+    """Write stories as a bAbI file, whole or not at all."""
+    write_whole(path, "".join(f"{line}\n" for story in stories for line in _story_lines(story)))
+
+
+def _lines(path: str | Path) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a text file ({error.reason} at byte {error.start})") from None
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}; name a text file") from None
+
+
+def _question(rest: str, sentence_at: dict[int, int], n_statements: int, where: str) -> Question:
+    text, answer, *support = (part.strip() for part in rest.split("\t"))
+    if not text or not answer:
+        raise ValueError(f"{where}: a question needs a text and an answer, got {rest[:60]!r}")
+    numbers = support[0].split() if support else []
+    unknown = [n for n in numbers if not n.isdecimal() or int(n) not in sentence_at]
+    if unknown:
+        raise ValueError(f"{where}: supporting line {unknown[0]} is not an earlier sentence of the story")
+    return Question(text, answer, tuple(sentence_at[int(n)] for n in numbers), n_statements)
+
+
+def _story_lines(story: Story | TextStory) -> Iterable[str]:
+    number, line_of = 0, {}
+    questions = sorted(story.questions, key=lambda q: q.n_statements)
+    for i in range(len(story.sentences) + 1):
+        while questions and questions[0].n_statements == i:
+            question = questions.pop(0)
+            number += 1
+            support = " ".join(str(line_of[s]) for s in question.support)
+            yield f"{number} {question.text} \t{question.answer}\t{support}"
+        if i < len(story.sentences):
+            number += 1
+            line_of[i] = number
+            yield f"{number} {story.sentences[i]}"

@@ -1,0 +1,74 @@
+"""Find and open checkpoints: a shipped model by name, a folder, or a Hugging Face id."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lm2core.answers import Reader
+
+SHIPPED = Path(__file__).parent / "pretrained"
+
+
+def shipped_models() -> list[str]:
+    """Names of the models that come with the package."""
+    return sorted(folder.name for folder in SHIPPED.iterdir() if (folder / "config.json").is_file())
+
+
+def load_reader(checkpoint: str) -> "Reader":
+    """Open model and tokenizer of ``checkpoint``. Weights are read with safetensors only; no code is run.
+
+    Raises
+    ------
+    ValueError
+        When there is no such checkpoint, or it is not a whole LM2 (says what is missing or unexpected).
+    """
+    folder = SHIPPED / checkpoint
+    if not (folder / "config.json").is_file():
+        folder = Path(checkpoint)
+    if folder.is_dir():
+        return _load(checkpoint, _checked_folder(folder))
+    if checkpoint.count("/") != 1 or checkpoint.startswith((".", "/")):
+        raise ValueError(
+            f"no checkpoint {checkpoint!r}; give a folder, a Hugging Face id (owner/name), or one of: "
+            f"{', '.join(shipped_models())}"
+        )
+    return _load(checkpoint, checkpoint)
+
+
+def _checked_folder(folder: Path) -> str:
+    """The folder as text, if its config says LM2 and its weights are safetensors."""
+    config = folder / "config.json"
+    if not config.is_file():
+        raise ValueError(f"{folder} has no config.json; give a folder that 'lm2 train' or save_pretrained wrote")
+    try:
+        kind = json.loads(config.read_text(encoding="utf-8")).get("model_type")
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{config} is not a readable config ({error}); copy the checkpoint again") from None
+    if kind != "lm2":
+        raise ValueError(f"{folder} holds a {kind!r} model, not an 'lm2'; give a folder that 'lm2 train' wrote")
+    if not any(folder.glob("*.safetensors")):
+        raise ValueError(f"{folder} has no *.safetensors weights; pickled weights are not opened")
+    return str(folder)
+
+
+def _load(name: str, source: str) -> "Reader":
+    from safetensors import SafetensorError
+    from transformers import AutoTokenizer
+    from transformers.utils import logging
+
+    from lm2core.answers import Reader
+    from lm2core.model import LM2ForCausalLM
+
+    logging.disable_progress_bar()
+    try:
+        model, report = LM2ForCausalLM.from_pretrained(source, use_safetensors=True, output_loading_info=True)
+        tokenizer = AutoTokenizer.from_pretrained(source)
+    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(f"cannot open checkpoint {name}: {reason}; copy it again or name another") from None
+    wrong = {kind: sorted(map(str, report[f"{kind}_keys"])) for kind in ("missing", "unexpected", "mismatched")}
+    if any(wrong.values()):
+        what = "; ".join(f"{kind}: {', '.join(keys[:4])}" for kind, keys in wrong.items() if keys)
+        raise ValueError(f"{name} is not a whole LM2 checkpoint ({what}); copy it again or name another")
+    return Reader(name, model.eval(), tokenizer)

@@ -1,0 +1,106 @@
+"""LM2Config: the sizes and choices of one LM2, checked when it is made.
+
+Source: Kang et al. 2025, "LM2: Large Memory Models", arXiv:2502.06049, sections 2 and 3. Everything a
+Llama has keeps the name it has there, so a Llama checkpoint's config is a valid start.
+"""
+
+from dataclasses import fields
+from typing import Any
+
+from transformers import LlamaConfig
+
+ROUTINGS = ("content", "positional")
+CANDIDATES = ("token", "memory")
+
+
+class LM2Config(LlamaConfig):
+    """Llama's config plus the memory bank.
+
+    Parameters
+    ----------
+    memory_slots : int
+        N, rows of the bank. Slot width is ``hidden_size``.
+    memory_heads : int
+        Heads of the memory read; must divide ``hidden_size``.
+    memory_layers : list of int or None
+        Blocks that read and write the bank (the paper's block ablation, section 4.3). None: all.
+    memory_top_k : int or None
+        Slots a token may read, the rest masked and the kept renormalised. None: all.
+    routing : "content" or "positional"
+        Who writes where. "content": each token spreads its write over slots by a softmax.
+        "positional": row t of the bank belongs to token t, as in the paper (needs T = N).
+    candidate : "token" or "memory"
+        What is written. "token": ``tanh(x W_c + read)``. "memory": ``tanh(read)``, the paper's eq. 6.
+    segment_length : int
+        Tokens a text without given boundaries is cut into; self-attention sees one segment.
+
+    Raises
+    ------
+    ValueError
+        For shapes that cannot work and for unknown keys, in one sentence.
+    """
+
+    model_type = "lm2"
+
+    vocab_size: int = 64
+    hidden_size: int = 64
+    intermediate_size: int = 128
+    num_hidden_layers: int = 4
+    num_attention_heads: int = 4
+    max_position_embeddings: int = 2048
+    use_cache: bool = False
+    bos_token_id: int | None = None
+    eos_token_id: int | list[int] | None = None
+
+    memory_slots: int = 24
+    memory_heads: int = 4
+    memory_layers: list[int] | None = None
+    memory_top_k: int | None = None
+    routing: str = "content"
+    candidate: str = "token"
+    segment_length: int = 128
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        """Fill Llama's derived fields, then refuse what cannot work."""
+        super().__post_init__(**kwargs)
+        self._check_memory()
+
+    @property
+    def memory_blocks(self) -> tuple[int, ...]:
+        """Indices of the blocks that have memory, ascending."""
+        if self.memory_layers is None:
+            return tuple(range(self.num_hidden_layers))
+        return tuple(sorted(self.memory_layers))
+
+    def _check_memory(self) -> None:
+        for name in ("memory_slots", "memory_heads", "segment_length", "hidden_size", "num_hidden_layers"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        for name in ("num_attention_heads", "memory_heads"):
+            if self.hidden_size % getattr(self, name):
+                raise ValueError(
+                    f"{name}={getattr(self, name)} must divide hidden_size={self.hidden_size}"
+                )
+        if self.memory_top_k is not None and not 1 <= self.memory_top_k <= self.memory_slots:
+            raise ValueError(
+                f"memory_top_k={self.memory_top_k} must be between 1 and memory_slots={self.memory_slots}"
+            )
+        for name, allowed in (("routing", ROUTINGS), ("candidate", CANDIDATES)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name}={getattr(self, name)!r} must be one of {', '.join(allowed)}")
+        unknown = set(self.memory_blocks) - set(range(self.num_hidden_layers))
+        if unknown or len(set(self.memory_blocks)) != len(self.memory_blocks):
+            raise ValueError(
+                f"memory_layers={self.memory_layers} must name blocks 0..{self.num_hidden_layers - 1}, "
+                "each once"
+            )
+        if self.routing == "positional" and self.segment_length != self.memory_slots:
+            raise ValueError(
+                f"positional routing pairs slot t with token t, so segment_length={self.segment_length} "
+                f"must equal memory_slots={self.memory_slots}"
+            )
+
+
+def babi_tiny(*, vocab_size: int) -> LM2Config:
+    """The model that ships for bAbI qa1 to qa3: one sentence is one segment."""
+    return LM2Config(vocab_size=vocab_size, pad_token_id=0)

@@ -1,0 +1,58 @@
+"""A curriculum: stages of training data, each left once it is mastered."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lm2core.data import Stage
+from lm2core.files import write_whole
+
+MASTERY = 0.90  # running accuracy every task of a stage must reach
+MIN_WEIGHT = 0.02  # of a task that is always right: it is still asked about
+MIN_STEPS = 60  # optimizer steps a stage lasts at least, so that the running accuracy is about it
+SMOOTHING = 0.95  # of the running accuracy: it looks back about 20 steps
+
+
+@dataclass
+class Curriculum:
+    """Where training stands among its stages. The running accuracies are fractions in [0, 1]."""
+
+    stages: Sequence[Stage]
+    index: int = 0
+    steps_in_stage: int = 0
+    accuracy: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def stage(self) -> Stage:
+        """The stage now."""
+        return self.stages[self.index]
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """How often each task of the stage is asked about: in proportion to its errors."""
+        return {task: max(MIN_WEIGHT, 1 - self.accuracy.get(task, 0.0)) for task in self.stage.tasks}
+
+    def record(self, accuracy: Mapping[str, float]) -> None:
+        """Take in one step's accuracy per task and go on to the next stage when this one is mastered."""
+        for task, value in accuracy.items():
+            smooth = SMOOTHING * self.accuracy.get(task, 0.0) + (1 - SMOOTHING) * value
+            self.accuracy[task] = smooth
+        self.steps_in_stage += 1
+        mastered = all(self.accuracy.get(task, 0.0) >= MASTERY for task in self.stage.tasks)
+        if mastered and self.steps_in_stage >= MIN_STEPS and self.index + 1 < len(self.stages):
+            self.index += 1
+            self.steps_in_stage = 0
+
+    def save(self, path: Path) -> None:
+        """Write where training stands as JSON."""
+        state = {"index": self.index, "steps_in_stage": self.steps_in_stage, "accuracy": self.accuracy}
+        write_whole(path, json.dumps(state))
+
+    def restore(self, path: Path) -> None:
+        """Continue from what ``save`` wrote."""
+        state = json.loads(path.read_text(encoding="utf-8"))
+        if state["index"] >= len(self.stages):
+            raise ValueError(f"{path}: stage {state['index']} of {len(self.stages)}; resume with the tasks it began with")
+        self.index, self.steps_in_stage = state["index"], state["steps_in_stage"]
+        self.accuracy = state["accuracy"]

@@ -1,0 +1,130 @@
+"""Training batches of fresh bAbI stories, with questions asked at many points of each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from random import Random
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from lm2core.babi.tasks import TASKS, Question, draw_question, get_task, say
+from lm2core.babi.world import ACTORS, OBJECTS, PLACES, VERBS, World
+
+ASK_WINDOW = 10  # statements; twice what the tasks ask about, so that a question may come late
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of a curriculum.
+
+    tasks : whose stories are told and whose questions are asked
+    n_sentences : sentences of a story the gradient runs through
+    n_before : up to this many sentences come before them and are only read
+    """
+
+    tasks: tuple[str, ...]
+    n_sentences: int
+    n_before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoryBatch:
+    """Stories of equal length and a flat list of questions about them.
+
+    before_ids : (B,S0,T) sentences read without gradient; S0 may be 0
+    story_ids : (B,S,T) sentences, 0 is padding
+    question_ids : (Q,T') questions, 0 is padding
+    story, segment : (Q,) which story, and after which of its S sentences, the question is asked
+    answer_ids : (Q,)
+    tasks : Q names
+    """
+
+    before_ids: Tensor
+    story_ids: Tensor
+    question_ids: Tensor
+    story: Tensor
+    segment: Tensor
+    answer_ids: Tensor
+    tasks: tuple[str, ...]
+
+    def to(self, device: torch.device) -> "StoryBatch":
+        """The same batch on another device."""
+        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "tasks"}
+        return StoryBatch(**moved, tasks=self.tasks)
+
+
+def babi_words() -> set[str]:
+    """Every word of qa1, qa2 and qa3, answers and punctuation included."""
+    phrases = ["where is was the before there", ". ?", *ACTORS, *PLACES, *OBJECTS]
+    phrases += [verb for verbs in VERBS.values() for verb in verbs]
+    return {word for phrase in phrases for word in phrase.lower().split()}
+
+
+class StorySource:
+    """Draws batches; batch ``index`` of seed ``seed`` is always the same.
+
+    Parameters
+    ----------
+    n_stories : int
+        B, stories in a batch.
+    questions_per_sentence : float
+        Q = B * n_sentences * this, whatever the stories allow to be asked.
+    """
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, *, n_stories: int, questions_per_sentence: float, seed: int
+    ) -> None:
+        self._encode = lru_cache(maxsize=None)(
+            lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]
+        )
+        self._n_stories, self._density, self._seed = n_stories, questions_per_sentence, seed
+
+    def batch(self, index: int, stage: Stage, weights: Mapping[str, float]) -> StoryBatch:
+        """The batch number ``index``, drawn for ``stage``; tasks are asked about in proportion to ``weights``."""
+        rng = Random(f"{self._seed}/{index}")
+        n_before = rng.randint(0, stage.n_before)
+        stories, asked = [], []
+        for b in range(self._n_stories):
+            sentences, questions = self._story(stage, n_before, weights, rng)
+            stories.append(sentences)
+            asked += [(b, task, question) for task, question in questions]
+        ids = self._pad([sentence for story in stories for sentence in story])
+        ids = ids.unflatten(0, (self._n_stories, -1))
+        return StoryBatch(
+            before_ids=ids[:, :n_before],
+            story_ids=ids[:, n_before:],
+            question_ids=self._pad([question.text for _, _, question in asked]),
+            story=torch.tensor([b for b, _, _ in asked]),
+            segment=torch.tensor([q.n_statements - 1 - n_before for _, _, q in asked]),
+            answer_ids=torch.tensor([self._encode(q.answer)[0] for _, _, q in asked]),
+            tasks=tuple(task for _, task, _ in asked),
+        )
+
+    def _story(
+        self, stage: Stage, n_before: int, weights: Mapping[str, float], rng: Random
+    ) -> tuple[list[str], list[tuple[str, Question]]]:
+        """Sentences of one story, and questions asked about the part after ``n_before``."""
+        world_task = get_task(rng.choices(stage.tasks, [weights[name] for name in stage.tasks])[0])
+        world, history, sentences = World(rng), [], []
+        possible: dict[str, list[Question]] = {}
+        for i in range(n_before + stage.n_sentences):
+            history.append(world.act(world_task.actions))
+            sentences.append(say(history[-1], world_task, rng))
+            for name in stage.tasks if i >= n_before else ():
+                question = draw_question(TASKS[name], history, rng, window=ASK_WINDOW)
+                if question is not None:
+                    possible.setdefault(name, []).append(question)
+        if not possible:
+            return sentences, []
+        names, n_questions = list(possible), round(stage.n_sentences * self._density)
+        drawn = rng.choices(names, [weights[name] for name in names], k=n_questions)
+        return sentences, [(name, rng.choice(possible[name])) for name in drawn]
+
+    def _pad(self, texts: list[str]) -> Tensor:
+        encoded = [self._encode(text) for text in texts]
+        ids = torch.zeros(len(encoded), max(map(len, encoded), default=1), dtype=torch.long)
+        for row, tokens in zip(ids, encoded, strict=True):
+            row[: len(tokens)] = torch.tensor(tokens)
+        return ids

@@ -1,0 +1,45 @@
+"""Files are written whole or not at all: under a temporary name beside the goal, then renamed."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path to write to; it takes the place of ``path`` when the block ends well.
+
+    On any error the temporary file or folder is removed and ``path`` stays as it was.
+
+    Raises
+    ------
+    ValueError
+        When the folder does not exist or may not be written, or the disk is full.
+    """
+    goal = Path(path)
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{goal.name}.", dir=goal.parent))
+    except OSError as error:
+        raise ValueError(f"cannot write {goal}: {error.strerror}; choose another place") from None
+    try:
+        yield folder / goal.name
+        _swap(folder / goal.name, goal)
+    except OSError as error:
+        raise ValueError(f"cannot write {goal}: {error.strerror or error}; nothing was changed") from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_whole(path: str | Path, text: str) -> None:
+    """Write ``text`` as UTF-8, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _swap(new: Path, goal: Path) -> None:
+    if goal.is_dir():  # a folder cannot be replaced in one step: move the old one aside first
+        os.replace(goal, new.parent / "old")
+    os.replace(new, goal)

@@ -1,0 +1,276 @@
+"""LM2ForCausalLM: transformers' Llama parts with the memory wired in. Wiring only; the maths is memory.py.
+
+Source: Kang et al. 2025, arXiv:2502.06049, section 2 and figure 1. Module names are a Llama checkpoint's;
+only ``mem`` is new. Axes: see memory.py, plus S segments of a text and V vocabulary.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformer_lens import HookedRootModule
+from transformer_lens.hook_points import HookPoint
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationMixin, PreTrainedModel
+from transformers import initialization as init
+from transformers.models.llama.modeling_llama import (
+    LlamaAttention,
+    LlamaMLP,
+    LlamaRotaryEmbedding,
+    apply_rotary_pos_emb,
+    repeat_kv,
+)
+from transformers.utils import ModelOutput
+
+from lm2core.config import LM2Config
+from lm2core.memory import FORGET_BIAS, LM2Memory, RMSNorm, initial_bank
+
+
+@dataclass
+class LM2Output(ModelOutput):
+    """What a forward pass returns.
+
+    loss : mean next-token cross entropy in nats, when labels were given
+    logits : (B,T,V), or (B,S,T,V) for a text given in segments
+    memory : (B,N,D), the bank after the last segment: pass it on to continue the text
+    memory_per_segment : S banks (B,N,D), the one after each segment
+    """
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    memory: Tensor | None = None
+    memory_per_segment: tuple[Tensor, ...] | None = None
+
+
+class LM2Attention(LlamaAttention):
+    """Llama's self-attention, written out so that its pattern passes through a hook point."""
+
+    def __init__(self, config: LM2Config, layer_idx: int) -> None:
+        super().__init__(config, layer_idx)
+        self.hook_pattern = HookPoint()
+
+    def forward(self, x_BTD: Tensor, rotary: tuple[Tensor, Tensor], hidden_BTT: Tensor) -> Tensor:
+        """Attend within the segment; ``hidden_BTT`` is True where a token must not look."""
+        q, k, v = (
+            proj(x_BTD).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+            for proj in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        q, k = apply_rotary_pos_emb(q, k, *rotary)
+        k, v = repeat_kv(k, self.num_key_value_groups), repeat_kv(v, self.num_key_value_groups)
+        scores = (q @ k.transpose(-1, -2)) * self.scaling
+        scores = scores.masked_fill(hidden_BTT[:, None], torch.finfo(scores.dtype).min)
+        pattern = self.hook_pattern(scores.softmax(dim=-1))
+        return self.o_proj((pattern @ v).transpose(1, 2).flatten(-2))
+
+
+class LM2Block(nn.Module):
+    """One decoder block: self-attention, memory read, MLP (eq. 3); the write is called by the model."""
+
+    def __init__(self, config: LM2Config, layer_idx: int) -> None:
+        super().__init__()
+        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.self_attn = LM2Attention(config, layer_idx)
+        self.mem = LM2Memory(config) if layer_idx in config.memory_blocks else None
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.mlp = LlamaMLP(config)
+        self.hook_resid_pre = HookPoint()
+        self.hook_attn_out = HookPoint()
+        if self.mem is not None:
+            self.hook_mem_out = HookPoint()
+        self.hook_mlp_out = HookPoint()
+        self.hook_resid_post = HookPoint()
+
+    def forward(
+        self, x_BTD: Tensor, bank_BND: Tensor, rotary: tuple[Tensor, Tensor], hidden_BTT: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return the stream after the block, the stream after the read, and the read, each (B,T,D)."""
+        x_BTD = self.hook_resid_pre(x_BTD)
+        attn_BTD = self.self_attn(self.input_layernorm(x_BTD), rotary, hidden_BTT)
+        mid_BTD, read_BTD = x_BTD + self.hook_attn_out(attn_BTD), None
+        if self.mem is not None:
+            mem_BTD, read_BTD = self.mem.read(mid_BTD, bank_BND)
+            mid_BTD = mid_BTD + self.hook_mem_out(mem_BTD)
+        mlp_BTD = self.mlp(self.post_attention_layernorm(mid_BTD))
+        return self.hook_resid_post(mid_BTD + self.hook_mlp_out(mlp_BTD)), mid_BTD, read_BTD
+
+
+class LM2Model(nn.Module):
+    """Embedding, blocks and final norm, under the names a Llama checkpoint has."""
+
+    def __init__(self, config: LM2Config) -> None:
+        super().__init__()
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(LM2Block(config, i) for i in range(config.num_hidden_layers))
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.rotary_emb = LlamaRotaryEmbedding(config)
+
+
+class LM2ForCausalLM(PreTrainedModel, GenerationMixin, HookedRootModule):
+    """A causal language model with one memory bank.
+
+    ``model(input_ids, attention_mask=None, memory=None, labels=None)``. ``input_ids`` is (B,T), cut into
+    segments of ``config.segment_length``, or (B,S,T): segments given by the caller, right-padded. The bank is
+    a value: ``memory=None`` starts fresh, ``output.memory`` continues the text in the next call.
+    """
+
+    config_class = LM2Config
+    base_model_prefix = "model"
+    accepts_loss_kwargs = False
+    _tied_weights_keys = {"lm_head.weight": "model.embed_tokens.weight"}
+
+    def __init__(self, config: LM2Config) -> None:
+        super().__init__(config)
+        self.model = LM2Model(config)
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.hook_bank = HookPoint()
+        self.post_init()
+        self.setup()
+
+    def setup(self) -> None:
+        """Name hook points ``blocks.{l}.attn|mem...`` as TransformerLens does; weights keep Llama's names."""
+        super().setup()
+        for table in (self.mod_dict, self.hook_dict):
+            for name in list(table):
+                short = name.replace("model.layers.", "blocks.").replace(".self_attn", ".attn")
+                table[short] = table.pop(name)
+                table[short].name = short
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        memory: Tensor | None = None,
+        labels: Tensor | None = None,
+        *,
+        write_memory: bool = True,
+        **_: Any,
+    ) -> LM2Output:
+        """Run a text of any length.
+
+        Parameters
+        ----------
+        input_ids : (B,T) or (B,S,T)
+        attention_mask : same shape, 1 for tokens and 0 for padding (left, right or between); None: all tokens
+        memory : (B,N,D), the bank of the text so far; None: a fresh one
+        labels : same shape as ``input_ids``; the loss predicts each next token, -100 is not counted
+        write_memory : False reads only, e.g. a question that must leave no trace
+        """
+        self._check_inputs(input_ids, attention_mask, memory)
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        cut = Segments.of(input_ids, mask, self.config.segment_length)
+        bank_BND = self.new_memory(len(input_ids)) if memory is None else memory
+        logits, banks = [], []
+        for ids_BT, mask_BT in zip(cut.ids_BST.unbind(1), cut.mask_BST.unbind(1), strict=True):
+            x_BTD, bank_BND = self._segment(ids_BT, mask_BT, bank_BND, write_memory)
+            logits.append(self.lm_head(self.model.norm(x_BTD)))
+            banks.append(bank_BND)
+        logits_out = cut.restore(torch.stack(logits, 1))
+        loss = None if labels is None else next_token_loss(logits_out, labels, mask)
+        return LM2Output(loss, logits_out, bank_BND, tuple(banks))
+
+    def compile_segments(self) -> None:
+        """Compile the work of one segment (torch.compile), for training. Hooks are not seen by compiled code."""
+        # Inductor's attention fusion fails on a read whose heads attend to slots (torch 2.13): leave it out.
+        options = {"pattern_matcher": False}
+        self._segment = torch.compile(self._segment, options=options)  # type: ignore[method-assign]
+
+    def new_memory(self, batch_size: int) -> Tensor:
+        """A fresh bank (B,N,D)."""
+        like = self.lm_head.weight
+        return initial_bank(batch_size, self.config.memory_slots, self.config.hidden_size, like=like)
+
+    def _segment(
+        self, ids_BT: Tensor, mask_BT: Tensor, bank_BND: Tensor, write_memory: bool
+    ) -> tuple[Tensor, Tensor]:
+        """One segment: every block reads, then every block writes (with positional routing, in turn)."""
+        x_BTD = self.model.embed_tokens(ids_BT)
+        n_tokens = ids_BT.shape[1]
+        positions = torch.arange(n_tokens, device=ids_BT.device)[None]
+        rotary = self.model.rotary_emb(x_BTD, positions)
+        future_TT = torch.ones(n_tokens, n_tokens, dtype=torch.bool, device=ids_BT.device).triu(1)
+        hidden_BTT = future_TT | (mask_BT == 0)[:, None]
+        in_turn = self.config.routing == "positional" and write_memory
+        pending = []
+        for block in self.model.layers:
+            x_BTD, mid_BTD, read_BTD = block(x_BTD, bank_BND, rotary, hidden_BTT)
+            if block.mem is not None and in_turn:
+                bank_BND = block.mem.write(mid_BTD, read_BTD, bank_BND, mask_BT)
+            elif block.mem is not None and write_memory:
+                pending.append((block.mem, mid_BTD, read_BTD))
+        for mem, mid_BTD, read_BTD in pending:
+            bank_BND = mem.write(mid_BTD, read_BTD, bank_BND, mask_BT)
+        return x_BTD, self.hook_bank(bank_BND)
+
+    def _check_inputs(self, ids: Tensor, mask: Tensor | None, memory: Tensor | None) -> None:
+        if ids.ndim not in (2, 3) or 0 in ids.shape:
+            raise ValueError(f"input_ids must be (B,T) or (B,S,T) with at least one token, got {tuple(ids.shape)}")
+        if mask is not None and mask.shape != ids.shape:
+            raise ValueError(f"attention_mask {tuple(mask.shape)} must have input_ids' shape {tuple(ids.shape)}")
+        n_slots, width = self.config.memory_slots, self.config.hidden_size
+        if memory is not None and memory.shape != (len(ids), n_slots, width):
+            raise ValueError(f"memory must be {(len(ids), n_slots, width)} (B,N,D), got {tuple(memory.shape)}")
+        length = ids.shape[-1]
+        if self.config.routing == "positional" and (length % n_slots if ids.ndim == 2 else length != n_slots):
+            raise ValueError(
+                f"positional routing needs segments of {n_slots} tokens, one per slot, got {length}: pad the text"
+            )
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Embeddings of size one (token identity must not drown), layers by fan-in, gates by their bias."""
+        if isinstance(module, nn.Embedding):
+            init.normal_(module.weight)
+        elif isinstance(module, nn.Linear):
+            bound = module.in_features**-0.5
+            init.uniform_(module.weight, -bound, bound)
+            if module.bias is not None:
+                init.zeros_(module.bias)
+        elif isinstance(module, LM2Memory):
+            init.normal_(module.slot_key)
+            init.constant_(module.gate_forget.bias, FORGET_BIAS)
+        else:
+            super()._init_weights(module)
+
+
+@dataclass(frozen=True)
+class Segments:
+    """A batch of texts cut into segments, and the way back to the shape it came in."""
+
+    ids_BST: Tensor
+    mask_BST: Tensor
+    order_BT: Tensor | None = None  # where each column of the packed text came from
+
+    @classmethod
+    def of(cls, ids: Tensor, mask: Tensor, length: int) -> "Segments":
+        """Given segments stay; a flat text loses its padding, is cut every ``length`` tokens."""
+        if ids.ndim == 3:
+            return cls(ids, mask)
+        # Real tokens first: where a text is padded must not move its segment borders.
+        order_BT = (mask == 0).to(torch.int8).argsort(dim=1, stable=True)
+        ids_BT, mask_BT = ids.gather(1, order_BT), mask.gather(1, order_BT)
+        size = min(length, ids.shape[1])
+        pad = math.ceil(ids.shape[1] / size) * size - ids.shape[1]
+        cut = (F.pad(x, (0, pad)).unflatten(1, (-1, size)) for x in (ids_BT, mask_BT))
+        return cls(*cut, order_BT)
+
+    def restore(self, logits_BSTV: Tensor) -> Tensor:
+        """Logits in the shape of the ids that came in."""
+        if self.order_BT is None:
+            return logits_BSTV
+        flat_BTV = logits_BSTV.flatten(1, 2)[:, : self.order_BT.shape[1]]
+        return flat_BTV.gather(1, self.order_BT.argsort(1)[..., None].expand_as(flat_BTV))
+
+
+def next_token_loss(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+    """Mean cross entropy (nats) of each real token given the ones before it, across segment borders."""
+    mask_BT = mask.flatten(1)
+    order_BT = (mask_BT == 0).to(torch.int8).argsort(dim=1, stable=True)
+    logits_BTV = logits.flatten(1, -2)
+    logits_BTV = logits_BTV.gather(1, order_BT[..., None].expand_as(logits_BTV))
+    labels_BT = labels.flatten(1).masked_fill(mask_BT == 0, -100).gather(1, order_BT)
+    return F.cross_entropy(logits_BTV[:, :-1].flatten(0, 1).float(), labels_BT[:, 1:].flatten())
+
+
+AutoConfig.register(LM2Config.model_type, LM2Config)
+AutoModelForCausalLM.register(LM2Config, LM2ForCausalLM)

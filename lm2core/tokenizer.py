@@ -1,0 +1,68 @@
+"""A word-level tokenizer for stories, and texts to padded segments for any Hugging Face tokenizer."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+PAD, UNKNOWN = "[PAD]", "[UNK]"
+
+
+def word_tokenizer(words: Iterable[str]) -> PreTrainedTokenizerFast:
+    """A tokenizer whose tokens are lower-cased words and punctuation marks, ids in sorted order."""
+    vocabulary = [PAD, UNKNOWN, *sorted({word.lower() for word in words})]
+    tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(vocabulary)}, UNKNOWN))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=PAD, unk_token=UNKNOWN, clean_up_tokenization_spaces=False
+    )
+
+
+def known_words(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """Words the tokenizer has, without its special tokens, sorted."""
+    return sorted(set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens))
+
+
+def check_words(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> None:
+    """Refuse words that a word-level tokenizer does not know.
+
+    Raises
+    ------
+    ValueError
+        Naming the unknown words, in the order they occur, and those that can be used.
+    """
+    if tokenizer.unk_token_id is None:
+        return
+    unknown: dict[str, None] = {}
+    for text in texts:
+        encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        for token, (start, end) in zip(encoding["input_ids"], encoding["offset_mapping"], strict=True):
+            if token == tokenizer.unk_token_id:
+                unknown.setdefault(text[start:end])
+    if unknown:
+        raise ValueError(
+            f"unknown words: {', '.join(unknown)}; this model knows: {' '.join(known_words(tokenizer))}"
+        )
+
+
+def encode_segments(
+    tokenizer: PreTrainedTokenizerBase, stories: Sequence[Sequence[str]]
+) -> tuple[Tensor, Tensor]:
+    """Ids and mask (B,S,T) of stories whose sentences are the segments, right-padded to the longest."""
+    n_segments = max((len(story) for story in stories), default=0)
+    if n_segments == 0:
+        raise ValueError("the story is empty; give at least one sentence")
+    flat = [sentence for story in stories for sentence in story]
+    encoded = iter(tokenizer(flat, add_special_tokens=False)["input_ids"])
+    ids = [[next(encoded) for _ in story] for story in stories]
+    n_tokens = max(len(sentence) for story in ids for sentence in story)
+    padded = torch.zeros(len(stories), n_segments, max(n_tokens, 1), dtype=torch.long)
+    mask = torch.zeros_like(padded)
+    for b, story in enumerate(ids):
+        for s, sentence in enumerate(story):
+            padded[b, s, : len(sentence)] = torch.tensor(sentence, dtype=torch.long)
+            mask[b, s, : len(sentence)] = 1
+    return padded, mask

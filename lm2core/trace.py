@@ -1,0 +1,131 @@
+"""Trace: what a run did, as arrays with named axes. The contract between lm2core, lm2viz and the app.
+
+Opens with numpy and safetensors alone: looking at a trace needs neither torch nor a model. One file holds
+everything: the tensors under their hook names, the manifest as JSON in the safetensors header.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from lm2core.files import replacing
+
+SCHEMA = 1
+AXES = ("story", "segment", "block", "head", "token", "source", "slot", "dim")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Arrays of one run by hook name, with the names of their axes.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+        Float arrays, keyed by hook name. Read-only.
+    axes : dict of str to tuple of str
+        One name from ``AXES`` per dimension of the array of that key; all have ``story`` and ``segment``.
+    tokens : list of list of list of str
+        Words of each segment of each story; shorter than the token axis where the segment is padded.
+    info : dict
+        JSON values that say where the trace comes from (model, config, sentences).
+
+    Raises
+    ------
+    ValueError
+        When axes and arrays do not fit each other.
+    """
+
+    arrays: Mapping[str, NDArray[np.floating]]
+    axes: Mapping[str, tuple[str, ...]]
+    tokens: list[list[list[str]]]
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check that every array has named axes, and that an axis has one size wherever it occurs."""
+        if not self.arrays:
+            raise ValueError("a trace needs at least one array, got none")
+        sizes: dict[str, int] = {}
+        for name, array in self.arrays.items():
+            axes = self.axes.get(name, ())
+            if len(axes) != array.ndim or not set(axes) <= set(AXES):
+                raise ValueError(f"{name}: axes {axes} do not fit an array of shape {array.shape}")
+            for axis, size in zip(axes, array.shape, strict=True):
+                if sizes.setdefault(axis, size) != size:
+                    raise ValueError(f"{name}: axis {axis} has size {size}, elsewhere {sizes[axis]}")
+            array.flags.writeable = False
+
+    @property
+    def n_segments(self) -> int:
+        """Segments of the longest story."""
+        return max(len(story) for story in self.tokens)
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Blocks with memory that the trace has arrays of, ascending."""
+        return tuple(sorted({int(n.split(".")[1]) for n in self.arrays if ".mem." in n}))
+
+    def select(self, name: str, **where: int) -> NDArray[np.floating]:
+        """The array ``name`` at given places of named axes, e.g. ``select(hook, story=0, slot=3)``.
+
+        Raises
+        ------
+        KeyError
+            For a hook that was not recorded or an axis it does not have, with those that it has.
+        IndexError
+            For a place outside the axis, with its size.
+        """
+        if name not in self.arrays:
+            raise KeyError(f"no {name!r} in this trace; it has: {', '.join(sorted(self.arrays))}")
+        array, axes = self.arrays[name], self.axes[name]
+        unknown = set(where) - set(axes)
+        if unknown:
+            raise KeyError(f"{name} has no axis {', '.join(sorted(unknown))}; it has: {', '.join(axes)}")
+        for axis, place in where.items():
+            size = array.shape[axes.index(axis)]
+            if not 0 <= place < size:
+                raise IndexError(f"{axis} {place} is outside 0..{size - 1}")
+        return array[tuple(where.get(axis, slice(None)) for axis in axes)]
+
+    def over_blocks(self, hook: str, **where: int) -> NDArray[np.floating]:
+        """``select`` of ``mem.<hook>`` in every recorded block, stacked on a new first axis (block)."""
+        return np.stack([self.select(f"blocks.{b}.mem.{hook}", **where) for b in self.blocks])
+
+    def save(self, path: str | Path) -> None:
+        """Write one safetensors file, whole or not at all."""
+        manifest = {"schema": SCHEMA, "axes": self.axes, "tokens": self.tokens, "info": dict(self.info)}
+        arrays = {name: np.ascontiguousarray(array) for name, array in self.arrays.items()}
+        with replacing(path) as temporary:
+            try:
+                save_file(arrays, temporary, metadata={"lm2_trace": json.dumps(manifest)})
+            except SafetensorError as error:
+                raise OSError(str(error)) from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Trace":
+        """Open a saved trace.
+
+        Raises
+        ------
+        ValueError
+            When the file is missing, truncated, no trace, or of another schema version.
+        """
+        if not Path(path).is_file():
+            raise ValueError(f"no trace file at {path}; make one with: lm2 trace CHECKPOINT --story FILE --out {path}")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                manifest = json.loads((file.metadata() or {}).get("lm2_trace", "{}"))
+                if manifest.get("schema") != SCHEMA:
+                    found = manifest.get("schema", "none")
+                    raise ValueError(f"{path}: trace schema {SCHEMA} is needed, found {found}; record it again")
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, json.JSONDecodeError, OSError) as error:
+            raise ValueError(f"{path}: not a readable trace file ({error}); record it again") from None
+        axes = {name: tuple(names) for name, names in manifest["axes"].items()}
+        return cls(arrays, axes, manifest["tokens"], manifest["info"])

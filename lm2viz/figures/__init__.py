@@ -1,0 +1,1 @@
+"""Arrays to plotly figures, nothing else. The same quantity always has the same colours and range."""

@@ -1,0 +1,30 @@
+"""Bars: answers with their probabilities, the control beside them."""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+MODEL_COLOUR, CONTROL_COLOUR = "#1f6f9f", "#c8a24a"  # dark blue and ochre: apart for every kind of sight
+
+
+def answer_bars(
+    words: Sequence[str], with_memory: Sequence[float], with_empty_bank: Sequence[float]
+) -> go.Figure:
+    """Probability in [0, 1] of each answer, from the story's bank and, as control, from a fresh one."""
+    figure = go.Figure(
+        [
+            go.Bar(y=list(words), x=list(values), name=name, orientation="h", marker_color=colour,
+                   hovertemplate=f"%{{y}}: %{{x:.1%}} ({name})<extra></extra>")
+            for values, name, colour in (
+                (with_empty_bank, "control: fresh bank", CONTROL_COLOUR),
+                (with_memory, "this bank", MODEL_COLOUR),
+            )
+        ]
+    )
+    return figure.update_layout(
+        xaxis={"range": [0, 1], "tickformat": ".0%", "title": "probability of the answer"},
+        yaxis={"autorange": "reversed", "automargin": True},
+        height=110 + 34 * len(words),
+        margin={"l": 10, "r": 10, "t": 10, "b": 40},
+        legend={"orientation": "h", "y": 1.12, "traceorder": "reversed"},
+    )

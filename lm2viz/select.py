@@ -1,0 +1,98 @@
+"""From a trace to the small arrays a picture shows. The only place that reshapes.
+
+A gate or a share is a fraction in [0, 1]; a width-wise gate is shown by its mean over the width.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lm2core.trace import Trace
+
+Array = NDArray[np.floating]
+
+
+def words_of(trace: Trace, segment: int, *, story: int = 0) -> list[str]:
+    """Tokens of a segment, each with its place in front: a word may occur twice."""
+    return [f"{i}:{word}" for i, word in enumerate(trace.tokens[story][segment])]
+
+
+def write_strength(trace: Trace, segment: int, block: int, *, story: int = 0) -> Array:
+    """How far each token opened each slot, ndarray of shape (n_tokens, n_slots) in [0, 1].
+
+    The token's share of the slot's update times its input gate (mean over the width). The sum over tokens is the
+    slot's own input gate, so the columns of this picture add up to ``slot_gates``.
+    """
+    where = {"story": story, "segment": segment}
+    n_tokens = len(trace.tokens[story][segment])
+    claims = trace.select(f"blocks.{block}.mem.hook_write_pattern", **where)[:n_tokens]
+    shares = claims / np.maximum(claims.sum(axis=0, keepdims=True), 1.0)
+    gate = trace.select(f"blocks.{block}.mem.hook_gate_in_token", **where)[:n_tokens].mean(axis=-1)
+    return shares * gate[:, None]
+
+
+def slot_gates(trace: Trace, segment: int, *, story: int = 0) -> tuple[Array, Array]:
+    """Input gate and kept share of each slot, two ndarrays of shape (n_blocks, n_slots) in [0, 1]."""
+    where = {"story": story, "segment": segment}
+    opened = trace.over_blocks("hook_gate_in", **where).mean(axis=-1)
+    return opened, trace.over_blocks("hook_gate_forget", **where).mean(axis=-1)
+
+
+def slot_change(trace: Trace, segment: int, *, story: int = 0) -> Array:
+    """How far each block moved each slot, root mean square over the width, shape (n_blocks, n_slots)."""
+    where = {"story": story, "segment": segment}
+    moved = trace.over_blocks("hook_bank_post", **where) - trace.over_blocks("hook_bank_pre", **where)
+    return np.sqrt((moved**2).mean(axis=-1))
+
+
+def bank_before_and_after(trace: Trace, segment: int, *, story: int = 0) -> tuple[Array, Array]:
+    """The bank before the first block and after the last wrote, two ndarrays of shape (n_slots, n_dims)."""
+    where = {"story": story, "segment": segment}
+    first, last = trace.blocks[0], trace.blocks[-1]
+    before = trace.select(f"blocks.{first}.mem.hook_bank_pre", **where)
+    return before, trace.select(f"blocks.{last}.mem.hook_bank_post", **where)
+
+
+def read_by_token(trace: Trace, block: int, head: int | None, *, story: int = 0, segment: int = 0) -> Array:
+    """Attention of each token over slots, shape (n_tokens, n_slots); ``head`` None is the mean over heads."""
+    n_tokens = len(trace.tokens[story][segment])
+    pattern = trace.select(f"blocks.{block}.mem.hook_read_pattern", story=story, segment=segment)
+    return (pattern.mean(axis=0) if head is None else pattern[head])[:n_tokens]
+
+
+def read_by_head(trace: Trace, token: int, *, story: int = 0, segment: int = 0) -> tuple[Array, list[str]]:
+    """Attention of one token over slots for every block and head: (n_blocks * n_heads, n_slots), and row names."""
+    pattern = trace.over_blocks("hook_read_pattern", story=story, segment=segment)[:, :, token]
+    names = [f"block {b} head {h}" for b in trace.blocks for h in range(pattern.shape[1])]
+    return pattern.reshape(-1, pattern.shape[-1]), names
+
+
+def slot_history(trace: Trace, slot: int, *, story: int = 0) -> Array:
+    """Input gate of one slot over the story, shape (n_blocks, n_segments) in [0, 1]."""
+    return trace.over_blocks("hook_gate_in", story=story, slot=slot).mean(axis=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A token that wrote to a slot; ``strength`` as in ``write_strength``."""
+
+    segment: int
+    block: int
+    word: str
+    strength: float
+
+
+def top_writers(trace: Trace, slot: int, *, until: int, n: int = 8, story: int = 0) -> list[Writer]:
+    """The ``n`` tokens of the first ``until`` segments that opened ``slot`` widest, strongest first."""
+    writers = [
+        Writer(segment, block, word, float(strength))
+        for segment in range(until)
+        for block in trace.blocks
+        for word, strength in zip(
+            trace.tokens[story][segment],
+            write_strength(trace, segment, block, story=story)[:, slot],
+            strict=True,
+        )
+    ]
+    return sorted(writers, key=lambda w: -w.strength)[:n]

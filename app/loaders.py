@@ -1,7 +1,7 @@
 """Models, stories, traces and answers, computed once and kept. The only module with caches.
 
-All are keyed by text and numbers. One lock guards every run of a model: hooks belong to the module, so a recorded
-run of one visitor must not see the run of another.
+All are keyed by text and numbers. One lock guards every run of a model: hooks belong to the module, so a
+recorded run of one visitor must not see the run of another.
 """
 
 import hashlib

@@ -1,10 +1,12 @@
 """Keys of the page's state, and the moves that change it. What has a key here is in the URL."""
 
+from typing import Literal
+
 import streamlit as st
 
-STEP, BLOCK, HEAD, SLOT, VIEW, QUESTION = "step", "block", "head", "slot", "view", "question"
+STEP, BLOCK, SLOT, VIEW, QUESTION = "step", "block", "slot", "view", "question"
 OWN = "own"  # URL key of a pasted story; written by hand, bound to no widget
-URL = {"bind": "query-params"}  # widgets with this keep their value in the address
+URL: Literal["query-params"] = "query-params"  # widgets bound to this keep their value in the address
 
 
 def move_step(by: int, n_steps: int) -> None:
@@ -20,7 +22,7 @@ def keep_inside(key: str, low: int, high: int) -> None:
 
 
 def choose_clicked(chart: str, *, column: str | None = None, row: str | None = None, offset: int = 0) -> None:
-    """Put the clicked cell of a chart into the state: its column, its row (counted from ``offset``), or both."""
+    """Put the clicked cell of a chart into the state: its column, its row, or both, plus ``offset``."""
     points = st.session_state[chart]["selection"]["points"]
     if not points:
         return

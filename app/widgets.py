@@ -1,6 +1,8 @@
 """Pickers that pages share. Each returns a value and keeps it in the URL."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -8,6 +10,7 @@ import streamlit as st
 from app import loaders
 from app.state import OWN, STEP, URL, move_step
 from lm2core.babi.tasks import TASKS, Question
+from lm2viz.figures.heatmap import clickable
 
 SOURCES = {"example": "Example", "generated": "Generated", "own": "My own"}
 
@@ -31,23 +34,31 @@ def pick_model() -> str:
     if not names:
         st.error("No trained model is installed. Make one with: lm2 train --preset babi-tiny --out DIR")
         st.stop()
-    return st.selectbox("Model", names, key="model", **URL)
+    return st.selectbox("Model", names, key="model", bind=URL)
 
 
 def pick_story() -> ShownStory:
     """Choose an example, a generated story, or paste one."""
     source = st.segmented_control(
-        "Story", list(SOURCES), format_func=SOURCES.get, default="example", required=True, key="source", **URL
+        "Story",
+        list(SOURCES),
+        format_func=lambda name: SOURCES[name],
+        default="example",
+        required=True,
+        key="source",
+        bind=URL,
     )
     if source == "generated":
-        task = st.selectbox("Task", list(TASKS), key="task", **URL)
-        seed = st.number_input("Seed", 0, 10_000, 0, key="seed", help="The same seed tells the same story.", **URL)
-        story = loaders.generate_story(task, int(seed))
-    elif source == "own":
+        task = st.selectbox("Task", list(TASKS), key="task", bind=URL)
+        seed = st.number_input(
+            "Seed", 0, 10_000, 0, key="seed", help="The same seed tells the same story.", bind=URL
+        )
+        generated = loaders.generate_story(task, int(seed))
+        return ShownStory(generated.sentences, generated.questions)
+    if source == "own":
         return ShownStory(_own_sentences())
-    else:
-        story = loaders.load_example(st.selectbox("Example", loaders.example_names(), key="example", **URL))
-    return ShownStory(story.sentences, story.questions)
+    example = loaders.load_example(st.selectbox("Example", loaders.example_names(), key="example", bind=URL))
+    return ShownStory(example.sentences, example.questions)
 
 
 def _own_sentences() -> tuple[str, ...]:
@@ -57,8 +68,12 @@ def _own_sentences() -> tuple[str, ...]:
     if key and kept is None:
         st.info("This server does not have the story of this link. Paste it here to see it.")
     with st.form("own_story"):
-        text = st.text_area("One sentence a line", "\n".join(kept or ()), height=180,
-                            placeholder="Mary went to the kitchen.\nMary took the milk there.")
+        text = st.text_area(
+            "One sentence a line",
+            "\n".join(kept or ()),
+            height=180,
+            placeholder="Mary went to the kitchen.\nMary took the milk there.",
+        )
         if st.form_submit_button("Read it"):
             kept = tuple(line.strip() for line in text.splitlines() if line.strip())
             st.query_params[OWN] = loaders.remember_story(kept)
@@ -67,23 +82,48 @@ def _own_sentences() -> tuple[str, ...]:
         st.info("The story is empty. Write at least one sentence and press **Read it**.")
         st.stop()
     if len(kept) > loaders.MAX_SENTENCES:
-        st.error(f"{len(kept)} sentences; the page steps through at most {loaders.MAX_SENTENCES}. "
-                 "Shorten the story, or record it with: lm2 trace MODEL --story FILE --out run.safetensors")
+        st.error(
+            f"{len(kept)} sentences; the page steps through at most {loaders.MAX_SENTENCES}. "
+            "Shorten the story, or record it with: lm2 trace MODEL --story FILE --out run.safetensors"
+        )
         st.stop()
     return kept
 
 
 def pick_step(n_sentences: int) -> int:
     """Choose after which sentence to look; 0 is before the first."""
-    back, slider, forward = st.columns([1, 8, 1], vertical_alignment="bottom")
-    back.button("Back", icon=":material/chevron_left:", shortcut="Left", key="back", on_click=move_step,
-                args=(-1, n_sentences), width="stretch")
-    forward.button("Next", icon=":material/chevron_right:", shortcut="Right", key="next", on_click=move_step,
-                   args=(1, n_sentences), width="stretch")
-    return slider.slider("Sentences read", 0, n_sentences, n_sentences, key=STEP, **URL)
+    back, slider, forward = st.columns([2, 9, 2], vertical_alignment="bottom")
+    back.button(
+        "Back",
+        icon=":material/chevron_left:",
+        shortcut="Left",
+        key="back",
+        on_click=move_step,
+        args=(-1, n_sentences),
+        width="stretch",
+    )
+    forward.button(
+        "Next",
+        icon=":material/chevron_right:",
+        shortcut="Right",
+        key="next",
+        on_click=move_step,
+        args=(1, n_sentences),
+        width="stretch",
+    )
+    return slider.slider("Sentences read", 0, n_sentences, n_sentences, key=STEP, bind=URL)
 
 
-def draw(figure: go.Figure, *, key: str, alt: str, caption: str, **kwargs: object) -> None:
-    """Show a figure with its one-line caption and its text for those who cannot see it."""
-    st.plotly_chart(figure, key=key, alt=alt, width="stretch", config={"displayModeBar": False}, **kwargs)
+def draw(
+    figure: go.Figure, *, key: str, alt: str, caption: str, on_click: Callable[[], None] | None = None
+) -> None:
+    """Show a figure with its one-line caption and its text for those who cannot see it.
+
+    With ``on_click`` the cells of a heatmap can be clicked; the callback finds the click under ``key``.
+    """
+    fixed: dict[str, Any] = {"key": key, "alt": alt, "width": "stretch", "config": {"displayModeBar": False}}
+    if on_click is None:
+        st.plotly_chart(figure, **fixed)
+    else:
+        st.plotly_chart(clickable(figure), on_select=on_click, selection_mode="points", **fixed)
     st.caption(caption)

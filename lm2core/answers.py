@@ -1,4 +1,4 @@
-"""Ask a model about a story: read it sentence by sentence, keep every bank, answer from the bank of a step."""
+"""Ask a model about a story: read it sentence by sentence, keep every bank, answer from one of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,7 +81,9 @@ def ask(reader: Reader, question: str, bank: Tensor) -> Answer:
     text = text if text.endswith("?") else text + "?"
     check_words(reader.tokenizer, [text])
     ids, mask = encode_segments(reader.tokenizer, [[text]])
-    names = match_hooks(["mem.hook_read_pattern", "mem.hook_read", "mem.hook_gate_out", "hook_mem_out"], reader.model.config)
+    names = match_hooks(
+        ["mem.hook_read_pattern", "mem.hook_read", "mem.hook_gate_out", "hook_mem_out"], reader.model.config
+    )
     with recording(reader.model, names) as recorder:
         logits_V = reader.model(ids, mask, bank, write_memory=False).logits[0, 0, -1]
     probability, order = logits_V.float().softmax(-1).sort(descending=True)

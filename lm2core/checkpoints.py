@@ -40,13 +40,17 @@ def _checked_folder(folder: Path) -> str:
     """The folder as text, if its config says LM2 and its weights are safetensors."""
     config = folder / "config.json"
     if not config.is_file():
-        raise ValueError(f"{folder} has no config.json; give a folder that 'lm2 train' or save_pretrained wrote")
+        raise ValueError(
+            f"{folder} has no config.json; give a folder that 'lm2 train' or save_pretrained wrote"
+        )
     try:
         kind = json.loads(config.read_text(encoding="utf-8")).get("model_type")
     except (ValueError, AttributeError) as error:
         raise ValueError(f"{config} is not a readable config ({error}); copy the checkpoint again") from None
     if kind != "lm2":
-        raise ValueError(f"{folder} holds a {kind!r} model, not an 'lm2'; give a folder that 'lm2 train' wrote")
+        raise ValueError(
+            f"{folder} holds a {kind!r} model, not an 'lm2'; give a folder that 'lm2 train' wrote"
+        )
     if not any(folder.glob("*.safetensors")):
         raise ValueError(f"{folder} has no *.safetensors weights; pickled weights are not opened")
     return str(folder)
@@ -67,7 +71,9 @@ def _load(name: str, source: str) -> "Reader":
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ValueError(f"cannot open checkpoint {name}: {reason}; copy it again or name another") from None
-    wrong = {kind: sorted(map(str, report[f"{kind}_keys"])) for kind in ("missing", "unexpected", "mismatched")}
+    wrong = {
+        kind: sorted(map(str, report[f"{kind}_keys"])) for kind in ("missing", "unexpected", "mismatched")
+    }
     if any(wrong.values()):
         what = "; ".join(f"{kind}: {', '.join(keys[:4])}" for kind, keys in wrong.items() if keys)
         raise ValueError(f"{name} is not a whole LM2 checkpoint ({what}); copy it again or name another")

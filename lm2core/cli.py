@@ -15,17 +15,23 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Checkpoint = Annotated[str, typer.Argument(help="Shipped model (see 'lm2 models'), folder, or Hugging Face id.")]
+Checkpoint = Annotated[
+    str, typer.Argument(help="Shipped model (see 'lm2 models'), folder, or Hugging Face id.")
+]
 
 
 @app.command()
 def train(
     preset: Annotated[str, typer.Option(help="Model and recipe.")] = "babi-tiny",
     out: Annotated[Path, typer.Option(help="Folder for checkpoints, metrics and the trained model.")] = ...,  # type: ignore[assignment]
-    tasks: Annotated[str, typer.Option(help="Tasks to ask about, by commas; all of the preset by default.")] = "",
+    tasks: Annotated[
+        str, typer.Option(help="Tasks to ask about, by commas; all of the preset by default.")
+    ] = "",
     seed: Annotated[int, typer.Option(help="Same seed, same loss on one machine.")] = 0,
     steps: Annotated[int, typer.Option(min=1, help="Optimizer steps; 0 or none: the preset's.")] = None,  # type: ignore[assignment]
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest whole checkpoint in --out.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest whole checkpoint in --out.")
+    ] = False,
     compile_: Annotated[bool, typer.Option("--compile", help="Faster steps after a minute's wait.")] = False,
 ) -> None:
     """Train on fresh bAbI stories."""
@@ -66,13 +72,27 @@ def evaluate(
     rows = []
     for path, stories in files:
         s = score(stories, predict(reader, stories))
-        table.add_row(path.name, str(s.n), f"{s.accuracy:.1%}", f"{s.low:.1%} to {s.high:.1%}",
-                      f"{s.majority:.1%}", f"{s.last_mentioned:.1%}")
-        rows.append({
-            "task": path.name.split("_")[0], "file": str(path), "n": s.n, "accuracy": s.accuracy,
-            "model": checkpoint, "low": s.low, "high": s.high, "majority": s.majority,
-            "last_mentioned": s.last_mentioned,
-        })
+        table.add_row(
+            path.name,
+            str(s.n),
+            f"{s.accuracy:.1%}",
+            f"{s.low:.1%} to {s.high:.1%}",
+            f"{s.majority:.1%}",
+            f"{s.last_mentioned:.1%}",
+        )
+        rows.append(
+            {
+                "task": path.name.split("_")[0],
+                "file": str(path),
+                "n": s.n,
+                "accuracy": s.accuracy,
+                "model": checkpoint,
+                "low": s.low,
+                "high": s.high,
+                "majority": s.majority,
+                "last_mentioned": s.last_mentioned,
+            }
+        )
     Console().print(table)
     if json_out is not None:
         write_whole(json_out, json.dumps(rows, indent=2) + "\n")
@@ -128,7 +148,9 @@ def trace(
     checkpoint: Checkpoint,
     story: Annotated[Path, typer.Option(help="Text file, one sentence a line.")],
     out: Annotated[Path, typer.Option(help="Trace file to write.")],
-    hooks: Annotated[str, typer.Option(help="Hook names or patterns, by commas; see docs/HOOKS.md.")] = "mem.*,hook_bank",
+    hooks: Annotated[
+        str, typer.Option(help="Hook names or patterns, by commas; see docs/HOOKS.md.")
+    ] = "mem.*,hook_bank",
     budget: Annotated[str, typer.Option(help="Refuse a larger trace before it is made.")] = "512MB",
 ) -> None:
     """Record what the memory does while a story is read."""

@@ -4,7 +4,6 @@ Source: Kang et al. 2025, "LM2: Large Memory Models", arXiv:2502.06049, sections
 Llama has keeps the name it has there, so a Llama checkpoint's config is a valid start.
 """
 
-from dataclasses import fields
 from typing import Any
 
 from transformers import LlamaConfig
@@ -78,9 +77,7 @@ class LM2Config(LlamaConfig):
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
         for name in ("num_attention_heads", "memory_heads"):
             if self.hidden_size % getattr(self, name):
-                raise ValueError(
-                    f"{name}={getattr(self, name)} must divide hidden_size={self.hidden_size}"
-                )
+                raise ValueError(f"{name}={getattr(self, name)} must divide hidden_size={self.hidden_size}")
         if self.memory_top_k is not None and not 1 <= self.memory_top_k <= self.memory_slots:
             raise ValueError(
                 f"memory_top_k={self.memory_top_k} must be between 1 and memory_slots={self.memory_slots}"

@@ -53,6 +53,8 @@ class Curriculum:
         """Continue from what ``save`` wrote."""
         state = json.loads(path.read_text(encoding="utf-8"))
         if state["index"] >= len(self.stages):
-            raise ValueError(f"{path}: stage {state['index']} of {len(self.stages)}; resume with the tasks it began with")
+            raise ValueError(
+                f"{path}: stage {state['index']} of {len(self.stages)}; resume with the tasks it began with"
+            )
         self.index, self.steps_in_stage = state["index"], state["steps_in_stage"]
         self.accuracy = state["accuracy"]

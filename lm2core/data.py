@@ -82,7 +82,7 @@ class StorySource:
         self._n_stories, self._density, self._seed = n_stories, questions_per_sentence, seed
 
     def batch(self, index: int, stage: Stage, weights: Mapping[str, float]) -> StoryBatch:
-        """The batch number ``index``, drawn for ``stage``; tasks are asked about in proportion to ``weights``."""
+        """Batch number ``index`` for ``stage``; tasks are told and asked about by ``weights``."""
         rng = Random(f"{self._seed}/{index}")
         n_before = rng.randint(0, stage.n_before)
         stories, asked = [], []

@@ -51,7 +51,9 @@ def predict(reader: Reader, stories: Sequence[Story | TextStory]) -> list[list[s
 def _predict_batch(reader: Reader, stories: Sequence[Story | TextStory]) -> list[list[str]]:
     model = reader.model.eval()
     device = model.device
-    ids, mask = (x.to(device) for x in encode_segments(reader.tokenizer, [s.sentences or ("",) for s in stories]))
+    ids, mask = (
+        x.to(device) for x in encode_segments(reader.tokenizer, [s.sentences or ("",) for s in stories])
+    )
     output = model(ids, mask)
     banks_BSND = torch.stack([model.new_memory(len(stories)), *output.memory_per_segment], dim=1)
     asked = [(b, q) for b, story in enumerate(stories) for q in story.questions]

@@ -35,27 +35,72 @@ def _block(name: str, axes: tuple[str, ...], meaning: str, *, answer: bool, late
 
 CATALOGUE: tuple[HookInfo, ...] = (
     _block("hook_resid_pre", STREAM, "residual stream entering the block", answer=True, later=True),
-    _block("attn.hook_pattern", ("head", "token", "source"), "self-attention, rows sum to 1 over source tokens",
-           answer=True, later=True),
+    _block(
+        "attn.hook_pattern",
+        ("head", "token", "source"),
+        "self-attention, rows sum to 1 over source tokens",
+        answer=True,
+        later=True,
+    ),
     _block("hook_attn_out", STREAM, "what self-attention adds to the stream", answer=True, later=True),
-    _block("mem.hook_read_pattern", ("head", "token", "slot"), "attention over slots, rows sum to 1 (eq. 1)",
-           answer=True, later=True),
-    _block("mem.hook_read", STREAM, "E_mem, what the token read from the bank (eq. 1)", answer=True, later=True),
+    _block(
+        "mem.hook_read_pattern",
+        ("head", "token", "slot"),
+        "attention over slots, rows sum to 1 (eq. 1)",
+        answer=True,
+        later=True,
+    ),
+    _block(
+        "mem.hook_read", STREAM, "E_mem, what the token read from the bank (eq. 1)", answer=True, later=True
+    ),
     _block("mem.hook_gate_out", STREAM, "output gate in [0, 1] (eq. 2)", answer=True, later=True),
-    _block("hook_mem_out", STREAM, "what memory adds to the stream: output gate times read (eq. 3)",
-           answer=True, later=True),
+    _block(
+        "hook_mem_out",
+        STREAM,
+        "what memory adds to the stream: output gate times read (eq. 3)",
+        answer=True,
+        later=True,
+    ),
     _block("hook_mlp_out", STREAM, "what the MLP adds to the stream", answer=True, later=True),
     _block("hook_resid_post", STREAM, "residual stream leaving the block", answer=True, later=True),
     _block("mem.hook_bank_pre", BANK, "bank this block's write starts from", answer=False, later=True),
-    _block("mem.hook_write_read", STREAM, "W_mem, what the writing token finds in the bank now",
-           answer=False, later=True),
-    _block("mem.hook_write_pattern", ("token", "slot"), "P(slot | token), where each token writes; rows sum to 1",
-           answer=False, later=True),
+    _block(
+        "mem.hook_write_read",
+        STREAM,
+        "W_mem, what the writing token finds in the bank now",
+        answer=False,
+        later=True,
+    ),
+    _block(
+        "mem.hook_write_pattern",
+        ("token", "slot"),
+        "P(slot | token), where each token writes; rows sum to 1",
+        answer=False,
+        later=True,
+    ),
     _block("mem.hook_gate_in_token", STREAM, "input gate in [0, 1] (eq. 4)", answer=False, later=True),
-    _block("mem.hook_gate_forget_token", STREAM, "forget gate in [0, 1], 1 keeps (eq. 5)", answer=False, later=True),
-    _block("mem.hook_candidate", STREAM, "what the token would write, in (-1, 1) (eq. 6)", answer=False, later=True),
+    _block(
+        "mem.hook_gate_forget_token",
+        STREAM,
+        "forget gate in [0, 1], 1 keeps (eq. 5)",
+        answer=False,
+        later=True,
+    ),
+    _block(
+        "mem.hook_candidate",
+        STREAM,
+        "what the token would write, in (-1, 1) (eq. 6)",
+        answer=False,
+        later=True,
+    ),
     _block("mem.hook_gate_in", BANK, "input gate as the slot sees it, in [0, 1]", answer=False, later=True),
-    _block("mem.hook_gate_forget", BANK, "share of the old content the slot keeps, in [0, 1]", answer=False, later=True),
+    _block(
+        "mem.hook_gate_forget",
+        BANK,
+        "share of the old content the slot keeps, in [0, 1]",
+        answer=False,
+        later=True,
+    ),
     _block("mem.hook_write", BANK, "what is added to the slot", answer=False, later=True),
     _block("mem.hook_bank_post", BANK, "gate_forget * bank_pre + write", answer=False, later=True),
     HookInfo("hook_bank", BANK, "bank handed to the next segment", answer=False, later=True),
@@ -85,32 +130,38 @@ def match_hooks(patterns: list[str], config: LM2Config) -> list[str]:
     chosen: set[str] = set()
     for pattern in patterns:
         fits = {
-            name for name in known
+            name
+            for name in known
             if fnmatchcase(name, pattern) or fnmatchcase(name.split(".", 2)[-1], pattern)
         }
         if not fits:
-            near = get_close_matches(pattern, [*known, *(n.split(".", 2)[-1] for n in known)], n=4, cutoff=0.3)
-            raise ValueError(f"no hook point {pattern!r}; nearest: {', '.join(dict.fromkeys(near)) or 'none'}; all: docs/HOOKS.md")
+            short = dict.fromkeys(name.split(".", 2)[-1] for name in known)
+            near = get_close_matches(pattern, [*known, *short], n=4, cutoff=0.0)
+            raise ValueError(f"no hook point {pattern!r}; nearest: {', '.join(near)}; all: docs/HOOKS.md")
         chosen |= fits
     return [name for name in known if name in chosen]
 
 
+HEAD = """# Hook points
+
+Made by `python -m lm2core.hooks > docs/HOOKS.md`; do not edit by hand.
+
+Every array has the axis `story` first; a trace adds `segment` after it. An edit of a point marked "same
+segment" moves that segment's logits. One marked "later" reaches the segments after it, through the bank. The
+points of the write come after the logits, so they only ever act later.
+
+| name | axes | meaning | same segment | later |
+|---|---|---|---|---|"""
+
+
 def catalogue_markdown() -> str:
     """The text of docs/HOOKS.md."""
+    answers = {True: "yes", False: "no"}
     rows = [
-        f"| `{i.name}` | {', '.join(i.axes)} | {i.meaning} | {'yes' if i.answer else 'no'} | {'yes' if i.later else 'no'} |"
+        f"| `{i.name}` | {', '.join(i.axes)} | {i.meaning} | {answers[i.answer]} | {answers[i.later]} |"
         for i in CATALOGUE
     ]
-    return "\n".join(
-        [
-            "# Hook points", "",
-            "Made by `python -m lm2core.hooks > docs/HOOKS.md`; do not edit by hand.", "",
-            "Each array has the axis `story` first; a trace adds `segment` after it. An edit of a point marked",
-            "\"same segment\" moves that segment's logits; one marked \"later\" reaches the segments after it, through",
-            "the bank. Points of the write come after the logits, so they only ever act later.", "",
-            "| name | axes | meaning | same segment | later |", "|---|---|---|---|---|", *rows, "",
-        ]
-    )
+    return "\n".join([HEAD, *rows, ""])
 
 
 if __name__ == "__main__":

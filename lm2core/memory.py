@@ -102,16 +102,24 @@ class LM2Memory(nn.Module):
         self.gate_out = nn.Linear(width, width)  # W_out, eq. 2
         self.gate_forget = nn.Linear(width, width)  # W_forget, eq. 5
         # Maps of one input are one matrix: a few large products are faster than many small ones.
-        n_token_maps = 1 + 2 * self.reads_token + (not self.is_positional)
-        self.token_proj = nn.Linear(width, n_token_maps * width, bias=False)  # W_in, U_forget, W_c, W_wq
+        self.n_token_maps = 1 + 2 * self.reads_token + (not self.is_positional)
+        self.token_proj = nn.Linear(width, self.n_token_maps * width, bias=False)  # W_in, U_forget, W_c, W_wq
         n_bank_maps = 2 + (not self.is_positional)
         self.bank_proj = nn.Linear(width, n_bank_maps * width, bias=False)  # W_K, W_V, W_wk
 
-        for name in (
-            "read_pattern read gate_out write_pattern gate_in_token gate_forget_token candidate write_read "
-            "gate_in gate_forget write bank_pre bank_post"
-        ).split():
-            self.add_module(f"hook_{name}", HookPoint())
+        self.hook_read_pattern = HookPoint()  # (B,H,T,N)
+        self.hook_read = HookPoint()  # (B,T,D)
+        self.hook_gate_out = HookPoint()  # (B,T,D)
+        self.hook_bank_pre = HookPoint()  # (B,N,D)
+        self.hook_write_read = HookPoint()  # (B,T,D)
+        self.hook_write_pattern = HookPoint()  # (B,T,N)
+        self.hook_gate_in_token = HookPoint()  # (B,T,D)
+        self.hook_gate_forget_token = HookPoint()  # (B,T,D)
+        self.hook_candidate = HookPoint()  # (B,T,D)
+        self.hook_gate_in = HookPoint()  # (B,N,D)
+        self.hook_gate_forget = HookPoint()  # (B,N,D)
+        self.hook_write = HookPoint()  # (B,N,D)
+        self.hook_bank_post = HookPoint()  # (B,N,D)
 
     def read(self, x_BTD: Tensor, bank_BND: Tensor) -> tuple[Tensor, Tensor]:
         """Read ``bank_BND`` with the stream after self-attention (eq. 1-2).
@@ -133,7 +141,7 @@ class LM2Memory(nn.Module):
         has not, and the read is used as it is.
         """
         bank_BND = self.hook_bank_pre(bank_BND)
-        tokens = list(self.token_proj(self.write_norm(x_BTD)).chunk(1 + 2 * self.reads_token + (not self.is_positional), dim=-1))
+        tokens = list(self.token_proj(self.write_norm(x_BTD)).chunk(self.n_token_maps, dim=-1))
         if self.is_positional:
             pattern_BTN = torch.eye(bank_BND.shape[1], dtype=x_BTD.dtype, device=x_BTD.device)
             pattern_BTN = pattern_BTN.expand(len(x_BTD), -1, -1)
@@ -164,6 +172,4 @@ class LM2Memory(nn.Module):
         """Read pattern of a stream over slots whose keys are ``k_BND`` before their address is added."""
         q_BTD = self.q_proj(self.read_norm(x_BTD))
         k_BND = k_BND + self.slot_key
-        return read_pattern(
-            q_BTD, k_BND, n_heads=self.n_heads, top_k=self.top_k, causal=self.is_positional
-        )
+        return read_pattern(q_BTD, k_BND, n_heads=self.n_heads, top_k=self.top_k, causal=self.is_positional)

@@ -4,12 +4,11 @@ Source: Kang et al. 2025, arXiv:2502.06049, section 2 and figure 1. Module names
 only ``mem`` is new. Axes: see memory.py, plus S segments of a text and V vocabulary.
 """
 
-import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from transformer_lens import HookedRootModule
 from transformer_lens.hook_points import HookPoint
@@ -26,6 +25,7 @@ from transformers.utils import ModelOutput
 
 from lm2core.config import LM2Config
 from lm2core.memory import FORGET_BIAS, LM2Memory, RMSNorm, initial_bank
+from lm2core.segments import Segments, next_token_loss
 
 
 @dataclass
@@ -72,7 +72,7 @@ class LM2Block(nn.Module):
         super().__init__()
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.self_attn = LM2Attention(config, layer_idx)
-        self.mem = LM2Memory(config) if layer_idx in config.memory_blocks else None
+        self.mem: LM2Memory | None = LM2Memory(config) if layer_idx in config.memory_blocks else None
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.mlp = LlamaMLP(config)
         self.hook_resid_pre = HookPoint()
@@ -105,6 +105,10 @@ class LM2Model(nn.Module):
         self.layers = nn.ModuleList(LM2Block(config, i) for i in range(config.num_hidden_layers))
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.rotary_emb = LlamaRotaryEmbedding(config)
+
+    def blocks(self) -> Iterator["LM2Block"]:
+        """The blocks in order, under their own type."""
+        return cast("Iterator[LM2Block]", iter(self.layers))
 
 
 class LM2ForCausalLM(PreTrainedModel, GenerationMixin, HookedRootModule):
@@ -171,9 +175,9 @@ class LM2ForCausalLM(PreTrainedModel, GenerationMixin, HookedRootModule):
         return LM2Output(loss, logits_out, bank_BND, tuple(banks))
 
     def compile_segments(self) -> None:
-        """Compile the work of one segment (torch.compile), for training. Hooks are not seen by compiled code."""
+        """Compile the work of one segment, for training. Compiled code does not call hooks."""
         # Inductor's attention fusion fails on a read whose heads attend to slots (torch 2.13): leave it out.
-        options = {"pattern_matcher": False}
+        options: dict[str, Any] = {"pattern_matcher": False}
         self._segment = torch.compile(self._segment, options=options)  # type: ignore[method-assign]
 
     def new_memory(self, batch_size: int) -> Tensor:
@@ -184,20 +188,22 @@ class LM2ForCausalLM(PreTrainedModel, GenerationMixin, HookedRootModule):
     def _segment(
         self, ids_BT: Tensor, mask_BT: Tensor, bank_BND: Tensor, write_memory: bool
     ) -> tuple[Tensor, Tensor]:
-        """One segment: every block reads, then every block writes (with positional routing, in turn)."""
+        """One segment: every block reads, then every block writes; with positional routing, in turn."""
         x_BTD = self.model.embed_tokens(ids_BT)
         n_tokens = ids_BT.shape[1]
         positions = torch.arange(n_tokens, device=ids_BT.device)[None]
         rotary = self.model.rotary_emb(x_BTD, positions)
         future_TT = torch.ones(n_tokens, n_tokens, dtype=torch.bool, device=ids_BT.device).triu(1)
         hidden_BTT = future_TT | (mask_BT == 0)[:, None]
-        in_turn = self.config.routing == "positional" and write_memory
-        pending = []
-        for block in self.model.layers:
+        in_turn = self.config.routing == "positional"
+        pending: list[tuple[LM2Memory, Tensor, Tensor]] = []
+        for block in self.model.blocks():
             x_BTD, mid_BTD, read_BTD = block(x_BTD, bank_BND, rotary, hidden_BTT)
-            if block.mem is not None and in_turn:
+            if block.mem is None or not write_memory:
+                continue
+            if in_turn:
                 bank_BND = block.mem.write(mid_BTD, read_BTD, bank_BND, mask_BT)
-            elif block.mem is not None and write_memory:
+            else:
                 pending.append((block.mem, mid_BTD, read_BTD))
         for mem, mid_BTD, read_BTD in pending:
             bank_BND = mem.write(mid_BTD, read_BTD, bank_BND, mask_BT)
@@ -205,16 +211,22 @@ class LM2ForCausalLM(PreTrainedModel, GenerationMixin, HookedRootModule):
 
     def _check_inputs(self, ids: Tensor, mask: Tensor | None, memory: Tensor | None) -> None:
         if ids.ndim not in (2, 3) or 0 in ids.shape:
-            raise ValueError(f"input_ids must be (B,T) or (B,S,T) with at least one token, got {tuple(ids.shape)}")
+            raise ValueError(
+                f"input_ids must be (B,T) or (B,S,T) with at least one token, got {tuple(ids.shape)}"
+            )
         if mask is not None and mask.shape != ids.shape:
-            raise ValueError(f"attention_mask {tuple(mask.shape)} must have input_ids' shape {tuple(ids.shape)}")
+            raise ValueError(
+                f"attention_mask {tuple(mask.shape)} must have input_ids' shape {tuple(ids.shape)}"
+            )
         n_slots, width = self.config.memory_slots, self.config.hidden_size
         if memory is not None and memory.shape != (len(ids), n_slots, width):
-            raise ValueError(f"memory must be {(len(ids), n_slots, width)} (B,N,D), got {tuple(memory.shape)}")
+            raise ValueError(
+                f"memory must be {(len(ids), n_slots, width)} (B,N,D), got {tuple(memory.shape)}"
+            )
         length = ids.shape[-1]
         if self.config.routing == "positional" and (length % n_slots if ids.ndim == 2 else length != n_slots):
             raise ValueError(
-                f"positional routing needs segments of {n_slots} tokens, one per slot, got {length}: pad the text"
+                f"positional routing needs segments of {n_slots} tokens, one a slot, got {length}; pad it"
             )
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -231,45 +243,6 @@ class LM2ForCausalLM(PreTrainedModel, GenerationMixin, HookedRootModule):
             init.constant_(module.gate_forget.bias, FORGET_BIAS)
         else:
             super()._init_weights(module)
-
-
-@dataclass(frozen=True)
-class Segments:
-    """A batch of texts cut into segments, and the way back to the shape it came in."""
-
-    ids_BST: Tensor
-    mask_BST: Tensor
-    order_BT: Tensor | None = None  # where each column of the packed text came from
-
-    @classmethod
-    def of(cls, ids: Tensor, mask: Tensor, length: int) -> "Segments":
-        """Given segments stay; a flat text loses its padding, is cut every ``length`` tokens."""
-        if ids.ndim == 3:
-            return cls(ids, mask)
-        # Real tokens first: where a text is padded must not move its segment borders.
-        order_BT = (mask == 0).to(torch.int8).argsort(dim=1, stable=True)
-        ids_BT, mask_BT = ids.gather(1, order_BT), mask.gather(1, order_BT)
-        size = min(length, ids.shape[1])
-        pad = math.ceil(ids.shape[1] / size) * size - ids.shape[1]
-        cut = (F.pad(x, (0, pad)).unflatten(1, (-1, size)) for x in (ids_BT, mask_BT))
-        return cls(*cut, order_BT)
-
-    def restore(self, logits_BSTV: Tensor) -> Tensor:
-        """Logits in the shape of the ids that came in."""
-        if self.order_BT is None:
-            return logits_BSTV
-        flat_BTV = logits_BSTV.flatten(1, 2)[:, : self.order_BT.shape[1]]
-        return flat_BTV.gather(1, self.order_BT.argsort(1)[..., None].expand_as(flat_BTV))
-
-
-def next_token_loss(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
-    """Mean cross entropy (nats) of each real token given the ones before it, across segment borders."""
-    mask_BT = mask.flatten(1)
-    order_BT = (mask_BT == 0).to(torch.int8).argsort(dim=1, stable=True)
-    logits_BTV = logits.flatten(1, -2)
-    logits_BTV = logits_BTV.gather(1, order_BT[..., None].expand_as(logits_BTV))
-    labels_BT = labels.flatten(1).masked_fill(mask_BT == 0, -100).gather(1, order_BT)
-    return F.cross_entropy(logits_BTV[:, :-1].flatten(0, 1).float(), labels_BT[:, 1:].flatten())
 
 
 AutoConfig.register(LM2Config.model_type, LM2Config)

@@ -49,7 +49,9 @@ class ProgressLog(TrainerCallback):
             return
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": state.global_step, **logs}) + "\n")
-        shown = {k.removeprefix("accuracy_"): v for k, v in logs.items() if k == "loss" or k.startswith("accuracy")}
+        shown = {
+            k.removeprefix("accuracy_"): v for k, v in logs.items() if k == "loss" or k.startswith("accuracy")
+        }
         self._bar.set_postfix({"stage": int(logs["stage"])} | {k: f"{v:.3f}" for k, v in shown.items()})
 
     def on_train_end(

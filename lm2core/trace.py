@@ -117,13 +117,17 @@ class Trace:
             When the file is missing, truncated, no trace, or of another schema version.
         """
         if not Path(path).is_file():
-            raise ValueError(f"no trace file at {path}; make one with: lm2 trace CHECKPOINT --story FILE --out {path}")
+            raise ValueError(
+                f"no trace file at {path}; make one with: lm2 trace CHECKPOINT --story FILE --out {path}"
+            )
         try:
             with safe_open(path, framework="numpy") as file:
                 manifest = json.loads((file.metadata() or {}).get("lm2_trace", "{}"))
                 if manifest.get("schema") != SCHEMA:
                     found = manifest.get("schema", "none")
-                    raise ValueError(f"{path}: trace schema {SCHEMA} is needed, found {found}; record it again")
+                    raise ValueError(
+                        f"{path}: trace schema {SCHEMA} is needed, found {found}; record it again"
+                    )
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, json.JSONDecodeError, OSError) as error:
             raise ValueError(f"{path}: not a readable trace file ({error}); record it again") from None

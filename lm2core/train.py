@@ -1,7 +1,7 @@
 """Train an LM2 on fresh bAbI stories with transformers' Trainer.
 
-The loss is the cross entropy of the answer alone. A batch is a function of seed, step and stage, and the stage
-is saved with every checkpoint, so a resumed run goes on as if it had never stopped.
+The loss is the cross entropy of the answer alone. A batch is a function of seed, step and curriculum, and the
+curriculum is saved with every checkpoint, so a resumed run goes on as if it had never stopped.
 """
 
 import json
@@ -35,12 +35,12 @@ class Recipe:
     """How a preset is trained."""
 
     tasks: tuple[str, ...] = ("qa1", "qa2", "qa3")
-    n_steps: int = 12_000  # optimizer steps
+    n_steps: int = 8_000  # optimizer steps
     n_stories: int = 32  # per step and process
-    questions_per_sentence: float = 1.5
+    questions_per_sentence: float = 2.0
     learning_rate: float = 1e-3
     n_warmup_steps: int = 100
-    decay_share: float = 0.25  # of the steps, at the end, in which the learning rate falls to zero
+    decay_share: float = 0.9  # of the steps, at the end, in which the learning rate falls to zero
     weight_decay: float = 0.01
     seed: int = 0
     save_every: int = 250  # optimizer steps
@@ -107,7 +107,9 @@ class StoryTrainer(Trainer):
     def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Tensor], *_: Any, **__: Any) -> Tensor:
         """Mean cross entropy of the answers in nats; the curriculum sees the accuracy of all processes."""
         curriculum = self.curriculum
-        batch = self.source.batch(int(inputs["index"]), curriculum.stage, curriculum.weights).to(self.args.device)
+        batch = self.source.batch(int(inputs["index"]), curriculum.stage, curriculum.weights).to(
+            self.args.device
+        )
         logits_QV = answer_logits(model, batch)
         is_right = (logits_QV.argmax(-1) == batch.answer_ids).float()
         self.curriculum.record(self._accuracy(is_right, batch.tasks))
@@ -175,10 +177,8 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> LM2ForCau
     return model
 
 
-def save_model(
-    model: LM2ForCausalLM, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, out: Path
-) -> None:
-    """Put config, tokenizer, ``training.json`` and weights into ``out``, each file whole, the weights last."""
+def save_model(model: LM2ForCausalLM, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, out: Path) -> None:
+    """Put config, tokenizer, ``training.json`` and weights into ``out``: each file whole, weights last."""
     with tempfile.TemporaryDirectory(prefix=".model.", dir=out) as name:
         folder = Path(name)
         model.save_pretrained(folder)
@@ -211,7 +211,10 @@ def _arguments(recipe: Recipe, out: Path) -> TrainingArguments:
         per_device_train_batch_size=1,  # one item is the number of one whole batch
         learning_rate=recipe.learning_rate,
         lr_scheduler_type="warmup_stable_decay",
-        lr_scheduler_kwargs={"num_decay_steps": max(1, round(recipe.decay_share * recipe.n_steps))},
+        lr_scheduler_kwargs={
+            "num_decay_steps": max(1, round(recipe.decay_share * recipe.n_steps)),
+            "decay_type": "linear",
+        },
         warmup_steps=min(recipe.n_warmup_steps, recipe.n_steps // 2),
         weight_decay=recipe.weight_decay,
         adam_beta2=0.98,

@@ -4,13 +4,14 @@ A gate or a share is a fraction in [0, 1]; a width-wise gate is shown by its mea
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lm2core.trace import Trace
 
-Array = NDArray[np.floating]
+Array = NDArray[Any]  # of floats
 
 
 def words_of(trace: Trace, segment: int, *, story: int = 0) -> list[str]:
@@ -21,8 +22,8 @@ def words_of(trace: Trace, segment: int, *, story: int = 0) -> list[str]:
 def write_strength(trace: Trace, segment: int, block: int, *, story: int = 0) -> Array:
     """How far each token opened each slot, ndarray of shape (n_tokens, n_slots) in [0, 1].
 
-    The token's share of the slot's update times its input gate (mean over the width). The sum over tokens is the
-    slot's own input gate, so the columns of this picture add up to ``slot_gates``.
+    The token's share of the slot's update times its input gate (mean over the width). Summed over tokens it
+    is the slot's own input gate, so the columns of this picture add up to ``slot_gates``.
     """
     where = {"story": story, "segment": segment}
     n_tokens = len(trace.tokens[story][segment])
@@ -62,7 +63,7 @@ def read_by_token(trace: Trace, block: int, head: int | None, *, story: int = 0,
 
 
 def read_by_head(trace: Trace, token: int, *, story: int = 0, segment: int = 0) -> tuple[Array, list[str]]:
-    """Attention of one token over slots for every block and head: (n_blocks * n_heads, n_slots), and row names."""
+    """Attention of one token over slots, (n_blocks * n_heads, n_slots), and the name of each row."""
     pattern = trace.over_blocks("hook_read_pattern", story=story, segment=segment)[:, :, token]
     names = [f"block {b} head {h}" for b in trace.blocks for h in range(pattern.shape[1])]
     return pattern.reshape(-1, pattern.shape[-1]), names

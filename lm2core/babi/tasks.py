@@ -1,11 +1,12 @@
 """bAbI tasks qa1, qa2 and qa3: what may be asked after a list of statements, the answer and its support.
 
 Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data. The question rules hold without
-exception on the published files; tests/lm2core/test_babi_files.py answers every one of them.
+exception on the published files; tests/lm2core/test_babi.py answers every one of them.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 from types import MappingProxyType
 
@@ -17,7 +18,7 @@ QUESTIONS_PER_STORY = 5
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question after ``n_statements`` statements; ``support`` are indices of the statements that answer it."""
+    """A question after ``n_statements`` statements; ``support`` are indices of those that answer it."""
 
     text: str
     answer: str
@@ -66,7 +67,7 @@ def ask_person_place(history: Sequence[Statement], i: int, _: Random) -> Questio
 
 
 def ask_object_place(history: Sequence[Statement], i: int, _: Random) -> Question | None:
-    """qa2: where is the object of statement ``i``? Held: its holder has moved since; dropped: from a stated place."""
+    """qa2: where is the object of statement ``i``? Its holder has moved since, or it was dropped."""
     handled = _last_handled(history, i)
     if handled is None:
         return None
@@ -79,9 +80,7 @@ def ask_object_place(history: Sequence[Statement], i: int, _: Random) -> Questio
     return Question(text, history[move].target, (handled, move), len(history))
 
 
-def ask_object_place_before(
-    history: Sequence[Statement], i: int, rng: Random
-) -> Question | None:
+def ask_object_place_before(history: Sequence[Statement], i: int, rng: Random) -> Question | None:
     """qa3: where was the object of statement ``i`` before a place its holder carried it to?"""
     handled = _last_handled(history, i)
     if handled is None:
@@ -91,10 +90,8 @@ def ask_object_place_before(
     if got is None:
         return None
     end = len(history) if is_held else handled
-    moves = [
-        j for j in range(got, end) if history[j].actor == last.actor and history[j].action == "move"
-    ]
-    visits = {history[j].target: (j, earlier) for earlier, j in zip(moves, moves[1:])}
+    moves = [j for j in range(got, end) if history[j].actor == last.actor and history[j].action == "move"]
+    visits = {history[j].target: (j, earlier) for earlier, j in pairwise(moves)}
     if not visits:
         return None
     place = rng.choice(sorted(visits))
@@ -107,9 +104,7 @@ def _last_handled(history: Sequence[Statement], i: int) -> int | None:
     """The last get or drop of the object that statement ``i`` gets or drops; None when it is a move."""
     if history[i].action == "move":
         return None
-    return last_index(
-        history, len(history), target=history[i].target, action=lambda action: action != "move"
-    )
+    return last_index(history, len(history), target=history[i].target, action=lambda action: action != "move")
 
 
 _ALL = ("move", "get", "drop")
@@ -146,7 +141,7 @@ def draw_question(
 
 
 def make_story(name: str, rng: Random) -> Story:
-    """A story as in the published files: pairs of statements, a question after a pair whenever one is possible."""
+    """A story as in the published files: statements in pairs, after each a question if one is possible."""
     task, world = get_task(name), World(rng)
     history: list[Statement] = []
     sentences: list[str] = []

@@ -99,7 +99,8 @@ def _question(rest: str, sentence_at: dict[int, int], n_statements: int, where: 
 
 
 def _story_lines(story: Story | TextStory) -> Iterable[str]:
-    number, line_of = 0, {}
+    number = 0
+    line_of: dict[int, int] = {}  # index of a sentence -> its line
     questions = sorted(story.questions, key=lambda q: q.n_statements)
     for i in range(len(story.sentences) + 1):
         while questions and questions[0].n_statements == i:

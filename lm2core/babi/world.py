@@ -1,8 +1,8 @@
 """The simulated world of bAbI: who is where, who holds what, after every sentence.
 
-Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data. The action rules (uniform draw of actor,
-class and arguments, the whole draw rejected until valid) are the ones that reproduce the action mix of the
-published files; tests/lm2core/test_babi_statistics.py holds the comparison.
+Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data. The action rules (actor, class and
+arguments drawn uniformly, the whole draw rejected until it is possible) give the action mix of the published
+files; tests/lm2core/test_babi.py holds the comparison.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ VERBS = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One thing that happened: ``actor`` did ``action`` to ``target`` (a place for a move, else an object)."""
+    """One thing that happened: ``actor`` did ``action`` to ``target``, a place for a move, else an object."""
 
     actor: str
     action: str
@@ -59,9 +59,7 @@ class World:
 
     def snapshot(self) -> WorldState:
         """The state now, as a value that later actions do not change."""
-        places = {
-            name: self.place_of[self.holder_of.get(name) or name] for name in ACTORS + OBJECTS
-        }
+        places = {name: self.place_of[self.holder_of.get(name) or name] for name in ACTORS + OBJECTS}
         return WorldState(places, dict(self.holder_of))
 
     def act(self, actions: Sequence[str]) -> Statement:

@@ -13,8 +13,14 @@ def answer_bars(
     """Probability in [0, 1] of each answer, from the story's bank and, as control, from a fresh one."""
     figure = go.Figure(
         [
-            go.Bar(y=list(words), x=list(values), name=name, orientation="h", marker_color=colour,
-                   hovertemplate=f"%{{y}}: %{{x:.1%}} ({name})<extra></extra>")
+            go.Bar(
+                y=list(words),
+                x=list(values),
+                name=name,
+                orientation="h",
+                marker_color=colour,
+                hovertemplate=f"%{{y}}: %{{x:.1%}} ({name})<extra></extra>",
+            )
             for values, name, colour in (
                 (with_empty_bank, "control: fresh bank", CONTROL_COLOUR),
                 (with_memory, "this bank", MODEL_COLOUR),

@@ -13,32 +13,57 @@ MAX_CELL_MARKERS = 4_000  # click targets; more would slow the page
 
 
 def fraction_heatmap(
-    values: NDArray[np.floating], *, rows: Sequence[str], columns: Sequence[str], title: str, unit: str,
+    values: NDArray[np.floating],
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    title: str,
+    unit: str,
     column_title: str = "slot",
 ) -> go.Figure:
-    """Fractions in [0, 1], shape (n_rows, n_columns); bright is high. ``unit`` names them at the colour bar."""
+    """Fractions in [0, 1], shape (n_rows, n_columns); bright is high. ``unit`` stands at the colour bar."""
     if values.size and (values.min() < -1e-6 or values.max() > 1 + 1e-6):
-        raise ValueError(f"{title}: fractions must be in [0, 1], got {values.min():.3g} to {values.max():.3g}")
+        raise ValueError(
+            f"{title}: fractions must be in [0, 1], got {values.min():.3g} to {values.max():.3g}"
+        )
     return _heatmap(values, rows, columns, title, unit, column_title, FRACTION_COLOURS, 0.0, 1.0)
 
 
 def signed_heatmap(
-    values: NDArray[np.floating], *, rows: Sequence[str], columns: Sequence[str], title: str, unit: str,
-    limit: float, column_title: str = "dimension",
+    values: NDArray[np.floating],
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    title: str,
+    unit: str,
+    limit: float,
+    column_title: str = "dimension",
 ) -> go.Figure:
     """Signed values on a scale from ``-limit`` to ``limit``; white is 0, blue positive, red negative."""
     return _heatmap(values, rows, columns, title, unit, column_title, SIGNED_COLOURS, -limit, limit)
 
 
 def _heatmap(
-    values: NDArray[np.floating], rows: Sequence[str], columns: Sequence[str], title: str, unit: str,
-    column_title: str, colours: str, low: float, high: float,
+    values: NDArray[np.floating],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    title: str,
+    unit: str,
+    column_title: str,
+    colours: str,
+    low: float,
+    high: float,
 ) -> go.Figure:
     if values.shape != (len(rows), len(columns)):
         raise ValueError(f"{title}: {len(rows)} row and {len(columns)} column names for shape {values.shape}")
     figure = go.Figure(
         go.Heatmap(
-            z=values, zmin=low, zmax=high, colorscale=colours, xgap=1, ygap=1,
+            z=values,
+            zmin=low,
+            zmax=high,
+            colorscale=colours,
+            xgap=1,
+            ygap=1,
             colorbar={"title": {"text": unit, "side": "right"}, "thickness": 10},
             hovertemplate=f"%{{y}}, {column_title} %{{x}}: %{{z:.3f}} {unit}<extra></extra>",
         )
@@ -49,10 +74,20 @@ def _heatmap(
         title={"text": title, "font": {"size": 15}, "x": 0},
         height=MARGIN_HEIGHT + ROW_HEIGHT * n_rows,
         margin={"l": 10, "r": 10, "t": 40, "b": 40},
-        xaxis={"title": column_title, "tickvals": list(range(0, n_columns, step)),
-               "ticktext": list(columns[::step]), "range": [-0.5, n_columns - 0.5], "showgrid": False},
-        yaxis={"tickvals": list(range(n_rows)), "ticktext": list(rows), "range": [n_rows - 0.5, -0.5],
-               "showgrid": False, "automargin": True},
+        xaxis={
+            "title": column_title,
+            "tickvals": list(range(0, n_columns, step)),
+            "ticktext": list(columns[::step]),
+            "range": [-0.5, n_columns - 0.5],
+            "showgrid": False,
+        },
+        yaxis={
+            "tickvals": list(range(n_rows)),
+            "ticktext": list(rows),
+            "range": [n_rows - 0.5, -0.5],
+            "showgrid": False,
+            "automargin": True,
+        },
     )
     return figure
 
@@ -64,12 +99,20 @@ def clickable(figure: go.Figure) -> go.Figure:
     """
     n_rows, n_columns = np.shape(figure.data[0].z)
     if n_rows * n_columns > MAX_CELL_MARKERS:
-        raise ValueError(f"{n_rows} x {n_columns} cells are more than {MAX_CELL_MARKERS} click targets; show fewer")
+        raise ValueError(
+            f"{n_rows} x {n_columns} cells are more than {MAX_CELL_MARKERS} click targets; show fewer"
+        )
     y, x = np.divmod(np.arange(n_rows * n_columns), n_columns)
     seen = {"marker": {"opacity": 0.001}}
     figure.add_trace(
         go.Scatter(
-            x=x, y=y, mode="markers", hoverinfo="none", showlegend=False, selected=seen, unselected=seen,
+            x=x,
+            y=y,
+            mode="markers",
+            hoverinfo="none",
+            showlegend=False,
+            selected=seen,
+            unselected=seen,
             marker={"symbol": "square", "size": ROW_HEIGHT, "opacity": 0.001},
         )
     )

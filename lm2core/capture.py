@@ -1,5 +1,6 @@
 """Record what passes through hook points of a run into a Trace, within a memory budget."""
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -122,12 +123,15 @@ def trace_bytes(model: LM2ForCausalLM, shape: Sequence[int], names: Sequence[str
     """Size in bytes of a trace of ``names`` over ids of ``shape`` (B,S,T), known before the run."""
     config, known = model.config, hook_names(model.config)
     n_stories, n_segments, n_tokens = shape
-    size = {"token": n_tokens, "source": n_tokens, "slot": config.memory_slots, "dim": config.hidden_size}
-    values = 0
-    for name in names:
-        heads = config.num_attention_heads if ".attn." in name else config.memory_heads
-        sizes = [(size | {"head": heads})[axis] for axis in known[name].axes]
-        values += int(np.prod(sizes, dtype=np.int64))
+    size = {
+        "token": n_tokens,
+        "source": n_tokens,
+        "slot": config.memory_slots,
+        "dim": config.hidden_size,
+        "head": config.memory_heads,
+        "attn_head": config.num_attention_heads,
+    }
+    values = sum(math.prod(size[axis] for axis in known[name].axes) for name in names)
     return values * n_stories * n_segments * BYTES_PER_VALUE
 
 

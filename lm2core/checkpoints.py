@@ -68,7 +68,7 @@ def _load(name: str, source: str) -> "Reader":
     try:
         model, report = LM2ForCausalLM.from_pretrained(source, use_safetensors=True, output_loading_info=True)
         tokenizer = AutoTokenizer.from_pretrained(source)
-    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, SafetensorError, RuntimeError, KeyError, TypeError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ValueError(f"cannot open checkpoint {name}: {reason}; copy it again or name another") from None
     wrong = {

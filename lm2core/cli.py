@@ -184,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return app(args=arguments, standalone_mode=False) or 0
     except ClickException as error:
-        typer.echo(f"lm2: {error.format_message()} See: lm2 --help", err=True)
+        typer.echo(f"lm2: {error.format_message().rstrip('.')}. See: lm2 --help", err=True)
         return 2
     except (ValueError, KeyError, OSError) as error:
         message = error.args[0] if isinstance(error, KeyError) else error

@@ -4,12 +4,19 @@ Source: Kang et al. 2025, "LM2: Large Memory Models", arXiv:2502.06049, sections
 Llama has keeps the name it has there, so a Llama checkpoint's config is a valid start.
 """
 
+from dataclasses import fields
+from difflib import get_close_matches
 from typing import Any
 
 from transformers import LlamaConfig
 
 ROUTINGS = ("content", "positional")
 CANDIDATES = ("token", "memory")
+# What transformers itself passes to a config beside its fields, when it loads, copies or converts one.
+TRANSFORMERS_KEYS = {
+    "model_type", "name_or_path", "_name_or_path", "output_attentions", "torch_dtype", "attn_implementation",
+    "_attn_implementation", "num_labels",
+}  # fmt: skip
 
 
 class LM2Config(LlamaConfig):
@@ -61,6 +68,10 @@ class LM2Config(LlamaConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Fill Llama's derived fields, then refuse what cannot work."""
+        for key in kwargs:
+            if key not in TRANSFORMERS_KEYS:
+                near = get_close_matches(key, [f.name for f in fields(self)], n=1, cutoff=0.0)
+                raise ValueError(f"unknown config key {key}; did you mean {near[0]}?")
         super().__post_init__(**kwargs)
         self._check_memory()
 
@@ -100,4 +111,4 @@ class LM2Config(LlamaConfig):
 
 def babi_tiny(*, vocab_size: int) -> LM2Config:
     """The model that ships for bAbI qa1 to qa3: one sentence is one segment."""
-    return LM2Config(vocab_size=vocab_size, pad_token_id=0)
+    return LM2Config(vocab_size=vocab_size, pad_token_id=0, intermediate_size=256)

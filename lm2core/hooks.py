@@ -37,7 +37,7 @@ CATALOGUE: tuple[HookInfo, ...] = (
     _block("hook_resid_pre", STREAM, "residual stream entering the block", answer=True, later=True),
     _block(
         "attn.hook_pattern",
-        ("head", "token", "source"),
+        ("attn_head", "token", "source"),
         "self-attention, rows sum to 1 over source tokens",
         answer=True,
         later=True,

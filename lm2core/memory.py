@@ -149,7 +149,7 @@ class LM2Memory(nn.Module):
             k_BND, v_BND, route_k_BND = self.bank_proj(self.bank_norm(bank_BND)).chunk(3, dim=-1)
             read_BTD = read_values(self._pattern(x_BTD, k_BND), v_BND)
             scores_BTN = tokens.pop() @ (route_k_BND + self.slot_key).transpose(1, 2)
-            pattern_BTN = scores_BTN.softmax(dim=-1)
+            pattern_BTN = (scores_BTN * x_BTD.shape[-1] ** -0.5).softmax(dim=-1)
         read_BTD = self.hook_write_read(read_BTD)
         pattern_BTN = self.hook_write_pattern(pattern_BTN)
 

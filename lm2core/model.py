@@ -170,7 +170,8 @@ class LM2ForCausalLM(PreTrainedModel, GenerationMixin, HookedRootModule):
             x_BTD, bank_BND = self._segment(ids_BT, mask_BT, bank_BND, write_memory)
             logits.append(self.lm_head(self.model.norm(x_BTD)))
             banks.append(bank_BND)
-        logits_out = cut.restore(torch.stack(logits, 1))
+        # Logits of padding mean nothing; packed to the end, they would have seen what comes later.
+        logits_out = cut.restore(torch.stack(logits, 1)).masked_fill((mask == 0)[..., None], 0.0)
         loss = None if labels is None else next_token_loss(logits_out, labels, mask)
         return LM2Output(loss, logits_out, bank_BND, tuple(banks))
 
@@ -217,6 +218,11 @@ class LM2ForCausalLM(PreTrainedModel, GenerationMixin, HookedRootModule):
         if mask is not None and mask.shape != ids.shape:
             raise ValueError(
                 f"attention_mask {tuple(mask.shape)} must have input_ids' shape {tuple(ids.shape)}"
+            )
+        if ids.min() < 0 or ids.max() >= self.config.vocab_size:
+            got = f"{int(ids.min())}..{int(ids.max())}"
+            raise ValueError(
+                f"token ids must be in 0..{self.config.vocab_size - 1}, got {got}; use the model's tokenizer"
             )
         n_slots, width = self.config.memory_slots, self.config.hidden_size
         if memory is not None and memory.shape != (len(ids), n_slots, width):

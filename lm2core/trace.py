@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 from lm2core.files import replacing
 
 SCHEMA = 1
-AXES = ("story", "segment", "block", "head", "token", "source", "slot", "dim")
+AXES = ("story", "segment", "block", "head", "attn_head", "token", "source", "slot", "dim")  # head: of memory
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,51 @@
+"""Shared fixtures: small models whose sizes all differ, and reference data that may be absent."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lm2core.config import LM2Config
+from lm2core.model import LM2ForCausalLM
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+
+B, S, T, N, D, V = 2, 4, 6, 5, 12, 17
+SIZES = {
+    "vocab_size": V,
+    "hidden_size": D,
+    "intermediate_size": 20,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "memory_slots": N,
+    "memory_heads": 3,
+    "segment_length": T,
+}
+POSITIONAL = {"routing": "positional", "memory_slots": T}
+
+
+def make_model(*, seed: int = 0, **changes: object) -> LM2ForCausalLM:
+    """An untrained model of the small sizes."""
+    torch.manual_seed(seed)
+    return LM2ForCausalLM(LM2Config(**(SIZES | changes))).eval()
+
+
+def make_ids(*shape: int, seed: int = 1) -> torch.Tensor:
+    """Random token ids."""
+    return torch.randint(V, shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def model() -> LM2ForCausalLM:
+    """An untrained model with content routing."""
+    return make_model()
+
+
+@pytest.fixture(scope="session")
+def babi_dir() -> Path:
+    """Folder of the published bAbI training files; they are not part of the project."""
+    folder = SHARED / "babi"
+    if not folder.is_dir():
+        pytest.skip(f"the published bAbI files are not at {folder}")
+    return folder

@@ -1,0 +1,102 @@
+"""The ``lm2`` command as a user types it: exit status, one-line errors, quick help."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lm2core.babi.text import read_babi
+from lm2core.cli import main
+from lm2core.trace import Trace
+
+MODEL = "babi-qa1-3"
+
+
+@pytest.fixture
+def story(tmp_path):
+    path = tmp_path / "story.txt"
+    path.write_text("Mary went to the kitchen.\nJohn moved to the office.\n")
+    return str(path)
+
+
+def test_help_answers_in_under_a_second_without_torch():
+    code = "import sys; from lm2core.cli import main; main(['--help']); print('torch' in sys.modules)"
+    start = time.perf_counter()
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert time.perf_counter() - start < 1
+    assert out.stdout.rstrip().endswith("False")
+    assert "train" in out.stdout
+
+
+def test_ask_answers_from_the_story(story, capsys):
+    assert main(["ask", MODEL, "--story", story, "--question", "Where is Mary?"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "kitchen"
+
+
+def test_trace_writes_a_trace_of_the_named_hooks(story, tmp_path, capsys):
+    out = tmp_path / "t.safetensors"
+    assert main(["trace", MODEL, "--story", story, "--out", str(out), "--hooks", "mem.hook_write"]) == 0
+    trace = Trace.load(out)
+    assert set(trace.arrays) == {f"blocks.{b}.mem.hook_write" for b in range(4)}
+    assert "4 arrays over 2 sentences" in capsys.readouterr().out
+
+
+def test_babi_writes_the_stories_asked_for(tmp_path):
+    assert main(["babi", "--task", "qa2", "--stories", "3", "--seed", "7", "--out", str(tmp_path)]) == 0
+    assert len(read_babi(tmp_path / "qa2_generated.txt")) == 3
+
+
+def test_eval_writes_the_figures_as_json(tmp_path, capsys):
+    main(["babi", "--task", "qa1", "--stories", "4", "--out", str(tmp_path)])
+    file, out = tmp_path / "qa1_generated.txt", tmp_path / "e.json"
+    assert main(["eval", MODEL, "--babi", str(file), "--json", str(out)]) == 0
+    (row,) = json.loads(out.read_text())
+    assert (row["task"], row["file"], row["n"], row["model"]) == ("qa1", str(file), 20, MODEL)
+    assert 0 <= row["low"] <= row["accuracy"] <= row["high"] <= 1
+    assert f"{row['accuracy']:.1%}" in capsys.readouterr().out
+
+
+def test_models_lists_what_ships(capsys):
+    assert main(["models"]) == 0
+    assert f"{MODEL}: 4 blocks, width 64, 24 slots" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["train"], "Missing option '--out'"),
+        (["train", "--out", "{tmp}/r", "--tasks", "qa99"], "unknown task 'qa99'; known: qa1, qa2, qa3"),
+        (["train", "--out", "{tmp}/r", "--preset", "huge"], "unknown preset 'huge'; known: babi-tiny"),
+        (["train", "--out", "{tmp}/r", "--resume"], "nothing to resume in"),
+        (
+            ["train", "--out", "{tmp}/r", "--steps", "0"],
+            "--steps': Input should be greater than or equal to 1",
+        ),
+        (["babi", "--task", "qa0", "--out", "{tmp}"], "unknown task 'qa0'"),
+        (["babi", "--task", "qa1", "--out", "{tmp}/story.txt/x"], "cannot make folder"),
+        (["eval", "nope", "--babi", "{tmp}/none.txt"], "cannot read .*none.txt: No such file"),
+        (["eval", MODEL, "--babi", "{tmp}/story.txt"], "story.txt, line 1: expected 'NUMBER text'"),
+        (["ask", "nope", "--story", "{tmp}/story.txt", "--question", "x"], "no checkpoint 'nope'"),
+        (["ask", MODEL, "--story", "{tmp}/story.txt", "--question", "Where is Zoe?"], "unknown words: Zoe"),
+        (["trace", MODEL, "--story", "{tmp}/story.txt", "--out", "{tmp}/a/b"], "cannot write"),
+        (
+            ["trace", MODEL, "--story", "{tmp}/story.txt", "--out", "{tmp}/b", "--hooks", "mm"],
+            "no hook point 'mm'",
+        ),
+        (
+            ["trace", MODEL, "--story", "{tmp}/story.txt", "--out", "{tmp}/b", "--budget", "1KB"],
+            "the budget is 1KB",
+        ),
+        (["fly"], "No such command 'fly'"),
+    ],
+)
+def test_a_user_s_mistake_is_one_line_and_status_2(arguments, text, story, tmp_path, capsys):
+    filled = [part.replace("{tmp}", str(tmp_path)) for part in arguments]
+    assert main(filled) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("lm2: ")
+    assert re.search(text, line)
+    assert not (tmp_path / "b").exists()

@@ -1,0 +1,141 @@
+"""Training: the same seed gives the same loss, a resumed run is the run, a cut-off one is not lost."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+from lm2core.checkpoints import load_reader
+from lm2core.curriculum import MIN_STEPS, Curriculum
+from lm2core.data import Stage, StorySource, babi_words
+from lm2core.tokenizer import word_tokenizer
+from lm2core.train import STAGE_FILE, Recipe, answer_logits, stages_for, train
+from tests.conftest import make_model
+
+SHORT = Recipe(n_steps=6, n_stories=4, save_every=2, log_every=1)
+EVEN = {"qa1": 1.0, "qa2": 1.0, "qa3": 1.0}
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """A run of six steps, with all that it leaves."""
+    out = tmp_path_factory.mktemp("run") / "straight"
+    model = train(SHORT, out)
+    return out, model
+
+
+@pytest.fixture
+def source() -> StorySource:
+    return StorySource(word_tokenizer(babi_words()), n_stories=3, questions_per_sentence=1.5, seed=0)
+
+
+def losses(out) -> list[float]:
+    return [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_the_same_seed_gives_the_same_loss_to_the_last_digit(straight, tmp_path):
+    train(SHORT, tmp_path / "again")
+    assert losses(tmp_path / "again") == losses(straight[0])
+    train(replace(SHORT, seed=1), tmp_path / "other")
+    assert losses(tmp_path / "other") != losses(straight[0])
+
+
+@pytest.mark.parametrize("cut_short", [False, True], ids=["stopped", "killed while saving"])
+def test_a_resumed_run_ends_as_the_straight_one(straight, tmp_path, cut_short):
+    out, model = straight
+    copy = tmp_path / "resumed"
+    shutil.copytree(out, copy)
+    last, before = copy / "checkpoint-6", copy / "checkpoint-4"
+    if cut_short:
+        (last / STAGE_FILE).unlink()
+        (last / "model.safetensors").write_bytes(b"half")
+    else:
+        shutil.rmtree(last)
+    assert (before / STAGE_FILE).is_file()
+    again = train(SHORT, copy, resume=True)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
+    assert losses(copy) == losses(out)
+
+
+def test_what_training_leaves_opens_as_a_checkpoint(straight):
+    out, model = straight
+    reader = load_reader(str(out))
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), reader.model.parameters(), strict=True))
+    assert json.loads((out / "training.json").read_text())["n_steps"] == 6
+
+
+def test_a_folder_with_something_in_it_is_not_overwritten(straight):
+    with pytest.raises(
+        ValueError, match="is not empty; choose another folder, or go on with its run: --resume"
+    ):
+        train(SHORT, straight[0])
+
+
+def test_nothing_to_resume_is_said(tmp_path):
+    with pytest.raises(ValueError, match="nothing to resume"):
+        train(SHORT, tmp_path, resume=True)
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="cannot write to .*file/run: Not a directory"):
+        train(SHORT, tmp_path / "file" / "run")
+
+
+def test_a_stage_is_left_only_when_every_task_is_mastered():
+    curriculum = Curriculum([Stage(("qa1", "qa2"), 3), Stage(("qa1", "qa2"), 6)])
+    for _ in range(300):
+        curriculum.record({"qa1": 1.0, "qa2": 0.5})
+    assert curriculum.index == 0
+    assert curriculum.weights["qa2"] > 10 * curriculum.weights["qa1"]
+    for _ in range(60):
+        curriculum.record({"qa1": 1.0, "qa2": 1.0})
+    assert curriculum.index == 1
+    for _ in range(MIN_STEPS * 3):
+        curriculum.record({"qa1": 1.0, "qa2": 1.0})
+    assert curriculum.index == 1  # the last stage does not end
+
+
+def test_a_curriculum_comes_back_from_its_file(tmp_path):
+    curriculum = Curriculum(stages_for(("qa1", "qa2")))
+    for _ in range(MIN_STEPS + 5):
+        curriculum.record({"qa1": 1.0})
+    curriculum.save(tmp_path / "c.json")
+    again = Curriculum(stages_for(("qa1", "qa2")))
+    again.restore(tmp_path / "c.json")
+    assert again == curriculum
+    assert again.index == 1
+
+
+def test_a_batch_is_a_function_of_seed_and_index(source):
+    stage = Stage(("qa1", "qa2", "qa3"), 9, n_before=5)
+    one, two, other = (source.batch(i, stage, EVEN) for i in (7, 7, 8))
+    assert torch.equal(one.story_ids, two.story_ids)
+    assert torch.equal(one.question_ids, two.question_ids)
+    assert one.story_ids.shape != other.story_ids.shape or not torch.equal(one.story_ids, other.story_ids)
+
+
+def test_questions_of_a_batch_are_about_its_stories(source):
+    """Every answer is a place, and asked after a sentence of the part that has a gradient."""
+    batch = source.batch(3, Stage(("qa1", "qa2", "qa3"), 9, n_before=30), EVEN)
+    assert len(batch.tasks) == len(batch.answer_ids) == len(batch.story) <= 3 * 14
+    assert set(batch.tasks) <= {"qa1", "qa2", "qa3"}
+    assert batch.segment.min() >= 0
+    assert batch.segment.max() < batch.story_ids.shape[1] == 9
+
+
+def test_reading_the_first_part_without_gradient_changes_no_answer(source):
+    """Stories split into 'before' and 'story' give the logits of the undivided story."""
+    batch = source.batch(5, Stage(("qa2",), 6, n_before=9), {"qa2": 1.0})
+    assert batch.before_ids.shape[1] > 0
+    whole = replace(
+        batch,
+        before_ids=batch.before_ids[:, :0],
+        story_ids=torch.cat([batch.before_ids, batch.story_ids], 1),
+        segment=batch.segment + batch.before_ids.shape[1],
+    )
+    model = make_model(vocab_size=39)
+    with torch.no_grad():
+        assert torch.equal(answer_logits(model, batch), answer_logits(model, whole))

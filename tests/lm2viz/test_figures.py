@@ -1,0 +1,57 @@
+"""Figures hold the numbers they are given, on scales that never move."""
+
+import numpy as np
+import pytest
+
+from lm2viz.figures.bars import answer_bars
+from lm2viz.figures.heatmap import clickable, fraction_heatmap, signed_heatmap
+
+VALUES = np.array([[0.0, 0.25, 0.5], [0.75, 1.0, 0.1]])
+NAMES = {"rows": ["0:the", "1:the"], "columns": ["0", "1", "2"], "title": "Reads", "unit": "attention"}
+
+
+def test_a_fraction_heatmap_has_the_fixed_scale_and_both_equal_words():
+    figure = fraction_heatmap(VALUES, **NAMES)
+    heat = figure.data[0]
+    assert (heat.z == VALUES).all()
+    assert (heat.zmin, heat.zmax) == (0, 1)
+    assert list(figure.layout.yaxis.ticktext) == ["0:the", "1:the"]
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.1])
+def test_a_value_that_is_no_fraction_is_refused(bad):
+    with pytest.raises(ValueError, match=r"Reads: fractions must be in \[0, 1\]"):
+        fraction_heatmap(VALUES + (bad if bad < 0 else bad - 1), **NAMES)
+
+
+def test_a_signed_heatmap_is_symmetric_about_zero():
+    heat = signed_heatmap(VALUES - 0.5, limit=2.5, **NAMES).data[0]
+    assert (heat.zmin, heat.zmax) == (-2.5, 2.5)
+
+
+def test_names_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="1 row and 3 column names for shape"):
+        fraction_heatmap(VALUES, **(NAMES | {"rows": ["a"]}))
+
+
+def test_every_cell_can_be_clicked_at_its_own_place():
+    figure = clickable(fraction_heatmap(VALUES, **NAMES))
+    marks = figure.data[1]
+    assert sorted(zip(marks.x, marks.y, strict=True)) == [(x, y) for x in range(3) for y in range(2)]
+    assert marks.hoverinfo == "none"  # "skip" would swallow the click
+    assert figure.layout.clickmode == "event+select"
+
+
+def test_too_many_click_targets_are_refused():
+    wide = np.zeros((5, 1_000))
+    figure = fraction_heatmap(
+        wide, rows=list("abcde"), columns=[str(i) for i in range(1000)], title="t", unit="u"
+    )
+    with pytest.raises(ValueError, match="5 x 1000 cells are more than 4000 click targets"):
+        clickable(figure)
+
+
+def test_answers_stand_beside_their_control():
+    control, model = answer_bars(["office", "garden"], [0.9, 0.05], [0.2, 0.3]).data
+    assert (list(model.x), list(model.y), model.name) == ([0.9, 0.05], ["office", "garden"], "this bank")
+    assert (list(control.x), control.name) == ([0.2, 0.3], "control: fresh bank")

@@ -1,0 +1,46 @@
+"""The arrow app -> lm2viz -> lm2core: no package imports one above it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+FORBIDDEN = {
+    "lm2core": {"lm2viz", "app", "streamlit", "plotly", "matplotlib", "sklearn"},
+    "lm2viz": {"app", "streamlit", "torch", "transformers", "transformer_lens"},
+}
+
+
+def imported(source: str) -> set[str]:
+    """First names of all imports of a file, also those inside functions."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_no_package_imports_one_above_it(package):
+    files = list((ROOT / package).rglob("*.py"))
+    assert files
+    wrong = {
+        str(f.relative_to(ROOT)): found
+        for f in files
+        if (found := imported(f.read_text()) & FORBIDDEN[package])
+    }
+    assert wrong == {}
+
+
+def test_an_import_hidden_in_a_function_is_seen():
+    assert imported("def f():\n    from app.state import URL\n") & FORBIDDEN["lm2viz"] == {"app"}
+
+
+def test_views_do_no_arithmetic_and_hold_no_cache():
+    for file in [*(ROOT / "app" / "views").glob("*.py"), Path(ROOT / "app" / "memory_panel.py")]:
+        assert not imported(file.read_text()) & {"torch", "numpy"}
+        assert "st.cache" not in file.read_text()

@@ -9,52 +9,51 @@ from lm2core.trace import Trace
 from lm2viz import select
 from lm2viz.figures.heatmap import fraction_heatmap, signed_heatmap
 
-VIEWS = {
-    "wrote": "What the sentence wrote",
-    "read": "What the question read",
-    "bank": "The whole bank",
-    "slot": "One slot's history",
-}
+# What a link says is what the page says: the options are their own labels.
+SENTENCE, READS, BANK, ONE_SLOT = "Last sentence", "Question", "Whole bank", "One slot"
 
 
 def draw_memory(trace: Trace, step: int, answer: Answer | None) -> None:
-    """The chosen picture of the bank."""
+    """The chosen picture of the bank. Every picker is always there, so that its value stays in the link."""
     st.subheader("Memory")
-    view = st.segmented_control(
-        "Picture",
-        list(VIEWS),
-        format_func=lambda name: VIEWS[name],
-        default="wrote",
-        required=True,
-        key=VIEW,
-        bind=URL,
-        label_visibility="collapsed",
-        wrap=True,
-    )
-    if view == "slot":
-        draw_slot(trace, step)
-    elif view == "read" and answer is not None:
-        draw_reads(answer.trace)
-    elif view == "read":
+    views = [SENTENCE, READS, BANK, ONE_SLOT]
+    view = st.segmented_control("Look at", views, default=SENTENCE, required=True, key=VIEW, bind=URL)
+    left, right = st.columns(2)
+    with left:
+        block = pick_block(trace, disabled=view not in (SENTENCE, READS))
+    with right:
+        slot = pick_slot(trace, disabled=view != ONE_SLOT)
+    if view == ONE_SLOT:
+        draw_slot(trace, step, slot)
+    elif view == READS and answer is not None:
+        draw_reads(answer.trace, block)
+    elif view == READS:
         st.info("The question could not be asked; mend it on the left.")
     elif step == 0:
         st.info("No sentence has been read. Press **Next** to read the first one.")
-    elif view == "bank":
+    elif view == BANK:
         draw_bank(trace, step)
     else:
-        draw_writes(trace, step)
+        draw_writes(trace, step, block)
 
 
-def pick_block(trace: Trace) -> int:
+def pick_block(trace: Trace, *, disabled: bool) -> int:
     """Choose one of the blocks that have memory."""
+    blocks = list(trace.blocks)
     return st.segmented_control(
-        "Block", list(trace.blocks), default=trace.blocks[0], required=True, key=BLOCK, bind=URL
+        "Block", blocks, default=blocks[0], required=True, key=BLOCK, bind=URL, disabled=disabled
     )
 
 
-def draw_writes(trace: Trace, step: int) -> None:
+def pick_slot(trace: Trace, *, disabled: bool) -> int:
+    """Choose one of the slots of the bank."""
+    n_slots = trace.select("hook_bank", story=0, segment=0).shape[0]
+    keep_inside(SLOT, 0, n_slots - 1)
+    return st.number_input("Slot", 0, n_slots - 1, 0, key=SLOT, bind=URL, disabled=disabled)
+
+
+def draw_writes(trace: Trace, step: int, block: int) -> None:
     """What the last sentence did: its words by slots, and gates and change of every slot."""
-    block = pick_block(trace)
     strength = select.write_strength(trace, step - 1, block)
     slots = [str(n) for n in range(strength.shape[1])]
     draw(
@@ -99,10 +98,10 @@ def open_clicked_slot() -> None:
     """Go from a clicked cell to the history of its slot."""
     if st.session_state["writes"]["selection"]["points"]:
         choose_clicked("writes", column=SLOT)
-        st.session_state[VIEW] = "slot"
+        st.session_state[VIEW] = ONE_SLOT
 
 
-def draw_reads(trace: Trace) -> None:
+def draw_reads(trace: Trace, block: int) -> None:
     """Where the question looked: its last word for every block and head, then every word in one block."""
     pattern, rows = select.read_by_head(trace, token=len(trace.tokens[0][0]) - 1)
     slots = [str(n) for n in range(pattern.shape[1])]
@@ -114,7 +113,6 @@ def draw_reads(trace: Trace) -> None:
         alt="Attention of the question's last word over slots, one row per block and head",
         caption="A bright cell: this head took what it adds to the answer from this slot. Rows sum to 1.",
     )
-    block = pick_block(trace)
     draw(
         fraction_heatmap(
             select.read_by_token(trace, block, head=None),
@@ -147,11 +145,8 @@ def draw_bank(trace: Trace, step: int) -> None:
         )
 
 
-def draw_slot(trace: Trace, step: int) -> None:
+def draw_slot(trace: Trace, step: int, slot: int) -> None:
     """One slot through the story: when it was written, and which words wrote most."""
-    n_slots = trace.select("hook_bank", story=0, segment=0).shape[0]
-    keep_inside(SLOT, 0, n_slots - 1)
-    slot = st.number_input("Slot", 0, n_slots - 1, 0, key=SLOT, bind=URL)
     history = select.slot_history(trace, slot)
     draw(
         fraction_heatmap(

@@ -6,6 +6,7 @@ import streamlit as st
 
 STEP, BLOCK, SLOT, VIEW, QUESTION = "step", "block", "slot", "view", "question"
 OWN = "own"  # URL key of a pasted story; written by hand, bound to no widget
+OWN_TEXT = "own_text"  # the text box it is pasted into; not in the URL
 URL: Literal["query-params"] = "query-params"  # widgets bound to this keep their value in the address
 
 

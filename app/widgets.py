@@ -8,11 +8,11 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import loaders
-from app.state import OWN, STEP, URL, move_step
+from app.state import OWN, OWN_TEXT, STEP, URL, move_step
 from lm2core.babi.tasks import TASKS, Question
 from lm2viz.figures.heatmap import clickable
 
-SOURCES = {"example": "Example", "generated": "Generated", "own": "My own"}
+EXAMPLE, GENERATED, OWN_STORY = "Example", "Generated", "Own"
 
 
 @dataclass(frozen=True)
@@ -39,23 +39,16 @@ def pick_model() -> str:
 
 def pick_story() -> ShownStory:
     """Choose an example, a generated story, or paste one."""
-    source = st.segmented_control(
-        "Story",
-        list(SOURCES),
-        format_func=lambda name: SOURCES[name],
-        default="example",
-        required=True,
-        key="source",
-        bind=URL,
-    )
-    if source == "generated":
+    sources = [EXAMPLE, GENERATED, OWN_STORY]
+    source = st.segmented_control("Story", sources, default=EXAMPLE, required=True, key="source", bind=URL)
+    if source == GENERATED:
         task = st.selectbox("Task", list(TASKS), key="task", bind=URL)
         seed = st.number_input(
             "Seed", 0, 10_000, 0, key="seed", help="The same seed tells the same story.", bind=URL
         )
         generated = loaders.generate_story(task, int(seed))
         return ShownStory(generated.sentences, generated.questions)
-    if source == "own":
+    if source == OWN_STORY:
         return ShownStory(_own_sentences())
     example = loaders.load_example(st.selectbox("Example", loaders.example_names(), key="example", bind=URL))
     return ShownStory(example.sentences, example.questions)
@@ -67,10 +60,11 @@ def _own_sentences() -> tuple[str, ...]:
     kept = loaders.recall_story(key)
     if key and kept is None:
         st.info("This server does not have the story of this link. Paste it here to see it.")
+    st.session_state.setdefault(OWN_TEXT, "\n".join(kept or ()))
     with st.form("own_story"):
         text = st.text_area(
             "One sentence a line",
-            "\n".join(kept or ()),
+            key=OWN_TEXT,
             height=180,
             placeholder="Mary went to the kitchen.\nMary took the milk there.",
         )

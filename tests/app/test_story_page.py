@@ -1,0 +1,201 @@
+"""The story page as a visitor meets it: the numbers drawn are the trace's, and no input breaks it."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import loaders
+from lm2viz import select
+from tests.conftest import ROOT
+
+MODEL, EXAMPLE, STEP = "babi-qa1-3", "2-two-facts", 4
+N_SLOTS, LAST_BLOCK = 24, 3
+
+
+def open_page(**query: str) -> AppTest:
+    page = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60)
+    for key, value in query.items():
+        page.query_params[key] = value
+    page.run()
+    assert not page.exception
+    return page
+
+
+def drawn(page: AppTest, title: str) -> np.ndarray:
+    """The cells of the heatmap with this title, read back from the page."""
+    for chart in page.get("plotly_chart"):
+        spec = json.loads(chart.proto.spec)
+        if spec["layout"].get("title", {}).get("text") == title:
+            z = spec["data"][0]["z"]
+            if isinstance(z, dict):  # plotly packs arrays as base64
+                flat = np.frombuffer(base64.b64decode(z["bdata"]), dtype=z["dtype"])
+                return flat.reshape([int(n) for n in z["shape"].split(",")])
+            return np.array(z)
+    raise AssertionError(f"no chart titled {title!r}")
+
+
+@pytest.fixture(scope="module")
+def trace():
+    return loaders.load_trace(MODEL, loaders.load_example(EXAMPLE).sentences)
+
+
+@pytest.fixture
+def page():
+    return open_page(example=EXAMPLE, step=str(STEP))
+
+
+@pytest.mark.parametrize("block", [0, 2])
+def test_who_wrote_where_is_the_strength_in_the_trace(trace, block):
+    page = open_page(example=EXAMPLE, step=str(STEP), block=str(block))
+    cells = drawn(page, f"Who wrote where, block {block}")
+    np.testing.assert_allclose(cells, select.write_strength(trace, STEP - 1, block), atol=1e-6)
+    np.testing.assert_allclose(cells.sum(0), drawn(page, "Input gate of each slot")[block], atol=1e-5)
+
+
+def test_gates_and_change_are_those_of_the_trace(page, trace):
+    opened, kept = select.slot_gates(trace, STEP - 1)
+    np.testing.assert_allclose(drawn(page, "Input gate of each slot"), opened, atol=1e-6)
+    np.testing.assert_allclose(drawn(page, "Forget gate of each slot"), kept, atol=1e-6)
+    moved = select.slot_change(trace, STEP - 1).clip(0, 1)
+    np.testing.assert_allclose(drawn(page, "How far each slot moved"), moved, atol=1e-6)
+
+
+def test_the_bank_before_plus_the_change_is_the_bank_after(trace):
+    page = open_page(example=EXAMPLE, step=str(STEP), view="Whole bank")
+    before, after = drawn(page, "The bank before the sentence"), drawn(page, "The bank after the sentence")
+    change = drawn(page, "What the sentence changed: after minus before")
+    np.testing.assert_allclose(before + change, after, atol=1e-6)
+    np.testing.assert_array_equal(after, trace.select("hook_bank", story=0, segment=STEP - 1))
+
+
+def test_reads_are_the_pattern_of_the_question(trace):
+    page = open_page(
+        example=EXAMPLE, step=str(STEP), view="Question", question="Where is the milk?", block="1"
+    )
+    answer = loaders.load_answer(MODEL, loaders.load_example(EXAMPLE).sentences, STEP, "Where is the milk?")
+    by_head, _ = select.read_by_head(answer.trace, token=4)
+    np.testing.assert_allclose(drawn(page, "Where the last word looked"), by_head, atol=1e-6)
+    np.testing.assert_allclose(
+        drawn(page, "Where each word looked, block 1, mean over heads"),
+        select.read_by_token(answer.trace, 1, None),
+        atol=1e-6,
+    )
+
+
+def test_the_answer_bars_are_the_model_s_probabilities_beside_a_fresh_bank(page):
+    story = loaders.load_example(EXAMPLE).sentences
+    answer = loaders.load_answer(MODEL, story, STEP, "Where is the milk?")
+    control = loaders.load_answer(MODEL, story, 0, "Where is the milk?")
+    bars = next(
+        spec["data"]
+        for chart in page.get("plotly_chart")
+        if (spec := json.loads(chart.proto.spec))["data"][0]["type"] == "bar"
+    )
+    by_name = {bar["name"]: dict(zip(bar["y"], bar["x"], strict=True)) for bar in bars}
+    for word, probability in list(zip(answer.words, answer.probabilities, strict=True))[:6]:
+        assert by_name["this bank"][word] == pytest.approx(probability)
+        expected = control.probabilities[control.words.index(word)]
+        assert by_name["control: fresh bank"][word] == pytest.approx(expected)
+
+
+def test_the_story_s_own_question_shows_the_true_answer_and_its_sentences(page):
+    assert any("The story says **office** (sentences 2, 4)." in m.value for m in page.markdown)
+
+
+def test_next_and_back_move_one_sentence_and_stop_at_the_ends(page):
+    page.button(key="next").click().run()
+    assert page.slider(key="step").value == STEP + 1
+    for _ in range(STEP + 3):
+        page.button(key="back").click().run()
+    assert page.slider(key="step").value == 0
+    assert any("No sentence has been read" in i.value for i in page.info)
+    assert any("the answer is a guess" in i.value for i in page.info)
+
+
+def test_a_clicked_cell_opens_the_history_of_its_slot(page):
+    page.session_state["writes"] = {"selection": {"points": [{"x": 17, "y": 2}]}}
+    page.segmented_control(key="view").set_value("One slot").run()
+    page.number_input(key="slot").set_value(17).run()
+    assert not page.exception
+    assert drawn(page, "Input gate of slot 17 at every sentence").shape == (LAST_BLOCK + 1, 11)
+
+
+def test_every_chart_has_a_text_and_a_caption(page):
+    charts = page.get("plotly_chart")
+    assert len(charts) == 5
+    assert all(chart.proto.alt for chart in charts)
+    assert len(page.caption) >= len(charts)
+
+
+def test_a_generated_story_is_the_one_of_its_seed():
+    page = open_page(source="Generated", task="qa3", seed="5", step="3")
+    story = loaders.generate_story("qa3", 5)
+    assert any(story.sentences[2] in text.value for text in page.text)
+
+
+def own_story(text: str) -> AppTest:
+    page = open_page(source="Own")
+    page.text_area[0].set_value(text)
+    next(b for b in page.button if b.label == "Read it").click().run()
+    return page
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "The story is empty"),
+        ("  \n \n", "The story is empty"),
+        ("Gandalf went to the kitchen.", "unknown words: Gandalf; this model knows:"),
+        ("Mary went to the kitchen.\n" * 2_000, "2000 sentences; the page steps through at most 400"),
+        ("<script>alert(1)</script> went.", "unknown words: <"),
+    ],
+    ids=["empty", "blank", "unknown", "2000 sentences", "markup"],
+)
+def test_a_story_that_cannot_be_shown_is_told_in_one_line(text, told):
+    page = own_story(text)
+    assert not page.exception
+    messages = [m.value for m in (*page.error, *page.info)]
+    assert any(told in message for message in messages), messages
+
+
+def test_an_own_story_of_one_sentence_is_read_and_asked():
+    page = own_story("Daniel went to the garden.")
+    assert not page.exception
+    assert page.slider(key="step").value == 1
+    assert any("After 1 of 1 sentences the model answers" in m.value for m in page.markdown)
+    key = page.query_params["own"]
+    assert loaders.recall_story(key[0] if isinstance(key, list) else key) == ("Daniel went to the garden.",)
+
+
+def test_a_link_to_a_story_this_server_does_not_have_says_so():
+    page = open_page(source="Own", own="0123456789abcdef")
+    assert any("does not have the story of this link" in i.value for i in page.info)
+
+
+@pytest.mark.parametrize("question", ["Where is Zoe?", "¿Dónde?", "<b>Mary</b>"])
+def test_a_question_with_unknown_words_names_them_and_leaves_the_page(question):
+    page = open_page(example=EXAMPLE, step="4", question=question)
+    assert "unknown words" in page.error[0].value
+    assert drawn(page, "Who wrote where, block 0").shape == (6, N_SLOTS)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"step": "999"}, {"step": "x"}, {"step": "-1"}, {"block": "77"}, {"view": "<i>"},
+     {"slot": "99", "view": "One slot"}, {"source": "nowhere"}, {"model": "../../etc"}, {"example": "no"},
+     {"seed": "-4", "source": "Generated"}],
+    ids=lambda q: "&".join(f"{k}={v}" for k, v in q.items()),
+)  # fmt: skip
+def test_a_link_with_values_out_of_range_still_opens(query):
+    page = open_page(**query)
+    assert any("the model answers" in m.value for m in page.markdown)
+
+
+def test_pasted_stories_are_forgotten_when_there_are_too_many(monkeypatch):
+    monkeypatch.setattr(loaders, "MAX_OWN_STORIES", 3)
+    keys = [loaders.remember_story((f"Mary went to place {i}.",)) for i in range(5)]
+    assert loaders.recall_story(keys[0]) is None
+    assert loaders.recall_story(keys[-1]) == ("Mary went to place 4.",)

@@ -1,0 +1,138 @@
+"""The main path of the story page in a real browser: step, click, ask, reopen by link."""
+
+import re
+import time
+from urllib.parse import parse_qs, urlparse
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from app import loaders
+from lm2viz import select
+
+MODEL, EXAMPLE = "babi-qa1-3", "2-two-facts"
+N_SLOTS, N_WORDS = 24, 6
+REDRAW_S = 0.5  # what a click may take on two cores
+
+
+def open_story(page: Page, url: str, query: str = "") -> None:
+    page.goto(f"{url}/?example={EXAMPLE}{query}")
+    expect(page.get_by_text("the model answers")).to_be_visible(timeout=60_000)
+    expect(page.locator(".st-key-writes .nsewdrag, .st-key-history .nsewdrag").first).to_be_visible(
+        timeout=30_000
+    )
+
+
+def heatmap_on_screen(page: Page, key: str) -> np.ndarray:
+    """The cells plotly holds for the drawn chart."""
+    rows = page.evaluate(
+        "key => { const z = document.querySelector('.st-key-' + key + ' .js-plotly-plot')._fullData[0].z;"
+        " return Array.from(z, row => Array.from(row)); }",
+        key,
+    )
+    return np.array(rows)
+
+
+def click_cell(page: Page, key: str, row: int, column: int, shape: tuple[int, int]) -> None:
+    """Move to the middle of a cell, then click it."""
+    area = page.locator(f".st-key-{key} .nsewdrag").first
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    x = box["x"] + box["width"] * (column + 0.5) / shape[1]
+    y = box["y"] + box["height"] * (row + 0.5) / shape[0]
+    page.mouse.move(x - 3, y - 3)
+    page.mouse.move(x, y)
+    page.mouse.click(x, y)
+
+
+def query_of(page: Page) -> dict[str, list[str]]:
+    return parse_qs(urlparse(page.url).query)
+
+
+def test_the_heatmap_on_screen_is_the_trace(page, app_url):
+    open_story(page, app_url, "&step=4&block=1")
+    trace = loaders.load_trace(MODEL, loaders.load_example(EXAMPLE).sentences)
+    np.testing.assert_allclose(
+        heatmap_on_screen(page, "writes"), select.write_strength(trace, 3, 1), atol=1e-6
+    )
+    np.testing.assert_allclose(heatmap_on_screen(page, "gate_in"), select.slot_gates(trace, 3)[0], atol=1e-6)
+
+
+def test_keys_and_buttons_step_through_the_story_and_the_link_follows(page, app_url):
+    open_story(page, app_url, "&step=4")
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text("After 5 of 11 sentences")).to_be_visible()
+    for step in (4, 3):  # Streamlit merges presses that come while it redraws: wait for each
+        page.keyboard.press("ArrowLeft")
+        expect(page.get_by_text(f"After {step} of 11 sentences")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"step=3"))
+
+
+def test_a_click_on_a_cell_opens_its_slot_and_a_click_on_a_sentence_goes_there(page, app_url):
+    open_story(page, app_url, "&step=4")
+    click_cell(page, "writes", row=2, column=13, shape=(N_WORDS, N_SLOTS))
+    expect(page.get_by_text("Words that opened slot 13 widest")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"slot=13"))
+    assert query_of(page)["view"] == ["One slot"]
+    click_cell(page, "history", row=1, column=6, shape=(4, 11))
+    expect(page.get_by_text("After 7 of 11 sentences")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"step=7"))
+
+
+def test_a_question_is_asked_and_its_link_reopens_the_view(page, app_url):
+    open_story(page, app_url, "&step=7")
+    page.get_by_label("Question", exact=True).fill("Where is John?")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"question=Where"))
+    page.get_by_role("radio", name="Question").click()
+    expect(page.locator(".st-key-reads .nsewdrag")).to_be_visible()
+    link = page.url
+    shown = heatmap_on_screen(page, "reads")
+    page.goto("about:blank")
+    page.goto(link)
+    expect(page.locator(".st-key-reads .nsewdrag")).to_be_visible(timeout=30_000)
+    np.testing.assert_array_equal(heatmap_on_screen(page, "reads"), shown)
+    expect(page.get_by_label("Question", exact=True)).to_have_value("Where is John?")
+
+
+def test_an_own_story_is_read_and_markup_in_it_is_text(page, app_url):
+    page.goto(f"{app_url}/?source=Own")
+    box = page.get_by_label("One sentence a line")
+    box.fill("<img src=x onerror=alert(1)> went.")
+    page.get_by_role("button", name="Read it").click()
+    expect(page.get_by_text("unknown words")).to_be_visible(timeout=60_000)
+    assert page.locator("img[src=x]").count() == 0
+    box.fill("Mary went to the kitchen.\nJohn went to the garden.")
+    page.get_by_role("button", name="Read it").click()
+    expect(page.get_by_text("After 2 of 2 sentences the model answers")).to_be_visible()
+    assert len(query_of(page)["own"][0]) == 16
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_opens_in_both_themes(browser, app_url, scheme, tmp_path):
+    page = browser.new_page(color_scheme=scheme, viewport={"width": 1360, "height": 1000})
+    open_story(page, app_url)
+    expect(page.get_by_role("heading", name="What is in this model's memory?")).to_be_visible()
+    background = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
+    light = sum(int(n) for n in re.findall(r"\d+", background)[:3]) > 3 * 128
+    assert light == (scheme == "light")
+    page.close()
+
+
+def test_a_step_redraws_within_half_a_second(page, app_url, record_property):
+    """From the click on Next to the new heatmap on screen; the median of nine."""
+    open_story(page, app_url, "&step=1")
+    page.get_by_role("button", name="Next").click()  # the first step warms the server up
+    expect(page.get_by_text("After 2 of 11 sentences")).to_be_visible()
+    times = []
+    for step in range(3, 12):
+        start = time.perf_counter()
+        page.get_by_role("button", name="Next").click()
+        page.get_by_text(f"After {step} of 11 sentences").wait_for()
+        times.append(time.perf_counter() - start)
+        page.wait_for_timeout(300)
+    median = sorted(times)[len(times) // 2]
+    record_property("median_redraw_s", round(median, 3))
+    print(f"median redraw after a step: {median * 1000:.0f} ms")  # noqa: T201
+    assert median < REDRAW_S

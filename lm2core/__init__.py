@@ -11,7 +11,7 @@ _HOME = {
     "LM2ForCausalLM": "model",
     "LM2Output": "model",
     "Trace": "trace",
-    "capture": "capture",
+    "capture": "recording",
 }
 
 __all__ = ["LM2Config", "LM2ForCausalLM", "LM2Output", "Trace", "capture"]  # noqa: F822

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from lm2core.capture import MEMORY_HOOKS, capture, recording
 from lm2core.hooks import match_hooks
 from lm2core.model import LM2ForCausalLM
+from lm2core.recording import MEMORY_HOOKS, capture, recording
 from lm2core.tokenizer import check_words, encode_segments
 from lm2core.trace import Trace
 

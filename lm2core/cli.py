@@ -68,12 +68,12 @@ def evaluate(
 
     files = [(path, read_babi(path)) for path in babi]  # a broken file is found before the model is opened
     reader = load_reader(checkpoint)
-    table = Table("file", "n", "accuracy", "95 % interval", "commonest answer", "last place mentioned")
+    table = Table("task", "n", "accuracy", "95 % interval", "floor: majority", "floor: last place")
     rows = []
     for path, stories in files:
         s = score(stories, predict(reader, stories))
         table.add_row(
-            path.name,
+            path.stem.split("_")[0],
             str(s.n),
             f"{s.accuracy:.1%}",
             f"{s.low:.1%} to {s.high:.1%}",

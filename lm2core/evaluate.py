@@ -95,7 +95,8 @@ def wilson_interval(n_right: int, n: int) -> tuple[float, float]:
     share, spread = n_right / n, Z_95**2 / n
     middle = (share + spread / 2) / (1 + spread)
     half = Z_95 / (1 + spread) * sqrt(share * (1 - share) / n + spread / (4 * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # Rounding may leave the share itself just outside; it never is.
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
 
 
 def _last_mentioned(sentences: Sequence[str], labels: set[str]) -> str | None:

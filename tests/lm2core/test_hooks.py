@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from lm2core.capture import MEMORY_HOOKS, capture, recording, trace_bytes
 from lm2core.hooks import catalogue_markdown, hook_names, match_hooks
 from lm2core.model import LM2ForCausalLM
+from lm2core.recording import MEMORY_HOOKS, capture, recording, trace_bytes
 from lm2core.trace import Trace
 from tests.conftest import ROOT, B, D, N, S, T, make_ids, make_model
 

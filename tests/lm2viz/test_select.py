@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lm2core.capture import capture
+from lm2core.recording import capture
 from lm2viz import select
 from tests.conftest import D, N, S, T, make_ids, make_model
 

@@ -1,0 +1,65 @@
+"""The README's commands and code, run as they stand."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+def block(name: str) -> str:
+    """The fenced block after ``<!-- name -->``."""
+    match = re.search(rf"<!-- {name} -->\n```\w+\n(.*?)```", README, re.DOTALL)
+    assert match, f"no block {name}"
+    return match[1]
+
+
+def run(command: list[str], folder: Path) -> str:
+    """Run in an empty folder, with the ``lm2`` of this environment first on the path."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_every_command_of_the_readme_does_what_it_says(tmp_path):
+    out = run(["bash", "-euo", "pipefail", "-c", block("commands")], tmp_path)
+    assert "babi-qa1-3: 4 blocks, width 64, 24 slots" in out
+    assert "\noffice\n" in out
+    assert (tmp_path / "stories" / "qa2.json").is_file()
+    assert (tmp_path / "stories" / "mine.safetensors").is_file()
+    assert (tmp_path / "stories" / "run" / "model.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs(tmp_path):
+    (tmp_path / "readme.py").write_text(block("python"))
+    out = run([sys.executable, "readme.py"], tmp_path)
+    assert out.splitlines()[0] == "(24, 64)"
+    assert out.splitlines()[-1] == "kitchen"
+
+
+def test_the_first_screen_has_two_commands_a_picture_and_what_to_expect():
+    first_screen = README[: README.index("## ")]
+    assert block("start").count("\n") == block("test").count("\n") == 1
+    assert "streamlit run app/main.py" in block("start")
+    assert "pytest" in block("test")
+    picture = re.search(r"!\[.+\]\((.+)\)", first_screen)
+    assert (ROOT / picture[1]).is_file()
+    assert "**What you will see.**" in first_screen
+
+
+def test_every_file_the_readme_names_is_there():
+    tree = README[README.index("## Where things are") :]
+    names = re.findall(r"\b\w+\.(?:py|md)\b", tree)
+    everywhere = {p.name for p in ROOT.rglob("*") if ".venv" not in p.parts}
+    assert set(names) <= everywhere

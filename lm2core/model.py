@@ -149,7 +149,8 @@ class LM2ForCausalLM(PreTrainedModel, GenerationMixin, HookedRootModule):
         labels: Tensor | None = None,
         *,
         write_memory: bool = True,
-        **_: Any,
+        use_cache: bool | None = None,
+        return_dict: bool | None = None,
     ) -> LM2Output:
         """Run a text of any length.
 
@@ -160,6 +161,7 @@ class LM2ForCausalLM(PreTrainedModel, GenerationMixin, HookedRootModule):
         memory : (B,N,D), the bank of the text so far; None: a fresh one
         labels : same shape as ``input_ids``; the loss predicts each next token, -100 is not counted
         write_memory : False reads only, e.g. a question that must leave no trace
+        use_cache, return_dict : what transformers' ``generate`` says to every model; nothing to choose here
         """
         self._check_inputs(input_ids, attention_mask, memory)
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask

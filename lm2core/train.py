@@ -7,13 +7,15 @@ curriculum is saved with every checkpoint, so a resumed run goes on as if it had
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer, TrainingArguments, set_seed
@@ -157,10 +159,11 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> LM2ForCau
     curriculum = Curriculum(stages_for(recipe.tasks))
     if checkpoint is not None:
         curriculum.restore(checkpoint / STAGE_FILE)
+    arguments = _arguments(recipe, out)
     trainer = StoryTrainer(
         model=model,
-        args=_arguments(recipe, out),
-        train_dataset=StepNumbers(recipe.n_steps),
+        args=arguments,
+        train_dataset=StepNumbers(recipe.n_steps * arguments.world_size),  # no batch is drawn twice
         source=StorySource(
             tokenizer,
             n_stories=recipe.n_stories,
@@ -171,9 +174,10 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> LM2ForCau
         callbacks=[ProgressLog(out / "metrics.jsonl")],
     )
     trainer.remove_callback(PrinterCallback)  # ProgressLog shows the same, beside a bar
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if trainer.is_world_process_zero():
-        save_model(model, tokenizer, recipe, out)
+    with _full_disk_told(out):
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if trainer.is_world_process_zero():
+            save_model(model, tokenizer, recipe, out)
     return model
 
 
@@ -186,6 +190,21 @@ def save_model(model: LM2ForCausalLM, tokenizer: PreTrainedTokenizerBase, recipe
         write_whole(folder / "training.json", json.dumps(asdict(recipe), indent=2))
         for file in sorted(folder.iterdir(), key=lambda f: f.suffix == ".safetensors"):
             os.replace(file, out / file.name)
+
+
+@contextmanager
+def _full_disk_told(out: Path) -> Iterator[None]:
+    """Say in one line that a checkpoint could not be written; the one before it is whole."""
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        # torch reports a failed write as a RuntimeError of its zip writer
+        if isinstance(error, RuntimeError) and "inline_container" not in str(error):
+            raise
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"cannot write to {out}: {reason}; make room there, then go on with --resume"
+        ) from error
 
 
 def _start_or_resume(out: Path, *, resume: bool) -> Path | None:

@@ -186,6 +186,31 @@ def test_saved_and_reloaded_model_gives_bit_equal_logits(model, tmp_path):
         assert torch.equal(model(ids).logits, again(ids).logits)
 
 
+@pytest.mark.parametrize("has_memory", [False, True])
+def test_greedy_generation_is_the_argmax_token_by_token(model, has_memory):
+    """Across two segment borders, and going on from a bank when one is given."""
+    ids = make_ids(B, T - 1)
+    bank = model(make_ids(B, S, T, seed=6)).memory.detach() if has_memory else None
+    told = ids
+    with torch.no_grad():
+        for _ in range(T + 3):
+            told = torch.cat([told, model(told, memory=bank).logits[:, -1:].argmax(-1)], dim=1)
+    generated = model.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        memory=bank,
+        max_new_tokens=T + 3,
+        do_sample=False,
+        pad_token_id=0,
+    )
+    assert torch.equal(generated, told)
+
+
+def test_a_misspelt_argument_is_refused(model):
+    with pytest.raises(TypeError, match="attention_masks"):
+        model(make_ids(B, T), attention_masks=None)
+
+
 def test_all_but_the_memory_has_the_names_of_a_llama_checkpoint(model):
     keys = {"memory_slots", "memory_heads", "segment_length"}
     llama = LlamaForCausalLM(LlamaConfig(**{k: v for k, v in SIZES.items() if k not in keys}))

@@ -84,6 +84,29 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
         train(SHORT, tmp_path / "file" / "run")
 
 
+def test_a_full_disk_while_saving_is_told_and_the_run_goes_on_later(straight, tmp_path, monkeypatch):
+    """The third checkpoint cannot be written; with room again, --resume ends as the straight run."""
+    from safetensors import SafetensorError
+
+    from lm2core.model import LM2ForCausalLM
+
+    real_save, n_saved = LM2ForCausalLM.save_pretrained, []
+
+    def full_at_third(self, *args, **kwargs):
+        n_saved.append(args)
+        if len(n_saved) == 3:
+            raise SafetensorError("I/O error: No space left on device (os error 28)")
+        return real_save(self, *args, **kwargs)
+
+    monkeypatch.setattr(LM2ForCausalLM, "save_pretrained", full_at_third)
+    with pytest.raises(
+        ValueError, match="No space left on device.*; make room there, then go on with --resume"
+    ):
+        train(SHORT, tmp_path / "run")
+    again = train(SHORT, tmp_path / "run", resume=True)
+    assert all(torch.equal(a, b) for a, b in zip(straight[1].parameters(), again.parameters(), strict=True))
+
+
 def test_a_stage_is_left_only_when_every_task_is_mastered():
     curriculum = Curriculum([Stage(("qa1", "qa2"), 3), Stage(("qa1", "qa2"), 6)])
     for _ in range(300):

@@ -198,10 +198,11 @@ def _full_disk_told(out: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError, RuntimeError) as error:
-        # torch reports a failed write as a RuntimeError of its zip writer
-        if isinstance(error, RuntimeError) and "inline_container" not in str(error):
-            raise
         reason = str(error).splitlines()[0]
+        if isinstance(error, RuntimeError):  # how torch's zip writer reports a failed write
+            if "inline_container" not in reason:
+                raise
+            reason = "a checkpoint could not be written whole, the disk may be full"
         raise ValueError(
             f"cannot write to {out}: {reason}; make room there, then go on with --resume"
         ) from error

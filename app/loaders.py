@@ -5,6 +5,7 @@ recorded run of one visitor must not see the run of another.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -19,9 +20,11 @@ from lm2core.checkpoints import load_reader, shipped_models
 from lm2core.trace import Trace
 
 EXAMPLES = Path(__file__).parent / "examples"
-MAX_SENTENCES = 400  # what the page steps through smoothly; 'lm2 trace' has no such limit
+# What the page takes from a visitor; 'lm2 trace' has no such limits.
+MAX_SENTENCES, MAX_WORDS, MAX_CHARACTERS = 400, 32, 40_000  # words: of one sentence; characters: of a story
 MAX_OWN_STORIES = 200  # pasted stories the server remembers for their links
-_model_lock = Lock()
+TRACE_BUDGET = "200MB"  # of one recorded story; 400 sentences of 7 words take 80 MB
+_model_lock, _stories_lock = Lock(), Lock()
 
 
 def model_names() -> list[str]:
@@ -52,11 +55,11 @@ def generate_story(task: str, seed: int) -> Story:
     return make_story(task, Random(seed))
 
 
-@st.cache_resource(max_entries=8)
+@st.cache_resource(max_entries=6)
 def load_trace(model: str, sentences: Sequence[str]) -> Trace:
     """What the memory of ``model`` does while it reads ``sentences``."""
     with _model_lock:
-        return read_story(load_model(model), sentences)
+        return read_story(load_model(model), sentences, budget=TRACE_BUDGET)
 
 
 @st.cache_resource(max_entries=64)
@@ -72,13 +75,36 @@ def _own_stories() -> dict[str, tuple[str, ...]]:
     return {}
 
 
+def check_story(sentences: Sequence[str]) -> None:
+    """Refuse a pasted story that the page cannot step through.
+
+    Raises
+    ------
+    ValueError
+        Saying what is too long, what is allowed, and where longer stories can be read.
+    """
+    n_characters = sum(map(len, sentences))
+    too_long = "Shorten it, or record it with: lm2 trace MODEL --story FILE --out run.safetensors"
+    if len(sentences) > MAX_SENTENCES:
+        raise ValueError(
+            f"{len(sentences)} sentences; the page steps through at most {MAX_SENTENCES}. {too_long}"
+        )
+    if n_characters > MAX_CHARACTERS:
+        raise ValueError(f"{n_characters} characters; the page reads at most {MAX_CHARACTERS}. {too_long}")
+    longest = max((len(re.findall(r"\w+|[^\w\s]", s)) for s in sentences), default=0)
+    if longest > MAX_WORDS:
+        raise ValueError(f"a sentence has {longest} words; the page reads at most {MAX_WORDS}. {too_long}")
+
+
 def remember_story(sentences: Sequence[str]) -> str:
-    """Keep a pasted story for its link and return its key; the oldest are forgotten."""
+    """Keep a pasted story for its link and return its key; the longest unused are forgotten."""
     key = hashlib.sha256("\n".join(sentences).encode()).hexdigest()[:16]
     stories = _own_stories()
-    stories[key] = tuple(sentences)
-    while len(stories) > MAX_OWN_STORIES:
-        stories.pop(next(iter(stories)))
+    with _stories_lock:
+        stories.pop(key, None)  # pasted again: young again
+        stories[key] = tuple(sentences)
+        while len(stories) > MAX_OWN_STORIES:
+            stories.pop(next(iter(stories)))
     return key
 
 

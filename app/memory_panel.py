@@ -85,9 +85,7 @@ def draw_writes(trace: Trace, step: int, block: int) -> None:
         caption="Bright: the slot kept what it held. Dark: it was erased to make room.",
     )
     draw(
-        fraction_heatmap(
-            moved.clip(0, 1), rows=rows, columns=slots, title="How far each slot moved", unit="change"
-        ),
+        fraction_heatmap(moved, rows=rows, columns=slots, title="How far each slot moved", unit="change"),
         key="change",
         alt=f"Change of each slot by block, largest {moved.max():.2f}",
         caption="Bright: the slot now holds something else. Root mean square over its width, drawn up to 1.",
@@ -129,18 +127,18 @@ def draw_reads(trace: Trace, block: int) -> None:
 
 def draw_bank(trace: Trace, step: int) -> None:
     """All slots before and after the sentence, and the difference, on one scale."""
-    before, after = select.bank_before_and_after(trace, step - 1)
-    limit = float(max(abs(before).max(), abs(after).max()))
+    before, after, difference = select.bank_move(trace, step - 1)
+    limit = select.largest_size(before, after)
     rows, dims = [str(n) for n in range(len(before))], [str(d) for d in range(before.shape[1])]
     for key, values, what in (
-        ("difference", after - before, "What the sentence changed: after minus before"),
+        ("difference", difference, "What the sentence changed: after minus before"),
         ("before", before, "The bank before the sentence"),
         ("after", after, "The bank after the sentence"),
     ):
         draw(
             signed_heatmap(values, rows=rows, columns=dims, title=what, unit="value", limit=limit),
             key=f"bank_{key}",
-            alt=f"{what}: slots by dimensions, largest size {abs(values).max():.2f}",
+            alt=f"{what}: slots by dimensions, largest size {select.largest_size(values):.2f}",
             caption="One row is one slot. Blue is positive, red negative, white zero; the scale is shared.",
         )
 

@@ -7,12 +7,21 @@ import streamlit as st
 STEP, BLOCK, SLOT, VIEW, QUESTION = "step", "block", "slot", "view", "question"
 OWN = "own"  # URL key of a pasted story; written by hand, bound to no widget
 OWN_TEXT = "own_text"  # the text box it is pasted into; not in the URL
+# A slider that comes to the page takes its value from the link, whatever the state says: a story pasted
+# before there was one leaves the step it wants here.
+WANTED_STEP = "wanted_step"
 URL: Literal["query-params"] = "query-params"  # widgets bound to this keep their value in the address
 
 
 def move_step(by: int, n_steps: int) -> None:
     """Go ``by`` sentences on, staying inside the story."""
     st.session_state[STEP] = min(max(st.session_state.get(STEP, n_steps) + by, 0), n_steps)
+
+
+def apply_wanted_step() -> None:
+    """Before the slider: take over the step a newly pasted story asked for, once there is one to move."""
+    if WANTED_STEP in st.session_state and STEP in st.session_state:
+        st.session_state[STEP] = st.session_state.pop(WANTED_STEP)
 
 
 def keep_inside(key: str, low: int, high: int) -> None:

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import loaders
-from app.state import OWN, OWN_TEXT, STEP, URL, move_step
+from app.state import OWN, OWN_TEXT, STEP, URL, WANTED_STEP, apply_wanted_step, move_step
 from lm2core.babi.tasks import TASKS, Question
 from lm2viz.figures.heatmap import clickable
 
@@ -70,18 +70,22 @@ def _own_sentences() -> tuple[str, ...]:
         )
         if st.form_submit_button("Read it"):
             kept = tuple(line.strip() for line in text.splitlines() if line.strip())
+            st.session_state[WANTED_STEP] = len(kept)
+            _check(kept)
             st.query_params[OWN] = loaders.remember_story(kept)
-            st.session_state.pop(STEP, None)
     if not kept:
         st.info("The story is empty. Write at least one sentence and press **Read it**.")
         st.stop()
-    if len(kept) > loaders.MAX_SENTENCES:
-        st.error(
-            f"{len(kept)} sentences; the page steps through at most {loaders.MAX_SENTENCES}. "
-            "Shorten the story, or record it with: lm2 trace MODEL --story FILE --out run.safetensors"
-        )
-        st.stop()
     return kept
+
+
+def _check(sentences: tuple[str, ...]) -> None:
+    """Stop the page with one line when a pasted story is too long for it."""
+    try:
+        loaders.check_story(sentences)
+    except ValueError as error:
+        st.error(str(error))
+        st.stop()
 
 
 def pick_step(n_sentences: int) -> int:
@@ -105,7 +109,11 @@ def pick_step(n_sentences: int) -> int:
         args=(1, n_sentences),
         width="stretch",
     )
-    return slider.slider("Sentences read", 0, n_sentences, n_sentences, key=STEP, bind=URL)
+    apply_wanted_step()
+    step = slider.slider("Sentences read", 0, n_sentences, n_sentences, key=STEP, bind=URL)
+    if WANTED_STEP in st.session_state:
+        st.rerun()
+    return step
 
 
 def draw(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from lm2core.hooks import match_hooks
@@ -59,6 +59,12 @@ def read_story(
     )
 
 
+def answer_logits(model: nn.Module, ids_QT: Tensor, mask_QT: Tensor, bank_QND: Tensor) -> Tensor:
+    """Logits (Q,V) after the last word of each question, asked of its own bank and leaving no trace there."""
+    logits_QTV = model(ids_QT[:, None], mask_QT[:, None], bank_QND, write_memory=False).logits[:, 0]
+    return logits_QTV[torch.arange(len(ids_QT), device=ids_QT.device), mask_QT.sum(-1) - 1]
+
+
 def bank_after(trace: Trace, n_sentences: int, model: LM2ForCausalLM) -> Tensor:
     """The bank (1,N,D) a recorded story had after its first ``n_sentences``; 0 is a fresh bank."""
     if n_sentences == 0:
@@ -80,12 +86,12 @@ def ask(reader: Reader, question: str, bank: Tensor) -> Answer:
         raise ValueError("the question is empty; ask for example: Where is Mary?")
     text = text if text.endswith("?") else text + "?"
     check_words(reader.tokenizer, [text])
-    ids, mask = encode_segments(reader.tokenizer, [[text]])
+    ids, mask = (x[:, 0] for x in encode_segments(reader.tokenizer, [[text]]))
     names = match_hooks(
         ["mem.hook_read_pattern", "mem.hook_read", "mem.hook_gate_out", "hook_mem_out"], reader.model.config
     )
     with recording(reader.model, names) as recorder:
-        logits_V = reader.model(ids, mask, bank, write_memory=False).logits[0, 0, -1]
+        (logits_V,) = answer_logits(reader.model, ids.to(bank.device), mask.to(bank.device), bank)
     probability, order = logits_V.float().softmax(-1).sort(descending=True)
     words = reader.tokenizer.convert_ids_to_tokens(order.tolist())
     trace = recorder.trace([[reader.tokenizer.tokenize(text)]], {"model": reader.name, "question": text})

@@ -67,8 +67,16 @@ def _load(name: str, source: str) -> "Reader":
     logging.disable_progress_bar()
     try:
         model, report = LM2ForCausalLM.from_pretrained(source, use_safetensors=True, output_loading_info=True)
-        tokenizer = AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError, SafetensorError, RuntimeError, KeyError, TypeError) as error:
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    except (
+        OSError,
+        ValueError,
+        ArithmeticError,
+        SafetensorError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+    ) as error:
         reason = str(error).strip().split("\n")[0]
         raise ValueError(f"cannot open checkpoint {name}: {reason}; copy it again or name another") from None
     wrong = {
@@ -77,4 +85,10 @@ def _load(name: str, source: str) -> "Reader":
     if any(wrong.values()):
         what = "; ".join(f"{kind}: {', '.join(keys[:4])}" for kind, keys in wrong.items() if keys)
         raise ValueError(f"{name} is not a whole LM2 checkpoint ({what}); copy it again or name another")
+    largest = max(tokenizer.get_vocab().values())
+    if largest >= model.config.vocab_size:
+        raise ValueError(
+            f"the tokenizer of {name} has id {largest}, its model only 0..{model.config.vocab_size - 1}; "
+            "put the tokenizer that the model was trained with beside it"
+        )
     return Reader(name, model.eval(), tokenizer)

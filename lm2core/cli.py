@@ -11,7 +11,6 @@ from typer._click.exceptions import ClickException  # typer carries its own clic
 
 app = typer.Typer(
     help="Train an LM2, run it, and look into its memory.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -25,19 +24,21 @@ def train(
     preset: Annotated[str, typer.Option(help="Model and recipe.")] = "babi-tiny",
     out: Annotated[Path, typer.Option(help="Folder for checkpoints, metrics and the trained model.")] = ...,  # type: ignore[assignment]
     tasks: Annotated[
-        str, typer.Option(help="Tasks to ask about, by commas; all of the preset by default.")
+        str, typer.Option(help="Tasks by commas, all by default; training always begins with qa1.")
     ] = "",
     seed: Annotated[int, typer.Option(help="Same seed, same loss on one machine.")] = 0,
-    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps; 0 or none: the preset's.")] = None,  # type: ignore[assignment]
+    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps; the preset's by default.")] = None,  # type: ignore[assignment]
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the newest whole checkpoint in --out.")
     ] = False,
-    compile_: Annotated[bool, typer.Option("--compile", help="Faster steps after a minute's wait.")] = False,
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="Faster steps after a wait of some minutes.")
+    ] = False,
 ) -> None:
     """Train on fresh bAbI stories."""
     from dataclasses import replace
 
-    from lm2core.train import PRESETS
+    from lm2core.recipe import PRESETS
     from lm2core.train import train as run
 
     if preset not in PRESETS:
@@ -54,7 +55,8 @@ def train(
 @app.command(name="eval")
 def evaluate(
     checkpoint: Checkpoint,
-    babi: Annotated[list[Path], typer.Option(help="File in the bAbI format; repeat for more.")],
+    babi: Annotated[list[Path], typer.Option(help="Files in the bAbI format.", metavar="PATH...")],
+    more: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,  # the paths after the first
     json_out: Annotated[Path | None, typer.Option("--json", help="Also write the figures there.")] = None,
 ) -> None:
     """Accuracy on bAbI files: exact match, with a 95 % interval and the floors that need no model."""
@@ -66,7 +68,9 @@ def evaluate(
     from lm2core.evaluate import predict, score
     from lm2core.files import write_whole
 
-    files = [(path, read_babi(path)) for path in babi]  # a broken file is found before the model is opened
+    files = [
+        (path, read_babi(path)) for path in [*babi, *(more or [])]
+    ]  # a broken file is found before the model is opened
     reader = load_reader(checkpoint)
     table = Table("task", "n", "accuracy", "95 % interval", "floor: majority", "floor: last place")
     rows = []
@@ -82,7 +86,7 @@ def evaluate(
         )
         rows.append(
             {
-                "task": path.name.split("_")[0],
+                "task": path.stem.split("_")[0],
                 "file": str(path),
                 "n": s.n,
                 "accuracy": s.accuracy,
@@ -136,7 +140,7 @@ def ask(
 
     sentences = read_sentences(story)
     reader = load_reader(checkpoint)
-    bank = bank_after(read_story(reader, sentences), len(sentences), reader.model)
+    bank = bank_after(read_story(reader, sentences, names=["hook_bank"]), len(sentences), reader.model)
     best = answer(reader, question, bank)
     typer.echo(best.words[0])
     for word, probability in list(zip(best.words, best.probabilities, strict=True))[:6]:
@@ -182,7 +186,8 @@ def models() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; an error a user can mend is one line on stderr and exit status 2."""
     try:
-        return app(args=arguments, standalone_mode=False) or 0
+        typed = sys.argv[1:] if arguments is None else list(arguments)
+        return app(args=typed or ["--help"], standalone_mode=False) or 0
     except ClickException as error:
         typer.echo(f"lm2: {error.format_message().rstrip('.')}. See: lm2 --help", err=True)
         return 2

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from transformers import LlamaConfig
+from transformers.activations import ACT2FN
 
 ROUTINGS = ("content", "positional")
 CANDIDATES = ("token", "memory")
@@ -72,6 +73,7 @@ class LM2Config(LlamaConfig):
             if key not in TRANSFORMERS_KEYS:
                 near = get_close_matches(key, [f.name for f in fields(self)], n=1, cutoff=0.0)
                 raise ValueError(f"unknown config key {key}; did you mean {near[0]}?")
+        self._check_sizes()
         super().__post_init__(**kwargs)
         self._check_memory()
 
@@ -82,14 +84,30 @@ class LM2Config(LlamaConfig):
             return tuple(range(self.num_hidden_layers))
         return tuple(sorted(self.memory_layers))
 
-    def _check_memory(self) -> None:
-        for name in ("memory_slots", "memory_heads", "segment_length", "hidden_size", "num_hidden_layers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+    def _check_sizes(self) -> None:
+        sizes = ["vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"]
+        for name in [*sizes, "memory_slots", "memory_heads", "segment_length"]:
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name}={value} must be a whole number, at least 1")
         for name in ("num_attention_heads", "memory_heads"):
             if self.hidden_size % getattr(self, name):
                 raise ValueError(f"{name}={getattr(self, name)} must divide hidden_size={self.hidden_size}")
-        if self.memory_top_k is not None and not 1 <= self.memory_top_k <= self.memory_slots:
+        n_heads = self.num_attention_heads
+        if n_heads % (self.num_key_value_heads or n_heads):
+            raise ValueError(f"num_key_value_heads={self.num_key_value_heads} must divide {n_heads=}")
+        head_dim = self.head_dim or self.hidden_size // n_heads
+        if head_dim % 2:
+            raise ValueError(f"head_dim={head_dim} must be even, for rotary positions")
+        if self.attention_dropout:
+            raise ValueError(f"attention_dropout={self.attention_dropout} is not supported; set it to 0")
+        if self.hidden_act not in ACT2FN:
+            raise ValueError(
+                f"hidden_act={self.hidden_act!r} is not an activation of transformers, e.g. silu"
+            )
+
+    def _check_memory(self) -> None:
+        if self.memory_top_k is not None and self.memory_top_k not in range(1, self.memory_slots + 1):
             raise ValueError(
                 f"memory_top_k={self.memory_top_k} must be between 1 and memory_slots={self.memory_slots}"
             )

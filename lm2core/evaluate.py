@@ -7,7 +7,7 @@ from math import sqrt
 
 import torch
 
-from lm2core.answers import Reader
+from lm2core.answers import Reader, answer_logits
 from lm2core.babi.tasks import Story
 from lm2core.babi.text import TextStory
 from lm2core.tokenizer import check_words, encode_segments
@@ -60,10 +60,9 @@ def _predict_batch(reader: Reader, stories: Sequence[Story | TextStory]) -> list
     answers: list[list[str]] = [[] for _ in stories]
     if not asked:
         return answers
-    ids, mask = (x.to(device) for x in encode_segments(reader.tokenizer, [[q.text] for _, q in asked]))
+    ids, mask = (x[:, 0].to(device) for x in encode_segments(reader.tokenizer, [[q.text] for _, q in asked]))
     banks = banks_BSND[[b for b, _ in asked], [q.n_statements for _, q in asked]]
-    logits_QTV = model(ids, mask, banks, write_memory=False).logits[:, 0]
-    best = logits_QTV[torch.arange(len(asked)), mask[:, 0].sum(-1) - 1].argmax(-1)
+    best = answer_logits(model, ids, mask, banks).argmax(-1)
     for (b, _), word in zip(asked, reader.tokenizer.convert_ids_to_tokens(best.tolist()), strict=True):
         answers[b].append(word)
     return answers

@@ -10,23 +10,25 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path to write to; it takes the place of ``path`` when the block ends well.
+    """Yield a temporary path to write to; it takes the place of the file ``path`` when the block ends well.
 
-    On any error the temporary file or folder is removed and ``path`` stays as it was.
+    On any error the temporary file is removed and ``path`` stays as it was.
 
     Raises
     ------
     ValueError
-        When the folder does not exist or may not be written, or the disk is full.
+        When ``path`` is a folder, its folder does not exist or may not be written, or the disk is full.
     """
     goal = Path(path)
+    if goal.is_dir():
+        raise ValueError(f"cannot write {goal}: it is a folder; name a file")
     try:
         folder = Path(tempfile.mkdtemp(prefix=f".{goal.name}.", dir=goal.parent))
     except OSError as error:
         raise ValueError(f"cannot write {goal}: {error.strerror}; choose another place") from None
     try:
         yield folder / goal.name
-        _swap(folder / goal.name, goal)
+        os.replace(folder / goal.name, goal)
     except OSError as error:
         raise ValueError(f"cannot write {goal}: {error.strerror or error}; nothing was changed") from None
     finally:
@@ -37,9 +39,3 @@ def write_whole(path: str | Path, text: str) -> None:
     """Write ``text`` as UTF-8, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def _swap(new: Path, goal: Path) -> None:
-    if goal.is_dir():  # a folder cannot be replaced in one step: move the old one aside first
-        os.replace(goal, new.parent / "old")
-    os.replace(new, goal)

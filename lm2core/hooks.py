@@ -147,8 +147,12 @@ HEAD = """# Hook points
 Made by `python -m lm2core.hooks > docs/HOOKS.md`; do not edit by hand.
 
 Every array has the axis `story` first; a trace adds `segment` after it. An edit of a point marked "same
-segment" moves that segment's logits. One marked "later" reaches the segments after it, through the bank. The
-points of the write come after the logits, so they only ever act later.
+segment" moves that segment's logits. One marked "later" reaches the segments after it, through the bank.
+
+With content routing, the default, the points of the write come after the logits, so they only act later. With
+positional routing blocks read and write in turn: there an edit of a write in one block also moves the same
+segment's logits, through what the next block reads. The last block's MLP comes after every write; its points
+never act later.
 
 | name | axes | meaning | same segment | later |
 |---|---|---|---|---|"""
@@ -156,11 +160,11 @@ points of the write come after the logits, so they only ever act later.
 
 def catalogue_markdown() -> str:
     """The text of docs/HOOKS.md."""
-    answers = {True: "yes", False: "no"}
-    rows = [
-        f"| `{i.name}` | {', '.join(i.axes)} | {i.meaning} | {answers[i.answer]} | {answers[i.later]} |"
-        for i in CATALOGUE
-    ]
+    rows = []
+    for info in CATALOGUE:
+        axes, meaning = ", ".join(info.axes), info.meaning.replace("|", "\\|")
+        reaches = " | ".join("yes" if it else "no" for it in (info.answer, info.later))
+        rows.append(f"| `{info.name}` | {axes} | {meaning} | {reaches} |")
     return "\n".join([HEAD, *rows, ""])
 
 

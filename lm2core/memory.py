@@ -102,8 +102,10 @@ class LM2Memory(nn.Module):
         self.gate_out = nn.Linear(width, width)  # W_out, eq. 2
         self.gate_forget = nn.Linear(width, width)  # W_forget, eq. 5
         # Maps of one input are one matrix: a few large products are faster than many small ones.
-        self.n_token_maps = 1 + 2 * self.reads_token + (not self.is_positional)
-        self.token_proj = nn.Linear(width, self.n_token_maps * width, bias=False)  # W_in, U_forget, W_c, W_wq
+        self.token_maps = ["gate_in"]  # W_in
+        self.token_maps += ["gate_forget", "content"] if self.reads_token else []  # U_forget, W_c
+        self.token_maps += [] if self.is_positional else ["route_q"]  # W_wq
+        self.token_proj = nn.Linear(width, len(self.token_maps) * width, bias=False)
         n_bank_maps = 2 + (not self.is_positional)
         self.bank_proj = nn.Linear(width, n_bank_maps * width, bias=False)  # W_K, W_V, W_wk
 
@@ -141,32 +143,40 @@ class LM2Memory(nn.Module):
         has not, and the read is used as it is.
         """
         bank_BND = self.hook_bank_pre(bank_BND)
-        tokens = list(self.token_proj(self.write_norm(x_BTD)).chunk(self.n_token_maps, dim=-1))
+        maps_BTD = self.token_proj(self.write_norm(x_BTD)).chunk(len(self.token_maps), dim=-1)
+        token = dict(zip(self.token_maps, maps_BTD, strict=True))
         if self.is_positional:
             pattern_BTN = torch.eye(bank_BND.shape[1], dtype=x_BTD.dtype, device=x_BTD.device)
             pattern_BTN = pattern_BTN.expand(len(x_BTD), -1, -1)
         else:
             k_BND, v_BND, route_k_BND = self.bank_proj(self.bank_norm(bank_BND)).chunk(3, dim=-1)
             read_BTD = read_values(self._pattern(x_BTD, k_BND), v_BND)
-            scores_BTN = tokens.pop() @ (route_k_BND + self.slot_key).transpose(1, 2)
+            scores_BTN = token["route_q"] @ (route_k_BND + self.slot_key).transpose(1, 2)
             pattern_BTN = (scores_BTN * x_BTD.shape[-1] ** -0.5).softmax(dim=-1)
         read_BTD = self.hook_write_read(read_BTD)
         pattern_BTN = self.hook_write_pattern(pattern_BTN)
 
         forget_BTD, candidate_BTD = self.gate_forget(read_BTD), read_BTD
         if self.reads_token:
-            forget_BTD, candidate_BTD = forget_BTD + tokens[1], candidate_BTD + tokens[2]
+            forget_BTD, candidate_BTD = forget_BTD + token["gate_forget"], candidate_BTD + token["content"]
         gate_in_BND, keep_BND, write_BND = gated_update(
             slot_shares(pattern_BTN, mask_BT),
-            gate_in_BTD=self.hook_gate_in_token(torch.sigmoid(tokens[0])),
+            gate_in_BTD=self.hook_gate_in_token(torch.sigmoid(token["gate_in"])),
             gate_forget_BTD=self.hook_gate_forget_token(torch.sigmoid(forget_BTD)),
             candidate_BTD=self.hook_candidate(torch.tanh(candidate_BTD)),
         )
-        edited_BND = self.hook_gate_in(gate_in_BND)
-        if edited_BND is not gate_in_BND:  # a hook moved the slot's gate: what it lets in scales along
-            write_BND = write_BND * edited_BND / gate_in_BND.clamp_min(torch.finfo(gate_in_BND.dtype).tiny)
+        write_BND = self._write_through_slot_gate(gate_in_BND, write_BND)
         keep_BND, write_BND = self.hook_gate_forget(keep_BND), self.hook_write(write_BND)
         return self.hook_bank_post(keep_BND * bank_BND + write_BND)
+
+    def _write_through_slot_gate(self, gate_in_BND: Tensor, write_BND: Tensor) -> Tensor:
+        """Scale the write by what a hook made of the slots' input gates; cells it left stay as they are."""
+        if not self.hook_gate_in.has_hooks():
+            return write_BND
+        edited_BND = self.hook_gate_in(gate_in_BND.clone())  # a hook may edit in place
+        tiny = torch.finfo(gate_in_BND.dtype).tiny
+        scaled_BND = write_BND * edited_BND / gate_in_BND.clamp_min(tiny)
+        return torch.where(edited_BND == gate_in_BND, write_BND, scaled_BND)
 
     def _pattern(self, x_BTD: Tensor, k_BND: Tensor) -> Tensor:
         """Read pattern of a stream over slots whose keys are ``k_BND`` before their address is added."""

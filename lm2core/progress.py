@@ -1,6 +1,7 @@
 """What a training run shows and leaves behind: a progress bar and metrics as JSON lines."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ class ProgressLog(TrainerCallback):
         if not state.is_world_process_zero:
             return
         if self._path.exists():
-            lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if json.loads(line)["step"] <= state.global_step]
-            write_whole(self._path, "".join(kept))
+            lines = self._path.read_text(encoding="utf-8").splitlines()
+            kept = [line for line in lines if _step_of(line) <= state.global_step]
+            write_whole(self._path, "".join(f"{line}\n" for line in kept))
         self._bar = tqdm(total=state.max_steps, initial=state.global_step, dynamic_ncols=True)
 
     def on_step_end(
@@ -60,3 +61,11 @@ class ProgressLog(TrainerCallback):
         """Close the bar."""
         if self._bar is not None:
             self._bar.close()
+
+
+def _step_of(line: str) -> float:
+    """The step a line is about; infinity for a line that a kill cut short."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf

@@ -97,6 +97,9 @@ def capture(
     """
     if segments.ndim != 3:
         raise ValueError(f"segments must be (B,S,T) token ids, got shape {tuple(segments.shape)}")
+    mask = torch.ones_like(segments) if attention_mask is None else attention_mask
+    if (mask.diff(dim=-1) > 0).any():
+        raise ValueError("segments must be right-padded, so that token t of a trace is word t of its segment")
     chosen = match_hooks(list(names), model.config)
     if not chosen:
         raise ValueError("no hook point was named; the default is names=" + repr(MEMORY_HOOKS))
@@ -107,8 +110,7 @@ def capture(
             "name fewer hooks, use fewer stories or raise the budget"
         )
     with recording(model, chosen) as recorder:
-        model(segments, attention_mask, memory)
-    mask = torch.ones_like(segments) if attention_mask is None else attention_mask
+        model(segments.to(model.device), mask.to(model.device), memory)
     words = tokens or [
         [[str(int(i)) for i in ids[keep != 0]] for ids, keep in zip(story, kept, strict=True)]
         for story, kept in zip(segments, mask, strict=True)

@@ -40,7 +40,7 @@ def check_words(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Non
     for text in texts:
         encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         for token, (start, end) in zip(encoding["input_ids"], encoding["offset_mapping"], strict=True):
-            if token == tokenizer.unk_token_id:
+            if token in tokenizer.all_special_ids:
                 unknown.setdefault(text[start:end])
     if unknown:
         raise ValueError(

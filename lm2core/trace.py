@@ -60,6 +60,21 @@ class Trace:
                 if sizes.setdefault(axis, size) != size:
                     raise ValueError(f"{name}: axis {axis} has size {size}, elsewhere {sizes[axis]}")
             array.flags.writeable = False
+        self._check_tokens(sizes)
+
+    def _check_tokens(self, sizes: Mapping[str, int]) -> None:
+        """Words must be lists of lists of lists of text that fit the axes."""
+        try:
+            n_segments = [len(story) for story in self.tokens]
+            words = [words for story in self.tokens for words in story]
+            if not all(isinstance(word, str) for segment in words for word in segment):
+                raise TypeError
+        except TypeError:
+            raise ValueError("tokens must be lists (stories) of lists (segments) of words") from None
+        n_words = max(map(len, words), default=0)
+        for axis, size in (("story", len(self.tokens)), ("segment", max(n_segments)), ("token", n_words)):
+            if size > sizes.get(axis, size):
+                raise ValueError(f"tokens have {size} along {axis}, the arrays {sizes[axis]}")
 
     @property
     def n_segments(self) -> int:
@@ -123,13 +138,16 @@ class Trace:
         try:
             with safe_open(path, framework="numpy") as file:
                 manifest = json.loads((file.metadata() or {}).get("lm2_trace", "{}"))
-                if manifest.get("schema") != SCHEMA:
-                    found = manifest.get("schema", "none")
+                found = manifest.get("schema", "none") if isinstance(manifest, dict) else "none"
+                if found != SCHEMA:
                     raise ValueError(
                         f"{path}: trace schema {SCHEMA} is needed, found {found}; record it again"
                     )
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, json.JSONDecodeError, OSError) as error:
             raise ValueError(f"{path}: not a readable trace file ({error}); record it again") from None
-        axes = {name: tuple(names) for name, names in manifest["axes"].items()}
-        return cls(arrays, axes, manifest["tokens"], manifest["info"])
+        try:
+            axes = {name: tuple(names) for name, names in manifest["axes"].items()}
+            return cls(arrays, axes, manifest["tokens"], manifest["info"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path}: its manifest is broken at {error}; record it again") from None

@@ -41,18 +41,24 @@ def slot_gates(trace: Trace, segment: int, *, story: int = 0) -> tuple[Array, Ar
 
 
 def slot_change(trace: Trace, segment: int, *, story: int = 0) -> Array:
-    """How far each block moved each slot, root mean square over the width, shape (n_blocks, n_slots)."""
+    """How far each block moved each slot: root mean square over the width, at most 1, (n_blocks, n_slots)."""
     where = {"story": story, "segment": segment}
     moved = trace.over_blocks("hook_bank_post", **where) - trace.over_blocks("hook_bank_pre", **where)
-    return np.sqrt((moved**2).mean(axis=-1))
+    return np.minimum(np.sqrt((moved**2).mean(axis=-1)), 1.0)
 
 
-def bank_before_and_after(trace: Trace, segment: int, *, story: int = 0) -> tuple[Array, Array]:
-    """The bank before the first block and after the last wrote, two ndarrays of shape (n_slots, n_dims)."""
+def bank_move(trace: Trace, segment: int, *, story: int = 0) -> tuple[Array, Array, Array]:
+    """The bank before the first block wrote, after the last did, and the difference: (n_slots, n_dims)."""
     where = {"story": story, "segment": segment}
     first, last = trace.blocks[0], trace.blocks[-1]
     before = trace.select(f"blocks.{first}.mem.hook_bank_pre", **where)
-    return before, trace.select(f"blocks.{last}.mem.hook_bank_post", **where)
+    after = trace.select(f"blocks.{last}.mem.hook_bank_post", **where)
+    return before, after, after - before
+
+
+def largest_size(*arrays: Array) -> float:
+    """The largest size of any value: the limit of a scale that is shared and symmetric about 0."""
+    return float(max(np.abs(array).max() for array in arrays))
 
 
 def read_by_token(trace: Trace, block: int, head: int | None, *, story: int = 0, segment: int = 0) -> Array:

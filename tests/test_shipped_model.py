@@ -9,6 +9,7 @@ from lm2core.babi.tasks import make_story
 from lm2core.babi.text import read_babi
 from lm2core.checkpoints import SHIPPED, load_reader, shipped_models
 from lm2core.evaluate import predict, score
+from tests.conftest import ROOT
 
 NAME = "babi-qa1-3"
 CARD = json.loads((SHIPPED / NAME / "card.json").read_text())
@@ -23,7 +24,15 @@ def reader():
 def test_it_is_small_and_says_how_it_was_made():
     assert NAME in shipped_models()
     assert sum(f.stat().st_size for f in (SHIPPED / NAME).iterdir()) < 5_000_000
-    assert {"commands", "seed", "data", "accuracy", "failures"} <= set(CARD)
+    assert all(CARD[key] for key in ("commands", "data", "accuracy", "failures"))
+    assert CARD["commands"][0].startswith("lm2 train --preset babi-tiny")
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/LOG.md"])
+def test_card_and_documents_tell_the_same_figures(document):
+    text = (ROOT / document).read_text()
+    for task in ("qa1", "qa2", "qa3"):
+        assert f"| {task} | {CARD['accuracy'][task]:.1%} |" in text
 
 
 @pytest.mark.parametrize("task", ["qa1", "qa2", "qa3"])

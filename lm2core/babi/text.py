@@ -11,6 +11,8 @@ from pathlib import Path
 from lm2core.babi.tasks import Question, Story
 from lm2core.files import write_whole
 
+MAX_DIGITS = 9  # of a line number
+
 
 @dataclass(frozen=True, slots=True)
 class TextStory:
@@ -39,7 +41,7 @@ def read_babi(path: str | Path) -> list[TextStory]:
             continue
         where = f"{path}, line {line_number}"
         head, _, rest = line.strip().partition(" ")
-        if not head.isdecimal() or not rest:
+        if not head.isdecimal() or len(head) > MAX_DIGITS or not rest:
             raise ValueError(f"{where}: expected 'NUMBER text', got {line.strip()[:60]!r}")
         number = int(head)
         if number <= last_number:

@@ -115,8 +115,8 @@ def test_next_and_back_move_one_sentence_and_stop_at_the_ends(page):
     assert any("the answer is a guess" in i.value for i in page.info)
 
 
-def test_a_clicked_cell_opens_the_history_of_its_slot(page):
-    page.session_state["writes"] = {"selection": {"points": [{"x": 17, "y": 2}]}}
+def test_a_slot_s_history_is_drawn_for_every_block_and_sentence(page):
+    """What a click on a cell opens; the click itself is tested in the browser."""
     page.segmented_control(key="view").set_value("One slot").run()
     page.number_input(key="slot").set_value(17).run()
     assert not page.exception
@@ -151,8 +151,10 @@ def own_story(text: str) -> AppTest:
         ("Gandalf went to the kitchen.", "unknown words: Gandalf; this model knows:"),
         ("Mary went to the kitchen.\n" * 2_000, "2000 sentences; the page steps through at most 400"),
         ("<script>alert(1)</script> went.", "unknown words: <"),
+        ("Mary went to [PAD].", "unknown words: [PAD]"),
+        ("Mary " * 40, "a sentence has 40 words; the page reads at most 32"),
     ],
-    ids=["empty", "blank", "unknown", "2000 sentences", "markup"],
+    ids=["empty", "blank", "unknown", "2000 sentences", "markup", "padding", "40 words"],
 )
 def test_a_story_that_cannot_be_shown_is_told_in_one_line(text, told):
     page = own_story(text)
@@ -168,6 +170,27 @@ def test_an_own_story_of_one_sentence_is_read_and_asked():
     assert any("After 1 of 1 sentences the model answers" in m.value for m in page.markdown)
     key = page.query_params["own"]
     assert loaders.recall_story(key[0] if isinstance(key, list) else key) == ("Daniel went to the garden.",)
+
+
+def test_a_pasted_story_is_shown_read_to_its_end_whatever_the_step_was():
+    page = open_page(source="Own", step="1")
+    page.text_area[0].set_value("Mary went to the office.\n" * 5)
+    next(b for b in page.button if b.label == "Read it").click().run()
+    assert page.slider(key="step").value == 5
+
+
+def test_a_story_that_is_refused_is_not_kept():
+    before = dict(loaders._own_stories())
+    own_story("Mary went to the office.\n" * 401)
+    assert loaders._own_stories() == before
+
+
+def test_a_story_pasted_again_is_the_last_to_be_forgotten(monkeypatch):
+    monkeypatch.setattr(loaders, "MAX_OWN_STORIES", 2)
+    first, second, _ = (loaders.remember_story((f"Story {name}.",)) for name in ("a", "b", "a"))
+    loaders.remember_story(("Story c.",))
+    assert loaders.recall_story(first) == ("Story a.",)
+    assert loaders.recall_story(second) is None
 
 
 def test_a_link_to_a_story_this_server_does_not_have_says_so():

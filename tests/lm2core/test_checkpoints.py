@@ -1,5 +1,6 @@
 """Opening checkpoints: whole ones open, everything else is refused in one sentence."""
 
+import contextlib
 import json
 import shutil
 
@@ -70,6 +71,24 @@ def test_a_broken_or_foreign_folder_is_refused_in_one_line(folder, harm, text):
     with pytest.raises(ValueError, match=text) as error:
         load_reader(str(folder))
     assert "\n" not in str(error.value)
+
+
+def test_code_in_a_checkpoint_folder_is_never_run(folder, tmp_path, monkeypatch):
+    ran = tmp_path / "ran"
+    (folder / "evil.py").write_text(f"open({str(ran)!r}, 'w')\nclass Evil: pass\n")
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    config |= {"tokenizer_class": "Evil", "auto_map": {"AutoTokenizer": ["evil.Evil", None]}}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    with contextlib.suppress(ValueError):
+        load_reader(str(folder))
+    assert not ran.exists()
+
+
+def test_a_tokenizer_with_more_words_than_the_model_is_refused(folder):
+    word_tokenizer([*babi_words(), "zeppelin"]).save_pretrained(folder)
+    with pytest.raises(ValueError, match="has id 39, its model only 0..38"):
+        load_reader(str(folder))
 
 
 @pytest.mark.parametrize("name", ["nope", "../etc", "/no/such/folder", ""])

@@ -59,6 +59,19 @@ def test_eval_writes_the_figures_as_json(tmp_path, capsys):
     assert f"{row['accuracy']:.1%}" in capsys.readouterr().out
 
 
+def test_eval_takes_several_files_after_one_option(tmp_path, capsys):
+    for task in ("qa1", "qa2"):
+        main(["babi", "--task", task, "--stories", "2", "--out", str(tmp_path)])
+    files = [str(tmp_path / f"{task}_generated.txt") for task in ("qa1", "qa2")]
+    assert main(["eval", MODEL, "--babi", *files, "--json", str(tmp_path / "e.json")]) == 0
+    assert [row["file"] for row in json.loads((tmp_path / "e.json").read_text())] == files
+
+
+def test_no_command_is_the_help(capsys):
+    assert main([]) == 0
+    assert "Usage" in capsys.readouterr().out
+
+
 def test_models_lists_what_ships(capsys):
     assert main(["models"]) == 0
     assert f"{MODEL}: 4 blocks, width 64, 24 slots" in capsys.readouterr().out
@@ -90,6 +103,7 @@ def test_models_lists_what_ships(capsys):
             ["trace", MODEL, "--story", "{tmp}/story.txt", "--out", "{tmp}/b", "--budget", "1KB"],
             "the budget is 1KB",
         ),
+        (["trace", MODEL, "--story", "{tmp}/story.txt", "--out", "{tmp}"], "it is a folder; name a file"),
         (["fly"], "No such command 'fly'"),
     ],
 )

@@ -108,10 +108,15 @@ def test_hooks_are_gone_after_an_exception(model):
     assert not any(point.has_hooks() for point in model.hook_dict.values())
 
 
+LAST = "blocks.2."
+
+
+@pytest.mark.parametrize("routing", ["content", "positional"])
 @pytest.mark.parametrize("name", sorted(make_model().hook_dict))
-def test_an_edit_reaches_exactly_what_the_catalogue_says(name):
-    """Double the value in the first segment of the second story's run: who moves?"""
-    model, ids = make_model(), make_ids(B, 2, T)
+def test_an_edit_reaches_exactly_what_the_catalogue_says(name, routing):
+    """Halve the value in the first of two segments: whose logits move?"""
+    changes = {"routing": "positional", "memory_slots": T} if routing == "positional" else {}
+    model, ids = make_model(**changes), make_ids(B, 2, T)
     info = hook_names(model.config)[name]
     seen = []
 
@@ -122,10 +127,29 @@ def test_an_edit_reaches_exactly_what_the_catalogue_says(name):
     with torch.no_grad():
         plain = model(ids).logits
         edited = model.run_with_hooks(ids, fwd_hooks=[(name, edit_first)]).logits
-    # The last block's MLP comes after every write: nothing of it can reach the bank.
-    reaches_bank = info.later and name not in ("blocks.2.hook_mlp_out", "blocks.2.hook_resid_post")
-    assert (not torch.equal(plain[:, 0], edited[:, 0])) == info.answer
-    assert (not torch.equal(plain[:, 1], edited[:, 1])) == reaches_bank
+    is_read_by_next_block = routing == "positional" and name.startswith(("blocks.0.", "blocks.1."))
+    comes_after_every_write = name in (f"{LAST}hook_mlp_out", f"{LAST}hook_resid_post")
+    assert (not torch.equal(plain[:, 0], edited[:, 0])) == (info.answer or is_read_by_next_block)
+    assert (not torch.equal(plain[:, 1], edited[:, 1])) == (info.later and not comes_after_every_write)
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_slot_gate_edited_in_place_or_not_gives_the_same(model, in_place):
+    """And cells that the hook leaves keep their write to the bit."""
+    ids, slot, point = make_ids(1, 1, T), 3, "blocks.1.mem.hook_gate_in"
+
+    def shut(value, *, hook):
+        edited = value if in_place else value.clone()
+        edited[:, slot] = 0
+        return None if in_place else edited
+
+    plain = capture(model, ids, names=["mem.hook_write"])
+    with model.hooks(fwd_hooks=[(point, shut)]):
+        shut_trace = capture(model, ids, names=["mem.hook_write"])
+    write, before = (t.select("blocks.1.mem.hook_write", story=0, segment=0) for t in (shut_trace, plain))
+    assert (write[slot] == 0).all()
+    others = [n for n in range(N) if n != slot]
+    assert (write[others] == before[others]).all()
 
 
 def test_shutting_a_slot_s_input_gate_writes_nothing_to_it(model):
@@ -166,6 +190,13 @@ def test_a_trace_over_the_budget_is_refused_before_the_run(model, monkeypatch):
     monkeypatch.setattr(model, "forward", lambda *_: pytest.fail("the model ran"))
     with pytest.raises(ValueError, match="would take 0.1 MB, the budget is 1KB"):
         capture(model, make_ids(B, S, T), budget="1KB")
+
+
+def test_left_padding_is_refused_where_it_would_misname_words(model):
+    mask = torch.ones(B, S, T)
+    mask[0, 1, :2] = 0
+    with pytest.raises(ValueError, match="must be right-padded"):
+        capture(model, make_ids(B, S, T), mask)
 
 
 @pytest.mark.parametrize("budget", ["lots", "12", "-1MB", "5 TB"])

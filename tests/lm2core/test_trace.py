@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from lm2core.trace import Trace
@@ -94,15 +95,49 @@ def test_a_folder_that_cannot_be_written_is_named(trace, tmp_path):
         trace.save(tmp_path / "none" / "t.safetensors")
 
 
+def test_a_folder_is_never_replaced_by_a_file(trace, tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "thesis.txt").write_text("years")
+    with pytest.raises(ValueError, match="precious: it is a folder; name a file"):
+        trace.save(tmp_path / "precious")
+    assert (tmp_path / "precious" / "thesis.txt").read_text() == "years"
+
+
+def test_a_folder_without_permission_is_named(trace):
+    with pytest.raises(ValueError, match="cannot write /proc/t.safetensors"):
+        trace.save("/proc/t.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "text"),
+    [
+        ("[]", "schema 1 is needed, found none"),
+        ('{"schema": 1}', "its manifest is broken at 'axes'"),
+        ('{"schema": 1, "axes": 3}', "its manifest is broken"),
+        ("{", "not a readable trace file"),
+    ],
+)
+def test_a_broken_manifest_is_refused_in_one_line(trace, tmp_path, manifest, text):
+    save_file(dict(trace.arrays), tmp_path / "n.safetensors", metadata={"lm2_trace": manifest})
+    with pytest.raises(ValueError, match=text):
+        Trace.load(tmp_path / "n.safetensors")
+
+
+@pytest.mark.parametrize("tokens", [3, [3], [["a"], 4], [[["a"]]] * 3, [[["a"]] * 4]])
+def test_words_that_do_not_fit_the_axes_are_refused(trace, tokens):
+    with pytest.raises(ValueError, match="tokens "):
+        Trace(trace.arrays, trace.axes, tokens)
+
+
 def test_a_full_disk_leaves_the_old_file_and_no_litter(trace, tmp_path, monkeypatch):
     path = tmp_path / "t.safetensors"
     path.write_text("old")
 
     def full(*_, **__):
-        raise OSError(28, "No space left on device")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr("lm2core.trace.save_file", full)
-    with pytest.raises(ValueError, match="No space left on device; nothing was changed"):
+    with pytest.raises(ValueError, match="No space left on device .*; nothing was changed"):
         trace.save(path)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["t.safetensors"]

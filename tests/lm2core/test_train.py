@@ -10,8 +10,10 @@ import torch
 from lm2core.checkpoints import load_reader
 from lm2core.curriculum import MIN_STEPS, Curriculum
 from lm2core.data import Stage, StorySource, babi_words
+from lm2core.recipe import Recipe, stages_for
+from lm2core.run_folder import STAGE_FILE
 from lm2core.tokenizer import word_tokenizer
-from lm2core.train import STAGE_FILE, Recipe, answer_logits, stages_for, train
+from lm2core.train import batch_logits, train
 from tests.conftest import make_model
 
 SHORT = Recipe(n_steps=6, n_stories=4, save_every=2, log_every=1)
@@ -76,6 +78,26 @@ def test_a_folder_with_something_in_it_is_not_overwritten(straight):
 def test_nothing_to_resume_is_said(tmp_path):
     with pytest.raises(ValueError, match="nothing to resume"):
         train(SHORT, tmp_path, resume=True)
+
+
+def test_a_run_is_resumed_only_as_it_began(straight, tmp_path):
+    """Another seed would end as neither run; more steps are more of the same."""
+    copy = tmp_path / "run"
+    shutil.copytree(straight[0], copy)
+    with pytest.raises(ValueError, match="began with seed=0, now 5; resume it as it began"):
+        train(replace(SHORT, seed=5), copy, resume=True)
+    train(replace(SHORT, n_steps=7), copy, resume=True)
+    assert len(losses(copy)) == 7
+
+
+def test_metrics_cut_short_by_a_kill_do_not_stop_a_resume(straight, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(straight[0], copy)
+    metrics = copy / "metrics.jsonl"
+    metrics.write_text(metrics.read_text()[:-30])
+    shutil.rmtree(copy / "checkpoint-6")
+    train(SHORT, copy, resume=True)
+    assert losses(copy) == losses(straight[0])
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path):
@@ -161,4 +183,4 @@ def test_reading_the_first_part_without_gradient_changes_no_answer(source):
     )
     model = make_model(vocab_size=39)
     with torch.no_grad():
-        assert torch.equal(answer_logits(model, batch), answer_logits(model, whole))
+        assert torch.equal(batch_logits(model, batch), batch_logits(model, whole))

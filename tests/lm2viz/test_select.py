@@ -30,16 +30,19 @@ def test_strengths_of_the_words_add_up_to_the_slot_s_input_gate(trace, story, se
 
 
 def test_bank_moves_from_before_to_after_by_what_the_blocks_changed(trace):
-    before, after = select.bank_before_and_after(trace, 2)
+    before, after, difference = select.bank_move(trace, 2)
     assert before.shape == after.shape == (N, D)
     assert (before == trace.select("hook_bank", story=0, segment=1)).all()
     assert (after == trace.select("hook_bank", story=0, segment=2)).all()
+    np.testing.assert_allclose(before + difference, after, atol=1e-6)
+    assert select.largest_size(before, after) == max(abs(before).max(), abs(after).max())
 
 
 def test_change_is_the_root_mean_square_of_the_move(trace):
     moved = select.slot_change(trace, 1)
     pre = trace.select("blocks.2.mem.hook_bank_pre", story=0, segment=1, slot=4)
     post = trace.select("blocks.2.mem.hook_bank_post", story=0, segment=1, slot=4)
+    assert moved.max() <= 1
     assert moved[2, 4] == pytest.approx(np.linalg.norm(post - pre) / np.sqrt(D), rel=1e-5)
 
 

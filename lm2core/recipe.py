@@ -1,0 +1,39 @@
+"""Recipes: how a preset is trained, and the stages its stories grow through."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lm2core.babi.tasks import get_task
+from lm2core.data import Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a preset is trained."""
+
+    tasks: tuple[str, ...] = ("qa1", "qa2", "qa3")
+    n_steps: int = 8_000  # optimizer steps
+    n_stories: int = 32  # per step and process
+    questions_per_sentence: float = 2.0
+    learning_rate: float = 1e-3
+    n_warmup_steps: int = 100
+    decay_share: float = 0.9  # of the steps, at the end, in which the learning rate falls to zero
+    weight_decay: float = 0.01
+    seed: int = 0
+    save_every: int = 250  # optimizer steps
+    log_every: int = 10  # optimizer steps
+    compile: bool = False  # torch.compile of one segment: faster steps after a wait of some minutes
+
+
+PRESETS = {"babi-tiny": Recipe()}
+
+
+def stages_for(tasks: Sequence[str]) -> tuple[Stage, ...]:
+    """Few sentences about persons first, then objects join, then stories grow to the real lengths."""
+    for task in tasks:
+        get_task(task)
+    persons = [Stage(("qa1",), 3), Stage(("qa1",), 6)]
+    if set(tasks) == {"qa1"}:
+        return (*persons, Stage(("qa1",), 10))
+    everything = [Stage(tuple(tasks), n) for n in (6, 10, 16)]
+    return (*persons, *everything, *(Stage(tuple(tasks), 16, n_before=n) for n in (24, 80)))

@@ -1,6 +1,7 @@
 """Heatmaps: fractions on a fixed [0, 1] scale, signed values symmetric about 0, both colour-blind safe."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
@@ -10,6 +11,17 @@ FRACTION_COLOURS = "Cividis"  # dark blue to yellow, even in lightness and safe 
 SIGNED_COLOURS = "RdBu"
 ROW_HEIGHT, MARGIN_HEIGHT = 24, 96  # pixels
 MAX_CELL_MARKERS = 4_000  # click targets; more would slow the page
+
+
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    """Everything that is written beside the cells."""
+
+    rows: Sequence[str]
+    columns: Sequence[str]
+    title: str
+    unit: str
+    column_title: str
 
 
 def fraction_heatmap(
@@ -26,7 +38,8 @@ def fraction_heatmap(
         raise ValueError(
             f"{title}: fractions must be in [0, 1], got {values.min():.3g} to {values.max():.3g}"
         )
-    return _heatmap(values, rows, columns, title, unit, column_title, FRACTION_COLOURS, 0.0, 1.0)
+    labels = _Labels(rows, columns, title, unit, column_title)
+    return _heatmap(values, labels, FRACTION_COLOURS, 0.0, 1.0)
 
 
 def signed_heatmap(
@@ -40,22 +53,17 @@ def signed_heatmap(
     column_title: str = "dimension",
 ) -> go.Figure:
     """Signed values on a scale from ``-limit`` to ``limit``; white is 0, blue positive, red negative."""
-    return _heatmap(values, rows, columns, title, unit, column_title, SIGNED_COLOURS, -limit, limit)
+    labels = _Labels(rows, columns, title, unit, column_title)
+    return _heatmap(values, labels, SIGNED_COLOURS, -limit, limit)
 
 
 def _heatmap(
-    values: NDArray[np.floating],
-    rows: Sequence[str],
-    columns: Sequence[str],
-    title: str,
-    unit: str,
-    column_title: str,
-    colours: str,
-    low: float,
-    high: float,
+    values: NDArray[np.floating], labels: _Labels, colours: str, low: float, high: float
 ) -> go.Figure:
-    if values.shape != (len(rows), len(columns)):
-        raise ValueError(f"{title}: {len(rows)} row and {len(columns)} column names for shape {values.shape}")
+    n_rows, n_columns = len(labels.rows), len(labels.columns)
+    if values.shape != (n_rows, n_columns):
+        names = f"{n_rows} row and {n_columns} column names"
+        raise ValueError(f"{labels.title}: {names} for shape {values.shape}")
     figure = go.Figure(
         go.Heatmap(
             z=values,
@@ -64,32 +72,33 @@ def _heatmap(
             colorscale=colours,
             xgap=1,
             ygap=1,
-            colorbar={"title": {"text": unit, "side": "right"}, "thickness": 10},
-            hovertemplate=f"%{{y}}, {column_title} %{{x}}: %{{z:.3f}} {unit}<extra></extra>",
+            colorbar={"title": {"text": labels.unit, "side": "right"}, "thickness": 10},
+            text=[
+                [f"{row}, {labels.column_title} {column}" for column in labels.columns] for row in labels.rows
+            ],
+            hovertemplate=f"%{{text}}: %{{z:.3f}} {labels.unit}<extra></extra>",
         )
     )
-    n_rows, n_columns = values.shape
     step = max(1, n_columns // 32)  # numbers below the columns that fit beside each other
-    figure.update_layout(
-        title={"text": title, "font": {"size": 15}, "x": 0},
+    return figure.update_layout(
+        title={"text": labels.title, "font": {"size": 15}, "x": 0},
         height=MARGIN_HEIGHT + ROW_HEIGHT * n_rows,
         margin={"l": 10, "r": 10, "t": 40, "b": 40},
         xaxis={
-            "title": column_title,
+            "title": labels.column_title,
             "tickvals": list(range(0, n_columns, step)),
-            "ticktext": list(columns[::step]),
+            "ticktext": list(labels.columns[::step]),
             "range": [-0.5, n_columns - 0.5],
             "showgrid": False,
         },
         yaxis={
             "tickvals": list(range(n_rows)),
-            "ticktext": list(rows),
+            "ticktext": list(labels.rows),
             "range": [n_rows - 0.5, -0.5],
             "showgrid": False,
             "automargin": True,
         },
     )
-    return figure
 
 
 def clickable(figure: go.Figure) -> go.Figure:

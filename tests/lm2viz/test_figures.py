@@ -18,6 +18,11 @@ def test_a_fraction_heatmap_has_the_fixed_scale_and_both_equal_words():
     assert list(figure.layout.yaxis.ticktext) == ["0:the", "1:the"]
 
 
+def test_hovering_names_row_and_column_as_they_are_labelled():
+    figure = fraction_heatmap(VALUES, **(NAMES | {"columns": ["1", "2", "3"]}), column_title="sentence")
+    assert figure.data[0].text[1][2] == "1:the, sentence 3"
+
+
 @pytest.mark.parametrize("bad", [-0.1, 1.1])
 def test_a_value_that_is_no_fraction_is_refused(bad):
     with pytest.raises(ValueError, match=r"Reads: fractions must be in \[0, 1\]"):

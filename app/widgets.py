@@ -12,6 +12,7 @@ from app.state import OWN, OWN_TEXT, STEP, URL, WANTED_STEP, apply_wanted_step, 
 from lm2core.babi.tasks import TASKS, Question
 from lm2viz.figures.heatmap import clickable
 
+LINES_BEFORE, LINES_AFTER = 9, 5  # sentences shown around the one just read
 EXAMPLE, GENERATED, OWN_STORY = "Example", "Generated", "Own"
 
 
@@ -21,6 +22,19 @@ class ShownStory:
 
     sentences: tuple[str, ...]
     questions: tuple[Question, ...] = ()
+
+    def lines_around(self, step: int) -> list[str]:
+        """The sentences near ``step``, marked as read, just read and not yet read; all of a short story."""
+        first, last = 0, len(self.sentences)
+        if last > LINES_BEFORE + LINES_AFTER:
+            first = max(0, min(step, last - LINES_AFTER) - LINES_BEFORE)
+            last = first + LINES_BEFORE + LINES_AFTER
+        lines = [f"… {first} before"] if first else []
+        for number in range(first + 1, last + 1):
+            mark = "▶" if number == step else "✓" if number < step else "·"
+            lines.append(f"{mark} {number}  {self.sentences[number - 1]}")
+        n_after = len(self.sentences) - last
+        return lines + ([f"… {n_after} more"] if n_after else [])
 
     def suggestion(self, step: int) -> Question | None:
         """The story's own question asked last at or before ``step``."""

@@ -40,12 +40,10 @@ def main() -> None:
 
 
 def draw_story(story: ShownStory, step: int) -> None:
-    """The sentences, the current one marked; as plain text, never taken for markup."""
+    """The sentences near the current one, as plain text: never taken for markup."""
     st.subheader("Story")
-    with st.container(height=min(40 + 42 * len(story.sentences), 330)):
-        for number, sentence in enumerate(story.sentences, start=1):
-            mark = "▶" if number == step else "✓" if number < step else "·"
-            st.text(f"{mark} {number}  {sentence}")
+    with st.container(border=True):
+        st.text("\n".join(story.lines_around(step)))
     st.caption("✓ already read   ▶ read last   · not read yet")
 
 

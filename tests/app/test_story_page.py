@@ -136,6 +136,18 @@ def test_a_generated_story_is_the_one_of_its_seed():
     assert any(story.sentences[2] in text.value for text in page.text)
 
 
+def test_a_long_story_shows_the_sentences_around_the_step():
+    story = loaders.generate_story("qa3", 1)
+    n = len(story.sentences)
+    assert n > 40
+    for step in (0, 1, 20, n - 1, n):
+        page = open_page(source="Generated", task="qa3", seed="1", step=str(step))
+        shown = page.text[0].value
+        assert f"▶ {step}  {story.sentences[step - 1]}" in shown or step == 0
+        assert len(shown.splitlines()) <= 16
+        assert ("more" in shown) == (step < n - 5)
+
+
 def own_story(text: str) -> AppTest:
     page = open_page(source="Own")
     page.text_area[0].set_value(text)

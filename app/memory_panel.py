@@ -7,7 +7,7 @@ from app.widgets import draw
 from lm2core.answers import Answer
 from lm2core.trace import Trace
 from lm2viz import select
-from lm2viz.figures.heatmap import fraction_heatmap, signed_heatmap
+from lm2viz.figures.heatmap import fraction_heatmap, signed_heatmap, stacked_fractions
 
 # What a link says is what the page says: the options are their own labels.
 SENTENCE, READS, BANK, ONE_SLOT = "Last sentence", "Question", "Whole bank", "One slot"
@@ -71,24 +71,21 @@ def draw_writes(trace: Trace, step: int, block: int) -> None:
     )
     opened, kept = select.slot_gates(trace, step - 1)
     moved = select.slot_change(trace, step - 1)
-    rows = [f"block {b}" for b in trace.blocks]
     draw(
-        fraction_heatmap(opened, rows=rows, columns=slots, title="Input gate of each slot", unit="gate"),
-        key="gate_in",
-        alt=f"Input gate by block and slot, largest {opened.max():.2f}",
-        caption="Bright: the slot let new content in. Each cell is a column of the picture above, summed.",
-    )
-    draw(
-        fraction_heatmap(kept, rows=rows, columns=slots, title="Forget gate of each slot", unit="kept"),
-        key="gate_forget",
-        alt=f"Share kept by block and slot, smallest {kept.min():.2f}",
-        caption="Bright: the slot kept what it held. Dark: it was erased to make room.",
-    )
-    draw(
-        fraction_heatmap(moved, rows=rows, columns=slots, title="How far each slot moved", unit="change"),
-        key="change",
-        alt=f"Change of each slot by block, largest {moved.max():.2f}",
-        caption="Bright: the slot now holds something else. Root mean square over its width, drawn up to 1.",
+        stacked_fractions(
+            {
+                "Input gate: bright let new content in": opened,
+                "Forget gate: bright kept what was there, dark erased it": kept,
+                "Change: bright now holds something else": moved,
+            },
+            rows=[f"block {b}" for b in trace.blocks],
+            columns=slots,
+        ),
+        key="gates",
+        alt=f"Gates by block and slot: input up to {opened.max():.2f}, kept down to {kept.min():.2f}, "
+        f"change up to {moved.max():.2f}",
+        caption="Every slot after the sentence, block by block. The input gate of a block is the picture above, "
+        "summed over its words; change is the root mean square over the slot's width, drawn up to 1.",
     )
 
 

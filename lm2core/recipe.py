@@ -12,7 +12,7 @@ class Recipe:
     """How a preset is trained."""
 
     tasks: tuple[str, ...] = ("qa1", "qa2", "qa3")
-    n_steps: int = 8_000  # optimizer steps
+    n_steps: int = 4_600  # optimizer steps
     n_stories: int = 32  # per step and process
     questions_per_sentence: float = 2.0
     learning_rate: float = 1e-3

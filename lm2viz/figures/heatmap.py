@@ -1,11 +1,12 @@
 """Heatmaps: fractions on a fixed [0, 1] scale, signed values symmetric about 0, both colour-blind safe."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.subplots import make_subplots
 
 FRACTION_COLOURS = "Cividis"  # dark blue to yellow, even in lightness and safe for colour blindness
 SIGNED_COLOURS = "RdBu"
@@ -34,12 +35,52 @@ def fraction_heatmap(
     column_title: str = "slot",
 ) -> go.Figure:
     """Fractions in [0, 1], shape (n_rows, n_columns); bright is high. ``unit`` stands at the colour bar."""
-    if values.size and (values.min() < -1e-6 or values.max() > 1 + 1e-6):
-        raise ValueError(
-            f"{title}: fractions must be in [0, 1], got {values.min():.3g} to {values.max():.3g}"
-        )
+    _check_fractions(values, title)
     labels = _Labels(rows, columns, title, unit, column_title)
     return _heatmap(values, labels, FRACTION_COLOURS, 0.0, 1.0)
+
+
+def stacked_fractions(
+    panels: Mapping[str, NDArray[np.floating]], *, rows: Sequence[str], columns: Sequence[str]
+) -> go.Figure:
+    """Several fractions of the same rows and columns, one below the other on one scale, under their titles.
+
+    One figure and not several: the page draws it in a third of the time.
+    """
+    figure = make_subplots(
+        len(panels), 1, shared_xaxes=True, subplot_titles=list(panels), vertical_spacing=0.1
+    )
+    for i, (title, values) in enumerate(panels.items(), start=1):
+        _check_fractions(values, title)
+        figure.add_trace(
+            go.Heatmap(
+                z=values,
+                name=title,
+                coloraxis="coloraxis",
+                xgap=1,
+                ygap=1,
+                text=[[f"{row}, slot {column}" for column in columns] for row in rows],
+                hovertemplate="%{text}: %{z:.3f}<extra></extra>",
+            ),
+            row=i,
+            col=1,
+        )
+    figure.update_yaxes(
+        tickvals=list(range(len(rows))), ticktext=list(rows), range=[len(rows) - 0.5, -0.5], showgrid=False
+    )
+    figure.update_xaxes(
+        tickvals=list(range(len(columns))),
+        ticktext=list(columns),
+        range=[-0.5, len(columns) - 0.5],
+        showgrid=False,
+    )
+    figure.update_xaxes(title="slot", row=len(panels), col=1)
+    figure.update_annotations(x=0, xanchor="left", font_size=15)
+    return figure.update_layout(
+        coloraxis={"cmin": 0, "cmax": 1, "colorscale": FRACTION_COLOURS, "colorbar": {"thickness": 10}},
+        height=MARGIN_HEIGHT + (ROW_HEIGHT * len(rows) + 44) * len(panels),
+        margin={"l": 10, "r": 10, "t": 40, "b": 40},
+    )
 
 
 def signed_heatmap(
@@ -99,6 +140,13 @@ def _heatmap(
             "automargin": True,
         },
     )
+
+
+def _check_fractions(values: NDArray[np.floating], title: str) -> None:
+    if values.size and (values.min() < -1e-6 or values.max() > 1 + 1e-6):
+        raise ValueError(
+            f"{title}: fractions must be in [0, 1], got {values.min():.3g} to {values.max():.3g}"
+        )
 
 
 def clickable(figure: go.Figure) -> go.Figure:

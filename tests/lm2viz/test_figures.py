@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lm2viz.figures.bars import answer_bars
-from lm2viz.figures.heatmap import clickable, fraction_heatmap, signed_heatmap
+from lm2viz.figures.heatmap import clickable, fraction_heatmap, signed_heatmap, stacked_fractions
 
 VALUES = np.array([[0.0, 0.25, 0.5], [0.75, 1.0, 0.1]])
 NAMES = {"rows": ["0:the", "1:the"], "columns": ["0", "1", "2"], "title": "Reads", "unit": "attention"}
@@ -60,3 +60,15 @@ def test_answers_stand_beside_their_control():
     control, model = answer_bars(["office", "garden"], [0.9, 0.05], [0.2, 0.3]).data
     assert (list(model.x), list(model.y), model.name) == ([0.9, 0.05], ["office", "garden"], "this bank")
     assert (list(control.x), control.name) == ([0.2, 0.3], "control: fresh bank")
+
+
+def test_stacked_fractions_share_one_fixed_scale_and_keep_their_numbers():
+    panels = {"gate": VALUES, "kept": 1 - VALUES}
+    figure = stacked_fractions(panels, rows=["a", "b"], columns=["0", "1", "2"])
+    assert [heat.name for heat in figure.data] == ["gate", "kept"]
+    assert (figure.data[1].z == 1 - VALUES).all()
+    assert {heat.coloraxis for heat in figure.data} == {"coloraxis"}
+    assert (figure.layout.coloraxis.cmin, figure.layout.coloraxis.cmax) == (0, 1)
+    assert [a.text for a in figure.layout.annotations] == ["gate", "kept"]
+    with pytest.raises(ValueError, match="kept: fractions must be"):
+        stacked_fractions({"kept": VALUES + 1}, rows=["a", "b"], columns=["0", "1", "2"])

@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 FRACTION_COLOURS = "Cividis"  # dark blue to yellow, even in lightness and safe for colour blindness
 SIGNED_COLOURS = "RdBu"
 ROW_HEIGHT, MARGIN_HEIGHT = 24, 96  # pixels
+MARGINS = {"l": 110, "r": 70, "t": 40, "b": 50}  # pixels; "block 0 head 0" and the colour bar fit
 MAX_CELL_MARKERS = 4_000  # click targets; more would slow the page
 
 
@@ -66,20 +67,25 @@ def stacked_fractions(
             col=1,
         )
     figure.update_yaxes(
-        tickvals=list(range(len(rows))), ticktext=list(rows), range=[len(rows) - 0.5, -0.5], showgrid=False
+        tickvals=list(range(len(rows))),
+        ticktext=list(rows),
+        range=[len(rows) - 0.5, -0.5],
+        showgrid=False,
+        automargin=False,
     )
     figure.update_xaxes(
         tickvals=list(range(len(columns))),
         ticktext=list(columns),
         range=[-0.5, len(columns) - 0.5],
         showgrid=False,
+        automargin=False,
     )
     figure.update_xaxes(title="slot", row=len(panels), col=1)
     figure.update_annotations(x=0, xanchor="left", font_size=15)
     return figure.update_layout(
         coloraxis={"cmin": 0, "cmax": 1, "colorscale": FRACTION_COLOURS, "colorbar": {"thickness": 10}},
         height=MARGIN_HEIGHT + (ROW_HEIGHT * len(rows) + 44) * len(panels),
-        margin={"l": 10, "r": 10, "t": 40, "b": 40},
+        margin=MARGINS,
     )
 
 
@@ -124,20 +130,21 @@ def _heatmap(
     return figure.update_layout(
         title={"text": labels.title, "font": {"size": 15}, "x": 0},
         height=MARGIN_HEIGHT + ROW_HEIGHT * n_rows,
-        margin={"l": 10, "r": 10, "t": 40, "b": 40},
+        margin=MARGINS,
         xaxis={
             "title": labels.column_title,
             "tickvals": list(range(0, n_columns, step)),
             "ticktext": list(labels.columns[::step]),
             "range": [-0.5, n_columns - 0.5],
             "showgrid": False,
+            "automargin": False,
         },
         yaxis={
             "tickvals": list(range(n_rows)),
             "ticktext": list(labels.rows),
             "range": [n_rows - 0.5, -0.5],
             "showgrid": False,
-            "automargin": True,
+            "automargin": False,  # measuring labels would draw the figure several times over
         },
     )
 

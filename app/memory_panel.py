@@ -82,9 +82,8 @@ def draw_writes(trace: Trace, step: int, block: int) -> None:
             columns=slots,
         ),
         key="gates",
-        alt=f"Gates by block, slot: input up to {opened.max():.2f}, kept down to {kept.min():.2f}, "
-        f"change up to {moved.max():.2f}",
-        caption="Every slot after the sentence, block by block. The input gate of a block is the picture above, "
+        alt=f"By block and slot: input gate up to {opened.max():.2f}, kept down to {kept.min():.2f}",
+        caption="Every slot after the sentence, block by block. A block's input gate is its picture above, "
         "summed over its words; change is the root mean square over the slot's width, drawn up to 1.",
     )
 

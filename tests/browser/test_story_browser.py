@@ -139,7 +139,7 @@ def median_seconds(times: list[float], what: str) -> float:
 
 
 def test_a_step_redraws_within_half_a_second(page, app_url):
-    """From the key press to the new cells of the sentence's picture; the page's last picture may take twice that."""
+    """From the key press to the new cells of the sentence's picture; the last picture may take twice that."""
     open_story(page, app_url, "&step=1")
     first, last = [], []
     for _ in range(10):

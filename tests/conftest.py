@@ -1,12 +1,16 @@
 """Shared fixtures: small models whose sizes all differ, and reference data that may be absent."""
 
+import os
 from pathlib import Path
 
-import pytest
-import torch
+# Small tensors: a second thread only waits for the first. Set before torch is loaded, for child processes too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from lm2core.config import LM2Config
-from lm2core.model import LM2ForCausalLM
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+from lm2core.config import LM2Config  # noqa: E402
+from lm2core.model import LM2ForCausalLM  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"

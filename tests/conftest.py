@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-# Small tensors: a second thread only waits for the first. Set before torch is loaded, for child processes too.
+# Small tensors: a second thread only waits for the first. Set before torch loads, for child processes too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest  # noqa: E402

@@ -35,13 +35,14 @@ def test_card_and_documents_tell_the_same_figures(document):
         assert f"| {task} | {CARD['accuracy'][task]:.1%} |" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["qa1", "qa2", "qa3"])
 def test_generated_stories_are_answered_as_the_card_says_and_above_the_floors(reader, task):
     """The card's figure must lie in the interval measured here, and both floors below it."""
     rng = Random(UNSEEN_SEED)
-    stories = [make_story(task, rng) for _ in range(40)]
+    stories = [make_story(task, rng) for _ in range(200)]  # five questions each, and they are not independent
     result = score(stories, predict(reader, stories))
-    assert result.n == 200
+    assert result.n == 1000
     assert result.low <= CARD["accuracy"][task] <= result.high
     assert result.low > max(result.majority, result.last_mentioned)
 

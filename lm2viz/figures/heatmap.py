@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,6 +14,7 @@ FRACTION_COLOURS = "Cividis"  # dark blue to yellow, even in lightness and safe 
 SIGNED_COLOURS = "RdBu"
 ROW_HEIGHT, MARGIN_HEIGHT = 24, 96  # pixels
 MARGINS = {"l": 110, "r": 70, "t": 40, "b": 50}  # pixels; "block 0 head 0" and the colour bar fit
+MAX_COLUMN_NAMES = 16
 MAX_CELL_MARKERS = 4_000  # click targets; more would slow the page
 
 
@@ -73,13 +76,7 @@ def stacked_fractions(
         showgrid=False,
         automargin=False,
     )
-    figure.update_xaxes(
-        tickvals=list(range(len(columns))),
-        ticktext=list(columns),
-        range=[-0.5, len(columns) - 0.5],
-        showgrid=False,
-        automargin=False,
-    )
+    figure.update_xaxes(**_column_axis(columns))
     figure.update_xaxes(title="slot", row=len(panels), col=1)
     figure.update_annotations(x=0, xanchor="left", font_size=15)
     return figure.update_layout(
@@ -126,19 +123,11 @@ def _heatmap(
             hovertemplate=f"%{{text}}: %{{z:.3f}} {labels.unit}<extra></extra>",
         )
     )
-    step = max(1, n_columns // 32)  # numbers below the columns that fit beside each other
     return figure.update_layout(
         title={"text": labels.title, "font": {"size": 15}, "x": 0},
         height=MARGIN_HEIGHT + ROW_HEIGHT * n_rows,
         margin=MARGINS,
-        xaxis={
-            "title": labels.column_title,
-            "tickvals": list(range(0, n_columns, step)),
-            "ticktext": list(labels.columns[::step]),
-            "range": [-0.5, n_columns - 0.5],
-            "showgrid": False,
-            "automargin": False,
-        },
+        xaxis={"title": labels.column_title, **_column_axis(labels.columns)},
         yaxis={
             "tickvals": list(range(n_rows)),
             "ticktext": list(labels.rows),
@@ -147,6 +136,19 @@ def _heatmap(
             "automargin": False,  # measuring labels would draw the figure several times over
         },
     )
+
+
+def _column_axis(columns: Sequence[str]) -> dict[str, Any]:
+    """An axis with as many of the column names as fit beside each other upright."""
+    step = ceil(len(columns) / MAX_COLUMN_NAMES)
+    return {
+        "tickvals": list(range(0, len(columns), step)),
+        "ticktext": list(columns[::step]),
+        "tickangle": 0,
+        "range": [-0.5, len(columns) - 0.5],
+        "showgrid": False,
+        "automargin": False,
+    }
 
 
 def _check_fractions(values: NDArray[np.floating], title: str) -> None:

@@ -23,7 +23,7 @@ EXAMPLES = Path(__file__).parent / "examples"
 # What the page takes from a visitor; 'lm2 trace' has no such limits.
 MAX_SENTENCES, MAX_WORDS, MAX_CHARACTERS = 400, 32, 40_000  # words: of one sentence; characters: of a story
 MAX_OWN_STORIES = 200  # pasted stories the server remembers for their links
-TRACE_BUDGET = "200MB"  # of one recorded story; 400 sentences of 7 words take 80 MB
+TRACE_BUDGET = "200MB"  # of one recorded story; 400 sentences of 7 words take 74 MB
 _model_lock, _stories_lock = Lock(), Lock()
 
 

@@ -18,10 +18,10 @@ def move_step(by: int, n_steps: int) -> None:
     st.session_state[STEP] = min(max(st.session_state.get(STEP, n_steps) + by, 0), n_steps)
 
 
-def apply_wanted_step() -> None:
+def apply_wanted_step(n_steps: int) -> None:
     """Before the slider: take over the step a newly pasted story asked for, once there is one to move."""
     if WANTED_STEP in st.session_state and STEP in st.session_state:
-        st.session_state[STEP] = st.session_state.pop(WANTED_STEP)
+        st.session_state[STEP] = min(st.session_state.pop(WANTED_STEP), n_steps)
 
 
 def keep_inside(key: str, low: int, high: int) -> None:

@@ -84,9 +84,9 @@ def _own_sentences() -> tuple[str, ...]:
         )
         if st.form_submit_button("Read it"):
             kept = tuple(line.strip() for line in text.splitlines() if line.strip())
-            st.session_state[WANTED_STEP] = len(kept)
             _check(kept)
             st.query_params[OWN] = loaders.remember_story(kept)
+            st.session_state[WANTED_STEP] = len(kept)
     if not kept:
         st.info("The story is empty. Write at least one sentence and press **Read it**.")
         st.stop()
@@ -123,7 +123,7 @@ def pick_step(n_sentences: int) -> int:
         args=(1, n_sentences),
         width="stretch",
     )
-    apply_wanted_step()
+    apply_wanted_step(n_sentences)
     step = slider.slider("Sentences read", 0, n_sentences, n_sentences, key=STEP, bind=URL)
     if WANTED_STEP in st.session_state:
         st.rerun()

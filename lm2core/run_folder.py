@@ -27,7 +27,7 @@ def start_or_resume(recipe: Recipe, out: Path, *, resume: bool) -> Path | None:
     """
     numbers = [int(f.parent.name.split("-")[-1]) for f in out.glob(f"checkpoint-*/{STAGE_FILE}")]
     if resume and not numbers:
-        raise ValueError(f"nothing to resume in {out}: no complete checkpoint there; start without --resume")
+        raise ValueError(f"nothing to resume in {out}: no complete checkpoint there; start in another folder")
     newest = out / f"checkpoint-{max(numbers)}" if resume else None
     if int(os.environ.get("RANK", "0")) > 0:
         return newest  # of several processes the first one looks after the folder

@@ -114,13 +114,13 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> LM2ForCau
         raise ValueError(
             "several GPUs are in sight; start one process each: accelerate launch -m lm2core train ..."
         )
+    curriculum = Curriculum(stages_for(recipe.tasks))  # an unknown task is told before a folder is made
     checkpoint = start_or_resume(recipe, out, resume=resume)
     set_seed(recipe.seed)
     tokenizer = word_tokenizer(babi_words())
     model = LM2ForCausalLM(babi_tiny(vocab_size=len(tokenizer)))
     if recipe.compile:
         model.compile_segments()
-    curriculum = Curriculum(stages_for(recipe.tasks))
     if checkpoint is not None:
         curriculum.restore(checkpoint / STAGE_FILE)
     arguments = _arguments(recipe, out)

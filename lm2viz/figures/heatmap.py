@@ -49,7 +49,7 @@ def stacked_fractions(
 ) -> go.Figure:
     """Several fractions of the same rows and columns, one below the other on one scale, under their titles.
 
-    One figure and not several: the page draws it in a third of the time.
+    One figure and not several: the page redraws faster.
     """
     figure = make_subplots(
         len(panels), 1, shared_xaxes=True, subplot_titles=list(panels), vertical_spacing=0.1

@@ -202,6 +202,18 @@ def test_a_pasted_story_is_shown_read_to_its_end_whatever_the_step_was():
     assert page.slider(key="step").value == 5
 
 
+@pytest.mark.parametrize("text", ["Gandalf slept.\n" * 30, "Mary went to the office.\n" * 401])
+def test_after_a_refused_long_story_the_example_still_opens(text):
+    page = open_page(example=EXAMPLE)
+    page.segmented_control(key="source").set_value("Own").run()
+    page.text_area[0].set_value(text)
+    next(b for b in page.button if b.label == "Read it").click().run()
+    assert page.error
+    page.segmented_control(key="source").set_value("Example").run()
+    assert not page.exception
+    assert page.slider(key="step").value <= 11
+
+
 def test_a_story_that_is_refused_is_not_kept():
     before = dict(loaders._own_stories())
     own_story("Mary went to the office.\n" * 401)

@@ -75,6 +75,12 @@ def test_a_folder_with_something_in_it_is_not_overwritten(straight):
         train(SHORT, straight[0])
 
 
+def test_an_unknown_task_leaves_no_folder_behind(tmp_path):
+    with pytest.raises(ValueError, match="unknown task 'qa99'"):
+        train(replace(SHORT, tasks=("qa1", "qa99")), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_nothing_to_resume_is_said(tmp_path):
     with pytest.raises(ValueError, match="nothing to resume"):
         train(SHORT, tmp_path, resume=True)

@@ -12,9 +12,10 @@ _HOME = {
     "LM2Output": "model",
     "Trace": "trace",
     "capture": "recording",
+    "capture_generation": "recording",
 }
 
-__all__ = ["LM2Config", "LM2ForCausalLM", "LM2Output", "Trace", "capture"]  # noqa: F822
+__all__ = ["LM2Config", "LM2ForCausalLM", "LM2Output", "Trace", "capture", "capture_generation"]  # noqa: F822
 
 
 def __getattr__(name: str) -> Any:

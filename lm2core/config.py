@@ -40,6 +40,10 @@ class LM2Config(LlamaConfig):
         What is written. "token": ``tanh(x W_c + read)``. "memory": ``tanh(read)``, the paper's eq. 6.
     segment_length : int
         Tokens a text without given boundaries is cut into; self-attention sees one segment.
+    memory_gate_rank : int or None
+        Rank of the gates' maps: thin ones are lighter. None: full.
+    memory_starts_closed : bool
+        A new memory adds nothing to the stream, and learns to: for one that joins a trained Llama.
 
     Raises
     ------
@@ -55,7 +59,6 @@ class LM2Config(LlamaConfig):
     num_hidden_layers: int = 4
     num_attention_heads: int = 4
     max_position_embeddings: int = 2048
-    use_cache: bool = False
     bos_token_id: int | None = None
     eos_token_id: int | list[int] | None = None
 
@@ -66,6 +69,8 @@ class LM2Config(LlamaConfig):
     routing: str = "content"
     candidate: str = "token"
     segment_length: int = 128
+    memory_gate_rank: int | None = None
+    memory_starts_closed: bool = False
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Fill Llama's derived fields, then refuse what cannot work."""
@@ -114,6 +119,11 @@ class LM2Config(LlamaConfig):
         for name, allowed in (("routing", ROUTINGS), ("candidate", CANDIDATES)):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}={getattr(self, name)!r} must be one of {', '.join(allowed)}")
+        if self.memory_gate_rank is not None and self.memory_gate_rank not in range(1, self.hidden_size + 1):
+            raise ValueError(
+                f"memory_gate_rank={self.memory_gate_rank} must be between 1 and "
+                f"hidden_size={self.hidden_size}"
+            )
         unknown = set(self.memory_blocks) - set(range(self.num_hidden_layers))
         if unknown or len(set(self.memory_blocks)) != len(self.memory_blocks):
             raise ValueError(

@@ -12,9 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
+from lm2core.attention import attend, attention_pattern, merge_heads, split_heads, strongest
 from lm2core.config import LM2Config
 
 FORGET_BIAS = 2.0  # sigmoid(2) = 0.88: an untrained memory keeps most of what it holds
+CLOSED_BIAS = -6.0  # sigmoid(-6) = 0.002: an output gate all but shut, that can still learn to open
 
 
 def initial_bank(batch_size: int, n_slots: int, width: int, *, like: Tensor) -> Tensor:
@@ -27,33 +29,6 @@ def initial_bank(batch_size: int, n_slots: int, width: int, *, like: Tensor) -> 
     return eye_ND.expand(batch_size, n_slots, width)
 
 
-def read_pattern(
-    q_BTD: Tensor, k_BND: Tensor, *, n_heads: int, top_k: int | None = None, causal: bool = False
-) -> Tensor:
-    """Attention of tokens over slots, (B,H,T,N), rows sum to 1 (eq. 1).
-
-    ``top_k`` keeps the strongest slots of each row and renormalises. ``causal`` lets token t see slots
-    0..t only, for the positional routing where slot t belongs to token t.
-    """
-    q_BHTK = q_BTD.unflatten(-1, (n_heads, -1)).transpose(1, 2)
-    k_BHKN = k_BND.unflatten(-1, (n_heads, -1)).permute(0, 2, 3, 1)
-    scores_BHTN = (q_BHTK @ k_BHKN) * q_BHTK.shape[-1] ** -0.5
-    if causal:
-        hidden_TN = torch.ones(scores_BHTN.shape[-2:], dtype=torch.bool, device=q_BTD.device).triu(1)
-        scores_BHTN = scores_BHTN.masked_fill(hidden_TN, torch.finfo(scores_BHTN.dtype).min)
-    if top_k is not None:
-        kept = scores_BHTN.topk(top_k, dim=-1).indices
-        dropped = torch.ones_like(scores_BHTN, dtype=torch.bool).scatter(-1, kept, False)
-        scores_BHTN = scores_BHTN.masked_fill(dropped, torch.finfo(scores_BHTN.dtype).min)
-    return scores_BHTN.softmax(dim=-1)
-
-
-def read_values(pattern_BHTN: Tensor, v_BND: Tensor) -> Tensor:
-    """What each token reads, (B,T,D): every head mixes its part of the slots' values."""
-    v_BHNK = v_BND.unflatten(-1, (pattern_BHTN.shape[1], -1)).transpose(1, 2)
-    return (pattern_BHTN @ v_BHNK).transpose(1, 2).flatten(-2)
-
-
 def slot_shares(pattern_BTN: Tensor, mask_BT: Tensor) -> Tensor:
     """Routing R, (B,N,T): how much of slot n's update token t brings; rows sum to at most 1.
 
@@ -64,8 +39,16 @@ def slot_shares(pattern_BTN: Tensor, mask_BT: Tensor) -> Tensor:
     return claims_BNT / claims_BNT.sum(-1, keepdim=True).clamp_min(1.0)
 
 
+def carried(shares: Tensor, x_BTD: Tensor) -> Tensor:
+    """What reaches the slots of what tokens send: ``R x``, (B,N,D).
+
+    ``shares`` is R (B,N,T), or its diagonal (B,T) where slot t takes from token t alone.
+    """
+    return shares[..., None] * x_BTD if shares.ndim == 2 else shares @ x_BTD
+
+
 def gated_update(
-    shares_BNT: Tensor, *, gate_in_BTD: Tensor, gate_forget_BTD: Tensor, candidate_BTD: Tensor
+    shares: Tensor, *, gate_in_BTD: Tensor, gate_forget_BTD: Tensor, candidate_BTD: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """What a segment does to each slot (eq. 6): ``bank' = keep * bank + write``.
 
@@ -73,9 +56,9 @@ def gated_update(
     exactly into which token put what there. With ``shares`` the identity these are the per-token gates
     and the update is the paper's, row by row.
     """
-    gate_in_BND = shares_BNT @ gate_in_BTD
-    keep_BND = 1.0 - shares_BNT @ (1.0 - gate_forget_BTD)
-    write_BND = shares_BNT @ (gate_in_BTD * candidate_BTD)
+    gate_in_BND = carried(shares, gate_in_BTD)
+    keep_BND = 1.0 - carried(shares, 1.0 - gate_forget_BTD)
+    write_BND = carried(shares, gate_in_BTD * candidate_BTD)
     return gate_in_BND, keep_BND, write_BND
 
 
@@ -83,12 +66,24 @@ class RMSNorm(nn.RMSNorm):
     """Root-mean-square norm as Llama's, but fused; a name transformers knows to start at one."""
 
 
+class ThinLinear(nn.Linear):
+    """A linear map of low rank: ``down`` to ``rank`` features first, then this layer up to the width."""
+
+    def __init__(self, width: int, rank: int) -> None:
+        super().__init__(rank, width)
+        self.down = nn.Linear(width, rank, bias=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (..., D) to (..., D)."""
+        return super().forward(self.down(input))
+
+
 class LM2Memory(nn.Module):
     """Weights and hook points of one block's memory. Holds no state: the bank comes in and goes out."""
 
     def __init__(self, config: LM2Config) -> None:
         super().__init__()
-        width, eps = config.hidden_size, config.rms_norm_eps
+        width, eps, rank = config.hidden_size, config.rms_norm_eps, config.memory_gate_rank
         self.n_heads = config.memory_heads
         self.top_k = config.memory_top_k
         self.is_positional = config.routing == "positional"
@@ -99,13 +94,18 @@ class LM2Memory(nn.Module):
         self.write_norm = RMSNorm(width, eps)
         self.slot_key = nn.Parameter(torch.empty(config.memory_slots, width))  # P: a stable address
         self.q_proj = nn.Linear(width, width, bias=False)
-        self.gate_out = nn.Linear(width, width)  # W_out, eq. 2
-        self.gate_forget = nn.Linear(width, width)  # W_forget, eq. 5
+        self.gate_out = ThinLinear(width, rank) if rank else nn.Linear(width, width)  # W_out, eq. 2
+        self.gate_forget = ThinLinear(width, rank) if rank else nn.Linear(width, width)  # W_forget, eq. 5
         # Maps of one input are one matrix: a few large products are faster than many small ones.
-        self.token_maps = ["gate_in"]  # W_in
-        self.token_maps += ["gate_forget", "content"] if self.reads_token else []  # U_forget, W_c
-        self.token_maps += [] if self.is_positional else ["route_q"]  # W_wq
-        self.token_proj = nn.Linear(width, len(self.token_maps) * width, bias=False)
+        self.token_maps = {"gate_in": rank or width}  # W_in
+        if self.reads_token:
+            self.token_maps |= {"gate_forget": rank or width, "content": width}  # U_forget, W_c
+        if not self.is_positional:
+            self.token_maps["route_q"] = width  # W_wq
+        self.token_proj = nn.Linear(width, sum(self.token_maps.values()), bias=False)
+        # Of thin gates token_proj holds the first factor, these the second.
+        thin = [name for name in ("gate_in", "gate_forget") if rank and name in self.token_maps]
+        self.token_gates = nn.ModuleDict({name: nn.Linear(rank or 1, width, bias=False) for name in thin})
         n_bank_maps = 2 + (not self.is_positional)
         self.bank_proj = nn.Linear(width, n_bank_maps * width, bias=False)  # W_K, W_V, W_wk
 
@@ -123,44 +123,52 @@ class LM2Memory(nn.Module):
         self.hook_write = HookPoint()  # (B,N,D)
         self.hook_bank_post = HookPoint()  # (B,N,D)
 
-    def read(self, x_BTD: Tensor, bank_BND: Tensor) -> tuple[Tensor, Tensor]:
-        """Read ``bank_BND`` with the stream after self-attention (eq. 1-2).
+    def slots(self, bank_BND: Tensor, address: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Keys and values (B,N,D) under which a read finds the slots; the same for a whole segment.
 
-        Returns the gated read ``g_out * E_mem`` that joins the stream, and ``E_mem`` itself, both (B,T,D).
+        ``address`` are the rows of P that belong to the rows of the bank; None: all, in order.
         """
-        key_and_value = self.bank_proj.weight[: 2 * x_BTD.shape[-1]]
+        key_and_value = self.bank_proj.weight[: 2 * bank_BND.shape[-1]]
         k_BND, v_BND = F.linear(self.bank_norm(bank_BND), key_and_value).chunk(2, dim=-1)
-        pattern_BHTN = self.hook_read_pattern(self._pattern(x_BTD, k_BND))
-        read_BTD = self.hook_read(read_values(pattern_BHTN, v_BND))
+        return k_BND + (self.slot_key if address is None else address), v_BND
+
+    def read(
+        self, x_BTD: Tensor, slots: tuple[Tensor, Tensor], visible: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Read the bank with the stream after self-attention (eq. 1-2).
+
+        ``visible`` (B,1,T,N) is True where a token may look; None: everywhere, or with positional routing at
+        slots 0..t. Returns the gated read ``g_out * E_mem``, which joins the stream, and ``E_mem``; (B,T,D).
+        """
+        read_BTD = self.hook_read(self._look(x_BTD, slots, visible, hook=self.hook_read_pattern))
         gate_BTD = self.hook_gate_out(torch.sigmoid(self.gate_out(read_BTD)))
         return gate_BTD * read_BTD, read_BTD
 
-    def write(self, x_BTD: Tensor, read_BTD: Tensor, bank_BND: Tensor, mask_BT: Tensor) -> Tensor:
-        """Return the bank after this block's write (eq. 4-6).
+    def write(
+        self, x_BTD: Tensor, bank_BND: Tensor, mask_BT: Tensor, read_BTD: Tensor | None = None
+    ) -> Tensor:
+        """Return the bank after this block's write (eq. 4-6), of the stream ``x_BTD`` after the read.
 
-        ``x_BTD`` is the stream after the read, ``read_BTD`` the block's own read. With content routing the
-        bank has moved since (earlier blocks wrote), so the token looks again; with positional routing it
-        has not, and the read is used as it is.
+        With content routing the bank has moved since the read (earlier blocks wrote): the token looks again.
+        With positional routing it has not: the block's own read is given, and the bank's rows are those of
+        the tokens.
         """
         bank_BND = self.hook_bank_pre(bank_BND)
-        maps_BTD = self.token_proj(self.write_norm(x_BTD)).chunk(len(self.token_maps), dim=-1)
+        maps_BTD = self.token_proj(self.write_norm(x_BTD)).split(list(self.token_maps.values()), dim=-1)
         token = dict(zip(self.token_maps, maps_BTD, strict=True))
-        if self.is_positional:
-            pattern_BTN = torch.eye(bank_BND.shape[1], dtype=x_BTD.dtype, device=x_BTD.device)
-            pattern_BTN = pattern_BTN.expand(len(x_BTD), -1, -1)
-        else:
+        token |= {name: gate(token[name]) for name, gate in self.token_gates.items()}
+        if read_BTD is None:
             k_BND, v_BND, route_k_BND = self.bank_proj(self.bank_norm(bank_BND)).chunk(3, dim=-1)
-            read_BTD = read_values(self._pattern(x_BTD, k_BND), v_BND)
+            read_BTD = self._look(x_BTD, (k_BND + self.slot_key, v_BND))
             scores_BTN = token["route_q"] @ (route_k_BND + self.slot_key).transpose(1, 2)
-            pattern_BTN = (scores_BTN * x_BTD.shape[-1] ** -0.5).softmax(dim=-1)
+            token["route"] = (scores_BTN * x_BTD.shape[-1] ** -0.5).softmax(dim=-1)
         read_BTD = self.hook_write_read(read_BTD)
-        pattern_BTN = self.hook_write_pattern(pattern_BTN)
 
         forget_BTD, candidate_BTD = self.gate_forget(read_BTD), read_BTD
         if self.reads_token:
             forget_BTD, candidate_BTD = forget_BTD + token["gate_forget"], candidate_BTD + token["content"]
         gate_in_BND, keep_BND, write_BND = gated_update(
-            slot_shares(pattern_BTN, mask_BT),
+            self._shares(token.get("route"), bank_BND, mask_BT),
             gate_in_BTD=self.hook_gate_in_token(torch.sigmoid(token["gate_in"])),
             gate_forget_BTD=self.hook_gate_forget_token(torch.sigmoid(forget_BTD)),
             candidate_BTD=self.hook_candidate(torch.tanh(candidate_BTD)),
@@ -168,6 +176,31 @@ class LM2Memory(nn.Module):
         write_BND = self._write_through_slot_gate(gate_in_BND, write_BND)
         keep_BND, write_BND = self.hook_gate_forget(keep_BND), self.hook_write(write_BND)
         return self.hook_bank_post(keep_BND * bank_BND + write_BND)
+
+    def _look(
+        self,
+        x_BTD: Tensor,
+        slots: tuple[Tensor, Tensor],
+        visible: Tensor | None = None,
+        hook: HookPoint | None = None,
+    ) -> Tensor:
+        """What each token finds in the slots (eq. 1), (B,T,D)."""
+        q = split_heads(self.q_proj(self.read_norm(x_BTD)), self.n_heads)
+        k, v = (split_heads(x, self.n_heads) for x in slots)
+        is_causal = self.is_positional and visible is None
+        if self.top_k is not None:
+            pattern = attention_pattern(q, k, visible=visible, is_causal=is_causal)
+            visible, is_causal = strongest(pattern, min(self.top_k, k.shape[2])), False
+        return merge_heads(attend(q, k, v, visible=visible, is_causal=is_causal, hook=hook))
+
+    def _shares(self, route_BTN: Tensor | None, bank_BND: Tensor, mask_BT: Tensor) -> Tensor:
+        """Routing R of the segment's tokens; with positional routing its diagonal unless a hook watches."""
+        if route_BTN is None:
+            if not self.hook_write_pattern.has_hooks():
+                return mask_BT.to(bank_BND.dtype)
+            route_BTN = torch.eye(bank_BND.shape[1], dtype=bank_BND.dtype, device=bank_BND.device)
+            route_BTN = route_BTN.expand(len(bank_BND), -1, -1)
+        return slot_shares(self.hook_write_pattern(route_BTN), mask_BT)
 
     def _write_through_slot_gate(self, gate_in_BND: Tensor, write_BND: Tensor) -> Tensor:
         """Scale the write by what a hook made of the slots' input gates; cells it left stay as they are."""
@@ -177,9 +210,3 @@ class LM2Memory(nn.Module):
         tiny = torch.finfo(gate_in_BND.dtype).tiny
         scaled_BND = write_BND * edited_BND / gate_in_BND.clamp_min(tiny)
         return torch.where(edited_BND == gate_in_BND, write_BND, scaled_BND)
-
-    def _pattern(self, x_BTD: Tensor, k_BND: Tensor) -> Tensor:
-        """Read pattern of a stream over slots whose keys are ``k_BND`` before their address is added."""
-        q_BTD = self.q_proj(self.read_norm(x_BTD))
-        k_BND = k_BND + self.slot_key
-        return read_pattern(q_BTD, k_BND, n_heads=self.n_heads, top_k=self.top_k, causal=self.is_positional)

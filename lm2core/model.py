@@ -4,23 +4,23 @@ Source: Kang et al. 2025, arXiv:2502.06049, section 2 and figure 1. Module names
 only ``mem`` is new. Axes: see memory.py, plus S segments of a text and V vocabulary.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformer_lens import HookedRootModule
 from transformer_lens.hook_points import HookPoint
-from transformers import AutoConfig, AutoModelForCausalLM, GenerationMixin, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers import initialization as init
-from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 from transformers.utils import ModelOutput
 
-from lm2core.block import LM2Block
 from lm2core.config import LM2Config
-from lm2core.memory import FORGET_BIAS, LM2Memory, RMSNorm, initial_bank
-from lm2core.segments import Segments, next_token_loss
+from lm2core.decoder import LM2Decoder
+from lm2core.generate import LM2GenerationMixin
+from lm2core.inputs import check_inputs
+from lm2core.memory import CLOSED_BIAS, FORGET_BIAS, LM2Memory, initial_bank
+from lm2core.segments import OpenSegment, Segments, next_token_loss
 
 
 @dataclass
@@ -31,30 +31,17 @@ class LM2Output(ModelOutput):
     logits : (B,T,V), or (B,S,T,V) for a text given in segments
     memory : (B,N,D), the bank after the last segment: pass it on to continue the text
     memory_per_segment : S banks (B,N,D), the one after each segment
+    past_key_values : with ``use_cache``, the segment in the making; ``memory`` is then the bank before it
     """
 
     loss: Tensor | None = None
     logits: Tensor | None = None
     memory: Tensor | None = None
     memory_per_segment: tuple[Tensor, ...] | None = None
+    past_key_values: OpenSegment | None = None
 
 
-class LM2Model(nn.Module):
-    """Embedding, blocks and final norm, under the names a Llama checkpoint has."""
-
-    def __init__(self, config: LM2Config) -> None:
-        super().__init__()
-        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.layers = nn.ModuleList(LM2Block(config, i) for i in range(config.num_hidden_layers))
-        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
-        self.rotary_emb = LlamaRotaryEmbedding(config)
-
-    def blocks(self) -> Iterator[LM2Block]:
-        """The blocks in order, under their own type."""
-        return cast("Iterator[LM2Block]", iter(self.layers))
-
-
-class LM2ForCausalLM(PreTrainedModel, GenerationMixin, HookedRootModule):
+class LM2ForCausalLM(PreTrainedModel, LM2GenerationMixin, HookedRootModule):
     """A causal language model with one memory bank.
 
     ``model(input_ids, attention_mask=None, memory=None, labels=None)``. ``input_ids`` is (B,T), cut into
@@ -65,11 +52,13 @@ class LM2ForCausalLM(PreTrainedModel, GenerationMixin, HookedRootModule):
     config_class = LM2Config
     base_model_prefix = "model"
     accepts_loss_kwargs = False
+    supports_gradient_checkpointing = True
+    gradient_checkpointing = False
     _tied_weights_keys = {"lm_head.weight": "model.embed_tokens.weight"}
 
     def __init__(self, config: LM2Config) -> None:
         super().__init__(config)
-        self.model = LM2Model(config)
+        self.model = LM2Decoder(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.hook_bank = HookPoint()
         self.post_init()
@@ -91,7 +80,10 @@ class LM2ForCausalLM(PreTrainedModel, GenerationMixin, HookedRootModule):
         memory: Tensor | None = None,
         labels: Tensor | None = None,
         *,
+        past_key_values: OpenSegment | None = None,
         write_memory: bool = True,
+        backprop_segments: int = 0,
+        logits_to_keep: int = 0,
         use_cache: bool | None = None,
         return_dict: bool | None = None,
     ) -> LM2Output:
@@ -103,22 +95,46 @@ class LM2ForCausalLM(PreTrainedModel, GenerationMixin, HookedRootModule):
         attention_mask : same shape, 1 for tokens and 0 for padding (left, right or between); None: all tokens
         memory : (B,N,D), the bank of the text so far; None: a fresh one
         labels : same shape as ``input_ids``; the loss predicts each next token, -100 is not counted
+        past_key_values : the cache of an earlier call, to go on within its last segment
         write_memory : False reads only, e.g. a question that must leave no trace
-        use_cache, return_dict : what transformers' ``generate`` says to every model; nothing to choose here
+        backprop_segments : gradients run back through this many segments, then stop; 0: through all
+        logits_to_keep : only of the last so many tokens of a flat text; 0: of all
+        use_cache : True leaves the last segment open and returns it as ``past_key_values``
+        return_dict : what transformers' ``generate`` says to every model; nothing to choose here
         """
-        self._check_inputs(input_ids, attention_mask, memory)
+        check_inputs(self.config, input_ids, attention_mask, memory, like=self.lm_head.weight)
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        cut = Segments.of(input_ids, mask, self.config.segment_length)
+        if past_key_values is not None:
+            x, segment = self._go_on(past_key_values, input_ids, mask, write_memory)
+            logits = self._logits(x[:, -logits_to_keep:], mask[:, -logits_to_keep:])
+            return LM2Output(logits=logits, memory=segment.bank_BND, past_key_values=segment)
+        if use_cache and input_ids.ndim == 3:
+            raise ValueError("a cache goes on with a flat text (B,T); given segments (B,S,T) hand on .memory")
+
+        cut = Segments.of(input_ids, mask, self._segment_length(input_ids.shape[1]))
         bank_BND = self.new_memory(len(input_ids)) if memory is None else memory
-        logits, banks = [], []
-        for ids_BT, mask_BT in zip(cut.ids_BST.unbind(1), cut.mask_BST.unbind(1), strict=True):
-            x_BTD, bank_BND = self._segment(ids_BT, mask_BT, bank_BND, write_memory)
-            logits.append(self.lm_head(self.model.norm(x_BTD)))
+        first, n_whole = cut.first_needed(logits_to_keep), len(cut) - bool(use_cache)
+        streams, banks, open_segment = [], [], None
+        for s in range(n_whole):
+            if backprop_segments and s % backprop_segments == 0:
+                bank_BND = bank_BND.detach()
+            x_BTD, bank_BND = self._run_segment(*cut[s], bank_BND, write_memory)
             banks.append(bank_BND)
-        # Logits of padding mean nothing; packed to the end, they would have seen what comes later.
-        logits_out = cut.restore(torch.stack(logits, 1)).masked_fill((mask == 0)[..., None], 0.0)
-        loss = None if labels is None else next_token_loss(logits_out, labels, mask)
-        return LM2Output(loss, logits_out, bank_BND, tuple(banks))
+            streams += [x_BTD] if s >= first else []
+        if use_cache:
+            ids_BT, mask_BT = cut.last()
+            start = OpenSegment.start(bank_BND, mask_BT, input_ids.shape[1] - ids_BT.shape[1])
+            x_BTD, open_segment = self._go_on(start, ids_BT, mask_BT, write_memory)
+            streams.append(x_BTD)
+            bank_BND = open_segment.bank_BND
+        x = cut.restore(streams, first=first, n_last=logits_to_keep)
+        logits = self._logits(x, mask[..., -logits_to_keep:])
+        loss = None if labels is None else next_token_loss(logits, labels, mask)
+        return LM2Output(loss, logits, bank_BND, None if use_cache else tuple(banks), open_segment)
+
+    def close(self, segment: OpenSegment) -> Tensor:
+        """The bank (B,N,D) of a text whose last segment is ``segment``: what a call without cache returns."""
+        return self.hook_bank(self.model.close(segment))
 
     def compile_segments(self) -> None:
         """Compile the work of one segment, for training. Compiled code does not call hooks."""
@@ -131,54 +147,57 @@ class LM2ForCausalLM(PreTrainedModel, GenerationMixin, HookedRootModule):
         like = self.lm_head.weight
         return initial_bank(batch_size, self.config.memory_slots, self.config.hidden_size, like=like)
 
+    def _segment_length(self, n_tokens: int) -> int:
+        """Tokens of a segment of a text of ``n_tokens``; with positional routing always one a slot."""
+        if self.config.routing == "positional":
+            return self.config.segment_length
+        return min(self.config.segment_length, n_tokens)
+
     def _segment(
         self, ids_BT: Tensor, mask_BT: Tensor, bank_BND: Tensor, write_memory: bool
     ) -> tuple[Tensor, Tensor]:
-        """One segment: every block reads, then every block writes; with positional routing, in turn."""
-        x_BTD = self.model.embed_tokens(ids_BT)
-        n_tokens = ids_BT.shape[1]
-        positions = torch.arange(n_tokens, device=ids_BT.device)[None]
-        rotary = self.model.rotary_emb(x_BTD, positions)
-        future_TT = torch.ones(n_tokens, n_tokens, dtype=torch.bool, device=ids_BT.device).triu(1)
-        hidden_BTT = future_TT | (mask_BT == 0)[:, None]
-        in_turn = self.config.routing == "positional"
-        pending: list[tuple[LM2Memory, Tensor, Tensor]] = []
-        for block in self.model.blocks():
-            x_BTD, mid_BTD, read_BTD = block(x_BTD, bank_BND, rotary, hidden_BTT)
-            if block.mem is None or not write_memory:
-                continue
-            if in_turn:
-                bank_BND = block.mem.write(mid_BTD, read_BTD, bank_BND, mask_BT)
-            else:
-                pending.append((block.mem, mid_BTD, read_BTD))
-        for mem, mid_BTD, read_BTD in pending:
-            bank_BND = mem.write(mid_BTD, read_BTD, bank_BND, mask_BT)
-        return x_BTD, self.hook_bank(bank_BND)
+        """One whole segment: its stream (B,T,D) and the bank after it."""
+        start = OpenSegment.start(bank_BND, mask_BT)
+        x_BTD, segment = self.model.extend(start, ids_BT, mask_BT, is_packed=True, write_memory=write_memory)
+        return x_BTD, self.close(segment) if write_memory else self.hook_bank(bank_BND)
 
-    def _check_inputs(self, ids: Tensor, mask: Tensor | None, memory: Tensor | None) -> None:
-        if ids.ndim not in (2, 3) or 0 in ids.shape:
-            raise ValueError(
-                f"input_ids must be (B,T) or (B,S,T) with at least one token, got {tuple(ids.shape)}"
+    def _run_segment(self, *arguments: Any) -> tuple[Tensor, Tensor]:
+        """One whole segment; under gradient checkpointing its activations are made again when needed."""
+        if self.gradient_checkpointing and self.training:
+            return self._gradient_checkpointing_func(self._segment, *arguments)
+        return self._segment(*arguments)
+
+    def _go_on(
+        self, segment: OpenSegment, ids_BT: Tensor, mask_BT: Tensor, write_memory: bool
+    ) -> tuple[Tensor, OpenSegment]:
+        """Run tokens after a cached text, up to the next segment border of any story at a time."""
+        streams = []
+        while ids_BT.shape[1]:
+            n_free = self.config.segment_length - int(segment.n_tokens().max())
+            x_BTD, segment = self.model.extend(
+                segment, ids_BT[:, :n_free], mask_BT[:, :n_free], is_packed=False, write_memory=write_memory
             )
-        if mask is not None and mask.shape != ids.shape:
-            raise ValueError(
-                f"attention_mask {tuple(mask.shape)} must have input_ids' shape {tuple(ids.shape)}"
-            )
-        if ids.min() < 0 or ids.max() >= self.config.vocab_size:
-            got = f"{int(ids.min())}..{int(ids.max())}"
-            raise ValueError(
-                f"token ids must be in 0..{self.config.vocab_size - 1}, got {got}; use the model's tokenizer"
-            )
-        n_slots, width = self.config.memory_slots, self.config.hidden_size
-        if memory is not None and memory.shape != (len(ids), n_slots, width):
-            raise ValueError(
-                f"memory must be {(len(ids), n_slots, width)} (B,N,D), got {tuple(memory.shape)}"
-            )
-        length = ids.shape[-1]
-        if self.config.routing == "positional" and (length % n_slots if ids.ndim == 2 else length != n_slots):
-            raise ValueError(
-                f"positional routing needs segments of {n_slots} tokens, one a slot, got {length}; pad it"
-            )
+            segment = self._close_full(segment.without_gaps(), write_memory)
+            streams.append(x_BTD)
+            ids_BT, mask_BT = ids_BT[:, n_free:], mask_BT[:, n_free:]
+        return torch.cat(streams, 1), segment
+
+    def _close_full(self, segment: OpenSegment, write_memory: bool) -> OpenSegment:
+        """Where the segment is full, write it to the bank and begin the next one."""
+        is_full = segment.n_tokens() == self.config.segment_length
+        rows = is_full.nonzero()[:, 0]
+        if not len(rows):
+            return segment
+        bank_BND = segment.bank_BND
+        if write_memory:
+            written_BND = self.close(segment.of_stories(rows))
+            bank_BND = bank_BND.index_copy(0, rows, written_BND)
+        mask_BJ = segment.mask_BJ.masked_fill(is_full[:, None], 0)
+        return replace(segment, bank_BND=bank_BND, mask_BJ=mask_BJ, slots={}).without_gaps()
+
+    def _logits(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Logits of a stream; zero for padding, which has nothing to say."""
+        return self.lm_head(self.model.norm(x)).masked_fill((mask == 0)[..., None], 0.0)
 
     def _init_weights(self, module: nn.Module) -> None:
         """Embeddings of size one (token identity must not drown), layers by fan-in, gates by their bias."""
@@ -192,6 +211,10 @@ class LM2ForCausalLM(PreTrainedModel, GenerationMixin, HookedRootModule):
         elif isinstance(module, LM2Memory):
             init.normal_(module.slot_key)
             init.constant_(module.gate_forget.bias, FORGET_BIAS)
+            if self.config.memory_starts_closed:
+                init.constant_(module.gate_out.bias, CLOSED_BIAS)
+                width = self.config.hidden_size
+                init.zeros_(module.bank_proj.weight[width : 2 * width])  # W_V: nothing is read, yet it learns
         else:
             super()._init_weights(module)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -39,6 +40,27 @@ class Recorder:
             tokens=tokens,
             info=info,
         )
+
+    def cut_into_segments(self, length: int) -> None:
+        """Put what came token by token together, and cut it into segments of ``length`` tokens."""
+        known = hook_names(self.config)
+        for name, steps in self.steps.items():
+            axes = known[name].axes
+            if "token" not in axes:
+                continue
+            axis = 1 + axes.index("token")
+            if "source" in axes:  # tokens of the segment so far; the ones to come have weight zero
+                steps = [_padded(step, 1 + axes.index("source"), length) for step in steps]
+            text = np.concatenate(steps, axis=axis)
+            n_segments = math.ceil(text.shape[axis] / length)
+            text = _padded(text, axis, n_segments * length)
+            self.steps[name] = np.split(text, n_segments, axis=axis)
+
+
+def _padded(array: NDArray[np.float32], axis: int, size: int) -> NDArray[np.float32]:
+    widths = [(0, 0)] * array.ndim
+    widths[axis] = (0, size - array.shape[axis])
+    return np.pad(array, widths)
 
 
 @contextmanager
@@ -100,25 +122,86 @@ def capture(
     mask = torch.ones_like(segments) if attention_mask is None else attention_mask
     if (mask.diff(dim=-1) > 0).any():
         raise ValueError("segments must be right-padded, so that token t of a trace is word t of its segment")
+    chosen = _chosen(model, segments.shape, names, budget)
+    with recording(model, chosen) as recorder:
+        model(segments.to(model.device), mask.to(model.device), memory)
+    words = tokens or _ids_as_words(segments, mask)
+    trace = recorder.trace(words, {"config": model.config.to_diff_dict(), **(info or {})})
+    if to is not None:
+        trace.save(to)
+    return trace
+
+
+def capture_generation(
+    model: LM2ForCausalLM,
+    input_ids: Tensor,
+    *,
+    max_new_tokens: int,
+    memory: Tensor | None = None,
+    names: Sequence[str] = MEMORY_HOOKS,
+    budget: str = "512MB",
+    **options: Any,
+) -> tuple[Tensor, Trace]:
+    """Generate from ``input_ids`` (B,T) and record what passes through hook points while it happens.
+
+    Returns the text (B,T') and the trace of its tokens in segments of ``config.segment_length``. The last
+    token was never run, so it is not in the trace; the unfinished segment is written at the end and padded
+    with zeros. ``options`` are those of ``generate``.
+
+    Raises
+    ------
+    ValueError
+        As ``capture``; for beams, which change places; for positional routing, which writes row by row.
+    """
+    if model.config.routing == "positional":
+        raise ValueError(
+            "positional routing writes the bank row by row; generate first, then capture() the text"
+        )
+    if options.get("num_beams", 1) != 1:
+        raise ValueError(
+            f"num_beams={options['num_beams']}: beams change places, record greedy or sampled text"
+        )
+    n_tokens, length = input_ids.shape[1] + max_new_tokens - 1, model.config.segment_length
+    shape = (len(input_ids), math.ceil(n_tokens / length), length)
+    chosen = _chosen(model, shape, names, budget)
+    ids = input_ids.to(model.device)
+    with recording(model, chosen) as recorder:
+        out = model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            memory=memory,
+            max_new_tokens=max_new_tokens,
+            return_dict_in_generate=True,
+            **options,
+        )
+        if out.past_key_values.mask_BJ.shape[1]:
+            model.close(out.past_key_values)
+    run = out.sequences[:, :-1].cpu()
+    recorder.cut_into_segments(length)
+    segments = F.pad(run, (0, -run.shape[1] % length), value=-1).unflatten(1, (-1, length))
+    words = _ids_as_words(segments, (segments >= 0).long())
+    return out.sequences, recorder.trace(words, {"config": model.config.to_diff_dict()})
+
+
+def _chosen(model: LM2ForCausalLM, shape: Sequence[int], names: Sequence[str], budget: str) -> list[str]:
+    """The hook points that ``names`` mean, if a trace of them fits the budget."""
     chosen = match_hooks(list(names), model.config)
     if not chosen:
         raise ValueError("no hook point was named; the default is names=" + repr(MEMORY_HOOKS))
-    needed, allowed = trace_bytes(model, segments.shape, chosen), parse_bytes(budget)
+    needed, allowed = trace_bytes(model, shape, chosen), parse_bytes(budget)
     if needed > allowed:
         raise ValueError(
             f"the trace would take {needed / 1e6:.1f} MB, the budget is {budget}; "
             "name fewer hooks, use fewer stories or raise the budget"
         )
-    with recording(model, chosen) as recorder:
-        model(segments.to(model.device), mask.to(model.device), memory)
-    words = tokens or [
+    return chosen
+
+
+def _ids_as_words(ids_BST: Tensor, mask_BST: Tensor) -> list[list[list[str]]]:
+    return [
         [[str(int(i)) for i in ids[keep != 0]] for ids, keep in zip(story, kept, strict=True)]
-        for story, kept in zip(segments, mask, strict=True)
+        for story, kept in zip(ids_BST, mask_BST, strict=True)
     ]
-    trace = recorder.trace(words, {"config": model.config.to_diff_dict(), **(info or {})})
-    if to is not None:
-        trace.save(to)
-    return trace
 
 
 def trace_bytes(model: LM2ForCausalLM, shape: Sequence[int], names: Sequence[str]) -> int:

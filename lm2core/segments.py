@@ -1,10 +1,11 @@
-"""Texts of any length to segments and back, and the next-token loss across segment borders.
+"""Texts of any length to segments and back, the segment in the making, and the loss across segment borders.
 
-Axes: see memory.py, plus S segments of a text and V vocabulary.
+Axes: see memory.py, plus S segments of a text, G key heads, V vocabulary, and J tokens so far of a segment.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -17,27 +18,127 @@ class Segments:
 
     ids_BST: Tensor
     mask_BST: Tensor
-    order_BT: Tensor | None = None  # where each column of the packed text came from
+    place: Tensor  # of each token of the texts, in their shape: where it stands in its row of segments
 
     @classmethod
     def of(cls, ids: Tensor, mask: Tensor, length: int) -> "Segments":
-        """Given segments stay; a flat text loses its padding, is cut every ``length`` tokens."""
-        if ids.ndim == 3:
-            return cls(ids, mask)
-        # Real tokens first: where a text is padded must not move its segment borders.
-        order_BT = (mask == 0).to(torch.int8).argsort(dim=1, stable=True)
-        ids_BT, mask_BT = ids.gather(1, order_BT), mask.gather(1, order_BT)
-        size = min(length, ids.shape[1])
-        pad = math.ceil(ids.shape[1] / size) * size - ids.shape[1]
-        ids_BST, mask_BST = (F.pad(x, (0, pad)).unflatten(1, (-1, size)) for x in (ids_BT, mask_BT))
-        return cls(ids_BST, mask_BST, order_BT)
+        """Cut flat texts (B,T) every ``length`` tokens; keep given segments (B,S,T).
 
-    def restore(self, logits_BSTV: Tensor) -> Tensor:
-        """Logits in the shape of the ids that came in."""
-        if self.order_BT is None:
-            return logits_BSTV
-        flat_BTV = logits_BSTV.flatten(1, 2)[:, : self.order_BT.shape[1]]
-        return flat_BTV.gather(1, self.order_BT.argsort(1)[..., None].expand_as(flat_BTV))
+        Padding is taken out first, so where a text is padded cannot move its segment borders, and a segment
+        is padded on the right only. Of texts of different length the last segments stand side by side:
+        shorter texts begin with empty segments, which leave their bank as it is.
+        """
+        if ids.ndim == 3:
+            ids_PST, mask_PST, place_PT = _pack(ids.flatten(0, 1), mask.flatten(0, 1), ids.shape[-1])
+            return cls(ids_PST.view(ids.shape), mask_PST.view(ids.shape), place_PT.view(ids.shape))
+        return cls(*_pack(ids, mask, length))
+
+    def __len__(self) -> int:
+        return self.ids_BST.shape[1]
+
+    def __getitem__(self, s: int) -> tuple[Tensor, Tensor]:
+        """Ids and mask (B,T) of segment ``s``."""
+        return self.ids_BST[:, s], self.mask_BST[:, s]
+
+    def last(self) -> tuple[Tensor, Tensor]:
+        """Ids and mask of the last segment without the columns after its tokens."""
+        ids_BT, mask_BT = self[len(self) - 1]
+        n_tokens = max(1, int((mask_BT != 0).sum(1).max()))
+        return ids_BT[:, :n_tokens], mask_BT[:, :n_tokens]
+
+    def first_needed(self, n_last: int) -> int:
+        """The first segment that holds any of each text's last ``n_last`` columns; 0 means all columns."""
+        if not n_last or self.place.ndim == 3:
+            return 0
+        return int(self.place[:, -n_last:].min()) // self.ids_BST.shape[-1]
+
+    def restore(self, streams: Sequence[Tensor], *, first: int = 0, n_last: int = 0) -> Tensor:
+        """What segments ``first``.. hold, (B,T,D) each, in the texts' shape or that of their last columns."""
+        if self.place.ndim == 3:
+            x, place = torch.stack(list(streams), 1), self.place
+        else:
+            x, place = torch.cat(list(streams), 1), self.place[:, -n_last:] - first * self.ids_BST.shape[-1]
+        place = place.clamp(0, x.shape[-2] - 1)  # padding has no place; its values are not used
+        return x.gather(-2, place[..., None].expand(*place.shape, x.shape[-1]))
+
+
+def _pack(ids_BT: Tensor, mask_BT: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Ids and mask (B,S,size) without padding between tokens, and each token's place in its row."""
+    n_BT = (mask_BT != 0).long().cumsum(1)
+    n_segments = math.ceil(ids_BT.shape[1] / size)
+    n_empty = n_segments - (n_BT[:, -1:] + size - 1) // size
+    nowhere = n_segments * size  # one column more, for padding; cut off again
+    place_BT = torch.where(mask_BT != 0, n_empty * size + n_BT - 1, nowhere)
+    packed = (
+        torch.zeros(len(x), nowhere + 1, dtype=x.dtype, device=x.device).scatter(1, place_BT, x)
+        for x in (ids_BT, mask_BT)
+    )
+    ids_BST, mask_BST = (x[:, :nowhere].unflatten(1, (-1, size)) for x in packed)
+    return ids_BST, mask_BST, place_BT
+
+
+@dataclass
+class OpenSegment:
+    """A segment in the making: what its next token and its write need of the tokens so far. A value.
+
+    bank_BND : the bank from before the segment
+    mask_BJ : 1 for tokens of the segment, 0 for padding and for what an earlier segment left behind
+    n_seen : columns of the text up to here
+    columns : by name what has an entry for each token (B,J,...): keys and values of self-attention, and
+        what the write will need
+    slots : by block the keys and values of the bank's slots (B,N,D), once they were needed
+    """
+
+    is_compileable = False  # transformers asks this of a cache: it grows within a segment
+
+    bank_BND: Tensor
+    mask_BJ: Tensor
+    n_seen: int = 0
+    columns: dict[str, Tensor] = field(default_factory=dict)
+    slots: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+    @classmethod
+    def start(cls, bank_BND: Tensor, mask_BT: Tensor, n_seen: int = 0) -> "OpenSegment":
+        """A segment without tokens, to be read from ``bank_BND``."""
+        return cls(bank_BND, mask_BT[:, :0], n_seen)
+
+    def get_seq_length(self) -> int:
+        """Columns of the text up to here; transformers asks this of a cache."""
+        return self.n_seen
+
+    def n_tokens(self) -> Tensor:
+        """Tokens of the segment so far, (B,)."""
+        return (self.mask_BJ != 0).sum(1)
+
+    def joined(self, name: str, new_BT: Tensor) -> Tensor:
+        """The columns of ``name`` with those of the tokens that follow."""
+        past_BJ = self.columns.get(name)
+        return new_BT if past_BJ is None else torch.cat([past_BJ, new_BT], dim=1)
+
+    def positions(self, mask_BT: Tensor) -> Tensor:
+        """Where the tokens that follow stand in the segment, (B,T)."""
+        n_BT = self.n_tokens()[:, None] + (mask_BT != 0).long().cumsum(1)
+        return (n_BT - 1).clamp_min(0)
+
+    def visible(self, mask_BT: Tensor) -> Tensor:
+        """True where the tokens that follow may look, (B,1,T,J+T): at tokens up to themselves."""
+        n_tokens, n_past = mask_BT.shape[1], self.mask_BJ.shape[1]
+        is_token = torch.cat([self.mask_BJ, mask_BT], dim=1)[:, None, None] != 0
+        past = torch.ones(n_tokens, n_past + n_tokens, dtype=torch.bool, device=mask_BT.device).tril(n_past)
+        itself = past & ~past.tril(n_past - 1)  # padding looks at itself: no row may be empty
+        return is_token & past | itself
+
+    def of_stories(self, rows: Tensor) -> "OpenSegment":
+        """The same for other rows of the batch, e.g. the beams that go on."""
+        slots = {block: (k[rows], v[rows]) for block, (k, v) in self.slots.items()}
+        columns = {name: x[rows] for name, x in self.columns.items()}
+        return OpenSegment(self.bank_BND[rows], self.mask_BJ[rows], self.n_seen, columns, slots)
+
+    def without_gaps(self) -> "OpenSegment":
+        """The same without columns that hold a token of no story."""
+        kept = (self.mask_BJ != 0).any(0)
+        columns = {name: x[:, kept] for name, x in self.columns.items()}
+        return replace(self, mask_BJ=self.mask_BJ[:, kept], columns=columns)
 
 
 def next_token_loss(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:

@@ -74,9 +74,9 @@ def test_memory_reaches_the_next_segment(model):
 def test_without_memory_blocks_nothing_reaches_the_next_segment():
     ids = make_ids(2, 2, T)
     ids[1, 1] = ids[0, 1]
+    model = make_model(memory_layers=[])
     with torch.no_grad():
-        logits = make_model(memory_layers=[])(ids).logits
-    assert torch.equal(logits[0, 1], logits[1, 1])
+        assert torch.equal(model(ids[:1]).logits[:, 1], model(ids[1:]).logits[:, 1])
 
 
 @EVERY_ROUTING
@@ -263,4 +263,14 @@ def test_inputs_that_cannot_work_are_refused_with_what_was_got(model, call, text
 
 def test_positional_routing_refuses_a_segment_that_is_not_one_token_a_slot():
     with pytest.raises(ValueError, match="segments of 6 tokens, one a slot, got 4"):
-        make_model(**POSITIONAL)(make_ids(B, 4))
+        make_model(**POSITIONAL)(make_ids(B, S, 4))
+
+
+@EVERY_ROUTING
+@pytest.mark.parametrize("n_tokens", [1, T - 2, 2 * T, 2 * T + 5])
+def test_a_text_may_have_any_length(changes, n_tokens):
+    """Its logits are the first ones of any longer text."""
+    model, ids = make_model(**changes), make_ids(B, 3 * T)
+    with torch.no_grad():
+        short, long = model(ids[:, :n_tokens]).logits, model(ids).logits
+    torch.testing.assert_close(short, long[:, :n_tokens], rtol=0, atol=2e-6)

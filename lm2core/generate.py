@@ -1,0 +1,57 @@
+"""Generation: what ``generate()`` of transformers needs to carry an open segment from token to token.
+
+Source: the segments of docs/ARCHITECTURE.md, "Generation". Axes: see memory.py and segments.py.
+"""
+
+from typing import Any
+
+from torch import Tensor
+from transformers import GenerationConfig, GenerationMixin
+
+from lm2core.segments import OpenSegment
+
+
+class LM2GenerationMixin(GenerationMixin):
+    """``generate()`` whose cache is the bank and the segment in the making: it never grows with the text."""
+
+    _is_stateful = True  # what was written to the bank cannot be taken back: no assisted generation
+
+    def prepare_inputs_for_generation(
+        self,
+        input_ids: Tensor,
+        next_sequence_length: int | None = None,
+        past_key_values: OpenSegment | None = None,
+        attention_mask: Tensor | None = None,
+        memory: Tensor | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """What to run next: the whole prompt, then the tokens that the cache does not hold."""
+        kept = {k: kwargs[k] for k in ("write_memory", "use_cache", "logits_to_keep") if k in kwargs}
+        if past_key_values is not None:
+            n_new = input_ids.shape[1] - past_key_values.get_seq_length()
+            if n_new < 1:
+                raise ValueError(
+                    f"the cache holds {past_key_values.get_seq_length()} tokens, input_ids only "
+                    f"{input_ids.shape[1]}; give the whole text, the cached tokens first"
+                )
+            input_ids, memory = input_ids[:, -n_new:], None  # the bank is in the cache
+        if attention_mask is not None:
+            attention_mask = attention_mask[:, -input_ids.shape[1] :]
+        return kept | {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "memory": memory,
+            "past_key_values": past_key_values,
+        }
+
+    def _prepare_cache_for_generation(self, generation_config: GenerationConfig, *_: Any, **__: Any) -> None:
+        """Nothing to prepare: the first forward returns the cache."""
+        if generation_config.cache_implementation is not None:
+            raise ValueError(
+                f"cache_implementation={generation_config.cache_implementation!r} is not supported: an LM2 "
+                "has its own cache, the open segment; leave it out"
+            )
+
+    def _reorder_cache(self, past_key_values: OpenSegment, beam_idx: Tensor) -> OpenSegment:
+        """The cache of the beams that go on."""
+        return past_key_values.of_stories(beam_idx)

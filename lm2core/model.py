@@ -139,8 +139,9 @@ class LM2ForCausalLM(PreTrainedModel, LM2GenerationMixin, HookedRootModule):
     def compile_segments(self) -> None:
         """Compile the work of one segment, for training. Compiled code does not call hooks."""
         # Inductor's attention fusion fails on a read whose heads attend to slots (torch 2.13): leave it out.
+        # Sizes are left open from the start: every new one would compile again, eight times at most.
         options: dict[str, Any] = {"pattern_matcher": False}
-        self._segment = torch.compile(self._segment, options=options)  # type: ignore[method-assign]
+        self._segment = torch.compile(self._segment, dynamic=True, options=options)  # type: ignore[method-assign]
 
     def new_memory(self, batch_size: int) -> Tensor:
         """A fresh bank (B,N,D)."""

@@ -62,11 +62,12 @@ def _load(name: str, source: str) -> "Reader":
     from transformers.utils import logging
 
     from lm2core.answers import Reader
+    from lm2core.from_llama import ADVICE
     from lm2core.model import LM2ForCausalLM
 
     logging.disable_progress_bar()
     try:
-        model, report = LM2ForCausalLM.from_pretrained(source, use_safetensors=True, output_loading_info=True)
+        model = LM2ForCausalLM.from_pretrained(source, use_safetensors=True)
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except (
         OSError,
@@ -77,14 +78,8 @@ def _load(name: str, source: str) -> "Reader":
         KeyError,
         TypeError,
     ) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ValueError(f"cannot open checkpoint {name}: {reason}; copy it again or name another") from None
-    wrong = {
-        kind: sorted(map(str, report[f"{kind}_keys"])) for kind in ("missing", "unexpected", "mismatched")
-    }
-    if any(wrong.values()):
-        what = "; ".join(f"{kind}: {', '.join(keys[:4])}" for kind, keys in wrong.items() if keys)
-        raise ValueError(f"{name} is not a whole LM2 checkpoint ({what}); copy it again or name another")
+        reason = str(error).strip().split("\n")[0].removesuffix(ADVICE)
+        raise ValueError(f"cannot open checkpoint {name}: {reason}{ADVICE}") from None
     largest = max(tokenizer.get_vocab().values())
     if largest >= model.config.vocab_size:
         raise ValueError(

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 from transformer_lens import HookedRootModule
 from transformer_lens.hook_points import HookPoint
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM
 from transformers import initialization as init
 from transformers.utils import ModelOutput
 
 from lm2core.config import LM2Config
 from lm2core.decoder import LM2Decoder
+from lm2core.from_llama import LlamaLoading
 from lm2core.generate import LM2GenerationMixin
 from lm2core.inputs import check_inputs
 from lm2core.memory import CLOSED_BIAS, FORGET_BIAS, LM2Memory, initial_bank
@@ -41,7 +42,7 @@ class LM2Output(ModelOutput):
     past_key_values: OpenSegment | None = None
 
 
-class LM2ForCausalLM(PreTrainedModel, LM2GenerationMixin, HookedRootModule):
+class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
     """A causal language model with one memory bank.
 
     ``model(input_ids, attention_mask=None, memory=None, labels=None)``. ``input_ids`` is (B,T), cut into

@@ -54,11 +54,11 @@ def test_a_whole_folder_opens(folder):
         (lambda f: edit_config(f, memory_heads=5), "memory_heads=5 must divide"),
         (
             lambda f: edit_config(f, num_hidden_layers=4),
-            "not a whole LM2 checkpoint .*missing: model.layers.3",
+            "not a whole checkpoint .*missing: model.layers.3",
         ),
         (
             lambda f: edit_config(f, num_hidden_layers=2),
-            "not a whole LM2 checkpoint .*unexpected: model.layers.2",
+            "not a whole checkpoint .*unexpected: model.layers.2",
         ),
         (lambda f: edit_config(f, memory_slots=4), "c: .*size mismatch|mismatched"),
         (truncate, "cannot open checkpoint"),

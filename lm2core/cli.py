@@ -9,47 +9,21 @@ from typing import Annotated
 import typer
 from typer._click.exceptions import ClickException  # typer carries its own click
 
+from lm2core.cli_train import train
+
 app = typer.Typer(
     help="Train an LM2, run it, and look into its memory.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+convert = typer.Typer(help="Turn checkpoints of other code into models of this one.")
+app.add_typer(convert, name="convert")
 Checkpoint = Annotated[
     str, typer.Argument(help="Shipped model (see 'lm2 models'), folder, or Hugging Face id.")
 ]
 
 
-@app.command()
-def train(
-    preset: Annotated[str, typer.Option(help="Model and recipe.")] = "babi-tiny",
-    out: Annotated[Path, typer.Option(help="Folder for checkpoints, metrics and the trained model.")] = ...,  # type: ignore[assignment]
-    tasks: Annotated[
-        str, typer.Option(help="Tasks by commas, all by default; training always begins with qa1.")
-    ] = "",
-    seed: Annotated[int, typer.Option(help="Same seed, same loss on one machine.")] = 0,
-    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps; the preset's by default.")] = None,  # type: ignore[assignment]
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the newest whole checkpoint in --out.")
-    ] = False,
-    compile_: Annotated[
-        bool, typer.Option("--compile", help="Faster steps after a wait of some minutes.")
-    ] = False,
-) -> None:
-    """Train on fresh bAbI stories."""
-    from dataclasses import replace
-
-    from lm2core.recipe import PRESETS
-    from lm2core.train import train as run
-
-    if preset not in PRESETS:
-        raise ValueError(f"unknown preset {preset!r}; known: {', '.join(PRESETS)}")
-    recipe = replace(PRESETS[preset], seed=seed, compile=compile_)
-    if tasks:
-        recipe = replace(recipe, tasks=tuple(task.strip() for task in tasks.split(",")))
-    if steps is not None:
-        recipe = replace(recipe, n_steps=steps)
-    run(recipe, out, resume=resume)
-    typer.echo(f"trained: {out}; next: lm2 eval {out} --babi FILE")
+app.command()(train)
 
 
 @app.command(name="eval")
@@ -171,8 +145,13 @@ def trace(
 
 @app.command()
 def models() -> None:
-    """List the models that come with the package."""
+    """List the models that come with the package, and the sizes that can be trained."""
+    from rich.console import Console
+    from rich.table import Table
+
     from lm2core.checkpoints import SHIPPED, shipped_models
+    from lm2core.config import base, lm2_1_7b
+    from lm2core.sizes import model_size
 
     for name in shipped_models():
         config = json.loads((SHIPPED / name / "config.json").read_text(encoding="utf-8"))
@@ -181,6 +160,40 @@ def models() -> None:
             f"{name}: {config['num_hidden_layers']} blocks, width {config['hidden_size']}, "
             f"{config['memory_slots']} slots, {size / 1e6:.1f} MB"
         )
+    table = Table("preset", "blocks", "width", "slots", "backbone", "memory", "to run", "to train")
+    for name, preset in (("base", base()), ("lm2-1.7b", lm2_1_7b())):
+        made = model_size(preset)
+        table.add_row(
+            name,
+            f"{preset.num_hidden_layers}",
+            f"{preset.hidden_size}",
+            f"{preset.memory_slots}",
+            f"{made.n_backbone / 1e6:,.1f} M",
+            f"{made.n_memory / 1e6:,.1f} M",
+            f"{made.run_bytes / 1e9:.1f} GB",
+            f"{made.train_bytes / 1e9:.1f} GB",
+        )
+    console = Console()
+    console.print(table)
+    console.print(
+        "To run: weights and one bank in bf16. To train: weights, gradients and AdamW in 32 bits. "
+        "Activations come on top.",
+        style="dim",
+    )
+
+
+@convert.command(name="reference")
+def convert_reference(
+    file: Annotated[Path, typer.Argument(help="Checkpoint: safetensors, or a torch file with a state dict.")],
+    config: Annotated[Path, typer.Option(help="JSON file with its sizes.")],
+    out: Annotated[Path, typer.Option(help="Folder for the model; new or empty.")],
+) -> None:
+    """A checkpoint of the public LM2 code to a folder that from_pretrained opens."""
+    from lm2core.convert import convert_reference as run
+
+    for note in run(file, config, out):
+        typer.echo(f"note: {note}")
+    typer.echo(f"written: {out}; open it with lm2core.reference.ReferenceForCausalLM.from_pretrained")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -140,3 +140,39 @@ class LM2Config(LlamaConfig):
 def babi_tiny(*, vocab_size: int) -> LM2Config:
     """The model that ships for bAbI qa1 to qa3: one sentence is one segment."""
     return LM2Config(vocab_size=vocab_size, pad_token_id=0, intermediate_size=256)
+
+
+def base(*, vocab_size: int = 32_768) -> LM2Config:
+    """A language model for one small GPU."""
+    return LM2Config(
+        vocab_size=vocab_size,
+        hidden_size=768,
+        intermediate_size=2048,
+        num_hidden_layers=12,
+        num_attention_heads=12,
+        num_key_value_heads=4,
+        memory_slots=128,
+        memory_heads=12,
+        segment_length=512,
+    )
+
+
+def lm2_1_7b(*, vocab_size: int = 128_256) -> LM2Config:
+    """The paper's sizes (section 3): the shape of Llama-3.2-1B, 2,048 slots, memory in every block.
+
+    The number of memory heads is the public code's; the paper does not state it.
+    """
+    return LM2Config(
+        vocab_size=vocab_size,
+        hidden_size=2048,
+        intermediate_size=8192,
+        num_hidden_layers=16,
+        num_attention_heads=32,
+        num_key_value_heads=8,
+        rms_norm_eps=1e-5,
+        rope_parameters={"rope_type": "default", "rope_theta": 500_000.0},
+        tie_word_embeddings=True,
+        memory_slots=2048,
+        memory_heads=8,
+        segment_length=2048,
+    )

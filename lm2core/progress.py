@@ -10,6 +10,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from lm2core.files import write_whole
 
+SHOWN = {"stage", "loss", "eval_loss", "n_skipped"}  # beside the bar
+NOT_LOGGED = {"epoch", "eval_runtime", "eval_samples_per_second", "eval_steps_per_second"}  # step says more
+
 
 class ProgressLog(TrainerCallback):
     """A bar with loss and accuracies, and one JSON line per log in ``path``."""
@@ -17,6 +20,7 @@ class ProgressLog(TrainerCallback):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._bar: tqdm[Any] | None = None
+        self._shown: dict[str, str] = {}
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -45,15 +49,19 @@ class ProgressLog(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """Write a line and put loss, stage and accuracies beside the bar."""
-        if self._bar is None or not logs or "loss" not in logs:
+        """Write a line, of a training step or of an evaluation, and put its main figures beside the bar."""
+        if self._bar is None or not logs or not {"loss", "eval_loss"} & set(logs):
             return
+        line = {"step": state.global_step} | {k: v for k, v in logs.items() if k not in NOT_LOGGED}
+        finite = {k: v if math.isfinite(v) else None for k, v in line.items()}  # JSON has no NaN
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": state.global_step, **logs}) + "\n")
-        shown = {
-            k.removeprefix("accuracy_"): v for k, v in logs.items() if k == "loss" or k.startswith("accuracy")
+            file.write(json.dumps(finite) + "\n")
+        self._shown |= {
+            k.removeprefix("accuracy_"): f"{v:.3f}" if isinstance(v, float) else str(v)
+            for k, v in logs.items()
+            if k in SHOWN or k.startswith("accuracy")
         }
-        self._bar.set_postfix({"stage": int(logs["stage"])} | {k: f"{v:.3f}" for k, v in shown.items()})
+        self._bar.set_postfix(self._shown)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -61,6 +69,24 @@ class ProgressLog(TrainerCallback):
         """Close the bar."""
         if self._bar is not None:
             self._bar.close()
+
+
+class ReportTheEnd(TrainerCallback):
+    """The last step is logged, and evaluated where there is something to evaluate on, whatever its number."""
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Ask for both."""
+        if state.global_step >= state.max_steps:
+            control.should_log = True
+            control.should_evaluate = args.eval_strategy != "no"
+
+
+def last_logged(path: Path) -> dict[str, Any]:
+    """The last value of everything that was logged in ``path``; None for one that was not finite."""
+    lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return {name: value for line in lines for name, value in line.items()}
 
 
 def _step_of(line: str) -> float:

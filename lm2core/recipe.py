@@ -8,21 +8,28 @@ from lm2core.data import Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """How a preset is trained."""
+class RunRecipe:
+    """What every training run has to say, on stories or on text."""
 
-    tasks: tuple[str, ...] = ("qa1", "qa2", "qa3")
-    n_steps: int = 4_600  # optimizer steps
-    n_stories: int = 32  # per step and process
-    questions_per_sentence: float = 2.0
+    n_steps: int  # optimizer steps
     learning_rate: float = 1e-3
     n_warmup_steps: int = 100
-    decay_share: float = 0.9  # of the steps, at the end, in which the learning rate falls to zero
     weight_decay: float = 0.01
     seed: int = 0
     save_every: int = 250  # optimizer steps
     log_every: int = 10  # optimizer steps
     compile: bool = False  # torch.compile of one segment: faster steps after a wait of some minutes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe(RunRecipe):
+    """How a preset is trained on stories."""
+
+    tasks: tuple[str, ...] = ("qa1", "qa2", "qa3")
+    n_steps: int = 4_600  # optimizer steps
+    n_stories: int = 32  # per step and process
+    questions_per_sentence: float = 2.0
+    decay_share: float = 0.9  # of the steps, at the end, in which the learning rate falls to zero
 
 
 PRESETS = {"babi-tiny": Recipe()}

@@ -9,45 +9,70 @@ from dataclasses import asdict
 from pathlib import Path
 
 from safetensors import SafetensorError
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from lm2core.files import write_whole
 from lm2core.model import LM2ForCausalLM
-from lm2core.recipe import Recipe
+from lm2core.recipe import RunRecipe
 
-STAGE_FILE = "curriculum.json"  # written last: a checkpoint without it was cut short
 RECIPE_FILE = "training.json"
-MAY_CHANGE = {"n_steps", "save_every", "log_every", "compile"}  # of a recipe, when a run is resumed
+SKIPS_FILE = "skipped_steps.json"
+STAGE_FILE = "curriculum.json"
+# Of a recipe, what may change when a run is resumed: its length, and what makes it faster or smaller.
+MAY_CHANGE = {"n_steps", "save_every", "log_every", "eval_every", "compile", "checkpointing"}
 
 
-def start_or_resume(recipe: Recipe, out: Path, *, resume: bool) -> Path | None:
-    """The newest complete checkpoint of ``out``, or None for a new run in a folder made for it.
+def newest_checkpoint(out: Path, last_file: str) -> Path | None:
+    """The newest complete checkpoint of a run; one without ``last_file``, written last, was cut short."""
+    numbers = [int(f.parent.name.split("-")[-1]) for f in out.glob(f"checkpoint-*/{last_file}")]
+    return out / f"checkpoint-{max(numbers)}" if numbers else None
 
-    The recipe is put there at the start; a run goes on only as it began, but for its length and speed.
+
+def check_start(recipe: RunRecipe, out: Path, *, resume: bool, last_file: str) -> Path | None:
+    """The checkpoint a run in ``out`` goes on from, or None for a new run; a ValueError when it cannot be.
+
+    A run goes on only as it began, but for its length and speed.
     """
-    numbers = [int(f.parent.name.split("-")[-1]) for f in out.glob(f"checkpoint-*/{STAGE_FILE}")]
-    if resume and not numbers:
+    newest = newest_checkpoint(out, last_file) if resume else None
+    if resume and newest is None:
         raise ValueError(f"nothing to resume in {out}: no complete checkpoint there; start in another folder")
-    newest = out / f"checkpoint-{max(numbers)}" if resume else None
-    if int(os.environ.get("RANK", "0")) > 0:
-        return newest  # of several processes the first one looks after the folder
-    if not resume and out.exists() and any(out.iterdir()):
+    if not is_first_process():
+        return newest
+    if not resume and out.is_dir() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty; choose another folder, or go on with its run: --resume")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"cannot write to {out}: {error.strerror}; choose another folder") from None
     if resume and (out / RECIPE_FILE).is_file():
         began = json.loads((out / RECIPE_FILE).read_text(encoding="utf-8"))
-        now = json.loads(json.dumps(asdict(recipe)))
+        now = json.loads(_as_json(recipe))
         other = [name for name in began if name not in MAY_CHANGE and began[name] != now.get(name)]
         if other:
             was = ", ".join(f"{name}={began[name]}, now {now.get(name)}" for name in other)
             raise ValueError(
                 f"the run in {out} began with {was}; resume it as it began, or start another folder"
             )
-    write_whole(out / RECIPE_FILE, json.dumps(asdict(recipe), indent=2))
     return newest
+
+
+def begin(recipe: RunRecipe, out: Path) -> None:
+    """Make the folder of a run and put its recipe there."""
+    if not is_first_process():
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"cannot write to {out}: {error.strerror}; choose another folder") from None
+    write_whole(out / RECIPE_FILE, _as_json(recipe))
+
+
+def _as_json(recipe: RunRecipe) -> str:
+    """The recipe, and what else the result depends on."""
+    n_processes = int(os.environ.get("WORLD_SIZE", "1"))
+    return json.dumps(asdict(recipe) | {"n_processes": n_processes}, indent=2)
+
+
+def is_first_process() -> bool:
+    """Whether this is the one of several processes that looks after the folder."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 @contextmanager
@@ -66,11 +91,20 @@ def full_disk_told(out: Path) -> Iterator[None]:
         ) from error
 
 
-def save_model(model: LM2ForCausalLM, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
-    """Put config, tokenizer and weights into ``out``: each file whole, weights last."""
+def save_model(
+    model: LM2ForCausalLM,
+    tokenizer: PreTrainedTokenizerBase,
+    out: Path,
+    *,
+    weights: dict[str, Tensor] | None = None,
+) -> None:
+    """Put config, tokenizer and weights into ``out``: each file whole, weights last.
+
+    ``weights`` are those of a model of which this process holds a part only, gathered from all processes.
+    """
     with tempfile.TemporaryDirectory(prefix=".model.", dir=out) as name:
         folder = Path(name)
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, state_dict=weights)
         tokenizer.save_pretrained(folder)
         for file in sorted(folder.iterdir(), key=lambda f: f.suffix == ".safetensors"):
             os.replace(file, out / file.name)

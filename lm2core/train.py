@@ -4,7 +4,6 @@ The loss is the cross entropy of the answer alone. A batch is a function of seed
 curriculum is saved with every checkpoint, so a resumed run goes on as if it had never stopped.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
-from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
+from transformers import TrainingArguments, set_seed
 
 from lm2core.answers import answer_logits
 from lm2core.config import babi_tiny
 from lm2core.curriculum import Curriculum
 from lm2core.data import StoryBatch, StorySource, babi_words
 from lm2core.model import LM2ForCausalLM
-from lm2core.progress import ProgressLog
 from lm2core.recipe import Recipe, stages_for
-from lm2core.run_folder import STAGE_FILE, full_disk_told, save_model, start_or_resume
+from lm2core.run_folder import STAGE_FILE, begin, check_start
+from lm2core.run_trainer import RunTrainer, check_devices, common_arguments, run
 from lm2core.tokenizer import word_tokenizer
 
 
@@ -59,8 +58,10 @@ class StepNumbers(Dataset[dict[str, Tensor]]):
         return {"index": torch.tensor(index)}
 
 
-class StoryTrainer(Trainer):
+class StoryTrainer(RunTrainer):
     """transformers' Trainer on batches drawn for the curriculum's stage."""
+
+    last_file = STAGE_FILE
 
     def __init__(self, *, source: StorySource, curriculum: Curriculum, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -94,11 +95,15 @@ class StoryTrainer(Trainer):
             logs |= {f"accuracy_{task}": value for task, value in self.curriculum.accuracy.items()}
         super().log(logs, start_time)
 
-    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)
-        if self.args.should_save:
-            folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-            self.curriculum.save(folder / STAGE_FILE)
+    def save_last(self, folder: Path) -> None:
+        """Put the curriculum's stage into a checkpoint, after all else."""
+        super().save_last(folder)
+        self.curriculum.save(folder / STAGE_FILE)
+
+    def restore(self, folder: Path) -> None:
+        """Go on at the curriculum's stage."""
+        super().restore(folder)
+        self.curriculum.restore(folder / STAGE_FILE)
 
 
 def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> LM2ForCausalLM:
@@ -110,19 +115,15 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> LM2ForCau
         When ``out`` holds a run and ``resume`` is False, holds none and it is True, or cannot be written.
     """
     out = Path(out)
-    if torch.cuda.device_count() > 1 and "LOCAL_RANK" not in os.environ:
-        raise ValueError(
-            "several GPUs are in sight; start one process each: accelerate launch -m lm2core train ..."
-        )
+    check_devices()
     curriculum = Curriculum(stages_for(recipe.tasks))  # an unknown task is told before a folder is made
-    checkpoint = start_or_resume(recipe, out, resume=resume)
+    checkpoint = check_start(recipe, out, resume=resume, last_file=STAGE_FILE)
+    begin(recipe, out)
     set_seed(recipe.seed)
     tokenizer = word_tokenizer(babi_words())
     model = LM2ForCausalLM(babi_tiny(vocab_size=len(tokenizer)))
     if recipe.compile:
         model.compile_segments()
-    if checkpoint is not None:
-        curriculum.restore(checkpoint / STAGE_FILE)
     arguments = _arguments(recipe, out)
     trainer = StoryTrainer(
         model=model,
@@ -135,37 +136,19 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> LM2ForCau
             seed=recipe.seed,
         ),
         curriculum=curriculum,
-        callbacks=[ProgressLog(out / "metrics.jsonl")],
     )
-    trainer.remove_callback(PrinterCallback)  # ProgressLog shows the same, beside a bar
-    with full_disk_told(out):
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        if trainer.is_world_process_zero():
-            save_model(model, tokenizer, out)
+    run(trainer, tokenizer, out, checkpoint)
     return model
 
 
 def _arguments(recipe: Recipe, out: Path) -> TrainingArguments:
     return TrainingArguments(
-        output_dir=str(out),
-        max_steps=recipe.n_steps,
+        **common_arguments(recipe, out),
         per_device_train_batch_size=1,  # one item is the number of one whole batch
-        learning_rate=recipe.learning_rate,
         lr_scheduler_type="warmup_stable_decay",
         lr_scheduler_kwargs={
             "num_decay_steps": max(1, round(recipe.decay_share * recipe.n_steps)),
             "decay_type": "linear",
         },
-        warmup_steps=min(recipe.n_warmup_steps, recipe.n_steps // 2),
-        weight_decay=recipe.weight_decay,
         adam_beta2=0.98,
-        max_grad_norm=1.0,
-        seed=recipe.seed,
-        logging_steps=recipe.log_every,
-        save_steps=recipe.save_every,
-        save_total_limit=2,  # while one is being written the other is whole
-        remove_unused_columns=False,
-        disable_tqdm=True,  # ProgressLog draws the bar
-        report_to="none",
-        use_cpu=not torch.cuda.is_available(),
     )

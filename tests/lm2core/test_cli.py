@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from pydoc_data.topics import topics
 
 import pytest
 
@@ -13,6 +14,7 @@ from lm2core.cli import main
 from lm2core.trace import Trace
 
 MODEL = "babi-qa1-3"
+TEXT = "\n".join(topics[name] for name in sorted(topics)[:8])
 
 
 @pytest.fixture
@@ -67,6 +69,24 @@ def test_eval_takes_several_files_after_one_option(tmp_path, capsys):
     assert [row["file"] for row in json.loads((tmp_path / "e.json").read_text())] == files
 
 
+def test_train_on_a_text_says_what_held_out_text_costs(tmp_path, capsys):
+    """The command's options reach the recipe; what it leaves is whole."""
+    (tmp_path / "text.md").write_text(TEXT)
+    out = tmp_path / "run"
+    options = ["--batch", "1", "--accumulate", "2", "--backprop-segments", "2", "--steps", "2", "--seed", "3"]
+    options += ["--bf16", "--checkpointing", "--learning-rate", "0.01"]
+    assert main(["train", "--text", str(tmp_path / "text.md"), "--out", str(out), *options]) == 0
+    recipe = json.loads((out / "training.json").read_text())
+    assert recipe["model"] == "text-tiny"
+    given = {"batch_size": 1, "accumulate": 2, "backprop_segments": 2, "n_steps": 2, "seed": 3}
+    given |= {"bf16": True, "checkpointing": True, "learning_rate": 0.01, "compile": False}
+    assert {name: recipe[name] for name in given} == given
+    said = re.search(r"trained: .*; held-out loss ([\d.]+) nats, perplexity", capsys.readouterr().out)
+    last = json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])
+    assert float(said[1]) == pytest.approx(last["eval_loss"], abs=1e-3)
+    assert (out / "model.safetensors").is_file()
+
+
 def test_no_command_is_the_help(capsys):
     assert main([]) == 0
     assert "Usage" in capsys.readouterr().out
@@ -84,6 +104,35 @@ def test_models_lists_what_ships(capsys):
         (["train", "--out", "{tmp}/r", "--tasks", "qa99"], "unknown task 'qa99'; known: qa1, qa2, qa3"),
         (["train", "--out", "{tmp}/r", "--preset", "huge"], "unknown preset 'huge'; known: babi-tiny"),
         (["train", "--out", "{tmp}/r", "--resume"], "nothing to resume in"),
+        (
+            ["train", "--out", "{tmp}/r", "--preset", "base"],
+            "preset 'base' trains on text; say on which: --text",
+        ),
+        (
+            ["train", "--out", "{tmp}/r", "--bf16", "--batch", "2", "--backprop-segments", "1"],
+            "stories and has no --batch, --backprop-segments, --bf16; to train on text: --text PATH",
+        ),
+        (
+            ["train", "--out", "{tmp}/r", "--text", "{tmp}/story.txt", "--tasks", "qa1"],
+            "preset 'text-tiny' trains on text and has no --tasks; leave it out",
+        ),
+        (
+            ["train", "--out", "{tmp}/r", "--text", "{tmp}/story.txt", "--preset", "babi-tiny"],
+            "preset 'babi-tiny' trains on stories and has no --text",
+        ),
+        (
+            ["train", "--out", "{tmp}/r", "--text", "{tmp}/none.txt"],
+            "no text at .*none.txt'; give a file, or a",
+        ),
+        (["train", "--out", "{tmp}/r", "--text", "{tmp}/story.txt"], "too little text: 0 tokens to train on"),
+        (
+            ["train", "--out", "{tmp}/r", "--text", "{tmp}/story.txt", "--tokenizer", "{tmp}"],
+            "cannot open tokenizer .*; give a folder, or leave it out and one is trained",
+        ),
+        (
+            ["train", "--out", "{tmp}/r", "--text", "{tmp}/story.txt", "--accumulate", "0"],
+            "--accumulate': Input should be greater than or equal to 1",
+        ),
         (
             ["train", "--out", "{tmp}/r", "--steps", "0"],
             "--steps': Input should be greater than or equal to 1",

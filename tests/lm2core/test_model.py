@@ -13,8 +13,24 @@ from tests.conftest import POSITIONAL, SIZES, B, D, N, S, T, V, make_ids, make_m
 
 EVERY_ROUTING = pytest.mark.parametrize(
     "changes",
-    [{}, {"memory_top_k": 2}, {"candidate": "memory"}, POSITIONAL, POSITIONAL | {"candidate": "memory"}],
-    ids=["content", "top-k", "content, eq. 6", "positional", "positional, eq. 6"],
+    [
+        {},
+        {"memory_top_k": 2},
+        {"memory_gate_rank": 3},
+        {"candidate": "memory"},
+        POSITIONAL,
+        POSITIONAL | {"candidate": "memory"},
+        POSITIONAL | {"memory_gate_rank": 3, "memory_top_k": 2},
+    ],
+    ids=[
+        "content",
+        "top-k",
+        "thin gates",
+        "content, eq. 6",
+        "positional",
+        "positional, eq. 6",
+        "positional, thin, top-k",
+    ],
 )
 
 
@@ -177,6 +193,38 @@ def test_training_on_random_tokens_never_beats_their_entropy(changes):
     assert late.mean() < math.log(n_tokens) + 0.05  # and it did learn that they are uniform
 
 
+def test_gradients_stop_after_the_segments_they_may_run_through(model):
+    """The loss of the third segment reaches the first one through the bank, unless the bank is cut off."""
+    ids = make_ids(B, 3 * T)
+    labels = ids.clone()
+    labels[:, : 2 * T + 1] = -100
+    reached = {}
+    for n_segments in (0, 1, 2, 3):
+        seen = []
+        with model.hooks(fwd_hooks=[("hook_bank", lambda bank, hook: seen.append(bank))]):  # noqa: B023
+            loss = model(ids, labels=labels, backprop_segments=n_segments).loss
+        grads = torch.autograd.grad(loss, seen[:2], allow_unused=True)
+        reached[n_segments] = [grad is not None and bool(grad.any()) for grad in grads]
+    assert reached == {0: [True, True], 1: [False, False], 2: [False, False], 3: [True, True]}
+
+
+def test_truncated_backpropagation_changes_no_logit(model):
+    ids = make_ids(B, 3 * T)
+    assert torch.equal(model(ids).logits, model(ids, backprop_segments=1).logits)
+
+
+@EVERY_ROUTING
+def test_checkpointing_activations_changes_no_gradient(changes):
+    ids, grads = make_ids(B, 3 * T), []
+    for checkpointing in (False, True):
+        model = make_model(**changes).train()
+        if checkpointing:
+            model.activation_checkpointing_enable()
+        model(ids, labels=ids).loss.backward()
+        grads.append([p.grad for p in model.parameters()])
+    torch.testing.assert_close(*grads, rtol=0, atol=1e-7)
+
+
 def test_saved_and_reloaded_model_gives_bit_equal_logits(model, tmp_path):
     model.save_pretrained(tmp_path)
     again = AutoModelForCausalLM.from_pretrained(tmp_path)
@@ -237,6 +285,7 @@ def test_memory_blocks_can_be_chosen():
         ({"memory_top_k": 1.5}, "memory_top_k=1.5 must be between 1 and memory_slots=5"),
         ({"memory_top_k": 6}, "memory_top_k=6 must be between 1 and memory_slots=5"),
         ({"routing": "random"}, "routing='random' must be one of content, positional"),
+        ({"memory_gate_rank": 13}, "memory_gate_rank=13 must be between 1 and hidden_size=12"),
         ({"memory_layers": [3]}, "memory_layers=\\[3\\] must name blocks 0..2"),
         ({"routing": "positional"}, "segment_length=6 must equal memory_slots=5"),
         ({"memory_slotz": 3}, "unknown config key memory_slotz; did you mean memory_slots"),

@@ -1,11 +1,13 @@
 """Training: the same seed gives the same loss, a resumed run is the run, a cut-off one is not lost."""
 
 import json
+import math
 import shutil
 from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from lm2core.checkpoints import load_reader
 from lm2core.curriculum import MIN_STEPS, Curriculum
@@ -13,7 +15,7 @@ from lm2core.data import Stage, StorySource, babi_words
 from lm2core.recipe import Recipe, stages_for
 from lm2core.run_folder import STAGE_FILE
 from lm2core.tokenizer import word_tokenizer
-from lm2core.train import batch_logits, train
+from lm2core.train import StoryTrainer, batch_logits, train
 from tests.conftest import make_model
 
 SHORT = Recipe(n_steps=6, n_stories=4, save_every=2, log_every=1)
@@ -133,6 +135,41 @@ def test_a_full_disk_while_saving_is_told_and_the_run_goes_on_later(straight, tm
         train(SHORT, tmp_path / "run")
     again = train(SHORT, tmp_path / "run", resume=True)
     assert all(torch.equal(a, b) for a, b in zip(straight[1].parameters(), again.parameters(), strict=True))
+
+
+def plant_nan(monkeypatch, bad_steps) -> None:
+    """Make the loss of these steps (from 1) NaN."""
+    real = StoryTrainer.compute_loss
+
+    def compute_loss(self, *args, **kwargs):
+        return real(self, *args, **kwargs) * (math.nan if self.state.global_step + 1 in bad_steps else 1.0)
+
+    monkeypatch.setattr(StoryTrainer, "compute_loss", compute_loss)
+
+
+def test_a_step_that_is_not_finite_is_skipped_and_counted(tmp_path, monkeypatch):
+    plant_nan(monkeypatch, {2, 3})
+    model = train(SHORT, tmp_path / "run")
+    logged = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["n_skipped"] for line in logged] == [0, 1, 2, 2, 2, 2]
+    assert [line["loss"] is None for line in logged] == [False, True, True, False, False, False]
+    assert all(p.isfinite().all() for p in model.parameters())
+    checkpoint = load_file(tmp_path / "run" / "checkpoint-4" / "model.safetensors")
+    assert all(x.isfinite().all() for x in checkpoint.values())
+
+
+def test_ten_such_steps_in_a_row_stop_training_with_a_good_checkpoint(tmp_path, monkeypatch):
+    plant_nan(monkeypatch, set(range(3, 20)))
+    with pytest.raises(ValueError, match=r"stopped at step 12: 10 steps in a row .*checkpoint-10; train in"):
+        train(replace(SHORT, n_steps=20), tmp_path / "run")
+    two, ten = (load_file(tmp_path / "run" / f"checkpoint-{i}" / "model.safetensors") for i in (8, 10))
+    assert all(torch.equal(two[name], ten[name]) for name in ten)
+    assert all(x.isfinite().all() for x in ten.values())
+
+
+def test_a_run_shorter_than_its_log_s_interval_is_logged_at_its_end(tmp_path):
+    train(replace(SHORT, n_steps=2, log_every=50), tmp_path / "run")
+    assert len(losses(tmp_path / "run")) == 1
 
 
 def test_a_stage_is_left_only_when_every_task_is_mastered():

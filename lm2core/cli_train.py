@@ -1,0 +1,124 @@
+"""``lm2 train``: which kind of training a preset is, and which options belong to it."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from lm2core.recipe import Recipe
+    from lm2core.text_recipe import TextRecipe
+
+FLAGS = {"n_steps": "steps", "batch_size": "batch"}  # whose names are not those of the recipe's fields
+
+
+def train(
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints, metrics and the trained model.")],
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Model and recipe: babi-tiny, or with --text text-tiny, base, lm2-1.7b."),
+    ] = None,
+    tasks: Annotated[
+        str | None,
+        typer.Option(help="Stories: tasks by commas, all by default; training always begins with qa1."),
+    ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(help="Text to train on: a file, a folder (.txt, .md, .jsonl), or a hub data set's id."),
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            help="Text: tokenizer's folder or Hugging Face id; by default one is trained on the text."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same loss on one machine.")] = 0,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Optimizer steps; the preset's by default.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0.0, help="At its highest; the preset's by default.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Text: blocks in one pass, per process.")] = None,
+    accumulate: Annotated[
+        int | None, typer.Option(min=1, help="Text: passes that make one step; saves memory.")
+    ] = None,
+    backprop_segments: Annotated[
+        int | None, typer.Option(min=0, help="Text: gradients run back through so many segments; 0: all.")
+    ] = None,
+    bf16: Annotated[bool | None, typer.Option("--bf16/--no-bf16", help="Text: mixed precision.")] = None,
+    checkpointing: Annotated[
+        bool | None,
+        typer.Option("--checkpointing/--no-checkpointing", help="Text: less memory, slower steps."),
+    ] = None,
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="Faster steps after a wait of some minutes.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest whole checkpoint in --out.")
+    ] = False,
+) -> None:
+    """Train on fresh bAbI stories, or with --text as a language model on any text."""
+    chosen = {
+        "tasks": tuple(task.strip() for task in tasks.split(",")) if tasks else None,
+        "text": text,
+        "tokenizer": tokenizer,
+        "seed": seed,
+        "n_steps": steps,
+        "learning_rate": learning_rate,
+        "batch_size": batch,
+        "accumulate": accumulate,
+        "backprop_segments": backprop_segments,
+        "bf16": bf16,
+        "checkpointing": checkpointing,
+        "compile": compile_,
+    }
+    given = {name: value for name, value in chosen.items() if value is not None}
+    recipe = _recipe(preset or ("babi-tiny" if text is None else "text-tiny"), given)
+    _run(recipe, out, resume=resume)
+
+
+def _recipe(preset: str, given: dict[str, Any]) -> "Recipe | TextRecipe":
+    """The preset with what was given; an option that its kind of training does not have is refused."""
+    from lm2core.recipe import PRESETS
+    from lm2core.text_recipe import TEXT_PRESETS
+
+    recipes = PRESETS | TEXT_PRESETS
+    if preset not in recipes:
+        raise ValueError(f"unknown preset {preset!r}; known: {', '.join(recipes)}")
+    names = {field.name for field in fields(recipes[preset])}
+    other = [f"--{FLAGS.get(name, name).replace('_', '-')}" for name in given if name not in names]
+    if other and preset in PRESETS:
+        raise ValueError(
+            f"preset {preset!r} trains on stories and has no {', '.join(other)}; "
+            f"to train on text: --text PATH --preset {', '.join(TEXT_PRESETS)}"
+        )
+    if other:
+        raise ValueError(f"preset {preset!r} trains on text and has no {', '.join(other)}; leave it out")
+    if preset in TEXT_PRESETS and "text" not in given:
+        raise ValueError(f"preset {preset!r} trains on text; say on which: --text PATH")
+    return replace(recipes[preset], **given)
+
+
+def _run(recipe: "Recipe | TextRecipe", out: Path, *, resume: bool) -> None:
+    """Train, and say in one line what came of it and what to do next."""
+    from lm2core.progress import last_logged
+    from lm2core.run_folder import is_first_process
+    from lm2core.text_recipe import TextRecipe
+    from lm2core.text_training import train_text
+    from lm2core.train import train as train_on_stories
+
+    if isinstance(recipe, TextRecipe):
+        train_text(recipe, out, resume=resume)
+    else:
+        train_on_stories(recipe, out, resume=resume)
+    if not is_first_process():
+        return
+    figures = last_logged(out / "metrics.jsonl")
+    skipped = f", {figures['n_skipped']} steps skipped as not finite" if figures["n_skipped"] else ""
+    if isinstance(recipe, TextRecipe):
+        loss, perplexity = figures["eval_loss"], figures["eval_perplexity"]
+        typer.echo(f"trained: {out}{skipped}; held-out loss {loss:.3f} nats, perplexity {perplexity:.1f}")
+    else:
+        typer.echo(f"trained: {out}{skipped}; next: lm2 eval {out} --babi FILE")

@@ -1,0 +1,112 @@
+"""Text for language-model training: files, folders and hub data sets, read piece by piece.
+
+Nothing here holds a corpus in memory: a text is read in pieces of some thousand characters, in a fixed order.
+"""
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import TextIO
+
+SUFFIXES = (".txt", ".md", ".jsonl")  # of the files that are read from a folder
+LOCAL = f"give a file, or a folder with {', '.join(SUFFIXES)} files"
+HUB_ID = re.compile(r"\w[\w.-]*/[\w.-]+(:\S+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a document, cut at the end of a line where there is one."""
+
+    text: str
+    ends_document: bool
+
+
+Corpus = Callable[[int], Iterator[Piece]]  # pieces of about so many characters, from the beginning, in order
+
+
+def open_corpus(source: str) -> Corpus:
+    """The text that ``source`` names, as a function that reads it once from the beginning.
+
+    Parameters
+    ----------
+    source : str
+        A file; a folder, of which every .txt, .md and .jsonl file is read, sorted by path; or the id of a hub
+        data set, ``owner/name`` or ``owner/name:configuration``, whose training split is streamed. A text
+        file is one document, a line of .jsonl (its "text") and a row of a data set (its "text") are one each.
+
+    Raises
+    ------
+    ValueError
+        When there is no such text. While reading: for a file that is not UTF-8, a line or row without "text".
+    """
+    path = Path(source)
+    if path.is_file():
+        return lambda n_chars: _file_pieces(path, n_chars)
+    if source and path.is_dir():
+        files = [f for f in sorted(path.rglob("*")) if f.suffix in SUFFIXES and f.is_file()]
+        if not files:
+            raise ValueError(f"{path} holds no text; {LOCAL}")
+        return lambda n_chars: chain.from_iterable(_file_pieces(f, n_chars) for f in files)
+    if not HUB_ID.fullmatch(source) or path.suffix in SUFFIXES:
+        raise ValueError(f"no text at {source!r}; {LOCAL}, or the id of a hub data set: owner/name")
+    return _hub_corpus(source)
+
+
+def _file_pieces(path: Path, n_chars: int) -> Iterator[Piece]:
+    """The documents of one file; plain text unless it is .jsonl."""
+    with path.open(encoding="utf-8") as file:
+        try:
+            if path.suffix == ".jsonl":
+                for text in _json_texts(file, path):
+                    yield from _pieces(io.StringIO(text), n_chars)
+            else:
+                yield from _pieces(file, n_chars)
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{path} is not UTF-8 text ({error.reason}); convert it or take it out"
+            ) from None
+
+
+def _pieces(file: TextIO, n_chars: int) -> Iterator[Piece]:
+    """One document. A piece goes on to the end of its line, but not beyond twice its length."""
+    texts = iter(lambda: file.read(n_chars) + file.readline(n_chars), "")
+    for text, following in pairwise(chain(texts, [""])):
+        yield Piece(text, ends_document=not following)
+
+
+def _json_texts(file: TextIO, path: Path) -> Iterator[str]:
+    for number, line in enumerate(file, start=1):
+        if not line.strip():
+            continue
+        try:
+            text = json.loads(line)["text"]
+        except (ValueError, KeyError, TypeError):
+            text = None
+        if not isinstance(text, str):
+            raise ValueError(f'{path}, line {number}: expected an object with a string, {{"text": "..."}}')
+        yield text
+
+
+def _hub_corpus(name: str) -> Corpus:
+    from datasets import load_dataset  # type: ignore[import-untyped]  # slow to import: hub data alone
+
+    owner_and_name, _, configuration = name.partition(":")
+    try:
+        rows = load_dataset(owner_and_name, configuration or None, split="train", streaming=True)
+    except (OSError, ValueError) as error:
+        reason = str(error).split("\n")[0]
+        raise ValueError(
+            f"{name!r} is no file or folder, and no data set of the hub could be opened: {reason}; {LOCAL}"
+        ) from None
+
+    def pieces(n_chars: int) -> Iterator[Piece]:
+        for row in rows:
+            if not isinstance(row.get("text"), str):
+                raise ValueError(f"{name} has no column 'text', but: {', '.join(row)}; {LOCAL}")
+            yield from _pieces(io.StringIO(row["text"]), n_chars)
+
+    return pieces

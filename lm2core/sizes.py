@@ -1,0 +1,52 @@
+"""How large a model is before it is made: parameters counted on the meta device, and what they take."""
+
+from dataclasses import dataclass
+
+import torch
+
+from lm2core.config import LM2Config
+from lm2core.model import LM2ForCausalLM
+
+BYTES_BF16 = 2
+BYTES_TRAINED = 16  # 32-bit weights, gradients and AdamW's two moments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSize:
+    """Counts of one model; activations, which depend on batch and text, are not in them.
+
+    n_backbone, n_memory : parameters a Llama has, and those of the memory
+    n_bank : numbers in one story's bank
+    """
+
+    n_backbone: int
+    n_memory: int
+    n_bank: int
+
+    @property
+    def n_parameters(self) -> int:
+        """All parameters."""
+        return self.n_backbone + self.n_memory
+
+    @property
+    def run_bytes(self) -> int:
+        """Weights and one bank in bf16."""
+        return BYTES_BF16 * (self.n_parameters + self.n_bank)
+
+    @property
+    def train_bytes(self) -> int:
+        """Weights, gradients and optimizer state."""
+        return BYTES_TRAINED * self.n_parameters
+
+
+def model_size(config: LM2Config) -> ModelSize:
+    """Count the parameters of ``config`` without making them; tied weights count once."""
+    with torch.device("meta"):
+        model = LM2ForCausalLM(config)
+    n_memory = sum(p.numel() for name, p in model.named_parameters() if ".mem." in name)
+    n_all = sum(p.numel() for p in model.parameters())
+    return ModelSize(
+        n_backbone=n_all - n_memory,
+        n_memory=n_memory,
+        n_bank=config.memory_slots * config.hidden_size,
+    )

@@ -1,0 +1,63 @@
+"""The tokenizer of a text run: one of Hugging Face's, or a byte-level BPE trained on the text itself."""
+
+from collections.abc import Iterable, Iterator
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+END_OF_TEXT = "<|endoftext|>"
+SAMPLE_CHARS = 10_000_000  # characters that a tokenizer is trained on, from the beginning of the text
+
+
+def open_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """A tokenizer from a folder or by its Hugging Face id; no code is run.
+
+    Raises
+    ------
+    ValueError
+        When it cannot be opened, or has no end-of-text token to join documents with.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(
+            f"cannot open tokenizer {name!r}: {reason}; give a folder, or leave it out and one is trained"
+        ) from None
+    if tokenizer.eos_token_id is None:
+        raise ValueError(f"the tokenizer {name!r} has no end-of-text token; set its eos_token and save it")
+    return tokenizer
+
+
+def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> PreTrainedTokenizerFast:
+    """A byte-level BPE of at most ``vocab_size`` tokens from the beginning of ``texts``; knows every text."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[END_OF_TEXT],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_beginning(texts), trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token=END_OF_TEXT,
+        pad_token=END_OF_TEXT,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def n_ids(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Rows the embedding needs: one more than the largest id."""
+    return max(tokenizer.get_vocab().values()) + 1
+
+
+def _beginning(texts: Iterable[str]) -> Iterator[str]:
+    n_chars = 0
+    for text in texts:
+        yield text
+        n_chars += len(text)
+        if n_chars >= SAMPLE_CHARS:
+            return

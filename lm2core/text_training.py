@@ -1,0 +1,114 @@
+"""Train an LM2 as a language model on any text with transformers' Trainer.
+
+The loss is the next-token cross entropy of packed blocks; a bank lives for one block. The examples are a
+function of text and seed, so a resumed run reads on where it stopped and ends as if it never had.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerBase, TrainingArguments, set_seed
+
+from lm2core.corpus import Corpus, open_corpus
+from lm2core.model import LM2ForCausalLM
+from lm2core.packing import PackedText, Packer
+from lm2core.run_folder import SKIPS_FILE, begin, check_start
+from lm2core.run_trainer import RunTrainer, check_devices, common_arguments, run
+from lm2core.text_recipe import MODELS, TextRecipe
+from lm2core.text_tokenizer import n_ids, open_tokenizer, train_tokenizer
+
+SAMPLE_PIECE_CHARS = 16_384  # pieces a tokenizer is trained on
+
+
+class TextTrainer(RunTrainer):
+    """transformers' Trainer on packed text."""
+
+    def __init__(self, *, backprop_segments: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._backprop_segments = backprop_segments
+
+    def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Mean next-token cross entropy in nats; gradients run back through some segments only, if asked."""
+        if model.training and self._backprop_segments:
+            inputs = inputs | {"backprop_segments": self._backprop_segments}
+        return super().compute_loss(model, inputs, *args, **kwargs)
+
+    def get_decay_parameter_names(self, model: torch.nn.Module) -> list[str]:
+        """Matrices of linear layers: no bias, norm, embedding or slot key decays."""
+        linear = (name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear))
+        return [f"{name}.weight" for name in linear]
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the perplexity, exp of the loss, to an evaluation."""
+        if "eval_loss" in logs:
+            logs["eval_perplexity"] = math.exp(min(logs["eval_loss"], 700.0))
+        super().log(logs, start_time)
+
+
+def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> LM2ForCausalLM:
+    """Train by ``recipe`` and leave model, tokenizer, recipe, metrics and checkpoints in the folder ``out``.
+
+    Raises
+    ------
+    ValueError
+        For a text or tokenizer that cannot be used, and for a folder as in ``lm2core.train.train``. When ten
+        steps in a row are not finite; the newest checkpoint is good.
+    """
+    out = Path(out)
+    check_devices()
+    checkpoint = check_start(recipe, out, resume=resume, last_file=SKIPS_FILE)
+    corpus = open_corpus(recipe.text)
+    tokenizer = open_tokenizer(str(out)) if resume else _new_tokenizer(recipe, corpus)
+    config = MODELS[recipe.model](vocab_size=n_ids(tokenizer))
+    config.eos_token_id = tokenizer.eos_token_id
+    packer = Packer(
+        corpus=corpus,
+        tokenizer=tokenizer,
+        block_length=recipe.n_segments * config.segment_length,
+        held_out_every=recipe.held_out_every,
+    )
+    packer.check_enough()  # before a folder is made
+    begin(recipe, out)
+    set_seed(recipe.seed)
+    model = LM2ForCausalLM(config)
+    if recipe.compile:
+        model.compile_segments()
+    arguments = _arguments(recipe, out)
+    if arguments.process_index == 0:
+        tokenizer.save_pretrained(out)  # now, so that a resumed run has it
+    trainer = TextTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=PackedText(packer, n_shuffle=recipe.n_shuffle, seed=recipe.seed),
+        eval_dataset=packer.held_out_blocks(recipe.n_eval_blocks),
+        backprop_segments=recipe.backprop_segments,
+    )
+    run(trainer, tokenizer, out, checkpoint)
+    return model
+
+
+def _new_tokenizer(recipe: TextRecipe, corpus: Corpus) -> PreTrainedTokenizerBase:
+    if recipe.tokenizer:
+        return open_tokenizer(recipe.tokenizer)
+    return train_tokenizer((piece.text for piece in corpus(SAMPLE_PIECE_CHARS)), vocab_size=recipe.vocab_size)
+
+
+def _arguments(recipe: TextRecipe, out: Path) -> TrainingArguments:
+    return TrainingArguments(
+        **common_arguments(recipe, out),
+        per_device_train_batch_size=recipe.batch_size,
+        per_device_eval_batch_size=1,  # so that blocks weigh the same whatever the number of processes
+        gradient_accumulation_steps=recipe.accumulate,
+        activation_checkpointing=recipe.checkpointing,
+        bf16=recipe.bf16,
+        lr_scheduler_type="cosine",
+        adam_beta2=0.95,
+        eval_strategy="steps",
+        eval_steps=recipe.eval_every,
+        prediction_loss_only=True,
+        include_num_input_tokens_seen="all",
+        # With gradients through one segment only, no write has one.
+        ddp_find_unused_parameters=recipe.backprop_segments == 1 or recipe.n_segments == 1,
+    )

@@ -1,0 +1,40 @@
+"""Sizes of models that are too large to make here, counted on the meta device."""
+
+import pytest
+
+from lm2core.config import base, lm2_1_7b
+from lm2core.sizes import model_size
+from tests.conftest import SIZES, make_model
+
+
+def test_the_paper_s_size_is_llama_3_2_1b_and_its_memory():
+    """1.236 B for the backbone; per block ten maps, a key per slot, three norms and two biases."""
+    size, d, n = model_size(lm2_1_7b()), 2048, 2048
+    assert round(size.n_backbone / 1e9, 3) == 1.236
+    assert size.n_memory == 16 * (10 * d * d + n * d + 3 * d + 2 * d)
+    assert size.n_bank == n * d
+
+
+def test_the_paper_s_own_equations_are_six_maps_a_block():
+    config = lm2_1_7b()
+    config.routing, config.candidate = "positional", "memory"
+    d = n = 2048
+    assert model_size(config).n_memory == 16 * (6 * d * d + n * d + 3 * d + 2 * d)
+
+
+@pytest.mark.parametrize("changes", [{}, {"memory_gate_rank": 2}, {"tie_word_embeddings": True}])
+def test_a_count_is_that_of_the_model_itself(changes):
+    model = make_model(**changes)
+    assert model_size(model.config).n_parameters == sum(p.numel() for p in model.parameters())
+
+
+def test_thin_gates_have_fewer_parameters_and_memory_blocks_can_be_fewer():
+    full = model_size(make_model().config).n_memory
+    thin = model_size(make_model(memory_gate_rank=2).config).n_memory
+    one = model_size(make_model(memory_layers=[1]).config).n_memory
+    assert thin < full
+    assert one * SIZES["num_hidden_layers"] == full
+
+
+def test_the_base_preset_fits_one_small_gpu():
+    assert model_size(base()).train_bytes < 4e9  # of 8: the rest is for activations

@@ -55,7 +55,9 @@ class LM2Decoder(nn.Module):
         positions_BT = segment.positions(mask_BT)
         rotary = self.rotary_emb(x_BTD, positions_BT)
         visible = None if is_packed else segment.visible(mask_BT)
-        rows_BTD = _rows(segment.bank_BND, positions_BT) if self.in_turn else None
+        rows_BTD, is_whole = None, is_packed and ids_BT.shape[1] == segment.bank_BND.shape[1]
+        if self.in_turn:  # of a whole segment every row is in its place
+            rows_BTD = segment.bank_BND if is_whole else _rows(segment.bank_BND, positions_BT)
         longer = OpenSegment(
             segment.bank_BND, torch.cat([segment.mask_BJ, mask_BT], 1), segment.n_seen + ids_BT.shape[1]
         )
@@ -67,10 +69,11 @@ class LM2Decoder(nn.Module):
         for i, block in enumerate(self.blocks()):
             slots, slots_visible = None, None
             if block.mem is not None and rows_BTD is not None:
-                k, v = block.mem.slots(rows_BTD, block.mem.slot_key[positions_BT])
+                address = block.mem.slot_key if is_whole else block.mem.slot_key[positions_BT]
+                k, v = block.mem.slots(rows_BTD, address)
                 slots, slots_visible = (joined(i, "slot_key", k), joined(i, "slot_value", v)), visible
             elif block.mem is not None:
-                slots = segment.slots.get(i) or block.mem.slots(segment.bank_BND)
+                slots = segment.slots.get(i) or block.mem.slots(segment.bank_BND, block.mem.slot_key)
                 longer.slots[i] = slots
             x_BTD, mid_BTD, read_BTD = block(x_BTD, rotary, partial(joined, i), visible, slots, slots_visible)
             if block.mem is None or not write_memory:
@@ -83,11 +86,13 @@ class LM2Decoder(nn.Module):
             joined(0, "row", rows_BTD)
         return x_BTD, longer
 
-    def close(self, segment: OpenSegment) -> Tensor:
-        """The bank (B,N,D) after the segment was written."""
+    def close(self, segment: OpenSegment, *, is_packed: bool = False) -> Tensor:
+        """The bank (B,N,D) after the segment was written; ``is_packed`` as in ``extend``."""
         bank_BND = segment.bank_BND
         if self.in_turn:
-            return _with_rows(bank_BND, segment.columns["row.0"], segment.mask_BJ)
+            rows_BJD = segment.columns["row.0"]
+            is_whole = is_packed and rows_BJD.shape == bank_BND.shape
+            return rows_BJD if is_whole else _with_rows(bank_BND, rows_BJD, segment.mask_BJ)
         for i, block in enumerate(self.blocks()):
             if block.mem is not None:
                 bank_BND = block.mem.write(segment.columns[f"stream.{i}"], bank_BND, segment.mask_BJ)

@@ -123,14 +123,14 @@ class LM2Memory(nn.Module):
         self.hook_write = HookPoint()  # (B,N,D)
         self.hook_bank_post = HookPoint()  # (B,N,D)
 
-    def slots(self, bank_BND: Tensor, address: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def slots(self, bank_BND: Tensor, address: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values (B,N,D) under which a read finds the slots; the same for a whole segment.
 
-        ``address`` are the rows of P that belong to the rows of the bank; None: all, in order.
+        ``address`` are the rows of P, ``slot_key``, that belong to the rows of the bank.
         """
         key_and_value = self.bank_proj.weight[: 2 * bank_BND.shape[-1]]
         k_BND, v_BND = F.linear(self.bank_norm(bank_BND), key_and_value).chunk(2, dim=-1)
-        return k_BND + (self.slot_key if address is None else address), v_BND
+        return k_BND + address, v_BND
 
     def read(
         self, x_BTD: Tensor, slots: tuple[Tensor, Tensor], visible: Tensor | None = None

@@ -161,7 +161,8 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         """One whole segment: its stream (B,T,D) and the bank after it."""
         start = OpenSegment.start(bank_BND, mask_BT)
         x_BTD, segment = self.model.extend(start, ids_BT, mask_BT, is_packed=True, write_memory=write_memory)
-        return x_BTD, self.close(segment) if write_memory else self.hook_bank(bank_BND)
+        bank_BND = self.model.close(segment, is_packed=True) if write_memory else bank_BND
+        return x_BTD, self.hook_bank(bank_BND)
 
     def _run_segment(self, *arguments: Any) -> tuple[Tensor, Tensor]:
         """One whole segment; under gradient checkpointing its activations are made again when needed."""

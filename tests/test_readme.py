@@ -38,6 +38,7 @@ def test_every_command_of_the_readme_does_what_it_says(tmp_path):
     assert (tmp_path / "stories" / "qa2.json").is_file()
     assert (tmp_path / "stories" / "mine.safetensors").is_file()
     assert (tmp_path / "stories" / "run" / "model.safetensors").is_file()
+    assert (tmp_path / "stories" / "own" / "model.safetensors").is_file()
 
 
 @pytest.mark.slow

@@ -160,7 +160,8 @@ def base(*, vocab_size: int = 32_768) -> LM2Config:
 def lm2_1_7b(*, vocab_size: int = 128_256) -> LM2Config:
     """The paper's sizes (section 3): the shape of Llama-3.2-1B, 2,048 slots, memory in every block.
 
-    The number of memory heads is the public code's; the paper does not state it.
+    The number of memory heads is the public code's; the paper does not state it. With candidates and routing
+    of their own the memory has 0.74 B parameters, not the 0.5 B of the public code: see ``lm2 models``.
     """
     return LM2Config(
         vocab_size=vocab_size,

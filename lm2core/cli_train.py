@@ -33,6 +33,15 @@ def train(
             help="Text: tokenizer's folder or Hugging Face id; by default one is trained on the text."
         ),
     ] = None,
+    llama: Annotated[
+        str | None, typer.Option(help="Text: a Llama to give a memory to, folder or Hugging Face id.")
+    ] = None,
+    memory_slots: Annotated[
+        int | None, typer.Option(min=1, help="With --llama: slots of its memory.")
+    ] = None,
+    freeze_backbone: Annotated[
+        bool | None, typer.Option("--freeze-backbone", help="With --llama: train only the memory.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same loss on one machine.")] = 0,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Optimizer steps; the preset's by default.")
@@ -64,6 +73,9 @@ def train(
         "tasks": tuple(task.strip() for task in tasks.split(",")) if tasks else None,
         "text": text,
         "tokenizer": tokenizer,
+        "llama": llama,
+        "memory_slots": memory_slots,
+        "freeze_backbone": freeze_backbone,
         "seed": seed,
         "n_steps": steps,
         "learning_rate": learning_rate,

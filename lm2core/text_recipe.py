@@ -22,7 +22,10 @@ class TextRecipe(RunRecipe):
 
     model: str  # a name in MODELS
     text: str = ""  # a file, a folder or a hub data set, see corpus.py
-    tokenizer: str = ""  # a folder or a Hugging Face id; none: train one on the text
+    tokenizer: str = ""  # a folder or a Hugging Face id; none: the Llama's, or train one on the text
+    llama: str = ""  # a Llama to start from, folder or id, in the place of the preset's model
+    memory_slots: int = 0  # of the memory that the Llama gets
+    freeze_backbone: bool = False  # train only that memory
     vocab_size: int = 32_768  # of a tokenizer that is trained on the text, at most
     n_segments: int  # of a block; a bank lives as long as a block
     batch_size: int  # blocks in one pass, per process

@@ -61,8 +61,9 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
     checkpoint = check_start(recipe, out, resume=resume, last_file=SKIPS_FILE)
     corpus = open_corpus(recipe.text)
     tokenizer = open_tokenizer(str(out)) if resume else _new_tokenizer(recipe, corpus)
-    config = MODELS[recipe.model](vocab_size=n_ids(tokenizer))
-    config.eos_token_id = tokenizer.eos_token_id
+    set_seed(recipe.seed)
+    model = _new_model(recipe, tokenizer)
+    config = model.config
     packer = Packer(
         corpus=corpus,
         tokenizer=tokenizer,
@@ -71,8 +72,6 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
     )
     packer.check_enough()  # before a folder is made
     begin(recipe, out)
-    set_seed(recipe.seed)
-    model = LM2ForCausalLM(config)
     if recipe.compile:
         model.compile_segments()
     arguments = _arguments(recipe, out)
@@ -90,9 +89,34 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
 
 
 def _new_tokenizer(recipe: TextRecipe, corpus: Corpus) -> PreTrainedTokenizerBase:
-    if recipe.tokenizer:
-        return open_tokenizer(recipe.tokenizer)
+    if recipe.tokenizer or recipe.llama:
+        return open_tokenizer(recipe.tokenizer or recipe.llama)
     return train_tokenizer((piece.text for piece in corpus(SAMPLE_PIECE_CHARS)), vocab_size=recipe.vocab_size)
+
+
+def _new_model(recipe: TextRecipe, tokenizer: PreTrainedTokenizerBase) -> LM2ForCausalLM:
+    """The preset's model, or a Llama with a new memory; its 32-bit weights before the first step."""
+    if not recipe.llama:
+        if recipe.memory_slots or recipe.freeze_backbone:
+            raise ValueError(
+                "--memory-slots and --freeze-backbone belong to a Llama; name it: --llama FOLDER"
+            )
+        config = MODELS[recipe.model](vocab_size=n_ids(tokenizer))
+        config.eos_token_id = tokenizer.eos_token_id
+        return LM2ForCausalLM(config)
+    if not recipe.memory_slots:
+        raise ValueError(f"{recipe.llama} gets a memory; say how large it is to be: --memory-slots N")
+    model: LM2ForCausalLM = LM2ForCausalLM.from_pretrained(
+        recipe.llama, memory_slots=recipe.memory_slots, dtype=torch.float32
+    )
+    if n_ids(tokenizer) > model.config.vocab_size:
+        raise ValueError(
+            f"the tokenizer has {n_ids(tokenizer)} ids, {recipe.llama} only {model.config.vocab_size}; "
+            "give the Llama's own: --tokenizer FOLDER"
+        )
+    if recipe.freeze_backbone:
+        model.freeze_backbone()
+    return model
 
 
 def _arguments(recipe: TextRecipe, out: Path) -> TrainingArguments:

@@ -13,6 +13,7 @@ from pydoc_data.topics import topics
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from lm2core.checkpoints import load_reader
 from lm2core.cli import main
@@ -310,6 +311,49 @@ def test_a_given_tokenizer_is_used_and_kept(straight, text, tmp_path):
     recipe = replace(SHORT, text=text, tokenizer=str(tmp_path / "tokenizer"), n_steps=1)
     model = train_text(recipe, tmp_path / "run")
     assert model.config.vocab_size == n_ids(tokenizer) == n_ids(open_tokenizer(str(tmp_path / "run")))
+
+
+@pytest.fixture(scope="module")
+def llama(straight, tmp_path_factory) -> str:
+    """A folder with a small Llama and its tokenizer."""
+    out, _ = straight
+    folder = tmp_path_factory.mktemp("llama")
+    tokenizer = open_tokenizer(str(out))
+    tokenizer.save_pretrained(folder)
+    sizes = {"hidden_size": 8, "intermediate_size": 14, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = LlamaConfig(vocab_size=n_ids(tokenizer), max_position_embeddings=9, **sizes)
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_llama_gets_a_memory_and_only_that_is_trained_if_asked(llama, text, tmp_path, frozen):
+    recipe = replace(SHORT, text=text, llama=llama, memory_slots=5, freeze_backbone=frozen)
+    model = train_text(recipe, tmp_path / "run")
+    before = load_file(f"{llama}/model.safetensors")
+    after = load_file(tmp_path / "run" / "model.safetensors")
+    assert all(torch.equal(after[name], before[name]) for name in before) == frozen
+    fresh = LM2ForCausalLM.from_pretrained(llama, memory_slots=5).state_dict()
+    values = "model.layers.1.mem.bank_proj.weight"  # zero at first
+    assert not torch.equal(after[values], fresh[values])
+    assert model.config.memory_slots == load_reader(str(tmp_path / "run")).model.config.memory_slots == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "text_of_error"),
+    [
+        ({"freeze_backbone": True}, "belong to a Llama; name it: --llama FOLDER"),
+        ({"memory_slots": 3}, "belong to a Llama"),
+        ({"llama": "given"}, "say how large it is to be: --memory-slots N"),
+    ],
+    ids=["freeze", "slots", "no slots"],
+)
+def test_options_of_a_llama_that_do_not_fit_are_refused(llama, text, tmp_path, changes, text_of_error):
+    if "llama" in changes:
+        changes = {"llama": llama}
+    with pytest.raises(ValueError, match=text_of_error):
+        train_text(replace(SHORT, text=text, **changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

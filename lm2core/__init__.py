@@ -10,15 +10,26 @@ _HOME = {
     "LM2Config": "config",
     "LM2ForCausalLM": "model",
     "LM2Output": "model",
+    "ReferenceForCausalLM": "reference",
     "Trace": "trace",
     "capture": "recording",
     "capture_generation": "recording",
 }
 
-__all__ = ["LM2Config", "LM2ForCausalLM", "LM2Output", "Trace", "capture", "capture_generation"]  # noqa: F822
+__all__ = [
+    "LM2Config",
+    "LM2ForCausalLM",
+    "LM2Output",
+    "ReferenceForCausalLM",
+    "Trace",
+    "capture",
+    "capture_generation",
+]  # noqa: F822
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'lm2core' has no attribute {name!r}; it has: {', '.join(__all__)}")
+    if name.endswith("ForCausalLM"):
+        import_module("lm2core.reference")  # transformers' Auto classes then know every model of the package
     return getattr(import_module(f"lm2core.{_HOME[name]}"), name)

@@ -1,6 +1,8 @@
 """The public code's module and model: recorded outputs, a slow twin, what leaks and what does not."""
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -364,3 +366,9 @@ def test_a_config_that_cannot_work_is_refused_in_one_sentence(changes, text):
 def test_inputs_that_cannot_work_are_refused_with_what_was_got(call, text):
     with pytest.raises(ValueError, match=text):
         make_model()(**call)
+
+
+def test_importing_any_model_of_the_package_lets_the_auto_classes_open_this_one():
+    code = "from lm2core import LM2ForCausalLM; from transformers import AutoConfig; "
+    code += "AutoConfig.for_model('lm2-reference')"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0

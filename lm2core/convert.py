@@ -79,6 +79,8 @@ def convert_reference(file: str | Path, config_json: str | Path, out: str | Path
         raise ValueError(f"{out} is not an empty folder; choose another")
     sizes = _read_json(config_json)
     weights = _read_weights(file)
+    if any(".mem." in name for name in weights):
+        raise ValueError(f"{file} is an LM2 of this project; it needs no conversion: open its folder")
     if "model.embed_tokens.weight" in weights and not any(".memory_module." in name for name in weights):
         raise ValueError(
             f"{file} has no memory: it is a plain Llama; give one a memory with "

@@ -189,6 +189,15 @@ def test_of_many_wrong_names_the_first_few_are_told_and_the_rest_counted(given):
         convert_reference(*args)
 
 
+def test_an_lm2_of_this_project_needs_no_conversion(given):
+    weights = {
+        "model.embed_tokens.weight": torch.zeros(3, 4),
+        "model.layers.0.mem.slot_key": torch.zeros(2, 4),
+    }
+    with pytest.raises(ValueError, match="is an LM2 of this project; it needs no conversion"):
+        convert_reference(*given(weights))
+
+
 def test_a_plain_llama_is_told_how_to_be_opened(given):
     weights = {name: value for name, value in public_weights(make_model()).items() if "mem" not in name}
     args = given(weights, sizes={})

@@ -20,6 +20,14 @@ TRANSFORMERS_KEYS = {
 }  # fmt: skip
 
 
+def refuse_unknown_keys(config_class: type[LlamaConfig], kwargs: dict[str, Any]) -> None:
+    """Refuse keys that neither ``config_class`` nor transformers knows, with the nearest one."""
+    for key in kwargs:
+        if key not in TRANSFORMERS_KEYS:
+            near = get_close_matches(key, [f.name for f in fields(config_class)], n=1, cutoff=0.0)
+            raise ValueError(f"unknown config key {key}; did you mean {near[0]}?")
+
+
 class LM2Config(LlamaConfig):
     """Llama's config plus the memory bank.
 
@@ -74,10 +82,7 @@ class LM2Config(LlamaConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Fill Llama's derived fields, then refuse what cannot work."""
-        for key in kwargs:
-            if key not in TRANSFORMERS_KEYS:
-                near = get_close_matches(key, [f.name for f in fields(self)], n=1, cutoff=0.0)
-                raise ValueError(f"unknown config key {key}; did you mean {near[0]}?")
+        refuse_unknown_keys(type(self), kwargs)
         self._check_sizes()
         super().__post_init__(**kwargs)
         self._check_memory()

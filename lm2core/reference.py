@@ -8,8 +8,6 @@ is no dropout on the read, no padding and no generation.
 Axes: see memory.py; the suffixes T, N and D say what an axis counts.
 """
 
-from dataclasses import fields
-from difflib import get_close_matches
 from typing import Any, cast
 
 import torch
@@ -20,7 +18,7 @@ from transformers import initialization as init
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaRMSNorm, LlamaRotaryEmbedding
 
 from lm2core.attention import attention_pattern, merge_heads, split_heads, strongest
-from lm2core.config import TRANSFORMERS_KEYS, LM2Config
+from lm2core.config import LM2Config, refuse_unknown_keys
 from lm2core.model import LM2Output
 from lm2core.segments import next_token_loss
 
@@ -166,10 +164,7 @@ class ReferenceConfig(LlamaConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Refuse what cannot work, then fill Llama's derived fields."""
-        for key in kwargs:
-            if key not in TRANSFORMERS_KEYS:
-                near = get_close_matches(key, [f.name for f in fields(self)], n=1, cutoff=0.0)
-                raise ValueError(f"unknown config key {key}; did you mean {near[0]}?")
+        refuse_unknown_keys(type(self), kwargs)
         LM2Config(**{name: getattr(self, name) for name in SHARED_WITH_LM2})  # refuses impossible sizes
         if self.memory_slots != self.hidden_size:
             raise ValueError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedTokenizerBase, TrainingArguments, set_seed
+from transformers import PreTrainedConfig, PreTrainedTokenizerBase, TrainingArguments, set_seed
 
 from lm2core.corpus import Corpus, open_corpus
 from lm2core.model import LM2ForCausalLM
@@ -106,6 +106,9 @@ def _new_model(recipe: TextRecipe, tokenizer: PreTrainedTokenizerBase) -> LM2For
         return LM2ForCausalLM(config)
     if not recipe.memory_slots:
         raise ValueError(f"{recipe.llama} gets a memory; say how large it is to be: --memory-slots N")
+    kind = PreTrainedConfig.get_config_dict(recipe.llama)[0].get("model_type")
+    if kind != "llama":
+        raise ValueError(f"{recipe.llama} holds a {kind!r} model; --llama takes the folder or id of a Llama")
     model: LM2ForCausalLM = LM2ForCausalLM.from_pretrained(
         recipe.llama, memory_slots=recipe.memory_slots, dtype=torch.float32
     )

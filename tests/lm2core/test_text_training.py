@@ -339,7 +339,7 @@ def test_a_llama_gets_a_memory_and_only_that_is_trained_if_asked(llama, text, tm
     assert model.config.memory_slots == load_reader(str(tmp_path / "run")).model.config.memory_slots == 5
 
 
-@pytest.mark.parametrize(
+OF_A_LLAMA = pytest.mark.parametrize(
     ("changes", "text_of_error"),
     [
         ({"freeze_backbone": True}, "belong to a Llama; name it: --llama FOLDER"),
@@ -348,6 +348,16 @@ def test_a_llama_gets_a_memory_and_only_that_is_trained_if_asked(llama, text, tm
     ],
     ids=["freeze", "slots", "no slots"],
 )
+
+
+def test_a_model_that_is_no_llama_is_not_started_from(straight, text, tmp_path):
+    out, _ = straight
+    with pytest.raises(ValueError, match="holds a 'lm2' model; --llama takes the folder or id of a Llama"):
+        train_text(replace(SHORT, text=text, llama=str(out), memory_slots=4), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@OF_A_LLAMA
 def test_options_of_a_llama_that_do_not_fit_are_refused(llama, text, tmp_path, changes, text_of_error):
     if "llama" in changes:
         changes = {"llama": llama}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +17,13 @@ from lm2core.trace import Trace
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A model with its tokenizer, under the name it was asked for."""
+    """A model with its tokenizer, under the name it was asked for.
+
+    model : LM2ForCausalLM, or one of the baselines, which is called alike but has no hook points
+    """
 
     name: str
-    model: LM2ForCausalLM
+    model: Any
     tokenizer: PreTrainedTokenizerBase
 
 
@@ -59,9 +63,9 @@ def read_story(
     )
 
 
-def answer_logits(model: nn.Module, ids_QT: Tensor, mask_QT: Tensor, bank_QND: Tensor) -> Tensor:
-    """Logits (Q,V) after the last word of each question, asked of its own bank and leaving no trace there."""
-    logits_QTV = model(ids_QT[:, None], mask_QT[:, None], bank_QND, write_memory=False).logits[:, 0]
+def answer_logits(model: nn.Module, ids_QT: Tensor, mask_QT: Tensor, memory: Any) -> Tensor:
+    """Logits (Q,V) after the last word of each question, asked of its own memory, which stays as it is."""
+    logits_QTV = model(ids_QT[:, None], mask_QT[:, None], memory, write_memory=False).logits[:, 0]
     return logits_QTV[torch.arange(len(ids_QT), device=ids_QT.device), mask_QT.sum(-1) - 1]
 
 
@@ -73,26 +77,46 @@ def bank_after(trace: Trace, n_sentences: int, model: LM2ForCausalLM) -> Tensor:
     return torch.tensor(bank, device=model.device, dtype=model.dtype)[None]
 
 
-def ask(reader: Reader, question: str, bank: Tensor) -> Answer:
-    """Answer ``question`` from ``bank`` (1,N,D); reading leaves no trace in the bank.
+def remember(reader: Reader, sentences: Sequence[str]) -> Any:
+    """The memory that a story leaves, one sentence a segment; a ValueError as ``read_story``."""
+    check_words(reader.tokenizer, sentences)
+    ids, mask = (x.to(reader.model.device) for x in encode_segments(reader.tokenizer, [sentences]))
+    with torch.no_grad():
+        return reader.model(ids, mask).memory
+
+
+def ranked_words(reader: Reader, question: str, memory: Any) -> list[tuple[str, float]]:
+    """The vocabulary by its probability as answer to ``question``, asked of the ``memory`` of one story.
 
     Raises
     ------
     ValueError
         For an empty question or unknown words.
     """
-    text = question.strip()
-    if not text:
-        raise ValueError("the question is empty; ask for example: Where is Mary?")
-    text = text if text.endswith("?") else text + "?"
+    text = as_question(question)
     check_words(reader.tokenizer, [text])
-    ids, mask = (x[:, 0] for x in encode_segments(reader.tokenizer, [[text]]))
+    ids, mask = (x[:, 0].to(reader.model.device) for x in encode_segments(reader.tokenizer, [[text]]))
+    with torch.no_grad():
+        (logits_V,) = answer_logits(reader.model, ids, mask, memory)
+    probability, order = logits_V.float().softmax(-1).sort(descending=True)
+    words = reader.tokenizer.convert_ids_to_tokens(order.tolist())
+    return list(zip(words, probability.tolist(), strict=True))
+
+
+def as_question(text: str) -> str:
+    """The text of a question, with its question mark; a ValueError when there is none."""
+    if not text.strip():
+        raise ValueError("the question is empty; ask for example: Where is Mary?")
+    return text.strip() if text.strip().endswith("?") else text.strip() + "?"
+
+
+def ask(reader: Reader, question: str, bank: Tensor) -> Answer:
+    """Answer ``question`` from ``bank`` (1,N,D) of an LM2, and record what is read; see ``ranked_words``."""
     names = match_hooks(
         ["mem.hook_read_pattern", "mem.hook_read", "mem.hook_gate_out", "hook_mem_out"], reader.model.config
     )
     with recording(reader.model, names) as recorder:
-        (logits_V,) = answer_logits(reader.model, ids.to(bank.device), mask.to(bank.device), bank)
-    probability, order = logits_V.float().softmax(-1).sort(descending=True)
-    words = reader.tokenizer.convert_ids_to_tokens(order.tolist())
+        words, probabilities = zip(*ranked_words(reader, question, bank), strict=True)
+    text = as_question(question)
     trace = recorder.trace([[reader.tokenizer.tokenize(text)]], {"model": reader.name, "question": text})
-    return Answer(tuple(words), tuple(probability.tolist()), trace)
+    return Answer(words, probabilities, trace)

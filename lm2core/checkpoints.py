@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lm2core.answers import Reader
 
+KINDS = ("lm2", "lm2-rmt", "lm2-llama-full")  # LM2 and its baselines
 SHIPPED = Path(__file__).parent / "pretrained"
 
 
@@ -15,14 +16,28 @@ def shipped_models() -> list[str]:
     return sorted(folder.name for folder in SHIPPED.iterdir() if (folder / "config.json").is_file())
 
 
-def load_reader(checkpoint: str) -> "Reader":
+def load_reader(checkpoint: str, *, baselines: bool = False) -> "Reader":
     """Open model and tokenizer of ``checkpoint``. Weights are read with safetensors only; no code is run.
+
+    ``baselines`` allows one where only the call is needed, which is the same for all.
 
     Raises
     ------
     ValueError
-        When there is no such checkpoint, or it is not a whole LM2 (says what is missing or unexpected).
+        When there is no such checkpoint, it is not a whole one (says what is missing or unexpected), or it
+        is a baseline where a memory bank is needed.
     """
+    reader = _find(checkpoint)
+    kind = reader.model.config.model_type
+    if kind != "lm2" and not baselines:
+        raise ValueError(
+            f"{checkpoint} holds a baseline ({kind}), which has no memory bank to look into; "
+            f"name an LM2, or measure it: lm2 eval {checkpoint} --babi FILE"
+        )
+    return reader
+
+
+def _find(checkpoint: str) -> "Reader":
     folder = SHIPPED / checkpoint
     if not (folder / "config.json").is_file():
         folder = Path(checkpoint)
@@ -37,7 +52,7 @@ def load_reader(checkpoint: str) -> "Reader":
 
 
 def _checked_folder(folder: Path) -> str:
-    """The folder as text, if its config says LM2 and its weights are safetensors."""
+    """The folder as text, if its config names a model of ours and its weights are safetensors."""
     config = folder / "config.json"
     if not config.is_file():
         raise ValueError(
@@ -47,27 +62,32 @@ def _checked_folder(folder: Path) -> str:
         kind = json.loads(config.read_text(encoding="utf-8")).get("model_type")
     except (ValueError, AttributeError) as error:
         raise ValueError(f"{config} is not a readable config ({error}); copy the checkpoint again") from None
-    if kind != "lm2":
-        raise ValueError(
-            f"{folder} holds a {kind!r} model, not an 'lm2'; give a folder that 'lm2 train' wrote"
-        )
+    _check_kind(str(folder), kind)
     if not any(folder.glob("*.safetensors")):
         raise ValueError(f"{folder} has no *.safetensors weights; pickled weights are not opened")
     return str(folder)
 
 
+def _check_kind(name: str, kind: str) -> None:
+    if kind not in KINDS:
+        raise ValueError(
+            f"{name} holds a {kind!r} model, not one of {', '.join(KINDS)}; name one that 'lm2 train' wrote"
+        )
+
+
 def _load(name: str, source: str) -> "Reader":
     from safetensors import SafetensorError
-    from transformers import AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
     from transformers.utils import logging
 
+    import lm2core.architectures  # noqa: F401  the Auto classes then know all kinds
     from lm2core.answers import Reader
     from lm2core.from_llama import ADVICE
-    from lm2core.model import LM2ForCausalLM
 
     logging.disable_progress_bar()
     try:
-        model = LM2ForCausalLM.from_pretrained(source, use_safetensors=True)
+        _check_kind(name, PreTrainedConfig.get_config_dict(source)[0].get("model_type", ""))
+        model = AutoModelForCausalLM.from_pretrained(source, use_safetensors=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except (
         OSError,

@@ -37,6 +37,7 @@ def evaluate(
     from rich.console import Console
     from rich.table import Table
 
+    from lm2core.architectures import n_parameters
     from lm2core.babi.text import read_babi
     from lm2core.checkpoints import load_reader
     from lm2core.evaluate import predict, score
@@ -45,7 +46,8 @@ def evaluate(
     files = [
         (path, read_babi(path)) for path in [*babi, *(more or [])]
     ]  # a broken file is found before the model is opened
-    reader = load_reader(checkpoint)
+    reader = load_reader(checkpoint, baselines=True)
+    typer.echo(f"{checkpoint}: {reader.model.config.model_type}, {n_parameters(reader.model):,} parameters")
     table = Table("task", "n", "accuracy", "95 % interval", "floor: majority", "floor: last place")
     rows = []
     for path, stories in files:
@@ -65,6 +67,7 @@ def evaluate(
                 "n": s.n,
                 "accuracy": s.accuracy,
                 "model": checkpoint,
+                "n_parameters": n_parameters(reader.model),
                 "low": s.low,
                 "high": s.high,
                 "majority": s.majority,
@@ -107,17 +110,15 @@ def ask(
     question: Annotated[str, typer.Option(help='For example "Where is Mary?"')],
 ) -> None:
     """Read a story and answer a question about it, with the likeliest answers and their probabilities."""
-    from lm2core.answers import ask as answer
-    from lm2core.answers import bank_after, read_story
+    from lm2core.answers import ranked_words, remember
     from lm2core.babi.text import read_sentences
     from lm2core.checkpoints import load_reader
 
     sentences = read_sentences(story)
-    reader = load_reader(checkpoint)
-    bank = bank_after(read_story(reader, sentences, names=["hook_bank"]), len(sentences), reader.model)
-    best = answer(reader, question, bank)
-    typer.echo(best.words[0])
-    for word, probability in list(zip(best.words, best.probabilities, strict=True))[:6]:
+    reader = load_reader(checkpoint, baselines=True)
+    best = ranked_words(reader, question, remember(reader, sentences))
+    typer.echo(best[0][0])
+    for word, probability in best[:6]:
         typer.echo(f"  {probability:6.1%}  {word}")
 
 

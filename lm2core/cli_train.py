@@ -19,6 +19,13 @@ def train(
         str | None,
         typer.Option(help="Model and recipe: babi-tiny, or with --text text-tiny, base, lm2-1.7b."),
     ] = None,
+    architecture: Annotated[
+        str | None,
+        typer.Option(
+            help="lm2, or a baseline with as many parameters: rmt, llama-window (sees one segment), "
+            "llama-full (sees the whole text)."
+        ),
+    ] = None,
     tasks: Annotated[
         str | None,
         typer.Option(help="Stories: tasks by commas, all by default; training always begins with qa1."),
@@ -70,6 +77,7 @@ def train(
 ) -> None:
     """Train on fresh bAbI stories, or with --text as a language model on any text."""
     chosen = {
+        "architecture": architecture,
         "tasks": tuple(task.strip() for task in tasks.split(",")) if tasks else None,
         "text": text,
         "tokenizer": tokenizer,
@@ -115,6 +123,7 @@ def _recipe(preset: str, given: dict[str, Any]) -> "Recipe | TextRecipe":
 
 def _run(recipe: "Recipe | TextRecipe", out: Path, *, resume: bool) -> None:
     """Train, and say in one line what came of it and what to do next."""
+    from lm2core.architectures import n_parameters
     from lm2core.progress import last_logged
     from lm2core.run_folder import is_first_process
     from lm2core.text_recipe import TextRecipe
@@ -122,15 +131,17 @@ def _run(recipe: "Recipe | TextRecipe", out: Path, *, resume: bool) -> None:
     from lm2core.train import train as train_on_stories
 
     if isinstance(recipe, TextRecipe):
-        train_text(recipe, out, resume=resume)
+        model = train_text(recipe, out, resume=resume)
     else:
-        train_on_stories(recipe, out, resume=resume)
+        model = train_on_stories(recipe, out, resume=resume)
     if not is_first_process():
         return
     figures = last_logged(out / "metrics.jsonl")
-    skipped = f", {figures['n_skipped']} steps skipped as not finite" if figures["n_skipped"] else ""
+    what = f"{recipe.architecture} of {n_parameters(model):,} parameters in {out}"
+    if figures["n_skipped"]:
+        what += f", {figures['n_skipped']} steps skipped as not finite"
     if isinstance(recipe, TextRecipe):
         loss, perplexity = figures["eval_loss"], figures["eval_perplexity"]
-        typer.echo(f"trained: {out}{skipped}; held-out loss {loss:.3f} nats, perplexity {perplexity:.1f}")
+        typer.echo(f"trained: {what}; held-out loss {loss:.3f} nats, perplexity {perplexity:.1f}")
     else:
-        typer.echo(f"trained: {out}{skipped}; next: lm2 eval {out} --babi FILE")
+        typer.echo(f"trained: {what}; next: lm2 eval {out} --babi FILE")

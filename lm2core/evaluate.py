@@ -51,18 +51,17 @@ def predict(reader: Reader, stories: Sequence[Story | TextStory]) -> list[list[s
 def _predict_batch(reader: Reader, stories: Sequence[Story | TextStory]) -> list[list[str]]:
     model = reader.model.eval()
     device = model.device
-    ids, mask = (
-        x.to(device) for x in encode_segments(reader.tokenizer, [s.sentences or ("",) for s in stories])
-    )
-    output = model(ids, mask)
-    banks_BSND = torch.stack([model.new_memory(len(stories)), *output.memory_per_segment], dim=1)
+    # An empty sentence comes first and leaves a fresh memory: of a question before every statement.
+    segments = encode_segments(reader.tokenizer, [("", *story.sentences) for story in stories])
+    output = model(*(x.to(device) for x in segments))
     asked = [(b, q) for b, story in enumerate(stories) for q in story.questions]
     answers: list[list[str]] = [[] for _ in stories]
     if not asked:
         return answers
     ids, mask = (x[:, 0].to(device) for x in encode_segments(reader.tokenizer, [[q.text] for _, q in asked]))
-    banks = banks_BSND[[b for b, _ in asked], [q.n_statements for _, q in asked]]
-    best = answer_logits(model, ids, mask, banks).argmax(-1)
+    story = torch.tensor([b for b, _ in asked], device=device)
+    after = torch.tensor([q.n_statements for _, q in asked], device=device)
+    best = answer_logits(model, ids, mask, output.memory_at(story, after)).argmax(-1)
     for (b, _), word in zip(asked, reader.tokenizer.convert_ids_to_tokens(best.tolist()), strict=True):
         answers[b].append(word)
     return answers

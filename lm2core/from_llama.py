@@ -16,8 +16,26 @@ LONGEST_SEGMENT = 2048  # tokens; of a Llama that was trained on longer texts, u
 HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "revision", "subfolder", "token")
 
 
-class LlamaLoading(PreTrainedModel):
-    """``from_pretrained`` that also takes a Llama checkpoint, and refuses weights that are not whole."""
+class WholeCheckpoints(PreTrainedModel):
+    """``from_pretrained`` that refuses weights that are not whole."""
+
+    @classmethod
+    def from_pretrained(cls, name: str, *args: Any, may_be_new: str | None = None, **kwargs: Any) -> Any:
+        """Open a checkpoint; weights whose name has ``may_be_new`` in it may be missing from it.
+
+        Raises
+        ------
+        ValueError
+            For other missing or unexpected weights, by their names.
+        """
+        wants_info = kwargs.pop("output_loading_info", False)
+        model, info = super().from_pretrained(name, *args, output_loading_info=True, **kwargs)
+        _check_whole(str(name), info, may_be_new)
+        return (model, info) if wants_info else model
+
+
+class LlamaLoading(WholeCheckpoints):
+    """``from_pretrained`` that also takes a Llama checkpoint."""
 
     @classmethod
     def from_pretrained(cls, name: str, *args: Any, config: Any = None, **kwargs: Any) -> Any:
@@ -41,18 +59,14 @@ class LlamaLoading(PreTrainedModel):
             raise ValueError(
                 f"{name} holds a {kind!r} model; an LM2 is made from 'lm2' or 'llama' checkpoints only"
             )
-        wants_info = kwargs.pop("output_loading_info", False)
         verbosity = logging.get_verbosity()
         if is_llama:
             logging.set_verbosity_error()  # that the memory's weights are new is no news
         try:
-            model, info = super().from_pretrained(
-                name, *args, config=config, output_loading_info=True, **kwargs
-            )
+            new = ".mem." if is_llama else None
+            return super().from_pretrained(name, *args, config=config, may_be_new=new, **kwargs)
         finally:
             logging.set_verbosity(verbosity)
-        _check_whole(str(name), info, is_llama=is_llama)
-        return (model, info) if wants_info else model
 
     def freeze_backbone(self) -> None:
         """Leave only the memory to be trained: all that a Llama checkpoint has stays as it is."""
@@ -85,9 +99,8 @@ def _memory_fields() -> list[Any]:
     return [f for f in fields(LM2Config) if f.name not in llama]
 
 
-def _check_whole(name: str, info: dict[str, Any], *, is_llama: bool) -> None:
-    """Refuse missing and unexpected weights; only the memory of a Llama may be new."""
-    missing = sorted(key for key in info["missing_keys"] if not (is_llama and ".mem." in key))
+def _check_whole(name: str, info: dict[str, Any], may_be_new: str | None) -> None:
+    missing = sorted(key for key in info["missing_keys"] if not may_be_new or may_be_new not in key)
     unexpected = sorted(info["unexpected_keys"])
     if missing or unexpected:
         lists = {"missing": missing, "unexpected": unexpected}

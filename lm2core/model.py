@@ -41,6 +41,10 @@ class LM2Output(ModelOutput):
     memory_per_segment: tuple[Tensor, ...] | None = None
     past_key_values: OpenSegment | None = None
 
+    def memory_at(self, story: Tensor, segment: Tensor) -> Any:
+        """The banks (Q,N,D) that stories ``story`` (Q,) had after segments ``segment`` (Q,)."""
+        return torch.stack(self.memory_per_segment or (), dim=1)[story, segment]
+
 
 class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
     """A causal language model with one memory bank.
@@ -203,15 +207,10 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         return self.lm_head(self.model.norm(x)).masked_fill((mask == 0)[..., None], 0.0)
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Embeddings of size one (token identity must not drown), layers by fan-in, gates by their bias."""
-        if isinstance(module, nn.Embedding):
-            init.normal_(module.weight)
-        elif isinstance(module, nn.Linear):
-            bound = module.in_features**-0.5
-            init.uniform_(module.weight, -bound, bound)
-            if module.bias is not None:
-                init.zeros_(module.bias)
-        elif isinstance(module, LM2Memory):
+        """The backbone's start values, slot keys of size one, gates by their bias."""
+        if initialise_backbone(module):
+            return
+        if isinstance(module, LM2Memory):
             init.normal_(module.slot_key)
             init.constant_(module.gate_forget.bias, FORGET_BIAS)
             if self.config.memory_starts_closed:
@@ -220,6 +219,20 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
                 init.zeros_(module.bank_proj.weight[width : 2 * width])  # W_V: nothing is read, yet it learns
         else:
             super()._init_weights(module)
+
+
+def initialise_backbone(module: nn.Module) -> bool:
+    """Embeddings of size one (token identity must not drown), layers by fan-in; False for other modules."""
+    if isinstance(module, nn.Embedding):
+        init.normal_(module.weight)
+    elif isinstance(module, nn.Linear):
+        bound = module.in_features**-0.5
+        init.uniform_(module.weight, -bound, bound)
+        if module.bias is not None:
+            init.zeros_(module.bias)
+    else:
+        return False
+    return True
 
 
 AutoConfig.register(LM2Config.model_type, LM2Config)

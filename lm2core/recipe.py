@@ -11,6 +11,7 @@ from lm2core.data import Stage
 class RunRecipe:
     """What every training run has to say, on stories or on text."""
 
+    architecture: str = "lm2"  # or a baseline with as many parameters, see architectures.py
     n_steps: int  # optimizer steps
     learning_rate: float = 1e-3
     n_warmup_steps: int = 100

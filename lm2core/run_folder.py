@@ -10,10 +10,9 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from lm2core.files import write_whole
-from lm2core.model import LM2ForCausalLM
 from lm2core.recipe import RunRecipe
 
 RECIPE_FILE = "training.json"
@@ -92,7 +91,7 @@ def full_disk_told(out: Path) -> Iterator[None]:
 
 
 def save_model(
-    model: LM2ForCausalLM,
+    model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     out: Path,
     *,

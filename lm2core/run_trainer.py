@@ -35,19 +35,19 @@ class RunTrainer(Trainer):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.n_skipped = self.n_skipped_in_a_row = 0
-        self._step_loss = 0.0  # of the parts of this step so far
+        self._step_loss: Tensor | float = 0.0  # of the parts of this step so far, where it was computed
         self._losses: list[float] = []  # of the good steps since the last log
 
     def training_step(self, model: torch.nn.Module, *args: Any, **kwargs: Any) -> Tensor:
         """Forward and backward of one part of a step; remember its loss."""
         loss = super().training_step(model, *args, **kwargs)
-        self._step_loss += float(loss)
+        self._step_loss = self._step_loss + loss.detach()  # read once a step: a GPU waits for every reading
         return loss
 
     def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Any = None) -> Any:
         """Called between the backward pass and the optimizer: the place to call a step off."""
-        norm = super()._get_grad_norm(model, grad_norm)
-        is_bad = not math.isfinite(self._step_loss) or not math.isfinite(norm)
+        norm, loss = super()._get_grad_norm(model, grad_norm), float(self._step_loss)
+        is_bad = not math.isfinite(loss) or not math.isfinite(norm)
         n_bad = self.accelerator.reduce(torch.tensor(float(is_bad), device=self.args.device))
         if n_bad > 0:
             # An optimizer passes over a parameter without a gradient: no momentum, no decay, no count.
@@ -55,21 +55,21 @@ class RunTrainer(Trainer):
             model.zero_grad(set_to_none=True)
             self.n_skipped += 1
             self.n_skipped_in_a_row += 1
-            self._stop_after_too_many(norm)
+            self._stop_after_too_many(loss, norm)
         else:
             self.n_skipped_in_a_row = 0
-            self._losses.append(self._step_loss)
+            self._losses.append(loss)
         self._step_loss = 0.0
         return norm
 
-    def _stop_after_too_many(self, norm: Any) -> None:
+    def _stop_after_too_many(self, loss: float, norm: Any) -> None:
         if self.n_skipped_in_a_row < MAX_SKIPPED_IN_A_ROW:
             return
         newest = newest_checkpoint(Path(self.args.output_dir), self.last_file)
         kept = f"the newest good checkpoint is {newest}" if newest else "no checkpoint had been written yet"
         raise ValueError(
             f"training stopped at step {self.state.global_step + 1}: {MAX_SKIPPED_IN_A_ROW} steps in a row "
-            f"were not finite (loss {self._step_loss:.3g}, gradient norm {float(norm):.3g}); "
+            f"were not finite (loss {loss:.3g}, gradient norm {float(norm):.3g}); "
             f"{kept}; train in another folder with a lower --learning-rate, or go on with --resume"
         )
 

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedConfig, PreTrainedTokenizerBase, TrainingArguments, set_seed
+from transformers import LlamaConfig, PreTrainedConfig, PreTrainedTokenizerBase, TrainingArguments, set_seed
 
+from lm2core.architectures import Model, check_architecture, make_model
+from lm2core.config import LM2Config
 from lm2core.corpus import Corpus, open_corpus
+from lm2core.from_llama import lm2_config
 from lm2core.model import LM2ForCausalLM
 from lm2core.packing import PackedText, Packer
 from lm2core.run_folder import SKIPS_FILE, begin, check_start
@@ -47,7 +50,7 @@ class TextTrainer(RunTrainer):
         super().log(logs, start_time)
 
 
-def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> LM2ForCausalLM:
+def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> Model:
     """Train by ``recipe`` and leave model, tokenizer, recipe, metrics and checkpoints in the folder ``out``.
 
     Raises
@@ -58,19 +61,20 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
     """
     out = Path(out)
     check_devices()
+    _check_options(recipe)
     checkpoint = check_start(recipe, out, resume=resume, last_file=SKIPS_FILE)
     corpus = open_corpus(recipe.text)
     tokenizer = open_tokenizer(str(out)) if resume else _new_tokenizer(recipe, corpus)
-    set_seed(recipe.seed)
-    model = _new_model(recipe, tokenizer)
-    config = model.config
+    config = _config(recipe, tokenizer)
     packer = Packer(
         corpus=corpus,
         tokenizer=tokenizer,
         block_length=recipe.n_segments * config.segment_length,
         held_out_every=recipe.held_out_every,
     )
-    packer.check_enough()  # before a folder is made
+    packer.check_enough()  # before a folder or a model is made
+    set_seed(recipe.seed)
+    model = _new_model(recipe, config)
     begin(recipe, out)
     if recipe.compile:
         model.compile_segments()
@@ -94,29 +98,48 @@ def _new_tokenizer(recipe: TextRecipe, corpus: Corpus) -> PreTrainedTokenizerBas
     return train_tokenizer((piece.text for piece in corpus(SAMPLE_PIECE_CHARS)), vocab_size=recipe.vocab_size)
 
 
-def _new_model(recipe: TextRecipe, tokenizer: PreTrainedTokenizerBase) -> LM2ForCausalLM:
-    """The preset's model, or a Llama with a new memory; its 32-bit weights before the first step."""
+def _check_options(recipe: TextRecipe) -> None:
+    """Refuse options that do not go together, before anything is opened."""
+    check_architecture(recipe.architecture)
+    if recipe.backprop_segments and recipe.architecture.startswith("llama"):
+        raise ValueError(
+            f"{recipe.architecture} hands nothing from segment to segment; leave out --backprop-segments"
+        )
+    if not recipe.llama and (recipe.memory_slots or recipe.freeze_backbone):
+        raise ValueError("--memory-slots and --freeze-backbone belong to a Llama; name it: --llama FOLDER")
+    if recipe.llama and recipe.architecture != "lm2":
+        raise ValueError(f"--llama gives a Llama an LM2's memory, not {recipe.architecture}; leave one out")
+    if recipe.llama and not recipe.memory_slots:
+        raise ValueError(f"{recipe.llama} gets a memory; say how large it is to be: --memory-slots N")
+
+
+def _config(recipe: TextRecipe, tokenizer: PreTrainedTokenizerBase) -> LM2Config:
+    """The preset's sizes, or a Llama's with those of its new memory; a ValueError for what does not fit."""
     if not recipe.llama:
-        if recipe.memory_slots or recipe.freeze_backbone:
-            raise ValueError(
-                "--memory-slots and --freeze-backbone belong to a Llama; name it: --llama FOLDER"
-            )
         config = MODELS[recipe.model](vocab_size=n_ids(tokenizer))
         config.eos_token_id = tokenizer.eos_token_id
-        return LM2ForCausalLM(config)
-    if not recipe.memory_slots:
-        raise ValueError(f"{recipe.llama} gets a memory; say how large it is to be: --memory-slots N")
-    kind = PreTrainedConfig.get_config_dict(recipe.llama)[0].get("model_type")
-    if kind != "llama":
-        raise ValueError(f"{recipe.llama} holds a {kind!r} model; --llama takes the folder or id of a Llama")
+        return config
+    stored = PreTrainedConfig.get_config_dict(recipe.llama)[0]
+    if stored.get("model_type") != "llama":
+        raise ValueError(
+            f"{recipe.llama} holds a {stored.get('model_type')!r} model; --llama takes a Llama's folder or id"
+        )
+    config = lm2_config(LlamaConfig.from_dict(stored), source=recipe.llama, memory_slots=recipe.memory_slots)
+    if n_ids(tokenizer) > config.vocab_size:
+        raise ValueError(
+            f"the tokenizer has {n_ids(tokenizer)} ids, {recipe.llama} only {config.vocab_size}; "
+            "give the Llama's own: --tokenizer FOLDER"
+        )
+    return config
+
+
+def _new_model(recipe: TextRecipe, config: LM2Config) -> Model:
+    """A new model of these sizes, or the Llama with a new memory, in 32 bits."""
+    if not recipe.llama:
+        return make_model(config, recipe.architecture)
     model: LM2ForCausalLM = LM2ForCausalLM.from_pretrained(
         recipe.llama, memory_slots=recipe.memory_slots, dtype=torch.float32
     )
-    if n_ids(tokenizer) > model.config.vocab_size:
-        raise ValueError(
-            f"the tokenizer has {n_ids(tokenizer)} ids, {recipe.llama} only {model.config.vocab_size}; "
-            "give the Llama's own: --tokenizer FOLDER"
-        )
     if recipe.freeze_backbone:
         model.freeze_backbone()
     return model

@@ -15,10 +15,10 @@ from torch.utils.data import Dataset
 from transformers import TrainingArguments, set_seed
 
 from lm2core.answers import answer_logits
+from lm2core.architectures import Model, check_architecture, make_model
 from lm2core.config import babi_tiny
 from lm2core.curriculum import Curriculum
 from lm2core.data import StoryBatch, StorySource, babi_words
-from lm2core.model import LM2ForCausalLM
 from lm2core.recipe import Recipe, stages_for
 from lm2core.run_folder import STAGE_FILE, begin, check_start
 from lm2core.run_trainer import RunTrainer, check_devices, common_arguments, run
@@ -28,17 +28,16 @@ from lm2core.tokenizer import word_tokenizer
 def batch_logits(model: torch.nn.Module, batch: StoryBatch) -> Tensor:
     """Logits (Q,V) of the answers: stories are read and written, questions are read only.
 
-    The bank after every sentence is kept, and all questions go through in one batch, each with the bank of
-    its story at its time.
+    The memory after every sentence is kept, and all questions go through in one batch, each with the memory
+    of its story at its time.
     """
     memory = None
     if batch.before_ids.shape[1]:
         with torch.no_grad():
             memory = model(batch.before_ids, _mask(batch.before_ids)).memory
     story = model(batch.story_ids, _mask(batch.story_ids), memory)
-    banks_BSND = torch.stack(story.memory_per_segment, dim=1)
-    banks_QND = banks_BSND[batch.story, batch.segment]
-    return answer_logits(model, batch.question_ids, _mask(batch.question_ids), banks_QND)
+    memory = story.memory_at(batch.story, batch.segment)
+    return answer_logits(model, batch.question_ids, _mask(batch.question_ids), memory)
 
 
 def _mask(ids: Tensor) -> Tensor:
@@ -106,7 +105,7 @@ class StoryTrainer(RunTrainer):
         self.curriculum.restore(folder / STAGE_FILE)
 
 
-def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> LM2ForCausalLM:
+def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> Model:
     """Train by ``recipe`` and leave model, tokenizer, recipe, metrics and checkpoints in the folder ``out``.
 
     Raises
@@ -116,12 +115,13 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> LM2ForCau
     """
     out = Path(out)
     check_devices()
+    check_architecture(recipe.architecture)
     curriculum = Curriculum(stages_for(recipe.tasks))  # an unknown task is told before a folder is made
     checkpoint = check_start(recipe, out, resume=resume, last_file=STAGE_FILE)
     begin(recipe, out)
     set_seed(recipe.seed)
     tokenizer = word_tokenizer(babi_words())
-    model = LM2ForCausalLM(babi_tiny(vocab_size=len(tokenizer)))
+    model = make_model(babi_tiny(vocab_size=len(tokenizer)), recipe.architecture)
     if recipe.compile:
         model.compile_segments()
     arguments = _arguments(recipe, out)

@@ -50,7 +50,7 @@ def test_a_whole_folder_opens(folder):
         (lambda f: (f / "config.json").unlink(), "has no config.json"),
         (lambda f: (f / "config.json").write_text("{"), "is not a readable config"),
         (lambda f: (f / "config.json").write_text("[]"), "is not a readable config"),
-        (lambda f: edit_config(f, model_type="llama"), "holds a 'llama' model, not an 'lm2'"),
+        (lambda f: edit_config(f, model_type="llama"), "holds a 'llama' model, not one of lm2, lm2-rmt"),
         (lambda f: edit_config(f, memory_heads=5), "memory_heads=5 must divide"),
         (
             lambda f: edit_config(f, num_hidden_layers=4),

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from lm2core.architectures import ARCHITECTURES
 from lm2core.checkpoints import load_reader
 from lm2core.cli import main
 from lm2core.config import LM2Config
@@ -352,7 +353,7 @@ OF_A_LLAMA = pytest.mark.parametrize(
 
 def test_a_model_that_is_no_llama_is_not_started_from(straight, text, tmp_path):
     out, _ = straight
-    with pytest.raises(ValueError, match="holds a 'lm2' model; --llama takes the folder or id of a Llama"):
+    with pytest.raises(ValueError, match="holds a 'lm2' model; --llama takes a Llama's folder or id"):
         train_text(replace(SHORT, text=text, llama=str(out), memory_slots=4), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -490,3 +491,29 @@ def test_every_preset_has_segments_that_read_what_was_written(name):
     assert MODELS[recipe.model](vocab_size=8).segment_length == {"text-tiny": 64, "base": 512}.get(
         name, 2_048
     )
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES[1:])
+def test_a_baseline_is_trained_on_text_with_checkpointing_and_resumed(architecture, text, tmp_path):
+    recipe = replace(SHORT, text=text, architecture=architecture, checkpointing=True)
+    model = train_text(recipe, tmp_path / "run")
+    plain = train_text(replace(recipe, checkpointing=False), tmp_path / "plain")
+    assert same_weights(model, plain, rtol=0, atol=1e-5)
+    shutil.rmtree(tmp_path / "run" / "checkpoint-6")
+    assert same_weights(model, train_text(recipe, tmp_path / "run", resume=True))
+    first, last = lines(tmp_path / "plain", "eval_loss")
+    assert last < first
+
+
+def test_backpropagation_is_cut_where_a_memory_is_handed_on_only(text, tmp_path):
+    recipe = replace(SHORT, text=text, backprop_segments=1, n_steps=2)
+    train_text(replace(recipe, architecture="rmt"), tmp_path / "rmt")
+    with pytest.raises(ValueError, match="llama-full hands nothing .* leave out --backprop-segments"):
+        train_text(replace(recipe, architecture="llama-full"), tmp_path / "full")
+
+
+def test_a_llama_gets_an_lm2_s_memory_only(text, tmp_path):
+    with pytest.raises(ValueError, match="--llama gives a Llama an LM2's memory, not rmt"):
+        train_text(
+            replace(SHORT, text=text, llama="some/llama", tokenizer="", architecture="rmt"), tmp_path / "r"
+        )

@@ -9,9 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from lm2core.architectures import ARCHITECTURES
 from lm2core.checkpoints import load_reader
 from lm2core.curriculum import MIN_STEPS, Curriculum
-from lm2core.data import Stage, StorySource, babi_words
+from lm2core.data import Stage, StoryBatch, StorySource, babi_words
 from lm2core.recipe import Recipe, stages_for
 from lm2core.run_folder import STAGE_FILE
 from lm2core.tokenizer import word_tokenizer
@@ -229,3 +230,33 @@ def test_reading_the_first_part_without_gradient_changes_no_answer(source):
     model = make_model(vocab_size=39)
     with torch.no_grad():
         assert torch.equal(batch_logits(model, batch), batch_logits(model, whole))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES[1:])
+def test_a_baseline_is_trained_and_resumed_like_an_lm2(architecture, tmp_path):
+    recipe = replace(SHORT, architecture=architecture)
+    model = train(recipe, tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "training.json").read_text())["architecture"] == architecture
+    reader = load_reader(str(tmp_path / "run"), baselines=True)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), reader.model.parameters(), strict=True))
+    shutil.rmtree(tmp_path / "run" / "checkpoint-6")
+    again = train(recipe, tmp_path / "run", resume=True)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
+
+
+def test_a_baseline_sees_the_batches_that_the_lm2_sees(straight, tmp_path, monkeypatch):
+    """Before anything is learnt the curriculum stands at one place: then the stories are the same."""
+    seen: dict[str, list[StoryBatch]] = {}
+    real = StorySource.batch
+    for name in ("lm2", "llama-full"):
+        seen[name] = []
+        monkeypatch.setattr(StorySource, "batch", lambda *a, to=seen[name]: to.append(real(*a)) or to[-1])
+        train(replace(SHORT, n_steps=1, architecture=name), tmp_path / name)
+    assert torch.equal(seen["lm2"][0].story_ids, seen["llama-full"][0].story_ids)
+    assert torch.equal(seen["lm2"][0].question_ids, seen["llama-full"][0].question_ids)
+
+
+def test_an_unknown_architecture_leaves_no_folder(tmp_path):
+    with pytest.raises(ValueError, match="unknown architecture 'gru'; known: lm2, rmt"):
+        train(replace(SHORT, architecture="gru"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

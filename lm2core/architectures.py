@@ -1,0 +1,66 @@
+"""What a preset can be trained as: LM2 or one of the baselines, each with the same number of parameters."""
+
+from dataclasses import fields
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import LlamaConfig
+
+from lm2core.baselines import Baseline
+from lm2core.config import LM2Config
+from lm2core.full_text import FullTextConfig, FullTextForCausalLM
+from lm2core.model import LM2ForCausalLM
+from lm2core.rmt import RMTConfig, RMTForCausalLM
+from lm2core.sizes import model_size
+
+Model = LM2ForCausalLM | Baseline
+ARCHITECTURES = ("lm2", "rmt", "llama-window", "llama-full")
+# RMT's authors gained nothing above 32 memory tokens, and lost with 64 (arXiv:2406.10149, run logs of qa3).
+MOST_MEMORY_TOKENS = 32
+
+
+def make_model(config: LM2Config, architecture: str) -> Model:
+    """An untrained LM2 of ``config``, or a baseline of its width, depth and number of parameters.
+
+    architecture : "lm2"; "rmt", a Llama with as many memory tokens as LM2 has slots, 32 at most;
+        "llama-window", a Llama that sees one segment; "llama-full", a Llama that sees the whole text
+
+    A ValueError for an unknown one.
+    """
+    check_architecture(architecture)
+    return LM2ForCausalLM(config) if architecture == "lm2" else _make(_matched(config, architecture))
+
+
+def check_architecture(architecture: str) -> None:
+    """Refuse an unknown architecture with a ValueError that names the known ones."""
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"unknown architecture {architecture!r}; known: {', '.join(ARCHITECTURES)}")
+
+
+def n_parameters(model: nn.Module) -> int:
+    """Parameters of a model; tied weights count once."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def _matched(config: LM2Config, architecture: str) -> RMTConfig | FullTextConfig:
+    """The config of a baseline: what LM2 spends on its memory, the baseline spends on wider MLPs."""
+    shared: dict[str, Any] = {f.name: getattr(config, f.name) for f in fields(LlamaConfig) if f.init}
+    shared.pop("architectures", None)
+    n_tokens = min(config.memory_slots, MOST_MEMORY_TOKENS) if architecture == "rmt" else 0
+
+    def of_width(intermediate_size: int) -> RMTConfig | FullTextConfig:
+        sizes = shared | {"intermediate_size": intermediate_size}
+        if architecture == "llama-full":
+            return FullTextConfig(**sizes)
+        return RMTConfig(**sizes, memory_slots=n_tokens, segment_length=config.segment_length)
+
+    with torch.device("meta"):
+        n_plain = n_parameters(_make(of_width(config.intermediate_size)))
+    per_unit = 3 * config.hidden_size * config.num_hidden_layers  # gate, up and down of every block
+    more = round((model_size(config).n_parameters - n_plain) / per_unit)
+    return of_width(config.intermediate_size + more)
+
+
+def _make(config: RMTConfig | FullTextConfig) -> Baseline:
+    return FullTextForCausalLM(config) if isinstance(config, FullTextConfig) else RMTForCausalLM(config)

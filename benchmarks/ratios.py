@@ -5,11 +5,9 @@ stands the ratio of the matrix work, counted. Run: ``python benchmarks/ratios.py
 """
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
 
 import torch
+from measure import flops_per_token, forward, generation, medians, training_step
 from rich.console import Console
 from rich.table import Table
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -18,9 +16,8 @@ from lm2core.config import LM2Config
 from lm2core.model import LM2ForCausalLM
 from lm2core.recording import capture
 
-N_BLOCKS, VOCAB, N_SEGMENTS = 4, 512, 2
+N_BLOCKS, VOCAB, N_TEXTS, N_SEGMENTS = 4, 512, 2, 4
 PAPER = {"routing": "positional", "candidate": "memory"}
-Run = Callable[[], object]
 
 
 def llama_config(width: int) -> dict[str, object]:
@@ -39,66 +36,6 @@ def lm2(width: int, **memory: object) -> LM2ForCausalLM:
     return LM2ForCausalLM(LM2Config(**(llama_config(width) | changes)))
 
 
-def flops_per_token(config: LlamaConfig, n_tokens: int) -> float:
-    """Multiply-adds of one token in a segment of ``n_tokens``: weights, attention and the bank's share."""
-    d, k = config.hidden_size, config.num_key_value_heads / config.num_attention_heads
-    block = (2 + 2 * k) * d * d + 3 * d * config.intermediate_size + n_tokens * d  # causal: half of 2 T D
-    total = config.num_hidden_layers * block + d * config.vocab_size
-    if not isinstance(config, LM2Config):
-        return total
-    n, r = config.memory_slots, config.memory_gate_rank
-    gate = 2 * r * d if r else d * d
-    token_maps, looks, bank_maps = d * d + 2 * gate, 1, 2  # q, two gates of the read; W_in below
-    token_maps += gate
-    if config.candidate == "token":
-        token_maps += gate + d * d
-    attention = 2 * n * d / 2
-    if config.routing == "content":
-        token_maps, looks, bank_maps = token_maps + 2 * d * d, 2, 5  # route and the second look
-        attention = (2 * looks + 1 + 3) * n * d  # reads, routing scores, and R times three
-    memory = token_maps + bank_maps * d * d * n / n_tokens + attention
-    return total + len(config.memory_blocks) * memory
-
-
-def medians(runs: dict[str, Run], repeats: int) -> dict[str, float]:
-    """Median seconds of each run, taken in turn; the first round warms up."""
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for i in range(repeats + 1):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            if i:
-                times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
-def training_step(model: torch.nn.Module, ids: torch.Tensor) -> Run:
-    """Forward, backward and an AdamW step."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-
-    def run() -> None:
-        optimizer.zero_grad()
-        model(input_ids=ids, labels=ids).loss.backward()
-        optimizer.step()
-
-    return run
-
-
-@torch.no_grad()
-def forward(model: torch.nn.Module, ids: torch.Tensor) -> object:
-    """A forward pass without gradients."""
-    return model(input_ids=ids)
-
-
-def generation(model: LM2ForCausalLM | LlamaForCausalLM, ids: torch.Tensor, n_new: int = 64) -> Run:
-    """Greedy generation of ``n_new`` tokens after a prompt of half a segment."""
-    prompt = ids[:1, : ids.shape[1] // 2]
-    mask = torch.ones_like(prompt)
-    return lambda: model.generate(
-        prompt, attention_mask=mask, max_new_tokens=n_new, do_sample=False, pad_token_id=0
-    )
-
-
 def compare(width: int, repeats: int, table: Table) -> None:
     """Ratios of every setting at one width."""
     settings = {
@@ -113,11 +50,13 @@ def compare(width: int, repeats: int, table: Table) -> None:
     torch.manual_seed(0)
     llama = LlamaForCausalLM(LlamaConfig(**llama_config(width)))
     models = {"Llama": llama} | {name: lm2(width, **memory) for name, memory in settings.items()}
-    # One segment a row for both, so that self-attention does the same work.
-    ids = torch.randint(VOCAB, (N_SEGMENTS, width))
-    step = medians({name: training_step(model, ids) for name, model in models.items()}, repeats)
-    plain = medians({name: lambda m=m: forward(m.eval(), ids) for name, m in models.items()}, repeats)
-    told = medians({name: generation(m, ids) for name, m in models.items()}, max(3, repeats // 3))
+    # LM2 reads texts of several segments, so that what it writes is read again and has a gradient. The Llama
+    # gets each segment as a text of its own, so that self-attention does the same work.
+    texts = torch.randint(VOCAB, (N_TEXTS, N_SEGMENTS * width))
+    ids = {name: texts if name in settings else texts.view(-1, width) for name in models}
+    step = medians({name: training_step(model, ids[name]) for name, model in models.items()}, repeats)
+    plain = medians({n: lambda n=n, m=m: forward(m.eval(), ids[n]) for n, m in models.items()}, repeats)
+    told = medians({n: generation(m, texts[:, :width]) for n, m in models.items()}, max(3, repeats // 3))
     counted = flops_per_token(llama.config, width)
     for name in settings:
         flops = flops_per_token(models[name].config, width) / counted
@@ -128,7 +67,7 @@ def compare(width: int, repeats: int, table: Table) -> None:
 def hooks(width: int, repeats: int, console: Console) -> None:
     """What hook points cost when nobody watches, and what watching the memory costs."""
     model = lm2(width, memory_slots=width // 4).eval()
-    ids = torch.randint(VOCAB, (1, N_SEGMENTS, width))
+    ids = torch.randint(VOCAB, (1, 2, width))
     bare = lm2(width, memory_slots=width // 4).eval()
     for block in bare.model.blocks():
         for module in (block, block.self_attn, block.mem):

@@ -1,0 +1,161 @@
+"""How well a preset uses one GPU in bf16, beside transformers' Llama of the same backbone, in one run.
+
+Prints tokens per second, the share of the chip's matrix peak that the counted work of these tokens is, peak
+memory, and the ratio of times. Training is as the preset's recipe has it: bf16 autocast over 32-bit weights,
+its segments, its checkpointing (work done twice is not counted). All else has bf16 weights.
+
+    python benchmarks/gpu.py                                       # the paper's sizes, on one GPU
+    python benchmarks/gpu.py --preset text-tiny --device cpu       # the same code where there is no GPU
+"""
+
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Annotated
+
+import torch
+import typer
+from measure import Model, Run, flops_per_token, forward, generation, medians, training_step
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from lm2core.config import LM2Config
+from lm2core.model import LM2ForCausalLM
+from lm2core.recording import capture
+from lm2core.sizes import model_size
+from lm2core.text_recipe import MODELS, TEXT_PRESETS
+
+# Dense bf16 matrix peak in FLOP/s of the makers' data sheets, by a part of the device's name.
+PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L4": 121e12, "RTX 4090": 165e12}
+VOCAB = {"text-tiny": 2_048, "base": 32_768, "lm2-1.7b": 128_256}
+N_NEW = 128  # tokens generated
+TRACE_BUDGET = "64GB"
+BF16 = torch.bfloat16
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One kind of run: dtype of the weights, what LM2 and the Llama do, tokens, and passes' worth of FLOP."""
+
+    dtype: torch.dtype
+    ours: Callable[[Model], Run]
+    theirs: Callable[[Model], Run] | None
+    n_tokens: int
+    n_passes: int = 1
+
+
+def works(texts: Tensor, length: int, *, checkpointing: bool) -> dict[str, Work]:
+    """What is measured. LM2 reads texts of several segments, the Llama each segment as a text of its own."""
+    rows, one = texts.view(-1, length), texts[:, :length]
+
+    def plain(ids: Tensor) -> Callable[[Model], Run]:
+        return lambda model: lambda: forward(model.eval(), ids)
+
+    def step(ids: Tensor) -> Callable[[Model], Run]:
+        def run_of(model: Model) -> Run:
+            if checkpointing:
+                model.activation_checkpointing_enable()
+            return training_step(model.train(), ids, bf16=True)
+
+        return run_of
+
+    def told(model: Model) -> Run:
+        return generation(model.eval(), one, N_NEW)
+
+    def captured(names: list[str]) -> Callable[[Model], Run]:
+        return lambda model: lambda: capture(model, one[:, None], names=names, budget=TRACE_BUDGET)
+
+    return {
+        "forward": Work(BF16, plain(texts), plain(rows), texts.numel()),
+        "training step": Work(torch.float32, step(texts), step(rows), texts.numel(), n_passes=3),
+        "generation": Work(BF16, told, told, N_NEW),
+        "forward of one segment": Work(BF16, plain(one), plain(one), one.numel()),
+        "the same, hook_bank captured": Work(BF16, captured(["hook_bank"]), None, one.numel()),
+        "the same, mem.* captured": Work(BF16, captured(["mem.*"]), None, one.numel()),
+    }
+
+
+def measured(model: Model, run: Run, repeats: int) -> tuple[float, str]:
+    """Median seconds of a run, and the GPU memory it takes at most."""
+    if next(model.parameters()).device.type == "cpu":
+        return medians({"run": run}, repeats)["run"], "-"
+    torch.accelerator.reset_peak_memory_stats()
+    seconds = medians({"run": run}, repeats)["run"]
+    return seconds, f"{torch.accelerator.max_memory_allocated() / 1e9:.1f} GB"
+
+
+def alone(make: Callable[[], Model], device: torch.device, dtype: torch.dtype) -> Model:
+    """A new model on the device, with the memory of the one before it given back."""
+    gc.collect()
+    if device.type != "cpu":
+        torch.accelerator.empty_cache()
+    torch.manual_seed(0)
+    with device:
+        return make().to(dtype)
+
+
+def llama_of(config: LM2Config) -> LlamaForCausalLM:
+    """transformers' Llama of the same backbone."""
+    sizes = {f.name: getattr(config, f.name) for f in fields(LlamaConfig) if f.init}
+    sizes.pop("architectures", None)
+    return LlamaForCausalLM(LlamaConfig(**sizes))
+
+
+def matrix_peak(device: torch.device) -> tuple[float, str]:
+    """The chip's peak in FLOP/s, and where the figure is from."""
+    name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
+    size = 512 if device.type == "cpu" else 8192
+    a = torch.randn(size, size, dtype=BF16, device=device)
+    reached = 2 * size**3 / medians({"product": lambda: a @ a}, 10)["product"]
+    peak = next((rate for chip, rate in PEAKS.items() if chip in name), reached)
+    source = "data sheet" if peak != reached else "that product, for want of a data sheet"
+    return peak, (
+        f"{name}; a bf16 product of {size} x {size} reaches {reached / 1e12:.2f} TFLOP/s; "
+        f"peak {peak / 1e12:.2f} TFLOP/s ({source})"
+    )
+
+
+def main(
+    preset: Annotated[str, typer.Option(help=f"One of {', '.join(TEXT_PRESETS)}.")] = "lm2-1.7b",
+    device: Annotated[str | None, typer.Option(help="By default the GPU.")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Texts, of as many segments as the recipe has.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Runs behind each median.")] = 5,
+) -> None:
+    """Measure forward, training step, generation and capture."""
+    if preset not in TEXT_PRESETS:
+        raise typer.BadParameter(f"unknown preset {preset!r}; known: {', '.join(TEXT_PRESETS)}")
+    place = torch.device(device) if device else torch.accelerator.current_accelerator()
+    if place is None:
+        raise typer.BadParameter("no GPU here; run this on a machine with one, or try it with --device cpu")
+    recipe, config = TEXT_PRESETS[preset], MODELS[preset](vocab_size=VOCAB[preset])
+    texts = torch.randint(config.vocab_size, (batch, recipe.n_segments * config.segment_length), device=place)
+    peak, described = matrix_peak(place)
+    console = Console(width=120)
+    console.print(described)
+    console.print(
+        f"{preset}: {model_size(config).n_parameters:,} parameters; {batch} texts of {recipe.n_segments} "
+        f"segments of {config.segment_length} tokens; checkpointing in training: {recipe.checkpointing}"
+    )
+    flops = 2 * flops_per_token(config, config.segment_length)  # a multiply-add is two
+    table = Table(
+        "run", "seconds", "tokens/s", "share of peak", "memory", "of the Llama's time", "Llama's memory"
+    )
+    for name, work in works(texts, config.segment_length, checkpointing=recipe.checkpointing).items():
+        model: Model = alone(lambda: LM2ForCausalLM(config), place, work.dtype)
+        seconds, memory = measured(model, work.ours(model), repeats)
+        share = work.n_passes * flops * work.n_tokens / seconds / peak
+        row = [name, f"{seconds:.3f}", f"{work.n_tokens / seconds:,.0f}", f"{share:.1%}", memory]
+        del model
+        if work.theirs is not None:
+            model = alone(lambda: llama_of(config), place, work.dtype)
+            theirs, memory = measured(model, work.theirs(model), repeats)
+            row += [f"{seconds / theirs:.2f}", memory]
+            del model
+        table.add_row(*row)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,79 @@
+"""What the benchmarks share: the work of a model counted, and runs timed in turn."""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from lm2core.config import LM2Config
+from lm2core.model import LM2ForCausalLM
+
+Run = Callable[[], object]
+Model = LM2ForCausalLM | LlamaForCausalLM
+
+
+def flops_per_token(config: LlamaConfig, n_tokens: int) -> float:
+    """Multiply-adds of one token in a segment of ``n_tokens``: weights, attention and the bank's share."""
+    d, k = config.hidden_size, config.num_key_value_heads / config.num_attention_heads
+    block = (2 + 2 * k) * d * d + 3 * d * config.intermediate_size + n_tokens * d  # causal: half of 2 T D
+    total = config.num_hidden_layers * block + d * config.vocab_size
+    if not isinstance(config, LM2Config):
+        return total
+    n, r = config.memory_slots, config.memory_gate_rank
+    gate = 2 * r * d if r else d * d
+    token_maps, looks, bank_maps = d * d + 2 * gate, 1, 2  # q, two gates of the read; W_in below
+    token_maps += gate
+    if config.candidate == "token":
+        token_maps += gate + d * d
+    attention = 2 * n * d / 2
+    if config.routing == "content":
+        token_maps, looks, bank_maps = token_maps + 2 * d * d, 2, 5  # route and the second look
+        attention = (2 * looks + 1 + 3) * n * d  # reads, routing scores, and R times three
+    memory = token_maps + bank_maps * d * d * n / n_tokens + attention
+    return total + len(config.memory_blocks) * memory
+
+
+def medians(runs: dict[str, Run], repeats: int) -> dict[str, float]:
+    """Median seconds of each run, taken in turn; the first round warms up."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for i in range(repeats + 1):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            if torch.accelerator.is_available():
+                torch.accelerator.synchronize()  # a GPU is still at work when the call returns
+            if i:
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def training_step(model: Model, ids: Tensor, *, bf16: bool = False) -> Run:
+    """Forward, backward and an AdamW step; ``bf16`` is autocast, as in training."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+
+    def run() -> None:
+        optimizer.zero_grad()
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=bf16):
+            loss = model(input_ids=ids, labels=ids).loss
+        loss.backward()
+        optimizer.step()
+
+    return run
+
+
+@torch.no_grad()
+def forward(model: Model, ids: Tensor) -> object:
+    """A forward pass without gradients."""
+    return model(input_ids=ids)
+
+
+def generation(model: Model, ids: Tensor, n_new: int = 64) -> Run:
+    """Greedy generation of ``n_new`` tokens after a prompt of half a segment."""
+    prompt = ids[:1, : ids.shape[1] // 2]
+    mask = torch.ones_like(prompt)
+    return lambda: model.generate(
+        prompt, attention_mask=mask, max_new_tokens=n_new, do_sample=False, pad_token_id=0
+    )

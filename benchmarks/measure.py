@@ -31,7 +31,7 @@ def flops_per_token(config: LlamaConfig, n_tokens: int) -> float:
     attention = 2 * n * d / 2
     if config.routing == "content":
         token_maps, looks, bank_maps = token_maps + 2 * d * d, 2, 5  # route and the second look
-        attention = (2 * looks + 1 + 3) * n * d  # reads, routing scores, and R times three
+        attention = (2 * looks + 1 + 2) * n * d  # reads, routing scores, and R twice
     memory = token_maps + bank_maps * d * d * n / n_tokens + attention
     return total + len(config.memory_blocks) * memory
 

@@ -37,9 +37,10 @@ class Baseline(WholeCheckpoints):
         """Compile the Llama, for training."""
         self.model.compile(dynamic=True)
 
-    def _logits(self, x: Tensor, mask: Tensor) -> Tensor:
+    def _logits(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Logits of a stream; zero for padding, which has nothing to say."""
-        return self.lm_head(x).masked_fill((mask == 0)[..., None], 0.0)
+        logits = self.lm_head(x)
+        return logits if mask is None else logits.masked_fill((mask == 0)[..., None], 0.0)
 
     def _init_weights(self, module: nn.Module) -> None:
         if not initialise_backbone(module):

@@ -42,15 +42,17 @@ class LM2Decoder(nn.Module):
         self,
         segment: OpenSegment,
         ids_BT: Tensor,
-        mask_BT: Tensor,
+        mask_BT: Tensor | None,
         *,
         is_packed: bool,
         write_memory: bool = True,
     ) -> tuple[Tensor, OpenSegment]:
         """Run tokens that follow in an open segment; return their stream (B,T,D) and the segment with them.
 
-        ``is_packed`` says that the segment is empty and its padding, if any, on the right.
+        ``is_packed`` says that the segment is empty and its padding, if any, on the right; without padding
+        there need be no mask.
         """
+        kept_BT, mask_BT = mask_BT, torch.ones_like(ids_BT) if mask_BT is None else mask_BT
         x_BTD = self.embed_tokens(ids_BT)
         positions_BT = segment.positions(mask_BT)
         rotary = self.rotary_emb(x_BTD, positions_BT)
@@ -79,15 +81,15 @@ class LM2Decoder(nn.Module):
             if block.mem is None or not write_memory:
                 continue
             if rows_BTD is not None:
-                rows_BTD = block.mem.write(mid_BTD, rows_BTD, mask_BT, read_BTD)
+                rows_BTD = block.mem.write(mid_BTD, rows_BTD, kept_BT, read_BTD)
             else:
                 joined(i, "stream", mid_BTD)
         if rows_BTD is not None:
             joined(0, "row", rows_BTD)
         return x_BTD, longer
 
-    def close(self, segment: OpenSegment, *, is_packed: bool = False) -> Tensor:
-        """The bank (B,N,D) after the segment was written; ``is_packed`` as in ``extend``."""
+    def close(self, segment: OpenSegment, *, is_packed: bool = False, is_full: bool = False) -> Tensor:
+        """The bank (B,N,D) after the segment was written; ``is_full`` says that it has no padding."""
         bank_BND = segment.bank_BND
         if self.in_turn:
             rows_BJD = segment.columns["row.0"]
@@ -95,7 +97,8 @@ class LM2Decoder(nn.Module):
             return rows_BJD if is_whole else _with_rows(bank_BND, rows_BJD, segment.mask_BJ)
         for i, block in enumerate(self.blocks()):
             if block.mem is not None:
-                bank_BND = block.mem.write(segment.columns[f"stream.{i}"], bank_BND, segment.mask_BJ)
+                mask_BJ = None if is_full else segment.mask_BJ
+                bank_BND = block.mem.write(segment.columns[f"stream.{i}"], bank_BND, mask_BJ)
         return bank_BND
 
 

@@ -97,8 +97,8 @@ class FullTextForCausalLM(Baseline):
         ).last_hidden_state
         if cache is not None and is_kept:
             memory = TextSoFar(tuple((layer.keys, layer.values) for layer in cache.layers), mask_BJ)
-        logits = self._logits(x_BTD.view(*input_ids.shape, -1), mask)
-        loss = None if labels is None else next_token_loss(logits, labels, mask)
+        logits = self._logits(x_BTD.view(*input_ids.shape, -1), attention_mask)
+        loss = None if labels is None else next_token_loss(logits, labels, attention_mask)
         return FullTextOutput(loss, logits, memory, columns_per_segment=input_ids.shape[-1])
 
 

@@ -29,37 +29,39 @@ def initial_bank(batch_size: int, n_slots: int, width: int, *, like: Tensor) -> 
     return eye_ND.expand(batch_size, n_slots, width)
 
 
-def slot_shares(pattern_BTN: Tensor, mask_BT: Tensor) -> Tensor:
+def slot_shares(pattern_BTN: Tensor, mask_BT: Tensor | None) -> Tensor:
     """Routing R, (B,N,T): how much of slot n's update token t brings; rows sum to at most 1.
 
-    ``pattern_BTN`` is P(slot | token). Padding (mask 0) writes nothing. A slot that several tokens claim
-    fully is shared among them, so one update can never replace more than the whole slot.
+    ``pattern_BTN`` is P(slot | token). Padding (mask 0; None: there is none) writes nothing. A slot that
+    several tokens claim fully is shared among them, so one update can never replace more than the whole slot.
     """
-    claims_BNT = (pattern_BTN * mask_BT[..., None].to(pattern_BTN.dtype)).transpose(1, 2)
+    if mask_BT is not None:
+        pattern_BTN = pattern_BTN * mask_BT[..., None].to(pattern_BTN.dtype)
+    claims_BNT = pattern_BTN.transpose(1, 2)
     return claims_BNT / claims_BNT.sum(-1, keepdim=True).clamp_min(1.0)
 
 
-def carried(shares: Tensor, x_BTD: Tensor) -> Tensor:
+def carried(shares: Tensor | None, x_BTD: Tensor) -> Tensor:
     """What reaches the slots of what tokens send: ``R x``, (B,N,D).
 
-    ``shares`` is R (B,N,T), or its diagonal (B,T) where slot t takes from token t alone.
+    ``shares`` is R (B,N,T), or its diagonal (B,T) where slot t takes from token t alone; None: all of it.
     """
+    if shares is None:
+        return x_BTD
     return shares[..., None] * x_BTD if shares.ndim == 2 else shares @ x_BTD
 
 
 def gated_update(
-    shares: Tensor, *, gate_in_BTD: Tensor, gate_forget_BTD: Tensor, candidate_BTD: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+    shares: Tensor | None, *, gate_in_BTD: Tensor, gate_forget_BTD: Tensor, candidate_BTD: Tensor
+) -> tuple[Tensor, Tensor]:
     """What a segment does to each slot (eq. 6): ``bank' = keep * bank + write``.
 
-    Returns ``(gate_in_BND, keep_BND, write_BND)``. Each is a sum over tokens, so what any slot holds unrolls
-    exactly into which token put what there. With ``shares`` the identity these are the per-token gates
-    and the update is the paper's, row by row.
+    Returns ``(keep_BND, write_BND)``. Each is a sum over tokens, so what any slot holds unrolls exactly into
+    which token put what there. With ``shares`` the identity the update is the paper's, row by row.
     """
-    gate_in_BND = carried(shares, gate_in_BTD)
     keep_BND = 1.0 - carried(shares, 1.0 - gate_forget_BTD)
     write_BND = carried(shares, gate_in_BTD * candidate_BTD)
-    return gate_in_BND, keep_BND, write_BND
+    return keep_BND, write_BND
 
 
 class RMSNorm(nn.RMSNorm):
@@ -145,9 +147,11 @@ class LM2Memory(nn.Module):
         return gate_BTD * read_BTD, read_BTD
 
     def write(
-        self, x_BTD: Tensor, bank_BND: Tensor, mask_BT: Tensor, read_BTD: Tensor | None = None
+        self, x_BTD: Tensor, bank_BND: Tensor, mask_BT: Tensor | None, read_BTD: Tensor | None = None
     ) -> Tensor:
         """Return the bank after this block's write (eq. 4-6), of the stream ``x_BTD`` after the read.
+
+        ``mask_BT`` is 0 for padding, None when there is none.
 
         With content routing the bank has moved since the read (earlier blocks wrote): the token looks again.
         With positional routing it has not: the block's own read is given, and the bank's rows are those of
@@ -167,13 +171,16 @@ class LM2Memory(nn.Module):
         forget_BTD, candidate_BTD = self.gate_forget(read_BTD), read_BTD
         if self.reads_token:
             forget_BTD, candidate_BTD = forget_BTD + token["gate_forget"], candidate_BTD + token["content"]
-        gate_in_BND, keep_BND, write_BND = gated_update(
-            self._shares(token.get("route"), bank_BND, mask_BT),
-            gate_in_BTD=self.hook_gate_in_token(torch.sigmoid(token["gate_in"])),
+        gate_in_BTD = self.hook_gate_in_token(torch.sigmoid(token["gate_in"]))
+        shares = self._shares(token.get("route"), bank_BND, mask_BT)
+        keep_BND, write_BND = gated_update(
+            shares,
+            gate_in_BTD=gate_in_BTD,
             gate_forget_BTD=self.hook_gate_forget_token(torch.sigmoid(forget_BTD)),
             candidate_BTD=self.hook_candidate(torch.tanh(candidate_BTD)),
         )
-        write_BND = self._write_through_slot_gate(gate_in_BND, write_BND)
+        if self.hook_gate_in.has_hooks():
+            write_BND = self._through_slot_gate(carried(shares, gate_in_BTD), write_BND)
         keep_BND, write_BND = self.hook_gate_forget(keep_BND), self.hook_write(write_BND)
         return self.hook_bank_post(keep_BND * bank_BND + write_BND)
 
@@ -193,19 +200,17 @@ class LM2Memory(nn.Module):
             visible, is_causal = strongest(pattern, min(self.top_k, k.shape[2])), False
         return merge_heads(attend(q, k, v, visible=visible, is_causal=is_causal, hook=hook))
 
-    def _shares(self, route_BTN: Tensor | None, bank_BND: Tensor, mask_BT: Tensor) -> Tensor:
+    def _shares(self, route_BTN: Tensor | None, bank_BND: Tensor, mask_BT: Tensor | None) -> Tensor | None:
         """Routing R of the segment's tokens; with positional routing its diagonal unless a hook watches."""
         if route_BTN is None:
             if not self.hook_write_pattern.has_hooks():
-                return mask_BT.to(bank_BND.dtype)
+                return None if mask_BT is None else mask_BT.to(bank_BND.dtype)
             route_BTN = torch.eye(bank_BND.shape[1], dtype=bank_BND.dtype, device=bank_BND.device)
             route_BTN = route_BTN.expand(len(bank_BND), -1, -1)
         return slot_shares(self.hook_write_pattern(route_BTN), mask_BT)
 
-    def _write_through_slot_gate(self, gate_in_BND: Tensor, write_BND: Tensor) -> Tensor:
+    def _through_slot_gate(self, gate_in_BND: Tensor, write_BND: Tensor) -> Tensor:
         """Scale the write by what a hook made of the slots' input gates; cells it left stay as they are."""
-        if not self.hook_gate_in.has_hooks():
-            return write_BND
         edited_BND = self.hook_gate_in(gate_in_BND.clone())  # a hook may edit in place
         tiny = torch.finfo(gate_in_BND.dtype).tiny
         scaled_BND = write_BND * edited_BND / gate_in_BND.clamp_min(tiny)

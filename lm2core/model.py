@@ -108,8 +108,9 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         return_dict : what transformers' ``generate`` says to every model; nothing to choose here
         """
         check_inputs(self.config, input_ids, attention_mask, memory, like=self.lm_head.weight)
-        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        mask = attention_mask
         if past_key_values is not None:
+            mask = torch.ones_like(input_ids) if mask is None else mask
             x, segment = self._go_on(past_key_values, input_ids, mask, write_memory)
             logits = self._logits(x[:, -logits_to_keep:], mask[:, -logits_to_keep:])
             return LM2Output(logits=logits, memory=segment.bank_BND, past_key_values=segment)
@@ -128,12 +129,12 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
             streams += [x_BTD] if s >= first else []
         if use_cache:
             ids_BT, mask_BT = cut.last()
-            start = OpenSegment.start(bank_BND, mask_BT, input_ids.shape[1] - ids_BT.shape[1])
+            start = OpenSegment.start(bank_BND, ids_BT, input_ids.shape[1] - ids_BT.shape[1])
             x_BTD, open_segment = self._go_on(start, ids_BT, mask_BT, write_memory)
             streams.append(x_BTD)
             bank_BND = open_segment.bank_BND
         x = cut.restore(streams, first=first, n_last=logits_to_keep)
-        logits = self._logits(x, mask[..., -logits_to_keep:])
+        logits = self._logits(x, None if mask is None else mask[..., -logits_to_keep:])
         loss = None if labels is None else next_token_loss(logits, labels, mask)
         return LM2Output(loss, logits, bank_BND, None if use_cache else tuple(banks), open_segment)
 
@@ -160,12 +161,13 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         return min(self.config.segment_length, n_tokens)
 
     def _segment(
-        self, ids_BT: Tensor, mask_BT: Tensor, bank_BND: Tensor, write_memory: bool
+        self, ids_BT: Tensor, mask_BT: Tensor | None, bank_BND: Tensor, write_memory: bool
     ) -> tuple[Tensor, Tensor]:
-        """One whole segment: its stream (B,T,D) and the bank after it."""
-        start = OpenSegment.start(bank_BND, mask_BT)
+        """One whole segment: its stream (B,T,D) and the bank after it; no mask when it has no padding."""
+        start = OpenSegment.start(bank_BND, ids_BT)
         x_BTD, segment = self.model.extend(start, ids_BT, mask_BT, is_packed=True, write_memory=write_memory)
-        bank_BND = self.model.close(segment, is_packed=True) if write_memory else bank_BND
+        if write_memory:
+            bank_BND = self.model.close(segment, is_packed=True, is_full=mask_BT is None)
         return x_BTD, self.hook_bank(bank_BND)
 
     def _run_segment(self, *arguments: Any) -> tuple[Tensor, Tensor]:
@@ -202,9 +204,10 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         mask_BJ = segment.mask_BJ.masked_fill(is_full[:, None], 0)
         return replace(segment, bank_BND=bank_BND, mask_BJ=mask_BJ, slots={}).without_gaps()
 
-    def _logits(self, x: Tensor, mask: Tensor) -> Tensor:
+    def _logits(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Logits of a stream; zero for padding, which has nothing to say."""
-        return self.lm_head(self.model.norm(x)).masked_fill((mask == 0)[..., None], 0.0)
+        logits = self.lm_head(self.model.norm(x))
+        return logits if mask is None else logits.masked_fill((mask == 0)[..., None], 0.0)
 
     def _init_weights(self, module: nn.Module) -> None:
         """The backbone's start values, slot keys of size one, gates by their bias."""

@@ -251,8 +251,7 @@ class ReferenceForCausalLM(PreTrainedModel):
         for block in self.model.layers:
             x_BTD, bank_BND = block(x_BTD, bank_BND, rotary, mask_TT)
         logits_BTV = self.lm_head(self.model.norm(x_BTD)).float()
-        mask = torch.ones_like(input_ids)
-        loss = None if labels is None else next_token_loss(logits_BTV, labels, mask)
+        loss = None if labels is None else next_token_loss(logits_BTV, labels, None)
         return LM2Output(loss=loss, logits=logits_BTV, memory=bank_BND)
 
     def _check_inputs(self, ids: Tensor, mask: Tensor | None, memory: Tensor | None) -> None:

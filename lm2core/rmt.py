@@ -70,11 +70,11 @@ class RMTForCausalLM(Baseline):
         if memory is not None:
             shape = (len(input_ids), self.config.memory_slots, self.config.hidden_size)
             check_bank(memory, shape, like=self.lm_head.weight)
-        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        cut = Segments.of(input_ids, mask, min(self.config.segment_length, input_ids.shape[1]))
+        cut = Segments.of(input_ids, attention_mask, min(self.config.segment_length, input_ids.shape[1]))
         bank_BND = self.new_memory(len(input_ids)) if memory is None else memory
         if not self.config.memory_slots:
-            ids, kept = cut.ids_BST.flatten(0, 1), cut.mask_BST.flatten(0, 1)
+            ids = cut.ids_BST.flatten(0, 1)
+            kept = None if cut.mask_BST is None else cut.mask_BST.flatten(0, 1)
             x_PTD, _ = self._segment(ids, kept, bank_BND.new_empty(len(ids), 0, bank_BND.shape[-1]), False)
             streams = list(x_PTD.unflatten(0, (-1, len(cut))).unbind(1))
             banks = [bank_BND] * len(cut)
@@ -86,8 +86,8 @@ class RMTForCausalLM(Baseline):
                 x_BTD, bank_BND = self._segment(*cut[s], bank_BND, write_memory)
                 streams.append(x_BTD)
                 banks.append(bank_BND)
-        logits = self._logits(cut.restore(streams), mask)
-        loss = None if labels is None else next_token_loss(logits, labels, mask)
+        logits = self._logits(cut.restore(streams), attention_mask)
+        loss = None if labels is None else next_token_loss(logits, labels, attention_mask)
         return LM2Output(loss, logits, bank_BND, tuple(banks))
 
     def new_memory(self, batch_size: int) -> Tensor:
@@ -97,11 +97,12 @@ class RMTForCausalLM(Baseline):
         return self.memory_start.expand(batch_size, -1, -1)
 
     def _segment(
-        self, ids_BT: Tensor, mask_BT: Tensor, bank_BND: Tensor, write_memory: bool
+        self, ids_BT: Tensor, mask_BT: Tensor | None, bank_BND: Tensor, write_memory: bool
     ) -> tuple[Tensor, Tensor]:
         """Stream (B,T,D) of one segment and the memory after it; a segment without tokens leaves it."""
         n_slots, n_tokens = bank_BND.shape[1], ids_BT.shape[1]
         parts = [bank_BND, self.model.embed_tokens(ids_BT), *([bank_BND] if write_memory else [])]
+        mask_BT = torch.ones_like(ids_BT) if mask_BT is None else mask_BT
         is_there = mask_BT.new_ones(len(ids_BT), n_slots)
         mask_BJ = torch.cat([is_there, mask_BT, *([is_there] if write_memory else [])], dim=1)
         x_BJD = self.model(

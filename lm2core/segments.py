@@ -14,47 +14,66 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Segments:
-    """A batch of texts cut into segments, and the way back to the shape it came in."""
+    """A batch of texts cut into segments, and the way back to the shape it came in.
+
+    mask_BST : None when every segment is full of tokens
+    place : of each token of the texts, in their shape: where it stands in its row of segments; None: in order
+    is_given : the texts came as segments (B,S,T)
+    """
 
     ids_BST: Tensor
-    mask_BST: Tensor
-    place: Tensor  # of each token of the texts, in their shape: where it stands in its row of segments
+    mask_BST: Tensor | None
+    place: Tensor | None
+    is_given: bool
 
     @classmethod
-    def of(cls, ids: Tensor, mask: Tensor, length: int) -> "Segments":
+    def of(cls, ids: Tensor, mask: Tensor | None, length: int) -> "Segments":
         """Cut flat texts (B,T) every ``length`` tokens; keep given segments (B,S,T).
 
         Padding is taken out first, so where a text is padded cannot move its segment borders, and a segment
         is padded on the right only. Of texts of different length the last segments stand side by side:
         shorter texts begin with empty segments, which leave their bank as it is.
         """
+        if mask is None and ids.ndim == 3:
+            return cls(ids, None, None, True)
+        if mask is None and ids.shape[1] % length == 0:
+            return cls(ids.unflatten(1, (-1, length)), None, None, False)
+        mask = torch.ones_like(ids) if mask is None else mask
         if ids.ndim == 3:
             ids_PST, mask_PST, place_PT = _pack(ids.flatten(0, 1), mask.flatten(0, 1), ids.shape[-1])
-            return cls(ids_PST.view(ids.shape), mask_PST.view(ids.shape), place_PT.view(ids.shape))
-        return cls(*_pack(ids, mask, length))
+            return cls(ids_PST.view(ids.shape), mask_PST.view(ids.shape), place_PT.view(ids.shape), True)
+        return cls(*_pack(ids, mask, length), False)
 
     def __len__(self) -> int:
         return self.ids_BST.shape[1]
 
-    def __getitem__(self, s: int) -> tuple[Tensor, Tensor]:
-        """Ids and mask (B,T) of segment ``s``."""
-        return self.ids_BST[:, s], self.mask_BST[:, s]
+    def __getitem__(self, s: int) -> tuple[Tensor, Tensor | None]:
+        """Ids and mask (B,T) of segment ``s``; no mask when it has no padding."""
+        return self.ids_BST[:, s], None if self.mask_BST is None else self.mask_BST[:, s]
 
     def last(self) -> tuple[Tensor, Tensor]:
         """Ids and mask of the last segment without the columns after its tokens."""
         ids_BT, mask_BT = self[len(self) - 1]
+        if mask_BT is None:
+            return ids_BT, torch.ones_like(ids_BT)
         n_tokens = max(1, int((mask_BT != 0).sum(1).max()))
         return ids_BT[:, :n_tokens], mask_BT[:, :n_tokens]
 
     def first_needed(self, n_last: int) -> int:
         """The first segment that holds any of each text's last ``n_last`` columns; 0 means all columns."""
-        if not n_last or self.place.ndim == 3:
+        if not n_last or self.is_given:
             return 0
+        if self.place is None:
+            return max(0, self.ids_BST[0].numel() - n_last) // self.ids_BST.shape[-1]
         return int(self.place[:, -n_last:].min()) // self.ids_BST.shape[-1]
 
     def restore(self, streams: Sequence[Tensor], *, first: int = 0, n_last: int = 0) -> Tensor:
         """What segments ``first``.. hold, (B,T,D) each, in the texts' shape or that of their last columns."""
-        if self.place.ndim == 3:
+        if self.place is None:
+            return (
+                torch.stack(list(streams), 1) if self.is_given else torch.cat(list(streams), 1)[:, -n_last:]
+            )
+        if self.is_given:
             x, place = torch.stack(list(streams), 1), self.place
         else:
             x, place = torch.cat(list(streams), 1), self.place[:, -n_last:] - first * self.ids_BST.shape[-1]
@@ -98,9 +117,9 @@ class OpenSegment:
     slots: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     @classmethod
-    def start(cls, bank_BND: Tensor, mask_BT: Tensor, n_seen: int = 0) -> "OpenSegment":
-        """A segment without tokens, to be read from ``bank_BND``."""
-        return cls(bank_BND, mask_BT[:, :0], n_seen)
+    def start(cls, bank_BND: Tensor, ids_BT: Tensor, n_seen: int = 0) -> "OpenSegment":
+        """A segment without tokens, to be read from ``bank_BND``; those of ``ids_BT`` will follow."""
+        return cls(bank_BND, torch.ones_like(ids_BT[:, :0]), n_seen)
 
     def get_seq_length(self) -> int:
         """Columns of the text up to here; transformers asks this of a cache."""
@@ -141,11 +160,12 @@ class OpenSegment:
         return replace(self, mask_BJ=self.mask_BJ[:, kept], columns=columns)
 
 
-def next_token_loss(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+def next_token_loss(logits: Tensor, labels: Tensor, mask: Tensor | None) -> Tensor:
     """Mean cross entropy (nats) of each real token given the ones before it, across segment borders."""
-    mask_BT = mask.flatten(1)
-    order_BT = (mask_BT == 0).to(torch.int8).argsort(dim=1, stable=True)
-    logits_BTV = logits.flatten(1, -2)
-    logits_BTV = logits_BTV.gather(1, order_BT[..., None].expand_as(logits_BTV))
-    labels_BT = labels.flatten(1).masked_fill(mask_BT == 0, -100).gather(1, order_BT)
+    logits_BTV, labels_BT = logits.flatten(1, -2), labels.flatten(1)
+    if mask is not None:
+        mask_BT = mask.flatten(1)
+        order_BT = (mask_BT == 0).to(torch.int8).argsort(dim=1, stable=True)
+        logits_BTV = logits_BTV.gather(1, order_BT[..., None].expand_as(logits_BTV))
+        labels_BT = labels_BT.masked_fill(mask_BT == 0, -100).gather(1, order_BT)
     return F.cross_entropy(logits_BTV[:, :-1].flatten(0, 1).float(), labels_BT[:, 1:].flatten())

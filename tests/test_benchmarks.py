@@ -61,7 +61,7 @@ def test_the_work_of_a_memory_is_its_matrices_and_its_share_of_the_bank(memory, 
     n_blocks = len(config.memory_blocks)
     if config.routing == "content":
         tokens, bank_maps = tokens + n_blocks * d * d, bank_maps + n_blocks * 2 * d * d
-        attention = n_blocks * 8 * n * d  # two looks, routing scores, and R with three factors
+        attention = n_blocks * 7 * n * d  # two looks, routing scores, and R with two factors
     else:
         attention = n_blocks * n * d
     llama = measure.flops_per_token(LlamaConfig(**SIZES), LENGTH)

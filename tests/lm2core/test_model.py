@@ -119,6 +119,19 @@ def test_padding_at_any_side_changes_no_result(model):
             torch.testing.assert_close(out.memory, plain.memory, rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize("changes", [{}, POSITIONAL, {"memory_top_k": 2}])
+@pytest.mark.parametrize("shape", [(B, S, T), (B, S * T), (B, S * T - 2), (B, 3)])
+def test_a_text_without_a_mask_is_the_text_with_a_mask_of_ones_to_the_bit(changes, shape):
+    model, ids = make_model(**changes), make_ids(*shape)
+    with torch.no_grad():
+        plain, masked = model(ids, labels=ids), model(ids, torch.ones_like(ids), labels=ids)
+        for name in ("logits", "loss", "memory"):
+            assert torch.equal(plain[name], masked[name]), name
+        if len(shape) == 2:
+            last = model(ids, logits_to_keep=2).logits
+            assert torch.equal(last, plain.logits[:, -2:])
+
+
 def test_sentences_of_different_length_and_number_do_not_disturb_each_other(model):
     ids, mask = make_ids(2, S, T), torch.ones(2, S, T, dtype=torch.long)
     mask[0, :, T - 2 :] = 0  # short sentences

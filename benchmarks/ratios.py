@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from lm2core.config import LM2Config
+from lm2core.config import LM2Config, babi_tiny
 from lm2core.model import LM2ForCausalLM
 from lm2core.recording import capture
 
@@ -36,15 +36,16 @@ def lm2(width: int, **memory: object) -> LM2ForCausalLM:
     return LM2ForCausalLM(LM2Config(**(llama_config(width) | changes)))
 
 
+def light(width: int) -> dict[str, object]:
+    """Memory in half of the blocks, gates of rank D/4."""
+    return {"memory_layers": [1, 3], "memory_gate_rank": width // 4}
+
+
 def compare(width: int, repeats: int, table: Table) -> None:
     """Ratios of every setting at one width."""
     settings = {
         "default (N = T/4)": {"memory_slots": width // 4},
-        "light (half the blocks, rank D/4)": {
-            "memory_slots": width // 4,
-            "memory_layers": [1, 3],
-            "memory_gate_rank": width // 4,
-        },
+        "light (half the blocks, rank D/4)": {"memory_slots": width // 4} | light(width),
         "paper's form (N = T = D)": {"memory_slots": width} | PAPER,
     }
     torch.manual_seed(0)
@@ -64,51 +65,59 @@ def compare(width: int, repeats: int, table: Table) -> None:
         table.add_row(f"{width}", name, f"{flops:.2f}", *(f"{ratio:.2f}" for ratio in ratios))
 
 
-def hooks(width: int, repeats: int, console: Console) -> None:
+def hooks(name: str, model: LM2ForCausalLM, length: int, repeats: int, console: Console) -> None:
     """What hook points cost when nobody watches, and what watching the memory costs."""
-    model = lm2(width, memory_slots=width // 4).eval()
-    ids = torch.randint(VOCAB, (1, 2, width))
-    bare = lm2(width, memory_slots=width // 4).eval()
-    for block in bare.model.blocks():
-        for module in (block, block.self_attn, block.mem):
-            for name in list(dict(module.named_children())):
-                if name.startswith("hook_"):
-                    setattr(module, name, _Idle())
+    ids = torch.randint(model.config.vocab_size, (1, N_SEGMENTS, length))
+    model.eval()
     took = medians(
-        {
-            "bare": lambda: forward(bare, ids),
-            "idle": lambda: forward(model, ids),
-            "captured": lambda: capture(model, ids, budget="4GB"),
-        },
-        repeats,
+        {"idle": lambda: forward(model, ids), "captured": lambda: capture(model, ids, budget="4GB")}, repeats
     )
+    # A whole pass varies by more than idle hooks cost: count the calls and time one.
+    with model.hooks(fwd_hooks=[(lambda name: True, count := Count())]):
+        forward(model, ids)
+    point = model.hook_bank
+    n_calls = 100_000
+    call_s = medians({"calls": lambda: [point(ids) for _ in range(n_calls)]}, 5)["calls"] / n_calls
     console.print(
-        f"width {width}: idle hooks {took['idle'] / took['bare']:.3f}x of none, "
-        f"memory hooks captured {took['captured'] / took['idle']:.2f}x of a plain forward"
+        f"{name}: {count.n_calls} idle hook points of {call_s * 1e6:.2f} us each are "
+        f"{count.n_calls * call_s / took['idle']:.2%} of a forward pass; "
+        f"memory hooks captured {took['captured'] / took['idle']:.2f}x of one"
     )
 
 
-class _Idle(torch.nn.Identity):
-    """Stands where a hook point was."""
+class Count:
+    """A hook that counts how often it is called."""
 
-    def has_hooks(self) -> bool:
-        return False
+    n_calls = 0
+
+    def __call__(self, value: torch.Tensor, *, hook: object) -> None:
+        """One call more."""
+        self.n_calls += 1
 
 
 def streaming(width: int, repeats: int, console: Console) -> None:
-    """One long text: LM2 in segments against the Llama that has all of it in view."""
+    """One long text: LM2 in segments against the Llama that has all of it in view, ratio of times."""
     llama = LlamaForCausalLM(LlamaConfig(**llama_config(width) | {"max_position_embeddings": 64 * width}))
-    model = lm2(width, memory_slots=width // 4)
-    lengths = {f"{n} segments": torch.randint(VOCAB, (1, n * width)) for n in (1, 2, 4, 8, 16)}
-    for name, ids in lengths.items():
-        took = medians(
-            {"lm2": lambda i=ids: forward(model, i), "llama": lambda i=ids: forward(llama, i)}, repeats
-        )
-        console.print(
-            f"width {width}, {name}: LM2 {took['lm2']:.2f} s, "
-            f"{took['lm2'] / ids.shape[1] * 1e6:.0f} us a token; "
-            f"Llama with the whole text {took['llama']:.2f} s"
-        )
+    n_segments = (1, 2, 4, 8, 16)
+    table = Table(
+        "memory", "tokens a segment", *(f"{n} segments" for n in n_segments), "us a token, 1 and 16"
+    )
+    for length in (width, 4 * width):
+        models = {"default": lm2(width, memory_slots=width // 4, segment_length=length)}
+        models["light"] = lm2(width, memory_slots=width // 4, segment_length=length, **light(width))
+        rows = {name: [name, f"{length}"] for name in models}
+        per_token = {name: [] for name in models}
+        for n in n_segments:
+            ids = torch.randint(VOCAB, (1, n * length))
+            runs = {name: lambda m=m, i=ids: forward(m, i) for name, m in models.items()}
+            took = medians(runs | {"llama": lambda i=ids: forward(llama, i)}, repeats)
+            for name in models:
+                rows[name].append(f"{took[name] / took['llama']:.2f}")
+                per_token[name].append(took[name] / ids.numel() * 1e6)
+        for name, row in rows.items():
+            table.add_row(*row, f"{per_token[name][0]:.0f}, {per_token[name][-1]:.0f}")
+    console.print(f"width {width}, time of a forward pass to that of the Llama with the whole text in view:")
+    console.print(table)
 
 
 def generation_memory(console: Console, n_tokens: int = 100_000) -> None:
@@ -141,8 +150,9 @@ def main() -> None:
     for width in chosen.widths:
         compare(width, chosen.repeats, table)
     console.print(table)
+    hooks("babi-tiny, sentences of 6 tokens", LM2ForCausalLM(babi_tiny(vocab_size=39)), 6, 50, console)
     for width in chosen.widths:
-        hooks(width, chosen.repeats, console)
+        hooks(f"width {width}", lm2(width, memory_slots=width // 4), width, chosen.repeats, console)
     streaming(chosen.widths[0], max(3, chosen.repeats // 3), console)
     generation_memory(console)
 

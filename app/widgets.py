@@ -9,7 +9,8 @@ import streamlit as st
 
 from app import loaders
 from app.state import OWN, OWN_TEXT, STEP, URL, WANTED_STEP, apply_wanted_step, move_step
-from lm2core.babi.tasks import TASKS, Question
+from lm2core.babi.story import Question
+from lm2core.data import TRAINED_TASKS
 from lm2viz.figures.heatmap import clickable
 
 LINES_BEFORE, LINES_AFTER = 9, 5  # sentences shown around the one just read
@@ -56,7 +57,7 @@ def pick_story() -> ShownStory:
     sources = [EXAMPLE, GENERATED, OWN_STORY]
     source = st.segmented_control("Story", sources, default=EXAMPLE, required=True, key="source", bind=URL)
     if source == GENERATED:
-        task = st.selectbox("Task", list(TASKS), key="task", bind=URL)
+        task = st.selectbox("Task", list(TRAINED_TASKS), key="task", bind=URL)
         seed = st.number_input(
             "Seed", 0, 10_000, 0, key="seed", help="The same seed tells the same story.", bind=URL
         )

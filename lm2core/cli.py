@@ -81,26 +81,35 @@ def evaluate(
 
 @app.command()
 def babi(
-    task: Annotated[str, typer.Option(help="qa1, qa2 or qa3.")],
+    task: Annotated[str, typer.Option(help="qa1 to qa20.")],
     out: Annotated[Path, typer.Option(help="Folder to write TASK_generated.txt to.")],
-    stories: Annotated[int, typer.Option(min=1, help="How many stories, five questions each.")] = 200,
+    stories: Annotated[int, typer.Option(min=1, help="How many stories, of 1 to 12 questions each.")] = 200,
     seed: Annotated[int, typer.Option(help="Same seed, same file.")] = 0,
+    against: Annotated[
+        Path | None, typer.Option(help="Also count the samples that stand word for word in this bAbI file.")
+    ] = None,
 ) -> None:
     """Write generated stories in the bAbI file format."""
     from random import Random
 
+    from lm2core.babi.duplicates import count_duplicates
     from lm2core.babi.tasks import get_task, make_story
-    from lm2core.babi.text import write_babi
+    from lm2core.babi.text import read_babi, write_babi
 
     get_task(task)
+    others = None if against is None else read_babi(against)
     rng = Random(seed)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"cannot make folder {out}: {error.strerror}; choose another") from None
     path = out / f"{task}_generated.txt"
-    write_babi(path, [make_story(task, rng) for _ in range(stories)])
+    made = [make_story(task, rng) for _ in range(stories)]
+    write_babi(path, made)
     typer.echo(str(path))
+    if others is not None:
+        n_samples = sum(len(story.questions) for story in made)
+        typer.echo(f"{count_duplicates(made, others)} of {n_samples} samples also stand in {against}")
 
 
 @app.command()

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from lm2core.babi.tasks import TASKS, Question, draw_question, get_task, say
-from lm2core.babi.world import ACTORS, OBJECTS, PLACES, VERBS, World
+from lm2core.babi.people import ACTING
+from lm2core.babi.tasks import TASKS, Question, draw_question, get_task
+from lm2core.babi.world import HOME, OBJECTS, VERBS, World
 
-ASK_WINDOW = 10  # statements; twice what the tasks ask about, so that a question may come late
+ASK_AGES = range(10)  # statements; twice what the tasks ask about, so that a question may come late
+TRAINED_TASKS = ("qa1", "qa2", "qa3")  # whose words babi_words() has
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,17 @@ class StoryBatch:
         return StoryBatch(**moved, tasks=self.tasks)
 
 
+def check_trained(task: str) -> None:
+    """Refuse a task that there is no training on, or no such task at all."""
+    get_task(task)
+    if task not in TRAINED_TASKS:
+        raise ValueError(f"no training on task {task!r} yet, only on: {', '.join(TRAINED_TASKS)}")
+
+
 def babi_words() -> set[str]:
     """Every word of qa1, qa2 and qa3, answers and punctuation included."""
-    phrases = ["where is was the before there", ". ?", *ACTORS, *PLACES, *OBJECTS]
-    phrases += [verb for verbs in VERBS.values() for verb in verbs]
+    phrases = ["where is was the before there", ". ?", *HOME.actors, *HOME.places, *OBJECTS]
+    phrases += [verb for action in ("move", "get", "drop") for verb in VERBS[action]]
     return {word for phrase in phrases for word in phrase.lower().split()}
 
 
@@ -106,14 +115,15 @@ class StorySource:
         self, stage: Stage, n_before: int, weights: Mapping[str, float], rng: Random
     ) -> tuple[list[str], list[tuple[str, Question]]]:
         """Sentences of one story, and questions asked about the part after ``n_before``."""
-        world_task = get_task(rng.choices(stage.tasks, [weights[name] for name in stage.tasks])[0])
-        world, history, sentences = World(rng), [], []
+        told = rng.choices(stage.tasks, [weights[name] for name in stage.tasks])[0]
+        world, history, sentences = World(rng, ACTING[told]), [], []
         possible: dict[str, list[Question]] = {}
         for i in range(n_before + stage.n_sentences):
-            history.append(world.act(world_task.actions))
-            sentences.append(say(history[-1], world_task, rng))
+            line = world.tell()
+            history.append(line.statement)
+            sentences.append(line.sentence)
             for name in stage.tasks if i >= n_before else ():
-                question = draw_question(TASKS[name], history, rng, window=ASK_WINDOW)
+                question = draw_question(TASKS[name], history, rng, ages=ASK_AGES)
                 if question is not None:
                     possible.setdefault(name, []).append(question)
         if not possible:

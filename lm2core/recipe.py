@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lm2core.babi.tasks import get_task
-from lm2core.data import Stage
+from lm2core.data import Stage, check_trained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +38,7 @@ PRESETS = {"babi-tiny": Recipe()}
 def stages_for(tasks: Sequence[str]) -> tuple[Stage, ...]:
     """Few sentences about persons first, then objects join, then stories grow to the real lengths."""
     for task in tasks:
-        get_task(task)
+        check_trained(task)
     persons = [Stage(("qa1",), 3), Stage(("qa1",), 6)]
     if set(tasks) == {"qa1"}:
         return (*persons, Stage(("qa1",), 10))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lm2core.babi.tasks import Question, Story
+from lm2core.babi.story import Question, Story
 from lm2core.files import write_whole
 
 MAX_DIGITS = 9  # of a line number
@@ -16,10 +16,14 @@ MAX_DIGITS = 9  # of a line number
 
 @dataclass(frozen=True, slots=True)
 class TextStory:
-    """A story as a file tells it: sentences, and questions whose support counts sentences from 0."""
+    """A story as a file tells it: sentences, and questions whose support counts sentences from 0.
+
+    gap : what the file has between a question mark and the tab after it
+    """
 
     sentences: tuple[str, ...]
     questions: tuple[Question, ...]
+    gap: str = " "
 
 
 def read_babi(path: str | Path) -> list[TextStory]:
@@ -35,7 +39,7 @@ def read_babi(path: str | Path) -> list[TextStory]:
     sentence_at: dict[int, int] = {}  # line number -> index of the sentence, of the story being read
     sentences: list[str] = []
     questions: list[Question] = []
-    last_number = 0
+    last_number, gap = 0, ""
     for line_number, line in enumerate(_lines(path), start=1):
         if not line.strip():
             continue
@@ -45,17 +49,18 @@ def read_babi(path: str | Path) -> list[TextStory]:
             raise ValueError(f"{where}: expected 'NUMBER text', got {line.strip()[:60]!r}")
         number = int(head)
         if number <= last_number:
-            stories.append(TextStory(tuple(sentences), tuple(questions)))
+            stories.append(TextStory(tuple(sentences), tuple(questions), gap))
             sentence_at, sentences, questions = {}, [], []
         last_number = number
         if "\t" in rest:
+            gap = "" if rest.partition("\t")[0].endswith("?") else " "
             questions.append(_question(rest, sentence_at, len(sentences), where))
         elif rest.rstrip().endswith("?"):
             raise ValueError(f"{where}: a question needs TAB answer TAB support, got {rest[:60]!r}")
         else:
             sentence_at[number] = len(sentences)
             sentences.append(rest.strip())
-    stories.append(TextStory(tuple(sentences), tuple(questions)))
+    stories.append(TextStory(tuple(sentences), tuple(questions), gap))
     if not any(story.questions for story in stories):
         raise ValueError(f"{path}: no question in it; a bAbI file has lines 'N question<TAB>answer<TAB>M'")
     return stories
@@ -109,7 +114,7 @@ def _story_lines(story: Story | TextStory) -> Iterable[str]:
             question = questions.pop(0)
             number += 1
             support = " ".join(str(line_of[s]) for s in question.support)
-            yield f"{number} {question.text} \t{question.answer}\t{support}"
+            yield f"{number} {question.text}{story.gap}\t{question.answer}\t{support}"
         if i < len(story.sentences):
             number += 1
             line_of[i] = number

@@ -1,17 +1,16 @@
-"""The simulated world of bAbI: who is where, who holds what, after every sentence.
+"""The simulated world of bAbI: people who move, get, drop and give, and who is where and holds what.
 
 Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data. The action rules (actor, class and
 arguments drawn uniformly, the whole draw rejected until it is possible) give the action mix of the published
-files; tests/lm2core/test_babi.py holds the comparison.
+files; tests/lm2core/babi holds the comparison.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 from types import MappingProxyType
 
-ACTORS = ("Mary", "Sandra", "John", "Daniel")
-PLACES = ("bathroom", "bedroom", "garden", "hallway", "kitchen", "office")
+from lm2core.babi.story import Facts, Line, Statement
+
 OBJECTS = ("apple", "football", "milk")
 
 VERBS = MappingProxyType(
@@ -19,29 +18,38 @@ VERBS = MappingProxyType(
         "move": ("went to", "went back to", "journeyed to", "travelled to", "moved to"),
         "get": ("picked up", "got", "grabbed", "took"),
         "drop": ("dropped", "left", "discarded", "put down"),
+        "give": ("gave", "handed", "passed"),
     }
 )
+DROPPED_THERE = 0.2  # share of drops that end with " there"
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
-    """One thing that happened: ``actor`` did ``action`` to ``target``, a place for a move, else an object."""
+class Cast:
+    """Who acts, and where."""
 
-    actor: str
-    action: str
-    target: str
+    actors: tuple[str, ...]
+    places: tuple[str, ...]
+
+
+HOME = Cast(
+    ("Mary", "Sandra", "John", "Daniel"), ("bathroom", "bedroom", "garden", "hallway", "kitchen", "office")
+)
+GIVERS = Cast(("Bill", "Fred", "Jeff", "Mary"), HOME.places)
+TOWN = Cast(("Bill", "Fred", "Julie", "Mary"), ("bedroom", "cinema", "kitchen", "office", "park", "school"))
 
 
 @dataclass(frozen=True, slots=True)
-class WorldState:
-    """The whole truth after a sentence, hidden things included.
+class Acting:
+    """How people act in a task.
 
-    place_of : every actor and object to its place (an object that is held is where its holder is)
-    holder_of : every object to the actor who holds it, or None
+    actions : classes of action, drawn from uniformly; one that stands here twice is drawn twice as often
+    got_there : share of gets that end with " there"
     """
 
-    place_of: dict[str, str]
-    holder_of: dict[str, str | None]
+    actions: tuple[str, ...]
+    cast: Cast = HOME
+    got_there: float = 1.0
 
 
 @dataclass
@@ -49,45 +57,67 @@ class World:
     """A world that draws its own next action. Starts hidden and uniform, as the published stories do."""
 
     rng: Random
+    acting: Acting
     place_of: dict[str, str] = field(init=False)
-    holder_of: dict[str, str | None] = field(init=False)
+    holder_of: dict[str, str] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Put everybody and everything somewhere; nobody holds anything."""
-        self.place_of = {name: self.rng.choice(PLACES) for name in ACTORS + OBJECTS}
-        self.holder_of = dict.fromkeys(OBJECTS)
+        self.place_of = {name: self._place() for name in self.acting.cast.actors + OBJECTS}
 
-    def snapshot(self) -> WorldState:
-        """The state now, as a value that later actions do not change."""
-        places = {name: self.place_of[self.holder_of.get(name) or name] for name in ACTORS + OBJECTS}
-        return WorldState(places, dict(self.holder_of))
+    def facts(self) -> Facts:
+        """The state now; a thing that is held is where its holder is."""
+        places = {f"place of {x}": self.place_of[self.holder_of.get(x, x)] for x in self.place_of}
+        return places | {f"holder of {thing}": actor for thing, actor in self.holder_of.items()}
 
-    def act(self, actions: Sequence[str]) -> Statement:
-        """Draw actions among the classes ``actions`` until one is possible, do it and return it."""
+    def tell(self) -> Line:
+        """Act, and say so."""
+        statement = self.act()
+        return Line(statement, self._say(statement), self.facts())
+
+    def act(self) -> Statement:
+        """Draw actions until one is possible, do it and return it."""
         while True:
-            statement = self._draw(self.rng.choice(ACTORS), self.rng.choice(actions))
+            actor = self.rng.choice(self.acting.cast.actors)
+            statement = self._draw(actor, self.rng.choice(self.acting.actions))
             if statement is not None:
                 self.apply(statement)
                 return statement
 
     def apply(self, statement: Statement) -> None:
         """Change the world as ``statement`` says."""
-        actor, target = statement.actor, statement.target
-        if statement.action == "move":
+        actor, target = statement.subject, statement.target
+        if statement.relation == "move":
             self.place_of[actor] = target
-        elif statement.action == "get":
-            self.holder_of[target] = actor
-        else:
-            self.holder_of[target] = None
+        elif statement.relation == "drop":
+            del self.holder_of[target]
             self.place_of[target] = self.place_of[actor]
+        else:
+            self.holder_of[target] = statement.other or actor
+
+    def _place(self) -> str:
+        return self.rng.choice(self.acting.cast.places)
 
     def _draw(self, actor: str, action: str) -> Statement | None:
+        here = self.place_of[actor]
         if action == "move":
-            place = self.rng.choice(PLACES)
-            return None if place == self.place_of[actor] else Statement(actor, "move", place)
+            place = self._place()
+            return None if place == here else Statement(actor, "move", place)
         if action == "get":
-            here = self.place_of[actor]
-            things = [o for o in OBJECTS if self.holder_of[o] is None and self.place_of[o] == here]
+            things = [x for x in OBJECTS if x not in self.holder_of and self.place_of[x] == here]
         else:
-            things = [o for o in OBJECTS if self.holder_of[o] == actor]
-        return Statement(actor, action, self.rng.choice(things)) if things else None
+            things = [x for x in OBJECTS if self.holder_of.get(x) == actor]
+        if action != "give":
+            return Statement(actor, action, self.rng.choice(things)) if things else None
+        near = [a for a in self.acting.cast.actors if a != actor and self.place_of[a] == here]
+        if not things or not near:
+            return None
+        return Statement(actor, "give", self.rng.choice(things), self.rng.choice(near))
+
+    def _say(self, statement: Statement) -> str:
+        verb = self.rng.choice(VERBS[statement.relation])
+        chance = {"get": self.acting.got_there, "drop": DROPPED_THERE}.get(statement.relation, 0.0)
+        end = " there" if self.rng.random() < chance else ""
+        if statement.relation == "give":
+            end = f" to {statement.other}"
+        return f"{statement.subject} {verb} the {statement.target}{end}."

@@ -1,0 +1,115 @@
+"""Tasks 15 and 16: what animals fear and which colour they have, and so the people who are such animals.
+
+Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data. Nothing changes: the same facts hold
+after every sentence.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from random import Random
+from types import MappingProxyType
+
+from lm2core.babi.story import Line, Question, Statement, different, last_index
+
+PLURALS = MappingProxyType({"mouse": "mice", "sheep": "sheep", "wolf": "wolves", "cat": "cats"})
+FRIENDS = ("Gertrude", "Winona", "Jessica", "Emily")
+PEOPLE = ("Lily", "Bernhard", "Greg", "Julius", "Brian")
+ANIMALS = ("swan", "lion", "frog", "rhino")
+COLOURS = ("gray", "white", "yellow", "green")
+IS_A, HAS_COLOUR, FEARS = "is a", "is", "fears"
+# Published stories by how many others are what the one asked about is; it is never two. Fitted.
+_N_ALIKE = MappingProxyType({1: 0.881, 3: 0.104, 4: 0.015})
+_KEPT_COLOUR = 0.52  # how often somebody has the colour that the others would make one expect. Fitted
+
+
+def tell_fears(rng: Random) -> Iterator[Sequence[Line]]:
+    """qa15: every animal fears another, every friend is an animal of which that has been said."""
+    animals = tuple(PLURALS)
+    said: list[Statement] = []
+    open_subjects = [*animals, *FRIENDS]
+    while open_subjects:
+        subject = rng.choice(open_subjects)
+        if subject in animals:
+            said.append(Statement(subject, FEARS, different(rng, animals, than=subject)))
+        else:
+            animal = rng.choice(animals)
+            if animal in open_subjects:
+                continue
+            said.append(Statement(subject, IS_A, animal))
+        open_subjects.remove(subject)
+    fear_of = {s.subject: s.target for s in said if s.relation == FEARS}
+    animal_of = {s.subject: s.target for s in said if s.relation == IS_A}
+    yield _lines(said, animal_of, "fear", fear_of | {name: fear_of[a] for name, a in animal_of.items()})
+
+
+def ask_fear(history: Sequence[Statement], i: int, _: Random) -> Question | None:
+    """qa15: what does the friend fear, of whom statement ``i`` says what he is?"""
+    name, animal = history[i].subject, history[i].target
+    if history[i].relation != IS_A:
+        return None
+    fears = last_index(history, len(history), lambda s: s.relation == FEARS and s.subject == animal)
+    assert fears is not None
+    return Question(f"What is {name.lower()} afraid of?", history[fears].target, (i, fears), len(history))
+
+
+def tell_colours(rng: Random) -> Iterator[Sequence[Line]]:
+    """qa16: five people are animals, and the colours of all but one are said, in an order left to chance."""
+    steps, to_do = [], [(name, IS_A) for name in PEOPLE]
+    while len(to_do) > 1 or to_do[0][1] == IS_A:
+        name, relation = to_do.pop(rng.randrange(len(to_do)))
+        steps.append((name, relation))
+        if relation == IS_A:
+            to_do.append((name, HAS_COLOUR))
+    animal_of = _draw_animals(rng, asked=to_do[0][0])
+    said: list[Statement] = []
+    for name, relation in [*steps, *to_do]:
+        if relation == IS_A:
+            said.append(Statement(name, IS_A, animal_of[name]))
+            continue
+        example = _example(said, name)
+        is_kept = (name, relation) in to_do or rng.random() < _KEPT_COLOUR
+        colour = said[example[1]].target if example and is_kept else rng.choice(COLOURS)
+        said.append(Statement(name, HAS_COLOUR, colour))
+    colour_of = {s.subject: s.target for s in said if s.relation == HAS_COLOUR}
+    yield _lines(said[:-1], animal_of, "colour", colour_of)
+
+
+def ask_colour(history: Sequence[Statement], i: int, _: Random) -> Question | None:
+    """qa16: which colour has the one of statement ``i``? That of the last named to be the same animal."""
+    name = history[i].subject
+    if any(s.relation == HAS_COLOUR and s.subject == name for s in history):
+        return None
+    example = _example(history, name)
+    if example is None:
+        return None
+    return Question(f"What color is {name}?", history[example[1]].target, (i, *example), len(history))
+
+
+def _example(history: Sequence[Statement], name: str) -> tuple[int, int] | None:
+    """Lines on the last named to be the same animal as ``name`` whose colour is known: animal, colour."""
+    is_a = {s.subject: j for j, s in enumerate(history) if s.relation == IS_A}
+    colour = {s.subject: j for j, s in enumerate(history) if s.relation == HAS_COLOUR}
+    animal = history[is_a[name]].target
+    alike = [other for other in is_a if other in colour and history[is_a[other]].target == animal]
+    return (is_a[alike[-1]], colour[alike[-1]]) if alike else None
+
+
+def _draw_animals(rng: Random, asked: str) -> dict[str, str]:
+    """An animal for everybody; somebody is the same as the one who is ``asked`` about."""
+    others, animal = [name for name in PEOPLE if name != asked], rng.choice(ANIMALS)
+    n_alike = rng.choices(list(_N_ALIKE), list(_N_ALIKE.values()))[0]
+    alike = {asked, *rng.sample(others, n_alike)}
+    return {name: animal if name in alike else different(rng, ANIMALS, than=animal) for name in PEOPLE}
+
+
+def _lines(
+    said: Sequence[Statement], animal_of: Mapping[str, str], trait: str, trait_of: Mapping[str, str]
+) -> list[Line]:
+    facts = {f"animal of {name}": animal for name, animal in animal_of.items()}
+    facts |= {f"{trait} of {name}": value for name, value in trait_of.items()}
+    return [Line(statement, _say(statement), facts) for statement in said]
+
+
+def _say(said: Statement) -> str:
+    if said.relation == FEARS:
+        return f"{PLURALS[said.subject].capitalize()} are afraid of {PLURALS[said.target]}."
+    return f"{said.subject} {said.relation} {said.target}."

@@ -1,0 +1,124 @@
+"""Tasks 4, 17 and 19: places and shapes on a grid, each said to be one step away from another.
+
+Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data. Nothing moves: the same facts hold
+after every sentence. Positions are "x,y", x to the east or right, y to the north or up. Differs from the
+published stories of task 19 in that any order of the sentences is as likely; there, the last one is on the
+way that is asked about in 56 %, here in 40 %.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import permutations
+from random import Random
+from types import MappingProxyType
+
+from lm2core.babi.story import Line, Question, Statement
+from lm2core.babi.world import HOME
+
+Point = tuple[int, int]
+COMPASS: Mapping[str, Point] = MappingProxyType(
+    {"north of": (0, 1), "south of": (0, -1), "east of": (1, 0), "west of": (-1, 0)}
+)
+SIDES: Mapping[str, Point] = MappingProxyType(
+    {"above": (0, 1), "below": (0, -1), "to the left of": (-1, 0), "to the right of": (1, 0)}
+)
+OPPOSITE = MappingProxyType(
+    {a: b for steps in (COMPASS, SIDES) for a, (x, y) in steps.items() for b in steps if steps[b] == (-x, -y)}
+)
+SHAPES = ("triangle", "pink rectangle", "red sphere", "red square", "blue square", "yellow square")
+_USUAL_ORDER = 2 / 3  # how often task 4 names the end first, task 17 the middle
+
+
+def tell_row(rng: Random) -> Iterator[Sequence[Line]]:
+    """qa4: three places in a row, each end beside the middle."""
+    middle, *ends = rng.sample(HOME.places, 3)
+    ahead = rng.choice(list(COMPASS))
+    at = {middle: (0, 0), ends[0]: COMPASS[ahead], ends[1]: COMPASS[OPPOSITE[ahead]]}
+    yield [
+        _line(COMPASS, at, end, middle) if rng.random() < _USUAL_ORDER else _line(COMPASS, at, middle, end)
+        for end in ends
+    ]
+
+
+def ask_neighbour(history: Sequence[Statement], i: int, rng: Random) -> Question | None:
+    """qa4: what is on that side of the target of statement ``i``?"""
+    said = history[i]
+    forms = (
+        f"What is {said.relation} the {said.target}?",
+        f"What is the {said.target} {OPPOSITE[said.relation]}?",
+    )
+    return Question(rng.choice(forms), said.subject, (i,), len(history))
+
+
+def tell_shapes(rng: Random) -> Iterator[Sequence[Line]]:
+    """qa17: two shapes on different sides of a third."""
+    middle, *outer = rng.sample(SHAPES, 3)
+    at = {middle: (0, 0)} | dict(zip(outer, rng.sample(list(SIDES.values()), 2), strict=True))
+    yield [
+        _line(SIDES, at, middle, shape) if rng.random() < _USUAL_ORDER else _line(SIDES, at, shape, middle)
+        for shape in outer
+    ]
+
+
+def ask_side(history: Sequence[Statement], _: int, rng: Random) -> Question | None:
+    """qa17, any ``i``: is one outer shape on a side of the other? It is if it is at all further that way."""
+    near = _neighbours(history)
+    middle = next(shape for shape in near if len(near[shape]) > 1)
+    first, second = rng.sample(list(near[middle]), 2)
+    (line_1, side_1), (line_2, side_2) = near[middle][first], near[middle][second]
+    x, y = _moved(SIDES[side_1], SIDES[side_2], -1)
+    is_wanted = rng.random() < 0.5
+    sides = [side for side, (dx, dy) in SIDES.items() if (x * dx + y * dy > 0) == is_wanted]
+    text = f"Is the {first} {rng.choice(sides)} the {second}?"
+    return Question(text, "yes" if is_wanted else "no", (line_1, line_2), len(history))
+
+
+def tell_tree(rng: Random) -> Iterator[Sequence[Line]]:
+    """qa19: three places on a way of two steps, and the others each a step away from one of these."""
+    middle, start, end, *others = rng.sample(HOME.places, len(HOME.places))
+    sides = rng.sample(list(COMPASS), 2)
+    at = {middle: (0, 0), start: COMPASS[sides[0]], end: COMPASS[sides[1]]}
+    taken = {(middle, sides[0]), (middle, sides[1]), (start, OPPOSITE[sides[0]]), (end, OPPOSITE[sides[1]])}
+    free = [(place, side) for place in at for side in COMPASS if (place, side) not in taken]
+    pairs = [(middle, start), (middle, end)]
+    for other, (place, side) in zip(others, rng.sample(free, len(others)), strict=True):
+        at[other] = _moved(at[place], COMPASS[side])  # may be the spot of another place
+        pairs.append((place, other))
+    rng.shuffle(pairs)
+    yield [_line(COMPASS, at, *rng.sample(pair, 2)) for pair in pairs]
+
+
+def ask_way(history: Sequence[Statement], _: int, rng: Random) -> Question | None:
+    """qa19, any ``i``: how does one go two steps? Every other place is beside one of the three on the way."""
+    near = _neighbours(history)
+    ways = [
+        (start, middle, end)
+        for middle in near
+        for start, end in permutations(near[middle], 2)
+        if near.keys() == near[start].keys() | near[middle].keys() | near[end].keys()
+    ]
+    start, middle, end = rng.choice(ways)
+    steps = near[start][middle], near[middle][end]
+    answer = ",".join(side[0] for _, side in steps)
+    text = f"How do you go from the {start} to the {end}?"
+    return Question(text, answer, tuple(line for line, _ in steps), len(history))
+
+
+def _moved(point: Point, step: Point, times: int = 1) -> Point:
+    return point[0] + times * step[0], point[1] + times * step[1]
+
+
+def _line(steps: Mapping[str, Point], at: Mapping[str, Point], name: str, beside: str) -> Line:
+    """The sentence that says where ``name`` is, seen from ``beside``."""
+    step = _moved(at[name], at[beside], -1)
+    relation = next(side for side in steps if steps[side] == step)
+    facts = {f"position of {x}": f"{point[0]},{point[1]}" for x, point in at.items()}
+    return Line(Statement(name, relation, beside), f"The {name} is {relation} the {beside}.", facts)
+
+
+def _neighbours(history: Sequence[Statement]) -> dict[str, dict[str, tuple[int, str]]]:
+    """Each name to those beside it: in which line that is said, and on which side they are."""
+    near: dict[str, dict[str, tuple[int, str]]] = {}
+    for j, said in enumerate(history):
+        near.setdefault(said.target, {})[said.subject] = (j, said.relation)
+        near.setdefault(said.subject, {})[said.target] = (j, OPPOSITE[said.relation])
+    return near

@@ -37,16 +37,22 @@ def flops_per_token(config: LlamaConfig, n_tokens: int) -> float:
 
 
 def medians(runs: dict[str, Run], repeats: int) -> dict[str, float]:
-    """Median seconds of each run, taken in turn; the first round warms up."""
+    """Median seconds of each run, taken in turn; the first round warms up.
+
+    Without a GPU these are seconds of the processor, so that other work on the machine is not counted; on
+    one thread (OMP_NUM_THREADS=1) with nothing beside it they are those of the clock.
+    """
+    on_gpu = torch.accelerator.is_available()
+    clock = time.perf_counter if on_gpu else time.process_time
     times: dict[str, list[float]] = {name: [] for name in runs}
     for i in range(repeats + 1):
         for name, run in runs.items():
-            start = time.perf_counter()
+            start = clock()
             run()
-            if torch.accelerator.is_available():
+            if on_gpu:
                 torch.accelerator.synchronize()  # a GPU is still at work when the call returns
             if i:
-                times[name].append(time.perf_counter() - start)
+                times[name].append(clock() - start)
     return {name: statistics.median(values) for name, values in times.items()}
 
 

@@ -1,7 +1,9 @@
 """How much a memory costs: LM2 against transformers' Llama of the same backbone, in one run.
 
 Every figure is a ratio of medians over interleaved runs, so that a busy machine slows both alike; beside it
-stands the ratio of the matrix work, counted. Run: ``python benchmarks/ratios.py [--repeats 9]``.
+stands the ratio of the matrix work, counted.
+
+    OMP_NUM_THREADS=1 python benchmarks/ratios.py [--repeats 9]
 """
 
 import argparse

@@ -38,6 +38,14 @@ def check_architecture(architecture: str) -> None:
         raise ValueError(f"unknown architecture {architecture!r}; known: {', '.join(ARCHITECTURES)}")
 
 
+def architecture_of(model: Model) -> str:
+    """The name of what ``make_model`` made."""
+    config = model.config
+    if isinstance(config, RMTConfig):
+        return "rmt" if config.memory_slots else "llama-window"
+    return "llama-full" if isinstance(config, FullTextConfig) else "lm2"
+
+
 def n_parameters(model: nn.Module) -> int:
     """Parameters of a model; tied weights count once."""
     return sum(p.numel() for p in model.parameters())

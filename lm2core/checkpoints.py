@@ -27,11 +27,13 @@ def load_reader(checkpoint: str, *, baselines: bool = False) -> "Reader":
         When there is no such checkpoint, it is not a whole one (says what is missing or unexpected), or it
         is a baseline where a memory bank is needed.
     """
+    from lm2core.architectures import architecture_of  # the Auto classes then know all kinds
+
     reader = _find(checkpoint)
-    kind = reader.model.config.model_type
-    if kind != "lm2" and not baselines:
+    architecture = architecture_of(reader.model)
+    if architecture != "lm2" and not baselines:
         raise ValueError(
-            f"{checkpoint} holds a baseline ({kind}), which has no memory bank to look into; "
+            f"{checkpoint} holds a baseline ({architecture}), which has no memory bank to look into; "
             f"name an LM2, or measure it: lm2 eval {checkpoint} --babi FILE"
         )
     return reader
@@ -80,7 +82,6 @@ def _load(name: str, source: str) -> "Reader":
     from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
     from transformers.utils import logging
 
-    import lm2core.architectures  # noqa: F401  the Auto classes then know all kinds
     from lm2core.answers import Reader
     from lm2core.from_llama import ADVICE
 

@@ -37,7 +37,7 @@ def evaluate(
     from rich.console import Console
     from rich.table import Table
 
-    from lm2core.architectures import n_parameters
+    from lm2core.architectures import architecture_of, n_parameters
     from lm2core.babi.text import read_babi
     from lm2core.checkpoints import load_reader
     from lm2core.evaluate import predict, score
@@ -47,7 +47,7 @@ def evaluate(
         (path, read_babi(path)) for path in [*babi, *(more or [])]
     ]  # a broken file is found before the model is opened
     reader = load_reader(checkpoint, baselines=True)
-    typer.echo(f"{checkpoint}: {reader.model.config.model_type}, {n_parameters(reader.model):,} parameters")
+    typer.echo(f"{checkpoint}: {architecture_of(reader.model)}, {n_parameters(reader.model):,} parameters")
     table = Table("task", "n", "accuracy", "95 % interval", "floor: majority", "floor: last place")
     rows = []
     for path, stories in files:
@@ -67,6 +67,7 @@ def evaluate(
                 "n": s.n,
                 "accuracy": s.accuracy,
                 "model": checkpoint,
+                "architecture": architecture_of(reader.model),
                 "n_parameters": n_parameters(reader.model),
                 "low": s.low,
                 "high": s.high,

@@ -1,14 +1,15 @@
 """How well a preset uses one GPU in bf16, beside transformers' Llama of the same backbone, in one run.
 
 Prints tokens per second, the share of the chip's matrix peak that the counted work of these tokens is, peak
-memory, and the ratio of times. Training is as the preset's recipe has it: bf16 autocast over 32-bit weights,
-its segments, its checkpointing (work done twice is not counted). All else has bf16 weights.
+memory, and the ratio of times. A training step is bf16 autocast over 32-bit weights and AdamW, with segments
+and checkpointing as the preset's recipe has them (work done twice is not counted). Else weights are bf16.
 
-    python benchmarks/gpu.py                                       # the paper's sizes, on one GPU
-    python benchmarks/gpu.py --preset text-tiny --device cpu       # the same code where there is no GPU
+    python benchmarks/gpu.py                                # the paper's sizes, on one GPU
+    python benchmarks/gpu.py --preset text-tiny --cpu       # the same code where there is no GPU
 """
 
 import gc
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Annotated
@@ -28,7 +29,14 @@ from lm2core.sizes import model_size
 from lm2core.text_recipe import MODELS, TEXT_PRESETS
 
 # Dense bf16 matrix peak in FLOP/s of the makers' data sheets, by a part of the device's name.
-PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L4": 121e12, "RTX 4090": 165e12}
+PEAKS = {
+    "H100 PCIe": 756e12,
+    "H100": 989e12,
+    "H200": 989e12,
+    "A100": 312e12,
+    "L4": 121e12,
+    "RTX 4090": 165e12,
+}
 VOCAB = {"text-tiny": 2_048, "base": 32_768, "lm2-1.7b": 128_256}
 N_NEW = 128  # tokens generated
 TRACE_BUDGET = "64GB"
@@ -109,7 +117,7 @@ def matrix_peak(device: torch.device) -> tuple[float, str]:
     size = 512 if device.type == "cpu" else 8192
     a = torch.randn(size, size, dtype=BF16, device=device)
     reached = 2 * size**3 / medians({"product": lambda: a @ a}, 10)["product"]
-    peak = next((rate for chip, rate in PEAKS.items() if chip in name), reached)
+    peak = next((rate for chip, rate in PEAKS.items() if re.search(rf"\b{chip}\b", name)), reached)
     source = "data sheet" if peak != reached else "that product, for want of a data sheet"
     return peak, (
         f"{name}; a bf16 product of {size} x {size} reaches {reached / 1e12:.2f} TFLOP/s; "
@@ -119,16 +127,16 @@ def matrix_peak(device: torch.device) -> tuple[float, str]:
 
 def main(
     preset: Annotated[str, typer.Option(help=f"One of {', '.join(TEXT_PRESETS)}.")] = "lm2-1.7b",
-    device: Annotated[str | None, typer.Option(help="By default the GPU.")] = None,
+    cpu: Annotated[bool, typer.Option("--cpu", help="On the processor.")] = False,
     batch: Annotated[int, typer.Option(min=1, help="Texts, of as many segments as the recipe has.")] = 1,
     repeats: Annotated[int, typer.Option(min=1, help="Runs behind each median.")] = 5,
 ) -> None:
     """Measure forward, training step, generation and capture."""
     if preset not in TEXT_PRESETS:
         raise typer.BadParameter(f"unknown preset {preset!r}; known: {', '.join(TEXT_PRESETS)}")
-    place = torch.device(device) if device else torch.accelerator.current_accelerator()
+    place = torch.device("cpu") if cpu else torch.accelerator.current_accelerator()
     if place is None:
-        raise typer.BadParameter("no GPU here; run this on a machine with one, or try it with --device cpu")
+        raise typer.BadParameter("no GPU here; run this on a machine with one, or try it with --cpu")
     recipe, config = TEXT_PRESETS[preset], MODELS[preset](vocab_size=VOCAB[preset])
     texts = torch.randint(config.vocab_size, (batch, recipe.n_segments * config.segment_length), device=place)
     peak, described = matrix_peak(place)

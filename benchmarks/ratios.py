@@ -27,6 +27,7 @@ def llama_config(width: int) -> dict[str, object]:
     sizes = {"hidden_size": width, "intermediate_size": 4 * width, "num_hidden_layers": N_BLOCKS}
     return sizes | {
         "vocab_size": VOCAB,
+        "eos_token_id": None,  # generation ends when it was asked to
         "num_attention_heads": width // 64,
         "num_key_value_heads": width // 256,
     }

@@ -26,6 +26,7 @@ class Baseline(WholeCheckpoints):
     base_model_prefix = "model"
     accepts_loss_kwargs = False
     supports_gradient_checkpointing = True
+    _supports_sdpa = True  # the fused attention that LM2 uses; unsaid, transformers takes a slow one
     _tied_weights_keys = {"lm_head.weight": "model.embed_tokens.weight"}
 
     def __init__(self, config: LlamaConfig) -> None:

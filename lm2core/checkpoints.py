@@ -78,6 +78,7 @@ def _check_kind(name: str, kind: str) -> None:
 
 
 def _load(name: str, source: str) -> "Reader":
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
     from transformers.utils import logging
@@ -95,6 +96,7 @@ def _load(name: str, source: str) -> "Reader":
         ValueError,
         ArithmeticError,
         SafetensorError,
+        StrictDataclassError,
         RuntimeError,
         KeyError,
         TypeError,

@@ -4,12 +4,14 @@ Axes: see memory.py, plus J columns of the text so far, G key heads, Q questions
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache, LlamaConfig
 
 from lm2core.baselines import Baseline, positions
+from lm2core.config import refuse_unknown_keys
 from lm2core.inputs import check_texts
 from lm2core.model import LM2Output
 from lm2core.segments import next_token_loss
@@ -22,6 +24,11 @@ class FullTextConfig(LlamaConfig):
 
     bos_token_id: int | None = None
     eos_token_id: int | list[int] | None = None
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        """Refuse unknown keys, then fill Llama's derived fields."""
+        refuse_unknown_keys(type(self), kwargs)
+        super().__post_init__(**kwargs)
 
 
 @dataclass(frozen=True)
@@ -37,21 +44,20 @@ class TextSoFar:
 
 @dataclass
 class FullTextOutput(LM2Output):
-    """What a forward pass returns; ``memory`` is a TextSoFar, which ends with the columns of this text.
+    """What a forward pass returns; ``memory`` is a TextSoFar.
 
-    columns_per_segment : of the text that was run
+    columns : of the memory before the text that was run, and of each of its segments; None: nothing was kept
     """
 
     memory: TextSoFar | None = None  # type: ignore[assignment]
-    columns_per_segment: int | None = None
+    columns: tuple[int, int] | None = None
 
     def memory_at(self, story: Tensor, segment: Tensor) -> TextSoFar:
         """The text of stories ``story`` (Q,) up to and with segments ``segment`` (Q,)."""
-        if self.memory is None or self.logits is None or self.columns_per_segment is None:
-            raise ValueError("no memory was kept; run the text without gradient checkpointing")
-        kept, n_columns = self.memory, self.logits.flatten(1, -2).shape[1]
-        n_before = kept.mask_BJ.shape[1] - n_columns
-        end_Q = n_before + (segment + 1) * self.columns_per_segment
+        if self.memory is None or self.columns is None:
+            raise ValueError("no memory was kept; run the text with write_memory, and without checkpointing")
+        kept, (n_before, per_segment) = self.memory, self.columns
+        end_Q = n_before + (segment + 1) * per_segment
         n_columns = int(end_Q.max())
         is_past = torch.arange(n_columns, device=end_Q.device) < end_Q[:, None]
         blocks = tuple((k[story, :, :n_columns], v[story, :, :n_columns]) for k, v in kept.blocks)
@@ -78,15 +84,16 @@ class FullTextForCausalLM(Baseline):
     ) -> FullTextOutput:
         """Run texts (B,T) or (B,S,T) that go on from the text ``memory``; see ``LM2ForCausalLM``.
 
-        With ``write_memory=False`` the memory after it is the one before it. Under gradient checkpointing no
-        keys are kept and the memory is None.
+        A flat text (B,T) is one segment. With ``write_memory=False`` the memory stays as it is.
+        Training under gradient checkpointing keeps no keys: memory is None, and no text goes on from one.
         """
         check_texts(input_ids, attention_mask, vocab_size=self.config.vocab_size)
-        if memory is not None and len(memory.mask_BJ) != len(input_ids):
-            raise ValueError(f"memory is of {len(memory.mask_BJ)} texts, input_ids of {len(input_ids)}")
+        keeps_keys = not (self.training and self.model.gradient_checkpointing)
+        if memory is not None:
+            _check_memory(memory, len(input_ids), keeps_keys)
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         mask_BJ = mask.flatten(1) if memory is None else torch.cat([memory.mask_BJ, mask.flatten(1)], 1)
-        is_kept = write_memory and not (self.training and self.model.gradient_checkpointing)
+        is_kept = write_memory and keeps_keys
         cache = DynamicCache(memory.blocks if memory else None) if memory or is_kept else None
         x_BTD = self.model(
             input_ids=input_ids.flatten(1),
@@ -99,7 +106,18 @@ class FullTextForCausalLM(Baseline):
             memory = TextSoFar(tuple((layer.keys, layer.values) for layer in cache.layers), mask_BJ)
         logits = self._logits(x_BTD.view(*input_ids.shape, -1), attention_mask)
         loss = None if labels is None else next_token_loss(logits, labels, attention_mask)
-        return FullTextOutput(loss, logits, memory, columns_per_segment=input_ids.shape[-1])
+        n_before = mask_BJ.shape[1] - mask.flatten(1).shape[1]
+        columns = (n_before, input_ids.shape[-1]) if is_kept else None
+        return FullTextOutput(loss, logits, memory, columns=columns)
+
+
+def _check_memory(memory: TextSoFar, n_texts: int, keeps_keys: bool) -> None:
+    if not isinstance(memory, TextSoFar):
+        raise ValueError(f"memory must be a TextSoFar, as this model returns it, got {type(memory).__name__}")
+    if len(memory.mask_BJ) != n_texts:
+        raise ValueError(f"memory is of {len(memory.mask_BJ)} texts, input_ids of {n_texts}")
+    if not keeps_keys:
+        raise ValueError("under gradient checkpointing no text goes on from a memory; switch it off")
 
 
 AutoConfig.register(FullTextConfig.model_type, FullTextConfig)

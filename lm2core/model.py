@@ -43,7 +43,9 @@ class LM2Output(ModelOutput):
 
     def memory_at(self, story: Tensor, segment: Tensor) -> Any:
         """The banks (Q,N,D) that stories ``story`` (Q,) had after segments ``segment`` (Q,)."""
-        return torch.stack(self.memory_per_segment or (), dim=1)[story, segment]
+        if self.memory_per_segment is None:
+            raise ValueError("a cache holds no bank for every segment; run the text without use_cache")
+        return torch.stack(self.memory_per_segment, dim=1)[story, segment]
 
 
 class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):

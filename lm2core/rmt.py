@@ -81,7 +81,8 @@ class RMTForCausalLM(Baseline):
         else:
             streams, banks = [], []
             for s in range(len(cut)):
-                if backprop_segments and s and s % backprop_segments == 0:  # the start is a weight
+                is_weight = s == 0 and memory is None
+                if backprop_segments and s % backprop_segments == 0 and not is_weight:
                     bank_BND = bank_BND.detach()
                 x_BTD, bank_BND = self._segment(*cut[s], bank_BND, write_memory)
                 streams.append(x_BTD)

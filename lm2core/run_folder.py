@@ -41,7 +41,7 @@ def check_start(recipe: RunRecipe, out: Path, *, resume: bool, last_file: str) -
     if not resume and out.is_dir() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty; choose another folder, or go on with its run: --resume")
     if resume and (out / RECIPE_FILE).is_file():
-        began = json.loads((out / RECIPE_FILE).read_text(encoding="utf-8"))
+        began = {"architecture": "lm2"} | json.loads((out / RECIPE_FILE).read_text(encoding="utf-8"))
         now = json.loads(_as_json(recipe))
         other = [name for name in began if name not in MAY_CHANGE and began[name] != now.get(name)]
         if other:

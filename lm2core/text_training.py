@@ -1,4 +1,4 @@
-"""Train an LM2 as a language model on any text with transformers' Trainer.
+"""Train an LM2, or a baseline, as a language model on any text with transformers' Trainer.
 
 The loss is the next-token cross entropy of packed blocks; a bank lives for one block. The examples are a
 function of text and seed, so a resumed run reads on where it stopped and ends as if it never had.
@@ -103,7 +103,7 @@ def _check_options(recipe: TextRecipe) -> None:
     check_architecture(recipe.architecture)
     if recipe.backprop_segments and recipe.architecture.startswith("llama"):
         raise ValueError(
-            f"{recipe.architecture} hands nothing from segment to segment; leave out --backprop-segments"
+            f"{recipe.architecture} has no memory to cut gradients at; leave out --backprop-segments"
         )
     if not recipe.llama and (recipe.memory_slots or recipe.freeze_backbone):
         raise ValueError("--memory-slots and --freeze-backbone belong to a Llama; name it: --llama FOLDER")

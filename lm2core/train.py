@@ -1,4 +1,4 @@
-"""Train an LM2 on fresh bAbI stories with transformers' Trainer.
+"""Train an LM2, or a baseline, on fresh bAbI stories with transformers' Trainer.
 
 The loss is the cross entropy of the answer alone. A batch is a function of seed, step and curriculum, and the
 curriculum is saved with every checkpoint, so a resumed run goes on as if it had never stopped.

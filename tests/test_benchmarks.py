@@ -77,8 +77,7 @@ def test_the_gpu_benchmark_runs_on_any_device():
         "benchmarks/gpu.py",
         "--preset",
         "text-tiny",
-        "--device",
-        "cpu",
+        "--cpu",
         "--repeats",
         "1",
     ]

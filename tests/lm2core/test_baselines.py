@@ -101,19 +101,54 @@ def test_a_text_in_two_calls_is_the_text_in_one(architecture):
 
 
 @pytest.mark.parametrize("architecture", BASELINES)
-def test_a_question_reads_the_text_up_to_its_place_and_leaves_nothing(architecture):
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_a_question_reads_the_text_up_to_its_place_and_leaves_nothing(architecture, goes_on):
     """Asked of memory_at, a question has the logits of the story cut there with the question behind it."""
     model, ids, question = make(architecture), make_ids(B, S, T), make_ids(3, 5, seed=2)
     story, segment = torch.tensor([1, 0, 1]), torch.tensor([2, 0, 3])
+    before = make_ids(B, 2, T, seed=3)
     with torch.no_grad():
-        out = model(ids)
+        out = model(ids, None, model(before).memory if goes_on else None)
+        ids = torch.cat([before, ids], 1) if goes_on else ids
         memory = out.memory_at(story, segment)
         asked = answer_logits(model, question, torch.ones_like(question), memory)
         assert model(question[:, None], None, memory, write_memory=False).memory is memory
         for q, (b, s) in enumerate(zip(story, segment, strict=True)):
-            cut = model(ids[b : b + 1, : s + 1]).memory
+            cut = model(ids[b : b + 1, : s + 1 + 2 * goes_on]).memory
             alone = model(question[q : q + 1, None], None, cut).logits[0, 0, -1]
             torch.testing.assert_close(asked[q], alone)
+
+
+@pytest.mark.parametrize("architecture", BASELINES)
+def test_a_baseline_starts_and_attends_as_the_lm2_does(architecture):
+    model = make(architecture, hidden_size=96, vocab_size=500)
+    assert model.model.config._attn_implementation == "sdpa"
+    assert float(model.model.embed_tokens.weight.detach().std()) == pytest.approx(1.0, abs=0.05)
+    weight = model.model.layers[0].self_attn.q_proj.weight
+    assert float(weight.detach().std()) == pytest.approx((3 * 96) ** -0.5, abs=0.003)
+    if architecture == "rmt":
+        assert float(model.memory_start.detach().std()) == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("architecture", WITH_SEGMENTS)
+def test_a_flat_text_is_cut_where_the_lm2_cuts_it(architecture):
+    model, ids = make(architecture), make_ids(B, S, T)
+    with torch.no_grad():
+        torch.testing.assert_close(model(ids.flatten(1)).logits, model(ids).logits.flatten(1, 2))
+
+
+def test_rmt_has_no_more_than_32_memory_tokens():
+    assert make("rmt", memory_slots=31).config.memory_slots == 31
+    assert make("rmt", memory_slots=40).config.memory_slots == 32
+
+
+def test_padding_takes_no_place_of_rmt_s_memory():
+    """The memory behind a padded segment is that behind the same segment unpadded."""
+    model, ids = make("rmt"), make_ids(B, T)
+    padded = torch.cat([ids, torch.zeros(B, 3, dtype=torch.long)], 1)
+    mask = torch.cat([torch.ones(B, T), torch.zeros(B, 3)], 1).long()
+    with torch.no_grad():
+        torch.testing.assert_close(model(padded[:, None], mask[:, None]).memory, model(ids[:, None]).memory)
 
 
 @pytest.mark.parametrize("architecture", BASELINES)
@@ -149,6 +184,9 @@ def test_gradients_of_rmt_run_back_through_all_segments_unless_cut():
     assert reached()
     assert reached(backprop_segments=S)
     assert not reached(backprop_segments=2)
+    given = model.new_memory(B).detach().requires_grad_()
+    model(ids, None, given, backprop_segments=S).logits[:, -1].sum().backward()
+    assert given.grad is None
 
 
 @pytest.mark.parametrize("architecture", WITH_SEGMENTS)
@@ -164,6 +202,36 @@ def test_a_text_so_far_of_another_batch_is_refused():
         model(make_ids(B, T), None, model(make_ids(3, T)).memory)
 
 
+@pytest.mark.parametrize(
+    ("memory", "text"),
+    [
+        (lambda model: make("lm2").new_memory(B), "must be a TextSoFar, .* got Tensor"),
+        (lambda model: model(make_ids(B, 3)).memory, "no text goes on from a memory; switch it off"),
+    ],
+)
+def test_a_text_so_far_that_cannot_be_gone_on_with_is_refused(memory, text):
+    model = make("llama-full").train()
+    given = memory(model)
+    model.activation_checkpointing_enable()
+    with pytest.raises(ValueError, match=text):
+        model(make_ids(B, T), None, given)
+
+
+def test_without_a_memory_kept_there_is_none_of_any_segment():
+    zero = torch.tensor([0])
+    with pytest.raises(ValueError, match="run the text with write_memory"):
+        make("llama-full")(make_ids(B, T), write_memory=False).memory_at(zero, zero)
+    with pytest.raises(ValueError, match="run the text without use_cache"):
+        make("lm2")(make_ids(B, T), use_cache=True).memory_at(zero, zero)
+
+
+@pytest.mark.parametrize("architecture", BASELINES)
+def test_an_unknown_config_key_is_refused(architecture):
+    config = make(architecture).config
+    with pytest.raises(ValueError, match="unknown config key vocab_sise; did you mean vocab_size"):
+        type(config)(vocab_sise=4)
+
+
 def test_ids_outside_the_vocabulary_are_refused():
     for architecture in BASELINES:
         with pytest.raises(ValueError, match=r"token ids must be in 0..16, got 17..17"):
@@ -176,7 +244,7 @@ def test_under_checkpointing_a_full_text_has_a_gradient_and_no_memory():
     model.activation_checkpointing_enable()
     out = model(ids, labels=ids)
     torch.testing.assert_close(torch.autograd.grad(out.loss, model.lm_head.weight)[0], plain)
-    with pytest.raises(ValueError, match="run the text without gradient checkpointing"):
+    with pytest.raises(ValueError, match="run the text with write_memory, and without checkpointing"):
         out.memory_at(torch.tensor([0]), torch.tensor([0]))
 
 

@@ -52,6 +52,7 @@ def test_a_whole_folder_opens(folder):
         (lambda f: (f / "config.json").write_text("[]"), "is not a readable config"),
         (lambda f: edit_config(f, model_type="llama"), "holds a 'llama' model, not one of lm2, lm2-rmt"),
         (lambda f: edit_config(f, memory_heads=5), "memory_heads=5 must divide"),
+        (lambda f: edit_config(f, rms_norm_eps="x"), "cannot open checkpoint .*rms_norm_eps"),
         (
             lambda f: edit_config(f, num_hidden_layers=4),
             "not a whole checkpoint .*missing: model.layers.3",

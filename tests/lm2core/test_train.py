@@ -244,7 +244,7 @@ def test_a_baseline_is_trained_and_resumed_like_an_lm2(architecture, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
 
 
-def test_a_baseline_sees_the_batches_that_the_lm2_sees(straight, tmp_path, monkeypatch):
+def test_a_baseline_sees_the_batches_that_the_lm2_sees(tmp_path, monkeypatch):
     """Before anything is learnt the curriculum stands at one place: then the stories are the same."""
     seen: dict[str, list[StoryBatch]] = {}
     real = StorySource.batch
@@ -254,6 +254,18 @@ def test_a_baseline_sees_the_batches_that_the_lm2_sees(straight, tmp_path, monke
         train(replace(SHORT, n_steps=1, architecture=name), tmp_path / name)
     assert torch.equal(seen["lm2"][0].story_ids, seen["llama-full"][0].story_ids)
     assert torch.equal(seen["lm2"][0].question_ids, seen["llama-full"][0].question_ids)
+
+
+def test_a_run_from_before_there_were_baselines_is_an_lm2_s(tmp_path):
+    """Its recipe names no architecture; another one is refused and leaves the folder as it was."""
+    out = tmp_path / "run"
+    train(SHORT, out)
+    recipe = json.loads((out / "training.json").read_text())
+    del recipe["architecture"]
+    (out / "training.json").write_text(json.dumps(recipe))
+    with pytest.raises(ValueError, match="began with architecture=lm2, now rmt"):
+        train(replace(SHORT, architecture="rmt", n_steps=8), out, resume=True)
+    train(replace(SHORT, n_steps=8), out, resume=True)
 
 
 def test_an_unknown_architecture_leaves_no_folder(tmp_path):

@@ -72,30 +72,41 @@ class RMTForCausalLM(Baseline):
             check_bank(memory, shape, like=self.lm_head.weight)
         cut = Segments.of(input_ids, attention_mask, min(self.config.segment_length, input_ids.shape[1]))
         bank_BND = self.new_memory(len(input_ids)) if memory is None else memory
-        if not self.config.memory_slots:
-            ids = cut.ids_BST.flatten(0, 1)
-            kept = None if cut.mask_BST is None else cut.mask_BST.flatten(0, 1)
-            x_PTD, _ = self._segment(ids, kept, bank_BND.new_empty(len(ids), 0, bank_BND.shape[-1]), False)
-            streams = list(x_PTD.unflatten(0, (-1, len(cut))).unbind(1))
-            banks = [bank_BND] * len(cut)
+        if backprop_segments and memory is not None:
+            bank_BND = bank_BND.detach()
+        if self.config.memory_slots:
+            streams, banks = self._in_turn(cut, bank_BND, write_memory, backprop_segments)
         else:
-            streams, banks = [], []
-            for s in range(len(cut)):
-                is_weight = s == 0 and memory is None
-                if backprop_segments and s % backprop_segments == 0 and not is_weight:
-                    bank_BND = bank_BND.detach()
-                x_BTD, bank_BND = self._segment(*cut[s], bank_BND, write_memory)
-                streams.append(x_BTD)
-                banks.append(bank_BND)
+            streams, banks = self._at_once(cut), [bank_BND] * len(cut)
         logits = self._logits(cut.restore(streams), attention_mask)
         loss = None if labels is None else next_token_loss(logits, labels, attention_mask)
-        return LM2Output(loss, logits, bank_BND, tuple(banks))
+        return LM2Output(loss, logits, banks[-1], tuple(banks))
 
     def new_memory(self, batch_size: int) -> Tensor:
         """Memory tokens (B,N,D) as they are before a text: learned."""
         if self.memory_start is None:
             return self.lm_head.weight.new_empty(batch_size, 0, self.config.hidden_size)
         return self.memory_start.expand(batch_size, -1, -1)
+
+    def _in_turn(
+        self, cut: Segments, bank_BND: Tensor, write_memory: bool, backprop_segments: int
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Streams of the segments and the memory after each."""
+        streams, banks = [], []
+        for s in range(len(cut)):
+            if backprop_segments and s and s % backprop_segments == 0:  # the start is a weight and is learned
+                bank_BND = bank_BND.detach()
+            x_BTD, bank_BND = self._segment(*cut[s], bank_BND, write_memory)
+            streams.append(x_BTD)
+            banks.append(bank_BND)
+        return streams, banks
+
+    def _at_once(self, cut: Segments) -> list[Tensor]:
+        """Streams of segments between which nothing flows, as one batch."""
+        ids_PT = cut.ids_BST.flatten(0, 1)
+        mask_PT = None if cut.mask_BST is None else cut.mask_BST.flatten(0, 1)
+        x_PTD, _ = self._segment(ids_PT, mask_PT, self.new_memory(len(ids_PT)), write_memory=False)
+        return list(x_PTD.unflatten(0, (-1, len(cut))).unbind(1))
 
     def _segment(
         self, ids_BT: Tensor, mask_BT: Tensor | None, bank_BND: Tensor, write_memory: bool

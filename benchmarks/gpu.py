@@ -11,7 +11,7 @@ and checkpointing as the preset's recipe has them (work done twice is not counte
 import gc
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Annotated
 
 import torch
@@ -22,7 +22,7 @@ from rich.table import Table
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from lm2core.config import LM2Config
+from lm2core.config import LM2Config, llama_fields
 from lm2core.model import LM2ForCausalLM
 from lm2core.recording import capture
 from lm2core.sizes import model_size
@@ -106,9 +106,7 @@ def alone(make: Callable[[], Model], device: torch.device, dtype: torch.dtype) -
 
 def llama_of(config: LM2Config) -> LlamaForCausalLM:
     """transformers' Llama of the same backbone."""
-    sizes = {f.name: getattr(config, f.name) for f in fields(LlamaConfig) if f.init}
-    sizes.pop("architectures", None)
-    return LlamaForCausalLM(LlamaConfig(**sizes))
+    return LlamaForCausalLM(LlamaConfig(**llama_fields(config)))
 
 
 def matrix_peak(device: torch.device) -> tuple[float, str]:

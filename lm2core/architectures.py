@@ -1,18 +1,13 @@
 """What a preset can be trained as: LM2 or one of the baselines, each with the same number of parameters."""
 
-from dataclasses import fields
-from typing import Any
-
 import torch
-from torch import nn
-from transformers import LlamaConfig
 
 from lm2core.baselines import Baseline
-from lm2core.config import LM2Config
+from lm2core.config import LM2Config, llama_fields
 from lm2core.full_text import FullTextConfig, FullTextForCausalLM
 from lm2core.model import LM2ForCausalLM
 from lm2core.rmt import RMTConfig, RMTForCausalLM
-from lm2core.sizes import model_size
+from lm2core.sizes import model_size, n_parameters
 
 Model = LM2ForCausalLM | Baseline
 ARCHITECTURES = ("lm2", "rmt", "llama-window", "llama-full")
@@ -46,19 +41,12 @@ def architecture_of(model: Model) -> str:
     return "llama-full" if isinstance(config, FullTextConfig) else "lm2"
 
 
-def n_parameters(model: nn.Module) -> int:
-    """Parameters of a model; tied weights count once."""
-    return sum(p.numel() for p in model.parameters())
-
-
 def _matched(config: LM2Config, architecture: str) -> RMTConfig | FullTextConfig:
     """The config of a baseline: what LM2 spends on its memory, the baseline spends on wider MLPs."""
-    shared: dict[str, Any] = {f.name: getattr(config, f.name) for f in fields(LlamaConfig) if f.init}
-    shared.pop("architectures", None)
     n_tokens = min(config.memory_slots, MOST_MEMORY_TOKENS) if architecture == "rmt" else 0
 
     def of_width(intermediate_size: int) -> RMTConfig | FullTextConfig:
-        sizes = shared | {"intermediate_size": intermediate_size}
+        sizes = llama_fields(config) | {"intermediate_size": intermediate_size}
         if architecture == "llama-full":
             return FullTextConfig(**sizes)
         return RMTConfig(**sizes, memory_slots=n_tokens, segment_length=config.segment_length)

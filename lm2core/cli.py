@@ -37,11 +37,12 @@ def evaluate(
     from rich.console import Console
     from rich.table import Table
 
-    from lm2core.architectures import architecture_of, n_parameters
+    from lm2core.architectures import architecture_of
     from lm2core.babi.text import read_babi
     from lm2core.checkpoints import load_reader
     from lm2core.evaluate import predict, score
     from lm2core.files import write_whole
+    from lm2core.sizes import n_parameters
 
     files = [
         (path, read_babi(path)) for path in [*babi, *(more or [])]

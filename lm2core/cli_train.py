@@ -123,9 +123,9 @@ def _recipe(preset: str, given: dict[str, Any]) -> "Recipe | TextRecipe":
 
 def _run(recipe: "Recipe | TextRecipe", out: Path, *, resume: bool) -> None:
     """Train, and say in one line what came of it and what to do next."""
-    from lm2core.architectures import n_parameters
     from lm2core.progress import last_logged
     from lm2core.run_folder import is_first_process
+    from lm2core.sizes import n_parameters
     from lm2core.text_recipe import TextRecipe
     from lm2core.text_training import train_text
     from lm2core.train import train as train_on_stories

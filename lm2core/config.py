@@ -28,6 +28,13 @@ def refuse_unknown_keys(config_class: type[LlamaConfig], kwargs: dict[str, Any])
             raise ValueError(f"unknown config key {key}; did you mean {near[0]}?")
 
 
+def llama_fields(config: LlamaConfig) -> dict[str, Any]:
+    """What a config says of the Llama in it, to make another config of."""
+    kept = {f.name: getattr(config, f.name) for f in fields(LlamaConfig) if f.init}
+    kept.pop("architectures", None)  # the class that was saved
+    return kept
+
+
 class LM2Config(LlamaConfig):
     """Llama's config plus the memory bank.
 

@@ -9,7 +9,7 @@ from typing import Any
 from transformers import LlamaConfig, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
-from lm2core.config import LM2Config
+from lm2core.config import LM2Config, llama_fields
 
 ADVICE = "; copy it again or name another"
 LONGEST_SEGMENT = 2048  # tokens; of a Llama that was trained on longer texts, unless a length is given
@@ -89,9 +89,7 @@ def lm2_config(llama: LlamaConfig, *, source: str = "this model", **memory: Any)
     }
     if memory.get("routing") == "positional":
         defaults["segment_length"] = memory["memory_slots"]
-    backbone = {f.name: getattr(llama, f.name) for f in fields(LlamaConfig) if f.init}
-    backbone.pop("architectures", None)
-    return LM2Config(**(backbone | defaults | memory))
+    return LM2Config(**(llama_fields(llama) | defaults | memory))
 
 
 def _memory_fields() -> list[Any]:

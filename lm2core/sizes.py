@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from lm2core.config import LM2Config
 from lm2core.model import LM2ForCausalLM
@@ -39,14 +40,18 @@ class ModelSize:
         return BYTES_TRAINED * self.n_parameters
 
 
+def n_parameters(model: nn.Module) -> int:
+    """Parameters of a model; tied weights count once."""
+    return sum(p.numel() for p in model.parameters())
+
+
 def model_size(config: LM2Config) -> ModelSize:
     """Count the parameters of ``config`` without making them; tied weights count once."""
     with torch.device("meta"):
         model = LM2ForCausalLM(config)
     n_memory = sum(p.numel() for name, p in model.named_parameters() if ".mem." in name)
-    n_all = sum(p.numel() for p in model.parameters())
     return ModelSize(
-        n_backbone=n_all - n_memory,
+        n_backbone=n_parameters(model) - n_memory,
         n_memory=n_memory,
         n_bank=config.memory_slots * config.hidden_size,
     )

@@ -5,11 +5,12 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from lm2core.answers import answer_logits
-from lm2core.architectures import ARCHITECTURES, check_architecture, make_model, n_parameters
+from lm2core.architectures import ARCHITECTURES, check_architecture, make_model
 from lm2core.checkpoints import load_reader
 from lm2core.cli import main
 from lm2core.config import LM2Config, babi_tiny, base, lm2_1_7b
 from lm2core.data import babi_words
+from lm2core.sizes import n_parameters
 from lm2core.tokenizer import word_tokenizer
 from tests.conftest import SIZES, B, D, N, S, T, V, make_ids
 

@@ -50,7 +50,10 @@ def test_a_whole_folder_opens(folder):
         (lambda f: (f / "config.json").unlink(), "has no config.json"),
         (lambda f: (f / "config.json").write_text("{"), "is not a readable config"),
         (lambda f: (f / "config.json").write_text("[]"), "is not a readable config"),
-        (lambda f: edit_config(f, model_type="llama"), "holds a 'llama' model, not one of lm2, lm2-rmt"),
+        (
+            lambda f: edit_config(f, model_type="llama"),
+            "cannot open checkpoint .*: it holds a 'llama' model, not one of lm2, lm2-rmt",
+        ),
         (lambda f: edit_config(f, memory_heads=5), "memory_heads=5 must divide"),
         (lambda f: edit_config(f, rms_norm_eps="x"), "cannot open checkpoint .*rms_norm_eps"),
         (

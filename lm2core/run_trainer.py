@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer
 
@@ -106,6 +107,13 @@ def check_devices() -> None:
         raise ValueError(
             "several GPUs are in sight; start one process each: accelerate launch -m lm2core train ..."
         )
+
+
+def leave_together() -> None:
+    """At the end of a command: processes wait for each other and part; one that just exits may abort others."""
+    if dist.is_available() and dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
 
 
 def common_arguments(recipe: RunRecipe, out: Path) -> dict[str, Any]:

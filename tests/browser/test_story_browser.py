@@ -24,6 +24,11 @@ def open_story(page: Page, url: str, query: str = "") -> None:
     )
 
 
+def wait_until_drawn(page: Page) -> None:
+    """Until the server has sent the whole page."""
+    expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached(timeout=10_000)
+
+
 def heatmap_on_screen(page: Page, key: str) -> np.ndarray:
     """The cells plotly holds for the drawn chart."""
     rows = page.evaluate(
@@ -63,7 +68,8 @@ def test_keys_and_buttons_step_through_the_story_and_the_link_follows(page, app_
     open_story(page, app_url, "&step=4")
     page.get_by_role("button", name="Next").click()
     expect(page.get_by_text("After 5 of 11 sentences")).to_be_visible()
-    for step in (4, 3):  # Streamlit merges presses that come while it redraws: wait for each
+    for step in (4, 3):
+        wait_until_drawn(page)  # Streamlit merges presses that come while it redraws
         page.keyboard.press("ArrowLeft")
         expect(page.get_by_text(f"After {step} of 11 sentences")).to_be_visible()
     expect(page).to_have_url(re.compile(r"step=3"))

@@ -10,7 +10,11 @@ if TYPE_CHECKING:
     from lm2core.recipe import Recipe
     from lm2core.text_recipe import TextRecipe
 
-FLAGS = {"n_steps": "steps", "batch_size": "batch"}  # whose names are not those of the recipe's fields
+FLAGS = {
+    "n_steps": "steps",
+    "batch_size": "batch",
+    "start_from": "from",
+}  # whose names are not those of the recipe's fields
 
 
 def train(
@@ -43,8 +47,15 @@ def train(
     llama: Annotated[
         str | None, typer.Option(help="Text: a Llama to give a memory to, folder or Hugging Face id.")
     ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option("--from", help="Stories: a checkpoint to go on from; by default a new model."),
+    ] = None,
     memory_slots: Annotated[
-        int | None, typer.Option(min=1, help="With --llama: slots of its memory.")
+        int | None, typer.Option(min=1, help="Slots of a new memory, on stories or with --llama.")
+    ] = None,
+    memory_layers: Annotated[
+        str | None, typer.Option(help="Stories: blocks that have memory, by commas; all by default.")
     ] = None,
     freeze_backbone: Annotated[
         bool | None, typer.Option("--freeze-backbone", help="With --llama: train only the memory.")
@@ -82,6 +93,8 @@ def train(
         "text": text,
         "tokenizer": tokenizer,
         "llama": llama,
+        "start_from": start_from,
+        "memory_layers": _numbers(memory_layers) if memory_layers else None,
         "memory_slots": memory_slots,
         "freeze_backbone": freeze_backbone,
         "seed": seed,
@@ -97,6 +110,14 @@ def train(
     given = {name: value for name, value in chosen.items() if value is not None}
     recipe = _recipe(preset or ("babi-tiny" if text is None else "text-tiny"), given)
     _run(recipe, out, resume=resume)
+
+
+def _numbers(typed: str) -> tuple[int, ...]:
+    """Numbers of blocks by commas."""
+    try:
+        return tuple(int(number) for number in typed.split(","))
+    except ValueError:
+        raise ValueError(f"--memory-layers {typed!r} must be numbers of blocks by commas, e.g. 1,3") from None
 
 
 def _recipe(preset: str, given: dict[str, Any]) -> "Recipe | TextRecipe":
@@ -125,6 +146,7 @@ def _run(recipe: "Recipe | TextRecipe", out: Path, *, resume: bool) -> None:
     """Train, and say in one line what came of it and what to do next."""
     from lm2core.progress import last_logged
     from lm2core.run_folder import is_first_process
+    from lm2core.run_trainer import leave_together
     from lm2core.sizes import n_parameters
     from lm2core.text_recipe import TextRecipe
     from lm2core.text_training import train_text
@@ -134,6 +156,7 @@ def _run(recipe: "Recipe | TextRecipe", out: Path, *, resume: bool) -> None:
         model = train_text(recipe, out, resume=resume)
     else:
         model = train_on_stories(recipe, out, resume=resume)
+    leave_together()
     if not is_first_process():
         return
     figures = last_logged(out / "metrics.jsonl")

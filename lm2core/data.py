@@ -3,18 +3,29 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from itertools import chain, islice
 from random import Random
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from lm2core.babi.people import ACTING
-from lm2core.babi.tasks import TASKS, Question, draw_question, get_task
-from lm2core.babi.world import HOME, OBJECTS, VERBS, World
+from lm2core.babi.story import Question, Statement
+from lm2core.babi.tasks import TASKS, draw_question, get_task
+from lm2core.babi.vocabulary import WORDS
 
 ASK_AGES = range(10)  # statements; twice what the tasks ask about, so that a question may come late
-TRAINED_TASKS = ("qa1", "qa2", "qa3")  # whose words babi_words() has
+TRAINED_TASKS = tuple(WORDS)  # qa1 to qa10
+_HANDLING = ("qa1", "qa2", "qa3", "qa6", "qa7", "qa8")
+# Whose questions a story allows: where the people are the same, one story is asked about in many ways.
+ASKED_OF = MappingProxyType(
+    {
+        **dict.fromkeys(("qa1", "qa2", "qa3", "qa6", "qa8"), _HANDLING),
+        "qa7": ("qa1", "qa6", "qa7"),
+        **{task: (task,) for task in ("qa4", "qa5", "qa9", "qa10")},
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +75,6 @@ def check_trained(task: str) -> None:
         raise ValueError(f"no training on task {task!r} yet, only on: {', '.join(TRAINED_TASKS)}")
 
 
-def babi_words() -> set[str]:
-    """Every word of qa1, qa2 and qa3, answers and punctuation included."""
-    phrases = ["where is was the before there", ". ?", *HOME.actors, *HOME.places, *OBJECTS]
-    phrases += [verb for action in ("move", "get", "drop") for verb in VERBS[action]]
-    return {word for phrase in phrases for word in phrase.lower().split()}
-
-
 class StorySource:
     """Draws batches; batch ``index`` of seed ``seed`` is always the same.
 
@@ -79,7 +83,7 @@ class StorySource:
     n_stories : int
         B, stories in a batch.
     questions_per_sentence : float
-        Q = B * n_sentences * this, whatever the stories allow to be asked.
+        A story is asked so many questions for each of its sentences, if it allows any.
     """
 
     def __init__(
@@ -98,39 +102,47 @@ class StorySource:
         for b in range(self._n_stories):
             sentences, questions = self._story(stage, n_before, weights, rng)
             stories.append(sentences)
-            asked += [(b, task, question) for task, question in questions]
+            asked += [(b, *question) for question in questions]
         ids = self._pad([sentence for story in stories for sentence in story])
         ids = ids.unflatten(0, (self._n_stories, -1))
         return StoryBatch(
             before_ids=ids[:, :n_before],
             story_ids=ids[:, n_before:],
-            question_ids=self._pad([question.text for _, _, question in asked]),
-            story=torch.tensor([b for b, _, _ in asked]),
-            segment=torch.tensor([q.n_statements - 1 - n_before for _, _, q in asked]),
-            answer_ids=torch.tensor([self._encode(q.answer)[0] for _, _, q in asked]),
-            tasks=tuple(task for _, task, _ in asked),
+            question_ids=self._pad([question.text for _, _, _, question in asked]),
+            story=torch.tensor([b for b, _, _, _ in asked]),
+            segment=torch.tensor([segment for _, segment, _, _ in asked]),
+            answer_ids=torch.tensor([self._encode(q.answer)[0] for _, _, _, q in asked]),
+            tasks=tuple(task for _, _, task, _ in asked),
         )
 
     def _story(
         self, stage: Stage, n_before: int, weights: Mapping[str, float], rng: Random
-    ) -> tuple[list[str], list[tuple[str, Question]]]:
-        """Sentences of one story, and questions asked about the part after ``n_before``."""
+    ) -> tuple[list[str], list[tuple[int, str, Question]]]:
+        """Sentences of one story, and questions about the part after ``n_before``: segment, task, question.
+
+        A story that ends sooner has empty sentences first.
+        """
         told = rng.choices(stage.tasks, [weights[name] for name in stage.tasks])[0]
-        world, history, sentences = World(rng, ACTING[told]), [], []
-        possible: dict[str, list[Question]] = {}
-        for i in range(n_before + stage.n_sentences):
-            line = world.tell()
+        n_all = n_before + stage.n_sentences
+        lines = list(islice(chain.from_iterable(TASKS[told].tell(rng)), n_all))
+        n_empty = n_all - len(lines)
+        history: list[Statement] = []
+        possible: dict[str, list[tuple[int, str, Question]]] = {}
+        for i, line in enumerate(lines, n_empty - n_before):
             history.append(line.statement)
-            sentences.append(line.sentence)
-            for name in stage.tasks if i >= n_before else ():
-                question = draw_question(TASKS[name], history, rng, ages=ASK_AGES)
-                if question is not None:
-                    possible.setdefault(name, []).append(question)
+            for name in stage.tasks if i >= 0 else ():
+                if name in ASKED_OF[told] and (question := self._question(name, history, rng)) is not None:
+                    possible.setdefault(name, []).append((i, name, question))
+        sentences = [""] * n_empty + [line.sentence for line in lines]
         if not possible:
             return sentences, []
-        names, n_questions = list(possible), round(stage.n_sentences * self._density)
-        drawn = rng.choices(names, [weights[name] for name in names], k=n_questions)
-        return sentences, [(name, rng.choice(possible[name])) for name in drawn]
+        n_questions = round(min(stage.n_sentences, len(lines)) * self._density)
+        names = rng.choices(list(possible), [weights[name] for name in possible], k=n_questions)
+        return sentences, [rng.choice(possible[name]) for name in names]
+
+    @staticmethod
+    def _question(name: str, history: list[Statement], rng: Random) -> Question | None:
+        return draw_question(TASKS[name], history, rng, ages=ASK_AGES)
 
     def _pad(self, texts: list[str]) -> Tensor:
         encoded = [self._encode(text) for text in texts]

@@ -26,6 +26,9 @@ class Recipe(RunRecipe):
     """How a preset is trained on stories."""
 
     tasks: tuple[str, ...] = ("qa1", "qa2", "qa3")
+    start_from: str | None = None  # a checkpoint to go on from, its sizes included; None: a new model
+    memory_slots: int | None = None  # instead of the preset's
+    memory_layers: tuple[int, ...] | None = None  # blocks that have memory; None: all
     n_steps: int = 4_600  # optimizer steps
     n_stories: int = 32  # per step and process
     questions_per_sentence: float = 2.0

@@ -110,7 +110,7 @@ def check_devices() -> None:
 
 
 def leave_together() -> None:
-    """At the end of a command: processes wait for each other and part; one that just exits may abort others."""
+    """At the end of a command: processes wait for each other and part; else one may abort the others."""
     if dist.is_available() and dist.is_initialized():
         dist.barrier()
         dist.destroy_process_group()

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
+WORD = Regex(r"\w+(,\w+)*|[^\w\s]")  # a list without spaces is one word: it is one answer
 
 
 def word_tokenizer(words: Iterable[str]) -> PreTrainedTokenizerFast:
@@ -15,7 +16,7 @@ def word_tokenizer(words: Iterable[str]) -> PreTrainedTokenizerFast:
     vocabulary = [PAD, UNKNOWN, *sorted({word.lower() for word in words})]
     tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(vocabulary)}, UNKNOWN))
     tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(WORD, "removed", invert=True)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token=PAD, unk_token=UNKNOWN, clean_up_tokenization_spaces=False
     )

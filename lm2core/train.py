@@ -12,17 +12,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
-from transformers import TrainingArguments, set_seed
+from transformers import PreTrainedTokenizerBase, TrainingArguments, set_seed
 
 from lm2core.answers import answer_logits
 from lm2core.architectures import Model, check_architecture, make_model
-from lm2core.config import babi_tiny
+from lm2core.babi.vocabulary import babi_words
+from lm2core.config import LM2Config, babi_tiny
 from lm2core.curriculum import Curriculum
-from lm2core.data import StoryBatch, StorySource, babi_words
+from lm2core.data import StoryBatch, StorySource
 from lm2core.recipe import Recipe, stages_for
 from lm2core.run_folder import STAGE_FILE, begin, check_start
 from lm2core.run_trainer import RunTrainer, check_devices, common_arguments, run
 from lm2core.tokenizer import word_tokenizer
+from lm2core.warm_start import start_model
 
 
 def batch_logits(model: torch.nn.Module, batch: StoryBatch) -> Tensor:
@@ -120,8 +122,8 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> Model:
     checkpoint = check_start(recipe, out, resume=resume, last_file=STAGE_FILE)
     begin(recipe, out)
     set_seed(recipe.seed)
-    tokenizer = word_tokenizer(babi_words())
-    model = make_model(babi_tiny(vocab_size=len(tokenizer)), recipe.architecture)
+    tokenizer = word_tokenizer(babi_words(("qa1", *recipe.tasks)))  # every curriculum begins with qa1
+    model = _start(recipe, tokenizer)
     if recipe.compile:
         model.compile_segments()
     arguments = _arguments(recipe, out)
@@ -139,6 +141,16 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> Model:
     )
     run(trainer, tokenizer, out, checkpoint)
     return model
+
+
+def _start(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Model:
+    """The model that training begins with."""
+    if recipe.start_from is not None:
+        return start_model(recipe.start_from, tokenizer, recipe.architecture)
+    config = babi_tiny(vocab_size=len(tokenizer))
+    sizes = {"memory_slots": recipe.memory_slots, "memory_layers": recipe.memory_layers}
+    chosen = {name: value for name, value in sizes.items() if value is not None}
+    return make_model(LM2Config(**config.to_dict() | chosen), recipe.architecture)
 
 
 def _arguments(recipe: Recipe, out: Path) -> TrainingArguments:

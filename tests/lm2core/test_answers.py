@@ -6,7 +6,7 @@ import torch
 from lm2core.answers import Reader, ask, bank_after, read_story
 from lm2core.babi.tasks import Question, make_story
 from lm2core.babi.text import TextStory
-from lm2core.data import babi_words
+from lm2core.babi.vocabulary import babi_words
 from lm2core.evaluate import predict, score, wilson_interval
 from lm2core.tokenizer import check_words, encode_segments, word_tokenizer
 from tests.conftest import make_model
@@ -16,7 +16,7 @@ STORY = ("Mary went to the kitchen.", "Mary took the milk there.", "John moved t
 
 @pytest.fixture(scope="module")
 def reader() -> Reader:
-    tokenizer = word_tokenizer(babi_words())
+    tokenizer = word_tokenizer(babi_words(("qa1", "qa2", "qa3")))
     return Reader("untrained", make_model(vocab_size=len(tokenizer)), tokenizer)
 
 

@@ -6,10 +6,10 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from lm2core.answers import answer_logits
 from lm2core.architectures import ARCHITECTURES, check_architecture, make_model
+from lm2core.babi.vocabulary import babi_words
 from lm2core.checkpoints import load_reader
 from lm2core.cli import main
 from lm2core.config import LM2Config, babi_tiny, base, lm2_1_7b
-from lm2core.data import babi_words
 from lm2core.sizes import n_parameters
 from lm2core.tokenizer import word_tokenizer
 from tests.conftest import SIZES, B, D, N, S, T, V, make_ids
@@ -257,7 +257,7 @@ def test_an_unknown_architecture_is_refused_with_the_known_ones():
 @pytest.fixture
 def folder(architecture, tmp_path):
     """A checkpoint of an untrained baseline that knows the words of the stories."""
-    tokenizer = word_tokenizer(babi_words())
+    tokenizer = word_tokenizer(babi_words(("qa1", "qa2", "qa3")))
     make(architecture, vocab_size=len(tokenizer)).save_pretrained(tmp_path / "c")
     tokenizer.save_pretrained(tmp_path / "c")
     return tmp_path / "c"

@@ -7,8 +7,8 @@ import shutil
 import pytest
 import torch
 
+from lm2core.babi.vocabulary import babi_words
 from lm2core.checkpoints import load_reader
-from lm2core.data import babi_words
 from lm2core.tokenizer import word_tokenizer
 from tests.conftest import make_model
 
@@ -16,7 +16,7 @@ from tests.conftest import make_model
 @pytest.fixture
 def folder(tmp_path):
     """A whole checkpoint folder."""
-    tokenizer = word_tokenizer(babi_words())
+    tokenizer = word_tokenizer(babi_words(("qa1", "qa2", "qa3")))
     make_model(vocab_size=len(tokenizer)).save_pretrained(tmp_path / "c")
     tokenizer.save_pretrained(tmp_path / "c")
     return tmp_path / "c"
@@ -90,7 +90,7 @@ def test_code_in_a_checkpoint_folder_is_never_run(folder, tmp_path, monkeypatch)
 
 
 def test_a_tokenizer_with_more_words_than_the_model_is_refused(folder):
-    word_tokenizer([*babi_words(), "zeppelin"]).save_pretrained(folder)
+    word_tokenizer([*babi_words(("qa1", "qa2", "qa3")), "zeppelin"]).save_pretrained(folder)
     with pytest.raises(ValueError, match="has id 39, its model only 0..38"):
         load_reader(str(folder))
 

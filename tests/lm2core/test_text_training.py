@@ -414,6 +414,7 @@ IN_ONE_PROCESS = """
 import math, os, sys
 from dataclasses import replace
 import torch
+from lm2core.run_trainer import leave_together
 from tests.lm2core.test_text_training import SHORT, MODELS, SIZES, LM2Config, TextTrainer, train_text
 
 MODELS["test"] = lambda *, vocab_size: LM2Config(**SIZES | {"vocab_size": vocab_size})
@@ -427,6 +428,7 @@ def compute_loss(self, model, inputs, *args, **kwargs):
 TextTrainer.compute_loss = compute_loss
 model = train_text(replace(SHORT, text=sys.argv[1]), sys.argv[2])
 torch.save([p.detach() for p in model.parameters()], f"{sys.argv[2]}/rank-{os.environ['RANK']}.pt")
+leave_together()
 """
 
 

@@ -1,0 +1,40 @@
+"""Begin training from a trained model whose vocabulary is another: what both know goes over."""
+
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from lm2core.architectures import Model, architecture_of
+from lm2core.checkpoints import load_reader
+
+BY_TOKEN = ("model.embed_tokens.weight", "lm_head.weight")  # one row a token
+
+
+def start_model(checkpoint: str, tokenizer: PreTrainedTokenizerBase, architecture: str) -> Model:
+    """The model of ``checkpoint`` for the words of ``tokenizer``; words it did not know start untrained.
+
+    A ValueError when there is no such checkpoint, or it is not of the ``architecture``.
+    """
+    old = load_reader(checkpoint, baselines=True)
+    if architecture_of(old.model) != architecture:
+        raise ValueError(
+            f"{checkpoint} is of architecture {architecture_of(old.model)}, not {architecture}; "
+            f"give --architecture {architecture_of(old.model)}, or start from another checkpoint"
+        )
+    config = type(old.model.config)(**old.model.config.to_dict() | {"vocab_size": len(tokenizer)})
+    model = type(old.model)(config)
+    weights = dict(old.model.state_dict())
+    for name in BY_TOKEN:
+        weights[name] = _moved(weights[name], old.tokenizer, model.state_dict()[name].clone(), tokenizer)
+    model.load_state_dict(weights)
+    return model
+
+
+def _moved(
+    old: Tensor, old_tokenizer: PreTrainedTokenizerBase, new: Tensor, tokenizer: PreTrainedTokenizerBase
+) -> Tensor:
+    """``new`` (V,D) with the rows that ``old`` has for the same tokens."""
+    ids = old_tokenizer.get_vocab()
+    for token, i in tokenizer.get_vocab().items():
+        if token in ids:
+            new[i] = old[ids[token]]
+    return new

@@ -1,0 +1,83 @@
+"""Batches of fresh stories: whose they are, what is asked about them, and what stands where."""
+
+from collections import Counter
+
+import pytest
+import torch
+
+from lm2core.babi.vocabulary import babi_words
+from lm2core.babi.world import HOME
+from lm2core.data import ASKED_OF, TRAINED_TASKS, Stage, StorySource
+from lm2core.tokenizer import word_tokenizer
+
+TOKENIZER = word_tokenizer(babi_words(TRAINED_TASKS))
+EVEN = dict.fromkeys(TRAINED_TASKS, 1.0)
+
+
+@pytest.fixture
+def source() -> StorySource:
+    return StorySource(TOKENIZER, n_stories=3, questions_per_sentence=1.5, seed=0)
+
+
+def words(ids: torch.Tensor) -> str:
+    return TOKENIZER.decode(ids[ids != 0])
+
+
+def test_a_batch_is_a_function_of_seed_and_index(source):
+    stage = Stage(("qa1", "qa2", "qa3"), 9, n_before=5)
+    one, two, other = (source.batch(i, stage, EVEN) for i in (7, 7, 8))
+    assert torch.equal(one.story_ids, two.story_ids)
+    assert torch.equal(one.question_ids, two.question_ids)
+    assert one.story_ids.shape != other.story_ids.shape or not torch.equal(one.story_ids, other.story_ids)
+
+
+def test_questions_of_a_batch_are_about_its_stories(source):
+    """Every answer is a place, and asked after a sentence of the part that has a gradient."""
+    batch = source.batch(3, Stage(("qa1", "qa2", "qa3"), 9, n_before=30), EVEN)
+    assert len(batch.tasks) == len(batch.answer_ids) == len(batch.story) <= 3 * 14
+    assert set(batch.tasks) <= {"qa1", "qa2", "qa3"}
+    assert batch.segment.min() >= 0
+    assert batch.segment.max() < batch.story_ids.shape[1] == 9
+
+
+@pytest.mark.parametrize("task", TRAINED_TASKS)
+def test_every_task_is_told_and_asked_about(task, source):
+    batch = source.batch(1, Stage((task,), 11), EVEN)
+    assert set(batch.tasks) == {task}
+    assert (batch.answer_ids != TOKENIZER.unk_token_id).all()
+    assert not (batch.story_ids == TOKENIZER.unk_token_id).any()
+    assert not (batch.question_ids == TOKENIZER.unk_token_id).any()
+
+
+def test_a_story_that_ends_sooner_has_empty_sentences_first(source):
+    """A story of task 4 has two sentences; a question asked after the first is about the first."""
+    batch = source.batch(2, Stage(("qa4",), 7, n_before=5), EVEN)
+    n_tokens = (batch.story_ids != 0).sum(-1)
+    assert (n_tokens[:, :5] == 0).all()
+    assert (n_tokens[:, 5:] == 8).all()
+    assert (batch.before_ids == 0).all()
+    assert set(batch.segment.tolist()) == {5, 6}
+    for story, segment, question in zip(batch.story, batch.segment, batch.question_ids, strict=True):
+        told = " ".join(words(batch.story_ids[story, s]) for s in range(5, segment + 1))
+        asked = set(HOME.places) & set(words(question).split())
+        assert asked < set(told.split())
+
+
+def test_lists_are_asked_about_as_one_word(source):
+    """Told stories of task 8 long enough, somebody carries two things; the answer is one token."""
+    batches = [source.batch(i, Stage(("qa8",), 40), EVEN) for i in range(6)]
+    answers = Counter(TOKENIZER.convert_ids_to_tokens(i) for b in batches for i in b.answer_ids.tolist())
+    assert any("," in answer for answer in answers)
+    assert "nothing" in answers
+
+
+def test_stories_are_asked_only_what_they_can_answer(source):
+    """Of one story come only questions that go together, and gifts only of stories with gifts."""
+    stage = Stage(TRAINED_TASKS, 13)
+    for i in range(20):
+        batch = source.batch(i, stage, EVEN)
+        for story in range(3):
+            asked = {task for b, task in zip(batch.story.tolist(), batch.tasks, strict=True) if b == story}
+            assert any(asked <= set(ASKED_OF[told]) for told in TRAINED_TASKS)
+            text = " ".join(words(sentence) for sentence in batch.story_ids[story]).split()
+            assert ("qa5" in asked) <= bool({"gave", "handed", "passed"} & set(text))

@@ -16,6 +16,7 @@ import streamlit as st
 from lm2core.answers import Answer, Reader, ask, bank_after, read_story
 from lm2core.babi.tasks import Story, make_story
 from lm2core.babi.text import TextStory, read_babi
+from lm2core.babi.vocabulary import WORDS
 from lm2core.checkpoints import load_reader, shipped_models
 from lm2core.trace import Trace
 
@@ -41,6 +42,12 @@ def example_names() -> list[str]:
 def load_model(name: str) -> Reader:
     """The model ``name``; ValueError when it cannot be opened."""
     return load_reader(name)
+
+
+def known_tasks(model: str) -> list[str]:
+    """Tasks whose every word the model knows."""
+    known = set(load_model(model).tokenizer.get_vocab())
+    return [task for task, words in WORDS.items() if words <= known]
 
 
 @st.cache_data(max_entries=20)

@@ -10,7 +10,6 @@ import streamlit as st
 from app import loaders
 from app.state import OWN, OWN_TEXT, STEP, URL, WANTED_STEP, apply_wanted_step, move_step
 from lm2core.babi.story import Question
-from lm2core.data import TRAINED_TASKS
 from lm2viz.figures.heatmap import clickable
 
 LINES_BEFORE, LINES_AFTER = 9, 5  # sentences shown around the one just read
@@ -52,12 +51,12 @@ def pick_model() -> str:
     return st.selectbox("Model", names, key="model", bind=URL)
 
 
-def pick_story() -> ShownStory:
-    """Choose an example, a generated story, or paste one."""
+def pick_story(model: str) -> ShownStory:
+    """Choose an example, a story generated of a task whose words ``model`` knows, or paste one."""
     sources = [EXAMPLE, GENERATED, OWN_STORY]
     source = st.segmented_control("Story", sources, default=EXAMPLE, required=True, key="source", bind=URL)
     if source == GENERATED:
-        task = st.selectbox("Task", list(TRAINED_TASKS), key="task", bind=URL)
+        task = st.selectbox("Task", loaders.known_tasks(model), key="task", bind=URL)
         seed = st.number_input(
             "Seed", 0, 10_000, 0, key="seed", help="The same seed tells the same story.", bind=URL
         )

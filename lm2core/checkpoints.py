@@ -11,9 +11,12 @@ KINDS = ("lm2", "lm2-rmt", "lm2-llama-full")  # LM2 and its baselines
 SHIPPED = Path(__file__).parent / "pretrained"
 
 
-def shipped_models() -> list[str]:
-    """Names of the models that come with the package."""
-    return sorted(folder.name for folder in SHIPPED.iterdir() if (folder / "config.json").is_file())
+def shipped_models(*, baselines: bool = False) -> list[str]:
+    """Names of the LM2s that come with the package, with ``baselines`` of all models."""
+    kinds = {
+        f.parent.name: json.loads(f.read_text("utf-8"))["model_type"] for f in SHIPPED.glob("*/config.json")
+    }
+    return sorted(name for name, kind in kinds.items() if baselines or kind == "lm2")
 
 
 def load_reader(checkpoint: str, *, baselines: bool = False) -> "Reader":
@@ -48,7 +51,7 @@ def _find(checkpoint: str) -> "Reader":
     if checkpoint.count("/") != 1 or checkpoint.startswith((".", "/")):
         raise ValueError(
             f"no checkpoint {checkpoint!r}; give a folder, a Hugging Face id (owner/name), or one of: "
-            f"{', '.join(shipped_models())}"
+            f"{', '.join(shipped_models(baselines=True))}"
         )
     return _load(checkpoint, checkpoint)
 

@@ -22,7 +22,7 @@ def main() -> None:
     )
     with st.sidebar:
         model = pick_model()
-        story = pick_story()
+        story = pick_story(model)
     try:
         with st.spinner("Reading the story …", show_time=True):
             trace = loaders.load_trace(model, story.sentences)

@@ -81,6 +81,7 @@ class FullTextForCausalLM(Baseline):
         labels: Tensor | None = None,
         *,
         write_memory: bool = True,
+        logits_to_keep: int = 0,
     ) -> FullTextOutput:
         """Run texts (B,T) or (B,S,T) that go on from the text ``memory``; see ``LM2ForCausalLM``.
 
@@ -104,7 +105,8 @@ class FullTextForCausalLM(Baseline):
         ).last_hidden_state
         if cache is not None and is_kept:
             memory = TextSoFar(tuple((layer.keys, layer.values) for layer in cache.layers), mask_BJ)
-        logits = self._logits(x_BTD.view(*input_ids.shape, -1), attention_mask)
+        x = x_BTD.view(*input_ids.shape, -1)[:, -logits_to_keep:]
+        logits = self._logits(x, None if attention_mask is None else attention_mask[:, -logits_to_keep:])
         loss = None if labels is None else next_token_loss(logits, labels, attention_mask)
         n_before = mask_BJ.shape[1] - mask.flatten(1).shape[1]
         columns = (n_before, input_ids.shape[-1]) if is_kept else None

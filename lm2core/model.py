@@ -105,7 +105,7 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         past_key_values : the cache of an earlier call, to go on within its last segment
         write_memory : False reads only, e.g. a question that must leave no trace
         backprop_segments : gradients run back through this many segments, then stop; 0: through all
-        logits_to_keep : only of the last so many tokens of a flat text; 0: of all
+        logits_to_keep : of the last so many tokens of a flat text, or of so many given segments; 0: of all
         use_cache : True leaves the last segment open and returns it as ``past_key_values``
         return_dict : what transformers' ``generate`` says to every model; nothing to choose here
         """
@@ -136,7 +136,7 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
             streams.append(x_BTD)
             bank_BND = open_segment.bank_BND
         x = cut.restore(streams, first=first, n_last=logits_to_keep)
-        logits = self._logits(x, None if mask is None else mask[..., -logits_to_keep:])
+        logits = self._logits(x, None if mask is None else mask[:, -logits_to_keep:])
         loss = None if labels is None else next_token_loss(logits, labels, mask)
         return LM2Output(loss, logits, bank_BND, None if use_cache else tuple(banks), open_segment)
 

@@ -64,6 +64,7 @@ class RMTForCausalLM(Baseline):
         *,
         write_memory: bool = True,
         backprop_segments: int = 0,
+        logits_to_keep: int = 0,
     ) -> LM2Output:
         """Run texts (B,T) or (B,S,T); every argument means what it means to ``LM2ForCausalLM``."""
         check_texts(input_ids, attention_mask, vocab_size=self.config.vocab_size)
@@ -78,7 +79,9 @@ class RMTForCausalLM(Baseline):
             streams, banks = self._in_turn(cut, bank_BND, write_memory, backprop_segments)
         else:
             streams, banks = self._at_once(cut), [bank_BND] * len(cut)
-        logits = self._logits(cut.restore(streams), attention_mask)
+        first = cut.first_needed(logits_to_keep)
+        x = cut.restore(streams[first:], first=first, n_last=logits_to_keep)
+        logits = self._logits(x, None if attention_mask is None else attention_mask[:, -logits_to_keep:])
         loss = None if labels is None else next_token_loss(logits, labels, attention_mask)
         return LM2Output(loss, logits, banks[-1], tuple(banks))
 

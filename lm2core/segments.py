@@ -60,21 +60,25 @@ class Segments:
         return ids_BT[:, :n_tokens], mask_BT[:, :n_tokens]
 
     def first_needed(self, n_last: int) -> int:
-        """The first segment that holds any of each text's last ``n_last`` columns; 0 means all columns."""
-        if not n_last or self.is_given:
+        """The first segment of the last ``n_last`` given ones, or of those that hold any of each text's last
+        ``n_last`` columns; 0 means all.
+        """
+        if not n_last:
             return 0
+        if self.is_given:
+            return max(0, len(self) - n_last)
         if self.place is None:
             return max(0, self.ids_BST[0].numel() - n_last) // self.ids_BST.shape[-1]
         return int(self.place[:, -n_last:].min()) // self.ids_BST.shape[-1]
 
     def restore(self, streams: Sequence[Tensor], *, first: int = 0, n_last: int = 0) -> Tensor:
-        """What segments ``first``.. hold, (B,T,D) each, in the texts' shape or that of their last columns."""
+        """What segments ``first``.. hold, (B,T,D) each, in the texts' shape or that of what was needed."""
         if self.place is None:
             return (
                 torch.stack(list(streams), 1) if self.is_given else torch.cat(list(streams), 1)[:, -n_last:]
             )
         if self.is_given:
-            x, place = torch.stack(list(streams), 1), self.place
+            x, place = torch.stack(list(streams), 1), self.place[:, first:]
         else:
             x, place = torch.cat(list(streams), 1), self.place[:, -n_last:] - first * self.ids_BST.shape[-1]
         place = place.clamp(0, x.shape[-2] - 1)  # padding has no place; its values are not used

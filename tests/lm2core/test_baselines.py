@@ -120,6 +120,21 @@ def test_a_question_reads_the_text_up_to_its_place_and_leaves_nothing(architectu
             torch.testing.assert_close(asked[q], alone)
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("is_given", [True, False])
+@pytest.mark.parametrize("n_kept", [1, 3])
+def test_kept_logits_are_the_last_of_all(architecture, is_given, n_kept):
+    """Of given segments so many segments, of a flat text so many tokens, padded or not."""
+    model, ids = make(architecture), make_ids(B, S, T)
+    mask = torch.ones_like(ids)
+    mask[0, :, T - 2 :] = 0
+    ids, mask = (x if is_given else x.flatten(1) for x in (ids, mask))
+    with torch.no_grad():
+        for given in (None, mask):
+            whole, kept = model(ids, given), model(ids, given, logits_to_keep=n_kept)
+            torch.testing.assert_close(kept.logits, whole.logits[:, -n_kept:], rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("architecture", BASELINES)
 def test_a_baseline_starts_and_attends_as_the_lm2_does(architecture):
     model = make(architecture, hidden_size=96, vocab_size=500)

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 from typer._click.exceptions import ClickException  # typer carries its own click
 
+from lm2core.cli_compare import compare
+from lm2core.cli_eval import evaluate
 from lm2core.cli_train import train
 
 app = typer.Typer(
@@ -24,61 +26,8 @@ Checkpoint = Annotated[
 
 
 app.command()(train)
-
-
-@app.command(name="eval")
-def evaluate(
-    checkpoint: Checkpoint,
-    babi: Annotated[list[Path], typer.Option(help="Files in the bAbI format.", metavar="PATH...")],
-    more: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,  # the paths after the first
-    json_out: Annotated[Path | None, typer.Option("--json", help="Also write the figures there.")] = None,
-) -> None:
-    """Accuracy on bAbI files: exact match, with a 95 % interval and the floors that need no model."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from lm2core.architectures import architecture_of
-    from lm2core.babi.text import read_babi
-    from lm2core.checkpoints import load_reader
-    from lm2core.evaluate import predict, score
-    from lm2core.files import write_whole
-    from lm2core.sizes import n_parameters
-
-    files = [
-        (path, read_babi(path)) for path in [*babi, *(more or [])]
-    ]  # a broken file is found before the model is opened
-    reader = load_reader(checkpoint, baselines=True)
-    typer.echo(f"{checkpoint}: {architecture_of(reader.model)}, {n_parameters(reader.model):,} parameters")
-    table = Table("task", "n", "accuracy", "95 % interval", "floor: majority", "floor: last place")
-    rows = []
-    for path, stories in files:
-        s = score(stories, predict(reader, stories))
-        table.add_row(
-            path.stem.split("_")[0],
-            str(s.n),
-            f"{s.accuracy:.1%}",
-            f"{s.low:.1%} to {s.high:.1%}",
-            f"{s.majority:.1%}",
-            f"{s.last_mentioned:.1%}",
-        )
-        rows.append(
-            {
-                "task": path.stem.split("_")[0],
-                "file": str(path),
-                "n": s.n,
-                "accuracy": s.accuracy,
-                "model": checkpoint,
-                "architecture": architecture_of(reader.model),
-                "n_parameters": n_parameters(reader.model),
-                "low": s.low,
-                "high": s.high,
-                "majority": s.majority,
-                "last_mentioned": s.last_mentioned,
-            }
-        )
-    Console().print(table)
-    if json_out is not None:
-        write_whole(json_out, json.dumps(rows, indent=2) + "\n")
+app.command()(compare)
+app.command(name="eval")(evaluate)
 
 
 @app.command()
@@ -165,7 +114,7 @@ def models() -> None:
     from lm2core.config import base, lm2_1_7b
     from lm2core.sizes import model_size
 
-    for name in shipped_models():
+    for name in shipped_models(baselines=True):
         config = json.loads((SHIPPED / name / "config.json").read_text(encoding="utf-8"))
         size = sum(f.stat().st_size for f in (SHIPPED / name).glob("*.safetensors"))
         typer.echo(

@@ -21,7 +21,9 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for checkpoints, metrics and the trained model.")],
     preset: Annotated[
         str | None,
-        typer.Option(help="Model and recipe: babi-tiny, or with --text text-tiny, base, lm2-1.7b."),
+        typer.Option(
+            help="Model and recipe: babi-tiny, babilong-tiny, or with --text text-tiny, base, lm2-1.7b."
+        ),
     ] = None,
     architecture: Annotated[
         str | None,
@@ -50,6 +52,13 @@ def train(
     start_from: Annotated[
         str | None,
         typer.Option("--from", help="Stories: a checkpoint to go on from; by default a new model."),
+    ] = None,
+    noise: Annotated[
+        str | None,
+        typer.Option(
+            help='Stories: text to hide them in; a file, a folder, a hub data set\'s id, or "python" for the '
+            "documentation that every Python has."
+        ),
     ] = None,
     memory_slots: Annotated[
         int | None, typer.Option(min=1, help="Slots of a new memory, on stories or with --llama.")
@@ -94,6 +103,7 @@ def train(
         "tokenizer": tokenizer,
         "llama": llama,
         "start_from": start_from,
+        "noise": noise,
         "memory_layers": _numbers(memory_layers) if memory_layers else None,
         "memory_slots": memory_slots,
         "freeze_backbone": freeze_backbone,

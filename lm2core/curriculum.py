@@ -1,4 +1,4 @@
-"""A curriculum: stages of training data, each left once it is mastered."""
+"""A curriculum: stages of training data, each left once it is mastered, or after a number of steps."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,14 @@ SMOOTHING = 0.95  # of the running accuracy: it looks back about 20 steps
 
 @dataclass
 class Curriculum:
-    """Where training stands among its stages. The running accuracies are fractions in [0, 1]."""
+    """Where training stands among its stages. The running accuracies are fractions in [0, 1].
+
+    stage_steps : optimizer steps of each stage but the last, mastered or not: all models see the same data;
+        None: a stage is left when it is mastered
+    """
 
     stages: Sequence[Stage]
+    stage_steps: Sequence[int] | None = None
     index: int = 0
     steps_in_stage: int = 0
     accuracy: dict[str, float] = field(default_factory=dict)
@@ -39,10 +44,23 @@ class Curriculum:
             smooth = SMOOTHING * self.accuracy.get(task, 0.0) + (1 - SMOOTHING) * value
             self.accuracy[task] = smooth
         self.steps_in_stage += 1
-        mastered = all(self.accuracy.get(task, 0.0) >= MASTERY for task in self.stage.tasks)
-        if mastered and self.steps_in_stage >= MIN_STEPS and self.index + 1 < len(self.stages):
+        if self.index + 1 < len(self.stages) and self._is_done():
             self.index += 1
             self.steps_in_stage = 0
+
+    def _is_done(self) -> bool:
+        if self.stage_steps is not None:
+            return self.steps_in_stage >= self.stage_steps[self.index]
+        mastered = all(self.accuracy.get(task, 0.0) >= MASTERY for task in self.stage.tasks)
+        return mastered and self.steps_in_stage >= MIN_STEPS
+
+    def __post_init__(self) -> None:
+        """Refuse another number of lengths than of stages that are left."""
+        if self.stage_steps is not None and len(self.stage_steps) != len(self.stages) - 1:
+            raise ValueError(
+                f"stage_steps={self.stage_steps} must name the steps of each of the {len(self.stages)} "
+                "stages but the last"
+            )
 
     def save(self, path: Path) -> None:
         """Write where training stands as JSON."""

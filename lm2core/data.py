@@ -1,6 +1,6 @@
 """Training batches of fresh bAbI stories, with questions asked at many points of each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from itertools import chain, islice
@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerBase
 from lm2core.babi.story import Question, Statement
 from lm2core.babi.tasks import TASKS, draw_question, get_task
 from lm2core.babi.vocabulary import WORDS
+from lm2core.babilong.noise import Noise
 
 ASK_AGES = range(10)  # statements; twice what the tasks ask about, so that a question may come late
 TRAINED_TASKS = tuple(WORDS)  # qa1 to qa10
@@ -35,11 +36,13 @@ class Stage:
     tasks : whose stories are told and whose questions are asked
     n_sentences : sentences of a story the gradient runs through
     n_before : up to this many sentences come before them and are only read
+    noise : up to this share of all these sentences are background text
     """
 
     tasks: tuple[str, ...]
     n_sentences: int
     n_before: int = 0
+    noise: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,31 +87,43 @@ class StorySource:
         B, stories in a batch.
     questions_per_sentence : float
         A story is asked so many questions for each of its sentences, if it allows any.
+    noise : Noise, optional
+        Where stages with noise take it from.
+    segment_length : int
+        Tokens after which a sentence of the background is cut.
     """
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, *, n_stories: int, questions_per_sentence: float, seed: int
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        n_stories: int,
+        questions_per_sentence: float,
+        seed: int,
+        noise: Noise | None = None,
+        segment_length: int = 0,
     ) -> None:
         self._encode = lru_cache(maxsize=None)(
             lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]
         )
         self._n_stories, self._density, self._seed = n_stories, questions_per_sentence, seed
+        self._noise, self._segment_length = noise, segment_length
 
     def batch(self, index: int, stage: Stage, weights: Mapping[str, float]) -> StoryBatch:
         """Batch number ``index`` for ``stage``; tasks are told and asked about by ``weights``."""
         rng = Random(f"{self._seed}/{index}")
         n_before = rng.randint(0, stage.n_before)
-        stories, asked = [], []
+        stories: list[list[list[int]]] = []
+        asked: list[tuple[int, int, str, Question]] = []
         for b in range(self._n_stories):
-            sentences, questions = self._story(stage, n_before, weights, rng)
-            stories.append(sentences)
+            segments, questions = self._story(stage, n_before, weights, rng)
+            stories.append(segments)
             asked += [(b, *question) for question in questions]
-        ids = self._pad([sentence for story in stories for sentence in story])
-        ids = ids.unflatten(0, (self._n_stories, -1))
+        ids = _pad([segment for story in stories for segment in story]).unflatten(0, (self._n_stories, -1))
         return StoryBatch(
             before_ids=ids[:, :n_before],
             story_ids=ids[:, n_before:],
-            question_ids=self._pad([question.text for _, _, _, question in asked]),
+            question_ids=_pad([self._encode(question.text) for _, _, _, question in asked]),
             story=torch.tensor([b for b, _, _, _ in asked]),
             segment=torch.tensor([segment for _, segment, _, _ in asked]),
             answer_ids=torch.tensor([self._encode(q.answer)[0] for _, _, _, q in asked]),
@@ -117,36 +132,53 @@ class StorySource:
 
     def _story(
         self, stage: Stage, n_before: int, weights: Mapping[str, float], rng: Random
-    ) -> tuple[list[str], list[tuple[int, str, Question]]]:
-        """Sentences of one story, and questions about the part after ``n_before``: segment, task, question.
+    ) -> tuple[list[list[int]], list[tuple[int, str, Question]]]:
+        """Ids of one story, and questions about the part after ``n_before``: segment, task, question.
 
-        A story that ends sooner has empty sentences first.
+        Sentences stand among background text, in order. Where there is none, and for a story that ends
+        sooner, empty segments come first.
         """
         told = rng.choices(stage.tasks, [weights[name] for name in stage.tasks])[0]
         n_all = n_before + stage.n_sentences
-        lines = list(islice(chain.from_iterable(TASKS[told].tell(rng)), n_all))
-        n_empty = n_all - len(lines)
+        n_lines = n_all - int(n_all * stage.noise * rng.random())
+        lines = list(islice(chain.from_iterable(TASKS[told].tell(rng)), n_lines))
+        segments: list[list[int]] = [[] for _ in range(n_all)]
+        places = list(range(n_all - len(lines), n_all))
+        if stage.noise:
+            segments = self._background(n_all, rng)
+            places = sorted(rng.sample(range(n_all), len(lines)))
         history: list[Statement] = []
         possible: dict[str, list[tuple[int, str, Question]]] = {}
-        for i, line in enumerate(lines, n_empty - n_before):
-            history.append(line.statement)
-            for name in stage.tasks if i >= 0 else ():
+        line_at = dict(zip(places, lines, strict=True))
+        for i in range(n_all):
+            if i in line_at:
+                history.append(line_at[i].statement)
+                segments[i] = self._encode(line_at[i].sentence)
+            for name in stage.tasks if i >= n_before and history else ():
                 if name in ASKED_OF[told] and (question := self._question(name, history, rng)) is not None:
-                    possible.setdefault(name, []).append((i, name, question))
-        sentences = [""] * n_empty + [line.sentence for line in lines]
+                    possible.setdefault(name, []).append((i - n_before, name, question))
         if not possible:
-            return sentences, []
+            return segments, []
         n_questions = round(min(stage.n_sentences, len(lines)) * self._density)
         names = rng.choices(list(possible), [weights[name] for name in possible], k=n_questions)
-        return sentences, [rng.choice(possible[name]) for name in names]
+        return segments, [rng.choice(possible[name]) for name in names]
+
+    def _background(self, n_segments: int, rng: Random) -> list[list[int]]:
+        """Background text that goes on for so many segments."""
+        assert self._noise is not None
+        sentences = map(self._encode, self._noise.from_anywhere(rng))
+        pieces = (
+            s[i : i + self._segment_length] for s in sentences for i in range(0, len(s), self._segment_length)
+        )
+        return list(islice(pieces, n_segments))
 
     @staticmethod
     def _question(name: str, history: list[Statement], rng: Random) -> Question | None:
         return draw_question(TASKS[name], history, rng, ages=ASK_AGES)
 
-    def _pad(self, texts: list[str]) -> Tensor:
-        encoded = [self._encode(text) for text in texts]
-        ids = torch.zeros(len(encoded), max(map(len, encoded), default=1), dtype=torch.long)
-        for row, tokens in zip(ids, encoded, strict=True):
-            row[: len(tokens)] = torch.tensor(tokens)
-        return ids
+
+def _pad(encoded: Sequence[list[int]]) -> Tensor:
+    ids = torch.zeros(len(encoded), max(map(len, encoded), default=1), dtype=torch.long)
+    for row, tokens in zip(ids, encoded, strict=True):
+        row[: len(tokens)] = torch.tensor(tokens)
+    return ids

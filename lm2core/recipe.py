@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lm2core.babilong.noise import PYTHON
 from lm2core.data import Stage, check_trained
 
 
@@ -27,23 +28,38 @@ class Recipe(RunRecipe):
 
     tasks: tuple[str, ...] = ("qa1", "qa2", "qa3")
     start_from: str | None = None  # a checkpoint to go on from, its sizes included; None: a new model
+    noise: str | None = (
+        None  # background text to hide the stories in, see babilong/noise.py; None: stories alone
+    )
+    n_subwords: int = 2_048  # with noise: about so many tokens, a word of a story always one
+    segment_length: int = 32  # with noise: tokens after which a sentence of it is cut
     memory_slots: int | None = None  # instead of the preset's
     memory_layers: tuple[int, ...] | None = None  # blocks that have memory; None: all
     n_steps: int = 4_600  # optimizer steps
+    stage_steps: tuple[int, ...] | None = None  # of each stage but the last; None: until it is mastered
     n_stories: int = 32  # per step and process
     questions_per_sentence: float = 2.0
     decay_share: float = 0.9  # of the steps, at the end, in which the learning rate falls to zero
 
 
-PRESETS = {"babi-tiny": Recipe()}
+PRESETS = {
+    "babi-tiny": Recipe(),
+    "babilong-tiny": Recipe(tasks=("qa1", "qa2", "qa3", "qa4", "qa5"), noise=PYTHON),
+}
 
 
-def stages_for(tasks: Sequence[str]) -> tuple[Stage, ...]:
-    """Few sentences about persons first, then objects join, then stories grow to the real lengths."""
+def stages_for(tasks: Sequence[str], *, noise: bool = False) -> tuple[Stage, ...]:
+    """Few sentences about persons first, then objects join, then stories grow to the real lengths.
+
+    With ``noise`` they grow by background text, at last to thirty times as much as there is story.
+    """
     for task in tasks:
         check_trained(task)
     persons = [Stage(("qa1",), 3), Stage(("qa1",), 6)]
-    if set(tasks) == {"qa1"}:
+    if set(tasks) == {"qa1"} and not noise:
         return (*persons, Stage(("qa1",), 10))
+    if noise:
+        grown = ((6, 0, 0.0), (10, 0, 0.5), (16, 0, 0.8), (16, 24, 0.9), (16, 64, 0.97))
+        return (*persons, *(Stage(tuple(tasks), n, n_before=m, noise=share) for n, m, share in grown))
     everything = [Stage(tuple(tasks), n) for n in (6, 10, 16)]
     return (*persons, *everything, *(Stage(tuple(tasks), 16, n_before=n) for n in (24, 80)))

@@ -1,20 +1,42 @@
-"""A word-level tokenizer for stories, and texts to padded segments for any Hugging Face tokenizer."""
+"""Tokenizers for stories, alone or in other text, and texts to padded segments for any tokenizer."""
 
 from collections.abc import Iterable, Sequence
 
 import torch
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
+MOST_TOLD = 200  # known words that a message lists
 WORD = Regex(r"\w+(,\w+)*|[^\w\s]")  # a list without spaces is one word: it is one answer
 
 
 def word_tokenizer(words: Iterable[str]) -> PreTrainedTokenizerFast:
     """A tokenizer whose tokens are lower-cased words and punctuation marks, ids in sorted order."""
-    vocabulary = [PAD, UNKNOWN, *sorted({word.lower() for word in words})]
-    tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(vocabulary)}, UNKNOWN))
+    return _lower_cased(models.WordLevel(_numbered(words), UNKNOWN))
+
+
+def subword_tokenizer(
+    words: Iterable[str], texts: Iterable[str], *, vocab_size: int
+) -> PreTrainedTokenizerFast:
+    """A WordPiece tokenizer of ``texts``, lower case, in which each of ``words`` is one token.
+
+    It has about ``vocab_size`` tokens. A word with a character that occurs in no text is unknown to it.
+    """
+    pieces = _lower_cased(models.WordPiece(unk_token=UNKNOWN)).backend_tokenizer
+    trainer = trainers.WordPieceTrainer(vocab_size=vocab_size, show_progress=False)
+    pieces.train_from_iterator(texts, trainer)
+    return _lower_cased(models.WordPiece(_numbered([*words, *pieces.get_vocab()]), unk_token=UNKNOWN))
+
+
+def _numbered(words: Iterable[str]) -> dict[str, int]:
+    """An id for each lower-cased word, in sorted order, after the special tokens."""
+    return {word: i for i, word in enumerate([PAD, UNKNOWN, *sorted({word.lower() for word in words})])}
+
+
+def _lower_cased(model: models.Model) -> PreTrainedTokenizerFast:
+    tokenizer = Tokenizer(model)
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Split(WORD, "removed", invert=True)
     return PreTrainedTokenizerFast(
@@ -44,9 +66,9 @@ def check_words(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Non
             if token in tokenizer.all_special_ids:
                 unknown.setdefault(text[start:end])
     if unknown:
-        raise ValueError(
-            f"unknown words: {', '.join(unknown)}; this model knows: {' '.join(known_words(tokenizer))}"
-        )
+        known = known_words(tokenizer)
+        told = " ".join(known) if len(known) <= MOST_TOLD else f"{len(known):,} words and parts of words"
+        raise ValueError(f"unknown words: {', '.join(unknown)}; this model knows: {told}")
 
 
 def encode_segments(

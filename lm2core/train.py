@@ -17,13 +17,14 @@ from transformers import PreTrainedTokenizerBase, TrainingArguments, set_seed
 from lm2core.answers import answer_logits
 from lm2core.architectures import Model, check_architecture, make_model
 from lm2core.babi.vocabulary import babi_words
+from lm2core.babilong.noise import Noise, open_noise
 from lm2core.config import LM2Config, babi_tiny
 from lm2core.curriculum import Curriculum
 from lm2core.data import StoryBatch, StorySource
 from lm2core.recipe import Recipe, stages_for
 from lm2core.run_folder import STAGE_FILE, begin, check_start
 from lm2core.run_trainer import RunTrainer, check_devices, common_arguments, run
-from lm2core.tokenizer import word_tokenizer
+from lm2core.tokenizer import subword_tokenizer, word_tokenizer
 from lm2core.warm_start import start_model
 
 
@@ -36,8 +37,8 @@ def batch_logits(model: torch.nn.Module, batch: StoryBatch) -> Tensor:
     memory = None
     if batch.before_ids.shape[1]:
         with torch.no_grad():
-            memory = model(batch.before_ids, _mask(batch.before_ids)).memory
-    story = model(batch.story_ids, _mask(batch.story_ids), memory)
+            memory = model(batch.before_ids, _mask(batch.before_ids), logits_to_keep=1).memory
+    story = model(batch.story_ids, _mask(batch.story_ids), memory, logits_to_keep=1)
     memory = story.memory_at(batch.story, batch.segment)
     return answer_logits(model, batch.question_ids, _mask(batch.question_ids), memory)
 
@@ -118,11 +119,13 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> Model:
     out = Path(out)
     check_devices()
     check_architecture(recipe.architecture)
-    curriculum = Curriculum(stages_for(recipe.tasks))  # an unknown task is told before a folder is made
+    stages = stages_for(recipe.tasks, noise=recipe.noise is not None)
+    curriculum = Curriculum(stages, recipe.stage_steps)  # an unknown task is told before a folder is made
     checkpoint = check_start(recipe, out, resume=resume, last_file=STAGE_FILE)
     begin(recipe, out)
     set_seed(recipe.seed)
-    tokenizer = word_tokenizer(babi_words(("qa1", *recipe.tasks)))  # every curriculum begins with qa1
+    noise = None if recipe.noise is None else open_noise(recipe.noise, split="train")
+    tokenizer = _tokenizer(recipe, noise)
     model = _start(recipe, tokenizer)
     if recipe.compile:
         model.compile_segments()
@@ -136,6 +139,8 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> Model:
             n_stories=recipe.n_stories,
             questions_per_sentence=recipe.questions_per_sentence,
             seed=recipe.seed,
+            noise=noise,
+            segment_length=recipe.segment_length,
         ),
         curriculum=curriculum,
     )
@@ -143,13 +148,23 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> Model:
     return model
 
 
+def _tokenizer(recipe: Recipe, noise: Noise | None) -> PreTrainedTokenizerBase:
+    """The words of the tasks, and with background text parts of its words."""
+    words = babi_words(("qa1", *recipe.tasks))  # every curriculum begins with qa1
+    if noise is None:
+        return word_tokenizer(words)
+    return subword_tokenizer(words, noise.sentences, vocab_size=recipe.n_subwords)
+
+
 def _start(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Model:
     """The model that training begins with."""
-    if recipe.start_from is not None:
-        return start_model(recipe.start_from, tokenizer, recipe.architecture)
-    config = babi_tiny(vocab_size=len(tokenizer))
     sizes = {"memory_slots": recipe.memory_slots, "memory_layers": recipe.memory_layers}
     chosen = {name: value for name, value in sizes.items() if value is not None}
+    if recipe.noise is not None:
+        chosen["segment_length"] = recipe.segment_length
+    if recipe.start_from is not None:
+        return start_model(recipe.start_from, tokenizer, recipe.architecture, chosen)
+    config = babi_tiny(vocab_size=len(tokenizer))
     return make_model(LM2Config(**config.to_dict() | chosen), recipe.architecture)
 
 

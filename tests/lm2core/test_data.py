@@ -7,7 +7,8 @@ import torch
 
 from lm2core.babi.vocabulary import babi_words
 from lm2core.babi.world import HOME
-from lm2core.data import ASKED_OF, TRAINED_TASKS, Stage, StorySource
+from lm2core.babilong.noise import Noise
+from lm2core.data import ASKED_OF, TRAINED_TASKS, Stage, StoryBatch, StorySource
 from lm2core.tokenizer import word_tokenizer
 
 TOKENIZER = word_tokenizer(babi_words(TRAINED_TASKS))
@@ -81,3 +82,55 @@ def test_stories_are_asked_only_what_they_can_answer(source):
             assert any(asked <= set(ASKED_OF[told]) for told in TRAINED_TASKS)
             text = " ".join(words(sentence) for sentence in batch.story_ids[story]).split()
             assert ("qa5" in asked) <= bool({"gave", "handed", "passed"} & set(text))
+
+
+NOISE = Noise("a test", "train", [f"a{i} text number n{i} ." for i in range(40)])
+PIECES = [piece for i in range(40) for piece in (f"a{i} text number", f"n{i} .")] * 2  # of 3 tokens, 2 times
+N_STORIES = 4
+HIDING = Stage(("qa1", "qa2"), 6, n_before=21, noise=0.9)
+
+
+NOISY = word_tokenizer(babi_words(HIDING.tasks) | {word for s in NOISE.sentences for word in s.split()})
+
+
+def hidden(index: int) -> tuple[StoryBatch, list[list[str]]]:
+    """A batch of stories in noise, and its segments as text."""
+    source = StorySource(
+        NOISY, n_stories=N_STORIES, questions_per_sentence=1.5, seed=0, noise=NOISE, segment_length=3
+    )
+    batch = source.batch(index, HIDING, EVEN)
+    ids = torch.cat([batch.before_ids, batch.story_ids], 1)
+    return batch, [[NOISY.decode(x[x != 0]) for x in story] for story in ids]
+
+
+def test_background_goes_on_behind_the_sentences_that_stand_in_it():
+    """Cut after three tokens, sentence by sentence; where a statement stands, a piece of it is not seen."""
+    for index in range(5):
+        _, stories = hidden(index)
+        for story in stories:
+            is_noise = [segment in PIECES for segment in story]
+            if not any(is_noise):
+                continue
+            first = is_noise.index(True)
+            begins = PIECES.index(story[first]) - first
+            assert all(s == PIECES[begins + i] for i, s in enumerate(story) if is_noise[i])
+
+
+def test_up_to_the_stage_s_share_of_the_segments_is_background():
+    shares = []
+    for index in range(12):
+        _, stories = hidden(index)
+        shares += [sum(s in PIECES for s in story) / len(story) for story in stories]
+    assert max(shares) <= HIDING.noise
+    assert max(shares) > 0.75
+    assert min(shares) < 0.2
+
+
+def test_a_question_in_noise_is_about_what_was_told_before_it():
+    """The place that is the answer has been named in the story at or before the segment it is asked after."""
+    for index in range(5):
+        batch, stories = hidden(index)
+        n_before = batch.before_ids.shape[1]
+        for b, segment, answer in zip(batch.story, batch.segment, batch.answer_ids, strict=True):
+            told = " ".join(stories[b][: n_before + segment + 1])
+            assert NOISY.decode(answer) in told

@@ -192,6 +192,19 @@ def test_a_stage_is_left_only_when_every_task_is_mastered():
     assert curriculum.index == 1  # the last stage does not end
 
 
+def test_a_stage_of_given_length_is_left_mastered_or_not():
+    curriculum = Curriculum(stages_for(("qa1",)), (2, 3))
+    seen = []
+    for _ in range(7):
+        seen.append(curriculum.index)
+        curriculum.record({"qa1": 0.0})
+    assert seen == [0, 0, 1, 1, 1, 2, 2]
+    with pytest.raises(
+        ValueError, match=r"stage_steps=\(2,\) must name the steps of each of the 3 stages but"
+    ):
+        Curriculum(stages_for(("qa1",)), (2,))
+
+
 def test_a_curriculum_comes_back_from_its_file(tmp_path):
     curriculum = Curriculum(stages_for(("qa1", "qa2")))
     for _ in range(MIN_STEPS + 5):

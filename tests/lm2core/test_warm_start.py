@@ -34,7 +34,7 @@ def checkpoint(request, tmp_path):
 def test_known_words_mean_what_they_meant(checkpoint):
     """The same story, whose words have other ids now, gives the old words the old logits."""
     architecture, folder = checkpoint
-    old, new = load_reader(folder, baselines=True).model, start_model(folder, NEW, architecture).eval()
+    old, new = load_reader(folder, baselines=True).model, start_model(folder, NEW, architecture, {}).eval()
     with torch.no_grad():
         before = old(*encode_segments(OLD, STORY)).logits
         after = new(*encode_segments(NEW, STORY)).logits
@@ -46,7 +46,7 @@ def test_known_words_mean_what_they_meant(checkpoint):
 def test_another_architecture_is_refused(checkpoint):
     architecture, folder = checkpoint
     with pytest.raises(ValueError, match=f"is of architecture {architecture}, not llama-full; give --arch"):
-        start_model(folder, NEW, "llama-full")
+        start_model(folder, NEW, "llama-full", {})
 
 
 def test_a_run_begins_where_its_checkpoint_ended(tmp_path):

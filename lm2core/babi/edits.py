@@ -1,0 +1,95 @@
+"""Minimal edits of a story, which leave the number of words in every sentence as it is.
+
+Most are impossible or without effect: replay.py tells which, and counterfactual.py takes the others.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, combinations, islice
+from random import Random
+from types import MappingProxyType
+from typing import NamedTuple
+
+from lm2core.babi.replay import CASTS
+from lm2core.babi.story import Statement
+from lm2core.babi.tasks import get_task
+from lm2core.babi.world import OBJECTS
+
+KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "place": "a place is another one",
+        "person": "a person is another one",
+        "order": "two sentences about one person or thing are swapped; of task 4, the two ends of the row",
+        "support": "a supporting sentence is replaced by one that does not bear on the question",
+        "placebo": "control: a place or person is another one where that does not bear on the question",
+    }
+)
+_N_DONORS = 60  # sentences of another story, one of which may replace a supporting one
+
+
+class Told(NamedTuple):
+    """What a sentence says, and its words."""
+
+    statement: Statement
+    sentence: str
+
+
+Edit = dict[int, Told]  # index of a line to what is told instead
+
+
+def edits(task: str, kind: str, lines: Sequence[Told], support: Sequence[int], rng: Random) -> Iterator[Edit]:
+    """All edits of one of the ``KINDS``; ``support`` are the lines that answer the question."""
+    cast = CASTS[task]
+    if kind in ("place", "placebo"):
+        yield from _other_words(lines, cast.places)
+    if kind in ("person", "placebo"):
+        yield from _other_words(lines, cast.actors)
+    if kind == "support":
+        yield from _other_sentences(task, lines, support, rng)
+    if kind == "order":
+        yield from _swapped_ends(lines) if task == "qa4" else _swapped_sentences(task, lines)
+
+
+def names_in(task: str, lines: Iterable[Told], text: str = "") -> set[str]:
+    """The people and things that the lines, and a text, are about."""
+    texts = [text, *(line.sentence for line in lines)]
+    return {name for name in (*CASTS[task].actors, *OBJECTS) if any(name in text for text in texts)}
+
+
+def _other_words(lines: Sequence[Told], words: Sequence[str]) -> Iterator[Edit]:
+    for i, line in enumerate(lines):
+        for part in ("subject", "target", "other"):
+            old = getattr(line.statement, part)
+            if old in words:
+                yield from ({i: _with(line, part, new)} for new in words if new != old)
+
+
+def _with(line: Told, part: str, new: str) -> Told:
+    """The same line but for one word."""
+    # "either in the park or the park" changes in front: which of two places comes first says nothing.
+    sentence = line.sentence.replace(getattr(line.statement, part), new, 1)
+    return Told(replace(line.statement, **{part: new}), sentence)
+
+
+def _other_sentences(task: str, lines: Sequence[Told], support: Sequence[int], rng: Random) -> Iterator[Edit]:
+    for donor in islice(chain.from_iterable(get_task(task).tell(rng)), _N_DONORS):
+        line = Told(donor.statement, donor.sentence)
+        yield from ({i: line} for i in support if _n_words(line) == _n_words(lines[i]))
+
+
+def _swapped_sentences(task: str, lines: Sequence[Told]) -> Iterator[Edit]:
+    names = [names_in(task, [line]) for line in lines]
+    for i, j in combinations(range(len(lines)), 2):
+        if names[i] & names[j] and _n_words(lines[i]) == _n_words(lines[j]):
+            yield {i: lines[j], j: lines[i]}
+
+
+def _swapped_ends(lines: Sequence[Told]) -> Iterator[Edit]:
+    pairs = [{line.statement.subject, line.statement.target} for line in lines]
+    ends = [(pairs[0] - pairs[1]).pop(), (pairs[1] - pairs[0]).pop()]
+    parts = ["subject" if line.statement.subject in ends else "target" for line in lines]
+    yield {i: _with(lines[i], parts[i], ends[1 - i]) for i in range(2)}
+
+
+def _n_words(line: Told) -> int:
+    return len(line.sentence.split())

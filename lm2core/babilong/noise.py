@@ -1,0 +1,137 @@
+"""Background text for long samples: plain sentences, a share of them to train among, another to test among.
+
+Source: Kuratov et al. 2024, arXiv:2406.10149, who take books of PG-19. Differs: any text will do, by default
+Python's own reference pages; sentences are told apart by a rule instead of Punkt, and their least length is
+counted in words and marks, so that models with different tokenizers read the same ones.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from lm2core.corpus import open_corpus
+
+PYTHON = "python"  # the source that is always there: the reference pages that come with every Python
+SPLITS = ("train", "test")
+TEST_SHARE = 0.5  # of the documents: Python's pages are few, and both shares must be of some length
+DOCUMENT_CHARS = 50_000  # a longer document is split in parts of about so many characters
+MOST_CHARS = 10_000_000  # of a share that are kept, from the beginning of the text; about 2 million tokens
+MIN_TOKENS = 10  # words and marks of a sentence; shorter ones are left out, as published
+MOST_SIGNS = 0.05  # of a sentence's characters: with more that prose has few of, it is code or a table
+
+_PARAGRAPH = re.compile(r"\n\s*\n")
+_HYPHEN = re.compile(r"(?<=\w-)\n\s*")  # at the end of a line
+_OPEN, _CLOSE, _CAPITAL = r"[\"'(\[“‘]", r"[\"')\]”’]", r"[^\W\d_a-z]"
+_ABBREVIATIONS = ("Mr", "Mrs", "Dr", "St", "vs", r"e\.g", r"i\.e", "[A-Z]")
+_BORDER = re.compile(
+    rf"(?:(?<=[.!?])|(?<=[.!?]{_CLOSE}))"
+    + "".join(rf"(?<!\b{word}\.)" for word in _ABBREVIATIONS)
+    + rf"\s+(?={_OPEN}?{_CAPITAL})"
+)
+_SENTENCE = re.compile(rf"{_OPEN}?{_CAPITAL}.*[.!?]{_CLOSE}*")
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+_SIGN = re.compile(r"[^\w\s,.;:!?'’-]")
+
+_HEADING = re.compile(r"^.+\n([*=\-~^])\1{2,}\n", re.MULTILINE)
+_CODE = re.compile(r"::=|>>>|^\s*\.\.\.|^\s*[+|].*[+|]$", re.MULTILINE)
+_MARKUP = re.compile(  # "code", **strong**, *emphasis*, [note], and the mark of a list's item
+    r'"([^"]*)"|\*\*([^*\n]+)\*\*|\*([^*\n]+)\*|\s*\[\d+\]|^\s*(?:\*|\d+\.) +', re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Sentences of one share of a text, in their order.
+
+    source : the text
+    split : "train" or "test"
+    """
+
+    source: str
+    split: str
+    sentences: Sequence[str]
+
+    def from_anywhere(self, rng: Random) -> Iterator[str]:
+        """Every sentence once: from a random one to the last, then from the first on."""
+        start, n = rng.randrange(len(self.sentences)), len(self.sentences)
+        return (self.sentences[(start + i) % n] for i in range(n))
+
+
+def open_noise(source: str = PYTHON, *, split: str, most_chars: int = MOST_CHARS) -> Noise:
+    """The sentences of one share of ``source``.
+
+    A document is in one share as a whole. Which one depends on its first characters alone, so a text that
+    grows or is copied keeps its shares. A document longer than ``DOCUMENT_CHARS`` is split in parts, which
+    count as documents. A sentence that occurs again is left out, so none is in both shares.
+
+    Parameters
+    ----------
+    source : str
+        ``PYTHON``, or what ``open_corpus`` reads: a file, a folder, the id of a hub data set.
+    split : "train" or "test"
+    most_chars : int
+        Characters of the share after which no more is read.
+
+    Raises
+    ------
+    ValueError
+        As ``open_corpus``; when this share has no sentence.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"unknown share {split!r} of the noise; known: {', '.join(SPLITS)}")
+    sentences: list[str] = []
+    seen: set[int] = set()  # a sentence of several documents is in the share of the first alone
+    n_documents = n_chars = 0
+    for text in _documents(source):
+        n_documents += 1
+        new = {hash(sentence): sentence for sentence in prose(text) if hash(sentence) not in seen}
+        seen |= new.keys()
+        if (_place(text) < TEST_SHARE) is (split == "test"):
+            sentences += new.values()
+            n_chars += sum(map(len, new.values()))
+            if n_chars >= most_chars:
+                break
+    if not sentences:
+        raise ValueError(
+            f"no noise to {split} with: {source} has {n_documents} documents, and none of this share has a "
+            f"sentence of {MIN_TOKENS} words; give more text"
+        )
+    return Noise(source, split, sentences)
+
+
+def prose(text: str) -> Iterator[str]:
+    """The sentences of a text, without headings, code, tables, fragments and those under ``MIN_TOKENS``."""
+    for paragraph in _PARAGRAPH.split(text):
+        for sentence in _BORDER.split(" ".join(_HYPHEN.sub("", paragraph).split())):
+            if (
+                _SENTENCE.fullmatch(sentence)
+                and len(_TOKEN.findall(sentence)) >= MIN_TOKENS
+                and len(_SIGN.findall(sentence)) <= MOST_SIGNS * len(sentence)
+            ):
+                yield sentence
+
+
+def _documents(source: str) -> Iterator[str]:
+    if source == PYTHON:
+        return _python_pages()
+    return (piece.text for piece in open_corpus(source)(DOCUMENT_CHARS) if piece.text.strip())
+
+
+def _place(document: str) -> float:
+    """Where in [0, 1) a document falls, by its first characters."""
+    return Random(document.strip()[:200]).random()
+
+
+def _python_pages() -> Iterator[str]:
+    """Python's reference pages, by name, without markup and code."""
+    from pydoc_data.topics import topics
+
+    for name in sorted(topics):
+        paragraphs = _PARAGRAPH.split(_HEADING.sub("\n", topics[name]))
+        yield "\n\n".join(_MARKUP.sub(_marked, p) for p in paragraphs if not _CODE.search(p))
+
+
+def _marked(match: re.Match[str]) -> str:
+    """What stands inside a mark."""
+    return next(filter(None, match.groups()), "")

@@ -1,0 +1,78 @@
+"""The published BABILong data sets: from the hub by id, or from a folder in the same form.
+
+Source: RMT-team/babilong (100 samples of a task and length) and RMT-team/babilong-1k-samples (1,000). There a
+configuration is a length, a split is a task, and a row has ``input`` (facts in noise), ``question`` and
+``target``. Where in a text the facts are is not said.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from lm2core.babilong.samples import BabiLongSample, Piece, parse_length
+
+BUILDERS = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}  # of datasets, by a file's suffix
+LOCAL = f"or give a folder with LENGTH/TASK.json, e.g. 4k/qa1.json ({', '.join(BUILDERS)})"
+# Every sentence end counts: the text of a row was joined by spaces, so that each fact stands between two.
+_SENTENCE = re.compile(r"\S.*?(?:[.!?][\"')\]”’]*(?=\s|$)|$)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """A text, sentence by sentence."""
+
+    text: str
+
+    def __iter__(self) -> Iterator[Piece]:
+        return (Piece(" ".join(match[0].split())) for match in _SENTENCE.finditer(self.text.rstrip()))
+
+
+def read_published(source: str, *, task: str, length: str, n: int) -> list[BabiLongSample]:
+    """The first ``n`` samples of a task and length.
+
+    Parameters
+    ----------
+    source : str
+        A folder with files LENGTH/TASK.json, .jsonl or .parquet, or what the library ``datasets`` loads: the
+        id of a hub data set, or a folder with a copy of one.
+
+    Raises
+    ------
+    ValueError
+        When there is no such data set, task or length, the hub cannot be reached, or a row lacks a field.
+    """
+    parse_length(length)
+    rows = islice(_rows(source, task, length), n)
+    samples = [_sample(row, source, task, length) for row in rows]
+    if not samples:
+        raise ValueError(f"{source} has no sample of {task} at {length}")
+    return samples
+
+
+def _rows(source: str, task: str, length: str) -> Iterator[Mapping[str, Any]]:
+    from datasets import load_dataset  # type: ignore[import-untyped]  # slow to import
+
+    files = [f for suffix in BUILDERS if (f := Path(source) / length / f"{task}{suffix}").is_file()]
+    try:
+        if files:
+            builder = BUILDERS[files[0].suffix]
+            rows = load_dataset(builder, data_files=str(files[0]), split="train", streaming=True)
+        else:
+            rows = load_dataset(source, length, split=task, streaming=True)
+        yield from rows
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(f"cannot read {task} at {length} from {source!r}: {reason}; {LOCAL}") from None
+
+
+def _sample(row: Mapping[str, Any], source: str, task: str, length: str) -> BabiLongSample:
+    text, question, target = (row.get(name) for name in ("input", "question", "target"))
+    if not (isinstance(text, str) and isinstance(question, str) and isinstance(target, str)):
+        raise ValueError(
+            f"{source}, {task} at {length}: a row needs the texts input, question and target, it has: "
+            f"{', '.join(row)}; {LOCAL}"
+        )
+    return BabiLongSample(task, length, question.strip(), target.strip(), Sentences(text))

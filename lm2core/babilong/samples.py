@@ -1,0 +1,142 @@
+"""Long samples: the facts of one bAbI question, in order, among background text up to a given length.
+
+Source: Kuratov et al. 2024, arXiv:2406.10149, as their generator does it: some tokens are left for a prompt,
+places of facts are drawn with replacement, the last background sentence is cut. Differs: a story whose facts
+do not fit gives no sample; a background text that has come to its end goes on at its beginning, though no
+sentence comes twice; lengths are in tokens of any tokenizer, not of GPT-2's alone; of a generated story one
+question is taken, so that samples do not depend on each other.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import count, islice
+from random import Random
+
+from lm2core.babi.story import Story
+from lm2core.babi.tasks import make_story
+from lm2core.babi.text import TextStory
+from lm2core.babilong.background import Background, Excerpt
+
+PROMPT_TOKENS = 300  # of the nominal length, left for a prompt
+TOKENS_A_ROW = 8  # of the nominal length: a sample may have one row of facts and question for so many
+MOST_TRIES = 20  # stories looked at for each sample wanted
+_LENGTH = re.compile(r"(\d{1,6})([kM])")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A sentence of a sample; ``fact`` is the index of the statement that it tells, None for background."""
+
+    text: str
+    fact: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BabiLongSample:
+    """A question about facts in a long text.
+
+    task, length : "qa1", and a nominal length, "4k"
+    pieces : the text, sentence by sentence; made anew each time it is gone through, never held as a whole
+    facts : the statements in it; none when they are not known
+    n_tokens : of all pieces, each counted by itself; None when they were not counted
+    index : which of the stories it is; those between two samples did not fit
+    """
+
+    task: str
+    length: str
+    question: str
+    answer: str
+    pieces: Iterable[Piece]
+    facts: tuple[str, ...] = ()
+    n_tokens: int | None = None
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """Facts among background: fact ``i`` stands before background sentence ``places[i]``; places ascend."""
+
+    facts: tuple[str, ...]
+    places: tuple[int, ...]
+    background: Excerpt
+
+    def __iter__(self) -> Iterator[Piece]:
+        n_told = 0
+        for place, sentence in enumerate(self.background):
+            while n_told < len(self.facts) and self.places[n_told] == place:
+                yield Piece(self.facts[n_told], n_told)
+                n_told += 1
+            yield Piece(sentence)
+        for i in range(n_told, len(self.facts)):
+            yield Piece(self.facts[i], i)
+
+
+def parse_length(length: str) -> int:
+    """Tokens of a nominal length: "0k" 0, "4k" 4,000, "1M" 1,000,000; a ValueError for anything else."""
+    match = _LENGTH.fullmatch(length)
+    if match is None:
+        raise ValueError(
+            f"length {length!r} is not a number with k or M; e.g. 0k (facts alone), 4k, 128k, 1M"
+        )
+    return int(match[1]) * {"k": 1_000, "M": 1_000_000}[match[2]]
+
+
+def told_stories(task: str, seed: int) -> Iterator[TextStory]:
+    """Generated stories without end, each cut at one of its questions; the same ones for every length."""
+    for index in count():
+        rng = Random(f"babilong {seed} {task} {index}")
+        asked = list(asked_in([make_story(task, rng)]))
+        if asked:
+            yield rng.choice(asked)  # one of a story: samples must not depend on each other
+
+
+def asked_in(stories: Iterable[Story | TextStory]) -> Iterator[TextStory]:
+    """Every question of the stories with the statements before it, in order."""
+    for story in stories:
+        for question in story.questions:
+            yield TextStory(story.sentences[: question.n_statements], (question,), story.gap)
+
+
+def make_samples(
+    stories: Iterable[TextStory], background: Background, *, task: str, length: str, n: int, seed: int
+) -> list[BabiLongSample]:
+    """Samples of the first ``n`` stories that fit into ``length``.
+
+    Parameters
+    ----------
+    stories : each with one question, at its end, as ``told_stories`` and ``asked_in`` give them
+    background : what they are hidden in, and how tokens are counted
+    task, length : a task's name and a nominal length
+    n : there are fewer samples when there are fewer stories
+    seed : of start and places; story ``i`` has the same ones whatever ``n`` is
+
+    Raises
+    ------
+    ValueError
+        For a malformed length, background that is too short, and a length into which stories do not fit.
+    """
+    nominal = parse_length(length)
+    samples: list[BabiLongSample] = []
+    n_seen = 0
+    for story in islice(stories, MOST_TRIES * n):
+        n_facts, n_rows = background.count(story.sentences), len(story.sentences) + 1
+        n_noise = nominal - PROMPT_TOKENS - n_facts if nominal else 0
+        if n_noise >= 0 and (not nominal or n_rows <= nominal / TOKENS_A_ROW):
+            rng = Random(f"hidden {seed} {task} {length} {n_seen}")
+            start = rng.randrange(max(1, background.n_sentences))
+            excerpt = background.excerpt(start, n_noise)
+            places = sorted(rng.randrange(excerpt.n_sentences + 1) for _ in story.sentences)
+            hidden = Hidden(story.sentences, tuple(places), excerpt)
+            (question,) = story.questions
+            told = (hidden, story.sentences, n_facts + n_noise, n_seen)
+            samples.append(BabiLongSample(task, length, question.text, question.answer, *told))
+        n_seen += 1
+        if len(samples) == n:
+            return samples
+    if not samples or n_seen == MOST_TRIES * n:
+        raise ValueError(
+            f"{length} is too short for {task}: of {n_seen:,} stories only {len(samples)} fit into "
+            f"{nominal - PROMPT_TOKENS:,} tokens and {nominal // TOKENS_A_ROW:,} lines; ask for a longer one"
+        )
+    return samples

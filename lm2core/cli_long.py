@@ -1,0 +1,122 @@
+"""``lm2 eval --tasks ... --lengths ...``: facts hidden in long texts, generated or published."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from lm2core.cli_figures import Rows, figures, open_reader, show
+
+if TYPE_CHECKING:
+    from lm2core.answers import Reader
+    from lm2core.babilong.samples import BabiLongSample
+
+CHARS_PER_TOKEN = 10  # of background that is read for the longest sample: about twice what English takes
+ONLY_MADE = ("seed", "noise", "tokenizer")  # options that a published data set leaves nothing to say to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongTexts:
+    """What is asked for; each field is an option of the command."""
+
+    tasks: str
+    lengths: str
+    samples: int = 100
+    seed: int = 0
+    noise: str = "python"
+    data: str | None = None
+    tokenizer: str | None = None
+    segments: str = "sentences"
+    question_first: bool = False
+
+    def check(self) -> None:
+        """Refuse what cannot be read, before a model is opened: a ValueError."""
+        from lm2core.babi.tasks import get_task
+        from lm2core.babilong.samples import parse_length
+        from lm2core.long_eval import SEGMENTS
+
+        for task, length in self.cells():
+            get_task(task)
+            parse_length(length)
+        if self.segments not in SEGMENTS:
+            raise ValueError(f"--segments {self.segments!r} is none of: {', '.join(SEGMENTS)}")
+
+    def cells(self) -> list[tuple[str, str]]:
+        """Every task at every length."""
+        tasks, lengths = ([part.strip() for part in text.split(",")] for text in (self.tasks, self.lengths))
+        return [(task, length) for task in tasks for length in lengths]
+
+
+def on_long_texts(checkpoint: str, given: dict[str, Any]) -> Rows:
+    """Ask ``checkpoint`` about long texts, as the ``given`` options say; a row for each task and length."""
+    from tqdm.auto import tqdm
+
+    from lm2core.long_eval import predict_long, score_long
+
+    refused = [f"--{name}" for name in ONLY_MADE if name in given]
+    if "data" in given and refused:
+        raise ValueError(
+            f"--data has its texts already, which {', '.join(refused)} cannot change; leave one out"
+        )
+    wanted = LongTexts(**given)
+    wanted.check()
+    reader = open_reader(checkpoint)
+    told = _published(wanted) if wanted.data else list(_made(reader, wanted))
+    n_tokens = None if wanted.data else sum(s.n_tokens or 0 for samples in told for s in samples)
+    asked: dict[str, Any] = {"segments": wanted.segments, "question_first": wanted.question_first}
+    rows = []
+    with tqdm(total=n_tokens, unit=" tokens", unit_scale=True, disable=None, dynamic_ncols=True) as bar:
+        for samples in told:
+            task, length = samples[0].task, samples[0].length
+            bar.set_description(f"{task} {length}")
+            score = score_long(samples, predict_long(reader, samples, on_read=bar.update, **asked))
+            labels = {"label_set": score.label_set, "label_words": score.label_words}
+            cell = {"task": task, "length": length} | figures(reader, score.exact) | labels
+            rows.append(cell | asked | _origin(wanted, checkpoint, samples))
+    show(rows)
+    left_out = [f"{row['task']} {row['length']}: {n}" for row in rows if (n := row.get("n_left_out"))]
+    if left_out:
+        typer.echo(f"stories left out because they did not fit: {', '.join(left_out)}")
+    return rows
+
+
+def _made(reader: "Reader", wanted: LongTexts) -> Iterator[list["BabiLongSample"]]:
+    """Samples of generated stories; says with what lengths are counted, and what the noise is."""
+    from lm2core.babilong.background import Background
+    from lm2core.babilong.noise import MOST_CHARS, open_noise
+    from lm2core.babilong.samples import make_samples, parse_length, told_stories
+    from lm2core.text_tokenizer import open_tokenizer
+
+    tokenizer = open_tokenizer(wanted.tokenizer) if wanted.tokenizer else reader.tokenizer
+    longest = max(parse_length(length) for _, length in wanted.cells())
+    enough = max(MOST_CHARS, CHARS_PER_TOKEN * longest)
+    noise = open_noise(wanted.noise, split="test", most_chars=enough) if longest else None
+    background = Background(noise, tokenizer)
+    typer.echo(f"lengths in tokens of the tokenizer of {wanted.tokenizer or reader.name}")
+    if noise is not None:
+        n_sentences, n_tokens = background.n_sentences, background.n_tokens
+        typer.echo(f"noise: test share of {noise.source}, {n_sentences:,} sentences, {n_tokens:,} tokens")
+    for task, length in wanted.cells():
+        stories = told_stories(task, wanted.seed)
+        yield make_samples(stories, background, task=task, length=length, n=wanted.samples, seed=wanted.seed)
+
+
+def _published(wanted: LongTexts) -> Iterable[list["BabiLongSample"]]:
+    """Samples of a published data set."""
+    from lm2core.babilong.published import read_published
+
+    for task, length in wanted.cells():
+        yield read_published(str(wanted.data), task=task, length=length, n=wanted.samples)
+
+
+def _origin(wanted: LongTexts, checkpoint: str, samples: list["BabiLongSample"]) -> dict[str, Any]:
+    """Where the texts are from."""
+    if wanted.data:
+        return {"data": wanted.data}
+    return {
+        "seed": wanted.seed,
+        "noise": wanted.noise,
+        "tokenizer": wanted.tokenizer or checkpoint,
+        "n_left_out": samples[-1].index + 1 - len(samples),
+    }

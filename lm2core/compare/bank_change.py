@@ -1,0 +1,50 @@
+"""What the memory does at test time: how much each block changes the bank while a story is read.
+
+The paper shows a picture of it (section 4.5) without a number. Here it is the relative change of the bank,
+|post - pre| / |pre| over all slots, of one segment and block, divided by the tokens of that segment.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from lm2core.answers import Reader
+from lm2core.compare.story_set import StorySet
+from lm2core.recording import capture
+from lm2core.tokenizer import encode_segments
+
+N_STORIES = 32
+N_TOLD = 10  # sentences before the measured ones: a fresh bank moves more
+N_MEASURED = 10  # sentences
+
+
+def bank_change(reader: Reader, task: str) -> list[dict[str, Any]]:
+    """Mean change of the bank per token, by block and by what is read.
+
+    statements : the story goes on as the task tells it
+    noise : moves of people whom the question is not about, see ``StorySet``
+    repeats : the last sentence again and again, which says nothing new
+    """
+    n_all = N_TOLD + N_MEASURED
+    going_on = [s.sentences for s in StorySet(task=task, n_told=n_all, n_stories=N_STORIES).stories()]
+    noisy = StorySet(task=task, n_told=N_TOLD, n_noise=N_MEASURED, n_stories=N_STORIES).stories()
+    told = {
+        "statements": going_on,
+        "noise": [s.sentences for s in noisy],
+        "repeats": [s[:N_TOLD] + s[N_TOLD - 1 : N_TOLD] * N_MEASURED for s in going_on],
+    }
+    return [
+        {"reads": name, "block": block, "change_per_token": float(change), "n": N_STORIES * N_MEASURED}
+        for name, stories in told.items()
+        for block, change in _change(reader, stories).items()
+    ]
+
+
+def _change(reader: Reader, stories: list[tuple[str, ...]]) -> dict[int, float]:
+    """By block with memory, over stories and over the segments after the first ``N_TOLD``."""
+    ids, mask = encode_segments(reader.tokenizer, stories)
+    trace = capture(reader.model, ids, mask, names=["mem.hook_bank_pre", "mem.hook_bank_post"])
+    pre, post = (trace.over_blocks(f"hook_bank_{when}") for when in ("pre", "post"))
+    change = np.linalg.norm(post - pre, axis=(-2, -1)) / np.linalg.norm(pre, axis=(-2, -1))
+    per_token = change / mask.sum(-1).numpy()  # (block, story, segment)
+    return dict(zip(trace.blocks, per_token[..., N_TOLD:].mean((1, 2)).tolist(), strict=True))

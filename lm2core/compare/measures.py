@@ -1,0 +1,68 @@
+"""What is measured of a trained model, with its controls, as JSON values."""
+
+from collections import Counter
+from collections.abc import Sequence
+from hashlib import sha256
+from math import exp, log
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lm2core.answers import Reader
+from lm2core.compare.bank_change import bank_change
+from lm2core.compare.story_set import StorySet
+from lm2core.corpus import open_corpus
+from lm2core.packing import Packer
+from lm2core.progress import last_logged
+from lm2core.recipe import Recipe
+from lm2core.text_recipe import MODELS, TextRecipe
+
+N_UNTRAINED = 50  # stories of each set that the untrained model is asked about
+
+
+def measure_on_stories(reader: Reader, recipe: Recipe, tests: Sequence[StorySet]) -> dict[str, Any]:
+    """Accuracy on each of ``tests``, and what reading does to an LM2's bank."""
+    new = untrained(reader, recipe.seed)
+    figures: dict[str, Any] = {
+        "scores": [test.score(reader) for test in tests],
+        "untrained": [test.score(new, N_UNTRAINED) for test in tests],
+    }
+    if recipe.architecture == "lm2":
+        task = recipe.tasks[0]
+        figures["bank_change"] = {"trained": bank_change(reader, task), "untrained": bank_change(new, task)}
+    return figures
+
+
+def untrained(reader: Reader, seed: int) -> Reader:
+    """A new model of the same sizes, with the same tokenizer."""
+    torch.manual_seed(seed)
+    return Reader("untrained", type(reader.model)(reader.model.config).eval(), reader.tokenizer)
+
+
+def measure_on_text(reader: Reader, recipe: TextRecipe, folder: Path) -> dict[str, Any]:
+    """Perplexity of the held-out text, beside that of the tokens' frequencies, and which text it is."""
+    packer = Packer(
+        corpus=open_corpus(recipe.text),
+        tokenizer=reader.tokenizer,
+        block_length=recipe.n_segments * MODELS[recipe.model](vocab_size=2).segment_length,
+        held_out_every=recipe.held_out_every,
+    )
+    held_out = [b["input_ids"].tolist() for b in packer.held_out_blocks(recipe.n_eval_blocks)]
+    figures = last_logged(folder / "metrics.jsonl")
+    return {
+        "loss": figures["eval_loss"],
+        "perplexity": figures["eval_perplexity"],
+        "n_tokens": sum(map(len, held_out)),
+        "perplexity_of_frequencies": exp(_loss_of_frequencies(packer, held_out)),
+        "text_sha256": sha256(Path(recipe.text).read_bytes()).hexdigest(),
+    }
+
+
+def _loss_of_frequencies(packer: Packer, held_out: list[list[int]]) -> float:
+    """Nats a held-out token, each guessed by its frequency in the training share, one added to each count."""
+    counts = Counter(token for ids in packer.ids(held_out=False) for token in ids)
+    n_ids = len(packer.tokenizer)
+    total = counts.total() + n_ids
+    losses = [log(total / (counts[token] + 1)) for ids in held_out for token in ids]
+    return sum(losses) / len(losses)

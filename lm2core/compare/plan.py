@@ -1,0 +1,243 @@
+"""What a comparison trains and asks: presets, and the list of their runs.
+
+The groups of rows are the paper's own questions (Kang et al. 2025, arXiv:2502.06049, sections 4.1 to 4.3):
+who is right at which length, what memory costs on plain text, how many blocks need it; and how many slots.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from typing import Any
+
+from lm2core.architectures import ARCHITECTURES
+from lm2core.compare.story_set import StorySet
+from lm2core.config import babi_tiny
+from lm2core.recipe import Recipe
+from lm2core.run_folder import MAY_CHANGE
+from lm2core.text_recipe import TEXT_PRESETS, TextRecipe
+
+GROUPS = ("main", "text", "layers", "slots", "longer")  # in the order in which they are run
+ON_TEXT = ("lm2", "llama-full", "llama-window")
+LONGER = ("llama-full", "rmt")  # learn later than LM2: given more steps, are they as good?
+N_LONGER = 3  # times as many steps
+# Seconds of one core: a step on stories of 3 to 10 sentences and on text, a sentence of a test story. They
+# serve a first guess at the time left; finished runs correct it.
+STEP_S = {"lm2": 0.45, "rmt": 0.90, "llama-window": 0.10, "llama-full": 0.20}
+TEXT_STEP_S = {"lm2": 0.60, "llama-window": 0.40, "llama-full": 0.40}
+TEST_S = {"lm2": 4.5e-4, "rmt": 1.1e-3, "llama-window": 2.5e-4, "llama-full": 7e-4}
+START_S = 10.0
+N_BLOCKS = babi_tiny(vocab_size=1).num_hidden_layers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One model to train and measure.
+
+    name : also of its folder and result file
+    tests : what a model of stories is asked; one of text is measured on the text it did not see
+    """
+
+    name: str
+    recipe: Recipe | TextRecipe
+    tests: tuple[StorySet, ...] = ()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that decides the result and is not the default of its kind, as JSON values."""
+        recipe = {
+            f.name: getattr(self.recipe, f.name)
+            for f in fields(self.recipe)
+            if f.name not in MAY_CHANGE - {"n_steps"}
+            and (f.default is MISSING or getattr(self.recipe, f.name) != f.default)
+        }
+        tests = [asdict(test) for test in self.tests]
+        settings: dict[str, Any] = json.loads(json.dumps(recipe | {"tests": tests}))
+        return settings
+
+    @property
+    def key(self) -> str:
+        """A digest of the settings: results of the same key are of the same run, whatever code made them."""
+        return hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def kind(self) -> str:
+        """Runs of one kind take about the same time a step."""
+        return f"{type(self.recipe).__name__} {self.recipe.architecture}"
+
+    @property
+    def expected_s(self) -> float:
+        """A first guess at the seconds it takes on one core."""
+        recipe, name = self.recipe, self.recipe.architecture
+        if isinstance(recipe, TextRecipe):
+            return START_S + recipe.n_steps * recipe.batch_size / 8 * TEXT_STEP_S[name]
+        n_sentences = sum(test.length * test.n_stories for test in self.tests)
+        return START_S + recipe.n_steps * recipe.n_stories / 32 * STEP_S[name] + n_sentences * TEST_S[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the table: a model, and its runs from seed 0 on."""
+
+    group: str
+    label: str
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The rows of a comparison. A run may stand in several: LM2 itself is also the row "all blocks"."""
+
+    name: str
+    rows: tuple[Row, ...]
+
+    def runs(self, groups: Collection[str] = GROUPS) -> tuple[Run, ...]:
+        """The runs that rows of ``groups`` need, each once: group by group, and there seed by seed."""
+        ordered: dict[str, Run] = {}
+        for group in (g for g in GROUPS if g in groups):
+            for of_one_seed in zip(*(row.runs for row in self.rows if row.group == group), strict=True):
+                ordered |= {run.name: run for run in of_one_seed}
+        return tuple(ordered.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """The size of a comparison.
+
+    recipe : of every run on stories, architecture, seed and what a group varies apart
+    text_recipe : of every run on text, architecture and seed apart
+    n_stories : of each test set
+    lengths : test stories of so many sentences
+    noise : and of ``n_told`` sentences followed by so many that bear on nothing asked
+    layers : blocks with memory, instead of all
+    slots : numbers of them, the recipe's among them
+    """
+
+    name: str
+    recipe: Recipe
+    text_recipe: TextRecipe
+    lengths: tuple[int, ...]
+    noise: tuple[int, ...]
+    n_told: int = 10
+    n_stories: int = 200
+    layers: tuple[tuple[int, ...], ...] = ((0,), (0, 1))
+    slots: tuple[int, ...] = (6, 12, 24, 48)
+    n_seeds: int = 3
+    architectures: tuple[str, ...] = ARCHITECTURES
+
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            name="babi-mini",
+            # LM2 masters the first stage after about 700 steps. All models leave it then: the same data.
+            recipe=Recipe(tasks=("qa1",), memory_slots=24, n_steps=1_500, stage_steps=(800, 200)),
+            text_recipe=replace(
+                TEXT_PRESETS["text-tiny"], n_steps=400, held_out_every=10, eval_every=200, save_every=200
+            ),
+            lengths=(10, 20, 40, 80, 160, 320),
+            noise=(10, 20, 40, 80, 160),
+        ),
+        # Whether all of it works here, in minutes: its figures mean nothing.
+        Preset(
+            name="smoke",
+            recipe=Recipe(
+                tasks=("qa1",), memory_slots=24, n_steps=20, stage_steps=(10, 5), n_stories=8, save_every=10
+            ),
+            text_recipe=replace(
+                TEXT_PRESETS["text-tiny"], n_steps=4, batch_size=2, n_warmup_steps=2, n_eval_blocks=4
+            ),
+            lengths=(5, 10),
+            noise=(5,),
+            n_told=4,
+            n_stories=20,
+            n_seeds=2,
+        ),
+    )
+}
+
+
+def get_preset(name: str) -> Preset:
+    """The preset called ``name``; ValueError with the known names otherwise."""
+    if name not in PRESETS:
+        raise ValueError(f"unknown preset {name!r} of a comparison; known: {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def check_groups(groups: Collection[str]) -> None:
+    """Refuse unknown groups with a ValueError that names the known ones."""
+    unknown = sorted(set(groups) - set(GROUPS))
+    if unknown or not groups:
+        raise ValueError(f"no group {', '.join(unknown) or 'given'}; known: {', '.join(GROUPS)}")
+
+
+def make_plan(preset: Preset, *, n_seeds: int | None = None, n_steps: int | None = None) -> Plan:
+    """All rows of ``preset``, with other numbers of seeds and of steps if given."""
+    recipe, text_recipe = preset.recipe, preset.text_recipe
+    if n_steps is not None:
+        recipe, text_recipe = replace(recipe, n_steps=n_steps), replace(text_recipe, n_steps=n_steps)
+    tests = tuple(
+        StorySet(task=task, n_told=n_told, n_noise=n_noise, n_stories=preset.n_stories)
+        for task in recipe.tasks
+        for n_told, n_noise in [
+            *((n, 0) for n in preset.lengths),
+            *((preset.n_told, n) for n in preset.noise),
+        ]
+    )
+
+    def row(group: str, label: str, name: str, recipe: Recipe | TextRecipe) -> Row:
+        runs = (
+            Run(
+                name=f"{name}-seed{seed}",
+                recipe=replace(recipe, seed=seed),
+                tests=tests if group != "text" else (),
+            )
+            for seed in range(n_seeds or preset.n_seeds)
+        )
+        return Row(group, label, tuple(runs))
+
+    def on_stories(group: str, label: str, name: str, **changes: Any) -> Row:
+        return row(group, label, name, replace(recipe, **changes))
+
+    def slots_name(n: int) -> str:
+        return "lm2" if n == recipe.memory_slots else f"lm2-slots-{n}"
+
+    names = preset.architectures
+    longer: dict[str, Any] = {
+        "n_steps": N_LONGER * recipe.n_steps,
+        "stage_steps": tuple(N_LONGER * n for n in recipe.stage_steps or ()) or None,
+    }
+    return Plan(
+        preset.name,
+        (
+            *(on_stories("main", name, name, architecture=name) for name in names),
+            *(
+                row("text", name, f"text-{name}", replace(text_recipe, architecture=name))
+                for name in ON_TEXT
+                if name in names
+            ),
+            *(
+                on_stories(
+                    "layers",
+                    f"the first {len(blocks)} of {N_BLOCKS} blocks",
+                    f"lm2-blocks-{'-'.join(map(str, blocks))}",
+                    memory_layers=blocks,
+                )
+                for blocks in preset.layers
+            ),
+            on_stories("layers", f"all {N_BLOCKS} blocks", "lm2"),
+            *(on_stories("slots", f"{n} slots", slots_name(n), memory_slots=n) for n in preset.slots),
+            *(
+                on_stories(
+                    "longer",
+                    f"{name}, {longer['n_steps']:,} steps",
+                    f"{name}-longer",
+                    architecture=name,
+                    **longer,
+                )
+                for name in LONGER
+                if name in names
+            ),
+        ),
+    )

@@ -1,0 +1,67 @@
+"""Figures over seeds: mean, 95 % interval, and what a paired difference decides.
+
+Seeds that agree by chance would leave an interval of no width: three models that answer the same questions
+may all have 100 %. So the interval of a share is never narrower than what these questions allow (Wilson
+1927), nor is that of a difference (Newcombe 1998, method 10).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import hypot
+from statistics import fmean, stdev
+
+from lm2core.evaluate import wilson_interval
+
+# 97.5 % points of Student's t for 1, 2, ... degrees of freedom; the last serves beyond, a little too wide.
+T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+
+
+@dataclass(frozen=True, slots=True)
+class OverSeeds:
+    """A figure over ``n`` seeds; low, high: 95 % interval of the mean, None for a single seed."""
+
+    n: int
+    mean: float
+    low: float | None
+    high: float | None
+
+    @property
+    def decides(self) -> str:
+        """``more``, ``less`` or ``not decided``: on which side of 0 the whole interval lies."""
+        if self.low is None or self.high is None or self.low <= 0 <= self.high:
+            return "not decided"
+        return "more" if self.low > 0 else "less"
+
+
+def over_seeds(values: Sequence[float]) -> OverSeeds:
+    """Mean of at least one value and its t-interval."""
+    n, mean = len(values), fmean(values)
+    if n == 1:
+        return OverSeeds(n, mean, None, None)
+    half = T_975[min(n - 1, len(T_975)) - 1] * stdev(values) / n**0.5
+    return OverSeeds(n, mean, mean - half, mean + half)
+
+
+def share_over_seeds(shares: Sequence[float], n_questions: int) -> OverSeeds:
+    """Mean of shares in [0, 1], each of the same ``n_questions``; its interval stays in [0, 1]."""
+    figure = over_seeds(shares)
+    low, high = wilson_interval(round(figure.mean * n_questions), n_questions)
+    return _widened(figure, low, high, lowest=0.0)
+
+
+def difference_over_seeds(pairs: Sequence[tuple[float, float]], n_questions: int) -> OverSeeds:
+    """Mean of first minus second share of each pair; its interval stays in [-1, 1]."""
+    figure = over_seeds([a - b for a, b in pairs])
+    a, b = (fmean(shares) for shares in zip(*pairs, strict=True))
+    low_a, high_a = wilson_interval(round(a * n_questions), n_questions)
+    low_b, high_b = wilson_interval(round(b * n_questions), n_questions)
+    low, high = a - b - hypot(a - low_a, high_b - b), a - b + hypot(high_a - a, b - low_b)
+    return _widened(figure, low, high, lowest=-1.0)
+
+
+def _widened(figure: OverSeeds, low: float, high: float, *, lowest: float) -> OverSeeds:
+    if figure.low is None or figure.high is None:
+        return figure
+    return OverSeeds(
+        figure.n, figure.mean, max(lowest, min(low, figure.low)), min(1.0, max(high, figure.high))
+    )

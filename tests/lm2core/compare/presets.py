@@ -1,0 +1,31 @@
+"""A comparison small enough for tests: two architectures, two seeds, three steps."""
+
+from dataclasses import replace
+
+from lm2core.compare.plan import Preset
+from lm2core.recipe import Recipe
+from lm2core.text_recipe import TEXT_PRESETS
+
+TINY = Preset(
+    name="tiny",
+    recipe=Recipe(
+        tasks=("qa1",),
+        memory_slots=7,
+        n_steps=3,
+        stage_steps=(1, 1),
+        n_stories=4,
+        save_every=1,
+        log_every=1,
+    ),
+    text_recipe=replace(
+        TEXT_PRESETS["text-tiny"], n_steps=2, batch_size=1, n_warmup_steps=1, n_eval_blocks=3, vocab_size=300
+    ),
+    lengths=(4, 9),
+    noise=(3,),
+    n_told=5,
+    n_stories=6,
+    layers=((1,),),
+    slots=(7, 5),
+    n_seeds=2,
+    architectures=("lm2", "llama-window"),
+)

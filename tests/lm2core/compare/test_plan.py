@@ -1,0 +1,91 @@
+"""Plans: what is run, in which order, on the same stories for everybody."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from lm2core.architectures import ARCHITECTURES
+from lm2core.compare.plan import GROUPS, PRESETS, Run, check_groups, get_preset, make_plan
+from lm2core.data import StorySource
+from lm2core.recipe import Recipe
+from lm2core.train import train
+from tests.lm2core.compare.presets import TINY
+
+
+def test_all_architectures_of_one_seed_come_before_the_next_seed_and_ablations_last():
+    names = [run.name for run in make_plan(PRESETS["babi-mini"]).runs()]
+    assert names[:4] == [f"{name}-seed0" for name in ARCHITECTURES]
+    assert names[4:8] == [f"{name}-seed1" for name in ARCHITECTURES]
+    assert len(names) == len(set(names)) == 12 + 9 + 6 + 9 + 6
+    assert [name.split("-seed")[0] for name in names[12:15]] == [
+        "text-lm2",
+        "text-llama-full",
+        "text-llama-window",
+    ]
+
+
+def test_babi_mini_is_tested_at_thirty_two_times_the_length_it_is_trained_at():
+    assert max(PRESETS["babi-mini"].lengths) == 32 * 10
+
+
+def test_lm2_itself_is_the_row_of_all_blocks_and_of_its_own_number_of_slots():
+    plan = make_plan(TINY)
+    rows = {(row.group, row.label): row.runs for row in plan.rows}
+    assert (
+        rows["main", "lm2"]
+        == rows["layers", "all 4 blocks"]
+        == rows["slots", "7 slots"]
+        != rows["slots", "5 slots"]
+    )
+    assert [run.name for run in plan.runs(["layers"])] == [
+        "lm2-blocks-1-seed0",
+        "lm2-seed0",
+        "lm2-blocks-1-seed1",
+        "lm2-seed1",
+    ]
+
+
+def test_every_model_of_a_seed_is_trained_on_the_same_stories(tmp_path, monkeypatch):
+    """Also when stories have grown: a stage lasts as long for all."""
+    seen: dict[str, list[torch.Tensor]] = {}
+    draw = StorySource.batch
+
+    def watched(self, *args):
+        batch = draw(self, *args)
+        seen[run.name] += [batch.story_ids, batch.question_ids, batch.answer_ids]
+        return batch
+
+    monkeypatch.setattr(StorySource, "batch", watched)
+    for run in make_plan(replace(TINY, architectures=ARCHITECTURES), n_seeds=2).runs(["main"]):
+        seen[run.name] = []
+        train(run.recipe, tmp_path / run.name)
+
+    def same(a, b) -> bool:
+        return len(a) == len(b) == 9 and all(map(torch.equal, a, b))
+
+    assert all(same(seen["lm2-seed0"], seen[f"{name}-seed0"]) for name in ARCHITECTURES)
+    assert not same(seen["lm2-seed0"], seen["lm2-seed1"])
+
+
+def test_a_key_depends_on_what_decides_the_result_and_on_nothing_else():
+    run = Run(name="a", recipe=Recipe(n_steps=7))
+    assert run.key == Run(name="b", recipe=Recipe(n_steps=7, compile=True, save_every=3)).key
+    others = [Recipe(n_steps=8), Recipe(n_steps=7, seed=1), Recipe(n_steps=7, memory_slots=5)]
+    tests = make_plan(TINY).runs()[0].tests
+    keys = {Run(name="a", recipe=recipe).key for recipe in others} | {replace(run, tests=tests).key}
+    assert len(keys | {run.key}) == 5
+
+
+def test_other_numbers_of_seeds_and_steps_reach_every_run():
+    plan = make_plan(PRESETS["smoke"], n_seeds=1, n_steps=5)
+    assert {run.recipe.seed for run in plan.runs()} == {0}
+    assert {run.recipe.n_steps for run in plan.runs(["main", "text", "layers", "slots"])} == {5}
+    assert {run.recipe.n_steps for run in plan.runs(["longer"])} == {5, 15} - {5}
+
+
+def test_unknown_presets_and_groups_are_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="unknown preset 'babi' of a comparison; known: babi-mini, smoke"):
+        get_preset("babi")
+    with pytest.raises(ValueError, match=f"no group blocks; known: {', '.join(GROUPS)}"):
+        check_groups(["main", "blocks"])

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from lm2core.cli_figures import Rows, figures, open_reader, show
+from lm2core.cli_harness import on_harness
 from lm2core.cli_long import on_long_texts
 
-FORMS = "give --babi FILE..., or --tasks qa1,qa2 with --lengths 0k,4k"
+FORMS = "give --babi FILE..., --tasks qa1,qa2 with --lengths 0k,4k, or --harness mmlu"
 
 
 def evaluate(
@@ -54,6 +55,22 @@ def evaluate(
     question_first: Annotated[
         bool | None, typer.Option("--question-first", help="Read the question before the text, too.")
     ] = None,
+    harness: Annotated[
+        str | None,
+        typer.Option(help="Tasks of lm-evaluation-harness by commas: mmlu,babilong_qa1; needs [harness]."),
+    ] = None,
+    harness_tasks_folder: Annotated[
+        Path | None, typer.Option(help="Folder with task files (YAML) of your own for --harness.")
+    ] = None,
+    harness_limit: Annotated[
+        int | None, typer.Option(min=1, help="Only so many documents of each task, to try it out.")
+    ] = None,
+    harness_shots: Annotated[
+        int | None, typer.Option(min=0, help="Worked examples before a question; by default the task's.")
+    ] = None,
+    harness_length: Annotated[
+        str | None, typer.Option(help="Of the harness's BABILong tasks: 0k, by default, to 1M.")
+    ] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Also write the figures there.")] = None,
 ) -> None:
     """Accuracy on bAbI files, or with --tasks and --lengths on long texts with the facts hidden in them.
@@ -72,10 +89,22 @@ def evaluate(
         "question_first": question_first,
     }
     given = {name: value for name, value in long.items() if value is not None}
+    of_harness = {
+        "include_path": harness_tasks_folder,
+        "limit": harness_limit,
+        "n_shot": harness_shots,
+        "length": harness_length,
+    }
+    if harness is not None and (babi or given):
+        raise ValueError(f"--harness is a form of its own; {FORMS}")
+    if harness is None and any(value is not None for value in of_harness.values()):
+        raise ValueError("--harness-... options belong to --harness TASKS; name the tasks")
     if babi and given:
         others = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise ValueError(f"--babi does not go with {others}; {FORMS}")
-    if babi:
+    if harness is not None:
+        rows = on_harness(checkpoint, harness, **of_harness)
+    elif babi:
         rows = _on_babi_files(checkpoint, [*babi, *(more or [])])
     elif more:
         raise ValueError(f"what is {more[0]}? Paths come after an option; {FORMS}")

@@ -159,7 +159,9 @@ class StorySource:
                     possible.setdefault(name, []).append((i - n_before, name, question))
         if not possible:
             return segments, []
-        n_questions = round(min(stage.n_sentences, len(lines)) * self._density)
+        n_questions = round(
+            stage.n_sentences * self._density
+        )  # of few lines too: a short story counts as much
         names = rng.choices(list(possible), [weights[name] for name in possible], k=n_questions)
         return segments, [rng.choice(possible[name]) for name in names]
 

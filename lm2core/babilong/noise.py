@@ -5,16 +5,20 @@ Python's own reference pages; sentences are told apart by a rule instead of Punk
 counted in words and marks, so that models with different tokenizers read the same ones.
 """
 
+import ast
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 from lm2core.corpus import open_corpus
 
-PYTHON = "python"  # the source that is always there: the reference pages that come with every Python
+# The source that is always there: what comes with every Python. Its reference pages are to test among, the
+# docstrings of its standard library, about five times as much, to train among.
+PYTHON = "python"
 SPLITS = ("train", "test")
-TEST_SHARE = 0.5  # of the documents: Python's pages are few, and both shares must be of some length
+TEST_SHARE = 0.5  # of the documents of any other source
 DOCUMENT_CHARS = 50_000  # a longer document is split in parts of about so many characters
 MOST_CHARS = 10_000_000  # of a share that are kept, from the beginning of the text; about 2 million tokens
 MIN_TOKENS = 10  # words and marks of a sentence; shorter ones are left out, as published
@@ -34,7 +38,7 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 _SIGN = re.compile(r"[^\w\s,.;:!?'’-]")
 
 _HEADING = re.compile(r"^.+\n([*=\-~^])\1{2,}\n", re.MULTILINE)
-_CODE = re.compile(r"::=|>>>|^\s*\.\.\.|^\s*[+|].*[+|]$", re.MULTILINE)
+_CODE = re.compile(r"::=|>>>|-{4}|^\s*\.\.\.|^\s*[+|].*[+|]$", re.MULTILINE)
 _MARKUP = re.compile(  # "code", **strong**, *emphasis*, [note], and the mark of a list's item
     r'"([^"]*)"|\*\*([^*\n]+)\*\*|\*([^*\n]+)\*|\s*\[\d+\]|^\s*(?:\*|\d+\.) +', re.MULTILINE
 )
@@ -83,11 +87,11 @@ def open_noise(source: str = PYTHON, *, split: str, most_chars: int = MOST_CHARS
     sentences: list[str] = []
     seen: set[int] = set()  # a sentence of several documents is in the share of the first alone
     n_documents = n_chars = 0
-    for text in _documents(source):
+    for share, text in _documents(source, split):
         n_documents += 1
         new = {hash(sentence): sentence for sentence in prose(text) if hash(sentence) not in seen}
         seen |= new.keys()
-        if (_place(text) < TEST_SHARE) is (split == "test"):
+        if share == split:
             sentences += new.values()
             n_chars += sum(map(len, new.values()))
             if n_chars >= most_chars:
@@ -112,10 +116,18 @@ def prose(text: str) -> Iterator[str]:
                 yield sentence
 
 
-def _documents(source: str) -> Iterator[str]:
-    if source == PYTHON:
-        return _python_pages()
-    return (piece.text for piece in open_corpus(source)(DOCUMENT_CHARS) if piece.text.strip())
+def _documents(source: str, split: str) -> Iterator[tuple[str, str]]:
+    """The share and the text of each document; of Python those that ``split`` needs."""
+    if source != PYTHON:
+        for piece in open_corpus(source)(DOCUMENT_CHARS):
+            if piece.text.strip():
+                yield ("test" if _place(piece.text) < TEST_SHARE else "train"), piece.text
+        return
+    from pydoc_data.topics import topics
+
+    yield from (("test", _plain(topics[name])) for name in sorted(topics))
+    if split == "train":  # after the pages, which a docstring may repeat
+        yield from (("train", _plain(text)) for text in _docstrings())
 
 
 def _place(document: str) -> float:
@@ -123,15 +135,27 @@ def _place(document: str) -> float:
     return Random(document.strip()[:200]).random()
 
 
-def _python_pages() -> Iterator[str]:
-    """Python's reference pages, by name, without markup and code."""
-    from pydoc_data.topics import topics
-
-    for name in sorted(topics):
-        paragraphs = _PARAGRAPH.split(_HEADING.sub("\n", topics[name]))
-        yield "\n\n".join(_MARKUP.sub(_marked, p) for p in paragraphs if not _CODE.search(p))
+def _plain(text: str) -> str:
+    """Documentation without headings, markup and code."""
+    paragraphs = _PARAGRAPH.split(_HEADING.sub("\n", text))
+    return "\n\n".join(_MARKUP.sub(_marked, p) for p in paragraphs if not _CODE.search(p))
 
 
 def _marked(match: re.Match[str]) -> str:
     """What stands inside a mark."""
     return next(filter(None, match.groups()), "")
+
+
+def _docstrings() -> Iterator[str]:
+    """Of the modules, classes and functions of the standard library, file by file."""
+    folder = Path(ast.__file__).parent
+    for file in sorted(folder.rglob("*.py")):
+        if {"site-packages", "test", "tests"} & set(file.parts):
+            continue
+        try:
+            tree = ast.parse(file.read_text(encoding="utf-8"))
+        except (SyntaxError, ValueError):  # files that are broken on purpose
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                yield ast.get_docstring(node) or ""

@@ -11,7 +11,7 @@ from app import loaders
 from lm2viz import select
 from tests.conftest import ROOT
 
-MODEL, EXAMPLE, STEP = "babi-qa1-3", "2-two-facts", 4
+MODEL, EXAMPLE, STEP = "babi-qa1-10", "2-two-facts", 4
 N_SLOTS, LAST_BLOCK = 24, 3
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from app import loaders
 from lm2viz import select
 
-MODEL, EXAMPLE = "babi-qa1-3", "2-two-facts"
+MODEL, EXAMPLE = "babi-qa1-10", "2-two-facts"
 N_SLOTS, N_WORDS = 24, 6
 REDRAW_S = 0.5  # what a click may take on two cores
 

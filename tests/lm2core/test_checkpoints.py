@@ -46,7 +46,7 @@ def test_a_whole_folder_opens(folder):
 @pytest.mark.parametrize(
     ("harm", "text"),
     [
-        (shutil.rmtree, "no checkpoint .* or one of: babi-qa1-3"),
+        (shutil.rmtree, "no checkpoint .* or one of: babi-qa1-10"),
         (lambda f: (f / "config.json").unlink(), "has no config.json"),
         (lambda f: (f / "config.json").write_text("{"), "is not a readable config"),
         (lambda f: (f / "config.json").write_text("[]"), "is not a readable config"),

@@ -105,8 +105,8 @@ def test_stories_that_do_not_fit_are_told(untrained, capsys):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ([], "nothing to evaluate on; give --babi FILE..., or --tasks qa1,qa2 with --lengths"),
-        (["--tasks", "qa1"], "half of a form is missing; give --babi FILE..., or --tasks"),
+        ([], "nothing to evaluate on; give --babi FILE..., --tasks qa1,qa2 with --lengths"),
+        (["--tasks", "qa1"], "half of a form is missing; give --babi FILE..., --tasks"),
         (["more.txt", *LONG], "what is more.txt. Paths come after an option; give --babi FILE"),
         (
             ["--babi", "x.txt", *LONG, "--question-first"],

@@ -1,4 +1,4 @@
-"""The models that ship: their sizes, their cards, and their accuracy against floors on stories they never saw."""
+"""The models that ship: their sizes, cards, and accuracy against floors on stories they never saw."""
 
 import json
 from random import Random
@@ -55,7 +55,7 @@ def test_card_and_documents_tell_the_same_figures_in_noise(document):
 @pytest.mark.slow
 @pytest.mark.parametrize(("reader", "task"), ON_FILES, indirect=["reader"])
 def test_generated_stories_are_answered_as_the_card_says_and_above_the_floors(reader, task):
-    """The card's figure, of the published files, is near the interval measured here; both floors are below it.
+    """The card's figure, of the published files, is near the interval measured here; floors are below it.
 
     The questions of a story are not independent: the interval is too narrow, so there is a margin.
     """

@@ -1,13 +1,16 @@
 """Ask a model about a story: read it sentence by sentence, keep every bank, answer from one of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
+from lm2core.babi.story import Story
+from lm2core.babi.text import TextStory
+from lm2core.babi.told import told_facts
 from lm2core.hooks import match_hooks
 from lm2core.model import LM2ForCausalLM
 from lm2core.recording import MEMORY_HOOKS, capture, recording
@@ -43,24 +46,48 @@ class Answer:
 def read_story(
     reader: Reader, sentences: Sequence[str], *, names: Sequence[str] = MEMORY_HOOKS, budget: str = "512MB"
 ) -> Trace:
-    """Run a story, one sentence a segment, and record its memory.
+    """Run one story without questions; see ``read_stories``."""
+    return read_stories(reader, [TextStory(tuple(sentences), ())], names=names, budget=budget)
+
+
+def read_stories(
+    reader: Reader,
+    stories: Sequence[Story | TextStory],
+    *,
+    names: Sequence[str] = MEMORY_HOOKS,
+    budget: str = "512MB",
+) -> Trace:
+    """Run stories side by side, one sentence a segment, and record their memory.
+
+    ``info["stories"]`` says of each its ``sentences``, its ``questions``, and of generated ones the ``facts``
+    known after each sentence as ``{name: (value, since)}``, else None. Shorter stories end with empty
+    segments, which change nothing; ``tokens`` has none for them.
 
     Raises
     ------
     ValueError
-        For an empty story, unknown words (named, with the known ones) or a trace over the budget.
+        For no or an empty story, unknown words (named, with the known ones) or a trace over the budget.
     """
-    check_words(reader.tokenizer, sentences)
-    ids, mask = encode_segments(reader.tokenizer, [sentences])
+    told = [story.sentences for story in stories]
+    check_words(reader.tokenizer, sorted({sentence for sentences in told for sentence in sentences}))
+    ids, mask = encode_segments(reader.tokenizer, told)
     return capture(
         reader.model,
         ids,
         mask,
         names=names,
         budget=budget,
-        tokens=[[reader.tokenizer.tokenize(sentence) for sentence in sentences]],
-        info={"model": reader.name, "sentences": list(sentences)},
+        tokens=[[reader.tokenizer.tokenize(sentence) for sentence in sentences] for sentences in told],
+        info={"model": reader.name, "stories": [_truth(story) for story in stories]},
     )
+
+
+def _truth(story: Story | TextStory) -> dict[str, Any]:
+    return {
+        "sentences": list(story.sentences),
+        "facts": told_facts(story.statements) if isinstance(story, Story) else None,
+        "questions": [asdict(question) for question in story.questions],
+    }
 
 
 def answer_logits(model: nn.Module, ids_QT: Tensor, mask_QT: Tensor, memory: Any) -> Tensor:

@@ -58,6 +58,8 @@ def stages_for(tasks: Sequence[str], *, noise: bool = False) -> tuple[Stage, ...
     persons = [Stage(("qa1",), 3), Stage(("qa1",), 6)]
     if set(tasks) == {"qa1"} and not noise:
         return (*persons, Stage(("qa1",), 10))
+    if set(tasks) == {"qa4"} and not noise:
+        return (*persons, Stage(("qa4",), 2))  # its stories have two sentences
     if noise:
         grown = ((6, 0, 0.0), (10, 0, 0.5), (16, 0, 0.8), (16, 24, 0.9), (16, 64, 0.97))
         return (*persons, *(Stage(tuple(tasks), n, n_before=m, noise=share) for n, m, share in grown))

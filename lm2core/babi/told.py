@@ -1,0 +1,57 @@
+"""What a reader can know of a story's facts: those its sentences told, and since when.
+
+The states of a story hold hidden things too, such as where everybody stood before anything was said. No
+memory can hold those, so no probe should look for them.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from lm2core.babi.certainty import EITHER, NOT_IN
+from lm2core.babi.directions import OPPOSITE
+from lm2core.babi.story import Statement
+
+
+class Told(NamedTuple):
+    """A fact's value, and the index of the sentence since which it is known to hold."""
+
+    value: str
+    since: int
+
+
+ToldFacts = Mapping[str, Told]  # "place of Mary" -> kitchen, since the third sentence
+
+
+def told_facts(history: Sequence[Statement]) -> list[ToldFacts]:
+    """The facts known after each statement: places, holders and sides, whatever else the task tells.
+
+    ``place of X``, for people and things; ``holder of X``, while somebody holds it; ``north of X`` and so on.
+    """
+    known: dict[str, Told] = {}
+    after_each: list[ToldFacts] = []
+    for i, said in enumerate(history):
+        known = known | _told(said, i, known)
+        if said.relation == "drop":
+            del known[f"holder of {said.target}"]
+        elif said.relation in (NOT_IN, EITHER):
+            known.pop(f"place of {said.subject}", None)
+        after_each.append(dict(known))
+    return after_each
+
+
+def _told(said: Statement, i: int, known: ToldFacts) -> dict[str, Told]:
+    """What a statement says and what follows from it: things are where their holder is."""
+    subject, target = said.subject, said.target
+    if said.relation in OPPOSITE:
+        opposite = OPPOSITE[said.relation]
+        return {f"{said.relation} {target}": Told(subject, i), f"{opposite} {subject}": Told(target, i)}
+    if said.relation in ("move", "in"):
+        carried = [fact.removeprefix("holder of ") for fact, told in known.items() if told.value == subject]
+        return {f"place of {x}": Told(target, i) for x in (subject, *carried)}
+    if said.relation not in ("get", "give"):
+        return {}
+    told = {f"holder of {target}": Told(said.other or subject, i)}
+    here = known.get(f"place of {subject}")
+    if here and f"place of {target}" not in known:
+        told[f"place of {target}"] = Told(here.value, i)
+    return told

@@ -1,0 +1,147 @@
+"""Traces of more stories than fit in memory, and of the questions asked about the stories of a trace."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import torch
+from tqdm import tqdm
+
+from lm2core.answers import Reader, answer_logits, read_stories
+from lm2core.babi.story import Story
+from lm2core.babi.text import TextStory
+from lm2core.hooks import match_hooks
+from lm2core.recording import MEMORY_HOOKS, parse_bytes, recording, trace_bytes
+from lm2core.tokenizer import check_words, encode_segments
+from lm2core.trace import Trace
+
+READ_HOOKS = ("mem.hook_read_pattern", "mem.hook_read", "mem.hook_gate_out", "hook_mem_out")
+PROGRESS_AFTER_S = 2.0
+_PART = "part-{:05d}.safetensors"
+
+
+def record_questions(reader: Reader, trace: Trace, *, names: Sequence[str] = READ_HOOKS) -> Trace:
+    """Ask every question of a story trace at its place, and record what it reads from the bank.
+
+    The axis ``story`` of the result counts questions; ``info["asked"]`` says of each which ``story`` it is
+    about, its ``text``, ``answer``, ``support`` and ``n_statements``, and the word ``given``. A question
+    before every sentence is left out.
+
+    Raises
+    ------
+    ValueError
+        When the trace has no questions or no ``hook_bank``, or for unknown words.
+    """
+    asked = [
+        {"story": b, **question}
+        for b, story in enumerate(trace.info.get("stories", ()))
+        for question in story["questions"]
+        if question["n_statements"]
+    ]
+    if not asked:
+        raise ValueError("no question in this trace; record stories that have some, see lm2core.babi")
+    if "hook_bank" not in trace.arrays:
+        raise ValueError("the trace has no hook_bank; record it with --hooks 'mem.*,hook_bank'")
+    texts = [question["text"] for question in asked]
+    check_words(reader.tokenizer, sorted(set(texts)))
+    banks = trace.arrays["hook_bank"][
+        [question["story"] for question in asked], [question["n_statements"] - 1 for question in asked]
+    ]
+    model = reader.model
+    memory = torch.tensor(banks, device=model.device, dtype=model.dtype)
+    ids, mask = (
+        x[:, 0].to(model.device) for x in encode_segments(reader.tokenizer, [[text] for text in texts])
+    )
+    with recording(model, match_hooks(list(names), model.config)) as recorder:
+        best = answer_logits(model, ids, mask, memory).argmax(-1)
+    for question, word in zip(asked, reader.tokenizer.convert_ids_to_tokens(best.tolist()), strict=True):
+        question["given"] = word
+    words = [[reader.tokenizer.tokenize(text)] for text in texts]
+    return recorder.trace(words, {"model": reader.name, "asked": asked})
+
+
+class TraceFolder(Sequence[Trace]):
+    """Story traces in files of one folder, opened one at a time: thousands of stories in little memory.
+
+    Raises
+    ------
+    ValueError
+        When the folder holds no part.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self._parts = sorted(
+            p for p in self.folder.glob("*") if re.fullmatch(r"part-\d{5}\.safetensors", p.name)
+        )
+        if not self._parts:
+            raise ValueError(f"no traces in {folder}; record_to() writes them")
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    @overload
+    def __getitem__(self, index: int) -> Trace: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Trace]: ...
+    def __getitem__(self, index: int | slice) -> Trace | Sequence[Trace]:
+        """Open one part, or several at once."""
+        chosen = self._parts[index]
+        return Trace.load(chosen) if isinstance(chosen, Path) else [Trace.load(part) for part in chosen]
+
+
+def record_to(
+    folder: str | Path,
+    reader: Reader,
+    stories: Sequence[Story | TextStory],
+    *,
+    names: Sequence[str] = MEMORY_HOOKS,
+    budget: str = "512MB",
+) -> TraceFolder:
+    """Record stories into a folder, part by part, each within the budget.
+
+    Raises
+    ------
+    ValueError
+        As ``read_stories``; when the folder has traces already, or one story alone is over the budget.
+    """
+    folder = Path(folder)
+    if any(folder.glob("part-*")):
+        raise ValueError(f"{folder} has traces already; choose an empty folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = match_hooks(list(names), reader.model.config)
+    parts = list(_parts(reader, stories, chosen, budget))
+    for i, part in enumerate(tqdm(parts, desc="recording", unit="part", delay=PROGRESS_AFTER_S)):
+        read_stories(reader, part, names=chosen, budget=budget).save(folder / _PART.format(i))
+    return TraceFolder(folder)
+
+
+def _parts(
+    reader: Reader, stories: Sequence[Story | TextStory], names: Sequence[str], budget: str
+) -> Iterator[Sequence[Story | TextStory]]:
+    """As many stories in a row as fit the budget when padded to the longest of them."""
+    part: list[Story | TextStory] = []
+    longest = (0, 0)
+    n_tokens = {
+        sentence: len(reader.tokenizer.tokenize(sentence))
+        for story in stories
+        for sentence in story.sentences
+    }
+    for story in stories:
+        size = len(story.sentences), max(n_tokens[sentence] for sentence in story.sentences)
+        padded = max(longest[0], size[0]), max(longest[1], size[1])
+        if part and trace_bytes(reader.model, (len(part) + 1, *padded), names) > parse_bytes(budget):
+            yield part
+            part, padded = [], size
+        part.append(story)
+        longest = padded
+    if part:
+        yield part
+
+
+def true_facts(trace: Trace, story: int) -> Sequence[Mapping[str, Sequence[Any]]] | None:
+    """The facts known after each sentence of a story, ``{name: (value, since)}``; None where not recorded."""
+    stories = trace.info.get("stories")
+    facts: Sequence[Mapping[str, Sequence[Any]]] | None = stories[story]["facts"] if stories else None
+    return facts

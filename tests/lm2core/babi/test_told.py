@@ -1,0 +1,71 @@
+"""What a story told, against the whole truth of its world and against stories told by hand."""
+
+from random import Random
+
+import pytest
+
+from lm2core.babi.story import Statement
+from lm2core.babi.tasks import make_story
+from lm2core.babi.told import Told, told_facts
+
+PEOPLE_TASKS = ("qa1", "qa2", "qa3", "qa5", "qa6", "qa7", "qa8", "qa9", "qa10")
+
+
+@pytest.mark.parametrize("task", PEOPLE_TASKS)
+def test_what_is_told_is_true(task):
+    n_told = 0
+    for seed in range(20):
+        story = make_story(task, Random(seed))
+        for i, (told, state) in enumerate(zip(told_facts(story.statements), story.states, strict=True)):
+            assert {fact: value for fact, (value, _) in told.items()}.items() <= state.items()
+            assert all(0 <= since <= i for _, since in told.values())
+            n_told += len(told)
+    assert n_told > 200
+
+
+@pytest.mark.parametrize("task", ["qa1", "qa2"])
+def test_the_answer_is_among_what_was_told(task):
+    found = asked = 0
+    for seed in range(30):
+        story = make_story(task, Random(seed))
+        told = told_facts(story.statements)
+        for question in story.questions:
+            fact = "place of " + question.text.rstrip("?").split()[-1]
+            found += told[question.n_statements - 1].get(fact, Told("", 0)).value == question.answer
+            asked += 1
+    assert found == asked > 50
+
+
+def test_a_thing_is_where_its_holder_is_and_stays_where_it_is_dropped():
+    told = told_facts(
+        [
+            Statement("Mary", "get", "apple"),
+            Statement("Mary", "move", "kitchen"),
+            Statement("Mary", "drop", "apple"),
+            Statement("Mary", "move", "garden"),
+            Statement("John", "get", "apple"),
+        ]
+    )
+    assert told[0] == {"holder of apple": ("Mary", 0)}
+    assert told[1] == {
+        "holder of apple": ("Mary", 0),
+        "place of Mary": ("kitchen", 1),
+        "place of apple": ("kitchen", 1),
+    }
+    assert told[3] == {"place of Mary": ("garden", 3), "place of apple": ("kitchen", 1)}
+    assert told[4] == told[3] | {"holder of apple": ("John", 4)}
+
+
+def test_a_taken_thing_is_where_the_taker_was_said_to_be_since_it_was_taken():
+    told = told_facts([Statement("John", "move", "office"), Statement("John", "get", "milk")])
+    assert told[1]["place of milk"] == ("office", 1)
+
+
+def test_a_denied_place_is_no_longer_known():
+    told = told_facts([Statement("John", "in", "office"), Statement("John", "not in", "office")])
+    assert told == [{"place of John": ("office", 0)}, {}]
+
+
+def test_a_side_tells_the_other_side():
+    (told,) = told_facts([Statement("office", "north of", "kitchen")])
+    assert told == {"north of kitchen": ("office", 0), "south of office": ("kitchen", 0)}

@@ -8,8 +8,9 @@ from tests.conftest import ROOT
 
 FORBIDDEN = {
     "lm2core": {"lm2viz", "app", "streamlit", "plotly", "matplotlib", "sklearn"},
-    "lm2viz": {"app", "streamlit", "torch", "transformers", "transformer_lens"},
+    "lm2viz": {"app", "streamlit", "transformers", "transformer_lens"},
 }
+RUNS_MODELS = ("causal", "commands")  # the parts of lm2viz that need torch: all else opens traces without
 
 
 def imported(source: str) -> set[str]:
@@ -33,6 +34,13 @@ def test_no_package_imports_one_above_it(package):
         if (found := imported(f.read_text()) & FORBIDDEN[package])
     }
     assert wrong == {}
+
+
+def test_only_what_runs_a_model_needs_torch():
+    files = (ROOT / "lm2viz").rglob("*.py")
+    without = [f for f in files if f.relative_to(ROOT / "lm2viz").parts[0] not in RUNS_MODELS]
+    assert len(without) > 5
+    assert [f.name for f in without if "torch" in imported(f.read_text())] == []
 
 
 def test_an_import_hidden_in_a_function_is_seen():

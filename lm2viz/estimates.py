@@ -1,0 +1,110 @@
+"""Figures with their intervals: nothing that an analysis says is a bare number.
+
+Stories are independent, rows of one story are not: means over rows are resampled story by story.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+CONFIDENCE = 0.95
+N_RESAMPLES = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A measured figure.
+
+    low, high : 95 % interval
+    n : of what it is a mean: questions, stories or pairs
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g}, n = {self.n})"
+
+    def as_share(self) -> str:
+        """The same in percent, for a share."""
+        return f"{self.value:.1%} ({self.low:.1%} to {self.high:.1%}, n = {self.n})"
+
+
+class Result(Protocol):
+    """What every analysis returns."""
+
+    def summary(self) -> str:
+        """The finding in a few lines: each figure with its control, its n and its interval."""
+
+    def table(self) -> pd.DataFrame:
+        """All figures, one row each."""
+
+    def figure(self) -> go.Figure:
+        """The picture, control included."""
+
+
+def share(hits: ArrayLike) -> Estimate:
+    """The share of true values among ``hits``, with Wilson's interval; each must be independent.
+
+    Raises
+    ------
+    ValueError
+        When there are none.
+    """
+    is_hit = np.asarray(hits, dtype=bool)
+    _check_some(is_hit)
+    interval = stats.binomtest(int(is_hit.sum()), is_hit.size).proportion_ci(CONFIDENCE, method="wilson")
+    return Estimate(float(is_hit.mean()), float(interval.low), float(interval.high), is_hit.size)
+
+
+def mean(values: ArrayLike, *, groups: ArrayLike | None = None, seed: int = 0) -> Estimate:
+    """The mean of ``values`` with a bootstrap interval (percentiles).
+
+    groups : the story of each value; whole stories are drawn. None: each value is a story of its own.
+
+    Raises
+    ------
+    ValueError
+        When there are none.
+    """
+    array = np.asarray(values, dtype=float)
+    _check_some(array)
+    _, group = np.unique(np.arange(array.size) if groups is None else np.asarray(groups), return_inverse=True)
+    sums, counts = np.bincount(group, weights=array), np.bincount(group)
+    drawn = np.random.default_rng(seed).multinomial(
+        len(sums), np.full(len(sums), 1 / len(sums)), size=N_RESAMPLES
+    )
+    means = (drawn @ sums) / (drawn @ counts)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return Estimate(float(array.mean()), float(low), float(high), array.size)
+
+
+def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
+    """Two-sided permutation p that paired ``differences`` have mean 0: their signs are drawn anew.
+
+    At least ``1 / (N_RESAMPLES + 1)``: no finite number of draws shows less.
+    """
+    array = np.asarray(differences, dtype=float)
+    _check_some(array)
+    drawn = stats.permutation_test(
+        (array,),
+        lambda x, axis: x.mean(axis=axis),
+        permutation_type="samples",
+        n_resamples=N_RESAMPLES,
+        rng=np.random.default_rng(seed),
+        vectorized=True,
+    )
+    return float(drawn.pvalue)
+
+
+def _check_some(array: NDArray[Any]) -> None:
+    if array.size == 0:
+        raise ValueError("nothing to estimate from; give at least one value")

@@ -1,0 +1,162 @@
+"""Banks of many stories as rows for analyses, with what was known at each: one row a story and sentence.
+
+Facts come from the trace, which has them for generated stories, or from a table of one's own.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lm2core.trace import Trace
+
+LABEL_COLUMNS = ("story", "segment", "fact", "value")
+RECORD = "record them with: lm2 trace CHECKPOINT --story FILE --out run.safetensors --hooks 'mem.*,hook_bank'"
+
+
+@dataclass(frozen=True, slots=True)
+class BankRows:
+    """The bank after each sentence.
+
+    banks : ndarray of shape (n_rows, n_slots, n_dims)
+    story, segment : ndarrays of shape (n_rows,); stories count on over several traces
+    facts : one row each and one column a fact; its value, or missing where it is not known
+    since : the same shape, the segment since which it is known, or missing
+    n_nan : rows that were left out because the bank is not finite there
+    """
+
+    banks: NDArray[np.float32]
+    story: NDArray[np.int_]
+    segment: NDArray[np.int_]
+    facts: pd.DataFrame
+    since: pd.DataFrame
+    n_nan: int = 0
+
+    @property
+    def n_stories(self) -> int:
+        """Different stories among the rows."""
+        return len(np.unique(self.story))
+
+    def take(self, chosen: NDArray[Any]) -> "BankRows":
+        """Some of the rows, by a mask or by indices."""
+        facts, since = (frame.iloc[np.arange(len(frame))[chosen]] for frame in (self.facts, self.since))
+        return BankRows(
+            self.banks[chosen],
+            self.story[chosen],
+            self.segment[chosen],
+            facts.reset_index(drop=True),
+            since.reset_index(drop=True),
+            self.n_nan,
+        )
+
+
+def as_traces(traces: Trace | Sequence[Trace], *, needs: Sequence[str] = ()) -> Iterator[Trace]:
+    """The traces one by one, each of the same model and with the hooks that are needed.
+
+    Raises
+    ------
+    ValueError
+        Naming missing hooks and the command that records them, or the models that are mixed.
+    """
+    first: Trace | None = None
+    for trace in [traces] if isinstance(traces, Trace) else traces:
+        missing = [name for name in needs if name not in trace.arrays]
+        if missing:
+            raise ValueError(f"the trace lacks {', '.join(missing)}; {RECORD}")
+        first = first or trace
+        if trace.info.get("config") != first.info.get("config") or _model(trace) != _model(first):
+            raise ValueError(
+                f"traces of different models: {_model(first)} and {_model(trace)}; take those of one model"
+            )
+        yield trace
+
+
+def _model(trace: Trace) -> str:
+    return str(trace.info.get("model", "a model without a name"))
+
+
+def bank_rows(traces: Trace | Sequence[Trace], labels: pd.DataFrame | None = None) -> BankRows:
+    """The bank after every sentence of every story.
+
+    labels : facts of one's own, as ``read_labels`` gives them, instead of those in the traces
+
+    Raises
+    ------
+    ValueError
+        When a trace has no ``hook_bank``, traces are of different models, or no bank is finite.
+    """
+    banks, places, n_before = [], [], 0
+    known: list[dict[str, tuple[str, int]]] = []
+    for trace in as_traces(traces, needs=["hook_bank"]):
+        array = trace.arrays["hook_bank"]
+        for b, words in enumerate(trace.tokens):
+            told = _facts(trace, b)
+            banks.append(array[b, : len(words)])
+            places += [(n_before + b, s) for s in range(len(words))]
+            known += told or [{} for _ in words]
+        n_before += len(trace.tokens)
+    story, segment = np.array(places).T
+    if labels is not None:
+        known = _from_labels(labels, places)
+    rows = BankRows(np.concatenate(banks), story, segment, _frame(known, 0), _frame(known, 1))
+    is_finite = np.asarray(np.isfinite(rows.banks).all(axis=(1, 2)))
+    if not is_finite.any():
+        raise ValueError("no bank of the trace is finite; the model overflows, look at its gates")
+    kept = rows.take(is_finite)
+    return BankRows(
+        kept.banks, kept.story, kept.segment, kept.facts, kept.since, n_nan=int((~is_finite).sum())
+    )
+
+
+def read_labels(path: str | Path) -> pd.DataFrame:
+    """A table of facts of one's own: CSV with columns story, segment (from 0), fact, value.
+
+    Raises
+    ------
+    ValueError
+        When it cannot be read, or naming missing columns.
+    """
+    try:
+        table = pd.read_csv(path, dtype={"fact": str, "value": str})
+    except (OSError, ValueError) as error:
+        raise ValueError(f"cannot read labels {path}: {error}; give a CSV file") from None
+    missing = [name for name in LABEL_COLUMNS if name not in table]
+    if missing:
+        raise ValueError(f"{path} has no column {', '.join(missing)}; it needs: {', '.join(LABEL_COLUMNS)}")
+    return table
+
+
+def _facts(trace: Trace, story: int) -> list[dict[str, tuple[str, int]]] | None:
+    stories = trace.info.get("stories")
+    facts: list[dict[str, tuple[str, int]]] | None = stories[story]["facts"] if stories else None
+    return facts
+
+
+def _from_labels(labels: pd.DataFrame, places: Sequence[tuple[int, int]]) -> list[dict[str, tuple[str, int]]]:
+    """Facts of each place; a fact holds since the first of the segments in a row that give it this value."""
+    given: dict[tuple[int, int], dict[str, str]] = {}
+    for story, segment, fact, value in labels[list(LABEL_COLUMNS)].itertuples(index=False):
+        given.setdefault((int(story), int(segment)), {})[fact] = value
+    known: list[dict[str, tuple[str, int]]] = []
+    for i, (story, segment) in enumerate(places):
+        before = known[i - 1] if segment else {}
+        known.append(
+            {
+                fact: before[fact] if before.get(fact, ("", 0))[0] == value else (value, segment)
+                for fact, value in given.get((story, segment), {}).items()
+            }
+        )
+    return known
+
+
+def _frame(known: Sequence[dict[str, tuple[str, int]]], part: int) -> pd.DataFrame:
+    names = sorted({name for facts in known for name in facts})
+    return pd.DataFrame(
+        [[facts[name][part] if name in facts else None for name in names] for facts in known],
+        columns=names,
+        dtype=object,
+    )

@@ -1,0 +1,47 @@
+"""Intervals and p values: by hand, by repetition, and refused of nothing."""
+
+import numpy as np
+import pytest
+
+from lm2viz.estimates import N_RESAMPLES, mean, share, sign_flip_p
+
+
+def test_a_share_carries_wilson_s_interval():
+    half = share([True] * 5 + [False] * 5)
+    assert (half.value, half.n) == (0.5, 10)
+    assert (half.low, half.high) == pytest.approx((0.2366, 0.7634), abs=1e-4)  # by hand: 0.5 -+ 0.2634
+    assert share([True] * 7).high == 1.0
+    assert "50.0% (23.7% to 76.3%, n = 10)" in half.as_share()
+
+
+def test_rows_of_one_story_do_not_count_as_many_stories():
+    rng = np.random.default_rng(0)
+    of_stories = rng.normal(size=12)
+    values, stories = np.repeat(of_stories, 30), np.repeat(np.arange(12), 30)
+    by_row, by_story = mean(values), mean(values, groups=stories)
+    assert by_row.value == by_story.value == pytest.approx(of_stories.mean())
+    assert by_story.high - by_story.low > 4 * (by_row.high - by_row.low)
+
+
+def test_the_interval_holds_the_truth_in_about_95_of_100_samples():
+    rng = np.random.default_rng(1)
+    samples = [mean(rng.normal(loc=2.0, size=40), seed=i) for i in range(300)]
+    covered = np.mean([s.low <= 2.0 <= s.high for s in samples])
+    assert 0.90 <= covered <= 0.98
+
+
+def test_stories_of_different_length_weigh_by_their_rows():
+    assert mean([1.0, 1.0, 1.0, 5.0], groups=[0, 0, 0, 1]).value == 2.0
+
+
+def test_p_is_small_for_a_shift_and_uniform_without_one():
+    rng = np.random.default_rng(2)
+    assert sign_flip_p(rng.normal(loc=1.0, size=30)) <= 2 / N_RESAMPLES + 1e-9
+    without = [sign_flip_p(rng.normal(size=15), seed=i) for i in range(100)]
+    assert 0.3 < np.mean(without) < 0.7
+
+
+def test_nothing_is_no_estimate():
+    for estimate in (share, mean, sign_flip_p):
+        with pytest.raises(ValueError, match="nothing to estimate from"):
+            estimate([])

@@ -1,0 +1,78 @@
+"""Rows of banks with the facts known at each, from traces and from a table."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lm2core.answers import read_stories, read_story
+from lm2core.trace import Trace
+from lm2viz.rows import bank_rows, read_labels
+from tests.handmade import handmade_reader, handmade_stories
+
+STORIES = [*handmade_stories(3, n_sentences=4), *handmade_stories(2, n_sentences=6, seed=1)]
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return handmade_reader()
+
+
+def test_each_sentence_is_a_row_with_what_was_known_after_it(reader):
+    trace = read_stories(reader, STORIES)
+    rows = bank_rows(trace)
+    assert rows.banks.shape == (3 * 4 + 2 * 6, 5, 18)
+    assert rows.n_stories == 5
+    row = next(i for i in range(len(rows.story)) if (rows.story[i], rows.segment[i]) == (4, 5))
+    assert (rows.banks[row] == trace.arrays["hook_bank"][4, 5]).all()
+    for person, place in STORIES[4].states[5].items():
+        assert rows.facts[person][row] == place
+    last = STORIES[4].statements[5]
+    assert rows.since[f"place of {last.subject}"][row] == 5
+
+
+def test_stories_count_on_over_traces(reader):
+    parts = [read_stories(reader, STORIES[:2]), read_stories(reader, STORIES[2:])]
+    together, apart = bank_rows(read_stories(reader, STORIES)), bank_rows(parts)
+    assert (together.story == apart.story).all()
+    np.testing.assert_allclose(together.banks, apart.banks, atol=1e-6)
+    assert together.facts.equals(apart.facts)
+
+
+def test_labels_of_one_s_own_take_the_place_of_facts(reader, tmp_path):
+    trace = read_stories(reader, STORIES[:2])
+    table = tmp_path / "labels.csv"
+    table.write_text("story,segment,fact,value\n0,0,mood,calm\n0,1,mood,calm\n0,2,mood,wild\n1,3,mood,calm\n")
+    rows = bank_rows(trace, read_labels(table))
+    assert list(rows.facts.columns) == ["mood"]
+    assert list(rows.facts["mood"][:4]) == ["calm", "calm", "wild", None]
+    assert list(rows.since["mood"][:3]) == [0, 0, 2]
+    assert rows.facts["mood"][7] == "calm"
+    table.write_text("story,fact\n0,mood\n")
+    with pytest.raises(ValueError, match="no column segment, value; it needs: story, segment, fact, value"):
+        read_labels(table)
+
+
+def test_a_bank_that_is_not_finite_is_left_out_and_counted(reader):
+    trace = read_stories(reader, STORIES[:2])
+    banks = trace.arrays["hook_bank"].copy()
+    banks[1, 2, 3, 4] = np.nan
+    broken = replace(trace, arrays={**trace.arrays, "hook_bank": banks})
+    rows = bank_rows(broken)
+    assert (rows.n_nan, len(rows.story), len(rows.facts)) == (1, 7, 7)
+    assert np.isfinite(rows.banks).all()
+    with pytest.raises(ValueError, match="no bank of the trace is finite"):
+        bank_rows(replace(trace, arrays={"hook_bank": np.full_like(banks, np.nan)}, axes=_axes(trace)))
+
+
+def _axes(trace: Trace) -> dict[str, tuple[str, ...]]:
+    return {"hook_bank": trace.axes["hook_bank"]}
+
+
+def test_missing_hooks_and_mixed_models_are_named(reader):
+    trace = read_stories(reader, STORIES[:2])
+    with pytest.raises(ValueError, match=r"lacks hook_bank; record them with: lm2 trace CHECKPOINT"):
+        bank_rows(read_story(reader, STORIES[0].sentences, names=["mem.hook_read"]))
+    other = replace(trace, info={**trace.info, "model": "another"})
+    with pytest.raises(ValueError, match="different models: handmade and another"):
+        bank_rows([trace, other])

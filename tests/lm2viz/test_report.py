@@ -1,0 +1,61 @@
+"""The page of a trace: whole, offline, and without a word of a story read as HTML."""
+
+import base64
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lm2core.answers import read_stories
+from lm2viz.report import MAX_SENTENCES, write_report
+from tests.handmade import handmade_reader, handmade_stories
+
+
+@pytest.fixture(scope="module")
+def trace():
+    return read_stories(handmade_reader(), handmade_stories(2, n_sentences=3))
+
+
+def test_the_page_opens_offline_and_shows_the_numbers_of_the_trace(trace, tmp_path):
+    page = tmp_path / "page.html"
+    assert write_report(page, trace, story=1) == 3
+    text = page.read_text()
+    assert text.count("Plotly.newPlot") >= 3
+    assert not re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="http', text)
+    gate = trace.select("blocks.1.mem.hook_gate_in", story=1, segment=2).mean(axis=-1)
+    assert gate.max() > 0.2
+    np.testing.assert_allclose(_matrix(text)[2], gate, atol=1e-6)
+
+
+def _matrix(text):
+    """The cells of the first heatmap of the page, from plotly's base64."""
+    start = text.index('"z":{')
+    found = re.match(r'"z":(\{[^}]*\})', text[start:])
+    z = json.loads(found[1])
+    values = np.frombuffer(base64.b64decode(z["bdata"]), dtype=z["dtype"])
+    return values.reshape([int(n) for n in z["shape"].split(",")])
+
+
+def test_html_in_a_story_is_text(trace, tmp_path):
+    tokens = [[["<script>alert(1)</script>"]] * 3, trace.tokens[1]]
+    write_report(tmp_path / "page.html", replace(trace, tokens=tokens))
+    text = (tmp_path / "page.html").read_text()
+    assert "<li>&lt;script&gt;alert(1)&lt;/script&gt;</li>" in text
+    assert "<script>alert(1)" not in text
+
+
+def test_of_a_long_story_the_last_sentences_are_shown(tmp_path):
+    long = read_stories(handmade_reader(), handmade_stories(1, n_sentences=MAX_SENTENCES + 5))
+    write_report(tmp_path / "page.html", long)
+    assert len(_matrix((tmp_path / "page.html").read_text())) == MAX_SENTENCES
+
+
+def test_what_cannot_be_shown_is_said(trace, tmp_path):
+    with pytest.raises(ValueError, match="story 7 is not in the trace; it has 0 to 1"):
+        write_report(tmp_path / "page.html", trace, story=7)
+    bare = read_stories(handmade_reader(), handmade_stories(1), names=["hook_resid_pre"])
+    with pytest.raises(ValueError, match="nothing to show of the memory; record it with: lm2 trace"):
+        write_report(tmp_path / "page.html", bare)
+    assert list(tmp_path.iterdir()) == []

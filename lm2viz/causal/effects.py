@@ -1,0 +1,220 @@
+"""What interventions change in the answers to many stories, with placebos.
+
+Axes: those of interventions.py, Q question, V word.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lm2core.answers import Reader
+from lm2viz.causal.interventions import Intervention
+from lm2viz.causal.running import Run, Stories, ask_banks, run
+from lm2viz.estimates import Estimate, mean, sign_flip_p
+from lm2viz.figures.effects import effect_points
+
+Array = NDArray[np.floating[Any]]
+INTERVENTION, OTHER_SLOT, RANDOM_VECTOR = "intervention", "placebo: other slots", "placebo: random vector"
+MEASURES = ("logit difference", "probability", "accuracy")
+IS_SHARE = (False, True, True)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One measure under the intervention or a placebo; ``change`` is edited minus unedited, by question.
+
+    p : sign-flip p, over stories, that the change is zero
+    p_apart : of a placebo, that it changes as much as the intervention; NaN for the intervention itself
+    A placebo that is not possible has NaN everywhere and n = 0.
+    """
+
+    variant: str
+    measure: str
+    before: Estimate
+    after: Estimate
+    change: Estimate
+    p: float
+    p_apart: float
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What interventions change, beside their placebos.
+
+    n_placebos : draws that each placebo is the mean of; fewer other slots give fewer
+    """
+
+    interventions: tuple[Intervention, ...]
+    model: str
+    n_stories: int
+    n_placebos: int
+    changes: tuple[Change, ...]
+
+    def of(self, measure: str, variant: str = INTERVENTION) -> Change:
+        """One of the changes."""
+        return next(c for c in self.changes if (c.measure, c.variant) == (measure, variant))
+
+    def summary(self) -> str:
+        """Each measure, changed by the intervention and by its placebos."""
+        names = " + ".join(edit.kind for edit in self.interventions)
+        lines = [f"{names} in {self.model}: {self.n_stories} stories, intervals by story"]
+        for measure in MEASURES:
+            it = self.of(measure)
+            moved = f"{it.before.value:.3g} to {it.after.value:.3g}, change {it.change}"
+            lines.append(f"{measure}: {moved}, p = {it.p:.2g}")
+            for variant in (OTHER_SLOT, RANDOM_VECTOR):
+                c = self.of(measure, variant)
+                told = f"{c.change}, apart p = {c.p_apart:.2g}" if c.change.n else "not possible here"
+                lines.append(f"  {variant}: {told}")
+        return "\n".join(lines)
+
+    def table(self) -> pd.DataFrame:
+        """One row a variant and measure."""
+        return pd.DataFrame(
+            {
+                "variant": c.variant,
+                "measure": c.measure,
+                "before": c.before.value,
+                "after": c.after.value,
+                "change": c.change.value,
+                "low": c.change.low,
+                "high": c.change.high,
+                "n": c.change.n,
+                "p": c.p,
+                "p_apart": c.p_apart,
+            }
+            for c in self.changes
+        )
+
+    def figure(self) -> go.Figure:
+        """A point with its interval for each variant and measure."""
+        variants = (INTERVENTION, OTHER_SLOT, RANDOM_VECTOR)
+        change, low, high = (
+            np.array([[getattr(self.of(m, v).change, name) for m in MEASURES] for v in variants])
+            for name in ("value", "low", "high")
+        )
+        return effect_points(change, low, high, variants=variants, measures=MEASURES, is_share=IS_SHARE)
+
+
+def effect(
+    reader: Reader,
+    stories: Stories,
+    interventions: Sequence[Intervention],
+    *,
+    seed: int = 0,
+    n_placebos: int = 5,
+) -> Effect:
+    """Read stories with and without the interventions, and with two placebos.
+
+    The logit difference is that of the right answer to the best other word without interventions. Placebos:
+    the same interventions on other slots, drawn at random; and, in the bank that a question is asked of, a
+    random vector instead of each slot's change, as long as that is.
+
+    Raises
+    ------
+    ValueError
+        As ``run``; without interventions; for fewer than one placebo.
+    """
+    if not interventions or n_placebos < 1:
+        raise ValueError(
+            f"{len(interventions)} interventions and {n_placebos} placebos; give at least one of each"
+        )
+    clean, rng = run(reader, stories), np.random.default_rng(seed)
+    edited = run(reader, stories, interventions)
+    without_answer = clean.logits.scatter(1, clean.answer_ids[:, None], -torch.inf)
+    rival_ids = without_answer.argmax(-1)
+
+    def measured(logits_list: Sequence[Tensor]) -> Array:
+        """Measures (3,Q), the mean over draws; NaN without any."""
+        if not logits_list:
+            return np.full((len(MEASURES), len(clean.story)), np.nan)
+        return np.mean([_measured(logits, clean.answer_ids, rival_ids) for logits in logits_list], axis=0)
+
+    elsewhere = _on_other_slots(interventions, reader.model.config.memory_slots, n_placebos, rng)
+    after = {
+        INTERVENTION: measured([edited.logits]),
+        OTHER_SLOT: measured([run(reader, stories, edits).logits for edits in elsewhere]),
+        RANDOM_VECTOR: measured(_random_vectors(reader, stories, clean, edited, n_placebos, rng)),
+    }
+    changes = _changes(measured([clean.logits]), after, clean.story, seed)
+    return Effect(tuple(interventions), reader.name, len(set(clean.story.tolist())), n_placebos, changes)
+
+
+def _measured(logits_QV: Tensor, answer_Q: Tensor, rival_Q: Tensor) -> Array:
+    """The measures of every question, (3,Q), in the order of ``MEASURES``."""
+    questions = torch.arange(len(logits_QV), device=logits_QV.device)
+    difference = logits_QV[questions, answer_Q] - logits_QV[questions, rival_Q]
+    probability = logits_QV.float().softmax(-1)[questions, answer_Q]
+    is_right = logits_QV.argmax(-1) == answer_Q
+    return torch.stack([difference.float(), probability, is_right.float()]).double().cpu().numpy()
+
+
+def _on_other_slots(
+    interventions: Sequence[Intervention], n_slots: int, n_draws: int, rng: np.random.Generator
+) -> list[list[Intervention]]:
+    """The interventions with every slot replaced by an unused one; none where there are too few, or no slots.
+
+    One slot alone is never replaced by the same other twice.
+    """
+    used = sorted({slot for edit in interventions for slot in getattr(edit, "slots", None) or ()})
+    others = [slot for slot in range(n_slots) if slot not in used]
+    if not used or len(used) > len(others):
+        return []
+    if len(used) == 1:
+        draws = rng.permutation(others)[:n_draws, None]
+    else:
+        draws = np.array([rng.permutation(others)[: len(used)] for _ in range(n_draws)])
+    maps = [dict(zip(used, draw.tolist(), strict=True)) for draw in draws]
+    return [[_moved(edit, to) for edit in interventions] for to in maps]
+
+
+def _moved(edit: Any, to: dict[int, int]) -> Any:
+    slots = getattr(edit, "slots", None)
+    return edit if slots is None else replace(edit, slots=tuple(to[slot] for slot in slots))
+
+
+def _random_vectors(
+    reader: Reader, stories: Stories, clean: Run, edited: Run, n_draws: int, rng: np.random.Generator
+) -> list[Tensor]:
+    """Logits (Q,V) for each draw; none where the interventions leave the banks as they are."""
+    length_QN1 = (edited.asked_banks - clean.asked_banks).norm(dim=-1, keepdim=True)
+    if not length_QN1.any():
+        return []
+    texts = [q.text for story in stories for q in story.questions if q.n_statements]
+    logits = []
+    for _ in range(n_draws):
+        noise = torch.as_tensor(rng.standard_normal(clean.asked_banks.shape)).to(length_QN1)
+        vectors = length_QN1 * noise / noise.norm(dim=-1, keepdim=True)
+        logits.append(ask_banks(reader, texts, clean.asked_banks + vectors))
+    return logits
+
+
+def _changes(
+    before: Array, after: dict[str, Array], story: NDArray[np.int_], seed: int
+) -> tuple[Change, ...]:
+    """All changes with their intervals; ``before`` and each ``after`` are (3,Q)."""
+    none = Estimate(np.nan, np.nan, np.nan, 0)
+
+    def p_of(differences: Array) -> float:
+        by_story = pd.Series(differences).groupby(story).mean().to_numpy()
+        return sign_flip_p(by_story, seed=seed)
+
+    changes = []
+    for variant, values in after.items():
+        for i, measure in enumerate(MEASURES):
+            start = mean(before[i], groups=story, seed=seed)
+            if np.isnan(values[i]).all():
+                changes.append(Change(variant, measure, start, none, none, np.nan, np.nan))
+                continue
+            moved = values[i] - before[i]
+            end, change = (mean(x, groups=story, seed=seed) for x in (values[i], moved))
+            p_apart = np.nan if variant == INTERVENTION else p_of(after[INTERVENTION][i] - values[i])
+            changes.append(Change(variant, measure, start, end, change, p_of(moved), p_apart))
+    return tuple(changes)

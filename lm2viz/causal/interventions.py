@@ -1,0 +1,291 @@
+"""Edits of a running memory: typed, composable, replayable from JSON.
+
+``step`` counts sentences from 1 and means "after this sentence"; None is after every one. Edits of a list are
+applied in its order. Axes: B story, R reference story, S sentence, N slot, D width.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lm2core.config import LM2Config
+
+Hook = tuple[str, Callable[..., Tensor | None]]
+GATES = {"in": "hook_gate_in", "forget": "hook_gate_forget", "out": "hook_gate_out"}
+
+
+@dataclass(slots=True)
+class Scene:
+    """Where a run stands, for edits that need to know.
+
+    step : number of the sentence that is being read, from 1
+    reference_RSND : unedited banks to take contents from; ``is_own``: those of the run's own stories
+    """
+
+    config: LM2Config
+    fresh_ND: Tensor
+    reference_RSND: Tensor
+    is_own: bool
+    n_steps: int
+    step: int = 1
+
+    def tick(self, value: Tensor, *, hook: Any) -> None:
+        """The sentence is over; the last hook of a bank."""
+        self.step += 1
+
+    def reference(self) -> Tensor:
+        """The reference banks (R,N,D) after this sentence, or after the last where they are shorter."""
+        return self.reference_RSND[:, min(self.step, self.reference_RSND.shape[1]) - 1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OnSlots:
+    """An edit of slots of the bank after one sentence or every one; it reaches later sentences."""
+
+    slots: tuple[int, ...]
+    step: int | None = None
+    kind: ClassVar[str]
+    propagates: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _check_slots(self.slots)
+        _check_step(self.step)
+
+    def content(self, slots_BnD: Tensor, scene: Scene) -> Tensor:
+        """What the slots hold afterwards, (B,n,D) or a shape that fills it."""
+        raise NotImplementedError
+
+    def hooks(self, scene: Scene) -> list[Hook]:
+        """The hook points of a story that are edited, and how."""
+
+        def edit(bank_BND: Tensor, *, hook: Any) -> Tensor | None:
+            if self.step not in (None, scene.step):
+                return None
+            edited_BND, chosen = bank_BND.clone(), list(self.slots)
+            edited_BND[:, chosen] = self.content(edited_BND[:, chosen], scene)
+            return edited_BND
+
+        return [("hook_bank", edit)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zero(_OnSlots):
+    """The slots hold zeros."""
+
+    kind: ClassVar[str] = "zero"
+
+    def content(self, slots_BnD: Tensor, scene: Scene) -> Tensor:
+        """Zeros."""
+        return torch.zeros_like(slots_BnD)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mean(_OnSlots):
+    """The slots hold what they hold on average over the reference stories, at this step."""
+
+    kind: ClassVar[str] = "mean"
+
+    def content(self, slots_BnD: Tensor, scene: Scene) -> Tensor:
+        """The mean of the reference."""
+        return scene.reference()[:, list(self.slots)].mean(dim=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resample(_OnSlots):
+    """The slots hold what they hold in a story drawn from the reference, another one for each story."""
+
+    seed: int = 0
+    kind: ClassVar[str] = "resample"
+
+    def __post_init__(self) -> None:
+        _OnSlots.__post_init__(self)
+        _check_count("seed", self.seed)
+
+    def content(self, slots_BnD: Tensor, scene: Scene) -> Tensor:
+        """The content of the drawn stories; never the story's own, and the same story at every step."""
+        rng, n, n_donors = np.random.default_rng(self.seed), len(slots_BnD), len(scene.reference_RSND)
+        if scene.is_own:
+            donors = (np.arange(n) + rng.integers(1, n, size=n)) % n
+        else:
+            donors = rng.integers(n_donors, size=n)
+        return scene.reference()[torch.as_tensor(donors)][:, list(self.slots)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swap(_OnSlots):
+    """The slots hold what they hold in reference story number ``other``."""
+
+    other: int
+    kind: ClassVar[str] = "swap"
+
+    def __post_init__(self) -> None:
+        _OnSlots.__post_init__(self)
+        _check_count("other", self.other)
+
+    def content(self, slots_BnD: Tensor, scene: Scene) -> Tensor:
+        """The content of the other story."""
+        return scene.reference()[self.other, list(self.slots)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erase(_OnSlots):
+    """Directions are taken out of the slots: ``x - (x - centre) readers^T directions``; see erase.py.
+
+    directions, readers : n_directions rows of the width
+    centre : what stays where it is, of the width
+    """
+
+    directions: tuple[tuple[float, ...], ...]
+    readers: tuple[tuple[float, ...], ...]
+    centre: tuple[float, ...]
+    kind: ClassVar[str] = "erase"
+
+    def __post_init__(self) -> None:
+        _OnSlots.__post_init__(self)
+        for name, n_axes in (("directions", 2), ("readers", 2), ("centre", 1)):
+            try:
+                array = np.asarray(getattr(self, name), dtype=float)
+            except (TypeError, ValueError):
+                array = np.array(np.nan)
+            if array.ndim != n_axes or not np.isfinite(array).all():
+                raise ValueError(f"erase: {name} must be finite numbers with {n_axes} axes; see erase.py")
+
+    def content(self, slots_BnD: Tensor, scene: Scene) -> Tensor:
+        """What is left of the content."""
+        directions, readers, centre = (
+            torch.tensor(x, dtype=slots_BnD.dtype, device=slots_BnD.device)
+            for x in (self.directions, self.readers, self.centre)
+        )
+        return slots_BnD - (slots_BnD - centre) @ readers.T @ directions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResetBank:
+    """The whole bank is fresh again after sentence ``step``."""
+
+    step: int
+    kind: ClassVar[str] = "reset_bank"
+    propagates: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _check_step(self.step, is_needed=True)
+
+    def hooks(self, scene: Scene) -> list[Hook]:
+        """The bank after the sentence."""
+
+        def edit(bank_BND: Tensor, *, hook: Any) -> Tensor | None:
+            return scene.fresh_ND.expand_as(bank_BND) if scene.step == self.step else None
+
+        return [("hook_bank", edit)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freeze:
+    """The slots keep what they hold after sentence ``from_step``; 0: what a fresh bank holds."""
+
+    slots: tuple[int, ...]
+    from_step: int
+    kind: ClassVar[str] = "freeze"
+    propagates: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _check_slots(self.slots)
+        _check_step(self.from_step, lowest=0, is_needed=True)
+
+    def hooks(self, scene: Scene) -> list[Hook]:
+        """In every block all of the old content is kept and nothing is written."""
+        return [
+            (
+                f"blocks.{block}.mem.{point}",
+                _filling(value, self.slots, lambda: scene.step > self.from_step),
+            )
+            for block in scene.config.memory_blocks
+            for point, value in (("hook_gate_forget", 1.0), ("hook_write", 0.0))
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClampGate:
+    """A gate stands at ``value`` in [0, 1], where 1 is open, or keeps.
+
+    gate : "in" or "forget", of sentences; or "out", of questions, which write nothing: it does not propagate
+    block : None is every block with memory
+    slots : None is every slot; the output gate has none
+    step : the sentence that is read meanwhile; None is every one; a question has none
+    """
+
+    gate: str
+    value: float
+    block: int | None = None
+    slots: tuple[int, ...] | None = None
+    step: int | None = None
+    kind: ClassVar[str] = "clamp_gate"
+
+    def __post_init__(self) -> None:
+        if self.gate not in GATES:
+            raise ValueError(f"no gate {self.gate!r}; known: {', '.join(GATES)}")
+        if (
+            isinstance(self.value, bool)
+            or not isinstance(self.value, (int, float))
+            or not 0 <= self.value <= 1
+        ):
+            raise ValueError(f"value {self.value!r} of a gate; give a number in [0, 1]")
+        if self.gate == "out" and (self.slots is not None or self.step is not None):
+            raise ValueError(
+                "the output gate acts on a question's words, not on slots or steps; leave them out"
+            )
+        if self.slots is not None:
+            _check_slots(self.slots)
+        _check_step(self.step)
+
+    @property
+    def propagates(self) -> bool:
+        """Whether the edit reaches later sentences."""
+        return self.gate != "out"
+
+    def hooks(self, scene: Scene) -> list[Hook]:
+        """The gate in the chosen blocks."""
+        blocks = scene.config.memory_blocks if self.block is None else [self.block]
+        fill = _filling(self.value, self.slots, lambda: self.step in (None, scene.step))
+        return [(f"blocks.{block}.mem.{GATES[self.gate]}", fill) for block in blocks]
+
+
+Intervention = Zero | Mean | Resample | Swap | Erase | ResetBank | Freeze | ClampGate
+
+
+def _filling(value: float, slots: tuple[int, ...] | None, is_on: Callable[[], bool]) -> Callable[..., Any]:
+    """A hook that sets slots (axis 1; None: everything) to ``value`` while ``is_on``."""
+
+    def fill(old: Tensor, *, hook: Any) -> Tensor | None:
+        if not is_on():
+            return None
+        new = old.clone()
+        new[:, slice(None) if slots is None else list(slots)] = value
+        return new
+
+    return fill
+
+
+def _is_count(value: Any, lowest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= lowest
+
+
+def _check_slots(slots: Any) -> None:
+    is_fine = isinstance(slots, tuple) and slots and all(_is_count(slot, 0) for slot in slots)
+    if not is_fine or len(set(slots)) < len(slots):
+        raise ValueError(f"slots {slots!r}; give different slot numbers from 0, e.g. (3,)")
+
+
+def _check_count(name: str, value: Any) -> None:
+    if not _is_count(value, 0):
+        raise ValueError(f"{name} {value!r}; give a whole number from 0")
+
+
+def _check_step(step: Any, *, lowest: int = 1, is_needed: bool = False) -> None:
+    if not _is_count(step, lowest) and (is_needed or step is not None):
+        every = "" if is_needed else ", None is every one"
+        raise ValueError(f"step {step!r}; sentences are counted from {lowest}{every}")

@@ -1,0 +1,186 @@
+"""Stories read while their memory is edited, and their questions asked.
+
+Axes: those of interventions.py, Q question, V word.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lm2core.answers import Reader, answer_logits
+from lm2core.babi.story import Question, Story
+from lm2core.babi.text import TextStory
+from lm2core.tokenizer import check_words, encode_segments
+from lm2viz.causal.interventions import ClampGate, Erase, Hook, Intervention, Resample, Scene, Swap
+
+Stories = Sequence[Story | TextStory]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Stories that were read and their questions, but for those before every sentence.
+
+    banks : (B,S,N,D), after each sentence; shorter stories repeat their last, unless it is edited further
+    logits : (Q,V)
+    story, step : (Q,), which story a question is about and after how many sentences it is asked
+    words, answers : (Q,), the words that were given and the right ones
+    answer_ids : (Q,)
+    """
+
+    banks: Tensor
+    logits: Tensor
+    story: NDArray[np.int_]
+    step: NDArray[np.int_]
+    words: tuple[str, ...]
+    answers: tuple[str, ...]
+    answer_ids: Tensor
+
+    @property
+    def asked_banks(self) -> Tensor:
+        """The bank (Q,N,D) that each question was asked of."""
+        return self.banks[torch.as_tensor(self.story), torch.as_tensor(self.step - 1)]
+
+
+def run(
+    reader: Reader,
+    stories: Stories,
+    interventions: Sequence[Intervention] = (),
+    *,
+    reference: Tensor | None = None,
+) -> Run:
+    """Read the stories side by side while the memory is edited, and ask their questions.
+
+    reference : unedited banks (R,S,N,D) that ``Mean``, ``Resample`` and ``Swap`` take from, such as
+        ``run(reader, others).banks``; None: those of the same stories
+
+    Raises
+    ------
+    ValueError
+        For no stories or questions, unknown words, answers that are not one word, or interventions that
+        do not fit the model or the stories.
+    """
+    asked, answer_ids = _questions(reader, stories)
+    scene = _scene(reader, stories, interventions, reference)
+    model = reader.model
+    ids, mask = encode_segments(reader.tokenizer, [story.sentences for story in stories])
+    edits, of_questions = (
+        [hook for edit in interventions if edit.propagates is reaches for hook in edit.hooks(scene)]
+        for reaches in (True, False)
+    )
+    with hooked(model, [*edits, ("hook_bank", scene.tick)]):
+        out = model(ids.to(model.device), mask.to(model.device))
+    banks = torch.stack(out.memory_per_segment, dim=1)
+    story, step = np.array([(b, q.n_statements) for b, q in asked]).T
+    logits = ask_banks(reader, [q.text for _, q in asked], out.memory_at(story, step - 1), of_questions)
+    words = tuple(reader.tokenizer.convert_ids_to_tokens(logits.argmax(-1).tolist()))
+    answers = tuple(q.answer for _, q in asked)
+    return Run(banks, logits, story, step, words, answers, answer_ids.to(logits.device))
+
+
+def _questions(reader: Reader, stories: Stories) -> tuple[list[tuple[int, Question]], Tensor]:
+    """The questions with their stories, but for those before every sentence, and the ids of their answers."""
+    asked = [(b, q) for b, story in enumerate(stories) for q in story.questions if q.n_statements]
+    if not asked:
+        raise ValueError(
+            "no question after a sentence in these stories; give stories that ask, see lm2core.babi"
+        )
+    answers = [q.answer for _, q in asked]
+    texts = [*(s for story in stories for s in story.sentences), *(q.text for _, q in asked), *answers]
+    check_words(reader.tokenizer, list(dict.fromkeys(texts)))
+    answer_ids = reader.tokenizer(answers, add_special_tokens=False)["input_ids"]
+    if long := [answer for answer, ids in zip(answers, answer_ids, strict=True) if len(ids) != 1]:
+        raise ValueError(
+            f"the answer {long[0]!r} is not one word of this model; give stories with one-word answers"
+        )
+    return asked, torch.tensor(answer_ids)[:, 0]
+
+
+def _scene(
+    reader: Reader, stories: Stories, interventions: Sequence[Intervention], reference: Tensor | None
+) -> Scene:
+    is_own, needs = (
+        reference is None,
+        any(edit.kind in {"mean", "resample", "swap"} for edit in interventions),
+    )
+    model = reader.model
+    (fresh_ND,) = model.new_memory(1).detach()
+    if reference is None:
+        reference = run(reader, stories).banks if needs else fresh_ND[None, None]
+    elif reference.shape[2:] != fresh_ND.shape:
+        raise ValueError(
+            f"reference banks of shape {tuple(reference.shape)} for slots of {tuple(fresh_ND.shape)}; "
+            "take run(reader, stories).banks of the same model"
+        )
+    n_steps = max(len(story.sentences) for story in stories)
+    scene = Scene(model.config, fresh_ND, reference, is_own, n_steps)
+    _check_fits(interventions, scene)
+    return scene
+
+
+@contextmanager
+def hooked(model: Any, hooks: Sequence[Hook]) -> Iterator[None]:
+    """Hooks that are gone after the block, in evaluation mode; compiled code would not call them."""
+    was_training = model.training
+    try:
+        with (
+            torch.no_grad(),
+            torch.compiler.set_stance("force_eager"),
+            model.eval().hooks(fwd_hooks=list(hooks)),
+        ):
+            yield
+    finally:
+        model.train(was_training)
+
+
+def ask_banks(
+    reader: Reader,
+    texts: Sequence[str],
+    banks_QND: Tensor,
+    hooks: Sequence[Hook] = (),
+) -> Tensor:
+    """Logits (Q,V) of questions, each asked of its bank."""
+    ids, mask = (
+        x[:, 0].to(reader.model.device) for x in encode_segments(reader.tokenizer, [[text] for text in texts])
+    )
+    with hooked(reader.model, hooks):
+        return answer_logits(reader.model, ids, mask, banks_QND)
+
+
+def _check_fits(interventions: Sequence[Intervention], scene: Scene) -> None:
+    """Refuse what this model or these stories do not have.
+
+    Raises
+    ------
+    ValueError
+        For slots, blocks, steps, reference stories or widths that are not there; for positional routing.
+    """
+    config = scene.config
+    if config.routing == "positional":
+        raise ValueError(
+            "positional routing writes rows of tokens, not slots; take a model with content routing"
+        )
+    for edit in interventions:
+        wrong = [slot for slot in getattr(edit, "slots", None) or () if slot >= config.memory_slots]
+        if wrong:
+            raise ValueError(f"{edit.kind}: no slot {wrong[0]}; this model has 0..{config.memory_slots - 1}")
+        step = getattr(edit, "from_step", getattr(edit, "step", None))
+        if step is not None and step > scene.n_steps:
+            raise ValueError(f"{edit.kind}: step {step}, but the longest story has {scene.n_steps} sentences")
+        if isinstance(edit, ClampGate) and edit.block not in (None, *config.memory_blocks):
+            raise ValueError(f"clamp_gate: no memory in block {edit.block}; it is in {config.memory_blocks}")
+        if isinstance(edit, Swap) and not 0 <= edit.other < len(scene.reference_RSND):
+            raise ValueError(f"swap: no story {edit.other}; there are 0..{len(scene.reference_RSND) - 1}")
+        if isinstance(edit, Resample) and scene.is_own and len(scene.reference_RSND) < 2:
+            raise ValueError("resample: one story has no other to draw from; give at least two")
+        if isinstance(edit, Erase):
+            widths = {len(row) for row in (*edit.directions, *edit.readers, edit.centre)}
+            if widths != {config.hidden_size} or len(edit.directions) != len(edit.readers):
+                raise ValueError(
+                    f"erase: directions and readers must be alike rows of {config.hidden_size} values"
+                )

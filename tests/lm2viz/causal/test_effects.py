@@ -1,0 +1,132 @@
+"""Effects come with placebos that do nothing where nothing is held."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lm2viz.causal import ClampGate, Swap, Zero, effect, run
+from lm2viz.causal.effects import INTERVENTION, MEASURES, OTHER_SLOT, RANDOM_VECTOR
+from lm2viz.figures.effects import effect_points
+from tests.handmade import SLOT_OF, UNUSED, handmade_reader, handmade_stories, story_of
+from tests.lm2viz.causal.test_interventions import moves
+
+READER, LAST = handmade_reader(), 6
+STORIES = handmade_stories(60, n_sentences=LAST)
+
+
+def about(person, n=25):
+    return [s for s in handmade_stories(120, n_sentences=LAST) if f"where {person}" in s.questions[0].text][
+        :n
+    ]
+
+
+def test_zero_of_a_persons_slot_has_an_effect_and_its_placebos_have_none():
+    found = effect(READER, about("Mary"), [Zero(slots=(SLOT_OF["Mary"],), step=LAST)])
+    accuracy = found.of("accuracy")
+    assert accuracy.before.value == 1
+    assert accuracy.change.high < -0.4
+    assert accuracy.p < 0.01
+    placebo = found.of("accuracy", OTHER_SLOT)
+    assert (placebo.change.value, placebo.p) == (0, 1)
+    assert placebo.p_apart < 0.01
+
+
+def test_slots_that_hold_nothing_change_nothing():
+    found = effect(READER, STORIES, [Zero(slots=(UNUSED[0],), step=LAST)])
+    for measure in MEASURES:
+        assert found.of(measure).change.value == pytest.approx(0, abs=1e-3)
+
+
+def test_the_placebo_on_other_slots_hits_those_who_live_there():
+    """Zero of an unused slot: four others, three of them held, so a question loses its own in one of four."""
+    found = effect(READER, about("John"), [Zero(slots=(UNUSED[0],), step=LAST)])
+    lost = (
+        effect(READER, about("John"), [Zero(slots=(SLOT_OF["John"],), step=LAST)]).of("accuracy").change.value
+    )
+    assert found.of("accuracy", OTHER_SLOT).change.value == pytest.approx(lost / 4)
+
+
+def test_the_random_vector_is_as_long_as_the_change_and_on_the_same_slot(monkeypatch):
+    asked = []
+    from lm2viz.causal import effects
+
+    ask = effects.ask_banks
+    monkeypatch.setattr(
+        effects, "ask_banks", lambda r, t, banks, *h: (asked.append(banks), ask(r, t, banks, *h))[1]
+    )
+    effect(READER, STORIES, [Zero(slots=(3,), step=LAST)], n_placebos=2)
+    clean, edited, noisy, other = asked[0], asked[1], asked[-1], asked[-2]
+    np.testing.assert_allclose((edited - clean).norm(dim=-1), (noisy - clean).norm(dim=-1), atol=1e-5)
+    assert (noisy - clean)[:, [0, 1, 2, 4]].eq(0).all()
+    assert not noisy.allclose(other)
+
+
+def test_the_figures_of_a_swap_are_those_counted_by_hand():
+    stories = [story_of(moves(("Mary", place)), "Mary") for place in ("office", "kitchen", "kitchen")]
+    found = effect(READER, stories, [Swap(slots=(3,), other=1)])
+    accuracy = found.of("accuracy")
+    assert (accuracy.before.value, accuracy.after.value) == (1, pytest.approx(2 / 3))
+    it, clean = run(READER, stories, [Swap(slots=(3,), other=1)]), run(READER, stories)
+    answer, rival = (
+        clean.answer_ids[0],
+        clean.logits[0].clone().index_fill(0, clean.answer_ids[:1], -99).argmax(),
+    )
+    expected = [(r.logits[0, answer] - r.logits[0, rival]).item() for r in (clean, it)]
+    change = found.of("logit difference").change.value
+    assert change == pytest.approx((expected[1] - expected[0]) / 3, abs=1e-4)
+
+
+def test_with_shuffled_answers_accuracy_is_chance_and_no_slot_matters():
+    stories, rng = handmade_stories(300, n_sentences=LAST, seed=5), np.random.default_rng(0)
+    answers = rng.permutation([s.questions[0].answer for s in stories])
+    shuffled = [
+        replace(s, questions=(replace(s.questions[0], answer=str(answer)),))
+        for s, answer in zip(stories, answers, strict=True)
+    ]
+    zero = [Zero(slots=(SLOT_OF["Mary"],), step=LAST)]
+    true, control = (effect(READER, each, zero, n_placebos=1).of("accuracy") for each in (stories, shuffled))
+    assert control.before.low < 1 / 4 < control.before.high
+    assert control.change.low < 0 < control.change.high
+    assert control.p > 0.05 > true.p
+
+
+def test_what_has_no_placebo_says_so():
+    found = effect(READER, STORIES, [ClampGate(gate="out", value=0)])
+    assert found.summary().count("not possible here") == 2 * len(MEASURES)
+    assert np.isnan(found.of("accuracy", OTHER_SLOT).change.value)
+    notes = [note.text for note in found.figure().layout.annotations]
+    assert notes.count("not possible") == 2 * len(MEASURES)
+
+
+def test_the_same_seed_gives_the_same_figures_and_another_other_placebos():
+    first, again, other = (
+        effect(READER, STORIES, [Zero(slots=(3,), step=LAST)], seed=seed, n_placebos=2).table()
+        for seed in (0, 0, 1)
+    )
+    assert first.equals(again)
+    assert not first.equals(other)
+
+
+def test_summary_table_and_figure_hold_finding_and_placebos():
+    found = effect(READER, STORIES, [Zero(slots=(3,), step=LAST)])
+    table, figure = found.table(), found.figure()
+    assert list(table["variant"].unique()) == [INTERVENTION, OTHER_SLOT, RANDOM_VECTOR]
+    assert (table["n"] == 60).all()
+    assert found.summary().splitlines()[0] == "zero in handmade: 60 stories, intervals by story"
+    assert len(figure.data) == len(MEASURES)
+    assert figure.data[2].x[0] == found.of("accuracy").change.value
+    assert list(figure.layout.xaxis2.range) == list(figure.layout.xaxis3.range) == [-1, 1]
+    low, high = figure.layout.xaxis.range
+    assert low == -high
+
+
+def test_an_effect_of_exactly_nothing_can_be_drawn():
+    zeros = np.zeros((2, 1))
+    figure = effect_points(zeros, zeros, zeros, variants=["a", "b"], measures=["m"], is_share=[False])
+    assert list(figure.layout.xaxis.range) == [-1, 1]
+
+
+def test_no_interventions_or_no_placebos_are_refused():
+    with pytest.raises(ValueError, match="0 interventions and 5 placebos; give at least one of each"):
+        effect(READER, STORIES, [])

@@ -6,5 +6,7 @@ import streamlit as st
 
 st.set_page_config(page_title="LM2 memory", page_icon=str(Path(__file__).parent / "icon.svg"), layout="wide")
 st.navigation(
-    [st.Page("views/story.py", title="Story", icon=":material/menu_book:", url_path="story", default=True)]
+    [
+        st.Page("views/story.py", title="Story", icon=":material/menu_book:", url_path="story", default=True),
+    ]
 ).run()

@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import loaders
+from app.loaders import models, stories
 from app.state import OWN, OWN_TEXT, STEP, URL, WANTED_STEP, apply_wanted_step, move_step
 from lm2core.babi.story import Question
 from lm2viz.figures.heatmap import clickable
@@ -44,7 +44,7 @@ class ShownStory:
 
 def pick_model() -> str:
     """Choose one of the models."""
-    names = loaders.model_names()
+    names = models.model_names()
     if not names:
         st.error("No trained model is installed. Make one with: lm2 train --preset babi-tiny --out DIR")
         st.stop()
@@ -56,22 +56,22 @@ def pick_story(model: str) -> ShownStory:
     sources = [EXAMPLE, GENERATED, OWN_STORY]
     source = st.segmented_control("Story", sources, default=EXAMPLE, required=True, key="source", bind=URL)
     if source == GENERATED:
-        task = st.selectbox("Task", loaders.known_tasks(model), key="task", bind=URL)
+        task = st.selectbox("Task", models.known_tasks(model), key="task", bind=URL)
         seed = st.number_input(
             "Seed", 0, 10_000, 0, key="seed", help="The same seed tells the same story.", bind=URL
         )
-        generated = loaders.generate_story(task, int(seed))
+        generated = stories.generate_story(task, int(seed))
         return ShownStory(generated.sentences, generated.questions)
     if source == OWN_STORY:
         return ShownStory(_own_sentences())
-    example = loaders.load_example(st.selectbox("Example", loaders.example_names(), key="example", bind=URL))
+    example = stories.load_example(st.selectbox("Example", stories.example_names(), key="example", bind=URL))
     return ShownStory(example.sentences, example.questions)
 
 
 def _own_sentences() -> tuple[str, ...]:
     """The pasted story; its link carries a key, not the text."""
     key = st.query_params.get(OWN, "")
-    kept = loaders.recall_story(key)
+    kept = stories.recall_story(key)
     if key and kept is None:
         st.info("This server does not have the story of this link. Paste it here to see it.")
     st.session_state.setdefault(OWN_TEXT, "\n".join(kept or ()))
@@ -85,7 +85,7 @@ def _own_sentences() -> tuple[str, ...]:
         if st.form_submit_button("Read it"):
             kept = tuple(line.strip() for line in text.splitlines() if line.strip())
             _check(kept)
-            st.query_params[OWN] = loaders.remember_story(kept)
+            st.query_params[OWN] = stories.remember_story(kept)
             st.session_state[WANTED_STEP] = len(kept)
     if not kept:
         st.info("The story is empty. Write at least one sentence and press **Read it**.")
@@ -96,7 +96,7 @@ def _own_sentences() -> tuple[str, ...]:
 def _check(sentences: tuple[str, ...]) -> None:
     """Stop the page with one line when a pasted story is too long for it."""
     try:
-        loaders.check_story(sentences)
+        stories.check_story(sentences)
     except ValueError as error:
         st.error(str(error))
         st.stop()

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import loaders
+from app.loaders import traces
 from app.memory_panel import draw_memory
 from app.state import QUESTION, STEP, URL, keep_inside
 from app.widgets import ShownStory, draw, pick_model, pick_step, pick_story
@@ -25,7 +25,7 @@ def main() -> None:
         story = pick_story(model)
     try:
         with st.spinner("Reading the story …", show_time=True):
-            trace = loaders.load_trace(model, story.sentences)
+            trace = traces.load_trace(model, story.sentences)
     except ValueError as error:
         st.error(str(error))
         st.stop()
@@ -57,8 +57,8 @@ def draw_question(model: str, story: ShownStory, step: int) -> Answer | None:
         or placeholder
     )
     try:
-        answer = loaders.load_answer(model, story.sentences, step, asked)
-        control = loaders.load_answer(model, story.sentences, 0, asked)
+        answer = traces.load_answer(model, story.sentences, step, asked)
+        control = traces.load_answer(model, story.sentences, 0, asked)
     except ValueError as error:
         st.error(str(error))
         return None

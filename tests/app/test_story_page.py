@@ -1,27 +1,17 @@
 """The story page as a visitor meets it: the numbers drawn are the trace's, and no input breaks it."""
 
-import base64
 import json
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import loaders
+from app.loaders import stories, traces
 from lm2viz import select
-from tests.conftest import ROOT
+from tests.app.pages import drawn, open_page
 
 MODEL, EXAMPLE, STEP = "babi-qa1-10", "2-two-facts", 4
 N_SLOTS, LAST_BLOCK = 24, 3
-
-
-def open_page(**query: str) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60)
-    for key, value in query.items():
-        page.query_params[key] = value
-    page.run()
-    assert not page.exception
-    return page
 
 
 INPUT_GATE = "Input gate: bright let new content in"
@@ -29,28 +19,9 @@ FORGET_GATE = "Forget gate: bright kept what was there, dark erased it"
 CHANGE = "Change: bright now holds something else"
 
 
-def drawn(page: AppTest, title: str) -> np.ndarray:
-    """The cells of the heatmap with this title, read back from the page."""
-    for chart in page.get("plotly_chart"):
-        spec = json.loads(chart.proto.spec)
-        of_figure = spec["layout"].get("title", {}).get("text")
-        for heat in spec["data"]:
-            if "z" in heat and title in (heat.get("name"), of_figure):
-                return unpacked(heat["z"])
-    raise AssertionError(f"no heatmap titled {title!r}")
-
-
-def unpacked(z) -> np.ndarray:
-    """An array of a plotly figure, which may be packed as base64."""
-    if not isinstance(z, dict):
-        return np.array(z)
-    flat = np.frombuffer(base64.b64decode(z["bdata"]), dtype=z["dtype"])
-    return flat.reshape([int(n) for n in z["shape"].split(",")])
-
-
 @pytest.fixture(scope="module")
 def trace():
-    return loaders.load_trace(MODEL, loaders.load_example(EXAMPLE).sentences)
+    return traces.load_trace(MODEL, stories.load_example(EXAMPLE).sentences)
 
 
 @pytest.fixture
@@ -86,7 +57,7 @@ def test_reads_are_the_pattern_of_the_question(trace):
     page = open_page(
         example=EXAMPLE, step=str(STEP), view="Question", question="Where is the milk?", block="1"
     )
-    answer = loaders.load_answer(MODEL, loaders.load_example(EXAMPLE).sentences, STEP, "Where is the milk?")
+    answer = traces.load_answer(MODEL, stories.load_example(EXAMPLE).sentences, STEP, "Where is the milk?")
     by_head, _ = select.read_by_head(answer.trace, token=4)
     np.testing.assert_allclose(drawn(page, "Where the last word looked"), by_head, atol=1e-6)
     np.testing.assert_allclose(
@@ -97,9 +68,9 @@ def test_reads_are_the_pattern_of_the_question(trace):
 
 
 def test_the_answer_bars_are_the_model_s_probabilities_beside_a_fresh_bank(page):
-    story = loaders.load_example(EXAMPLE).sentences
-    answer = loaders.load_answer(MODEL, story, STEP, "Where is the milk?")
-    control = loaders.load_answer(MODEL, story, 0, "Where is the milk?")
+    story = stories.load_example(EXAMPLE).sentences
+    answer = traces.load_answer(MODEL, story, STEP, "Where is the milk?")
+    control = traces.load_answer(MODEL, story, 0, "Where is the milk?")
     bars = next(
         spec["data"]
         for chart in page.get("plotly_chart")
@@ -143,12 +114,12 @@ def test_every_chart_has_a_text_and_a_caption(page):
 
 def test_a_generated_story_is_the_one_of_its_seed():
     page = open_page(source="Generated", task="qa3", seed="5", step="3")
-    story = loaders.generate_story("qa3", 5)
+    story = stories.generate_story("qa3", 5)
     assert any(story.sentences[2] in text.value for text in page.text)
 
 
 def test_a_long_story_shows_the_sentences_around_the_step():
-    story = loaders.generate_story("qa3", 1)
+    story = stories.generate_story("qa3", 1)
     n = len(story.sentences)
     assert n > 40
     for step in (0, 1, 20, n - 1, n):
@@ -192,7 +163,7 @@ def test_an_own_story_of_one_sentence_is_read_and_asked():
     assert page.slider(key="step").value == 1
     assert any("After 1 of 1 sentences the model answers" in m.value for m in page.markdown)
     key = page.query_params["own"]
-    assert loaders.recall_story(key[0] if isinstance(key, list) else key) == ("Daniel went to the garden.",)
+    assert stories.recall_story(key[0] if isinstance(key, list) else key) == ("Daniel went to the garden.",)
 
 
 def test_a_pasted_story_is_shown_read_to_its_end_whatever_the_step_was():
@@ -215,17 +186,17 @@ def test_after_a_refused_long_story_the_example_still_opens(text):
 
 
 def test_a_story_that_is_refused_is_not_kept():
-    before = dict(loaders._own_stories())
+    before = dict(stories._own_stories())
     own_story("Mary went to the office.\n" * 401)
-    assert loaders._own_stories() == before
+    assert stories._own_stories() == before
 
 
 def test_a_story_pasted_again_is_the_last_to_be_forgotten(monkeypatch):
-    monkeypatch.setattr(loaders, "MAX_OWN_STORIES", 2)
-    first, second, _ = (loaders.remember_story((f"Story {name}.",)) for name in ("a", "b", "a"))
-    loaders.remember_story(("Story c.",))
-    assert loaders.recall_story(first) == ("Story a.",)
-    assert loaders.recall_story(second) is None
+    monkeypatch.setattr(stories, "MAX_OWN_STORIES", 2)
+    first, second, _ = (stories.remember_story((f"Story {name}.",)) for name in ("a", "b", "a"))
+    stories.remember_story(("Story c.",))
+    assert stories.recall_story(first) == ("Story a.",)
+    assert stories.recall_story(second) is None
 
 
 def test_a_link_to_a_story_this_server_does_not_have_says_so():
@@ -253,7 +224,7 @@ def test_a_link_with_values_out_of_range_still_opens(query):
 
 
 def test_pasted_stories_are_forgotten_when_there_are_too_many(monkeypatch):
-    monkeypatch.setattr(loaders, "MAX_OWN_STORIES", 3)
-    keys = [loaders.remember_story((f"Mary went to place {i}.",)) for i in range(5)]
-    assert loaders.recall_story(keys[0]) is None
-    assert loaders.recall_story(keys[-1]) == ("Mary went to place 4.",)
+    monkeypatch.setattr(stories, "MAX_OWN_STORIES", 3)
+    keys = [stories.remember_story((f"Mary went to place {i}.",)) for i in range(5)]
+    assert stories.recall_story(keys[0]) is None
+    assert stories.recall_story(keys[-1]) == ("Mary went to place 4.",)

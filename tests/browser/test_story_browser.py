@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from app import loaders
+from app.loaders import stories, traces
 from lm2viz import select
 
 MODEL, EXAMPLE = "babi-qa1-10", "2-two-facts"
@@ -57,7 +57,7 @@ def query_of(page: Page) -> dict[str, list[str]]:
 
 def test_the_heatmap_on_screen_is_the_trace(page, app_url):
     open_story(page, app_url, "&step=4&block=1")
-    trace = loaders.load_trace(MODEL, loaders.load_example(EXAMPLE).sentences)
+    trace = traces.load_trace(MODEL, stories.load_example(EXAMPLE).sentences)
     np.testing.assert_allclose(
         heatmap_on_screen(page, "writes"), select.write_strength(trace, 3, 1), atol=1e-6
     )

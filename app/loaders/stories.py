@@ -1,8 +1,4 @@
-"""Models, stories, traces and answers, computed once and kept. The only module with caches.
-
-All are keyed by text and numbers. One lock guards every run of a model: hooks belong to the module, so a
-recorded run of one visitor must not see the run of another.
-"""
+"""Stories: those that come with the app, those generated of a task, and those pasted by visitors."""
 
 import hashlib
 import re
@@ -13,41 +9,19 @@ from threading import Lock
 
 import streamlit as st
 
-from lm2core.answers import Answer, Reader, ask, bank_after, read_story
 from lm2core.babi.tasks import Story, make_story
 from lm2core.babi.text import TextStory, read_babi
-from lm2core.babi.vocabulary import WORDS
-from lm2core.checkpoints import load_reader, shipped_models
-from lm2core.trace import Trace
 
-EXAMPLES = Path(__file__).parent / "examples"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 # What the page takes from a visitor; 'lm2 trace' has no such limits.
 MAX_SENTENCES, MAX_WORDS, MAX_CHARACTERS = 400, 32, 40_000  # words: of one sentence; characters: of a story
 MAX_OWN_STORIES = 200  # pasted stories the server remembers for their links
-TRACE_BUDGET = "200MB"  # of one recorded story; 400 sentences of 7 words take 74 MB
-_model_lock, _stories_lock = Lock(), Lock()
-
-
-def model_names() -> list[str]:
-    """Models the app offers: the shipped ones."""
-    return shipped_models()
+_stories_lock = Lock()
 
 
 def example_names() -> list[str]:
     """Stories that come with the app."""
     return sorted(path.stem for path in EXAMPLES.glob("*.txt"))
-
-
-@st.cache_resource(max_entries=2)
-def load_model(name: str) -> Reader:
-    """The model ``name``; ValueError when it cannot be opened."""
-    return load_reader(name)
-
-
-def known_tasks(model: str) -> list[str]:
-    """Tasks whose every word the model knows."""
-    known = set(load_model(model).tokenizer.get_vocab())
-    return [task for task, words in WORDS.items() if words <= known]
 
 
 @st.cache_data(max_entries=20)
@@ -60,21 +34,6 @@ def load_example(name: str) -> TextStory:
 def generate_story(task: str, seed: int) -> Story:
     """A fresh story of a task; the same seed tells the same story."""
     return make_story(task, Random(seed))
-
-
-@st.cache_resource(max_entries=6)
-def load_trace(model: str, sentences: Sequence[str]) -> Trace:
-    """What the memory of ``model`` does while it reads ``sentences``."""
-    with _model_lock:
-        return read_story(load_model(model), sentences, budget=TRACE_BUDGET)
-
-
-@st.cache_resource(max_entries=64)
-def load_answer(model: str, sentences: Sequence[str], step: int, question: str) -> Answer:
-    """The answer after ``step`` of the ``sentences``; step 0 asks a fresh bank."""
-    reader, trace = load_model(model), load_trace(model, sentences)
-    with _model_lock:
-        return ask(reader, question, bank_after(trace, step, reader.model))
 
 
 @st.cache_resource

@@ -1,0 +1,5 @@
+"""Everything a page needs that is made once and kept. The only modules with caches.
+
+All is keyed by text and numbers, and bounded. One lock guards every run of a model: hooks belong to the
+module, so a recorded run of one visitor must not see the run of another.
+"""

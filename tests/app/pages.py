@@ -1,0 +1,40 @@
+"""Pages as a visitor opens them, without a browser, and the numbers read back from their charts."""
+
+import base64
+import json
+
+import numpy as np
+from streamlit.testing.v1 import AppTest
+
+from tests.conftest import ROOT
+
+
+def open_page(view: str | None = None, /, **query: str) -> AppTest:
+    """The page of ``app/views/VIEW.py`` with this link; None: the first one."""
+    page = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60)
+    if view is not None:
+        page.switch_page(f"views/{view}.py")
+    for key, value in query.items():
+        page.query_params[key] = value
+    page.run()
+    assert not page.exception
+    return page
+
+
+def drawn(page: AppTest, title: str) -> np.ndarray:
+    """The cells of the heatmap with this title, read back from the page."""
+    for chart in page.get("plotly_chart"):
+        spec = json.loads(chart.proto.spec)
+        of_figure = spec["layout"].get("title", {}).get("text")
+        for heat in spec["data"]:
+            if "z" in heat and title in (heat.get("name"), of_figure):
+                return unpacked(heat["z"])
+    raise AssertionError(f"no heatmap titled {title!r}")
+
+
+def unpacked(z) -> np.ndarray:
+    """An array of a plotly figure, which may be packed as base64."""
+    if not isinstance(z, dict):
+        return np.array(z)
+    flat = np.frombuffer(base64.b64decode(z["bdata"]), dtype=z["dtype"])
+    return flat.reshape([int(n) for n in z["shape"].split(",")])

@@ -11,6 +11,7 @@ from typer._click.exceptions import ClickException  # typer carries its own clic
 
 from lm2core.cli_compare import compare
 from lm2core.cli_eval import evaluate
+from lm2core.cli_trace import trace
 from lm2core.cli_train import train
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ Checkpoint = Annotated[
 
 
 app.command()(train)
+app.command()(trace)
 app.command()(compare)
 app.command(name="eval")(evaluate)
 
@@ -80,28 +82,6 @@ def ask(
     typer.echo(best[0][0])
     for word, probability in best[:6]:
         typer.echo(f"  {probability:6.1%}  {word}")
-
-
-@app.command()
-def trace(
-    checkpoint: Checkpoint,
-    story: Annotated[Path, typer.Option(help="Text file, one sentence a line.")],
-    out: Annotated[Path, typer.Option(help="Trace file to write.")],
-    hooks: Annotated[
-        str, typer.Option(help="Hook names or patterns, by commas; see docs/HOOKS.md.")
-    ] = "mem.*,hook_bank",
-    budget: Annotated[str, typer.Option(help="Refuse a larger trace before it is made.")] = "512MB",
-) -> None:
-    """Record what the memory does while a story is read."""
-    from lm2core.answers import read_story
-    from lm2core.babi.text import read_sentences
-    from lm2core.checkpoints import load_reader
-
-    sentences = read_sentences(story)
-    names = [name.strip() for name in hooks.split(",") if name.strip()]
-    recorded = read_story(load_reader(checkpoint), sentences, names=names, budget=budget)
-    recorded.save(out)
-    typer.echo(f"{out}: {len(recorded.arrays)} arrays over {recorded.n_segments} sentences")
 
 
 @app.command()

@@ -19,7 +19,7 @@ from lm2viz.figures.heatmap import fraction_heatmap, signed_heatmap
 MAX_SENTENCES = 60  # pictures of a longer story would be unreadable: its last sentences are shown
 STYLE = (
     "body{font-family:system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem;color:#222}"
-    "li.shown{font-weight:600}figure{margin:2rem 0}figcaption{color:#555}"
+    "figure{margin:2rem 0}figcaption{color:#555;white-space:pre-line}"
 )
 
 

@@ -1,5 +1,6 @@
-"""What analysis commands share: stories read by a model, the same by an untrained one, results put down."""
+"""What analysis commands share: where stories come from, the untrained control, results put down."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -16,33 +17,59 @@ if TYPE_CHECKING:
 Checkpoint = Annotated[
     str, typer.Argument(help="Shipped model (see 'lm2 models'), folder, or Hugging Face id.")
 ]
-Task = Annotated[str, typer.Option(help="Whose stories it reads: qa1 to qa10.")]
-Stories = Annotated[int, typer.Option(min=1, help="How many stories.")]
+Source = Annotated[
+    str, typer.Argument(help="A checkpoint, which reads generated stories; or traces, see 'lm2 trace'.")
+]
+Task = Annotated[str, typer.Option(help="Whose stories a checkpoint reads: qa1 to qa20.")]
+Stories = Annotated[int, typer.Option(min=1, help="How many stories a checkpoint reads.")]
 Seed = Annotated[int, typer.Option(help="Same seed, same stories.")]
 Out = Annotated[
     Path | None, typer.Option(help="Folder for the picture (HTML, opens offline) and the table (CSV).")
 ]
+BUDGET = "2GB"  # of the traces of one command; 300 stories of task 1 with all memory hooks take 0.4 GB
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A model, the stories it read, and the trace of that."""
+    """Stories as a model read them.
 
-    reader: "Reader"
-    stories: list["Story"]
-    trace: "Trace"
+    untrained : the same stories read by the same model before its first step; None of traces from files
+    reader : None of traces from files
+    """
+
+    traces: "Sequence[Trace]"
+    untrained: "Sequence[Trace] | None"
+    reader: "Reader | None"
 
 
-def read_sample(checkpoint: str, task: str, stories: int, seed: int) -> Sample:
-    """Stories of a task as ``checkpoint`` reads them."""
-    from lm2core.answers import read_stories
+def draw_stories(task: str, n: int, seed: int) -> "list[Story]":
+    """Generated stories of a task."""
     from lm2core.babi.tasks import make_story
+
+    rng = Random(seed)
+    return [make_story(task, rng) for _ in range(n)]
+
+
+def open_sample(
+    source: str, task: str, stories: int, seed: int, *, names: Sequence[str] = ("hook_bank",)
+) -> Sample:
+    """Traces of a file or folder, or those of generated stories that a checkpoint reads, with its control."""
+    from lm2core.story_traces import TraceFolder
+    from lm2core.trace import Trace
+
+    path = Path(source)
+    if path.suffix == ".safetensors":
+        return Sample([Trace.load(path)], None, None)
+    if path.is_dir() and any(path.glob("part-*.safetensors")):
+        return Sample(TraceFolder(path), None, None)
+    from lm2core.answers import read_stories
     from lm2core.checkpoints import load_reader
 
-    reader = load_reader(checkpoint)
-    rng = Random(seed)
-    told = [make_story(task, rng) for _ in range(stories)]
-    return Sample(reader, told, read_stories(reader, told, budget="4GB"))
+    reader, told = load_reader(source), draw_stories(task, stories, seed)
+    trained, control = (
+        read_stories(each, told, names=names, budget=BUDGET) for each in (reader, untrained(reader))
+    )
+    return Sample([trained], [control], reader)
 
 
 def untrained(reader: "Reader", seed: int = 0) -> "Reader":

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lm2viz.commands.shared import Checkpoint, Out, Seed, Stories, Task, draw_stories, put_down
+from lm2viz.commands.shared import Checkpoint, Image, Out, Seed, Stories, Task, draw_stories, put_down
 
 
 def effect(
@@ -18,6 +18,7 @@ def effect(
     stories: Stories = 100,
     seed: Seed = 0,
     out: Out = None,
+    image: Image = None,
 ) -> None:
     """What an edit of the memory changes in answers, beside the same on other slots and random vectors."""
     if (edits is None) == (zero is None):
@@ -28,7 +29,7 @@ def effect(
 
     interventions = [Zero(slots=_slots(zero))] if zero is not None else from_json(_text_of(edits))
     told = draw_stories(task, stories, seed)
-    put_down("effect", measure(load_reader(checkpoint), told, interventions, seed=seed), out)
+    put_down("effect", measure(load_reader(checkpoint), told, interventions, seed=seed), out, image)
 
 
 def _slots(text: str) -> tuple[int, ...]:

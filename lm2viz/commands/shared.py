@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
     from lm2core.answers import Reader
     from lm2core.babi.story import Story
     from lm2core.trace import Trace
@@ -26,6 +28,10 @@ Seed = Annotated[int, typer.Option(help="Same seed, same stories.")]
 Out = Annotated[
     Path | None, typer.Option(help="Folder for the picture (HTML, opens offline) and the table (CSV).")
 ]
+Image = Annotated[
+    str | None, typer.Option(help="With --out, also the picture as png or svg; needs the extra [images].")
+]
+IMAGES = ("png", "svg")
 BUDGET = "2GB"  # of the traces of one command; 300 stories of task 1 with all memory hooks take 0.4 GB
 
 
@@ -84,8 +90,16 @@ def untrained(reader: "Reader", seed: int = 0) -> "Reader":
     return Reader(f"{reader.name}, untrained", model, reader.tokenizer)
 
 
-def put_down(name: str, result: "Result", out: Path | None) -> None:
-    """Say what was found; with ``out`` also write NAME.html and NAME.csv there."""
+def put_down(name: str, result: "Result", out: Path | None, image: str | None = None) -> None:
+    """Say what was found; with ``out`` also write NAME.html, NAME.csv and the image there.
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind of image, or one without ``out`` or without what draws it; for an unusable folder.
+    """
+    if image is not None and (image not in IMAGES or out is None):
+        raise ValueError(f"--image {image}; give {' or '.join(IMAGES)}, and a folder with --out")
     typer.echo(result.summary())
     if out is None:
         return
@@ -96,6 +110,22 @@ def put_down(name: str, result: "Result", out: Path | None) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"cannot make folder {out}: {error.strerror}; choose another") from None
-    write_page(out / f"{name}.html", name, "", [Picture(result.figure(), result.summary())])
-    write_whole(out / f"{name}.csv", result.table().to_csv(index=False))
-    typer.echo(f"written: {out / name}.html, {out / name}.csv")
+    figure, files = result.figure(), [out / f"{name}.html", out / f"{name}.csv"]
+    write_page(files[0], name, "", [Picture(figure, result.summary())])
+    write_whole(files[1], result.table().to_csv(index=False))
+    if image is not None:
+        files.append(out / f"{name}.{image}")
+        _write_image(figure, files[-1])
+    typer.echo(f"written: {', '.join(map(str, files))}")
+
+
+def _write_image(figure: "go.Figure", path: Path) -> None:
+    from lm2core.files import replacing
+
+    with replacing(path) as temporary:
+        try:
+            figure.write_image(temporary)
+        except (ValueError, RuntimeError):  # plotly's words for one of them missing are many lines long
+            raise ValueError(
+                "an image needs kaleido and Chromium; pip install -e '.[images]' and install chromium"
+            ) from None

@@ -1,5 +1,6 @@
 """Analyses as a user types them: exit status, what is said, what is written, one-line errors."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -67,10 +68,11 @@ def test_report_writes_one_page_without_a_network(traces, tmp_path, capsys):
     assert capsys.readouterr().out == f"{page}: 3 pictures\n"
 
 
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="images need chromium; apt-get install chromium")
 def test_effect_says_the_change_beside_its_placebos_and_writes_them(tmp_path, capsys):
     edits = tmp_path / "edits.json"
     edits.write_text('[{"kind": "clamp_gate", "gate": "out", "value": 0}]')
-    options = ["--edits", str(edits), "--stories", "6", "--out", str(tmp_path / "out")]
+    options = ["--edits", str(edits), "--stories", "6", "--out", str(tmp_path / "out"), "--image", "svg"]
     assert main(["effect", MODEL, *options]) == 0
     said = capsys.readouterr().out
     assert "clamp_gate in babi-qa1-3: 6 stories" in said
@@ -79,6 +81,7 @@ def test_effect_says_the_change_beside_its_placebos_and_writes_them(tmp_path, ca
     accuracy = table[(table["variant"] == "intervention") & (table["measure"] == "accuracy")]
     assert accuracy["change"].item() < -0.5
     assert "<figure>" in (tmp_path / "out" / "effect.html").read_text()
+    assert "random vector" in (tmp_path / "out" / "effect.svg").read_text()
 
 
 @pytest.mark.parametrize(
@@ -92,6 +95,8 @@ def test_effect_says_the_change_beside_its_placebos_and_writes_them(tmp_path, ca
         (["effect", MODEL, "--zero", "a"], "--zero a; give slot numbers by commas"),
         (["effect", MODEL, "--zero", "24", "--stories", "2"], "zero: no slot 24; this model has 0..23"),
         (["effect", MODEL, "--edits", "no.json"], "cannot read no.json"),
+        (["effect", MODEL, "--zero", "1", "--stories", "2", "--image", "png"], "and a folder with --out"),
+        (["effect", MODEL, "--zero", "1", "--stories", "2", "--image", "gif"], "give png or svg"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(arguments, said, capsys, monkeypatch, tmp_path):

@@ -1,0 +1,126 @@
+"""The table that ``lm2 compare`` writes, as frames and a picture: who answers, at which length."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from lm2core.compare.markdown import NAMES
+from lm2viz.figures.comparison import Line, lines_by_length
+
+LONGER, NOISE = "Longer stories", "Noise after the facts"
+TESTS = (LONGER, NOISE)
+X_TITLES = {LONGER: "sentences before the question", NOISE: "sentences of noise after the facts"}
+FLOORS = {"majority": "floor: majority answer", "last_mentioned": "floor: last place named"}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What was measured of models that were trained alike, means over seeds with 95 % intervals.
+
+    n_runs, n_missing : planned runs and those without a result yet
+    accuracy : one row a model and test set; in [0, 1]
+    differences : LM2 minus each other model, paired by seed, with a verdict
+    perplexity : of held-out text, where memory is not needed
+    """
+
+    plan: str
+    n_runs: int
+    n_missing: int
+    accuracy: pd.DataFrame
+    differences: pd.DataFrame
+    perplexity: pd.DataFrame
+
+    def of(self, test: str) -> pd.DataFrame:
+        """Accuracy in one of ``TESTS``, by model and by ``x``, the number of sentences."""
+        return _of_test(self.accuracy, test)
+
+    def verdicts(self, test: str) -> pd.DataFrame:
+        """Who is ahead of whom in one of ``TESTS``."""
+        return _of_test(self.differences, test)
+
+    def summary(self, test: str) -> str:
+        """How often LM2 is ahead, and where it is not."""
+        rows = self.verdicts(test)
+        is_won = rows["verdict"] == "LM2 wins"
+        text = f"LM2 is ahead in {is_won.sum()} of {len(rows)} comparisons."
+        others = [
+            f"{verdict} against {model} at {', '.join(str(x) for x in of_model['x'])} sentences"
+            for (verdict, model), of_model in rows[~is_won].groupby(["verdict", "model"], sort=False)
+        ]
+        return f"{text} Not ahead: {'; '.join(others)}." if others else text
+
+    def how_measured(self, test: str) -> str:
+        """How many seeds and questions stand behind a point."""
+        rows = self.of(test)
+        return f"{_range(rows['n_seeds'])} seeds, {_range(rows['n'])} questions each"
+
+    def figure(self, test: str) -> go.Figure:
+        """Accuracy by length of every model, with intervals over seeds and floors that need no model."""
+        rows = self.of(test)
+        models = [
+            Line(str(name), *(of_model[column].to_numpy(float) for column in ("x", "mean", "low", "high")))
+            for name, of_model in rows.groupby("model", sort=False)
+        ]
+        one = rows[rows["model"] == rows["model"].iloc[0]]
+        none = np.full(len(one), np.nan)
+        floors = [
+            Line(name, one["x"].to_numpy(float), one[column].to_numpy(float), none, none)
+            for column, name in FLOORS.items()
+        ]
+        return lines_by_length(models, floors, x_title=X_TITLES[test])
+
+
+def read_comparison(path: str | Path) -> Comparison:
+    """The comparison in a ``table.json``.
+
+    Raises
+    ------
+    ValueError
+        When the file cannot be read or is no such table.
+    """
+    try:
+        table = json.loads(Path(path).read_text(encoding="utf-8"))
+        return Comparison(
+            plan=table["plan"],
+            n_runs=table["n_runs"],
+            n_missing=len(table["missing"]),
+            accuracy=_frame(table["accuracy"], "main"),
+            differences=_frame(table["lm2_against"], "main"),
+            perplexity=_frame(table["perplexity"], "text"),
+        )
+    except OSError as error:
+        raise ValueError(
+            f"cannot read {path}: {error.strerror}; make it with: lm2 compare --out DIR"
+        ) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is no table of lm2 compare ({error!r}); make it anew with --table"
+        ) from None
+
+
+def _frame(entries: list[dict[str, Any]], group: str) -> pd.DataFrame:
+    """The rows of one group of runs, LM2 first, with readable names."""
+    frame = pd.DataFrame([entry for entry in entries if entry["group"] == group])
+    frame.insert(0, "model", [NAMES.get(label, label) for label in frame["label"]])
+    if "lm2_against" in frame:
+        frame["verdict"] = [
+            against["verdict"] if isinstance(against, dict) else "" for against in frame["lm2_against"]
+        ]
+    return frame.sort_values("label", key=lambda labels: labels != "lm2", kind="stable")
+
+
+def _of_test(frame: pd.DataFrame, test: str) -> pd.DataFrame:
+    is_noise = frame["noise"] > 0
+    chosen = frame[is_noise if test == NOISE else ~is_noise].copy()
+    chosen["x"] = chosen["noise" if test == NOISE else "length"]
+    return chosen
+
+
+def _range(counts: pd.Series) -> str:
+    low, high = counts.min(), counts.max()
+    return f"{low}" if low == high else f"{low} to {high}"

@@ -1,0 +1,184 @@
+"""What each slot holds, said in one fact, put to the test on other stories."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from lm2viz.estimates import Estimate
+from lm2viz.figures.slots import ranked_bars
+from lm2viz.rows import BankRows
+from lm2viz.slots.held_out import (
+    NOTHING,
+    NOTHING_VARIES,
+    check_enough,
+    columns,
+    estimate_from_sums,
+    exchanged,
+    halves,
+    is_varying,
+)
+from lm2viz.slots.simulation import (
+    Explainer,
+    agreement,
+    correlation,
+    explain_by,
+    explain_by_best_fact,
+    explained_share,
+    score_explanation,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotExplanation:
+    """A slot's explanation and its scores on held-out stories; of a slot that does not vary all are NaN.
+
+    score : correlation in [-1, 1] of simulated and real content, over held-out rows of which the explanation
+        says something and over all dimensions, both taken from the mean of the training rows
+    explained : share of the variance, 1 - mean squared error / variance about that mean; at most 1
+    shuffled : the score when the same was done with stories that had exchanged their banks
+    random_fact : the score of another fact, drawn at random
+    random_slot : the score of the same simulation against another slot, drawn at random
+    """
+
+    slot: int
+    name: str
+    score: Estimate
+    explained: Estimate
+    shuffled: Estimate
+    random_fact: Estimate
+    random_slot: Estimate
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether the score's interval lies above those of all its controls."""
+        controls = (self.shuffled, self.random_fact, self.random_slot)
+        return self.score.n > 0 and all(self.score.low > e.high for e in controls if e.n)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanations:
+    """Explanations of all slots, the best score first, and those that do not vary last.
+
+    n_train, n_test : stories that explanations were fitted to, and those that they were scored on
+    """
+
+    slots: tuple[SlotExplanation, ...]
+    n_train: int
+    n_test: int
+
+    def of(self, slot: int) -> SlotExplanation:
+        """That of one slot."""
+        return next(found for found in self.slots if found.slot == slot)
+
+    def summary(self) -> str:
+        """Each slot with its fact, its score and the controls."""
+        told = f"fitted to {self.n_train} stories, scored on {self.n_test} others; score: correlation"
+        n_explained = sum(found.is_explained for found in self.slots)
+        lines = [
+            f"Slots explained: {told} of simulated and real content, interval by story",
+            f"{n_explained} of {len(self.slots)} slots have a score above all controls, intervals apart",
+        ]
+        for found in self.slots:
+            if found.name == NOTHING_VARIES:
+                lines.append(f"slot {found.slot}: {NOTHING_VARIES}")
+                continue
+            controls = ", ".join(
+                f"{name} {e.value:.2f} ({e.low:.2f} to {e.high:.2f})"
+                for name, e in (
+                    ("shuffled stories", found.shuffled),
+                    ("random fact", found.random_fact),
+                    ("random slot", found.random_slot),
+                )
+            )
+            lines.append(f"slot {found.slot}: {found.name}, {found.score}; controls: {controls}")
+        return "\n".join(lines)
+
+    def table(self) -> pd.DataFrame:
+        """One row a slot."""
+        figures: dict[str, list[float]] = {}
+        for name in ("score", "explained", "shuffled", "random_fact", "random_slot"):
+            figures |= columns(name, [getattr(found, name) for found in self.slots])
+        return pd.DataFrame(
+            {
+                "slot": [found.slot for found in self.slots],
+                "explanation": [found.name for found in self.slots],
+                "n_stories": [found.score.n for found in self.slots],
+                **figures,
+            }
+        )
+
+    def figure(self) -> go.Figure:
+        """The score of each slot, its controls on it."""
+        names = [f"slot {found.slot}: {found.name}" for found in self.slots]
+        series = {
+            "score": [found.score for found in self.slots],
+            "control: stories exchanged": [found.shuffled for found in self.slots],
+            "control: random fact": [found.random_fact for found in self.slots],
+            "control: random slot": [found.random_slot for found in self.slots],
+        }
+        return ranked_bars(
+            {"": (names, series)},
+            title="correlation of simulated and real content",
+            missing=NOTHING_VARIES,
+        )
+
+
+def explain_slots(
+    rows: BankRows, *, explain: Explainer = explain_by_best_fact, seed: int = 0
+) -> Explanations:
+    """Explain every slot on half of the stories, and score that on the other half.
+
+    explain : what explains a slot from the training rows; the best fact, or anything else with ``simulate``
+
+    Raises
+    ------
+    ValueError
+        When no fact is known, or for fewer than ``MIN_STORIES`` stories.
+    """
+    check_enough(rows.n_stories)
+    train, test = halves(rows, seed=seed)
+    parts = train, test, *halves(exchanged(rows, seed=seed), seed=seed)
+    varying = np.flatnonzero(is_varying(train)).tolist()
+    rng = np.random.default_rng(seed)
+    found = [
+        _explained(parts, slot, [other for other in varying if other != slot], explain, rng)
+        for slot in varying
+    ]
+    unused = [
+        SlotExplanation(slot, NOTHING_VARIES, *[NOTHING] * 5)
+        for slot in range(rows.banks.shape[1])
+        if slot not in varying
+    ]
+    found.sort(key=lambda one: -np.nan_to_num(one.score.value, nan=-2.0))
+    return Explanations((*found, *unused), train.n_stories, test.n_stories)
+
+
+def _explained(
+    parts: tuple[BankRows, BankRows, BankRows, BankRows],
+    slot: int,
+    others: list[int],
+    explain: Explainer,
+    rng: np.random.Generator,
+) -> SlotExplanation:
+    """One slot, explained and scored with its controls; ``parts`` are train and test, then both exchanged."""
+    train, test, mixed_train, mixed_test = parts
+    found = explain(train, slot)
+    sums = agreement(found, train, test, slot)
+    facts = [fact for fact in train.facts if fact != found.name]
+    random_fact = random_slot = NOTHING
+    if facts:
+        other_fact = explain_by(facts[rng.integers(len(facts))], train, slot)
+        random_fact = score_explanation(other_fact, train, test, slot)
+    if others:
+        random_slot = score_explanation(found, train, test, others[rng.integers(len(others))])
+    return SlotExplanation(
+        slot,
+        found.name,
+        estimate_from_sums(sums, correlation, seed=0),
+        estimate_from_sums(sums, explained_share, seed=0),
+        score_explanation(explain(mixed_train, slot), mixed_train, mixed_test, slot),
+        random_fact,
+        random_slot,
+    )

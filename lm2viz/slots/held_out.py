@@ -1,0 +1,126 @@
+"""What the analyses of slots share: halves of stories, stories exchanged, scores from sums over stories.
+
+A score here is a function of sums over rows, such as a correlation. So its bootstrap over whole stories needs
+one sum per story, and draws stories as ``lm2viz.estimates.mean`` does.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lm2viz.estimates import CONFIDENCE, N_RESAMPLES, Estimate
+from lm2viz.rows import BankRows
+
+Array = NDArray[np.floating[Any]]
+MIN_STORIES = 8  # a quarter of them fits, a quarter chooses, half is held out
+TOLERANCE = 1e-3  # a slot that moves less than this share of the bank's size does not vary
+NOTHING_VARIES = "nothing varies"
+NOTHING = Estimate(np.nan, np.nan, np.nan, 0)
+
+
+def halves(rows: BankRows, *, seed: int) -> tuple[BankRows, BankRows]:
+    """The rows of one half of the stories, drawn at random, and those of the other."""
+    stories = np.random.default_rng(seed).permutation(np.unique(rows.story))
+    is_first = np.isin(rows.story, stories[: len(stories) // 2])
+    return rows.take(is_first), rows.take(~is_first)
+
+
+def check_enough(n_stories: int) -> None:
+    """Refuse fewer stories than two halves, one of them halved again, need."""
+    if n_stories < MIN_STORIES:
+        raise ValueError(
+            f"{n_stories} stories are too few to hold some out; record at least {MIN_STORIES}, better 100"
+        )
+
+
+def check_same_stories(first: BankRows, second: BankRows) -> None:
+    """Refuse rows that are not of the same sentences."""
+    if len(first.story) != len(second.story):
+        told = f"{len(first.story)} and {len(second.story)} rows, {first.n_nan} and {second.n_nan} not finite"
+    elif (first.story != second.story).any() or (first.segment != second.segment).any():
+        told = "stories of other lengths"
+    elif not first.facts.equals(second.facts):
+        told = "other facts at the same sentences"
+    else:
+        return
+    raise ValueError(f"the models read different stories ({told}); let both read the same, in the same order")
+
+
+def check_facts(rows: BankRows) -> None:
+    """Refuse rows of which nothing is known."""
+    if rows.facts.notna().to_numpy().sum() == 0:
+        raise ValueError(
+            "no fact is known of these stories; record generated ones (lm2core.babi), or give a table of "
+            "facts: bank_rows(trace, read_labels(FILE))"
+        )
+
+
+def exchanged(rows: BankRows, *, seed: int) -> BankRows:
+    """Each story with the banks of another one, sentence by sentence: nothing but the place in a story fits.
+
+    Where the other story is shorter, its last bank stands for the rest.
+    """
+    stories, first, n_rows = np.unique(rows.story, return_index=True, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(stories))
+    source = np.empty_like(order)
+    source[order] = np.roll(order, 1)  # a ring: no story keeps its own
+    by_place = np.lexsort((rows.segment, rows.story))  # rows of a story side by side
+    start = np.concatenate([[0], np.cumsum(n_rows)[:-1]])
+    banks = np.empty_like(rows.banks)
+    for i, j in enumerate(source):
+        own = by_place[start[i] : start[i] + n_rows[i]]
+        places = start[j] + np.minimum(np.arange(n_rows[i]), n_rows[j] - 1)
+        banks[own] = rows.banks[by_place[places]]
+    return replace(rows, banks=banks)
+
+
+def is_varying(rows: BankRows) -> NDArray[np.bool_]:
+    """Whether each slot differs between rows, by more than ``TOLERANCE`` times the bank's own size."""
+    size = np.sqrt(np.square(rows.banks, dtype=float).mean())
+    spread = np.sqrt(rows.banks.var(axis=0, dtype=float).mean(axis=-1))
+    return np.asarray(spread > TOLERANCE * size)
+
+
+def sums_by_story(values: Array, story: NDArray[np.int_]) -> Array:
+    """``values`` (n_rows, ...) added up by story, (n_stories, ...)."""
+    stories, place = np.unique(story, return_inverse=True)
+    sums = np.zeros((len(stories), *values.shape[1:]))
+    np.add.at(sums, place, values)
+    return sums
+
+
+def estimate_from_sums(sums: Array, score: Callable[[Array], Array], *, seed: int) -> Estimate:
+    """A score of the totals of ``sums`` (n_stories, ...), its interval from stories drawn anew; n is stories.
+
+    ``NOTHING`` where there is no story or the score is NaN.
+
+    score : from totals (n_draws, ...) to (n_draws,)
+    """
+    n = len(sums)
+    if n == 0:
+        return NOTHING
+    (value,) = score(sums.sum(axis=0)[None])
+    if np.isnan(value):
+        return NOTHING
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.nanquantile(score(np.tensordot(_drawn(n, seed), sums, axes=1)), [tail, 1 - tail])
+    return Estimate(float(value), float(low), float(high), n)
+
+
+@lru_cache(maxsize=8)
+def _drawn(n: int, seed: int) -> NDArray[np.float64]:
+    """How often each of ``n`` stories is drawn, (N_RESAMPLES, n); kept, for drawing takes longest."""
+    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=N_RESAMPLES).astype(float)
+
+
+def columns(name: str, estimates: Sequence[Estimate]) -> dict[str, list[float]]:
+    """Estimates as columns of a table: their value, low and high."""
+    return {
+        name: [e.value for e in estimates],
+        f"{name}_low": [e.low for e in estimates],
+        f"{name}_high": [e.high for e in estimates],
+    }

@@ -1,0 +1,242 @@
+"""Which slot of one model holds what which slot of another does, on the same stories.
+
+Bases differ between models, so slots are compared by what can be told linearly of one from the other: ridge
+regressions in both directions, scored on other stories than they were fitted to.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from sklearn.linear_model import Ridge
+
+from lm2viz.estimates import Estimate
+from lm2viz.figures.slots import ranked_bars
+from lm2viz.rows import BankRows
+from lm2viz.slots.held_out import (
+    NOTHING,
+    NOTHING_VARIES,
+    check_enough,
+    check_same_stories,
+    columns,
+    estimate_from_sums,
+    exchanged,
+    halves,
+    is_varying,
+    sums_by_story,
+)
+
+Array = NDArray[np.floating[Any]]
+PENALTY = 1e-2  # of a regression, in mean variances of the slot it starts from
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two slots that were matched, and their score on stories that no choice or fit has seen.
+
+    score : share of the variance of one slot that the other tells, mean of both directions, at most 1; at or
+        below 0 nothing is told
+    shuffled : control, the score of the pair when the stories of the second model had exchanged their banks
+    random_slot : control, the mean score of the first slot with each slot of the second model
+    """
+
+    first: int
+    second: int
+    score: Estimate
+    shuffled: Estimate
+    random_slot: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """Slots of two models matched one to one, those that agree best first.
+
+    mean, shuffled, random : mean score of all pairs; the same of pairs that were matched, and scored, while
+        the stories of the second model had exchanged their banks; the same of a random matching
+    alone : for each model its slots without a partner, and why
+    n_train, n_test : stories that slots were matched on, and those that pairs are scored on
+    """
+
+    names: tuple[str, str]
+    pairs: tuple[Pair, ...]
+    mean: Estimate
+    shuffled: Estimate
+    random: Estimate
+    alone: tuple[dict[int, str], dict[int, str]]
+    n_train: int
+    n_test: int
+
+    def summary(self) -> str:
+        """The mean score with its controls, then each pair."""
+        lines = [
+            f"Slots of {self.names[0]} matched with {self.names[1]}: on {self.n_train} stories, scored on "
+            f"{self.n_test} others; score: share of variance told linearly, mean of both directions",
+            f"mean of {len(self.pairs)} pairs: {self.mean}, interval by story; controls: stories exchanged "
+            f"{self.shuffled}, random matching {self.random}",
+        ]
+        for pair in self.pairs:
+            shuffled, other = (
+                f"{e.value:.2f} ({e.low:.2f} to {e.high:.2f})" for e in (pair.shuffled, pair.random_slot)
+            )
+            controls = f"controls: stories exchanged {shuffled}, random slot {other}"
+            lines.append(f"slot {pair.first} and {pair.second}: {pair.score}; {controls}")
+        for name, alone in zip(self.names, self.alone, strict=True):
+            lines += [f"slot {slot} of {name}: {why}" for slot, why in alone.items()]
+        return "\n".join(lines)
+
+    def table(self) -> pd.DataFrame:
+        """One row a pair; then the slots that have no partner."""
+        first, second = self.alone
+        return pd.DataFrame(
+            {
+                "first": pd.array(
+                    [*(p.first for p in self.pairs), *first, *[None] * len(second)], dtype="Int64"
+                ),
+                "second": pd.array(
+                    [*(p.second for p in self.pairs), *[None] * len(first), *second], dtype="Int64"
+                ),
+                "state": [*["matched"] * len(self.pairs), *first.values(), *second.values()],
+                "n_stories": [e.n for e in self._series("score")],
+                **columns("score", self._series("score")),
+                **columns("shuffled", self._series("shuffled")),
+                **columns("random_slot", self._series("random_slot")),
+            }
+        )
+
+    def figure(self) -> go.Figure:
+        """The score of each pair, its controls on it."""
+        first, second = self.alone
+        names = [f"{pair.first} and {pair.second}" for pair in self.pairs]
+        names += [f"{slot} and none: {why}" for slot, why in first.items()]
+        names += [f"none and {slot}: {why}" for slot, why in second.items()]
+        series = {
+            "score": self._series("score"),
+            "control: stories exchanged": self._series("shuffled"),
+            "control: random slot": self._series("random_slot"),
+        }
+        return ranked_bars(
+            {f"slots of {self.names[0]} and {self.names[1]}": (names, series)},
+            title="share of variance told linearly, held-out stories",
+            missing="not matched",
+        )
+
+    def _series(self, name: str) -> list[Estimate]:
+        """One figure of every row of the table."""
+        return [getattr(pair, name) for pair in self.pairs] + [NOTHING] * sum(map(len, self.alone))
+
+
+def match_slots(
+    first: BankRows, second: BankRows, *, names: tuple[str, str] = ("first", "second"), seed: int = 0
+) -> Matching:
+    """Match slots of two models, or of two checkpoints of one, that read the same stories.
+
+    One to one, so that the sum of scores is largest (the Hungarian algorithm). Half of the stories match: on
+    one half of these regressions are fitted, on the other scored, where less than nothing told counts as 0.
+    Pairs are then fitted on all of these stories and scored on the other half.
+
+    names : of the models, for the words of the result
+
+    Raises
+    ------
+    ValueError
+        For rows of different stories, fewer than ``MIN_STORIES`` stories, or a bank in which nothing varies.
+    """
+    check_same_stories(first, second)
+    check_enough(first.n_stories)
+    parts = _Parts(first, second, seed)
+    slots = parts.varying
+    _check_varying(slots, names)
+    mixed = _Parts(first, exchanged(second, seed=seed), seed)
+    chosen, mixed_chosen, sums, mixed_sums = parts.match(), mixed.match(), parts.told(), mixed.told()
+    pairs = [
+        Pair(
+            int(slots[0][i]),
+            int(slots[1][j]),
+            estimate_from_sums(sums[:, i, j], _share, seed=seed),
+            estimate_from_sums(mixed_sums[:, i, j], _share, seed=seed),
+            estimate_from_sums(sums[:, i], _mean_share, seed=seed),
+        )
+        for i, j in zip(*chosen, strict=True)
+    ]
+    n_slots = first.banks.shape[1], second.banks.shape[1]
+    return Matching(
+        names,
+        tuple(sorted(pairs, key=lambda pair: -pair.score.value)),
+        estimate_from_sums(sums[:, *chosen], _mean_share, seed=seed),
+        estimate_from_sums(mixed_sums[:, *mixed_chosen], _mean_share, seed=seed),
+        estimate_from_sums(sums.reshape(len(sums), -1, 4), _mean_share, seed=seed),
+        (_alone(n_slots[0], slots[0], chosen[0]), _alone(n_slots[1], slots[1], chosen[1])),
+        parts.train[0].n_stories,
+        parts.test[0].n_stories,
+    )
+
+
+def _check_varying(slots: list[NDArray[np.int_]], names: tuple[str, str]) -> None:
+    for name, own in zip(names, slots, strict=True):
+        if not len(own):
+            raise ValueError(f"no slot of {name} varies over these stories; was it trained?")
+
+
+class _Parts:
+    """The rows of both models, divided alike; of the slots that vary while training."""
+
+    def __init__(self, first: BankRows, second: BankRows, seed: int) -> None:
+        divided = [halves(rows, seed=seed) for rows in (first, second)]
+        self.train, self.test = [train for train, _ in divided], [test for _, test in divided]
+        self.varying = [np.flatnonzero(is_varying(rows)) for rows in self.train]
+        self._seed = seed
+
+    def match(self) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+        """Places of the matched slots among those that vary."""
+        inner = [halves(rows, seed=self._seed) for rows in self.train]
+        sums = self._told([fit for fit, _ in inner], [scored for _, scored in inner])
+        first, second = linear_sum_assignment(np.clip(_share(sums.sum(axis=0)), 0.0, 1.0), maximize=True)
+        return first, second
+
+    def told(self) -> Array:
+        """What slots tell of each other on held-out stories; see ``_told``."""
+        return self._told(self.train, self.test)
+
+    def _told(self, fit: list[BankRows], scored: list[BankRows]) -> Array:
+        """Sums by story, (n_stories, n_first, n_second, 4): squared error and size, there and back."""
+        there = _squares(fit, scored, self.varying)
+        back = _squares(fit[::-1], scored[::-1], self.varying[::-1])
+        return np.concatenate([there, back.swapaxes(1, 2)], axis=-1)
+
+
+def _squares(fit: list[BankRows], scored: list[BankRows], slots: list[NDArray[np.int_]]) -> Array:
+    """Squared error and size about the fitted mean, by story, (n_stories, n_source, n_target, 2)."""
+    targets = fit[1].banks[:, slots[1]].astype(float)
+    real = scored[1].banks[:, slots[1]].astype(float)
+    size = ((real - targets.mean(axis=0)) ** 2).sum(axis=-1)
+    of_source = []
+    for slot in slots[0].tolist():
+        source = fit[0].banks[:, slot].astype(float)
+        ridge = Ridge(alpha=PENALTY * len(source) * source.var(axis=0).mean())
+        ridge.fit(source, targets.reshape(len(targets), -1))
+        told = ridge.predict(scored[0].banks[:, slot].astype(float)).reshape(real.shape)
+        error = ((real - told) ** 2).sum(axis=-1)
+        of_source.append(sums_by_story(np.stack([error, size], axis=-1), scored[0].story))
+    return np.stack(of_source, axis=1)
+
+
+def _share(totals: Array) -> Array:
+    """From sums (..., 4) the share told, mean of both directions, (...)."""
+    error, size = totals[..., 0::2], totals[..., 1::2]
+    return np.asarray(1.0 - np.divide(error, size, out=np.ones_like(error), where=size > 0).mean(axis=-1))
+
+
+def _mean_share(totals: Array) -> Array:
+    """From sums (n_draws, n_pairs, 4) the mean over pairs."""
+    return np.asarray(_share(totals).mean(axis=-1))
+
+
+def _alone(n_slots: int, varying: NDArray[np.int_], chosen: NDArray[np.int_]) -> dict[int, str]:
+    """Slots that were not matched, and why."""
+    left = np.setdiff1d(varying, varying[chosen])
+    constant = np.setdiff1d(np.arange(n_slots), varying)
+    return dict.fromkeys(left.tolist(), "no partner left") | dict.fromkeys(constant.tolist(), NOTHING_VARIES)

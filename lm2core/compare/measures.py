@@ -36,8 +36,10 @@ def measure_on_stories(reader: Reader, recipe: Recipe, tests: Sequence[StorySet]
 
 def untrained(reader: Reader, seed: int) -> Reader:
     """A new model of the same sizes, with the same tokenizer."""
-    torch.manual_seed(seed)
-    return Reader("untrained", type(reader.model)(reader.model.config).eval(), reader.tokenizer)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = type(reader.model)(reader.model.config).eval()
+    return Reader("untrained", model, reader.tokenizer)
 
 
 def measure_on_text(reader: Reader, recipe: TextRecipe, folder: Path) -> dict[str, Any]:

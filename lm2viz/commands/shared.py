@@ -70,24 +70,13 @@ def open_sample(
         return Sample(TraceFolder(path), None, None)
     from lm2core.answers import read_stories
     from lm2core.checkpoints import load_reader
+    from lm2core.compare.measures import untrained
 
     reader, told = load_reader(source), draw_stories(task, stories, seed)
     trained, control = (
-        read_stories(each, told, names=names, budget=BUDGET) for each in (reader, untrained(reader))
+        read_stories(each, told, names=names, budget=BUDGET) for each in (reader, untrained(reader, seed))
     )
     return Sample([trained], [control], reader)
-
-
-def untrained(reader: "Reader", seed: int = 0) -> "Reader":
-    """The control: a model of the same config before its first step."""
-    import torch
-
-    from lm2core.answers import Reader
-
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = type(reader.model)(reader.model.config).eval()
-    return Reader(f"{reader.name}, untrained", model, reader.tokenizer)
 
 
 def put_down(name: str, result: "Result", out: Path | None, image: str | None = None) -> None:

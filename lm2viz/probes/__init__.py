@@ -1,0 +1,19 @@
+"""Linear probes: which slot holds which fact of the world, and is that more than a probe finds anywhere?"""
+
+from lm2viz.probes.codelength import CodeLength, codelength
+from lm2viz.probes.decay import AgeBin, Decay, decay
+from lm2viz.probes.learning import LearningCurve, learning_curve
+from lm2viz.probes.matrix import Cells, SlotFacts, slot_fact_matrix
+
+__all__ = [
+    "AgeBin",
+    "Cells",
+    "CodeLength",
+    "Decay",
+    "LearningCurve",
+    "SlotFacts",
+    "codelength",
+    "decay",
+    "learning_curve",
+    "slot_fact_matrix",
+]

@@ -1,0 +1,132 @@
+"""Online code length of a fact given the memory: how many bits it takes to send it, in portions of stories.
+
+Source: Voita and Titov 2020, "Information-Theoretic Probing with Minimum Description Length",
+arXiv:2003.12298, online code. Differs: portions are whole stories, and begin larger: there are hundreds, not
+millions.
+"""
+
+from dataclasses import dataclass
+from math import ceil, log2
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from tqdm import tqdm
+
+from lm2viz.estimates import Estimate, mean
+from lm2viz.figures.probes import bit_bars
+from lm2viz.probes.linear import predict, slot_features
+from lm2viz.probes.samples import Array, Samples, Slot, fact_samples, named_facts
+from lm2viz.probes.scores import PROBE, PROGRESS_AFTER_S, SHUFFLED
+from lm2viz.rows import BankRows
+
+PORTIONS = (
+    0.02,
+    0.04,
+    0.08,
+    0.16,
+    0.32,
+    0.64,
+    1.0,
+)  # shares of the stories; after each the probe is trained anew
+MIN_STORIES = 4  # in the first portion, which is sent in the uniform code
+
+
+@dataclass(frozen=True, slots=True)
+class CodeLength:
+    """Bits to send the labels of a fact to someone who has the slot's content.
+
+    bits : bits a sample by name, of the probe and of shuffled labels, with intervals over stories
+    uniform : bits a sample without any knowledge, log2 of the number of values
+    """
+
+    fact: str
+    slot: Slot
+    n_stories: int
+    uniform: float
+    bits: dict[str, Estimate]
+
+    def total_bits(self, name: str = PROBE) -> float:
+        """The whole code length."""
+        return self.bits[name].value * self.bits[name].n
+
+    def compression(self, name: str = PROBE) -> Estimate:
+        """Uniform code over this one: at 1 nothing was read out, below the probe was sure and wrong."""
+        bits = self.bits[name]
+        return Estimate(self.uniform / bits.value, self.uniform / bits.high, self.uniform / bits.low, bits.n)
+
+    def summary(self) -> str:
+        """Code lengths and compression, beside the uniform code and shuffled labels."""
+        n = self.bits[PROBE].n
+        lines = [f"{self.fact}, read from slot: {self.slot}; {n} rows of {self.n_stories} stories"]
+        lines += [
+            f"{name}: {self.total_bits(name):.0f} bits, {bits} a row, compression {self.compression(name)}"
+            for name, bits in self.bits.items()
+        ]
+        return "\n".join([*lines, f"uniform code: {self.uniform * n:.0f} bits, {self.uniform:.3g} a row"])
+
+    def table(self) -> pd.DataFrame:
+        """One row a code."""
+        return pd.DataFrame(
+            {
+                "code": name,
+                "bits": self.total_bits(name),
+                "bits_a_row": bits.value,
+                "low": bits.low,
+                "high": bits.high,
+                "uniform_bits_a_row": self.uniform,
+                "compression": self.compression(name).value,
+                "n_rows": bits.n,
+                "n_stories": self.n_stories,
+            }
+            for name, bits in self.bits.items()
+        )
+
+    def figure(self) -> go.Figure:
+        """Bits a row of both codes, the uniform code as a line."""
+        values = np.array([[bits.value, bits.low, bits.high] for bits in self.bits.values()])
+        return bit_bars([*self.bits], values, uniform=self.uniform)
+
+
+def codelength(rows: BankRows, fact: str, *, slot: Slot = "best", seed: int = 0) -> CodeLength:
+    """Send the labels of one fact in portions of stories, each in the code of a probe of those before it.
+
+    The first portion is sent in the uniform code. Shuffled labels are sent alike. "best" is chosen on the
+    portions sent so far, "bank" is all slots together. ``seed``: order of the stories.
+
+    Raises
+    ------
+    ValueError
+        As ``slot_fact_matrix``, where the fewest stories are two first portions.
+    """
+    named_facts(rows, [fact])
+    samples = fact_samples(rows, fact, n_folds=MIN_STORIES, seed=seed)
+    uniform = log2(len(samples.classes))
+    bits = _bits(samples, slot_features(samples.features, slot), uniform, seed)
+    found = {
+        name: mean(values, groups=samples.story) for name, values in zip((PROBE, SHUFFLED), bits, strict=True)
+    }
+    return CodeLength(fact, slot, samples.n_stories, uniform, found)
+
+
+def _bits(samples: Samples, features: Array, uniform: float, seed: int) -> Array:
+    """Bits of every sample in the code it was sent in, shape (2, n_samples): true and shuffled labels."""
+    tasks = np.stack([samples.labels, samples.shuffled])
+    names = np.random.default_rng(seed).permutation(np.unique(samples.story))
+    place = np.empty(int(names.max()) + 1, dtype=int)
+    place[names] = np.arange(len(names))
+    turn = place[samples.story]  # of each sample: when its story is sent
+    ends = sorted({max(MIN_STORIES, ceil(share * len(names))) for share in PORTIONS})
+    bits = np.full(tasks.shape, uniform)
+    pairs = list(zip(ends[:-1], ends[1:], strict=True))
+    for start, end in tqdm(pairs, desc="coding", unit="portion", delay=PROGRESS_AFTER_S):
+        train, test = np.flatnonzero(turn < start), np.flatnonzero((turn >= start) & (turn < end))
+        found = predict(features, tasks, samples.story, train=train, test=test, seed=seed)
+        own = np.take_along_axis(found.probabilities, tasks[:, test, None], axis=-1)[..., 0]
+        bits[:, test] = -np.log2(_never_zero(own, len(train), len(samples.classes)))
+    return bits
+
+
+def _never_zero(probability: Array, n_seen: int, n_classes: int) -> Array:
+    """Mixed with one sample's weight of the uniform code, so that a value not yet seen can be sent."""
+    return (n_seen * probability + 1 / n_classes) / (n_seen + 1)

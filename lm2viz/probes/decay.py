@@ -1,0 +1,124 @@
+"""How well a fact can be read out, by how long ago it was told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from lm2viz.estimates import Estimate, mean
+from lm2viz.figures.probes import accuracy_lines
+from lm2viz.probes.samples import Slot, usable_samples
+from lm2viz.probes.scores import MAJORITY, PROBE, PROGRESS_AFTER_S, SHUFFLED, cross_validate
+from lm2viz.rows import BankRows
+
+NAMES = (PROBE, MAJORITY, SHUFFLED)
+EDGES = (0, 1, 2, 3, 5, 8, 13, 21)  # ages in sentences at which a bin begins; the last is open
+
+
+@dataclass(frozen=True, slots=True)
+class AgeBin:
+    """Samples of which the fact was told ``first`` to ``last`` sentences ago; their held-out accuracies."""
+
+    first: int
+    last: int
+    n_stories: int
+    accuracy: dict[str, Estimate]
+
+    @property
+    def name(self) -> str:
+        """The ages, as an axis has them."""
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+
+@dataclass(frozen=True, slots=True)
+class Decay:
+    """Probe accuracy by age of the fact, over all ``facts`` together; bins without samples are left out."""
+
+    facts: tuple[str, ...]
+    slot: Slot
+    bins: tuple[AgeBin, ...]
+
+    def summary(self) -> str:
+        """The youngest and the oldest bin, with their controls."""
+        lines = [f"{', '.join(self.facts)}, read from slot: {self.slot}"]
+        for part in (self.bins[0], self.bins[-1]):
+            told = [f"{name} {part.accuracy[name].as_share()}" for name in NAMES]
+            lines.append(f"told {part.name} sentences ago ({part.n_stories} stories): {', '.join(told)}")
+        return "\n".join(lines)
+
+    def table(self) -> pd.DataFrame:
+        """One row a bin."""
+        return pd.DataFrame(
+            {
+                "first_age": part.first,
+                "last_age": part.last,
+                "accuracy": part.accuracy[PROBE].value,
+                "low": part.accuracy[PROBE].low,
+                "high": part.accuracy[PROBE].high,
+                "majority": part.accuracy[MAJORITY].value,
+                "shuffled_labels": part.accuracy[SHUFFLED].value,
+                "n_rows": part.accuracy[PROBE].n,
+                "n_stories": part.n_stories,
+            }
+            for part in self.bins
+        )
+
+    def figure(self) -> go.Figure:
+        """Accuracy over age, beside majority and shuffled labels."""
+        found = {name: [part.accuracy[name] for part in self.bins] for name in NAMES}
+        return accuracy_lines(
+            range(len(self.bins)),
+            {name: np.array([[e.value, e.low, e.high] for e in values]) for name, values in found.items()},
+            ticks=[part.name for part in self.bins],
+            title="age of the fact, sentences since it was told",
+            counts=[f"{part.accuracy[PROBE].n} rows of {part.n_stories} stories" for part in self.bins],
+        )
+
+
+def decay(
+    rows: BankRows,
+    *,
+    facts: Sequence[str] | None = None,
+    slot: Slot = "best",
+    edges: Sequence[int] = EDGES,
+    n_folds: int = 5,
+    seed: int = 0,
+) -> Decay:
+    """Cross-validate logistic regression over stories and sort its hits by the age of the fact.
+
+    facts : those to pool; None for all that can be probed
+    slot : a number, "bank" for all together, or "best": chosen on the training stories of each fold
+    edges : ages at which a bin begins, ascending from 0; the last bin is open
+
+    Raises
+    ------
+    ValueError
+        As ``slot_fact_matrix``; for a slot that is not there, or edges that do not ascend from 0.
+    """
+    if not edges or edges[0] != 0 or list(edges) != sorted(set(edges)):
+        raise ValueError(f"edges must ascend from 0, got {list(edges)}")
+    found = usable_samples(rows, facts, n_folds=n_folds, seed=seed)
+    usable = [samples for samples in found.values() if samples is not None]
+    scores = [
+        cross_validate(samples, slot=slot, n_folds=n_folds, seed=seed)
+        for samples in tqdm(usable, desc="probing", unit="fact", delay=PROGRESS_AFTER_S)
+    ]
+    hits = {name: np.concatenate([part.hits[name] for part in scores]) for name in NAMES}
+    age, story = (np.concatenate([getattr(part, name) for part in usable]) for name in ("age", "story"))
+    place = np.searchsorted(edges, age, side="right") - 1
+    bins = tuple(_bin(age[place == i], story[place == i], hits, place == i) for i in np.unique(place))
+    return Decay(tuple(samples.fact for samples in usable), slot, bins)
+
+
+def _bin(
+    age: NDArray[np.int_],
+    story: NDArray[np.int_],
+    hits: dict[str, NDArray[np.bool_]],
+    chosen: NDArray[np.bool_],
+) -> AgeBin:
+    accuracy = {name: mean(values[chosen], groups=story) for name, values in hits.items()}
+    return AgeBin(int(age.min()), int(age.max()), len(np.unique(story)), accuracy)

@@ -1,0 +1,129 @@
+"""How many stories a probe needs: accuracy by number of training stories, beside its controls."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from lm2viz.estimates import Estimate, mean
+from lm2viz.figures.probes import accuracy_lines
+from lm2viz.probes.linear import predict, slot_features, story_folds
+from lm2viz.probes.samples import Codes, Samples, Slot, fact_samples, named_facts
+from lm2viz.probes.scores import MAJORITY, PROGRESS_AFTER_S, majority, tasks_of
+from lm2viz.rows import BankRows
+
+FEWEST = 4  # stories to train on
+
+
+@dataclass(frozen=True, slots=True)
+class LearningCurve:
+    """Held-out accuracy by number of training stories.
+
+    sizes : training stories, ascending
+    accuracy : by name (probe and controls), one estimate a size
+    """
+
+    fact: str
+    slot: Slot
+    n_stories: int
+    sizes: tuple[int, ...]
+    accuracy: dict[str, tuple[Estimate, ...]]
+
+    def summary(self) -> str:
+        """The smallest and the largest size, with their controls."""
+        lines = [f"{self.fact}, read from slot: {self.slot}; {self.n_stories} stories"]
+        for i in (0, -1):
+            told = [f"{name} {values[i].as_share()}" for name, values in self.accuracy.items()]
+            lines.append(f"{self.sizes[i]} training stories: {', '.join(told)}")
+        return "\n".join(lines)
+
+    def table(self) -> pd.DataFrame:
+        """One row a size and name."""
+        return pd.DataFrame(
+            {
+                "n_training_stories": size,
+                "name": name,
+                "accuracy": estimate.value,
+                "low": estimate.low,
+                "high": estimate.high,
+                "n_rows": estimate.n,
+                "n_stories": self.n_stories,
+            }
+            for name, values in self.accuracy.items()
+            for size, estimate in zip(self.sizes, values, strict=True)
+        )
+
+    def figure(self) -> go.Figure:
+        """Accuracy over training stories, the controls beside it; each doubling is one step."""
+        return accuracy_lines(
+            np.log2(self.sizes).tolist(),
+            {name: np.array([[e.value, e.low, e.high] for e in v]) for name, v in self.accuracy.items()},
+            ticks=list(map(str, self.sizes)),
+            title="training stories (each doubling is one step)",
+            counts=[f"scored on {estimate.n} rows" for estimate in next(iter(self.accuracy.values()))],
+        )
+
+
+def learning_curve(
+    rows: BankRows,
+    fact: str,
+    *,
+    slot: Slot = "best",
+    sizes: Sequence[int] | None = None,
+    n_folds: int = 5,
+    seed: int = 0,
+) -> LearningCurve:
+    """Train on ever more stories and score on the same held-out ones, fold by fold.
+
+    The smaller training sets lie within the larger. Controls: majority, shuffled labels, control task, each
+    learnt from the same stories. "best" is chosen on the training stories, however few.
+
+    sizes : None doubles from the fewest up to all that a fold leaves
+
+    Raises
+    ------
+    ValueError
+        As ``slot_fact_matrix``, and for sizes that the stories do not allow.
+    """
+    named_facts(rows, [fact])
+    samples = fact_samples(rows, fact, n_folds=n_folds, seed=seed)
+    fold = story_folds(samples.story, n_folds, seed=seed)
+    most = min(len(np.unique(samples.story[fold != k])) for k in range(n_folds))
+    chosen = _sizes(sizes, most)
+    steps = tqdm(chosen, desc="learning", unit="size", delay=PROGRESS_AFTER_S)
+    hits = [_hits(samples, slot, fold, size, seed) for size in steps]
+    accuracy = {
+        name: tuple(mean(at_size[name], groups=samples.story) for at_size in hits) for name in hits[0]
+    }
+    return LearningCurve(fact, slot, samples.n_stories, chosen, accuracy)
+
+
+def _sizes(sizes: Sequence[int] | None, most: int) -> tuple[int, ...]:
+    if most < FEWEST or any(not FEWEST <= size <= most for size in sizes or ()):
+        raise ValueError(
+            f"training stories must be {FEWEST} to {most} (what a fold leaves), got {list(sizes or ())}; "
+            "give other sizes or record more stories"
+        )
+    doubled = [size for size in FEWEST * 2 ** np.arange(20) if size < most] + [most]
+    return tuple(sorted({int(size) for size in sizes or doubled}))
+
+
+def _hits(samples: Samples, slot: Slot, fold: Codes, size: int, seed: int) -> dict[str, NDArray[np.bool_]]:
+    """Held-out hits by name, each of shape (n_samples,), after training on ``size`` stories."""
+    features, named = slot_features(samples.features, slot), tasks_of(samples)
+    tasks = np.stack(list(named.values()))
+    hits = {name: np.zeros(len(fold), dtype=bool) for name in (*named, MAJORITY)}
+    for k in np.unique(fold):
+        rng = np.random.default_rng((seed, k))  # the same order at every size
+        order = rng.permutation(np.unique(samples.story[fold != k]))
+        train = np.flatnonzero(np.isin(samples.story, order[:size]))
+        test = np.flatnonzero(fold == k)
+        found = predict(features, tasks, samples.story, train=train, test=test, seed=seed)
+        for i, name in enumerate(named):
+            hits[name][test] = found.probabilities[i].argmax(-1) == tasks[i, test]
+        hits[MAJORITY][test] = samples.labels[test] == majority(samples.labels[train])
+    return hits

@@ -1,0 +1,148 @@
+"""Linear probes over split stories: ridge for many slots at once, logistic regression for what is reported.
+
+Axes: n samples, S slots, D width, T tasks (labels of the same samples), K classes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from lm2viz.probes.samples import NOISE, Array, Codes, Slot
+
+RIDGE = 1.0  # penalty on standardised features, as in RidgeClassifier
+MAX_ITERATIONS, TOLERANCE = 10_000, 1e-3  # of the gradient; accuracies no longer move
+N_INNER_FOLDS = 3  # of the training stories, to choose a slot
+
+
+def story_folds(story: Codes, n_folds: int, *, seed: int) -> Codes:
+    """The fold of each sample, ndarray of shape (n_samples,); a story is in one fold."""
+    fold = np.empty(len(story), dtype=int)
+    splitter = GroupKFold(n_folds, shuffle=True, random_state=seed)
+    for i, (_, test) in enumerate(splitter.split(story, groups=story)):
+        fold[test] = i
+    return fold
+
+
+def slot_features(features: Array, slot: Slot) -> Array:
+    """The features of ``slot``, shape (n_samples, n_slots, n_dims): all slots for "best", joined for "bank".
+
+    Raises
+    ------
+    ValueError
+        For a slot that is not there.
+    """
+    n_samples, n_slots, _ = features.shape
+    if slot == "best":
+        return features
+    if slot == "bank":
+        return features.reshape(n_samples, 1, -1)
+    if not isinstance(slot, int) or not 0 <= slot < n_slots:
+        raise ValueError(f'no slot {slot!r}; give 0 to {n_slots - 1}, "best" or "bank"')
+    return features[:, [slot]]
+
+
+def ridge_hits(features: Array, tasks: Codes, fold: Codes) -> NDArray[np.bool_]:
+    """Whether ridge classification names each sample rightly when its fold is left out.
+
+    Regression on one-hot labels, in closed form from sums over folds, for all slots and tasks at once.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, n_slots, n_dims)
+    tasks : ndarray of shape (n_tasks, n_samples), labels from 0
+    fold : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    ndarray of shape (n_tasks, n_slots, n_samples)
+    """
+    x_SnD = np.ascontiguousarray(features.transpose(1, 0, 2), dtype=float)
+    n_tasks, n_classes = len(tasks), int(tasks.max()) + 1
+    one_hot = np.eye(n_classes)[tasks.T].reshape(len(fold), -1)  # (n, T*K)
+    names = np.unique(fold)
+    sums = [_sums(x_SnD[:, fold == name], one_hot[fold == name]) for name in names]
+    total = [sum(parts) for parts in zip(*sums, strict=True)]
+    hits = np.empty((n_tasks, len(x_SnD), len(fold)), dtype=bool)
+    for name, own in zip(names, sums, strict=True):
+        rows = np.flatnonzero(fold == name)
+        mean, scale, weights, offset = _solve([a - b for a, b in zip(total, own, strict=True)])
+        scores = ((x_SnD[:, rows] - mean[:, None]) / scale[:, None]) @ weights + offset
+        best = scores.reshape(len(x_SnD), len(rows), n_tasks, n_classes).argmax(-1)
+        hits[:, :, rows] = best.transpose(2, 0, 1) == tasks[:, None, rows]
+    return hits
+
+
+def _sums(x_SnD: Array, y: Array) -> list[Any]:
+    """Everything a regression needs to know of some samples; it adds up over them."""
+    x_SDn = x_SnD.transpose(0, 2, 1)
+    return [len(y), x_SnD.sum(axis=1), x_SDn @ x_SnD, y.sum(axis=0), x_SDn @ y]
+
+
+def _solve(sums: list[Any]) -> tuple[Array, Array, Array, Array]:
+    """Mean and scale (S,D) of the features, weights (S,D,T*K) of the standardised ones, offset (T*K,)."""
+    n, x, xx, y, xy = sums
+    mean = x / n
+    spread = xx / n - mean[:, :, None] * mean[:, None]
+    scale = np.sqrt(np.maximum(np.diagonal(spread, axis1=1, axis2=2), 0.0))
+    scale = np.where(scale > NOISE, scale, 1.0)
+    gram = n * spread / (scale[:, :, None] * scale[:, None]) + RIDGE * np.eye(x.shape[1])
+    cross = (xy - mean[:, :, None] * y) / scale[:, :, None]
+    return mean, scale, np.linalg.solve(gram, cross), y / n
+
+
+def choose_slots(features: Array, tasks: Codes, story: Codes, *, seed: int) -> Codes:
+    """The slot of the highest cross-validated accuracy for each task, (n_tasks,); the first of equals."""
+    if features.shape[1] == 1:
+        return np.zeros(len(tasks), dtype=int)
+    n_folds = min(N_INNER_FOLDS, len(np.unique(story)))
+    fold = story_folds(story, n_folds, seed=seed)
+    return ridge_hits(features, tasks, fold).mean(axis=-1).argmax(axis=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What probes say of held-out samples.
+
+    slots : ndarray of shape (n_tasks,), the slot each task's probe looks at
+    probabilities : ndarray of shape (n_tasks, n_test, n_classes)
+    """
+
+    slots: Codes
+    probabilities: Array
+
+
+def predict(
+    features: Array, tasks: Codes, story: Codes, *, train: Codes, test: Codes, seed: int
+) -> Predictions:
+    """Choose a slot for each task and train logistic regression on the training stories, predict the others.
+
+    train, test : indices of samples, of different stories; at least two for training
+    """
+    slots = choose_slots(features[train], tasks[:, train], story[train], seed=seed)
+    n_classes = int(tasks.max()) + 1
+    probabilities = np.stack(
+        [
+            _logistic(features[train, slot], labels[train], features[test, slot], n_classes)
+            for slot, labels in zip(slots, tasks, strict=True)
+        ]
+    )
+    return Predictions(slots, probabilities)
+
+
+def _logistic(x_train: Array, y_train: Codes, x_test: Array, n_classes: int) -> Array:
+    """Probabilities (n_test, n_classes); 0 for a class that was not trained on."""
+    probabilities = np.zeros((len(x_test), n_classes))
+    seen = np.unique(y_train)
+    if len(seen) == 1:
+        probabilities[:, seen[0]] = 1.0
+        return probabilities
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=MAX_ITERATIONS, tol=TOLERANCE))
+    probe.fit(x_train, y_train)
+    probabilities[:, seen] = probe.predict_proba(x_test)
+    return probabilities

@@ -1,0 +1,173 @@
+"""The rows at which one fact is known, as samples of a probe, with the labels of its controls."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lm2viz.rows import BankRows
+
+Array = NDArray[np.floating[Any]]
+Codes = NDArray[np.int_]
+Slot = int | Literal["best", "bank"]
+
+NOISE = 1e-6  # of the bank's spread: float32 has about seven digits, below is rounding
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What a probe of one fact is trained and scored on.
+
+    features : ndarray of shape (n_samples, n_slots, n_dims)
+    labels, shuffled, control_task : ndarrays of shape (n_samples,), indices of ``classes``
+    story, age : ndarrays of shape (n_samples,); age in sentences since the fact was told, 0 at that sentence
+    """
+
+    fact: str
+    classes: tuple[str, ...]
+    features: Array
+    labels: Codes
+    shuffled: Codes
+    control_task: Codes
+    story: Codes
+    age: Codes
+
+    @property
+    def n_stories(self) -> int:
+        """Different stories among the samples."""
+        return len(np.unique(self.story))
+
+
+def named_facts(rows: BankRows, facts: Sequence[str] | None) -> tuple[str, ...]:
+    """The facts to probe: those asked for, or all.
+
+    Raises
+    ------
+    ValueError
+        When nothing is known in these rows, or naming the facts that do not occur.
+    """
+    known = tuple(rows.facts.columns)
+    if not known:
+        raise ValueError(
+            "no facts in the trace; record generated stories, or give a table of labels with read_labels"
+        )
+    unknown = [fact for fact in facts or () if fact not in known]
+    if unknown:
+        raise ValueError(f"no fact {', '.join(unknown)}; these rows know: {', '.join(known)}")
+    return known if facts is None else tuple(facts)
+
+
+def usable_samples(
+    rows: BankRows, facts: Sequence[str] | None, *, n_folds: int, seed: int
+) -> dict[str, Samples | None]:
+    """Samples of each fact; None for one that cannot be probed, if it was not asked for by name.
+
+    Raises
+    ------
+    ValueError
+        As ``named_facts`` and, for a fact asked for by name or when all fail, as ``fact_samples``.
+    """
+    found: dict[str, Samples | None] = {}
+    refusal: ValueError | None = None
+    for fact in named_facts(rows, facts):
+        try:
+            found[fact] = fact_samples(rows, fact, n_folds=n_folds, seed=seed)
+        except ValueError as error:
+            if facts is not None:
+                raise
+            found[fact], refusal = None, error
+    if refusal is not None and not any(found.values()):
+        raise refusal
+    return found
+
+
+def fact_samples(rows: BankRows, fact: str, *, n_folds: int, seed: int) -> Samples:
+    """The rows at which ``fact`` is known.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two folds, fewer than two stories a fold, or one value only, with the counts.
+    """
+    known = np.flatnonzero(rows.facts[fact].notna())
+    codes, classes = pd.factorize(rows.facts[fact].iloc[known], sort=True)
+    story = rows.story[known]
+    n_stories = len(np.unique(story))
+    if not n_stories:
+        raise ValueError(f"{fact}: known nowhere in these rows; record stories that tell it")
+    if n_folds < 2:
+        raise ValueError(f"got {n_folds} folds; at least 2 are needed")
+    if n_stories < 2 * n_folds:
+        raise ValueError(
+            f"{fact}: got {n_stories} stories, a {n_folds}-fold split needs at least {2 * n_folds}, "
+            "two a fold; record more stories"
+        )
+    if len(classes) < 2:
+        raise ValueError(
+            f"{fact}: always {classes[0]!r} in {len(known)} rows of {n_stories} stories; a probe needs "
+            "at least two values; record more stories"
+        )
+    rng = np.random.default_rng(seed)
+    return Samples(
+        fact,
+        tuple(map(str, classes)),
+        clean_banks(rows.banks)[known],
+        codes,
+        shuffle_stories(codes, story, rng),
+        control_labels(_told(rows)[known], codes, rng),
+        story,
+        rows.segment[known] - rows.since[fact].iloc[known].to_numpy(dtype=int),
+    )
+
+
+def clean_banks(banks: Array) -> Array:
+    """Banks centred, over their largest spread, and zero where a dimension varies by rounding only.
+
+    Each probe standardises its features. That would turn rounding into features of full size.
+    """
+    spread = banks.std(axis=0, dtype=float)
+    scaled = (banks - banks.mean(axis=0, dtype=float)) / (spread.max() or 1.0)
+    scaled[:, spread <= NOISE * spread.max()] = 0.0
+    return scaled
+
+
+def shuffle_stories(labels: Codes, story: Codes, rng: np.random.Generator) -> Codes:
+    """Give every story the labels of another one, in their order, stretched to its length.
+
+    Whole stories, because labels stay the same from sentence to sentence: dealt out row by row they would be
+    another, easier null. Each story's labels are used once, by a story of nearly the same length (the next
+    one by length, ties at random), so labels are as frequent as before up to that stretch. Needs two stories.
+    """
+    members = [np.flatnonzero(story == name) for name in np.unique(story)]
+    mixed = [members[i] for i in rng.permutation(len(members))]
+    by_length = sorted(mixed, key=len)
+    shuffled = labels.copy()
+    for taker, donor in zip(by_length, by_length[1:] + by_length[:1], strict=True):
+        shuffled[taker] = labels[donor[np.arange(len(taker)) * len(donor) // len(taker)]]
+    return shuffled
+
+
+def control_labels(told: Codes, labels: Codes, rng: np.random.Generator) -> Codes:
+    """A control task: one random label for each different sentence, wherever it occurs.
+
+    Source: Hewitt and Liang 2019, arXiv:1909.03368; their type is a word, ours what the last sentence told.
+    Labels are dealt to types in random order, so that they become about as frequent as the fact's own.
+
+    told : ndarray of shape (n_samples,), the type of each sample
+    """
+    types, members, counts = np.unique(told, return_inverse=True, return_counts=True)
+    order = rng.permutation(len(types))
+    middle = (np.cumsum(counts[order]) - counts[order] / 2) / len(told)  # of each type's share of samples
+    dealt = np.empty(len(types), dtype=int)
+    dealt[order] = np.searchsorted(np.cumsum(np.bincount(labels)) / len(labels), middle)
+    return dealt[members]
+
+
+def _told(rows: BankRows) -> Codes:
+    """What the last sentence of each row told, as a number: the facts known since then, with their values."""
+    is_new = rows.since.eq(pd.Series(rows.segment), axis=0)
+    said = rows.facts.where(is_new)
+    return said.groupby(list(said.columns), dropna=False, sort=False).ngroup().to_numpy()

@@ -1,0 +1,109 @@
+"""Each slot's fact is found where it was put, and nowhere else; controls find chance."""
+
+import numpy as np
+import pytest
+
+from lm2viz.probes import slot_fact_matrix
+from lm2viz.probes.scores import CONTROL_TASK, MAJORITY, PROBE, SHUFFLED, UNTRAINED
+from tests.handmade import PLACES, SLOT_OF
+from tests.lm2viz.probes.banks import handmade_rows, random_banks, shuffled_slots, table_rows, with_banks
+
+ROWS = handmade_rows()
+CHANCE = 1 / len(PLACES)
+N_SLOTS = ROWS.banks.shape[1]
+
+
+@pytest.fixture(scope="module")
+def found():
+    return slot_fact_matrix(ROWS, control=random_banks(ROWS))
+
+
+def test_a_persons_slot_alone_holds_her_place(found):
+    for j, fact in enumerate(found.facts):
+        cells = found.cells.accuracy[PROBE][:, j]
+        own = SLOT_OF[fact.removeprefix("place of ")]
+        assert cells[own] == 1
+        assert np.delete(cells[:N_SLOTS], own).max() < CHANCE + 0.15
+        assert cells[N_SLOTS] > 0.95  # the whole bank has it too
+
+
+def test_the_best_slot_is_the_persons_and_its_controls_are_at_chance(found):
+    for fact in found.facts:
+        assert found.best[fact].slots == (SLOT_OF[fact.removeprefix("place of ")],) * 5
+        assert found.accuracy(fact).value == 1
+        for name in (MAJORITY, SHUFFLED, UNTRAINED):
+            assert found.accuracy(fact, name).value < CHANCE + 0.15
+        assert found.selectivity(fact).low > 0.2
+
+
+def test_shuffled_labels_give_chance_in_every_cell(found):
+    cells = found.cells.accuracy[SHUFFLED]
+    assert abs(cells.mean() - CHANCE) < 0.06
+    assert cells.max() < CHANCE + 0.2
+
+
+def test_shuffled_slots_give_chance_in_every_slot():
+    found = slot_fact_matrix(shuffled_slots(ROWS), n_folds=4)
+    assert found.cells.accuracy[PROBE].max() < CHANCE + 0.2
+    for fact in found.facts:
+        assert found.accuracy(fact, minus=MAJORITY).low < 0.05
+
+
+def test_a_fact_that_cannot_be_probed_is_empty_unless_asked_for():
+    rows = handmade_rows(12)
+    rows.facts["mood"], rows.since["mood"] = "calm", 0
+    found = slot_fact_matrix(rows, n_folds=3)
+    j = found.facts.index("mood")
+    assert all(np.isnan(values[:, j]).all() for values in found.cells.accuracy.values())
+    assert found.cells.n_rows[j] == 0
+    assert "mood: too few stories or values" in found.summary()
+    heat = found.figure().data[0]
+    assert np.isnan(heat.z[j]).all()
+    with pytest.raises(ValueError, match="mood: always 'calm' in 84 rows of 12 stories"):
+        slot_fact_matrix(rows, facts=["mood"], n_folds=3)
+
+
+def test_when_nothing_can_be_probed_it_says_why():
+    with pytest.raises(ValueError, match="mood: got 3 stories, a 5-fold split needs at least 10"):
+        slot_fact_matrix(table_rows(["calm", "wild", "calm"]))
+
+
+def test_control_rows_of_other_stories_are_refused():
+    with pytest.raises(
+        ValueError, match="control's 84 rows of 12 stories are not those of the 280 rows of 40"
+    ):
+        slot_fact_matrix(ROWS, control=handmade_rows(12))
+    with pytest.raises(ValueError, match="let both models read the same stories"):
+        slot_fact_matrix(ROWS, control=handmade_rows(seed=1))
+
+
+def test_a_bank_that_never_changes_scores_the_majority():
+    still = with_banks(ROWS, np.ones_like(ROWS.banks))
+    found = slot_fact_matrix(still, facts=["place of Mary"])
+    cells = found.cells.accuracy
+    np.testing.assert_allclose(cells[PROBE], cells[MAJORITY])
+    assert found.accuracy("place of Mary", minus=MAJORITY).value == 0
+
+
+def test_the_same_seed_gives_the_same_numbers():
+    once, again = (slot_fact_matrix(ROWS, facts=["place of Mary"], n_folds=3, seed=4) for _ in range(2))
+    assert again.table().equals(once.table())
+
+
+def test_table_and_summary_have_the_controls(found):
+    table = found.table()
+    assert len(table) == 3 * (N_SLOTS + 2)
+    assert {"majority", "shuffled_labels", "control_task", "untrained_model", "low", "high"} <= set(table)
+    assert (table["low"] <= table["accuracy"]).all()
+    row = table[(table["slot"] == "best") & (table["fact"] == "place of John")].iloc[0]
+    assert row["selectivity"] == pytest.approx(1 - found.accuracy("place of John", CONTROL_TASK).value)
+    assert "slot 0 (chosen in 5 of 5 folds) 100.0%" in found.summary()
+    assert "control task" in found.summary()
+
+
+def test_the_figure_has_probe_and_controls_on_one_scale(found):
+    figure = found.figure()
+    assert [t.name for t in figure.data[:4]] == [PROBE, SHUFFLED, CONTROL_TASK, UNTRAINED]
+    assert (figure.data[0].z == found.cells.accuracy[PROBE].T).all()
+    assert (figure.layout.coloraxis.cmin, figure.layout.coloraxis.cmax) == (0, 1)
+    assert [t.name for t in figure.data[4:]] == [PROBE, MAJORITY, SHUFFLED, CONTROL_TASK, UNTRAINED]

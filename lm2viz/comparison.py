@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from lm2core.compare import published
 from lm2core.compare.markdown import NAMES
 from lm2viz.figures.comparison import Line, lines_by_length
 
@@ -101,6 +102,12 @@ def read_comparison(path: str | Path) -> Comparison:
         raise ValueError(
             f"{path} is no table of lm2 compare ({error!r}); make it anew with --table"
         ) from None
+
+
+def published_table() -> pd.DataFrame:
+    """The paper's BABILong accuracies in percent, one row a length; missing where it gives none."""
+    table = pd.DataFrame.from_dict(dict(published.BABILONG), orient="index", columns=list(published.MODELS))
+    return table.rename_axis("length").reset_index()
 
 
 def _frame(entries: list[dict[str, Any]], group: str) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from app.loaders.comparison import load_comparison
 from app.state import URL
 from app.widgets import draw
 from lm2core.compare import published
-from lm2viz.comparison import TESTS, Comparison
+from lm2viz.comparison import TESTS, Comparison, published_table
 
 TEST = "test"
 WHAT_IS_TESTED = (
@@ -91,14 +91,7 @@ def draw_published() -> None:
     """The paper's own figures, beside which ours must not be read."""
     with st.expander("What the paper published, and where it contradicts itself"):
         st.markdown(published.NOT_COMPARABLE)
-        st.dataframe(
-            {"length": list(published.BABILONG)}
-            | {
-                model: [row[i] for row in published.BABILONG.values()]
-                for i, model in enumerate(published.MODELS)
-            },
-            hide_index=True,
-        )
+        st.dataframe(published_table(), hide_index=True)
         st.caption(
             "BABILong, mean of qa1 to qa10, percent; lengths in tokens (arXiv 2502.06049, tables 1, 3)."
         )

@@ -1,6 +1,6 @@
 """Bars: answers with their probabilities, the control beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
@@ -33,4 +33,30 @@ def answer_bars(
         height=110 + 34 * len(words),
         margin={"l": 10, "r": 10, "t": 10, "b": 40},
         legend={"orientation": "h", "y": 1.12, "traceorder": "reversed"},
+    )
+
+
+def paired_bars(
+    names: Sequence[str], groups: Mapping[str, Sequence[float]], *, x_title: str, y_title: str
+) -> go.Figure:
+    """Fractions by name, upright; the finding and, where there is a second group, its control beside it."""
+    figure = go.Figure(
+        [
+            go.Bar(
+                x=list(names),
+                y=list(values),
+                name=group,
+                marker_color=colour,
+                hovertemplate=f"%{{x}}: %{{y:.1%}}<extra>{group}</extra>",
+            )
+            for (group, values), colour in zip(groups.items(), (MODEL_COLOUR, CONTROL_COLOUR), strict=False)
+        ]
+    )
+    return figure.update_layout(
+        xaxis={"title": x_title, "type": "category"},
+        yaxis={"title": y_title, "tickformat": ".0%", "range": [0, 1.02]},
+        height=340,
+        margin={"l": 70, "r": 20, "t": 20, "b": 50},
+        legend={"orientation": "h", "y": 1.12},
+        showlegend=len(groups) > 1,
     )

@@ -1,0 +1,172 @@
+"""Lessons about gates: which word writes, what becomes of the old content, what a gate is for."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.lessons.lesson import SEED, Choice, Lesson, Measured, lesson_stories, stories_of_questions
+from lm2core.answers import Reader, read_stories
+from lm2core.compare.measures import untrained
+from lm2viz import select
+from lm2viz.causal import ClampGate, run
+from lm2viz.estimates import mean
+from lm2viz.figures.bars import paired_bars
+
+WORDS = ("the person", "the verb", "to", "the", "the place", "the full stop")
+
+
+def _written(reader: Reader) -> tuple[NDArray[Any], NDArray[Any]]:
+    """What each word of a sentence wrote, (n_sentences, 6), as shares of all it wrote; and the stories.
+
+    Sentences of another form, such as *Mary went back to the office.*, are left out.
+    """
+    trace = read_stories(reader, lesson_stories())
+    shares, stories = [], []
+    for story, sentences in enumerate(trace.tokens):
+        for segment, words in enumerate(sentences):
+            if len(words) == len(WORDS):
+                strength = sum(
+                    select.write_strength(trace, segment, block, story=story).sum(axis=1)
+                    for block in trace.blocks
+                )
+                shares.append(strength / np.sum(strength))
+                stories.append(story)
+    return np.array(shares), np.array(stories)
+
+
+def _writing(reader: Reader) -> Measured:
+    (trained, stories), (control, _) = (_written(each) for each in (reader, untrained(reader, SEED)))
+    place = WORDS.index("the place")
+    return Measured(
+        value=mean(trained[:, place], groups=stories),
+        control=mean(control[:, place], groups=stories),
+        of="Share of all writing that is done by the word for the place",
+        of_control=f"In the same model before training (one of {len(WORDS)} words: {1 / len(WORDS):.0%})",
+        figure=paired_bars(
+            WORDS,
+            {"trained": trained.mean(axis=0), "control: untrained": control.mean(axis=0)},
+            x_title="",
+            y_title="share of the sentence's writing",
+        ),
+        caption="Share times input gate of each word, summed over slots and blocks, as part of the "
+        "sentence's; mean over sentences.",
+    )
+
+
+WRITING = Lesson(
+    title="Writing",
+    text="Each word has an **input gate**: how far it opens decides how much of the word's candidate is "
+    "written, and **routing** decides to which slots. In *Mary went to the kitchen.* six tokens could "
+    "write.",
+    question="How much of the writing does *kitchen* do?",
+    choices=(
+        Choice("About its even share, a sixth, or less", 0.0, 0.2),
+        Choice("More than its share, but not most", 0.2, 0.5),
+        Choice("Most of it", 0.5, 1.01),
+    ),
+    measure=_writing,
+    moral="A word that writes much need not write what matters, and words after the place have already "
+    "looked at it by self-attention: the full stop can carry the place too. Provenance follows content, "
+    "not gates.",
+)
+
+
+def _kept(reader: Reader) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """What each sentence left of the slot it opened widest, and of all others; and which story it is of."""
+    trace = read_stories(reader, lesson_stories())
+    written, others = [], []
+    for story, sentences in enumerate(trace.tokens):
+        for segment in range(len(sentences)):
+            opened, kept = select.slot_gates(trace, segment, story=story)
+            total = kept.prod(axis=0)
+            slot = int(opened.sum(axis=0).argmax())
+            written.append(total[slot])
+            others.append(np.delete(total, slot).mean())
+    stories = np.repeat(np.arange(len(trace.tokens)), [len(sentences) for sentences in trace.tokens])
+    return np.array(written), np.array(others), stories
+
+
+def _forgetting(reader: Reader) -> Measured:
+    written, others, stories = _kept(reader)
+    written_before, others_before, _ = _kept(untrained(reader, SEED))
+    return Measured(
+        value=mean(written, groups=stories),
+        control=mean(others, groups=stories),
+        of="Kept of the slot that a sentence wrote to most",
+        of_control="Kept of all the other slots meanwhile",
+        figure=paired_bars(
+            ("slot written to most", "all other slots"),
+            {
+                "trained": [written.mean(), others.mean()],
+                "control: untrained": [written_before.mean(), others_before.mean()],
+            },
+            x_title="",
+            y_title="share kept",
+        ),
+        caption="Forget gates of all blocks multiplied (1 keeps everything), mean over the width and all "
+        "sentences.",
+    )
+
+
+FORGETTING = Lesson(
+    title="Forgetting",
+    text="Mary was in the kitchen and goes to the office. If the slot only added the office, it would hold "
+    "both places. The **forget gate** says what share of the old content a slot keeps while a sentence is "
+    "read.",
+    question="How much is kept of the slot that a sentence writes to most?",
+    choices=(
+        Choice("Nearly nothing: less than a fifth", 0.0, 0.2),
+        Choice("Part of it", 0.2, 0.7),
+        Choice("Nearly all of it", 0.7, 1.01),
+    ),
+    measure=_forgetting,
+    moral="A memory that lasts needs both: room where something new is said, and calm everywhere else. A "
+    "kept share of 0.9 a sentence looks like much, and is 0.35 after ten.",
+)
+
+
+def _accuracy(reader: Reader, *edits: ClampGate) -> NDArray[Any]:
+    answered = run(reader, lesson_stories(), edits)
+    return np.array(answered.words) == np.array(answered.answers)
+
+
+def _why_a_gate(reader: Reader) -> Measured:
+    never = ClampGate(gate="forget", value=1.0)
+    variants = {
+        "as trained": _accuracy(reader),
+        "nothing is forgotten": _accuracy(reader, never),
+        "everything is forgotten": _accuracy(reader, replace(never, value=0.0)),
+        "nothing is written": _accuracy(reader, ClampGate(gate="in", value=0.0)),
+    }
+    stories = stories_of_questions(lesson_stories())
+    return Measured(
+        value=mean(variants["nothing is forgotten"], groups=stories),
+        control=mean(variants["nothing is written"], groups=stories),
+        of="Right answers when every forget gate is held at 1",
+        of_control="When nothing is written at all, which is guessing",
+        figure=paired_bars(
+            list(variants),
+            {"right answers": [hits.mean() for hits in variants.values()]},
+            x_title="",
+            y_title="questions answered",
+        ),
+        caption="The same questions about the same stories, with gates held by hand in all blocks and slots.",
+    )
+
+
+WHY_A_GATE = Lesson(
+    title="Why a gate?",
+    text="Suppose nothing may ever be forgotten: every forget gate is held at 1, and new places are added "
+    "to the old ones. The model answers all these questions when its gates are its own.",
+    question="How many questions does it still answer?",
+    choices=(
+        Choice("Less than a third", 0.0, 1 / 3),
+        Choice("A third to two thirds", 1 / 3, 2 / 3),
+        Choice("Two thirds or more", 2 / 3, 1.01),
+    ),
+    measure=_why_a_gate,
+    moral="Holding a gate is an intervention: it shows what this trained model needs. A model trained "
+    "without a forget gate might have found another way.",
+)

@@ -1,0 +1,93 @@
+"""What a lesson is: a question with a few answers, and the measurement that decides between them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isnan
+from random import Random
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from lm2core.answers import Reader
+from lm2core.babi.story import Story
+from lm2core.babi.tasks import make_story
+from lm2viz.estimates import Estimate
+
+MODEL, TASK = "babi-qa1-3", "qa1"
+SEED, N_STORIES = 0, 60
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An answer to predict: the measured value lies in [low, high)."""
+
+    text: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was found; ``value`` decides the lesson, ``control`` stands beside it.
+
+    is_share : whether both are fractions, said in percent
+    """
+
+    value: Estimate
+    control: Estimate
+    of: str
+    of_control: str
+    figure: go.Figure
+    caption: str
+    is_share: bool = True
+
+    def sentence(self) -> str:
+        """Both figures in words, with interval and n."""
+        value, control = (self._said(estimate) for estimate in (self.value, self.control))
+        return f"{self.of}: **{value}**. {self.of_control}: **{control}**."
+
+    def _said(self, estimate: Estimate) -> str:
+        if self.is_share:
+            return estimate.as_share()
+        return f"{estimate.value:.1f}" if isnan(estimate.low) else str(estimate)
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One thought.
+
+    text : what there is to know before, as Markdown
+    moral : what to take away, whatever was measured
+    """
+
+    title: str
+    text: str
+    question: str
+    choices: tuple[Choice, ...]
+    measure: Callable[[Reader], Measured]
+    moral: str
+
+    def right(self, measured: Measured) -> Choice:
+        """The choice whose range holds what was measured.
+
+        Raises
+        ------
+        ValueError
+            When none does: the lesson does not fit this model.
+        """
+        for choice in self.choices:
+            if choice.low <= measured.value.value < choice.high:
+                return choice
+        raise ValueError(f"lesson {self.title!r}: no choice holds {measured.value}; mend its ranges")
+
+
+def lesson_stories(n: int = N_STORIES, seed: int = SEED) -> list[Story]:
+    """The stories that lessons measure on, the same for everyone."""
+    rng = Random(seed)
+    return [make_story(TASK, rng) for _ in range(n)]
+
+
+def stories_of_questions(stories: Sequence[Story]) -> NDArray[np.int_]:
+    """Which story each question is about: questions of one story are not independent."""
+    return np.repeat(np.arange(len(stories)), [len(story.questions) for story in stories])

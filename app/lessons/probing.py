@@ -1,0 +1,127 @@
+"""Lessons about claims: what a probe shows, and why a fact that can be read need not be used."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from app.lessons.lesson import SEED, Choice, Lesson, Measured, lesson_stories
+from lm2core.answers import Reader, read_stories
+from lm2core.compare.measures import untrained
+from lm2viz.causal.running import ask_banks, run
+from lm2viz.estimates import mean, share
+from lm2viz.figures.bars import paired_bars
+from lm2viz.figures.points import named_points
+from lm2viz.probes import SlotFacts, slot_fact_matrix
+from lm2viz.probes.scores import MAJORITY, PROBE, SHUFFLED, UNTRAINED
+from lm2viz.rows import BankRows, bank_rows
+
+PERSON = "Mary"
+FACT = f"place of {PERSON}"
+N_PROBED = 150  # stories: a probe of fewer is weak, whatever it probes
+READABLE = 0.05  # accuracy above that of shuffled labels
+MATTERS = 0.02  # of the questions about the person
+
+
+def _rows(reader: Reader) -> BankRows:
+    return bank_rows(read_stories(reader, lesson_stories(N_PROBED), names=["hook_bank"]))
+
+
+def _probes(reader: Reader) -> SlotFacts:
+    return slot_fact_matrix(_rows(reader), facts=[FACT], control=_rows(untrained(reader, SEED)))
+
+
+def _without_fooling_yourself(reader: Reader) -> Measured:
+    found = _probes(reader)
+    names = {PROBE: "trained model", UNTRAINED: UNTRAINED, SHUFFLED: SHUFFLED, MAJORITY: "commonest place"}
+    return Measured(
+        value=found.accuracy(FACT, UNTRAINED),
+        control=found.accuracy(FACT, MAJORITY),
+        of="Right about stories it did not see: the best probe of the untrained model",
+        of_control="Always naming the commonest place",
+        figure=paired_bars(
+            list(names.values()),
+            {"probe of the best slot": [found.accuracy(FACT, name).value for name in names]},
+            x_title="",
+            y_title="held-out accuracy",
+        ),
+        caption=f"Linear probes for the {FACT}. Every probe chose its slot on the training stories.",
+    )
+
+
+WITHOUT_FOOLING_YOURSELF = Lesson(
+    title="Probing without fooling yourself",
+    text="A **probe** is a small classifier that reads a fact, here where Mary is, from a slot. Suppose "
+    "the model was never trained: random weights, the same equations. Its slots mean nothing, and it "
+    "answers nothing.",
+    question="How often is the best probe of this untrained model right?",
+    choices=(
+        Choice("As often as naming the commonest place: under 25 %", 0.0, 0.25),
+        Choice("Clearly more often: 25 % to 60 %", 0.25, 0.6),
+        Choice("Nearly always: over 60 %", 0.6, 1.01),
+    ),
+    measure=_without_fooling_yourself,
+    moral="Random weights carry words too, and a probe learns. So a probe's accuracy says something only "
+    "beside an untrained model, shuffled labels and a control task, on stories it did not see.",
+)
+
+
+def _drops(reader: Reader) -> NDArray[Any]:
+    """How many more questions about the person are wrong without a slot's content, (n_slots,) in [-1, 1].
+
+    The slot is zeroed in the bank that the question is asked of, as if it were forgotten just before.
+    """
+    stories = lesson_stories()
+    texts = [question.text for story in stories for question in story.questions]
+    is_asked = np.array([PERSON in text for text in texts])
+    clean = run(reader, stories)
+
+    def accuracy(banks: Tensor) -> float:
+        given = ask_banks(reader, texts, banks).argmax(-1)
+        return float((given == clean.answer_ids).numpy()[is_asked].mean())
+
+    slots = torch.arange(reader.model.config.memory_slots)
+    without = [accuracy(clean.asked_banks.masked_fill((slots == slot)[:, None], 0.0)) for slot in slots]
+    return accuracy(clean.asked_banks) - np.array(without)
+
+
+def _cause_and_correlation(reader: Reader) -> Measured:
+    found, drops = _probes(reader), _drops(reader)
+    probe, shuffled = (found.cells.accuracy[name][:-1, 0] for name in (PROBE, SHUFFLED))
+    is_readable, matters = probe > shuffled + READABLE, drops > MATTERS
+    return Measured(
+        value=share(~matters[is_readable]),
+        control=share(~matters[~is_readable]) if (~is_readable).any() else mean([1.0]),
+        of="Of the slots that a probe reads above shuffled labels, those that may be forgotten without a "
+        "loss",
+        of_control="Of all other slots",
+        figure=named_points(
+            probe,
+            drops,
+            names=[str(slot) for slot in range(len(probe))],
+            x_title=f"probe: accuracy for the {FACT}",
+            y_title=f"answers about {PERSON} lost without the slot",
+            x_control=("shuffled labels", float(shuffled.mean())),
+        ),
+        caption="One point a slot. To the right: a probe reads the fact there. High up: the model needs "
+        "the slot.",
+    )
+
+
+CAUSE_AND_CORRELATION = Lesson(
+    title="Cause and correlation",
+    text="Several slots may let a probe read where Mary is. To see which of them the model uses, forget "
+    "each slot in turn, just before asking about Mary.",
+    question="How many of the slots from which the fact can be read may be forgotten without losing answers?",
+    choices=(
+        Choice("None: what can be read is used", 0.0, 0.05),
+        Choice("Up to two thirds of them", 0.05, 0.67),
+        Choice("More than two thirds of them", 0.67, 1.01),
+    ),
+    measure=_cause_and_correlation,
+    moral="A fact leaves traces where nobody looks for it. That it can be read is correlation; that "
+    "answers change when it is removed is cause. Only an intervention, beside its placebo, shows the "
+    "second.",
+)

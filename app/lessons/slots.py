@@ -1,0 +1,109 @@
+"""Lessons about slots: how many one sentence changes, and how many a question reads."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.lessons.lesson import SEED, Choice, Lesson, Measured, lesson_stories, stories_of_questions
+from lm2core.answers import Reader, read_stories
+from lm2core.compare.measures import untrained
+from lm2core.story_traces import record_questions
+from lm2viz.estimates import mean
+from lm2viz.figures.bars import paired_bars
+
+MOVED = 0.5  # of the slot that moved farthest
+
+
+def _moved(reader: Reader) -> NDArray[Any]:
+    """How far the second sentence moved each slot, (n_stories, n_slots), the farthest first and 1."""
+    banks = read_stories(reader, lesson_stories(), names=["hook_bank"]).arrays["hook_bank"]
+    size = np.sqrt(((banks[:, 1] - banks[:, 0]) ** 2).mean(axis=-1))
+    shares: NDArray[Any] = np.sort(size / size.max(axis=1, keepdims=True), axis=1)[:, ::-1]
+    return shares
+
+
+def _what_is_a_slot(reader: Reader) -> Measured:
+    trained, control = (_moved(each) for each in (reader, untrained(reader, SEED)))
+    places = [str(i + 1) for i in range(trained.shape[1])]
+    return Measured(
+        value=mean((trained > MOVED).mean(axis=1)),
+        control=mean((control > MOVED).mean(axis=1)),
+        of="Slots that one sentence moved at least half as far as the one it moved farthest",
+        of_control="In the same model before training",
+        figure=paired_bars(
+            places,
+            {"trained": trained.mean(axis=0), "control: untrained": control.mean(axis=0)},
+            x_title="slots, the one that moved farthest first",
+            y_title="distance, share of the farthest",
+        ),
+        caption="How far the second sentence of a story moved each slot, mean over the stories. Where bars "
+        "fall steeply, few slots took the sentence.",
+    )
+
+
+WHAT_IS_A_SLOT = Lesson(
+    title="What is a slot?",
+    text="The model reads *Mary went to the kitchen.* and never sees these words again. What stays is a "
+    "bank of **slots**, each a row of numbers. A sentence could change all of them a little, or a few of "
+    "them much.",
+    question="How many of the slots does one sentence change much?",
+    choices=(
+        Choice("Less than a quarter of them", 0.0, 0.25),
+        Choice("About half of them", 0.25, 0.75),
+        Choice("Nearly all of them", 0.75, 1.01),
+    ),
+    measure=_what_is_a_slot,
+    moral="A slot is a place with an address, and where a sentence goes was learned: compare the untrained "
+    "model, which has the same equations. How many slots move does not tell yet what is in them.",
+)
+
+
+def _read_widths(reader: Reader) -> NDArray[Any]:
+    """How many slots the last word of each question reads, (n_questions, n_blocks), as share of the bank.
+
+    Counted by the exponential of the entropy of attention, mean over heads: 1 slot where one has all of it.
+    """
+    asked = record_questions(reader, read_stories(reader, lesson_stories(), names=["hook_bank"]))
+    widths = []
+    for question, ((words),) in enumerate(asked.tokens):
+        heads = asked.over_blocks("hook_read_pattern", story=question, segment=0)[:, :, len(words) - 1]
+        entropy = -(heads * np.log(np.maximum(heads, 1e-12))).sum(axis=-1)
+        widths.append(np.exp(entropy).mean(axis=1) / heads.shape[-1])
+    return np.array(widths)
+
+
+def _reading(reader: Reader) -> Measured:
+    trained, control = (_read_widths(each) for each in (reader, untrained(reader, SEED)))
+    narrowest, stories = int(trained.mean(axis=0).argmin()), stories_of_questions(lesson_stories())
+    return Measured(
+        value=mean(trained[:, narrowest], groups=stories),
+        control=mean(control[:, narrowest], groups=stories),
+        of=f"Share of the bank that the question's last word reads in block {narrowest}, its most selective "
+        "one",
+        of_control="In the same model before training",
+        figure=paired_bars(
+            [f"block {block}" for block in reader.model.config.memory_blocks],
+            {"trained": trained.mean(axis=0), "control: untrained": control.mean(axis=0)},
+            x_title="",
+            y_title="share of the bank that is read",
+        ),
+        caption="Exponential of the entropy of attention over slots, mean over heads and questions: 100 % "
+        "is an even look at every slot.",
+    )
+
+
+READING = Lesson(
+    title="Reading",
+    text="To answer *Where is Mary?* each word of the question looks at the slots, with **attention** that "
+    "sums to 1 over the bank. It could rest on a single slot, or lie on all of them alike.",
+    question="On how much of the bank does the last word look, in the block where it is most selective?",
+    choices=(
+        Choice("On a slot or two: less than a tenth of the bank", 0.0, 0.1),
+        Choice("On some: a tenth to two thirds", 0.1, 0.67),
+        Choice("On nearly everything", 0.67, 1.01),
+    ),
+    measure=_reading,
+    moral="Attention is where a word looks, not what it uses: it may look at many slots whose contents say "
+    "the same, or little. Whether a slot matters is decided by changing it, in the lesson on causes.",
+)

@@ -1,0 +1,19 @@
+"""What lessons measure, once for all visitors."""
+
+import streamlit as st
+
+from app.lessons import LESSONS, Lesson, Measured
+from app.lessons.lesson import MODEL
+from app.loaders.models import load_model, model_lock
+
+
+def lesson(title: str) -> Lesson:
+    """The lesson of this title."""
+    return next(each for each in LESSONS if each.title == title)
+
+
+@st.cache_resource(max_entries=len(LESSONS))
+def load_measured(title: str) -> Measured:
+    """The measurement of a lesson."""
+    with model_lock:
+        return lesson(title).measure(load_model(MODEL))

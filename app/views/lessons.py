@@ -1,0 +1,52 @@
+"""View: short lessons, each a prediction and then the measurement. Draws; computes nothing."""
+
+import streamlit as st
+
+from app.lessons import LESSONS, Lesson
+from app.lessons.lesson import MODEL, N_STORIES
+from app.loaders.lessons import lesson, load_measured
+from app.state import URL
+from app.widgets import draw
+
+LESSON = "lesson"
+
+
+def main() -> None:
+    """The page, from top to bottom."""
+    st.title("Predict, then look")
+    with st.sidebar:
+        chosen = st.radio("Lesson", [each.title for each in LESSONS], key=LESSON, bind=URL)
+    shown = lesson(chosen)
+    st.subheader(shown.title)
+    st.markdown(shown.text)
+    predicted = draw_choices(shown)
+    if not predicted:
+        st.info("Choose an answer first: a guess that was made is worth more than one that was not.")
+        st.stop()
+    with st.spinner("Measuring …", show_time=True):
+        draw_result(shown, predicted)
+
+
+def draw_choices(shown: Lesson) -> str | None:
+    """The answers; the one chosen, or None."""
+    texts = [choice.text for choice in shown.choices]
+    return st.radio(f"**{shown.question}**", texts, index=None, key=f"predicted_{shown.title}")
+
+
+def draw_result(shown: Lesson, predicted: str) -> None:
+    """What was measured just now, beside what was predicted."""
+    measured = load_measured(shown.title)
+    right = shown.right(measured).text
+    if predicted == right:
+        st.success(f"As you said: {right}.")
+    else:
+        st.warning(f"Measured: {right}. You said: {predicted}.")
+    st.markdown(measured.sentence())
+    draw(measured.figure, key=f"lesson_{shown.title}", alt=measured.sentence(), caption=measured.caption)
+    st.markdown(f"**To take away.** {shown.moral}")
+    st.caption(
+        f"Measured by this server on {MODEL} and {N_STORIES} generated stories; brackets: 95 % intervals."
+    )
+
+
+main()

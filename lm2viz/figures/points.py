@@ -1,0 +1,44 @@
+"""One point a slot: two measures against each other."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from lm2viz.figures.bars import CONTROL_COLOUR, MODEL_COLOUR
+
+
+def named_points(
+    x: NDArray[np.floating[Any]],
+    y: NDArray[np.floating[Any]],
+    *,
+    names: Sequence[str],
+    x_title: str,
+    y_title: str,
+    x_control: tuple[str, float],
+) -> go.Figure:
+    """Points with their names beside them; both axes are fractions.
+
+    x_control : name and value of what ``x`` is without any finding, drawn as a line
+    """
+    name, value = x_control
+    figure = go.Figure(
+        go.Scatter(
+            x=x,
+            y=y,
+            text=list(names),
+            mode="markers+text",
+            textposition="top center",
+            marker={"color": MODEL_COLOUR, "size": 9},
+            hovertemplate="slot %{text}: %{x:.1%}, %{y:.1%}<extra></extra>",
+        )
+    )
+    figure.add_vline(x=value, line_color=CONTROL_COLOUR, line_dash="dash", annotation_text=name)
+    return figure.update_layout(
+        xaxis={"title": x_title, "tickformat": ".0%"},
+        yaxis={"title": y_title, "tickformat": ".0%"},
+        height=420,
+        margin={"l": 70, "r": 20, "t": 30, "b": 50},
+    )

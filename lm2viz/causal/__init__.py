@@ -1,7 +1,9 @@
 """Edits of the memory and what they change in answers: the only part of lm2viz that runs a model."""
 
+from lm2viz.causal.attribution import Attribution, attribute_answers
 from lm2viz.causal.effects import Effect, effect
 from lm2viz.causal.erase import Eraser, leace, mean_projection
+from lm2viz.causal.gradients import Saliencies, slot_gradients
 from lm2viz.causal.interventions import (
     ClampGate,
     Erase,
@@ -13,10 +15,15 @@ from lm2viz.causal.interventions import (
     Swap,
     Zero,
 )
+from lm2viz.causal.maps import CausalMap, causal_map
+from lm2viz.causal.parts import CausalParts, causal_parts
 from lm2viz.causal.running import Run, run
 from lm2viz.causal.saved import from_json, to_json
 
 __all__ = [
+    "Attribution",
+    "CausalMap",
+    "CausalParts",
     "ClampGate",
     "Effect",
     "Erase",
@@ -27,12 +34,17 @@ __all__ = [
     "Resample",
     "ResetBank",
     "Run",
+    "Saliencies",
     "Swap",
     "Zero",
+    "attribute_answers",
+    "causal_map",
+    "causal_parts",
     "effect",
     "from_json",
     "leace",
     "mean_projection",
     "run",
+    "slot_gradients",
     "to_json",
 ]

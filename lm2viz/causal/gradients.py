@@ -1,0 +1,209 @@
+"""Gradients of an answer on the slots of the asked bank: integrated gradients, and gradient times change.
+
+Integrated gradients (Sundararajan et al. 2017, arXiv:1703.01365) go straight from a baseline to the bank;
+what they give the slots adds up to what the answer gained on the way. The baseline is the fresh bank: it is
+what the model itself starts from, "nothing told yet", while a mean bank would hold what stories have in
+common. Gradient times change is one step of it, at the bank. It is not taken times the slot itself: reads
+normalise slots, so an answer does not depend on a slot's length, and that product is zero in every slot.
+
+Axes: Q question, N slot, D width, V word.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from lm2core.answers import Reader
+from lm2viz.causal.asked import Asked, compared_words, other_banks, question_texts
+from lm2viz.causal.running import Stories, run
+from lm2viz.estimates import CONFIDENCE, N_RESAMPLES, Estimate, mean
+from lm2viz.figures.attribution import slot_points
+
+INTEGRATED, TIMES_CHANGE = "integrated gradients", "gradient x change"
+METHODS = (INTEGRATED, TIMES_CHANGE)
+ABLATIONS = ("fresh", "zero")
+N_POINTS = 32  # of the integral, by Gauss and Legendre
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Saliency:
+    """What one method gives the slots, in logits of the right answer minus the best other word.
+
+    slots, other : one estimate a slot, of the own bank and, as control, of another's; intervals by story
+    ablated : what it gives the slot whose reset changes the question's answer most
+    random : what it gives another slot of the same question, drawn at random
+    elsewhere : what it gives the slot of ``ablated`` in another story's bank
+    agreement : by kind of ablation, the correlation over slots and questions with what ablating a slot takes
+    shuffled : the same with the slots of every question shuffled
+    error : largest difference of a question's sum over slots and its gain over the baseline, in logits
+    relative_error : the mean such difference, as a share of the mean size of the gain
+    """
+
+    method: str
+    slots: tuple[Estimate, ...]
+    other: tuple[Estimate, ...]
+    ablated: Estimate
+    random: Estimate
+    elsewhere: Estimate
+    agreement: dict[str, Estimate]
+    shuffled: dict[str, Estimate]
+    error: float
+    relative_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Saliencies:
+    """Both methods on the same questions.
+
+    gain : by how many logits the own bank is better than the fresh one
+    """
+
+    model: str
+    n_stories: int
+    gain: Estimate
+    found: tuple[Saliency, Saliency]
+
+    def summary(self) -> str:
+        """What each method gives the slot that matters, how complete it is, and whether ablation agrees."""
+        lines = [
+            f"gradients on slots in {self.model}: {self.n_stories} stories, intervals by story; the own bank "
+            f"is better than a fresh one by {self.gain} logits"
+        ]
+        for it in self.found:
+            agreement = ", ".join(
+                f"{kind} {it.agreement[kind]}, slots shuffled {it.shuffled[kind]}" for kind in ABLATIONS
+            )
+            lines += [
+                f"{it.method}: the slot whose reset matters most {it.ablated}; a random other slot "
+                f"{it.random}; the same slot in another story's bank {it.elsewhere}",
+                f"  sum over slots misses {it.relative_error:.1%} of the gain, {it.error:.2g} logits at most",
+                f"  correlation with ablation: {agreement}",
+            ]
+        return "\n".join(lines)
+
+    def table(self) -> pd.DataFrame:
+        """One row a method, bank and slot; then one a method and further figure."""
+        rows: list[tuple[str, str, Any, Estimate]] = []
+        for it in self.found:
+            for name, estimates in (("own bank", it.slots), ("another story's bank", it.other)):
+                rows += [(it.method, name, slot, value) for slot, value in enumerate(estimates)]
+            rows += [
+                (it.method, "ablated slot", None, it.ablated),
+                (it.method, "random other slot", None, it.random),
+                (it.method, "ablated slot in another story's bank", None, it.elsewhere),
+            ]
+            for kind in ABLATIONS:
+                rows.append((it.method, f"correlation, {kind} ablation", None, it.agreement[kind]))
+                rows.append((it.method, f"correlation, {kind}, slots shuffled", None, it.shuffled[kind]))
+        return pd.DataFrame(
+            {"method": method, "figure": name, "slot": slot}
+            | {"value": it.value, "low": it.low, "high": it.high, "n": it.n}
+            for method, name, slot, it in rows
+        )
+
+    def figure(self) -> go.Figure:
+        """A panel a method: each slot with its interval, another story's bank beside it."""
+        return slot_points({it.method: (it.slots, it.other) for it in self.found})
+
+
+def slot_gradients(
+    reader: Reader, stories: Stories, *, n_points: int = N_POINTS, seed: int = 0
+) -> Saliencies:
+    """Attribute the right answers' logits, over the best other words', to the slots of the asked banks.
+
+    n_points : at which integrated gradients look; more make them more complete
+
+    Raises
+    ------
+    ValueError
+        As ``run``; for a single story, which has no other; for fewer than 1 point.
+    """
+    if n_points < 1:
+        raise ValueError(f"n_points = {n_points}; give at least 1")
+    it = run(reader, stories)
+    asked = Asked(reader, question_texts(stories), compared_words(it))
+    bank, other = it.asked_banks, other_banks(it, seed)
+    fresh = reader.model.new_memory(len(bank)).detach()
+    clean, start = asked.difference(bank), asked.difference(fresh)
+    ablated = {kind: clean[:, None] - asked.without_slots(bank, fresh, kind) for kind in ABLATIONS}
+    truth, found = _Truth(ablated, clean - start, it.story), []
+    for method in METHODS:
+        points = _points(method, n_points)
+        own, elsewhere = (asked.attributed(x, fresh, points) for x in (bank, other))
+        found.append(_saliency(method, own, elsewhere, truth, seed))
+    gain = mean(clean - start, groups=it.story, seed=seed)
+    return Saliencies(reader.name, len(set(it.story.tolist())), gain, (found[0], found[1]))
+
+
+def _points(method: str, n_points: int) -> tuple[Array, Array]:
+    """Where from baseline (0) to bank (1) the gradient is taken, and the weights, which sum to 1."""
+    if method == TIMES_CHANGE:
+        return np.ones(1), np.ones(1)
+    x, weight = np.polynomial.legendre.leggauss(n_points)
+    return (x + 1) / 2, weight / 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Truth:
+    """What is known of the questions without gradients: ablated (Q,N) by kind, gain (Q,), story (Q,)."""
+
+    ablated: dict[str, Array]
+    gain: Array
+    story: NDArray[np.int_]
+
+
+def _saliency(method: str, own: Array, elsewhere: Array, truth: _Truth, seed: int) -> Saliency:
+    """One method's figures; ``own`` and ``elsewhere`` are what it gives slots (Q,N)."""
+    rng, story = np.random.default_rng(seed), truth.story
+    n_questions, n_slots = own.shape
+    every = np.arange(n_questions)
+    best = truth.ablated["fresh"].argmax(axis=1)
+    random = (best + rng.integers(1, n_slots, size=n_questions)) % n_slots
+    missing = np.abs(own.sum(axis=1) - truth.gain)
+
+    def estimate(values: Array) -> Estimate:
+        return mean(values, groups=story, seed=seed)
+
+    def agreements(values: Array) -> dict[str, Estimate]:
+        return {
+            kind: correlation(values, taken, groups=story, seed=seed) for kind, taken in truth.ablated.items()
+        }
+
+    return Saliency(
+        method,
+        tuple(estimate(column) for column in own.T),
+        tuple(estimate(column) for column in elsewhere.T),
+        estimate(own[every, best]),
+        estimate(own[every, random]),
+        estimate(elsewhere[every, best]),
+        agreements(own),
+        agreements(rng.permuted(own, axis=1)),
+        float(missing.max()),
+        float(missing.mean() / np.abs(truth.gain).mean()),
+    )
+
+
+def correlation(x: Array, y: Array, *, groups: NDArray[np.int_], seed: int = 0) -> Estimate:
+    """Pearson's correlation over all cells of two arrays (Q,N); NaN where one of them does not vary.
+
+    The interval is a bootstrap's, which draws whole ``groups`` (Q,).
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    n_groups = group.max() + 1
+    cells = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=-1).sum(axis=1)  # (Q,6)
+    sums = np.stack([np.bincount(group, weights=column) for column in cells.T], axis=1)  # (groups,6)
+    draws = np.random.default_rng(seed).multinomial(
+        n_groups, np.full(n_groups, 1 / n_groups), size=N_RESAMPLES
+    )
+    n, *rest = np.vstack([sums.sum(axis=0), draws @ sums]).T
+    mean_x, mean_y, xx, yy, xy = (part / n for part in rest)
+    spread = np.sqrt(np.maximum((xx - mean_x**2) * (yy - mean_y**2), 0.0))
+    r = np.divide(xy - mean_x * mean_y, spread, out=np.full(len(n), np.nan), where=spread > 0)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(r[1:], [tail, 1 - tail])
+    return Estimate(float(r[0]), float(low), float(high), x.size)

@@ -1,0 +1,216 @@
+"""Causal map of the bank: which slot, after which sentence, carries what a counterfactual pair changes.
+
+Activation patching (Zhang and Nanda 2023, arXiv:2309.16042) between the two sides of each pair: one slot
+after one sentence is taken from the other side, the rest of the story is read on, the question is asked. What
+blocks write is patched in parts.py. Axes: those of patching.py.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import torch
+from numpy.typing import NDArray
+
+from lm2core.answers import Reader
+from lm2core.babi.counterfactual import Counterfactual
+from lm2viz.causal.pairs import (
+    DIRECTIONS,
+    PAIRS,
+    PLACEBOS,
+    Array,
+    Averages,
+    Sides,
+    average,
+    effects,
+    read_sides,
+    scale_of,
+)
+from lm2viz.causal.patching import BANK, Patches
+from lm2viz.estimates import Estimate, mean, share
+from lm2viz.figures.maps import MapPanel, stacked_maps, step_names
+
+UNKNOWN = Estimate(np.nan, np.nan, np.nan, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One direction of patching.
+
+    strongest : effect of the strongest slot of each pair after the changed sentence; ``placebo`` likewise of
+        the placebos, which are chosen in the same way
+    localised : share of pairs whose strongest slot gains most at a changed sentence and not later; without
+        pairs that change the last one, which have no later one. n = 0 when there are no others.
+    localised_placebo : the same of the placebos. It is high too: before the change no patch can do anything,
+        and any effect begins there. What sets pairs apart is how strong theirs is.
+    chance : the same for a sentence drawn from the first changed one on
+    """
+
+    direction: str
+    strongest: Estimate
+    placebo: Estimate
+    localised: Estimate
+    localised_placebo: Estimate
+    chance: float
+
+
+@dataclass(frozen=True, slots=True)
+class CausalMap:
+    """Effects of patching one slot after one sentence: 0 nothing, 1 what the whole edit does on average.
+
+    told : of what the pairs are
+    scale : logits by which the edit moves the difference of the two answers, the unit of effects
+    steps : sentences after the (first) changed one, which is 0
+    pairs, placebos : by direction, step and slot
+    """
+
+    model: str
+    told: str
+    scale: Estimate
+    steps: NDArray[np.int_]
+    pairs: Averages
+    placebos: Averages
+    found: tuple[Found, Found]
+
+    def summary(self) -> str:
+        """Which share of the edit one slot carries, and when it is there, in both directions."""
+        lines = [f"one slot patched in {self.model}, {self.told}; effect 1 is {self.scale} logits"]
+        for it in self.found:
+            lines.append(
+                f"{it.direction}: strongest slot after the changed sentence {it.strongest}; "
+                f"of placebos {it.placebo}"
+            )
+            if it.localised.n:
+                where = (
+                    f"{it.localised.as_share()}, a random later one {it.chance:.1%}; "
+                    f"of placebos {it.localised_placebo.as_share()}"
+                )
+            else:
+                where = "not measured: every pair changes its last sentence"
+            lines.append(f"  effect grows most at a changed sentence: {where}")
+        return "\n".join(lines)
+
+    def table(self) -> pd.DataFrame:
+        """One row for pairs or placebos, direction, step and slot."""
+        axes = (DIRECTIONS, self.steps.tolist(), range(self.pairs.mean.shape[-1]))
+        return pd.concat(
+            pd.DataFrame(product([name], *axes), columns=["set", "direction", "step", "slot"]).assign(
+                effect=it.mean.ravel(), low=it.low.ravel(), high=it.high.ravel(), n=it.n.ravel()
+            )
+            for name, it in ((PAIRS, self.pairs), (PLACEBOS, self.placebos))
+        ).reset_index(drop=True)
+
+    def figure(self) -> go.Figure:
+        """Step by slot in both directions, the placebos beside the pairs."""
+        panels = [
+            [
+                MapPanel(
+                    f"{direction}, {name}",
+                    it.mean[i],
+                    step_names(self.steps, it.n[i, :, 0]),
+                    "slot",
+                    marked_row=int(np.flatnonzero(self.steps == 0)[0]),
+                )
+                for name, it in ((PAIRS, self.pairs), (PLACEBOS, self.placebos))
+            ]
+            for i, direction in enumerate(DIRECTIONS)
+        ]
+        return stacked_maps(panels, row_title="sentences after the changed one")
+
+
+def causal_map(
+    reader: Reader,
+    pairs: Sequence[Counterfactual],
+    placebos: Sequence[Counterfactual],
+    *,
+    seed: int = 0,
+) -> CausalMap:
+    """Patch every slot after every sentence, between the sides of each pair and in both directions.
+
+    Noising puts the edited story's slot into the story as told (is it needed?), denoising the other way round
+    (is it enough?). The measure is the logit of the told story's answer minus that of the edited one's, over
+    its mean movement in the pairs. Placebos have one answer on both sides: there it is compared with the best
+    other word, in the same unit.
+
+    pairs : of one length in sentences, e.g. ``draw_counterfactuals("qa1", "place", 60, seed, n_sentences=8)``
+    placebos : likewise, of kind "placebo"
+
+    Raises
+    ------
+    ValueError
+        For no pairs, answers that do not fit, unequal lengths, unknown words, positional routing, or a model
+        whose answers do not follow the edit.
+    """
+    sides = read_sides(reader, pairs, [BANK], is_placebo=False)
+    control = read_sides(reader, placebos, [BANK], is_placebo=True)
+    scale = scale_of(sides, seed)
+    of_pairs, of_placebos = (_effects(reader, it, scale.value) for it in (sides, control))
+    reach = max(of_pairs.shape[2], of_placebos.shape[2])
+    aligned = [align(values, it.changed, reach) for values, it in ((of_pairs, sides), (of_placebos, control))]
+    has_any = np.any([np.isfinite(values).any(axis=(0, 1, 3)) for values in aligned], axis=0)
+    found = [_found(i, of_pairs, sides, of_placebos, control, seed) for i in range(len(DIRECTIONS))]
+    return CausalMap(
+        reader.name,
+        describe(pairs, placebos),
+        scale,
+        np.arange(1 - reach, reach)[has_any],
+        average(aligned[0][:, :, has_any], seed=seed),
+        average(aligned[1][:, :, has_any], seed=seed),
+        (found[0], found[1]),
+    )
+
+
+def describe(pairs: Sequence[Counterfactual], placebos: Sequence[Counterfactual]) -> str:
+    """Of what the pairs are, in words."""
+    kinds = ", ".join(sorted({f"{p.task} {p.kind!r}" for p in pairs}))
+    return f"{len(pairs)} pairs ({kinds}) of {len(pairs[0].sentences)} sentences, {len(placebos)} placebos"
+
+
+def _effects(reader: Reader, sides: Sides, scale: float) -> Array:
+    """Effects (P,2,S,N)."""
+    n_pairs, n_steps, _, n_slots = sides.told.points[BANK.points[0]].shape[:4]
+    steps = torch.arange(n_steps, device=sides.rival_ids.device).expand(n_pairs, -1)
+    patches = Patches.grid(steps, 1, range(n_slots))
+    flat = effects(reader, sides, BANK, patches, scale)
+    return flat.reshape(2, n_pairs, n_steps, n_slots).swapaxes(0, 1)
+
+
+def align(values: Array, changed: NDArray[np.int_], reach: int) -> Array:
+    """Effects (P,2,S,...) by the step after each pair's changed one, (P,2,2*reach-1,...); NaN outside."""
+    n_pairs, _, n_steps = values.shape[:3]
+    moved = np.full((n_pairs, 2, 2 * reach - 1, *values.shape[3:]), np.nan)
+    for row, it, first in zip(moved, values, changed, strict=True):
+        start = reach - 1 - first
+        row[:, start : start + n_steps] = it
+    return moved
+
+
+def _found(i: int, of_pairs: Array, sides: Sides, of_placebos: Array, control: Sides, seed: int) -> Found:
+    """What effects (P,2,S,N) in direction ``i`` say."""
+    strength, hits = _strength(of_pairs[:, i], sides)
+    placebo, placebo_hits = _strength(of_placebos[:, i], control)
+    has_choice = sides.changed < sides.is_changed.shape[1] - 1
+    chances = sides.is_changed.sum(axis=1) / (sides.is_changed.shape[1] - sides.changed)
+    return Found(
+        DIRECTIONS[i],
+        mean(strength, seed=seed),
+        mean(placebo, seed=seed),
+        share(hits) if len(hits) else UNKNOWN,
+        share(placebo_hits) if len(placebo_hits) else UNKNOWN,
+        float(chances[has_choice].mean()) if len(hits) else np.nan,
+    )
+
+
+def _strength(values: Array, sides: Sides) -> tuple[Array, NDArray[np.bool_]]:
+    """What the strongest slot does at the changed sentence (P,), and whether it gains most at a changed one.
+
+    ``values`` are effects (P,S,N); the second is only of pairs that have a sentence after the changed one.
+    """
+    strength = values.max(axis=-1)  # (P,S)
+    gain = np.diff(strength, axis=1, prepend=0.0)
+    every, last = np.arange(len(gain)), gain.argmax(axis=1)
+    is_hit = sides.is_changed[every, last] & (gain[every, last] > 0)
+    return strength[every, sides.changed], is_hit[sides.changed < strength.shape[1] - 1]

@@ -1,0 +1,154 @@
+"""What interventions do to one story: its answers before and after, and which slots hold something else.
+
+The control is the same intervention on other slots. Axes: those of interventions.py.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lm2core.answers import Reader, as_question, ranked_words, remember
+from lm2core.babi.story import Question
+from lm2core.babi.text import TextStory
+from lm2viz.causal.interventions import Intervention
+from lm2viz.causal.running import Run, ask_banks, run
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One question, answered before, after, and with the control; probabilities in [0, 1] of ``before``.
+
+    truth : what the story says, empty for a visitor's question
+    control, p_control : empty and NaN where there are not enough other slots
+    """
+
+    question: str
+    step: int
+    truth: str
+    before: str
+    p_before: float
+    after: str
+    p_after: float
+    control: str
+    p_control: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoryEffect:
+    """What interventions did to one story.
+
+    moved : ndarray of shape (n_slots, n_sentences) in [0, 1], root mean square change of a slot after each
+        sentence, at most 1
+    answers : one entry a question
+    """
+
+    moved: NDArray[Any]
+    answers: tuple[Told, ...]
+
+
+def on_story(
+    reader: Reader, story: TextStory, interventions: Sequence[Intervention], *, reference: Tensor | None
+) -> StoryEffect:
+    """Read the story with and without the interventions; ``reference`` as in ``run``.
+
+    Raises
+    ------
+    ValueError
+        As ``run``.
+    """
+    clean = run(reader, [story])
+    edited = run(reader, [story], interventions, reference=reference)
+    other = elsewhere(interventions, reader.model.config.memory_slots)
+    control = run(reader, [story], other, reference=reference) if other else None
+    moved_SN = (edited.banks - clean.banks)[0].square().mean(dim=-1).sqrt().clamp(max=1)
+    said = clean.logits.argmax(dim=-1)
+
+    def probability(of: Run) -> list[float]:
+        return [float(p) for p in of.logits.softmax(-1).gather(1, said[:, None])[:, 0]]
+
+    n, none = len(clean.words), float("nan")
+    rows = zip(
+        (q.text for q in story.questions if q.n_statements),
+        (int(step) for step in clean.step),
+        (q.answer if q.support else "" for q in story.questions if q.n_statements),
+        clean.words,
+        probability(clean),
+        edited.words,
+        probability(edited),
+        control.words if control else [""] * n,
+        probability(control) if control else [none] * n,
+        strict=True,
+    )
+    return StoryEffect(moved_SN.T.cpu().numpy(), tuple(Told(*row) for row in rows))
+
+
+def asking(reader: Reader, sentences: Sequence[str], question: str) -> TextStory:
+    """A story with one question at its end; the answer it expects is that of the unedited model.
+
+    Raises
+    ------
+    ValueError
+        For unknown words or an empty question.
+    """
+    (word, _), *_ = ranked_words(reader, question, remember(reader, sentences))
+    asked = Question(as_question(question), word, (), len(sentences))
+    return TextStory(tuple(sentences), (asked,))
+
+
+def elsewhere(interventions: Sequence[Intervention], n_slots: int) -> list[Intervention]:
+    """The interventions on other slots, always the same ones; none where there are too few, or no slots."""
+    used = sorted({slot for edit in interventions for slot in getattr(edit, "slots", None) or ()})
+    others = [slot for slot in range(n_slots) if slot not in used]
+    if not used or len(used) > len(others):
+        return []
+    to = dict(zip(used, Random(str(used)).sample(others, len(used)), strict=True))
+    return [_moved(edit, to) for edit in interventions]
+
+
+def _moved(edit: Any, to: dict[int, int]) -> Any:
+    slots = getattr(edit, "slots", None)
+    return edit if slots is None else replace(edit, slots=tuple(to[slot] for slot in slots))
+
+
+def most_needed_slot(reader: Reader, question: str, bank: Tensor) -> int:
+    """The slot without whose content (zeros) the answer is least probable; ``bank`` is (1,N,D)."""
+    n_slots = bank.shape[1]
+    emptied_NND = bank.repeat(n_slots, 1, 1)
+    emptied_NND[torch.arange(n_slots), torch.arange(n_slots)] = 0
+    logits = ask_banks(reader, [as_question(question)] * (n_slots + 1), torch.cat([bank, emptied_NND]))
+    said = logits[0].argmax()
+    return int(logits[1:].log_softmax(-1)[:, said].argmin())
+
+
+def in_words(edit: Intervention) -> str:
+    """One line about an intervention: its kind and its values."""
+    values = {field.name: getattr(edit, field.name) for field in fields(edit)}
+    if edit.kind == "erase":
+        values = {name: value for name, value in values.items() if name in ("slots", "step")}
+    told = [f"{name} {_told(name, value)}" for name, value in values.items()]
+    return f"{edit.kind}: {', '.join(told)}"
+
+
+def _told(name: str, value: Any) -> str:
+    if value is None:
+        return {"step": "every one", "slots": "all", "block": "every one"}.get(name, "none")
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def reach(interventions: Sequence[Intervention]) -> str:
+    """Whether the edits are still there in later sentences."""
+    if any(edit.propagates for edit in interventions):
+        return "Propagates: what was edited is what later sentences read, and it reaches later answers."
+    return "Does not propagate: it acts on the question's words only; the bank stays as it was."
+
+
+def changed_slots(moved: NDArray[np.floating], n: int = 6) -> list[int]:
+    """The slots that hold something else at any sentence, most changed first."""
+    most = moved.max(axis=1)
+    return [int(slot) for slot in np.argsort(-most, kind="stable")[:n] if most[slot] > 1e-3]

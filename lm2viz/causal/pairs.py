@@ -1,0 +1,147 @@
+"""Counterfactual pairs and their placebos, read by a model, and what patches between the two sides change.
+
+Axes: those of patching.py.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lm2core.answers import Reader
+from lm2core.babi.counterfactual import Counterfactual
+from lm2viz.causal.patching import Part, Patches, Side, patched_logits, record
+from lm2viz.estimates import CONFIDENCE, N_RESAMPLES, Estimate, mean
+
+DIRECTIONS = ("noising", "denoising")
+PAIRS, PLACEBOS = "pairs", "placebos"
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Both sides of pairs.
+
+    rival_ids : (P,), the word that the answer of the story as told is compared with: the edited story's, or
+        for a placebo, whose answers are the same, the best other word of the story as told
+    changed : (P,), index of the first sentence that differs
+    is_changed : (P,S), which do
+    """
+
+    told: Side
+    edited: Side
+    rival_ids: Tensor
+    changed: NDArray[np.int_]
+    is_changed: NDArray[np.bool_]
+
+    def difference(self, logits: Tensor, pair: Tensor) -> Array:
+        """Logit (R,) of the told story's answer minus that of its rival, of runs (R,V) of these pairs."""
+        answer, rival = (
+            logits.gather(1, ids[pair, None])[:, 0] for ids in (self.told.answer_ids, self.rival_ids)
+        )
+        return (answer - rival).double().cpu().numpy()
+
+    def gap(self) -> Array:
+        """By how much (P,) that difference is larger in the story as told than in the edited one."""
+        every = torch.arange(len(self.changed), device=self.rival_ids.device)
+        return self.difference(self.told.logits, every) - self.difference(self.edited.logits, every)
+
+
+def read_sides(
+    reader: Reader, pairs: Sequence[Counterfactual], parts: Sequence[Part], *, is_placebo: bool
+) -> Sides:
+    """Read and ask both sides of every pair.
+
+    Raises
+    ------
+    ValueError
+        As ``record``; for no pairs; for pairs with equal answers, or placebos with different ones.
+    """
+    if not pairs:
+        raise ValueError("no pairs; draw some with lm2core.babi.counterfactual.draw_counterfactuals")
+    if wrong := [p for p in pairs if (p.answer == p.edited_answer) is not is_placebo]:
+        got = f"{wrong[0].question} {wrong[0].answer!r} and {wrong[0].edited_answer!r}"
+        must = "equal, kind 'placebo'" if is_placebo else "different, any other kind"
+        raise ValueError(f"answers of {'placebos' if is_placebo else 'pairs'} must be {must}; got {got}")
+    stories = zip(*(pair.stories for pair in pairs), strict=True)
+    told, edited = (record(reader, side, parts) for side in stories)
+    others = told.logits.scatter(1, told.answer_ids[:, None], -torch.inf)
+    rival_ids = others.argmax(-1) if is_placebo else edited.answer_ids
+    is_changed = np.zeros((len(pairs), len(pairs[0].sentences)), dtype=bool)
+    for row, pair in zip(is_changed, pairs, strict=True):
+        row[list(pair.changed)] = True
+    return Sides(told, edited, rival_ids, is_changed.argmax(axis=1), is_changed)
+
+
+def scale_of(sides: Sides, seed: int) -> Estimate:
+    """The mean gap of the pairs, in logits, by which effects are divided.
+
+    Raises
+    ------
+    ValueError
+        When the model does not tell the sides apart: there is nothing that a patch could carry over.
+    """
+    gap = mean(sides.gap(), seed=seed)
+    if not gap.low > 0:
+        raise ValueError(
+            f"this model's answers do not follow the edit (logit difference moves by {gap}); "
+            "take a trained model, a task it knows, or more pairs"
+        )
+    return gap
+
+
+def effects(reader: Reader, sides: Sides, part: Part, patches: Patches, scale: float) -> Array:
+    """What each patch does (2,R), in the order of ``DIRECTIONS``: 0 nothing, 1 what the mean edit does.
+
+    Noising puts the edited story's values into the story as told, denoising the other way round. Each is the
+    movement of the logit difference towards the run that the values come from, over ``scale``: one number for
+    all pairs, so that a pair whose sides hardly differ cannot blow up.
+    """
+    noised = patched_logits(reader, sides.told, sides.edited, part, patches)
+    denoised = patched_logits(reader, sides.edited, sides.told, part, patches)
+    told, edited = (
+        sides.difference(side.logits[patches.pair], patches.pair) for side in (sides.told, sides.edited)
+    )
+    lost = told - sides.difference(noised, patches.pair)
+    gained = sides.difference(denoised, patches.pair) - edited
+    return np.stack([lost, gained]) / scale
+
+
+@dataclass(frozen=True, slots=True)
+class Averages:
+    """Means over pairs of many cells, NaN where no pair has the cell.
+
+    mean, low, high : ndarrays of one shape; 95 % bootstrap intervals by pair, with the scale held fixed
+    n : pairs of each cell, the same shape
+    """
+
+    mean: Array
+    low: Array
+    high: Array
+    n: NDArray[np.int_]
+
+    def at(self, *index: int) -> Estimate:
+        """One cell."""
+        value, low, high = (float(x[index]) for x in (self.mean, self.low, self.high))
+        return Estimate(value, low, high, int(self.n[index]))
+
+
+def average(values: Array, *, seed: int) -> Averages:
+    """Averages over the first axis (pairs) of ``values``, without its NaN."""
+    n_pairs, shape = len(values), values.shape[1:]
+    flat = values.reshape(n_pairs, -1)
+    is_there = np.isfinite(flat)
+    filled = np.where(is_there, flat, 0.0)
+    draws = np.random.default_rng(seed).multinomial(n_pairs, np.full(n_pairs, 1 / n_pairs), size=N_RESAMPLES)
+    n = is_there.sum(axis=0)
+    counts = draws @ is_there.astype(float)
+    # A draw without any pair of a cell says nothing of it.
+    means = np.divide(draws @ filled, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
+    centre = np.divide(filled.sum(axis=0), n, out=np.full(n.shape, np.nan), where=n > 0)
+    low, high = np.full((2, len(n)), np.nan)
+    tail = (1 - CONFIDENCE) / 2
+    low[n > 0], high[n > 0] = np.nanquantile(means[:, n > 0], [tail, 1 - tail], axis=0)
+    return Averages(*(x.reshape(shape) for x in (centre, low, high, n)))

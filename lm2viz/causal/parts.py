@@ -1,0 +1,215 @@
+"""Causal maps of the write and the read: when, what, where and how a block moves what a pair changes.
+
+Patching as in maps.py, of pieces of one sentence's write (the changed one's, unless another is chosen) and of
+the question's read. Axes: those of patching.py.
+
+    write   all that a block does to a slot: what is added and the share kept, together
+    when    the slot's gates; the write is scaled with its input gate
+    what    the candidates of a sentence, which belong to tokens and not to slots
+    where   the routing's claims on a slot
+    how     the question's attention to a slot
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import torch
+from numpy.typing import NDArray
+
+from lm2core.answers import Reader
+from lm2core.babi.counterfactual import Counterfactual
+from lm2viz.causal.maps import align, describe
+from lm2viz.causal.pairs import (
+    DIRECTIONS,
+    PAIRS,
+    PLACEBOS,
+    Array,
+    Averages,
+    Sides,
+    average,
+    effects,
+    read_sides,
+    scale_of,
+)
+from lm2viz.causal.patching import ALL, PARTS, Patches
+from lm2viz.estimates import Estimate
+from lm2viz.figures.maps import MapPanel, stacked_maps
+
+MEANINGS = {
+    "write": "write and kept share",
+    "when": "when: gates",
+    "what": "what: candidates",
+    "where": "where: routing",
+    "how": "how: question's read",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PartMap:
+    """Effects of one part, by direction; columns are slots, for candidates steps after the changed sentence.
+
+    cells : one block and column, (2, n_blocks, n_columns)
+    whole : every block and slot at once, (2,)
+    """
+
+    cells: Averages
+    whole: Averages
+
+
+@dataclass(frozen=True, slots=True)
+class CausalParts:
+    """Effects of patching parts of a write or a read: 0 nothing, 1 what the whole edit does on average.
+
+    told : of what the pairs are
+    scale : logits by which the edit moves the difference of the two answers, the unit of effects
+    offset : the patched sentence, counted from the (first) changed one; candidates are patched in every one
+    steps : sentences after the changed one, the columns of candidates
+    pairs, placebos : by the names in ``PARTS``
+    """
+
+    model: str
+    told: str
+    scale: Estimate
+    blocks: tuple[int, ...]
+    offset: int
+    steps: NDArray[np.int_]
+    pairs: dict[str, PartMap]
+    placebos: dict[str, PartMap]
+
+    def summary(self) -> str:
+        """What each part does as a whole, and its strongest cell."""
+        lines = [
+            f"parts patched in {self.model}, sentence {self.offset:+d} from the changed one, {self.told}; "
+            f"effect 1 is {self.scale} logits"
+        ]
+        for name, it in self.pairs.items():
+            control = self.placebos[name]
+            for i, direction in enumerate(DIRECTIONS):
+                told = f"whole {it.whole.at(i)}; of placebos {control.whole.at(i)}"
+                lines.append(f"{MEANINGS[name]}, {direction}: {told}")
+            means = it.cells.mean[0]
+            block, column = divmod(int(np.nanargmax(np.abs(means))), means.shape[1])
+            where = f"step {self.steps[column]:+d}" if name == "what" else f"slot {column}"
+            lines.append(
+                f"  strongest on average: block {self.blocks[block]}, {where}, noising "
+                f"{it.cells.at(0, block, column)}; of placebos {control.cells.at(0, block, column)}"
+            )
+        return "\n".join(lines)
+
+    def table(self) -> pd.DataFrame:
+        """One row for each set, part, direction, block and column; block and column "all": the whole."""
+        sets, names = ((PAIRS, self.pairs), (PLACEBOS, self.placebos)), ["set", "part", "direction"]
+        frames = []
+        for (group, maps), part in product(sets, self.pairs):
+            n_columns = maps[part].cells.mean.shape[-1]
+            columns = self.steps.tolist() if part == "what" else range(n_columns)
+            for axes, it in (
+                ((self.blocks, columns), maps[part].cells),
+                ((["all"], ["all"]), maps[part].whole),
+            ):
+                rows = product([group], [part], DIRECTIONS, *axes)
+                frame = pd.DataFrame(rows, columns=[*names, "block", "column"], dtype=object)
+                figures = {"effect": it.mean, "low": it.low, "high": it.high, "n": it.n}
+                frames.append(frame.assign(**{name: values.ravel() for name, values in figures.items()}))
+        return pd.concat(frames).reset_index(drop=True)
+
+    def figure(self, *, direction: str = DIRECTIONS[0]) -> go.Figure:
+        """Block by slot for each part, candidates block by step, the placebos beside the pairs."""
+        i = DIRECTIONS.index(direction)
+        rows = [f"block {block}" for block in self.blocks]
+        steps = [f"{step:+d}" if step else "0" for step in self.steps]
+        panels = [
+            [
+                MapPanel(
+                    f"{MEANINGS[name]} ({group})",
+                    maps[name].cells.mean[i],
+                    rows,
+                    "sentences after the changed one" if name == "what" else "slot",
+                    steps if name == "what" else (),
+                    marked_column=int(np.flatnonzero(self.steps == 0)[0]) if name == "what" else None,
+                )
+                for group, maps in ((PAIRS, self.pairs), (PLACEBOS, self.placebos))
+            ]
+            for name in self.pairs
+        ]
+        return stacked_maps(panels, row_title="")
+
+
+def causal_parts(
+    reader: Reader,
+    pairs: Sequence[Counterfactual],
+    placebos: Sequence[Counterfactual],
+    *,
+    offset: int = 0,
+    seed: int = 0,
+) -> CausalParts:
+    """Patch parts of the write of one sentence, and of the question's read, between the sides of each pair.
+
+    Effects, directions and arguments as in ``causal_map``; pairs without a sentence at ``offset`` from their
+    changed one are left out of the parts of that sentence.
+
+    Raises
+    ------
+    ValueError
+        As ``causal_map``; when no pair, or no placebo, has a sentence there.
+    """
+    parts = list(PARTS.values())
+    sides = read_sides(reader, pairs, parts, is_placebo=False)
+    control = read_sides(reader, placebos, parts, is_placebo=True)
+    for name, it in ((PAIRS, sides), (PLACEBOS, control)):
+        if not _in_story(it, offset).any():
+            raise ValueError(f"offset {offset}: no sentence there in any of the {name}; take one nearer to 0")
+    scale = scale_of(sides, seed)
+    reach = max(it.is_changed.shape[1] for it in (sides, control))
+    values = [_all_effects(reader, it, offset, reach, scale.value) for it in (sides, control)]
+    has_any = np.any([np.isfinite(found["what"][0]).any(axis=(0, 1, 2)) for found in values], axis=0)
+    maps = []
+    for found in values:
+        found["what"] = (found["what"][0][..., has_any], found["what"][1])
+        maps.append({n: PartMap(*(average(x, seed=seed) for x in both)) for n, both in found.items()})
+    steps = np.arange(1 - reach, reach)[has_any]
+    blocks = tuple(reader.model.config.memory_blocks)
+    return CausalParts(reader.name, describe(pairs, placebos), scale, blocks, offset, steps, maps[0], maps[1])
+
+
+def _in_story(sides: Sides, offset: int) -> NDArray[np.bool_]:
+    """Which pairs (P,) have a sentence there."""
+    step = sides.changed + offset
+    return (step >= 0) & (step < sides.is_changed.shape[1])
+
+
+def _all_effects(
+    reader: Reader, sides: Sides, offset: int, reach: int, scale: float
+) -> dict[str, tuple[Array, Array]]:
+    """Effects of the cells (P,2,L,columns) and of the whole (P,2) of every part."""
+    config, device = reader.model.config, sides.rival_ids.device
+    n_blocks, slots = len(config.memory_blocks), range(config.memory_slots)
+    n_pairs, n_steps = sides.is_changed.shape
+    chosen = torch.as_tensor((sides.changed + offset).clip(0, n_steps - 1), device=device)[:, None]
+    every = torch.arange(n_steps, device=device).expand(n_pairs, -1)
+    is_in = _in_story(sides, offset)
+
+    def measured(name: str, steps: torch.Tensor, n_blocks: int, slots: Sequence[int]) -> Array:
+        patches = Patches.grid(steps, n_blocks, slots)
+        flat = effects(reader, sides, PARTS[name], patches, scale)
+        return flat.reshape(2, n_pairs, steps.shape[1], max(n_blocks, 1), len(slots)).swapaxes(0, 1)
+
+    found = {}
+    for name, part in PARTS.items():
+        steps = torch.zeros_like(chosen) if part.of_question else chosen
+        whole = measured(name, steps, 0, [ALL])[:, :, 0, 0, 0]
+        if part.slot_axis is None:
+            by_step = measured(name, every, n_blocks, [ALL])[..., 0]
+            cells = align(by_step, sides.changed, reach).swapaxes(2, 3)
+        else:
+            cells = measured(name, steps, n_blocks, slots)[:, :, 0]
+        if not part.of_question:
+            whole[~is_in] = np.nan
+        if not part.of_question and part.slot_axis is not None:
+            cells[~is_in] = np.nan
+        found[name] = cells, whole
+    return found

@@ -37,4 +37,4 @@ def unpacked(z) -> np.ndarray:
     if not isinstance(z, dict):
         return np.array(z)
     flat = np.frombuffer(base64.b64decode(z["bdata"]), dtype=z["dtype"])
-    return flat.reshape([int(n) for n in z["shape"].split(",")])
+    return flat.reshape([int(n) for n in z["shape"].split(",")]) if "shape" in z else flat

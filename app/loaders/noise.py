@@ -1,0 +1,67 @@
+"""Facts hidden in background text, what the memory did while they were read, and answers about them."""
+
+import streamlit as st
+
+from app.loaders.models import load_model, model_lock
+from app.loaders.untrained import load_untrained
+from lm2core.answers import Answer, ask, bank_after, read_story
+from lm2core.babilong.background import Background
+from lm2core.babilong.noise import open_noise
+from lm2core.babilong.samples import BabiLongSample, make_samples, told_stories
+from lm2core.long_traces import record_sample
+from lm2core.trace import Trace
+from lm2viz.noise import GateContrast, gate_contrast
+
+MODEL = "babilong-qa1-5"  # the shipped model that was trained among background text
+LENGTHS = ("0k", "1k", "2k", "4k")  # longer ones take more than a few seconds to read on two cores
+TRACE_BUDGET = "60MB"  # of one recorded text; 4k take some 20 MB
+
+
+@st.cache_resource
+def _background() -> Background:
+    """Python's reference pages, which the model was not trained among."""
+    return Background(open_noise(split="test"), load_model(MODEL).tokenizer)
+
+
+@st.cache_resource(max_entries=20)
+def load_sample(task: str, length: str, seed: int) -> BabiLongSample:
+    """The text of a task, a nominal length and a seed; a ValueError when the facts do not fit."""
+    (sample,) = make_samples(
+        told_stories(task, seed), _background(), task=task, length=length, n=1, seed=seed
+    )
+    return sample
+
+
+@st.cache_resource(max_entries=8)
+def load_reading(task: str, length: str, seed: int, is_trained: bool = True) -> Trace:
+    """What the memory does while the text is read, of the model or of the untrained control."""
+    sample = load_sample(task, length, seed)
+    reader = load_model(MODEL) if is_trained else load_untrained(MODEL)
+    with model_lock:
+        return record_sample(reader, sample, budget=TRACE_BUDGET)
+
+
+@st.cache_resource(max_entries=20)
+def load_contrast(task: str, length: str, seed: int, measure: str) -> GateContrast:
+    """The input gate on facts and on background, in the model and in the control."""
+    trained, control = (load_reading(task, length, seed, is_trained) for is_trained in (True, False))
+    return gate_contrast(trained, control, measure)
+
+
+@st.cache_resource(max_entries=64)
+def load_answer(task: str, length: str, seed: int, step: int) -> Answer:
+    """The answer after ``step`` segments of the text; step 0 asks a fresh bank."""
+    reader, trace = load_model(MODEL), load_reading(task, length, seed)
+    with model_lock:
+        return ask(reader, trace.info["question"], bank_after(trace, step, reader.model))
+
+
+@st.cache_resource(max_entries=64)
+def load_answer_of_facts(task: str, length: str, seed: int, n_facts: int) -> Answer | None:
+    """The answer after the first ``n_facts`` facts, without the background; None for no fact."""
+    sample, reader = load_sample(task, length, seed), load_model(MODEL)
+    if n_facts == 0:
+        return None
+    with model_lock:
+        trace = read_story(reader, sample.facts[:n_facts], names=["hook_bank"])
+        return ask(reader, sample.question, bank_after(trace, n_facts, reader.model))

@@ -1,0 +1,80 @@
+"""View: where a question looks before and after a sentence, and by how much that moved. Draws only."""
+
+import streamlit as st
+
+from app.attention_panel import draw_distances, draw_question, draw_reads, draw_self_attention
+from app.loaders import traces
+from app.memory_panel import pick_block
+from app.state import STEP, URL, keep_inside
+from app.widgets import pick_model, pick_step, pick_story
+from lm2core.trace import Trace
+
+SENTENCE_BEFORE, FRESH, CHOSEN = "The sentence before", "A fresh bank", "A chosen sentence"
+OTHER_STEP, HEAD = "other_step", "head"
+MEAN = "mean"
+
+
+def main() -> None:
+    """The page, from top to bottom."""
+    st.title("Where does a question look?")
+    st.markdown(
+        "To answer, the words of a question **attend** to the memory slots. The bank changes with every "
+        "sentence, and so may where they look. Two such pictures alone prove little: beside them stands how "
+        "far the look moved, as a number, and how far it moves where it should, and where it should not."
+    )
+    with st.sidebar:
+        model = pick_model()
+        story = pick_story(model)
+    try:
+        with st.spinner("Reading the story …", show_time=True):
+            trace = traces.load_trace(model, story.sentences)
+    except ValueError as error:
+        st.error(str(error))
+        st.stop()
+    n = len(story.sentences)
+    keep_inside(STEP, 0, n)
+    step = pick_step(n)
+    other = pick_other_step(step, n)
+    left, right = st.columns([3, 5], gap="large")
+    with left:
+        asked = draw_question(model, story, other, step)
+    if asked is None:
+        st.stop()
+    with right:
+        block, head = pick_block_and_head(trace)
+        before, after = (traces.load_answer(model, story.sentences, s, asked).trace for s in (other, step))
+        draw_reads(before, after, block, head, steps=(other, step))
+        draw_distances(model, story.sentences, (other, step), asked)
+    with left:
+        draw_self_attention(model, story.sentences, step, block, head)
+
+
+def pick_other_step(step: int, n_sentences: int) -> int:
+    """Choose the bank to compare with, by how many sentences it has seen."""
+    kinds = [SENTENCE_BEFORE, FRESH, CHOSEN]
+    left, right = st.columns([5, 3])
+    kind = left.segmented_control(
+        "Compare with", kinds, default=SENTENCE_BEFORE, required=True, key="compared_bank", bind=URL
+    )
+    keep_inside(OTHER_STEP, 0, n_sentences)
+    chosen = right.number_input(
+        "After sentence", 0, n_sentences, 0, key=OTHER_STEP, bind=URL, disabled=kind != CHOSEN
+    )
+    if kind == CHOSEN:
+        return int(chosen)
+    return max(step - 1, 0) if kind == SENTENCE_BEFORE else 0
+
+
+def pick_block_and_head(trace: Trace) -> tuple[int, int | None]:
+    """Choose a block with memory, and one of its heads or their mean."""
+    n_heads = trace.select(f"blocks.{trace.blocks[0]}.mem.hook_read_pattern", story=0, segment=0).shape[0]
+    left, right = st.columns(2)
+    with left:
+        block = pick_block(trace, disabled=False)
+    head = right.segmented_control(
+        "Head", [MEAN, *map(str, range(n_heads))], default=MEAN, required=True, key=HEAD, bind=URL
+    )
+    return block, None if head == MEAN else int(head)
+
+
+main()

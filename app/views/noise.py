@@ -1,0 +1,72 @@
+"""View: a long text with few facts in it; does the input gate tell them apart? Draws; computes nothing."""
+
+import streamlit as st
+
+from app.loaders import models, noise
+from app.noise_panel import draw_answers, draw_contrast, draw_means, draw_segments, draw_strips
+from app.state import STEP, URL, keep_inside
+from app.widgets import pick_step
+from lm2viz.noise import MEANING
+
+
+def main() -> None:
+    """The page, from top to bottom."""
+    st.title("Does the memory stay shut on noise?")
+    st.markdown(
+        "A few **facts** of a story are hidden in **background**: sentences of Python's reference pages. "
+        "The model reads all of it, sentence by sentence, into one small bank. To answer at the end, its "
+        "**input gate** should open on the facts and stay shut on the background. Watch whether it does."
+    )
+    if noise.MODEL not in models.model_names():
+        st.info(
+            f"The model {noise.MODEL} is not installed. Install the package whole, or train one with: "
+            "lm2 train --preset babilong-tiny --out DIR"
+        )
+        st.stop()
+    with st.sidebar:
+        text = pick_text()
+    try:
+        with st.spinner("Reading the text …", show_time=True):
+            trace = noise.load_reading(*text)
+    except ValueError as error:
+        st.error(str(error))
+        st.stop()
+    keep_inside(STEP, 0, trace.n_segments)
+    step = pick_step(trace.n_segments)
+    left, right = st.columns([3, 5], gap="large")
+    with left:
+        draw_segments(trace, step)
+        draw_answers(text, trace, step)
+    with right:
+        st.subheader("Input gate")
+        measure = st.segmented_control(
+            "Measure", list(MEANING), default=next(iter(MEANING)), required=True, key="gate_measure", bind=URL
+        )
+        draw_strips(trace, measure)
+        with st.spinner("An untrained model reads the same text …", show_time=True):
+            contrast = noise.load_contrast(*text, measure)
+        draw_contrast(contrast)
+    draw_means(contrast)
+
+
+def pick_text() -> tuple[str, str, int]:
+    """Choose a task, a length and a seed."""
+    tasks = models.known_tasks(noise.MODEL)
+    task = st.selectbox("Task", tasks, key="noise_task", bind=URL)
+    length = st.segmented_control(
+        "Length in tokens",
+        noise.LENGTHS,
+        default=noise.LENGTHS[1],
+        required=True,
+        key="length",
+        bind=URL,
+        help="0k is the facts alone. Of each length 300 tokens are left for a prompt, as in BABILong.",
+    )
+    seed = st.number_input(
+        "Seed", 0, 10_000, 0, key="seed", bind=URL, help="The same seed hides the same facts."
+    )
+    st.caption(f"Model: {noise.MODEL}, {models.describe(noise.MODEL)}")
+    return task, length, int(seed)
+
+
+main()

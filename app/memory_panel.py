@@ -28,7 +28,7 @@ def draw_memory(trace: Trace, step: int, answer: Answer | None) -> None:
     elif view == READS and answer is not None:
         draw_reads(answer.trace, block)
     elif view == READS:
-        st.info("The question could not be asked; mend it on the left.")
+        st.info("Nothing was asked here, or the question could not be: mend it on the left.")
     elif step == 0:
         st.info("No sentence has been read. Press **Next** to read the first one.")
     elif view == BANK:

@@ -10,7 +10,21 @@ OWN_TEXT = "own_text"  # the text box it is pasted into; not in the URL
 # A slider that comes to the page takes its value from the link, whatever the state says: a story pasted
 # before there was one leaves the step it wants here.
 WANTED_STEP = "wanted_step"
+# What stays when another page is opened: which model reads which story, up to where, and is asked what.
+KEPT = ("model", "source", "example", "task", "seed", STEP, QUESTION, OWN)
 URL: Literal["query-params"] = "query-params"  # widgets bound to this keep their value in the address
+
+
+def keep_choices() -> dict[str, str]:
+    """Hold on to ``KEPT``, which Streamlit forgets with the page that had its widgets; returned for links.
+
+    Before there are any widgets, they are what the address says.
+    """
+    for key in KEPT:
+        if key in st.session_state:
+            st.session_state[key] = st.session_state[key]
+    chosen = {key: st.session_state.get(key, st.query_params.get(key)) for key in KEPT}
+    return {key: str(value) for key, value in chosen.items() if value not in (None, "")}
 
 
 def move_step(by: int, n_steps: int) -> None:

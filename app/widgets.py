@@ -1,5 +1,6 @@
 """Pickers that pages share. Each returns a value and keeps it in the URL."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,11 @@ class ShownStory:
         return asked[-1] if asked else None
 
 
+def as_text(words: object) -> str:
+    """Words of a visitor or a file inside a message: what could be markup there is shown as it is."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(str(words).split()))
+
+
 def pick_model() -> str:
     """Choose one of the models."""
     names = models.model_names()
@@ -56,7 +62,11 @@ def pick_story(model: str) -> ShownStory:
     sources = [EXAMPLE, GENERATED, OWN_STORY]
     source = st.segmented_control("Story", sources, default=EXAMPLE, required=True, key="source", bind=URL)
     if source == GENERATED:
-        task = st.selectbox("Task", models.known_tasks(model), key="task", bind=URL)
+        tasks = models.known_tasks(model)
+        if not tasks:
+            st.info("No task can be told in this model's words alone. Choose another story or model.")
+            st.stop()
+        task = st.selectbox("Task", tasks, key="task", bind=URL)
         seed = st.number_input(
             "Seed", 0, 10_000, 0, key="seed", help="The same seed tells the same story.", bind=URL
         )

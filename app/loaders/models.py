@@ -4,6 +4,7 @@ from threading import Lock
 
 import streamlit as st
 
+from app.loaders import folders
 from lm2core.answers import Reader
 from lm2core.babi.vocabulary import WORDS
 from lm2core.checkpoints import load_reader, shipped_models
@@ -12,14 +13,20 @@ model_lock = Lock()
 
 
 def model_names() -> list[str]:
-    """Models the app offers: the shipped ones."""
-    return shipped_models()
+    """Models the app offers: the shipped ones, and folders that this visitor opened."""
+    return shipped_models() + folders.opened_folders()
 
 
 @st.cache_resource(max_entries=2)
 def load_model(name: str) -> Reader:
     """The model ``name``; ValueError when it cannot be opened."""
-    return load_reader(name)
+    return folders.load_folder(name) if folders.is_folder_name(name) else load_reader(name)
+
+
+def describe(name: str) -> str:
+    """Blocks, width and slots of a model, in words."""
+    config = load_model(name).model.config
+    return f"{config.num_hidden_layers} blocks, width {config.hidden_size}, {config.memory_slots} slots"
 
 
 def known_tasks(model: str) -> list[str]:

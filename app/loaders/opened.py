@@ -1,0 +1,154 @@
+"""What a visitor brings and takes away, as bytes: traces, stories and labels in; trace, report and table out.
+
+Deliberately without a cache: a cache is shared by all visitors, and what one brings is nobody else's. It
+stays in the visitor's session. Nothing is unpickled or unpacked: safetensors reads traces, the rest is text.
+"""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import pandas as pd
+import streamlit as st
+
+from app.loaders.stories import check_story
+from lm2core.babi.text import read_babi, read_sentences
+from lm2core.trace import Trace
+from lm2viz.opened import check_shown, one_story, told_in, writes_table
+from lm2viz.report import write_report
+from lm2viz.rows import read_labels
+
+T = TypeVar("T")
+_TRACE, _LABELS = "opened_trace", "opened_labels"  # of the session; no widget has these keys
+_BROKEN = "the file is nested too deeply or too large to be read; record it again"
+
+
+@dataclass(frozen=True)
+class OpenedTrace:
+    """A trace file of this visitor, under the name it was uploaded with."""
+
+    name: str
+    trace: Trace
+
+
+def open_trace(name: str, data: bytes) -> OpenedTrace:
+    """Open a trace file and keep it for this visitor; labels of another trace are put away.
+
+    Raises
+    ------
+    ValueError
+        When it is no whole trace of this schema, or one that cannot be shown.
+    """
+    trace = _read(data, "trace.safetensors", Trace.load)
+    check_shown(trace)
+    told_in(trace)
+    close_labels()
+    kept = st.session_state[_TRACE] = OpenedTrace(name, trace)
+    return kept
+
+
+def opened_trace() -> OpenedTrace | None:
+    """The trace this visitor opened."""
+    found: OpenedTrace | None = st.session_state.get(_TRACE)
+    return found
+
+
+def close_trace() -> None:
+    """Forget the visitor's trace and labels."""
+    st.session_state.pop(_TRACE, None)
+    close_labels()
+
+
+def open_labels(data: bytes) -> None:
+    """Take a table of own facts about the opened trace; a ValueError when it is none or fits no sentence."""
+    labels = _read(data, "labels.csv", read_labels)
+    opened = opened_trace()
+    if opened is not None:
+        told_in(opened.trace, labels)
+    st.session_state[_LABELS] = labels
+
+
+def close_labels() -> None:
+    """Go back to the facts of the trace itself."""
+    st.session_state.pop(_LABELS, None)
+
+
+def facts_after(trace: Trace, story: int, step: int) -> pd.DataFrame:
+    """Fact, value, and since which sentence it is known, after ``step`` sentences of a story."""
+    known = told_in(trace, st.session_state.get(_LABELS))
+    here = known[(known["story"] == story) & (known["segment"] == step - 1)]
+    since = here["since"].astype(int) + 1
+    return pd.DataFrame({"fact": here["fact"], "value": here["value"], "since sentence": since})
+
+
+def has_labels() -> bool:
+    """Whether the facts shown are this visitor's own."""
+    return _LABELS in st.session_state
+
+
+def open_stories(data: bytes) -> list[tuple[str, ...]]:
+    """Sentences of the stories of a text file: one sentence a line, or a bAbI file, which numbers its lines.
+
+    Raises
+    ------
+    ValueError
+        When it is no text, has no sentence, or a story is longer than the pages can show.
+    """
+    is_babi = data.lstrip()[:1].isdigit()
+    read = _babi_sentences if is_babi else _plain_sentences
+    stories = [story for story in _read(data, "story.txt", read) if story]
+    for story in stories:
+        check_story(story)
+    if not stories:
+        raise ValueError("no story in this file; write one sentence a line")
+    return stories
+
+
+def _babi_sentences(path: Path) -> list[tuple[str, ...]]:
+    return [story.sentences for story in read_babi(path)]
+
+
+def _plain_sentences(path: Path) -> list[tuple[str, ...]]:
+    return [read_sentences(path)]
+
+
+def _read(data: bytes, name: str, read: Callable[[Path], T]) -> T:
+    """Read uploaded bytes with a reader of files. The name is ours: that of an upload may say anything."""
+    with tempfile.TemporaryDirectory(prefix="lm2-upload-") as folder:
+        path = Path(folder) / name
+        path.write_bytes(data)
+        try:
+            return read(path)
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(path), "the file")) from None
+        except (RecursionError, MemoryError, TypeError, AttributeError):
+            raise ValueError(_BROKEN) from None
+
+
+def trace_file(trace: Trace) -> bytes:
+    """The trace as the bytes of its file."""
+    return _written("trace.safetensors", trace.save)
+
+
+def report_file(trace: Trace) -> bytes:
+    """The page of a trace of one story, which opens offline."""
+    return _written("report.html", lambda path: write_report(path, trace))
+
+
+def table_file(trace: Trace) -> bytes:
+    """Who wrote where, as CSV."""
+    return writes_table(trace).to_csv(index=False).encode()
+
+
+def _written(name: str, write: Callable[[Path], object]) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="lm2-download-") as folder:
+        path = Path(folder) / name
+        write(path)
+        return path.read_bytes()
+
+
+def story_of(opened: OpenedTrace, story: int) -> Trace:
+    """One story of the opened trace."""
+    return one_story(opened.trace, story)

@@ -1,0 +1,241 @@
+"""Training runs of this server: begun as processes of their own, and known by what is on disk alone.
+
+A run NAME is the folder NAME of ``lm2 train``, its log NAME.log and its record NAME.json, all in
+``LM2_RUNS`` or ``~/.lm2/runs``. So a run outlives the page and the server that began it. Runs belong to the
+server: every visitor sees them, and one goes at a time, since a run takes a processor.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from random import Random
+from threading import Lock, Thread
+
+import psutil  # type: ignore[import-untyped]
+import streamlit as st
+
+from app.loaders.folders import RUN, keep_folder, name_folder, runs_root
+from lm2core.babi.tasks import make_story
+from lm2core.evaluate import score
+from lm2core.files import write_whole
+from lm2core.run_folder import STAGE_FILE, newest_checkpoint
+
+RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "ended early"
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+MAX_STEPS, SECONDS_TO_STOP, LOG_TAIL = 20_000, 5, 20_000  # the last in bytes
+N_STORIES_OF_FLOOR = 300
+_start_lock = Lock()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as its record tells it; ``pid`` and ``born`` say which process is meant, ``born`` in seconds."""
+
+    name: str
+    tasks: tuple[str, ...]
+    n_steps: int
+    seed: int
+    pid: int = 0
+    born: float = 0.0
+    was_stopped: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where its checkpoints and its model are."""
+        return runs_root() / self.name
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What a run logged: a value a logged step, None where it was not finite or not there yet.
+
+    accuracy : by task, in [0, 1]
+    loss : mean since the step before, in nats
+    share : of the run's steps that are done, in [0, 1]
+    """
+
+    steps: list[int]
+    accuracy: dict[str, list[float | None]]
+    loss: list[float | None]
+    share: float
+
+
+def run_names() -> list[str]:
+    """All runs of this server, the newest first."""
+    records = [file for file in runs_root().glob("*.json") if NAME.fullmatch(file.stem)]
+    return [file.stem for file in sorted(records, key=lambda file: -file.stat().st_mtime)]
+
+
+def find_run(name: str) -> Run:
+    """The run of this name; a ValueError when its record cannot be read."""
+    try:
+        record = json.loads((runs_root() / f"{name}.json").read_text(encoding="utf-8"))
+        return Run(**record | {"tasks": tuple(record["tasks"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        raise ValueError(f"the record of run {name} cannot be read; start another run") from None
+
+
+def state_of(run: Run) -> str:
+    """Whether its process lives, and if not, how far it came."""
+    if _process(run) is not None:
+        return RUNNING
+    if (run.folder / "model.safetensors").is_file():  # written last
+        return FINISHED
+    return STOPPED if run.was_stopped else FAILED
+
+
+def _process(run: Run) -> psutil.Process | None:
+    """The living process of a run. A number is given again: it must also have begun when the run did."""
+    try:
+        process = psutil.Process(run.pid)
+        is_it = abs(process.create_time() - run.born) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, ValueError):
+        return None
+    return process if is_it else None
+
+
+def can_resume(run: Run) -> bool:
+    """Whether there is a whole checkpoint to go on from."""
+    return state_of(run) in (STOPPED, FAILED) and newest_checkpoint(run.folder, STAGE_FILE) is not None
+
+
+def start_run(name: str, tasks: Sequence[str], n_steps: int, seed: int) -> Run:
+    """Begin a run.
+
+    Raises
+    ------
+    ValueError
+        For a name that is taken or none, no task, another run that goes, or a folder that cannot be written.
+    """
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            "a name has 1 to 40 small letters, digits, - and _, and begins with a letter or digit"
+        )
+    if not tasks:
+        raise ValueError("choose at least one task")
+    run = Run(name, tuple(tasks), min(max(n_steps, 1), MAX_STEPS), seed)
+    if name in run_names() or run.folder.exists():
+        raise ValueError(f"there is a run {name} already; choose another name, or resume it below")
+    return _begin(run)
+
+
+def resume_run(run: Run) -> Run:
+    """Go on from the newest whole checkpoint; a ValueError when another run goes."""
+    return _begin(run, "--resume")
+
+
+def _begin(run: Run, *more: str) -> Run:
+    with _start_lock:
+        going = [name for name in run_names() if state_of(find_run(name)) == RUNNING]
+        if going:
+            raise ValueError(
+                f"run {going[0]} is going, and this server trains one at a time; stop it or wait"
+            )
+        command = [
+            sys.executable,
+            "-m",
+            "lm2core",
+            "train",
+            "--preset",
+            "babi-tiny",
+            "--out",
+            str(run.folder),
+        ]
+        command += [
+            "--tasks",
+            ",".join(run.tasks),
+            "--steps",
+            str(run.n_steps),
+            "--seed",
+            str(run.seed),
+            *more,
+        ]
+        try:
+            runs_root().mkdir(parents=True, exist_ok=True)
+            with (runs_root() / f"{run.name}.log").open("wb") as log:
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=os.environ | {"OMP_NUM_THREADS": "1"},  # the pages need the other processors
+                    start_new_session=True,  # it outlives the server, and can be stopped with all it started
+                )
+        except OSError as error:
+            raise ValueError(f"cannot write to {runs_root()}: {error.strerror}; set LM2_RUNS") from None
+        Thread(target=process.wait, daemon=True).start()  # its end is noticed: no dead process is left behind
+        born = psutil.Process(process.pid).create_time()
+        return _record(replace(run, pid=process.pid, born=born, was_stopped=False))
+
+
+def _record(run: Run) -> Run:
+    write_whole(runs_root() / f"{run.name}.json", json.dumps(asdict(run)))
+    return run
+
+
+def stop_run(run: Run) -> None:
+    """End the process and all it started; it can be resumed from its newest checkpoint."""
+    process = _process(run)
+    if process is None:
+        return
+    _record(replace(run, was_stopped=True))
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(run.pid, sign)
+            process.wait(SECONDS_TO_STOP)
+        except psutil.TimeoutExpired:
+            continue
+        except ProcessLookupError:
+            pass
+        return
+
+
+def read_curves(run: Run) -> Curves:
+    """What was logged so far, without a line that is being written."""
+    try:
+        lines = (run.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    logged = [json.loads(line) for line in lines if line.endswith("}")]
+    steps = [line["step"] for line in logged]
+    tasks = sorted({name for line in logged for name in line if name.startswith("accuracy_")})
+    return Curves(
+        steps,
+        {name.removeprefix("accuracy_"): [line.get(name) for line in logged] for name in tasks},
+        [line.get("loss") for line in logged],
+        min(steps[-1] / run.n_steps, 1.0) if steps else 0.0,
+    )
+
+
+def last_error(run: Run) -> str:
+    """The line in which the run told why it ended, or the last one it wrote."""
+    try:
+        with (runs_root() / f"{run.name}.log").open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL))
+            lines = re.split(r"[\r\n]+", log.read().decode(errors="replace").strip())
+    except OSError:
+        return "its log is gone"
+    told = [line for line in lines if line.startswith("lm2: ")]
+    return told[-1].removeprefix("lm2: ") if told else lines[-1][-300:] or "it said nothing; was it killed?"
+
+
+def use_run(run: Run) -> str:
+    """Put the trained model among this visitor's models; returns its name."""
+    name = name_folder(f"{RUN}{run.name}")
+    keep_folder(name)
+    return name
+
+
+@st.cache_data(max_entries=20)
+def floor_of(task: str) -> tuple[float, float]:
+    """Accuracy without a model: always the commonest answer, and the last place or thing that was named."""
+    rng = Random(0)
+    stories = [make_story(task, rng) for _ in range(N_STORIES_OF_FLOOR)]
+    result = score(stories, [["" for _ in story.questions] for story in stories])
+    return result.majority, result.last_mentioned

@@ -1,0 +1,63 @@
+"""View: open a trace, a checkpoint, stories or labels of one's own, and take away what is on the page."""
+
+import streamlit as st
+
+from app.loaders import traces
+from app.memory_panel import draw_memory
+from app.open_panel import draw_folder, draw_stories, draw_trace_file
+from app.reproduce import story_source
+from app.state import QUESTION, STEP, URL, keep_inside
+from app.take_away import draw_code, draw_downloads
+from app.widgets import as_text, pick_model, pick_step, pick_story
+
+TRACE, FOLDER, STORIES, TAKE_AWAY = "Trace file", "Checkpoint folder", "Stories", "Take away"
+
+
+def main() -> None:
+    """The page, from top to bottom."""
+    st.title("Open your own, take it away")
+    st.markdown(
+        "What you open here only you see, and it is forgotten when you close the browser's tab. "
+        "Files are read as data: nothing in them is run."
+    )
+    what = st.segmented_control(
+        "What", [TRACE, FOLDER, STORIES, TAKE_AWAY], default=TRACE, required=True, key="open", bind=URL
+    )
+    if what == TRACE:
+        draw_trace_file()
+    elif what == FOLDER:
+        draw_folder()
+    elif what == STORIES:
+        draw_stories()
+    else:
+        draw_this_story()
+
+
+def draw_this_story() -> None:
+    """The story of the sidebar as the model reads it, and everything about it to take away."""
+    with st.sidebar:
+        model = pick_model()
+        story = pick_story(model)
+    suggested = story.suggestion(len(story.sentences))
+    asked = suggested.text if suggested else "Where is Mary?"
+    question = st.text_input("Question", placeholder=asked, key=QUESTION, max_chars=200, bind=URL) or asked
+    keep_inside(STEP, 0, len(story.sentences))
+    step = pick_step(len(story.sentences))
+    try:
+        with st.spinner("Reading the story …", show_time=True):
+            trace = traces.load_trace(model, story.sentences)
+        answer = traces.load_answer(model, story.sentences, step, question)
+    except ValueError as error:
+        st.error(as_text(error))
+        st.stop()
+    left, right = st.columns([3, 5], gap="large")
+    with left:
+        with st.container(border=True):
+            st.text("\n".join(story.lines_around(step)))
+        draw_downloads(trace)
+    with right:
+        draw_memory(trace, step, answer)
+    draw_code(story_source(model, story.sentences), step, question)
+
+
+main()

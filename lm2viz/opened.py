@@ -1,0 +1,131 @@
+"""Traces that come from elsewhere: can they be shown, one story of them, what is known in it, its writes.
+
+A file may say anything, so everything a picture relies on is checked here, before it is drawn.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_integer_dtype
+
+from lm2core.trace import Trace
+from lm2viz import select
+from lm2viz.rows import RECORD, bank_rows
+
+# What the pictures of a bank are made of, by block, with the axes after story and segment.
+SHOWN = {
+    "hook_write_pattern": ("token", "slot"),
+    "hook_gate_in_token": ("token", "dim"),
+    "hook_gate_in": ("slot", "dim"),
+    "hook_gate_forget": ("slot", "dim"),
+    "hook_bank_pre": ("slot", "dim"),
+    "hook_bank_post": ("slot", "dim"),
+}
+GATES = (
+    "hook_write_pattern",
+    "hook_gate_in_token",
+    "hook_gate_in",
+    "hook_gate_forget",
+)  # fractions in [0, 1]
+
+
+def check_shown(trace: Trace) -> None:
+    """Refuse a trace whose memory cannot be drawn.
+
+    Raises
+    ------
+    ValueError
+        When hooks are missing or have other axes, gates are no fractions, or a story has no words.
+    """
+    try:
+        blocks = trace.blocks
+    except (ValueError, IndexError):
+        raise ValueError(f"the trace has hooks of another kind of model; {RECORD}") from None
+    needed = {f"blocks.{b}.mem.{hook}": axes for b in blocks for hook, axes in SHOWN.items()}
+    needed["hook_bank"] = ("slot", "dim")
+    missing = [name for name in needed if name not in trace.arrays]
+    if missing or not blocks:
+        raise ValueError(f"the trace lacks {', '.join(missing[:3]) or 'every block of memory'}; {RECORD}")
+    for name, axes in needed.items():
+        if trace.axes[name] != ("story", "segment", *axes):
+            raise ValueError(f"{name} has axes {', '.join(trace.axes[name])}; it needs story, segment, "
+                             f"{', '.join(axes)}")  # fmt: skip
+        if trace.arrays[name].dtype.kind != "f":
+            raise ValueError(f"{name} holds {trace.arrays[name].dtype} values; a trace holds floats")
+        if name.endswith(GATES):
+            _check_fractions(trace, name)
+    if not all(story and all(story) for story in trace.tokens):
+        raise ValueError("a story of the trace has a sentence without words; record it again")
+
+
+def _check_fractions(trace: Trace, name: str) -> None:
+    array = trace.arrays[name]
+    finite = array[np.isfinite(array)]
+    if finite.size and (finite.min() < -1e-6 or finite.max() > 1 + 1e-6):
+        raise ValueError(f"{name} must be in [0, 1], got {finite.min():.3g} to {finite.max():.3g}")
+
+
+def one_story(trace: Trace, story: int) -> Trace:
+    """The trace of one of its stories alone, cut to the sentences that it has."""
+    n_segments = len(trace.tokens[story])
+    info = dict(trace.info)
+    if info.get("stories"):
+        info["stories"] = [info["stories"][story]]
+    arrays = {
+        name: array[:, :n_segments] if trace.axes[name].index("segment") == 1 else array
+        for name, array in ((n, a[story : story + 1]) for n, a in trace.arrays.items())
+    }
+    return replace(trace, arrays=arrays, tokens=[trace.tokens[story]], info=info)
+
+
+def told_in(trace: Trace, labels: pd.DataFrame | None = None) -> pd.DataFrame:
+    """What is known after each sentence: one row a fact with story, segment, fact, value and since.
+
+    labels : a table of one's own (``read_labels``) instead of the facts in the trace
+
+    Raises
+    ------
+    ValueError
+        When the facts in the trace are broken, or labels do not count places or are about no sentence of it.
+    """
+    if labels is not None:
+        counted = [is_integer_dtype(labels[column]) for column in ("story", "segment")]
+        if not all(counted):
+            raise ValueError("labels must count story and segment in whole numbers from 0, in every row")
+    try:
+        rows = bank_rows(trace, labels)
+        wide = rows.facts.assign(story=rows.story, segment=rows.segment)
+        long = wide.melt(["story", "segment"], var_name="fact", value_name="value")
+        long["since"] = rows.since.melt()["value"] if len(rows.since.columns) else []
+    except (KeyError, TypeError, AttributeError, IndexError):
+        raise ValueError("the facts in the trace are broken; record it again") from None
+    known = long[long["value"].notna()].reset_index(drop=True)
+    if labels is not None and known.empty:
+        raise ValueError(
+            f"no label is about a sentence of this trace: its stories are 0 to {len(trace.tokens) - 1}, "
+            f"its segments 0 to {trace.n_segments - 1}"
+        )
+    return known
+
+
+def writes_table(trace: Trace, *, story: int = 0) -> pd.DataFrame:
+    """Every word and slot with how far the word opened it (``select.write_strength``), one row each."""
+    tables = []
+    for segment, words in enumerate(trace.tokens[story]):
+        for block in trace.blocks:
+            strength = select.write_strength(trace, segment, block, story=story)
+            token, slot = np.indices(strength.shape)
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "sentence": segment + 1,
+                        "token": token.ravel(),
+                        "word": np.repeat(words, strength.shape[1]),
+                        "block": block,
+                        "slot": slot.ravel(),
+                        "share_times_input_gate": strength.ravel(),
+                    }
+                )
+            )
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,210 @@
+"""The Train page: a run is what is on disk, goes alone, stops whole, and its curves are what it logged."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from random import Random
+
+import psutil
+import pytest
+
+from app.loaders import training
+from app.loaders.training import FAILED, FINISHED, RUNNING, STOPPED, Run
+from lm2core.babi.tasks import make_story
+from lm2core.checkpoints import SHIPPED
+from lm2core.evaluate import score
+from tests.app.pages import open_page
+
+# Stands in for ``python -m lm2core``: begins a child of its own, as a run may, and waits.
+SLEEPER = (
+    "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
+)
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path, monkeypatch):
+    """An empty folder of runs."""
+    monkeypatch.setenv("LM2_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def sleeping(monkeypatch):
+    """Runs that only sleep, and the commands they were begun with."""
+    commands, real = [], subprocess.Popen
+
+    def popen(command, **how):
+        commands.append(command)
+        return real([sys.executable, "-c", f"{SLEEPER}; time.sleep(60)"], **how)
+
+    monkeypatch.setattr("app.loaders.training.subprocess.Popen", popen)
+    yield commands
+    for name in training.run_names():
+        training.stop_run(training.find_run(name))
+
+
+def kept_run(runs, name="old", **changes):
+    """A run whose process is long gone."""
+    run = replace(Run(name, ("qa1",), 600, 0, pid=2**22 - 1, born=1.0), **changes)
+    run.folder.mkdir(parents=True)
+    training._record(run)
+    (runs / f"{name}.log").write_text("")
+    return run
+
+
+def log_metrics(run, *lines):
+    (run.folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def told(page):
+    return " ".join(m.value.replace("\\", "") for m in (*page.error, *page.info))
+
+
+def press(page, label):
+    next(b for b in page.button if b.label == label).click().run()
+    assert not page.exception
+    return page
+
+
+def test_a_run_begins_with_what_was_chosen_and_is_seen_by_another_visitor(sleeping, runs):
+    page = open_page("train")
+    page.text_input(key="run_name").set_value("mine")
+    page.multiselect(key="run_tasks").set_value(["qa1", "qa2"])
+    page.number_input(key="run_steps").set_value(77)
+    page.number_input(key="run_seed").set_value(5)
+    press(page, "Start")
+    (command,) = sleeping
+    expected = ["--out", str(runs / "mine"), "--tasks", "qa1,qa2", "--steps", "77", "--seed", "5"]
+    assert command[1:6] == ["-m", "lm2core", "train", "--preset", "babi-tiny"]
+    assert command[6:] == expected
+    reloaded = open_page("train")  # state is on disk: a reload, another visitor and another server are alike
+    assert reloaded.selectbox(key="run").value == "mine"
+    assert any(b.label == "Stop" for b in reloaded.button)
+    press(reloaded, "Stop")
+    assert training.state_of(training.find_run("mine")) == STOPPED
+
+
+def test_stop_ends_the_process_and_all_it_started(sleeping):
+    run = training.start_run("a", ["qa1"], 10, 0)
+    process = psutil.Process(run.pid)
+    while not (children := process.children()):
+        time.sleep(0.05)
+    training.stop_run(run)
+    assert training._process(run) is None
+    psutil.wait_procs(children, timeout=5)
+    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+
+
+def test_one_run_goes_at_a_time(sleeping):
+    training.start_run("a", ["qa1"], 10, 0)
+    page = open_page("train")
+    page.text_input(key="run_name").set_value("b")
+    press(page, "Start")
+    assert "run a is going, and this server trains one at a time" in told(page)
+    assert len(sleeping) == 1
+
+
+def test_a_number_given_to_another_process_is_not_the_run(runs):
+    """After a restart of the machine the number may be anybody's; it must never be stopped."""
+    mine = kept_run(runs, pid=os.getpid(), born=psutil.Process().create_time() - 5)
+    assert training.state_of(mine) == FAILED
+    training.stop_run(mine)
+    assert training._process(replace(mine, born=mine.born + 5)) is not None
+
+
+@pytest.mark.parametrize(
+    "name", ["", "../x", "a/b", "A b", "x" * 41, ".hidden", "-rf", "a\n", "<b>"]
+)  # fmt: skip
+def test_a_name_that_is_no_folder_of_ours_is_refused(sleeping, runs, name):
+    with pytest.raises(ValueError, match="a name has 1 to 40 small letters"):
+        training.start_run(name, ["qa1"], 10, 0)
+    assert sleeping == []
+    assert not runs.exists()
+
+
+def test_a_taken_name_is_refused(sleeping, runs):
+    kept_run(runs, "old")
+    with pytest.raises(ValueError, match="there is a run old already"):
+        training.start_run("old", ["qa1"], 10, 0)
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(monkeypatch):
+    monkeypatch.setenv("LM2_RUNS", "/proc/none")
+    page = press(open_page("train"), "Start")
+    assert "cannot write to /proc/none" in told(page)
+    assert len(page.error) == 1
+
+
+def test_the_curves_are_what_the_run_logged_beside_what_needs_no_model(runs):
+    run = kept_run(runs, was_stopped=True)
+    log_metrics(
+        run,
+        {"step": 10, "loss": 2.0, "accuracy_qa1": 0.25},
+        {"step": 20, "loss": None, "accuracy_qa1": 0.5},
+    )
+    with (run.folder / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 30, "lo')  # being written
+    page = open_page("train")
+    spec = json.loads(page.get("plotly_chart")[0].proto.spec)
+    lines = {line.get("name"): line for line in spec["data"]}
+    assert (lines["qa1"]["x"], lines["qa1"]["y"]) == ([10, 20], [0.25, 0.5])
+    rng = Random(0)
+    stories = [make_story("qa1", rng) for _ in range(training.N_STORIES_OF_FLOOR)]
+    floor = score(stories, [["x"] * len(story.questions) for story in stories])
+    assert any(name and name.startswith("last named in qa1") for name in lines)
+    drawn = [line["y"][0] for line in spec["data"] if line.get("name", "").startswith(("commonest", "last"))]
+    assert drawn == [floor.majority, floor.last_mentioned]
+    assert 0.4 < floor.last_mentioned < 0.65  # about one half on qa1: nothing to be proud of
+
+
+def test_a_full_disk_is_told_with_the_last_error_of_the_log(runs):
+    run = kept_run(runs)
+    bar = "  1%|\r  2%|\r"
+    error = "lm2: cannot write to /x: No space left on device; make room there, then go on with --resume"
+    (runs / "old.log").write_text(f"{bar}\n{error}\n")
+    page = open_page("train")
+    assert "The run ended early: cannot write to /x: No space left on device" in told(page)
+    assert len(page.error) == 1
+    assert training.state_of(run) == FAILED
+
+
+def test_a_killed_run_without_a_word_is_told(runs):
+    kept_run(runs)
+    assert "it said nothing; was it killed?" in told(open_page("train"))
+
+
+def test_a_stopped_run_resumes_only_from_a_whole_checkpoint(sleeping, runs):
+    run = kept_run(runs, was_stopped=True)
+    (run.folder / "checkpoint-250").mkdir()
+    assert "over before its first checkpoint" in told(open_page("train"))
+    (run.folder / "checkpoint-250" / "curriculum.json").write_text("{}")
+    press(open_page("train"), "Resume")
+    assert sleeping[0][-1] == "--resume"
+    assert training.state_of(training.find_run("old")) == RUNNING
+
+
+def test_a_finished_run_joins_the_models_of_its_visitor_alone(runs):
+    run = kept_run(runs)
+    for file in (SHIPPED / "babi-qa1-3").iterdir():
+        (run.folder / file.name).write_bytes(file.read_bytes())
+    assert training.state_of(run) == FINISHED
+    page = press(open_page("train"), "Use it in the other pages")
+    page.switch_page("views/story.py").run()
+    assert page.selectbox(key="model").options[-1].startswith("run:old@")
+    other = open_page("story")
+    assert not any(name.startswith("run:") for name in other.selectbox(key="model").options)
+
+
+def test_a_broken_record_is_told_in_one_line(runs):
+    kept_run(runs)
+    (runs / "old.json").write_text("[")
+    page = open_page("train")
+    assert "the record of run old cannot be read" in told(page)
+
+
+@pytest.mark.parametrize("query", [{"run": "../../etc"}, {"run": "<b>"}])
+def test_a_link_to_no_run_still_opens(query):
+    assert "No run yet" in told(open_page("train", **query))

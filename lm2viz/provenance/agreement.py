@@ -1,0 +1,199 @@
+"""Whether the sentences that a question is traced back to are those that its answer follows from."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import comb
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from lm2core.trace import Trace
+from lm2viz.estimates import Estimate, mean, share
+from lm2viz.figures.provenance import agreement_bars
+from lm2viz.provenance.answers import METHODS, Provenance, followed
+from lm2viz.provenance.parts import unrolled
+from lm2viz.provenance.traces import paired
+
+Traces = Trace | Sequence[Trace]
+MEASURES = {"all_found": "all supports in top k", "precision": "precision at k"}
+QUESTIONS = {"all": "all questions", "right": "answered right"}
+_CONTROL = "any_slot"
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How often the best sentences are the supporting facts; k is the number of supports of a question.
+
+    rows : one row a figure: ``method``, ``questions`` and ``measure``, keys of ``METHODS``, ``QUESTIONS`` and
+        ``MEASURES``; its ``value`` with interval ``low`` to ``high`` and ``n``; ``chance``, exactly that of a
+        random ranking of the sentences before each question; ``any_slot``, that of the same banks if every
+        slot were read alike
+    untrained : the same of an untrained model, or None
+    error : the largest error, as in ``SlotSources``
+    n_nan : questions left out because their scores are not finite
+    """
+
+    rows: pd.DataFrame
+    untrained: pd.DataFrame | None
+    follow: str
+    n_stories: int
+    error: float
+    n_nan: int
+
+    def estimate(
+        self, measure: str = "all_found", *, method: str = "origin", questions: str = "all"
+    ) -> Estimate:
+        """One of the figures; KeyError where there is none, as for no question answered right."""
+        row = self.rows.set_index(["measure", "method", "questions"]).loc[(measure, method, questions)]
+        return _estimate(row)
+
+    def summary(self) -> str:
+        """Each figure with its interval, its n, chance and the controls."""
+        lines = [f"{self.n_stories} stories, intervals by story, following {self.follow}"]
+        for _, row in self.table().iterrows():
+            controls = f"chance {row['chance']:.1%}, every slot read alike {row['any_slot']:.1%}"
+            if self.untrained is not None:
+                controls += f", untrained {row['untrained']:.1%}"
+            named = f"{METHODS[row['method']]}, {MEASURES[row['measure']]}, {QUESTIONS[row['questions']]}"
+            lines.append(f"{named}: {_estimate(row).as_share()}; {controls}")
+        lines.append(f"the sums miss at most {self.error:.1e} of any value of the bank")
+        return "\n".join([*lines, f"{self.n_nan} questions left out: not finite"] if self.n_nan else lines)
+
+    def table(self) -> pd.DataFrame:
+        """One row a figure; with an untrained model, its value over all questions in ``untrained``."""
+        if self.untrained is None:
+            return self.rows
+        keys = ["method", "measure"]
+        control = self.untrained[self.untrained["questions"] == "all"]
+        return self.rows.merge(
+            control[[*keys, "value"]].rename(columns={"value": "untrained"}), on=keys, how="left"
+        )
+
+    def figure(self) -> go.Figure:
+        """Bars over all questions, with chance and the controls."""
+        table = self.table()
+        shown = table[table["questions"] == "all"]
+        names = [
+            f"{METHODS[method]}<br>{MEASURES[measure]}"
+            for method, measure in zip(shown["method"], shown["measure"], strict=True)
+        ]
+        controls = {"chance": shown["chance"], "every slot read alike": shown["any_slot"]}
+        if self.untrained is not None:
+            controls["untrained model"] = shown["untrained"]
+        value, low, high = (shown[name].to_numpy() for name in ("value", "low", "high"))
+        return agreement_bars(names, value, low, high, {name: x.to_numpy() for name, x in controls.items()})
+
+
+def agreement(
+    traces: Traces,
+    asked: Traces,
+    *,
+    follow: str = "copies",
+    untrained: tuple[Traces, Traces] | None = None,
+    seed: int = 0,
+) -> Agreement:
+    """How often the sentences that questions are traced back to are their supporting facts.
+
+    Parameters
+    ----------
+    traces : stories, one sentence a segment; see ``read_stories``, ``record_to``
+    asked : the questions of each; see ``record_questions``
+    follow : see ``unrolled``; what is measured by who wrote it does not depend on it
+    untrained : both of a model of the same shape with fresh weights, as control
+    seed : of the intervals
+
+    Raises
+    ------
+    ValueError
+        As ``paired``, and when no question has known supports and finite scores.
+    """
+    measured = _measured(traces, asked, follow, seed)
+    if untrained is None:
+        return measured
+    return replace(measured, untrained=_measured(*untrained, follow, seed).rows)
+
+
+def _measured(traces: Traces, asked: Traces, follow: str, seed: int) -> Agreement:
+    cases = pd.DataFrame(
+        [
+            _case(n, result, question)
+            for n, pair in enumerate(paired(traces, asked, follow))
+            for result, question in _each_question(*pair, follow)
+        ]
+    )
+    finite = cases[np.isfinite(cases["error"])] if len(cases) else cases
+    if finite.empty:
+        raise ValueError("no question with known supports and finite scores; take stories of lm2core.babi")
+    chosen = {"all": finite, "right": finite[finite["is_right"]]}
+    rows = [
+        _row(some, method, measure, seed) | {"questions": questions}
+        for method in METHODS
+        for questions, some in chosen.items()
+        for measure in (MEASURES if len(some) else ())
+    ]
+    return Agreement(
+        pd.DataFrame(rows),
+        None,
+        follow,
+        finite["story"].nunique(),
+        float(finite["error"].max()),
+        len(cases) - len(finite),
+    )
+
+
+def _each_question(trace: Trace, asked: Trace, follow: str) -> Iterator[tuple[Provenance, dict[str, Any]]]:
+    """Each question that has supports; a story is unrolled once."""
+    by_story: dict[int, dict[int, list[int]]] = {}
+    for i, question in enumerate(asked.info["asked"]):
+        if question["support"]:
+            by_story.setdefault(question["story"], {}).setdefault(question["n_statements"], []).append(i)
+    for story, at in by_story.items():
+        for n_read, parts in enumerate(unrolled(trace, story, max(at), follow), start=1):
+            for i in at.get(n_read, []):
+                yield followed(trace, asked, i, parts), asked.info["asked"][i]
+
+
+def _case(n_trace: int, result: Provenance, question: dict[str, Any]) -> dict[str, Any]:
+    """One question: what each method finds, and what a random ranking would."""
+    n_sentences, n_supports = len(result.sources) - 1, len(result.support)
+    case = {
+        "story": f"{n_trace}/{question['story']}",
+        "is_right": question["given"] == question["answer"],
+        "error": result.error if np.isfinite([result.written, result.origin]).all() else np.nan,
+        "precision chance": n_supports / n_sentences,
+        "all_found chance": 1 / comb(n_sentences, n_supports),
+    }
+    for method in (*METHODS, _CONTROL):
+        found = result.found(method)
+        case |= {f"precision {method}": found, f"all_found {method}": float(found == 1)}
+    return case
+
+
+def _row(cases: pd.DataFrame, method: str, measure: str, seed: int) -> dict[str, Any]:
+    figure = _by_story(cases[f"{measure} {method}"], cases["story"], seed)
+    return {
+        "method": method,
+        "measure": measure,
+        "value": figure.value,
+        "low": figure.low,
+        "high": figure.high,
+        "n": figure.n,
+        "chance": float(cases[f"{measure} chance"].mean()),
+        _CONTROL: float(cases[f"{measure} {_CONTROL}"].mean()),
+    }
+
+
+def _by_story(values: pd.Series, story: pd.Series, seed: int) -> Estimate:
+    """The mean with its interval. Values that are all 0 or all 1 leave a bootstrap no width: then Wilson's,
+    of as many draws as there are stories."""
+    estimate = mean(values, groups=story, seed=seed)
+    if estimate.low < estimate.high or estimate.value not in (0.0, 1.0):
+        return estimate
+    wilson = share(np.full(story.nunique(), estimate.value))
+    return replace(estimate, low=wilson.low, high=wilson.high)
+
+
+def _estimate(row: Any) -> Estimate:
+    return Estimate(float(row["value"]), float(row["low"]), float(row["high"]), int(row["n"]))

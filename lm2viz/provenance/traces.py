@@ -1,0 +1,102 @@
+"""Which traces provenance can be told from: with the hooks it needs, of one model, with their questions."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lm2core.trace import Trace
+from lm2viz.rows import as_traces
+
+FOLLOW = ("copies", "stream")
+START = "start bank"
+WRITE_HOOKS = (
+    "hook_bank_pre",
+    "hook_candidate",
+    "hook_gate_forget",
+    "hook_gate_in_token",
+    "hook_read_pattern",
+    "hook_write_pattern",
+    "hook_write_read",
+)
+STREAM_HOOKS = ("hook_resid_pre", "hook_attn_out", "attn.hook_pattern")
+STORY_HOOKS = ("mem.*", "hook_bank", "hook_mem_out", *STREAM_HOOKS)  # all that following the stream needs
+
+
+def check_story_trace(trace: Trace, follow: str) -> None:
+    """Refuse traces that cannot be unrolled.
+
+    Raises
+    ------
+    ValueError
+        For an unknown ``follow``, positional routing, or naming missing hooks and how to record them.
+    """
+    if follow not in FOLLOW:
+        raise ValueError(f"follow={follow!r} is unknown; take one of: {', '.join(FOLLOW)}")
+    if trace.info.get("config", {}).get("routing") == "positional":
+        raise ValueError(
+            "positional routing writes row by row while it reads, and its slots are tokens, not places that "
+            "are written again; take a model with routing='content'"
+        )
+    blocks = trace.blocks or (0,)
+    hooks = [f"blocks.{block}.mem.{hook}" for block in blocks for hook in WRITE_HOOKS]
+    list(as_traces(trace, needs=["hook_bank", *hooks]))
+    if follow == "stream":
+        needed = [f"blocks.{block}.{hook}" for block in range(blocks[-1] + 1) for hook in STREAM_HOOKS]
+        _check_has(
+            trace,
+            [*needed, *(f"blocks.{block}.hook_mem_out" for block in blocks)],
+            f"read the stories with names={STORY_HOOKS}, or lm2 trace --hooks '{','.join(STORY_HOOKS)}'",
+        )
+
+
+def paired(
+    traces: Trace | Sequence[Trace], asked: Trace | Sequence[Trace], follow: str
+) -> Iterator[tuple[Trace, Trace]]:
+    """Story traces, each with the trace of its questions; only one pair is held at a time.
+
+    Raises
+    ------
+    ValueError
+        As ``check_story_trace``; for traces of different models or that do not belong together.
+    """
+    told, questions = (1 if isinstance(x, Trace) else len(x) for x in (traces, asked))
+    if told != questions:
+        raise ValueError(f"{told} story traces and {questions} traces of questions; give one for each")
+    for trace, question in zip(as_traces(traces), as_traces(asked), strict=True):
+        check_story_trace(trace, follow)
+        _check_questions(trace, question)
+        yield trace, question
+
+
+def _check_questions(trace: Trace, asked: Trace) -> None:
+    questions: Sequence[dict[str, Any]] = asked.info.get("asked", ())
+    if not questions:
+        raise ValueError("the second trace has no questions; make it with record_questions(reader, trace)")
+    if trace.info.get("model") != asked.info.get("model"):
+        raise ValueError(
+            f"traces of different models: {trace.info.get('model')} read the stories, "
+            f"{asked.info.get('model')} was asked; take those of one model"
+        )
+    hooks = [f"blocks.{b}.{hook}" for b in trace.blocks for hook in ("mem.hook_read_pattern", "hook_mem_out")]
+    _check_has(asked, hooks, "ask with record_questions(reader, trace)")
+    for question in questions:
+        story, n_read = question["story"], question["n_statements"]
+        if n_read < 1:
+            raise ValueError(f"{question['text']!r} is asked before any sentence; ask it after one")
+        if story >= len(trace.tokens) or n_read > len(trace.tokens[story]):
+            raise ValueError(
+                f"a question is asked after sentence {n_read} of story {story}, which the story trace lacks; "
+                "give the trace that the questions were recorded from"
+            )
+
+
+def _check_has(trace: Trace, hooks: Sequence[str], remedy: str) -> None:
+    missing = [name for name in hooks if name not in trace.arrays]
+    if missing:
+        raise ValueError(f"the trace lacks {', '.join(missing)}; {remedy}")
+
+
+def source_names(trace: Trace, story: int, n_read: int) -> tuple[str, ...]:
+    """The first ``n_read`` sentences, numbered from 0, and the start bank."""
+    told = trace.info.get("stories")
+    texts = told[story]["sentences"] if told else [" ".join(words) for words in trace.tokens[story]]
+    return (*(f"{s}: {text}" for s, text in enumerate(texts[:n_read])), START)

@@ -1,0 +1,90 @@
+"""Stories as the handmade model and one with random weights read them, and a trace made by hand."""
+
+import numpy as np
+import pytest
+import torch
+
+from lm2core.answers import Reader, read_stories
+from lm2core.config import LM2Config
+from lm2core.model import LM2ForCausalLM
+from lm2core.story_traces import record_questions
+from lm2core.trace import Trace
+from lm2viz.provenance import STORY_HOOKS
+from tests.handmade import TOKENIZER, handmade_reader, handmade_stories
+
+STORIES = [*handmade_stories(11), *handmade_stories(4, n_sentences=5, seed=1)]
+
+
+def random_reader(**changes: object) -> Reader:
+    """A model of the handmade one's words, with sizes that all differ."""
+    torch.manual_seed(3)
+    sizes = {
+        "vocab_size": len(TOKENIZER),
+        "hidden_size": 12,
+        "intermediate_size": 20,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "memory_heads": 3,
+        "memory_slots": 5,
+    }
+    return Reader("random", LM2ForCausalLM(LM2Config(**(sizes | changes))).eval(), TOKENIZER)
+
+
+def recorded(reader: Reader, stories=STORIES) -> tuple[Trace, Trace]:
+    """Stories and their questions, with all that provenance can use."""
+    trace = read_stories(reader, stories, names=STORY_HOOKS)
+    return trace, record_questions(reader, trace)
+
+
+@pytest.fixture(scope="session")
+def handmade() -> tuple[Trace, Trace]:
+    """The handmade model's stories and questions."""
+    return recorded(handmade_reader())
+
+
+@pytest.fixture(scope="session")
+def random() -> tuple[Trace, Trace]:
+    """Those of a model with random weights."""
+    return recorded(random_reader())
+
+
+SIDE = ("story", "segment")
+BY_HAND = {
+    "hook_bank_pre": ("slot", "dim"),
+    "hook_candidate": ("token", "dim"),
+    "hook_gate_forget": ("slot", "dim"),
+    "hook_gate_in_token": ("token", "dim"),
+    "hook_read_pattern": ("head", "token", "slot"),
+    "hook_write_pattern": ("token", "slot"),
+    "hook_write_read": ("token", "dim"),
+}
+
+
+@pytest.fixture
+def copied() -> Trace:
+    """One token a sentence: the first fills slot 0 with what it says, the second copies slot 0 into slot 1.
+
+    Three sentences, two slots, four dimensions; the third adds half as much again to slot 1 as it holds.
+    """
+    said = np.array([0.5, -0.5, 0.25, 0.0])
+    start = np.array([[1.0, 0, 0, 0], [0, 1, 0, 0]])
+    banks = np.array([[said, start[1]], [said, said], [said, 1.5 * said]])
+    into = np.array([[1.0, 0], [0, 1], [0, 1]])
+    keep = np.ones((3, 2, 4))
+    keep[0, 0] = keep[1, 1] = 0.0
+    arrays = {
+        "hook_bank_pre": np.array([start, *banks[:2]]),
+        "hook_candidate": np.array([said, said, 0.5 * said])[:, None],
+        "hook_gate_forget": keep,
+        "hook_gate_in_token": np.ones((3, 1, 4)),
+        "hook_read_pattern": np.tile([1.0, 0.0], (3, 1, 1, 1)),
+        "hook_write_pattern": into[:, None],
+        "hook_write_read": np.array([0 * said, np.arctanh(said), 0 * said])[:, None],
+    }
+    named = {f"blocks.0.mem.{name}": array[None].astype(np.float32) for name, array in arrays.items()}
+    axes = {f"blocks.0.mem.{name}": (*SIDE, *names) for name, names in BY_HAND.items()}
+    return Trace(
+        named | {"hook_bank": banks[None].astype(np.float32)},
+        axes | {"hook_bank": (*SIDE, "slot", "dim")},
+        [[["fill"], ["copy"], ["add"]]],
+    )

@@ -1,0 +1,108 @@
+"""Interventions of a visitor: read, run on one story, and on many. Keyed by their JSON text."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from random import Random
+from threading import Lock
+
+import streamlit as st
+from torch import Tensor
+
+from app.loaders.models import load_model, model_lock
+from app.loaders.traces import load_trace
+from lm2core.answers import Reader, bank_after
+from lm2core.babi.story import Question
+from lm2core.babi.tasks import Story, make_story
+from lm2core.babi.text import TextStory
+from lm2viz.causal import ClampGate, Effect, Intervention, Zero, effect, from_json, run, to_json
+from lm2viz.causal.on_story import StoryEffect, asking, most_needed_slot, on_story
+
+MAX_BYTES, MAX_EDITS = 200_000, 12  # of a JSON file, and interventions in it
+N_REFERENCE, N_PLACEBOS = 20, 2
+FALLBACK = to_json([Zero(slots=(0,))])  # where no better one can be found
+
+
+@st.cache_resource(max_entries=1)
+def _workbench(model: str) -> tuple[Reader, Lock]:
+    """A copy of the model with a lock of its own: a long run must not hold up the pages of others."""
+    with model_lock:
+        reader = load_model(model)
+        return Reader(reader.name, deepcopy(reader.model), reader.tokenizer), Lock()
+
+
+@st.cache_data(max_entries=8)
+def many_stories(task: str, seed: int, n: int) -> list[Story]:
+    """Stories of a task; the same seed tells the same ones."""
+    rng = Random(seed)
+    return [make_story(task, rng) for _ in range(n)]
+
+
+@st.cache_resource(max_entries=4)
+def _reference(model: str, task: str, seed: int) -> Tensor:
+    """Banks of other stories, for interventions that take contents from them."""
+    with model_lock:
+        return run(load_model(model), many_stories(task, seed, N_REFERENCE)).banks
+
+
+@st.cache_data(max_entries=32)
+def default_edits(model: str, sentences: Sequence[str], question: str, step: int) -> str:
+    """JSON of an intervention that shows something: zeros in the slot that the question needs most."""
+    reader, trace = load_model(model), load_trace(model, sentences)
+    with model_lock:
+        slot = most_needed_slot(reader, question, bank_after(trace, step, reader.model))
+    return to_json([Zero(slots=(slot,))])
+
+
+def read_edits(data: str | bytes) -> list[Intervention]:
+    """The interventions of a JSON text.
+
+    Raises
+    ------
+    ValueError
+        One line: too large, no text, no JSON, or no interventions.
+    """
+    example = 'write for example [{"kind": "zero", "slots": [3]}]'
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"{len(data)} bytes; a file of interventions has at most {MAX_BYTES}; {example}")
+    try:
+        edits = from_json(data.decode() if isinstance(data, bytes) else data)
+    except UnicodeDecodeError:
+        raise ValueError(f"the file is no text; {example}") from None
+    except (RecursionError, TypeError):
+        raise ValueError(f"values of a wrong type, or nested too deep; {example}") from None
+    if not 1 <= len(edits) <= MAX_EDITS:
+        raise ValueError(f"{len(edits)} interventions; the page runs 1 to {MAX_EDITS}; {example}")
+    for edit in edits:
+        if isinstance(edit, ClampGate) and not (edit.block is None or type(edit.block) is int):
+            raise ValueError(f"clamp_gate: block {edit.block!r}; give a whole number, or leave it out")
+    return edits
+
+
+@st.cache_data(max_entries=64)
+def load_story_effect(
+    model: str,
+    sentences: Sequence[str],
+    questions: Sequence[Question],
+    asked: str,
+    edits: str,
+    *,
+    task: str,
+    seed: int,
+) -> StoryEffect:
+    """What the interventions do to one story; ``asked`` at its end instead of its own questions, if any."""
+    interventions = read_edits(edits)
+    needs_others = any(edit.kind in {"mean", "resample", "swap"} for edit in interventions)
+    reference = _reference(model, task, seed) if needs_others else None
+    with model_lock:
+        reader = load_model(model)
+        story = asking(reader, sentences, asked) if asked else TextStory(tuple(sentences), tuple(questions))
+        return on_story(reader, story, interventions, reference=reference)
+
+
+@st.cache_resource(max_entries=32)
+def load_effect(model: str, edits: str, task: str, seed: int, n_stories: int) -> Effect:
+    """What the interventions do to many stories, beside their placebos. Takes seconds to minutes."""
+    reader, lock = _workbench(model)
+    with lock:
+        stories = many_stories(task, seed, n_stories)
+        return effect(reader, stories, read_edits(edits), seed=seed, n_placebos=N_PLACEBOS)

@@ -1,0 +1,34 @@
+"""View: edit the memory on purpose and see whether answers follow, on one story and on many. Draws only."""
+
+import streamlit as st
+
+from app.interventions_builder import pick_edits
+from app.interventions_panel import draw_many, draw_story_effect, pick_many
+from app.loaders import traces
+from app.widgets import pick_model, pick_story
+
+
+def main() -> None:
+    """The page, from top to bottom."""
+    st.title("Does the answer need this slot?")
+    st.markdown(
+        "What can be read from a slot need not be used. So **change** memory while a story is read: empty "
+        "a slot, freeze it, hold a gate. If the answers follow, and do not follow when **other** slots are "
+        "changed alike, the model uses what the slot holds."
+    )
+    with st.sidebar:
+        model = pick_model()
+        story = pick_story(model)
+    try:
+        with st.spinner("Reading the story …", show_time=True):
+            trace = traces.load_trace(model, story.sentences)
+    except ValueError as error:
+        st.error(str(error))
+        st.stop()
+    many = pick_many(model)
+    edits = pick_edits(model, story, trace)
+    draw_story_effect(model, story, edits, many)
+    draw_many(model, edits, many)
+
+
+main()

@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from lm2viz.commands.shared import Checkpoint, Image, Out, Seed, Stories, Task, draw_stories, put_down
+from lm2viz.commands.shared import (
+    Checkpoint,
+    Image,
+    Out,
+    Seed,
+    Stories,
+    Task,
+    draw_stories,
+    put_down,
+    slot_numbers,
+)
 
 
 def effect(
@@ -27,16 +37,11 @@ def effect(
     from lm2viz.causal import Zero, from_json
     from lm2viz.causal import effect as measure
 
-    interventions = [Zero(slots=_slots(zero))] if zero is not None else from_json(_text_of(edits))
+    interventions = (
+        [Zero(slots=slot_numbers("--zero", zero))] if zero is not None else from_json(_text_of(edits))
+    )
     told = draw_stories(task, stories, seed)
     put_down("effect", measure(load_reader(checkpoint), told, interventions, seed=seed), out, image)
-
-
-def _slots(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(number) for number in text.split(","))
-    except ValueError:
-        raise ValueError(f"--zero {text}; give slot numbers by commas, e.g. 3,7") from None
 
 
 def _text_of(path: Path | None) -> str:

@@ -48,6 +48,14 @@ class Sample:
     reader: "Reader | None"
 
 
+def slot_numbers(option: str, text: str) -> tuple[int, ...]:
+    """Slot numbers by commas; a ValueError that names the option otherwise."""
+    try:
+        return tuple(int(number) for number in text.split(","))
+    except ValueError:
+        raise ValueError(f"{option} {text}; give slot numbers by commas, e.g. 3,7") from None
+
+
 def draw_stories(task: str, n: int, seed: int) -> "list[Story]":
     """Generated stories of a task."""
     from lm2core.babi.tasks import make_story
@@ -68,15 +76,23 @@ def open_sample(
         return Sample([Trace.load(path)], None, None)
     if path.is_dir() and any(path.glob("part-*.safetensors")):
         return Sample(TraceFolder(path), None, None)
+    (reader, trained), (_, control) = read_twice(source, task, stories, seed, names=names)
+    return Sample([trained], [control], reader)
+
+
+def read_twice(
+    checkpoint: str, task: str, stories: int, seed: int, *, names: Sequence[str]
+) -> "list[tuple[Reader, Trace]]":
+    """Generated stories as a checkpoint reads them, and as it did before its first step."""
     from lm2core.answers import read_stories
     from lm2core.checkpoints import load_reader
     from lm2core.compare.measures import untrained
 
-    reader, told = load_reader(source), draw_stories(task, stories, seed)
-    trained, control = (
-        read_stories(each, told, names=names, budget=BUDGET) for each in (reader, untrained(reader, seed))
-    )
-    return Sample([trained], [control], reader)
+    reader, told = load_reader(checkpoint), draw_stories(task, stories, seed)
+    return [
+        (each, read_stories(each, told, names=names, budget=BUDGET))
+        for each in (reader, untrained(reader, seed))
+    ]
 
 
 def put_down(name: str, result: "Result", out: Path | None, image: str | None = None) -> None:

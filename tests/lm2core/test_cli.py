@@ -1,10 +1,10 @@
 """The ``lm2`` command as a user types it: exit status, one-line errors, quick help."""
 
 import json
+import os
 import re
 import subprocess
 import sys
-import time
 from pydoc_data.topics import topics
 
 import pytest
@@ -26,9 +26,9 @@ def story(tmp_path):
 
 def test_help_answers_in_under_a_second_without_torch():
     code = "import sys; from lm2core.cli import main; main(['--help']); print('torch' in sys.modules)"
-    start = time.perf_counter()
+    before = os.times().children_user
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert time.perf_counter() - start < 1
+    assert os.times().children_user - before < 1  # of the processor: other work must not fail this
     assert out.stdout.rstrip().endswith("False")
     assert "train" in out.stdout
 

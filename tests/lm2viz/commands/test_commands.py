@@ -1,9 +1,9 @@
 """Analyses as a user types them: exit status, what is said, what is written, one-line errors."""
 
+import os
 import shutil
 import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
@@ -36,9 +36,9 @@ def traces(tmp_path_factory):
 
 def test_help_names_the_analyses_in_under_a_second_without_torch():
     code = "import sys; from lm2viz.cli import main; main(['--help']); print('torch' in sys.modules)"
-    start = time.perf_counter()
+    before = os.times().children_user
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert time.perf_counter() - start < 1
+    assert os.times().children_user - before < 1  # of the processor: other work must not fail this
     assert out.rstrip().endswith("False")
     assert "Look into a memory" in out
     assert " effect " in out
@@ -84,6 +84,73 @@ def test_effect_says_the_change_beside_its_placebos_and_writes_them(tmp_path, ca
     assert "random vector" in (tmp_path / "out" / "effect.svg").read_text()
 
 
+def test_probe_names_the_slot_of_a_fact_beside_its_controls_and_writes_four_tables(tmp_path, capsys):
+    out = tmp_path / "out"
+    options = ["--stories", "24", "--fact", "place of Mary", "--out", str(out)]
+    assert main(["probe", MODEL, *options]) == 0
+    said = capsys.readouterr().out
+    for control in ("majority", "shuffled labels", "control task", "untrained model"):
+        assert control in said
+    tables = {file.stem: pd.read_csv(file) for file in out.glob("*.csv")}
+    assert set(tables) == {"probes", "probes-by-age", "code-length", "learning-curve"}
+    best = tables["probes"].query("slot == 'best'")
+    assert best["accuracy"].item() > 0.9 > best["untrained_model"].item()
+
+
+def test_probe_of_traces_takes_labels_of_one_s_own(traces, tmp_path, capsys):
+    labels = tmp_path / "labels.csv"
+    lines = [f"{b},{s},half,{'first' if s < 5 else 'second'}" for b in range(7) for s in range(10)]
+    labels.write_text("\n".join(["story,segment,fact,value", *lines]))
+    assert main(["probe", str(traces), "--labels", str(labels)]) == 2
+    assert "half: " in capsys.readouterr().err  # seven stories are too few for five folds, and it says so
+
+
+def test_look_says_half_lives_and_ranks_beside_an_untrained_model(capsys):
+    options = ["--stories", "9", "--slots", "13", "--fact", "place of Mary"]
+    assert main(["look", MODEL, *options]) == 0
+    said = capsys.readouterr().out
+    assert "90 sentences of 9 stories" in said
+    assert said.count("untrained") > 6
+    assert "silhouette of place of Mary: model" in said
+
+
+def test_explore_says_who_writes_reads_and_explains_a_slot(capsys):
+    assert main(["explore", MODEL, "--stories", "13"]) == 0
+    said = capsys.readouterr().out
+    assert "slot 13, read by: where is mary ?" in said
+    assert "slot 13: place of Mary" in said
+
+
+def test_a_model_matched_with_itself_has_every_slot_in_its_place(tmp_path):
+    out = tmp_path / "out"
+    assert main(["diff", MODEL, MODEL, "--stories", "14", "--out", str(out)]) == 0
+    table = pd.read_csv(out / "matching.csv")
+    assert (table.iloc[:, 0] == table.iloc[:, 1]).all()
+
+
+def test_provenance_finds_the_support_beside_chance_and_an_untrained_model(capsys):
+    assert main(["provenance", MODEL, "--stories", "6"]) == 0
+    first = capsys.readouterr().out.splitlines()[1]
+    assert first.startswith("who wrote it, all supports in top k, all questions: 100.0%")
+    assert "chance 2" in first
+    assert "untrained" in first
+
+
+def test_map_says_the_effect_of_one_slot_beside_that_of_placebos(capsys):
+    assert main(["map", MODEL, "--pairs", "4", "--sentences", "5"]) == 0
+    said = capsys.readouterr().out
+    assert "4 pairs (qa1 'place') of 5 sentences, 4 placebos" in said
+    assert said.count("of placebos") == 4
+
+
+def test_attribute_prints_how_far_the_parts_miss_the_logits(capsys):
+    assert main(["attribute", MODEL, "--stories", "5"]) == 0
+    said = capsys.readouterr().out
+    assert "parts add up to" in said
+    assert "control: fresh bank" in said
+    assert "integrated gradients" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -94,6 +161,16 @@ def test_effect_says_the_change_beside_its_placebos_and_writes_them(tmp_path, ca
         (["effect", MODEL], "give one of --edits FILE and --zero SLOTS"),
         (["effect", MODEL, "--zero", "a"], "--zero a; give slot numbers by commas"),
         (["effect", MODEL, "--zero", "24", "--stories", "2"], "zero: no slot 24; this model has 0..23"),
+        (["probe", "no.safetensors"], "no trace file at no.safetensors; make one with"),
+        (["probe", "no-model"], "no-model"),
+        (["probe", MODEL, "--stories", "3"], "3"),
+        (["probe", MODEL, "--stories", "12", "--fact", "place of Zoe"], "place of Zoe"),
+        (["look", MODEL, "--slots", "x"], "--slots x; give slot numbers by commas"),
+        (["look", MODEL, "--stories", "1"], "1"),
+        (["diff", MODEL, "babilong-qa1-5", "--stories", "1"], "1"),
+        (["provenance", MODEL, "--follow", "x", "--stories", "2"], "follow='x' is unknown; take one of"),
+        (["map", MODEL, "--kind", "x"], "no 'x' counterfactuals of task 'qa1', only: place"),
+        (["attribute", MODEL, "--stories", "1"], "one story"),
         (["effect", MODEL, "--edits", "no.json"], "cannot read no.json"),
         (["effect", MODEL, "--zero", "1", "--stories", "2", "--image", "png"], "and a folder with --out"),
         (["effect", MODEL, "--zero", "1", "--stories", "2", "--image", "gif"], "give png or svg"),

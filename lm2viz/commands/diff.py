@@ -1,0 +1,24 @@
+"""``lm2 diff``: two models, or two checkpoints of one run, slot by slot."""
+
+from typing import Annotated
+
+import typer
+
+from lm2viz.commands.shared import Checkpoint, Image, Out, Seed, Stories, Task, open_sample, put_down
+
+
+def diff(
+    first: Checkpoint,
+    second: Annotated[str, typer.Argument(help="The model it is compared with.")],
+    task: Task = "qa1",
+    stories: Stories = 200,
+    seed: Seed = 0,
+    out: Out = None,
+    image: Image = None,
+) -> None:
+    """Which slot of one model does the work of which slot of another, on the same stories."""
+    from lm2viz.rows import bank_rows
+    from lm2viz.slots import match_slots
+
+    one, other = (bank_rows(open_sample(name, task, stories, seed).traces) for name in (first, second))
+    put_down("matching", match_slots(one, other, names=(first, second), seed=seed), out, image)

@@ -1,0 +1,25 @@
+"""``lm2 explore``: what writes and reads each slot most, and the fact that explains it best."""
+
+from lm2viz.commands.shared import Image, Out, Seed, Source, Stories, Task, open_sample, put_down
+
+
+def explore(
+    source: Source,
+    task: Task = "qa1",
+    stories: Stories = 200,
+    seed: Seed = 0,
+    out: Out = None,
+    image: Image = None,
+) -> None:
+    """What writes and reads each slot most, and which fact explains it, scored on other stories."""
+    from lm2core.story_traces import record_questions
+    from lm2viz.rows import bank_rows
+    from lm2viz.slots import explain_slots, top_contexts
+
+    names = ("mem.hook_write_pattern", "mem.hook_gate_in_token", "hook_bank")
+    sample = open_sample(source, task, stories, seed, names=names)
+    asked = (
+        [] if sample.reader is None else [record_questions(sample.reader, trace) for trace in sample.traces]
+    )
+    put_down("contexts", top_contexts(sample.traces, asked, seed=seed), out, image)
+    put_down("explanations", explain_slots(bank_rows(sample.traces), seed=seed), out, image)

@@ -1,14 +1,16 @@
-"""View: LM2 beside RMT and plain Llamas, trained alike. Draws; computes nothing."""
+"""View: LM2 beside RMT and plain Llamas, trained alike; two models slot by slot. Draws; computes nothing."""
 
 import streamlit as st
 
+from app.compare_panel import draw_two_models
 from app.loaders.comparison import load_comparison
 from app.state import URL
 from app.widgets import draw
 from lm2core.compare import published
 from lm2viz.comparison import TESTS, Comparison, published_table
 
-TEST = "test"
+TEST, VIEW = "test", "compare_view"
+ARCHITECTURES, TWO_MODELS = "Architectures", "Two models"
 WHAT_IS_TESTED = (
     "Stories of qa1 (*Where is Mary?*), trained at up to 10 sentences. **Longer stories** ask about one of "
     "the last five statements: does the memory still work? **Noise after the facts** tells of other people "
@@ -19,6 +21,16 @@ WHAT_IS_TESTED = (
 
 def main() -> None:
     """The page, from top to bottom."""
+    views = [ARCHITECTURES, TWO_MODELS]
+    view = st.segmented_control("Compare", views, default=views[0], required=True, key=VIEW, bind=URL)
+    if view == TWO_MODELS:
+        draw_two_models()
+    else:
+        draw_architectures()
+
+
+def draw_architectures() -> None:
+    """What a memory is good for: models that were trained alike, over lengths."""
     st.title("Does a memory help?")
     try:
         comparison = load_comparison()

@@ -89,7 +89,7 @@ def cloud_with_shares(
         height=520,
         margin={"l": 70, "r": 20, "t": 40, "b": 110},
         legend={"orientation": "h", "y": -0.18},
-        legend2={"orientation": "h", "x": 0.75, "y": -0.18},
+        legend2={"x": 1, "y": 1, "xanchor": "right", "yanchor": "top"},  # within its picture: shares are low
     )
 
 
@@ -108,7 +108,7 @@ def path_over_cloud(
         mode="lines+text",
         text=[str(step) for step in steps],
         textposition="top center",
-        line={"color": "#444444", "width": 1},
+        line={"color": "#888888", "width": 1.5},  # seen on light and on dark
         name="path",
         hoverinfo="skip",
     )

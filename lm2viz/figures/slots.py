@@ -25,7 +25,11 @@ def ranked_bars(panels: Mapping[str, Panel], *, title: str, missing: str = "") -
     n_rows = [max(len(names), 1) for names, _ in panels.values()]
     height = MARGIN_HEIGHT + ROW_HEIGHT * sum(n_rows) + GAP * (len(panels) - 1)
     figure = make_subplots(
-        len(panels), 1, subplot_titles=list(panels), row_heights=n_rows, vertical_spacing=GAP / height
+        len(panels),
+        1,
+        subplot_titles=list(panels),
+        row_heights=n_rows,
+        vertical_spacing=GAP / (height - MARGIN_HEIGHT),
     )
     for row, (names, series) in enumerate(panels.values(), start=1):
         for i, (label, estimates) in enumerate(series.items()):

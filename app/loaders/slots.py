@@ -1,0 +1,126 @@
+"""Slots over many generated stories: as points, what writes and reads them, what explains and matches them.
+
+Story number k is that of seed k, as ``generate_story`` tells it: so every one can be opened by its link.
+"""
+
+from collections.abc import Iterator, Sequence
+from random import Random
+
+import streamlit as st
+
+from app.loaders.models import load_model, model_lock
+from app.loaders.untrained import load_untrained
+from lm2core.answers import Reader, read_stories
+from lm2core.babi.tasks import Story, make_story
+from lm2core.babi.told import told_facts
+from lm2core.story_traces import record_questions
+from lm2core.trace import Trace
+from lm2viz.look import SlotMap, map_slots
+from lm2viz.look.places import first_stories
+from lm2viz.rows import BankRows, bank_rows
+from lm2viz.slots import Explanations, Matching, TopContexts, explain_slots, match_slots, top_contexts
+from lm2viz.slots.strengths import READ_HOOKS, WRITE_HOOKS
+from lm2viz.slots.suggestion import clearest_slot
+
+SIZES = (50, 100, 200)  # stories
+N_MATCHED = 100  # stories that two models are compared on
+FIRST_OTHER, N_OTHER = 1_000, 20  # seeds of stories that suggest a slot: none is on a map
+MAX_POINTS = 3_000  # of a map, fitted and drawn: its distances take memory and time by the square
+PART_SENTENCES = 100  # read at once, under the lock: a second at most on two cores
+BUDGET = "200MB"  # of the trace of one part; one story of 200 sentences takes some 10 MB
+
+
+def n_slots(model: str) -> int:
+    """Slots of the bank of a model."""
+    return int(load_model(model).model.config.memory_slots)
+
+
+def _told(task: str, n: int, first: int = 0) -> list[Story]:
+    return [make_story(task, Random(seed)) for seed in range(first, first + n)]
+
+
+@st.cache_data(max_entries=40)
+def fact_names(task: str, n: int) -> list[str]:
+    """What is known after some sentence of these stories, in the order of the alphabet."""
+    return sorted(
+        {name for story in _told(task, n) for facts in told_facts(story.statements) for name in facts}
+    )
+
+
+@st.cache_data(max_entries=40)
+def suggest_slot(model: str, task: str) -> tuple[int, str] | None:
+    """Slot and fact to look at first, chosen on stories that no map has; None where nothing is known."""
+    try:
+        return clearest_slot(_load_rows(model, task, N_OTHER, FIRST_OTHER))
+    except ValueError:
+        return None
+
+
+@st.cache_resource(max_entries=4)  # 6 kB a sentence with 24 slots of 64: at most 100 MB each for qa3
+def _load_rows(model: str, task: str, n: int, first: int = 0, is_trained: bool = True) -> BankRows:
+    """Banks after every sentence of the stories, of the model or of its untrained control."""
+    reader = load_model(model) if is_trained else load_untrained(model)
+    return bank_rows(_read(reader, _told(task, n, first), ("hook_bank",)))
+
+
+def _read(reader: Reader, stories: Sequence[Story], hooks: Sequence[str]) -> list[Trace]:
+    """Part by part: between two the lock is free for those who only want to see one story."""
+    traces = []
+    for part in _parts(stories):
+        with model_lock:
+            traces.append(read_stories(reader, part, names=hooks, budget=BUDGET))
+    return traces
+
+
+def _parts(stories: Sequence[Story]) -> Iterator[list[Story]]:
+    """Stories in their order, in parts of at most ``PART_SENTENCES``, or of one story."""
+    part: list[Story] = []
+    for story in stories:
+        if part and sum(len(one.sentences) for one in (*part, story)) > PART_SENTENCES:
+            yield part
+            part = []
+        part.append(story)
+    if part:
+        yield part
+
+
+@st.cache_resource(max_entries=12)
+def load_map(model: str, task: str, n: int, fact: str, slots: tuple[int, ...]) -> SlotMap:
+    """Slots of these stories as points, beside those of an untrained model; fewer where there are too many.
+
+    Raises
+    ------
+    ValueError
+        For no slot, or a fact with a single value.
+    """
+    if not slots:
+        raise ValueError("no slot is chosen; choose at least one")
+    trained, untrained = (
+        first_stories(_load_rows(model, task, n, is_trained=is_trained), MAX_POINTS // len(slots))
+        for is_trained in (True, False)
+    )
+    return map_slots(trained, fact, slots=slots, untrained=untrained)
+
+
+@st.cache_resource(max_entries=8)
+def load_contexts(model: str, task: str, n: int) -> TopContexts:
+    """What writes to each slot and reads it. Takes seconds to minutes."""
+    reader = load_model(model)
+    traces = _read(reader, _told(task, n), (*WRITE_HOOKS, "hook_bank"))
+    questions = []
+    for trace in traces:
+        with model_lock:
+            questions.append(record_questions(reader, trace, names=READ_HOOKS))
+    return top_contexts(traces, questions)
+
+
+@st.cache_resource(max_entries=8)
+def load_explanations(model: str, task: str, n: int) -> Explanations:
+    """What explains each slot, with its controls. Takes seconds to minutes."""
+    return explain_slots(_load_rows(model, task, n))
+
+
+@st.cache_resource(max_entries=8)
+def load_matching(first: str, second: str, names: tuple[str, str], task: str) -> Matching:
+    """Slots of two models, matched. Takes seconds to minutes."""
+    return match_slots(*(_load_rows(model, task, N_MATCHED) for model in (first, second)), names=names)

@@ -1,0 +1,82 @@
+"""View: what slots hold over many stories, as points and in words. Draws; computes nothing."""
+
+import streamlit as st
+
+from app.loaders import models, slots
+from app.slots_map_panel import draw_map, draw_story, pick_map
+from app.slots_panel import Sample, draw_contexts, draw_explanations
+from app.state import SLOT, URL, keep_inside
+from app.widgets import as_text, pick_model
+
+MAP, CONTEXTS, EXPLAINED = "Map", "Words and questions", "Explanation"
+
+
+def main() -> None:
+    """The page, from top to bottom."""
+    st.title("What do the slots hold?")
+    st.markdown(
+        "A slot is a row of numbers, and means something only if it does so in story after story. The model "
+        "reads many: **map** what a slot held after every sentence, see which **words** write to it and "
+        "which **questions** read it, and test in numbers what it is said to hold."
+    )
+    try:
+        with st.sidebar:
+            sample = pick_sample()
+            chosen = pick_map(sample)
+            slot = pick_slot(sample)
+        view = st.segmented_control(
+            "Look at",
+            [MAP, CONTEXTS, EXPLAINED],
+            default=MAP,
+            required=True,
+            key="slots_view",
+            bind=URL,
+        )
+        if view == CONTEXTS:
+            draw_contexts(sample, slot)
+        elif view == EXPLAINED:
+            draw_explanations(sample, slot)
+        else:
+            found = draw_map(sample, chosen)
+            draw_story(sample, found, slot)
+    except ValueError as error:
+        st.error(as_text(error))
+
+
+def pick_sample() -> Sample:
+    """Choose the model, and which stories it reads."""
+    model = pick_model()
+    tasks = models.known_tasks(model)
+    if not tasks:
+        st.info("No task can be told in this model's words alone. Choose another model.")
+        st.stop()
+    task = st.selectbox("Task", tasks, key="task", bind=URL)
+    n = st.segmented_control(
+        "Stories",
+        slots.SIZES,
+        default=slots.SIZES[1],
+        required=True,
+        key="n_stories",
+        bind=URL,
+        help="Story k is the generated one with seed k.",
+    )
+    return Sample(model, task, n)
+
+
+def pick_slot(sample: Sample) -> int:
+    """Choose the slot that is looked at closely."""
+    last = slots.n_slots(sample.model) - 1
+    keep_inside(SLOT, 0, last)
+    suggested = slots.suggest_slot(sample.model, sample.task)
+    return st.number_input(
+        "Slot",
+        0,
+        last,
+        suggested[0] if suggested else 0,
+        key=SLOT,
+        bind=URL,
+        help="Whose way through a story is drawn, whose words and whose explanation are shown.",
+    )
+
+
+main()

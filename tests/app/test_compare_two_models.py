@@ -1,0 +1,89 @@
+"""Two models on the comparison page: slots are matched as the analysis does it, and no link breaks it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from app.loaders import comparison, slots
+from app.loaders.models import known_tasks, model_names
+from tests.app.pages import open_page, unpacked
+
+FIRST, SECOND = "babi-qa1-10", "babi-qa1-3"
+LINK = {"compare_view": "Two models", "model": FIRST, "other_model": SECOND, "task": "qa1"}
+
+
+@pytest.fixture(autouse=True)
+def few_stories(monkeypatch):
+    monkeypatch.setattr(slots, "N_MATCHED", 12)
+    forget = slots.load_matching.clear
+    forget()
+    yield
+    forget()
+
+
+def test_the_bars_and_the_table_are_the_matching_with_both_controls():
+    page = open_page("compare", **LINK)
+    found = slots.load_matching(FIRST, SECOND, (FIRST, SECOND), "qa1")
+    spec = json.loads(page.get("plotly_chart")[0].proto.spec)
+    for trace, name in zip(spec["data"], ("score", "shuffled", "random_slot"), strict=True):
+        drawn = unpacked(trace["x"]).astype(float)
+        np.testing.assert_allclose(drawn, [getattr(pair, name).value for pair in found.pairs])
+    table = page.dataframe[0].value
+    assert list(table["first"]) == [pair.first for pair in found.pairs]
+    assert list(table["second"]) == [pair.second for pair in found.pairs]
+    told = next(m.value for m in page.markdown if "random matching" in m.value).replace("\\", "")
+    for estimate in (found.mean, found.shuffled, found.random):
+        assert str(estimate) in told
+    assert page.get("plotly_chart")[0].proto.alt == found.summary()
+
+
+def test_the_second_model_is_another_and_tasks_are_those_both_know():
+    page = open_page("compare", **(LINK | {"other_model": FIRST}))
+    assert page.selectbox(key="other_model").options == [name for name in model_names() if name != FIRST]
+    other = page.selectbox(key="other_model").value
+    assert page.selectbox(key="task").options == [t for t in known_tasks(FIRST) if t in known_tasks(other)]
+
+
+def test_the_first_view_matches_nothing(monkeypatch):
+    monkeypatch.setattr(slots, "load_matching", lambda *_: pytest.fail("the first view must stay quick"))
+    page = open_page("compare")
+    assert page.segmented_control(key="compare_view").value == "Architectures"
+    assert page.segmented_control(key="test").value == "Longer stories"
+
+
+def test_without_the_table_of_architectures_two_models_are_still_compared(monkeypatch, tmp_path):
+    monkeypatch.setattr(comparison, "TABLE", tmp_path / "table.json")
+    comparison.load_comparison.clear()
+    assert open_page("compare", **LINK).get("plotly_chart")
+    comparison.load_comparison.clear()
+
+
+def test_one_model_alone_is_told_what_to_do(monkeypatch):
+    monkeypatch.setattr("app.loaders.models.shipped_models", lambda: [FIRST])
+    page = open_page("compare", compare_view="Two models")
+    assert "one model only" in page.info[0].value
+
+
+def test_models_without_a_common_task_are_told(monkeypatch):
+    monkeypatch.setattr(
+        "app.loaders.models.known_tasks", lambda model: ["qa1"] if model == FIRST else ["qa2"]
+    )
+    page = open_page("compare", **LINK)
+    assert "both models know" in page.info[0].value
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"other_model": "<b>"}, {"model": "../../etc"}, {"task": "qa99"}],
+    ids=str,
+)
+def test_a_link_with_unknown_values_still_opens(query):
+    page = open_page("compare", **(LINK | query))
+    assert not page.error
+    assert page.get("plotly_chart")
+
+
+def test_an_unknown_view_is_the_first():
+    page = open_page("compare", compare_view="<b>")
+    assert page.segmented_control(key="compare_view").value == "Architectures"

@@ -1,0 +1,99 @@
+"""A visitor's own table of facts about generated stories, and what probes find with it.
+
+Deliberately without a cache: a cache is shared by all visitors, and what one brings is nobody else's. It
+stays in the visitor's session.
+"""
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from app.loaders.sample import load_sample
+from lm2viz.own_labels import checked_labels, label_template
+from lm2viz.probes import SlotFacts
+from lm2viz.rows import LABEL_COLUMNS, bank_rows, read_labels
+from lm2viz.slot_facts import probe_fact
+
+MAX_MEGABYTES = 2
+_LABELS = "probe_labels"  # of the session; no widget has this key
+
+
+@dataclass(frozen=True)
+class OwnLabels:
+    """A table about stories of a task, the name it was uploaded with, and what was found with it so far."""
+
+    name: str
+    task: str
+    table: pd.DataFrame
+    found: dict[tuple[str, int, str], SlotFacts | None] = field(default_factory=dict)
+
+
+def open_labels(name: str, data: bytes, model: str, task: str, n: int) -> OwnLabels:
+    """Keep a table for this visitor.
+
+    Raises
+    ------
+    ValueError
+        In one line: no CSV, too large, columns that are missing, or a story or sentence that was not read.
+    """
+    if len(data) > MAX_MEGABYTES * 1_000_000:
+        raise ValueError(
+            f"the file has {len(data) / 1e6:.1f} MB; at most {MAX_MEGABYTES} MB are read; give fewer rows"
+        )
+    own = OwnLabels(name, task, _read(data))
+    fitting_labels(own, model, task, n)
+    st.session_state[_LABELS] = own
+    return own
+
+
+def fitting_labels(own: OwnLabels, model: str, task: str, n: int) -> pd.DataFrame:
+    """The filled rows of a visitor's table; a ValueError when they are about other stories than these."""
+    if own.task != task:
+        raise ValueError(
+            f"these labels are about stories of {own.task}, not {task}; choose it, or close them"
+        )
+    return checked_labels(own.table, [len(story) for story in load_sample(model, task, n).sentences])
+
+
+def opened_labels() -> OwnLabels | None:
+    """The table this visitor opened."""
+    kept: OwnLabels | None = st.session_state.get(_LABELS)
+    return kept
+
+
+def close_labels() -> None:
+    """Forget the visitor's table."""
+    st.session_state.pop(_LABELS, None)
+
+
+def find_fact(own: OwnLabels, model: str, task: str, n: int, fact: str) -> SlotFacts | None:
+    """Probes of every slot for one fact of the table; None where it cannot be probed."""
+    place = (model, n, fact)
+    if place not in own.found:
+        sample, table = load_sample(model, task, n), fitting_labels(own, model, task, n)
+        rows, control = (bank_rows(traces, table) for traces in (sample.traces, sample.control))
+        own.found[place] = probe_fact(rows, control, fact)
+    return own.found[place]
+
+
+@st.cache_data(max_entries=10)
+def template_file(model: str, task: str, n: int) -> bytes:
+    """The sentences of the sample as CSV, with columns to fill in."""
+    return label_template(load_sample(model, task, n).sentences).to_csv(index=False).encode()
+
+
+def _read(data: bytes) -> pd.DataFrame:
+    """The table of uploaded bytes. The name is ours: that of an upload may say anything."""
+    needs = f"give a CSV file with columns {', '.join(LABEL_COLUMNS)}"
+    if b"\0" in data:
+        raise ValueError(f"the file is no text; {needs}")
+    with tempfile.TemporaryDirectory(prefix="lm2-labels-") as folder:
+        path = Path(folder) / "labels.csv"
+        path.write_bytes(data)
+        try:
+            return read_labels(path)
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(path), "the file")) from None

@@ -1,0 +1,54 @@
+"""Probes of many generated stories, measured once for all visitors: fact by fact, slot by slot."""
+
+import streamlit as st
+
+from app.loaders.sample import load_sample
+from lm2viz.probes import CodeLength, Decay, LearningCurve, SlotFacts, codelength, decay, learning_curve
+from lm2viz.probes.samples import Slot
+from lm2viz.probes.scores import Scores
+from lm2viz.rows import BankRows, bank_rows
+from lm2viz.slot_facts import probe_fact, probe_slot
+
+SIZES = (100, 200, 300)  # stories
+
+
+@st.cache_resource(max_entries=4)
+def load_rows(model: str, task: str, n: int, is_trained: bool = True) -> BankRows:
+    """Banks and facts after every sentence, of the model or of its untrained control."""
+    sample = load_sample(model, task, n)
+    return bank_rows(sample.traces if is_trained else sample.control)
+
+
+@st.cache_resource(max_entries=100)
+def load_fact(model: str, task: str, n: int, fact: str) -> SlotFacts | None:
+    """Probes of every slot for one fact, with all controls; None where it cannot be probed."""
+    return probe_fact(load_rows(model, task, n), load_rows(model, task, n, is_trained=False), fact)
+
+
+@st.cache_resource(max_entries=50)
+def load_scores(model: str, task: str, n: int, fact: str, slot: Slot) -> Scores:
+    """The probe of one slot, or of the whole bank, for one fact; a ValueError where it cannot be probed."""
+    if slot == "best":
+        found = load_fact(model, task, n, fact)
+        if found is not None:
+            return found.best[fact]
+    control = load_rows(model, task, n, is_trained=False)
+    return probe_slot(load_rows(model, task, n), control, fact, slot)
+
+
+@st.cache_resource(max_entries=50)
+def load_decay(model: str, task: str, n: int, fact: str | None, slot: Slot) -> Decay:
+    """Accuracy by age of one fact, or of all together; a ValueError where it cannot be probed."""
+    return decay(load_rows(model, task, n), facts=fact and [fact], slot=slot)
+
+
+@st.cache_resource(max_entries=50)
+def load_codelength(model: str, task: str, n: int, fact: str, slot: Slot) -> CodeLength:
+    """Bits to send a fact to who has the slot; a ValueError where it cannot be probed."""
+    return codelength(load_rows(model, task, n), fact, slot=slot)
+
+
+@st.cache_resource(max_entries=50)
+def load_learning(model: str, task: str, n: int, fact: str, slot: Slot) -> LearningCurve:
+    """Accuracy by number of training stories; a ValueError where it cannot be probed."""
+    return learning_curve(load_rows(model, task, n), fact, slot=slot)

@@ -1,0 +1,73 @@
+"""Many generated stories, with the bank after each sentence of a model and of its untrained control.
+
+Story number k is that of seed k, as ``generate_story`` tells it, so that every one can be opened by its link.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app.loaders.models import load_model, model_lock
+from app.loaders.stories import generate_story
+from app.loaders.untrained import load_untrained
+from lm2core.answers import Reader, read_stories
+from lm2core.babi.tasks import Story
+from lm2core.trace import Trace
+
+MAX_SENTENCES = 4_000  # of a sample: 25 MB a model with 24 slots of 64, and probes of seconds, not minutes
+PART_SENTENCES = 100  # read at once, under the lock: a second at most on two cores
+PART_BUDGET = "20MB"  # of the banks of one part; the longest story of a task takes 2 MB
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Banks (``hook_bank``) of the same stories in several traces, whose stories count on."""
+
+    traces: tuple[Trace, ...]
+    control: tuple[Trace, ...]
+
+    @property
+    def sentences(self) -> list[list[str]]:
+        """Those of each story."""
+        return [story["sentences"] for trace in self.traces for story in trace.info["stories"]]
+
+
+@st.cache_resource(max_entries=2)
+def load_sample(model: str, task: str, n: int) -> Sample:
+    """Let ``model`` and an untrained one read the first ``n`` stories of a task, or as many as may be."""
+    stories = _first_stories(task, n)
+    return Sample(_read(load_model(model), stories), _read(load_untrained(model), stories))
+
+
+def _first_stories(task: str, n: int) -> list[Story]:
+    stories: list[Story] = []
+    n_left = MAX_SENTENCES
+    for seed in range(n):
+        story = generate_story(task, seed)
+        n_left -= len(story.sentences)
+        if stories and n_left < 0:
+            break
+        stories.append(story)
+    return stories
+
+
+def _read(reader: Reader, stories: Sequence[Story]) -> tuple[Trace, ...]:
+    """Part by part: between two the lock is free for those who only want to see one story."""
+    traces = []
+    for part in _parts(stories):
+        with model_lock:
+            traces.append(read_stories(reader, part, names=["hook_bank"], budget=PART_BUDGET))
+    return tuple(traces)
+
+
+def _parts(stories: Sequence[Story]) -> Iterator[list[Story]]:
+    """Stories in their order, in parts of at most ``PART_SENTENCES``, or of one story."""
+    part: list[Story] = []
+    for story in stories:
+        if part and sum(len(one.sentences) for one in (*part, story)) > PART_SENTENCES:
+            yield part
+            part = []
+        part.append(story)
+    if part:
+        yield part

@@ -1,0 +1,117 @@
+"""View: which slot holds which fact, found by probes that stand beside their controls. Draws only."""
+
+from functools import partial
+
+import streamlit as st
+
+from app.labels_panel import draw_own
+from app.loaders import models, probes
+from app.probes_panel import (
+    AGE,
+    BANK,
+    BEST,
+    FACT,
+    MATRIX,
+    ONE,
+    OWN,
+    SLOT,
+    VIEW,
+    Asked,
+    draw_age,
+    draw_matrix,
+    draw_one,
+    find_all,
+    open_clicked,
+)
+from app.state import URL
+from app.widgets import as_text, pick_model
+from lm2viz.probes.samples import Slot
+from lm2viz.rows import BankRows
+from lm2viz.slot_facts import as_slot
+
+
+def main() -> None:
+    """The page, from top to bottom."""
+    st.title("Which slot holds which fact?")
+    st.markdown(
+        "The model reads many stories. After every sentence we know what is true: where Mary is, who holds "
+        "the milk. A **probe**, a small linear classifier, learns on some stories to read one fact from one "
+        "slot, and is scored on others. A score says something only beside its **controls**."
+    )
+    with st.sidebar:
+        model, task, n = pick_sample()
+    try:
+        with st.spinner(f"Two models read {n} stories …", show_time=True):
+            rows = probes.load_rows(model, task, n)
+        with st.sidebar:
+            st.caption(f"{rows.n_stories} stories, {len(rows.story)} sentences; story 0 is that of seed 0.")
+            if rows.n_stories < n:
+                st.caption("Their stories are long: no more are read here.")
+        view = st.segmented_control(
+            "Look at", [MATRIX, AGE, ONE, OWN], default=MATRIX, required=True, key=VIEW, bind=URL
+        )
+        if view == OWN:
+            draw_own(model, task, n)
+        else:
+            draw_facts(view, model, task, n, rows)
+    except ValueError as error:
+        st.error(as_text(error))
+
+
+def pick_sample() -> tuple[str, str, int]:
+    """Choose the model, and which stories it reads."""
+    model = pick_model()
+    tasks = models.known_tasks(model)
+    if not tasks:
+        st.info("No task can be told in this model's words alone. Choose another model.")
+        st.stop()
+    task = st.selectbox("Task", tasks, key="task", bind=URL)
+    n = st.segmented_control(
+        "Stories",
+        probes.SIZES,
+        default=probes.SIZES[0],
+        required=True,
+        key="n_stories",
+        bind=URL,
+        help="More stories: narrower intervals, and longer to wait, once.",
+    )
+    return model, task, n
+
+
+def draw_facts(view: str, model: str, task: str, n: int, rows: BankRows) -> None:
+    """One of the views of the facts that the stories themselves tell."""
+    facts = list(rows.facts.columns)
+    if not facts:
+        st.info(f"Nothing is recorded as true in stories of {task}. Choose another task, or use own labels.")
+        st.stop()
+    n_slots = rows.banks.shape[1]
+    fact, slot = pick_fact_and_slot(facts, n_slots, view)
+    asked = Asked(model, task, n, fact, slot)
+    if view == AGE:
+        draw_age(asked, len(facts))
+    elif view == ONE:
+        draw_one(asked)
+    else:
+        found = find_all(facts, partial(probes.load_fact, model, task, n))
+        draw_matrix(found, key="matrix", on_click=partial(open_clicked, "matrix", tuple(facts), n_slots))
+
+
+def pick_fact_and_slot(facts: list[str], n_slots: int, view: str) -> tuple[str, Slot]:
+    """Choose a fact and a slot. The pickers are always there, so that their values stay in the link."""
+    if st.session_state.get(FACT, facts[0]) not in facts:
+        del st.session_state[FACT]  # of another task
+    left, right = st.columns(2)
+    fact = left.selectbox("Fact", facts, key=FACT, bind=URL, disabled=view == MATRIX)
+    slots = [BEST, BANK, *map(str, range(n_slots))]
+    chosen = right.selectbox(
+        "Slot",
+        slots,
+        key=SLOT,
+        bind=URL,
+        disabled=view == MATRIX,
+        help="best: chosen on the training stories; bank: all slots together",
+    )
+    return fact, as_slot(chosen)
+
+
+main()

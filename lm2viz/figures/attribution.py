@@ -13,7 +13,7 @@ from lm2viz.figures.heatmap import MAX_COLUMN_NAMES, ROW_HEIGHT, SIGNED_COLOURS
 
 SECOND_CONTROL_COLOUR = "#9a9a9a"
 COLOURS = (MODEL_COLOUR, CONTROL_COLOUR, SECOND_CONTROL_COLOUR)
-BAR_HEIGHT, GAP = 38, 70  # pixels
+BAR_HEIGHT, GAP = 38, 96  # pixels
 
 
 def component_bars(
@@ -87,7 +87,12 @@ def _add_slots(figure: go.Figure, slots: Mapping[str, NDArray[np.floating]], row
         )
         step = -(-n_slots // MAX_COLUMN_NAMES)
         figure.update_xaxes(
-            title="slot", tickvals=list(range(0, n_slots, step)), showgrid=False, zeroline=False, row=i, col=1
+            title={"text": "slot", "standoff": 4},
+            tickvals=list(range(0, n_slots, step)),
+            showgrid=False,
+            zeroline=False,
+            row=i,
+            col=1,
         )
         figure.update_yaxes(
             tickvals=list(range(n_rows)),

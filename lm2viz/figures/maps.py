@@ -13,7 +13,7 @@ from lm2viz.figures.heatmap import MARGIN_HEIGHT, MAX_COLUMN_NAMES, ROW_HEIGHT, 
 UNIT = "effect: 0 no patch, 1 as the edit"
 MARK_COLOUR = "#222222"
 EMPTY_COLOUR = "#d9d9d9"  # cells that no pair has; 0 is white
-TITLE_HEIGHT = 64  # pixels, of a panel's title and its axis
+TITLE_HEIGHT = 96  # pixels, of a panel's title and its axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,14 @@ def stacked_maps(panels: Sequence[Sequence[MapPanel]], *, row_title: str) -> go.
         subplot_titles=[panel.title for row in panels for panel in row],
         row_heights=[float(p) for p in pixels],
         vertical_spacing=TITLE_HEIGHT / sum(pixels),
-        horizontal_spacing=0.15,
+        horizontal_spacing=0.18,
     )
     for i, row in enumerate(panels, start=1):
         for j, panel in enumerate(row, start=1):
             _add(figure, panel, i, j)
             if j == 1:
                 figure.update_yaxes(title=row_title, row=i, col=j)
-    figure.update_annotations(font_size=14)
+    figure.update_annotations(font_size=14, yshift=6)
     return figure.update_layout(
         coloraxis={
             "cmin": -1,
@@ -91,7 +91,7 @@ def _add(figure: go.Figure, panel: MapPanel, row: int, column: int) -> None:
     step = -(-n_columns // MAX_COLUMN_NAMES)
     where = {"row": row, "col": column}
     figure.update_xaxes(
-        title=panel.column_title,
+        title={"text": panel.column_title, "standoff": 4},
         tickvals=list(range(0, n_columns, step)),
         ticktext=names[::step],
         range=[-0.5, n_columns - 0.5],

@@ -1,0 +1,93 @@
+"""A counterfactual pair on the page: both sides, what differs, and what the model answers to them."""
+
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from app.loaders import causal, stories, traces
+from app.state import OWN, QUESTION, STEP
+from app.widgets import OWN_STORY, as_text
+from lm2core.babi.counterfactual import Counterfactual
+from lm2viz.marked import LEGEND, marked_sides
+
+
+class Picked(NamedTuple):
+    """Which pair, and which model reads it."""
+
+    model: str
+    task: str
+    kind: str
+    seed: int
+
+    def of(self, n: int) -> tuple[str, str, str, int, int]:
+        """What loaders want to know of ``n`` pairs, the first of which is this one."""
+        return self.model, self.task, self.kind, n, self.seed
+
+
+def draw_pair(picked: Picked, pair: Counterfactual) -> None:
+    """The sides beside each other, the answers to both, and a placebo on request."""
+    sides = zip(
+        st.columns(2, gap="large"),
+        ("As told", "As edited"),
+        marked_sides(pair),
+        (pair.sentences, pair.edited),
+        strict=True,
+    )
+    for column, name, lines, sentences in sides:
+        with column:
+            st.subheader(name)
+            with st.container(border=True):
+                st.text("\n".join(lines))
+            if st.button("Open in Story", icon=":material/menu_book:", key=f"open_{name}", type="tertiary"):
+                open_story(sentences, pair.question)
+    st.caption(LEGEND)
+    draw_answers(picked.model, pair)
+    with st.expander("One of the placebos"):
+        draw_placebo(picked)
+
+
+def open_story(sentences: tuple[str, ...], question: str) -> None:
+    """Go to the page of one story with one side of the pair, read to its end and asked the question.
+
+    Said in the address, for the link, and in the state, which may remember another story. The model is in
+    both already, and may not be set: it belongs to its picker.
+    """
+    wanted: dict[str, str | int] = {"source": OWN_STORY, QUESTION: question, STEP: len(sentences)}
+    for name, value in wanted.items():
+        st.session_state[name] = value
+    query = {name: str(value) for name, value in wanted.items()}
+    st.switch_page("views/story.py", query_params={**query, OWN: stories.remember_story(sentences)})
+
+
+def draw_answers(model: str, pair: Counterfactual) -> None:
+    """The right answers, the model's to both sides, and as control its answer from a fresh bank."""
+    with st.spinner("Reading both sides …", show_time=True):
+        told, edited = (
+            traces.load_answer(model, sentences, len(sentences), pair.question)
+            for sentences in (pair.sentences, pair.edited)
+        )
+        fresh = traces.load_answer(model, pair.sentences, 0, pair.question)
+    right, given = (pair.answer, pair.edited_answer), (told.words[0], edited.words[0])
+    st.markdown(f"**{as_text(pair.question)}**")
+    share: Any = st.column_config.NumberColumn(format="percent")
+    st.dataframe(
+        {
+            "story": ["as told", "as edited", "control: not read"],
+            "right answer": [*right, ""],
+            "model answers": [*given, fresh.words[0]],
+            "probability": [a.probabilities[0] for a in (told, edited, fresh)],
+        },
+        hide_index=True,
+        width="content",
+        column_config={"probability": share},
+    )
+    if right != given:
+        st.warning("The model does not answer both sides rightly. What is measured of this pair says little.")
+
+
+def draw_placebo(picked: Picked) -> None:
+    """An edit that leaves the answer as it is."""
+    (placebo,) = causal.load_pairs(picked.task, causal.PLACEBO, 1, picked.seed)
+    for column, lines in zip(st.columns(2, gap="large"), marked_sides(placebo), strict=True):
+        column.text("\n".join(lines))
+    st.markdown(f"**{as_text(placebo.question)}** Both sides: **{as_text(placebo.answer)}**.")

@@ -1,0 +1,88 @@
+"""Counterfactual pairs and what is measured between their sides; answers attributed to parts and slots."""
+
+from random import Random
+
+import streamlit as st
+
+from app.loaders.models import known_tasks, workbench
+from lm2core.babi.counterfactual import KINDS_OF, Counterfactual, draw_counterfactuals
+from lm2core.babi.tasks import Story, make_story
+from lm2viz.causal import (
+    Attribution,
+    CausalMap,
+    CausalParts,
+    Saliencies,
+    attribute_answers,
+    causal_map,
+    causal_parts,
+    slot_gradients,
+)
+
+PLACEBO = "placebo"
+N_PAIRS = (1, 10, 30, 60)
+N_STORIES = (20, 50)
+MIN_PLACEBOS = 5  # one pair is compared with more than one placebo
+N_SENTENCES = 8  # of every pair: what is patched side by side must be of one length
+_FEWER_SENTENCES = {"qa4": 2}  # that task tells no more
+
+
+def tasks_with_pairs(model: str) -> list[str]:
+    """Tasks whose words the model knows and whose stories can be edited."""
+    return [task for task in known_tasks(model) if task in KINDS_OF]
+
+
+def kinds_of(task: str) -> list[str]:
+    """Kinds of edits that change an answer."""
+    return [kind for kind in KINDS_OF[task] if kind != PLACEBO]
+
+
+@st.cache_data(max_entries=32)
+def load_pairs(task: str, kind: str, n: int, seed: int) -> list[Counterfactual]:
+    """``n`` pairs, or a ValueError; the first ones of a seed are the same for every ``n``."""
+    n_sentences = _FEWER_SENTENCES.get(task, N_SENTENCES)
+    return draw_counterfactuals(task, kind, n, seed, n_sentences=n_sentences)
+
+
+def _pairs_and_placebos(
+    task: str, kind: str, n: int, seed: int
+) -> tuple[list[Counterfactual], list[Counterfactual]]:
+    return load_pairs(task, kind, n, seed), load_pairs(task, PLACEBO, max(n, MIN_PLACEBOS), seed)
+
+
+@st.cache_resource(max_entries=32)
+def load_map(model: str, task: str, kind: str, n: int, seed: int) -> CausalMap:
+    """Which slot carries the change, after which sentence. Takes seconds to minutes."""
+    pairs, placebos = _pairs_and_placebos(task, kind, n, seed)
+    reader, lock = workbench(model)
+    with lock:
+        return causal_map(reader, pairs, placebos, seed=seed)
+
+
+@st.cache_resource(max_entries=32)
+def load_parts(model: str, task: str, kind: str, n: int, seed: int) -> CausalParts:
+    """Which part of the changed sentence's write carries it. Takes longer than the map."""
+    pairs, placebos = _pairs_and_placebos(task, kind, n, seed)
+    reader, lock = workbench(model)
+    with lock:
+        return causal_parts(reader, pairs, placebos, seed=seed)
+
+
+def _stories(task: str, n: int, seed: int) -> list[Story]:
+    rng = Random(seed)
+    return [make_story(task, rng) for _ in range(n)]
+
+
+@st.cache_resource(max_entries=32)
+def load_attribution(model: str, task: str, n: int, seed: int) -> Attribution:
+    """What blocks and slots add to the answers of ``n`` generated stories."""
+    reader, lock = workbench(model)
+    with lock:
+        return attribute_answers(reader, _stories(task, n, seed), seed=seed)
+
+
+@st.cache_resource(max_entries=32)
+def load_gradients(model: str, task: str, n: int, seed: int) -> Saliencies:
+    """What gradients give the slots in the answers of ``n`` generated stories."""
+    reader, lock = workbench(model)
+    with lock:
+        return slot_gradients(reader, _stories(task, n, seed), seed=seed)

@@ -1,0 +1,89 @@
+"""View: a story and its minimal edit, and which slot carries the change between them. Draws only."""
+
+import streamlit as st
+
+from app.causal_pair_panel import Picked, draw_pair
+from app.causal_panel import (
+    ATTRIBUTION,
+    GRADIENTS,
+    MAP,
+    PARTS,
+    draw_attribution,
+    draw_gradients,
+    draw_map,
+    draw_parts,
+    pick_how_many,
+)
+from app.loaders import causal
+from app.state import URL
+from app.widgets import as_text, pick_model
+from lm2core.babi.counterfactual import KINDS
+
+KIND, SEED, VIEW = "pair_kind", "pair_seed", "causal_view"
+FIRST_SEED = 16  # its pairs of task 1 change a sentence in the middle, whatever the kind
+MEASURED = "measured"  # URL key of what the button was last pressed for; bound to no widget
+DRAWN = {MAP: draw_map, PARTS: draw_parts, ATTRIBUTION: draw_attribution, GRADIENTS: draw_gradients}
+
+
+def main() -> None:
+    """The page, from top to bottom."""
+    st.title("Which slot carries the change?")
+    st.markdown(
+        "Change one story so little that only the answer to one question turns. Then carry **one slot** "
+        "from one side to the other: if the answer goes along, that slot carries the change. "
+        "**Placebos**, edits that leave the answer as it is, show how much happens without a cause."
+    )
+    try:
+        with st.sidebar:
+            picked = pick_pair()
+        with st.spinner("Looking for a pair …", show_time=True):
+            (pair,) = causal.load_pairs(picked.task, picked.kind, 1, picked.seed)
+        draw_pair(picked, pair)
+        draw_measured(picked)
+    except ValueError as error:
+        st.error(as_text(error))
+
+
+def pick_pair() -> Picked:
+    """Choose the model, the task, what is edited, and which of the pairs."""
+    model = pick_model()
+    tasks = causal.tasks_with_pairs(model)
+    if not tasks:
+        st.info("No story in this model's words can be edited. Choose another model.")
+        st.stop()
+    task = st.selectbox("Task", tasks, key="task", bind=URL)
+    kind = st.selectbox("Edit", causal.kinds_of(task), key=KIND, bind=URL)
+    st.caption(f"{kind.capitalize()}: {KINDS[kind]}.")
+    seed = st.number_input(
+        "Seed of the pair",
+        0,
+        10_000,
+        FIRST_SEED,
+        key=SEED,
+        help="The same seed tells the same pair.",
+        bind=URL,
+    )
+    return Picked(model, task, kind, int(seed))
+
+
+def draw_measured(picked: Picked) -> None:
+    """One of the measurements: only what is shown is run, and only when asked for."""
+    st.subheader("Measure it")
+    left, right = st.columns(2, gap="large")
+    with left:
+        view = st.segmented_control("Look at", list(DRAWN), default=MAP, required=True, key=VIEW, bind=URL)
+    with right:
+        n = pick_how_many(view)
+    wanted = "/".join(map(str, (*picked, view, n)))
+    if st.button("Measure", icon=":material/science:", type="primary", key="causal_button"):
+        st.query_params[MEASURED] = wanted  # so that the link shows the measurement too
+    if st.query_params.get(MEASURED) != wanted:
+        st.info(
+            "Press **Measure**. This pair and attributions take seconds; parts, and many pairs, minutes. "
+            "What was measured is kept."
+        )
+        return
+    DRAWN[view](picked, n)
+
+
+main()

@@ -1,0 +1,34 @@
+"""Both sides of a counterfactual pair as lines of plain text, with what differs marked."""
+
+from collections.abc import Collection, Sequence
+
+from lm2core.babi.counterfactual import Counterfactual
+
+CHANGED, SAME, SUPPORT = "▶", "·", "*"  # no line may begin with a blank: text boxes leave it out
+LEGEND = f"{CHANGED} changed sentence, [changed word], {SUPPORT} answers the question"
+
+
+def marked_sides(pair: Counterfactual) -> tuple[list[str], list[str]]:
+    """Lines of the story as told and as edited: numbered, with the changed words in brackets."""
+    return (
+        _lines(pair.sentences, pair.edited, pair.support),
+        _lines(pair.edited, pair.sentences, pair.edited_support),
+    )
+
+
+def _lines(sentences: Sequence[str], other: Sequence[str], support: Collection[int]) -> list[str]:
+    lines = []
+    for i, (sentence, its_like) in enumerate(zip(sentences, other, strict=True)):
+        mark = CHANGED if sentence != its_like else SAME
+        end = f" {SUPPORT}" if i in support else ""
+        lines.append(f"{mark} {i + 1}  {_marked_words(sentence, its_like)}{end}")
+    return lines
+
+
+def _marked_words(sentence: str, other: str) -> str:
+    """The sentence, with each word that is not its like in brackets; the full stop stays outside."""
+    words = []
+    for word, its_like in zip(sentence.split(), other.split(), strict=True):
+        bare = word.rstrip(".,")
+        words.append(word if word == its_like else f"[{bare}]{word[len(bare) :]}")
+    return " ".join(words)

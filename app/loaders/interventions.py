@@ -1,16 +1,14 @@
 """Interventions of a visitor: read, run on one story, and on many. Keyed by their JSON text."""
 
 from collections.abc import Sequence
-from copy import deepcopy
 from random import Random
-from threading import Lock
 
 import streamlit as st
 from torch import Tensor
 
-from app.loaders.models import load_model, model_lock
+from app.loaders.models import load_model, model_lock, workbench
 from app.loaders.traces import load_trace
-from lm2core.answers import Reader, bank_after
+from lm2core.answers import bank_after
 from lm2core.babi.story import Question
 from lm2core.babi.tasks import Story, make_story
 from lm2core.babi.text import TextStory
@@ -20,14 +18,6 @@ from lm2viz.causal.on_story import StoryEffect, asking, most_needed_slot, on_sto
 MAX_BYTES, MAX_EDITS = 200_000, 12  # of a JSON file, and interventions in it
 N_REFERENCE, N_PLACEBOS = 20, 2
 FALLBACK = to_json([Zero(slots=(0,))])  # where no better one can be found
-
-
-@st.cache_resource(max_entries=1)
-def _workbench(model: str) -> tuple[Reader, Lock]:
-    """A copy of the model with a lock of its own: a long run must not hold up the pages of others."""
-    with model_lock:
-        reader = load_model(model)
-        return Reader(reader.name, deepcopy(reader.model), reader.tokenizer), Lock()
 
 
 @st.cache_data(max_entries=8)
@@ -102,7 +92,7 @@ def load_story_effect(
 @st.cache_resource(max_entries=32)
 def load_effect(model: str, edits: str, task: str, seed: int, n_stories: int) -> Effect:
     """What the interventions do to many stories, beside their placebos. Takes seconds to minutes."""
-    reader, lock = _workbench(model)
+    reader, lock = workbench(model)
     with lock:
         stories = many_stories(task, seed, n_stories)
         return effect(reader, stories, read_edits(edits), seed=seed, n_placebos=N_PLACEBOS)

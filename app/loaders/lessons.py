@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.lessons import LESSONS, Lesson, Measured
 from app.lessons.lesson import MODEL
-from app.loaders.models import load_model, model_lock
+from app.loaders.models import workbench
 
 
 def lesson(title: str) -> Lesson:
@@ -15,5 +15,6 @@ def lesson(title: str) -> Lesson:
 @st.cache_resource(max_entries=len(LESSONS))
 def load_measured(title: str) -> Measured:
     """The measurement of a lesson."""
-    with model_lock:
-        return lesson(title).measure(load_model(MODEL))
+    reader, lock = workbench(MODEL)
+    with lock:
+        return lesson(title).measure(reader)

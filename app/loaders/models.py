@@ -1,5 +1,6 @@
 """The models the app offers, opened once."""
 
+from copy import deepcopy
 from threading import Lock
 
 import streamlit as st
@@ -21,6 +22,14 @@ def model_names() -> list[str]:
 def load_model(name: str) -> Reader:
     """The model ``name``; ValueError when it cannot be opened."""
     return folders.load_folder(name) if folders.is_folder_name(name) else load_reader(name)
+
+
+@st.cache_resource(max_entries=2)
+def workbench(model: str) -> tuple[Reader, Lock]:
+    """A copy of the model with a lock of its own: a long run must not hold up the pages of others."""
+    with model_lock:
+        reader = load_model(model)
+        return Reader(reader.name, deepcopy(reader.model), reader.tokenizer), Lock()
 
 
 def describe(name: str) -> str:

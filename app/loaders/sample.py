@@ -17,7 +17,7 @@ from lm2core.trace import Trace
 
 MAX_SENTENCES = 4_000  # of a sample: 25 MB a model with 24 slots of 64, and probes of seconds, not minutes
 PART_SENTENCES = 100  # read at once, under the lock: a second at most on two cores
-PART_BUDGET = "20MB"  # of the banks of one part; the longest story of a task takes 2 MB
+PART_BUDGET = "200MB"  # of the trace of one part; one story of 200 sentences takes some 10 MB
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Sample:
 def load_sample(model: str, task: str, n: int) -> Sample:
     """Let ``model`` and an untrained one read the first ``n`` stories of a task, or as many as may be."""
     stories = _first_stories(task, n)
-    return Sample(_read(load_model(model), stories), _read(load_untrained(model), stories))
+    readers = (load_model(model), load_untrained(model))
+    return Sample(*(read_in_parts(reader, stories, ["hook_bank"]) for reader in readers))
 
 
 def _first_stories(task: str, n: int) -> list[Story]:
@@ -52,12 +53,12 @@ def _first_stories(task: str, n: int) -> list[Story]:
     return stories
 
 
-def _read(reader: Reader, stories: Sequence[Story]) -> tuple[Trace, ...]:
+def read_in_parts(reader: Reader, stories: Sequence[Story], hooks: Sequence[str]) -> tuple[Trace, ...]:
     """Part by part: between two the lock is free for those who only want to see one story."""
     traces = []
     for part in _parts(stories):
         with model_lock:
-            traces.append(read_stories(reader, part, names=["hook_bank"], budget=PART_BUDGET))
+            traces.append(read_stories(reader, part, names=hooks, budget=PART_BUDGET))
     return tuple(traces)
 
 

@@ -3,18 +3,16 @@
 Story number k is that of seed k, as ``generate_story`` tells it: so every one can be opened by its link.
 """
 
-from collections.abc import Iterator, Sequence
 from random import Random
 
 import streamlit as st
 
 from app.loaders.models import load_model, model_lock
+from app.loaders.sample import read_in_parts
 from app.loaders.untrained import load_untrained
-from lm2core.answers import Reader, read_stories
 from lm2core.babi.tasks import Story, make_story
 from lm2core.babi.told import told_facts
 from lm2core.story_traces import record_questions
-from lm2core.trace import Trace
 from lm2viz.look import SlotMap, map_slots
 from lm2viz.look.places import first_stories
 from lm2viz.rows import BankRows, bank_rows
@@ -26,8 +24,6 @@ SIZES = (50, 100, 200)  # stories
 N_MATCHED = 100  # stories that two models are compared on
 FIRST_OTHER, N_OTHER = 1_000, 20  # seeds of stories that suggest a slot: none is on a map
 MAX_POINTS = 3_000  # of a map, fitted and drawn: its distances take memory and time by the square
-PART_SENTENCES = 100  # read at once, under the lock: a second at most on two cores
-BUDGET = "200MB"  # of the trace of one part; one story of 200 sentences takes some 10 MB
 
 
 def n_slots(model: str) -> int:
@@ -60,28 +56,7 @@ def suggest_slot(model: str, task: str) -> tuple[int, str] | None:
 def _load_rows(model: str, task: str, n: int, first: int = 0, is_trained: bool = True) -> BankRows:
     """Banks after every sentence of the stories, of the model or of its untrained control."""
     reader = load_model(model) if is_trained else load_untrained(model)
-    return bank_rows(_read(reader, _told(task, n, first), ("hook_bank",)))
-
-
-def _read(reader: Reader, stories: Sequence[Story], hooks: Sequence[str]) -> list[Trace]:
-    """Part by part: between two the lock is free for those who only want to see one story."""
-    traces = []
-    for part in _parts(stories):
-        with model_lock:
-            traces.append(read_stories(reader, part, names=hooks, budget=BUDGET))
-    return traces
-
-
-def _parts(stories: Sequence[Story]) -> Iterator[list[Story]]:
-    """Stories in their order, in parts of at most ``PART_SENTENCES``, or of one story."""
-    part: list[Story] = []
-    for story in stories:
-        if part and sum(len(one.sentences) for one in (*part, story)) > PART_SENTENCES:
-            yield part
-            part = []
-        part.append(story)
-    if part:
-        yield part
+    return bank_rows(read_in_parts(reader, _told(task, n, first), ("hook_bank",)))
 
 
 @st.cache_resource(max_entries=12)
@@ -106,7 +81,7 @@ def load_map(model: str, task: str, n: int, fact: str, slots: tuple[int, ...]) -
 def load_contexts(model: str, task: str, n: int) -> TopContexts:
     """What writes to each slot and reads it. Takes seconds to minutes."""
     reader = load_model(model)
-    traces = _read(reader, _told(task, n), (*WRITE_HOOKS, "hook_bank"))
+    traces = read_in_parts(reader, _told(task, n), (*WRITE_HOOKS, "hook_bank"))
     questions = []
     for trace in traces:
         with model_lock:

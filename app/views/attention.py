@@ -6,7 +6,7 @@ from app.attention_panel import draw_distances, draw_question, draw_reads, draw_
 from app.loaders import traces
 from app.memory_panel import pick_block
 from app.state import STEP, URL, keep_inside
-from app.widgets import pick_model, pick_step, pick_story
+from app.widgets import choose_story, pick_step
 from lm2core.trace import Trace
 
 SENTENCE_BEFORE, FRESH, CHOSEN = "The sentence before", "A fresh bank", "A chosen sentence"
@@ -22,15 +22,7 @@ def main() -> None:
         "sentence, and so may where they look. Two such pictures alone prove little: beside them stands how "
         "far the look moved, as a number, and how far it moves where it should, and where it should not."
     )
-    with st.sidebar:
-        model = pick_model()
-        story = pick_story(model)
-    try:
-        with st.spinner("Reading the story …", show_time=True):
-            trace = traces.load_trace(model, story.sentences)
-    except ValueError as error:
-        st.error(str(error))
-        st.stop()
+    model, story, trace = choose_story()
     n = len(story.sentences)
     keep_inside(STEP, 0, n)
     step = pick_step(n)

@@ -4,9 +4,8 @@ import streamlit as st
 
 from app.gated_update_panel import draw_routes, draw_slot_update, draw_word, pick_cell
 from app.gates_by_hand import draw_answers, pick_move
-from app.loaders import traces
 from app.state import STEP, keep_inside
-from app.widgets import pick_model, pick_step, pick_story
+from app.widgets import choose_story, pick_step
 from lm2viz.select import words_of
 
 
@@ -17,15 +16,7 @@ def main() -> None:
         "When a sentence has been read, every slot **keeps** a share of what it held, and what the words "
         "**write** is added. Choose one slot, see the sum with its numbers, then move the gates yourself."
     )
-    with st.sidebar:
-        model = pick_model()
-        story = pick_story(model)
-    try:
-        with st.spinner("Reading the story …", show_time=True):
-            trace = traces.load_trace(model, story.sentences)
-    except ValueError as error:
-        st.error(str(error))
-        st.stop()
+    model, story, trace = choose_story()
     keep_inside(STEP, 0, len(story.sentences))
     step = pick_step(len(story.sentences))
     if step == 0:

@@ -4,8 +4,7 @@ import streamlit as st
 
 from app.interventions_builder import pick_edits
 from app.interventions_panel import draw_many, draw_story_effect, pick_many
-from app.loaders import traces
-from app.widgets import pick_model, pick_story
+from app.widgets import choose_story
 
 
 def main() -> None:
@@ -16,15 +15,7 @@ def main() -> None:
         "a slot, freeze it, hold a gate. If the answers follow, and do not follow when **other** slots are "
         "changed alike, the model uses what the slot holds."
     )
-    with st.sidebar:
-        model = pick_model()
-        story = pick_story(model)
-    try:
-        with st.spinner("Reading the story …", show_time=True):
-            trace = traces.load_trace(model, story.sentences)
-    except ValueError as error:
-        st.error(str(error))
-        st.stop()
+    model, story, trace = choose_story()
     many = pick_many(model)
     edits = pick_edits(model, story, trace)
     draw_story_effect(model, story, edits, many)

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 import numpy as np
 import pytest
 
-from app.loaders import slots
+from app.loaders import sample, slots
 from app.loaders.stories import generate_story
 from lm2viz.look.places import first_drawn
 from lm2viz.slots.contexts import READS, WRITES
@@ -59,9 +59,10 @@ def test_story_k_is_the_one_that_seed_k_tells():
 
 def test_parts_keep_all_stories_in_order():
     told = slots._told("qa2", 30)
-    parts = list(slots._parts(told))
+    parts = list(sample._parts(told))
     assert [story for part in parts for story in part] == told
-    assert max(sum(len(s.sentences) for s in part) for part in parts if len(part) > 1) <= slots.PART_SENTENCES
+    sizes = [sum(len(s.sentences) for s in part) for part in parts if len(part) > 1]
+    assert max(sizes) <= sample.PART_SENTENCES
 
 
 def test_the_link_of_a_point_shows_its_story_at_its_step_and_the_way_of_its_slot(found):

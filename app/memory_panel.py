@@ -1,5 +1,7 @@
 """The pictures of a bank: what a sentence wrote, what a question read, the whole bank, one slot's history."""
 
+from collections.abc import Callable, Mapping
+
 import streamlit as st
 
 from app.state import BLOCK, SLOT, STEP, URL, VIEW, choose_clicked, keep_inside
@@ -13,17 +15,25 @@ from lm2viz.figures.heatmap import fraction_heatmap, signed_heatmap, stacked_fra
 SENTENCE, READS, BANK, ONE_SLOT = "Last sentence", "Question", "Whole bank", "One slot"
 
 
-def draw_memory(trace: Trace, step: int, answer: Answer | None) -> None:
-    """The chosen picture of the bank. Every picker is always there, so that its value stays in the link."""
+def draw_memory(
+    trace: Trace, step: int, answer: Answer | None, *, more: Mapping[str, Callable[[], None]] | None = None
+) -> None:
+    """The chosen picture of the bank. Every picker is always there, so that its value stays in the link.
+
+    more : further pictures that a page has, by what its choice is called; each draws itself
+    """
     st.subheader("Memory")
-    views = [SENTENCE, READS, BANK, ONE_SLOT]
+    more = more or {}
+    views = [SENTENCE, READS, *more, BANK, ONE_SLOT]
     view = st.segmented_control("Look at", views, default=SENTENCE, required=True, key=VIEW, bind=URL)
     left, right = st.columns(2)
     with left:
         block = pick_block(trace, disabled=view not in (SENTENCE, READS))
     with right:
         slot = pick_slot(trace, disabled=view != ONE_SLOT)
-    if view == ONE_SLOT:
+    if view in more:
+        more[view]()
+    elif view == ONE_SLOT:
         draw_slot(trace, step, slot)
     elif view == READS and answer is not None:
         draw_reads(answer.trace, block)
@@ -75,7 +85,7 @@ def draw_writes(trace: Trace, step: int, block: int) -> None:
         stacked_fractions(
             {
                 "Input gate: bright let new content in": opened,
-                "Forget gate: bright kept what was there, dark erased it": kept,
+                "Forget gate: dark erased what was there": kept,
                 "Change: bright now holds something else": moved,
             },
             rows=[f"block {b}" for b in trace.blocks],

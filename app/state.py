@@ -5,13 +5,14 @@ from typing import Literal
 import streamlit as st
 
 STEP, BLOCK, SLOT, VIEW, QUESTION = "step", "block", "slot", "view", "question"
+LARGE = "large"  # whether text is larger, for a projector
 OWN = "own"  # URL key of a pasted story; written by hand, bound to no widget
 OWN_TEXT = "own_text"  # the text box it is pasted into; not in the URL
 # A slider that comes to the page takes its value from the link, whatever the state says: a story pasted
 # before there was one leaves the step it wants here.
 WANTED_STEP = "wanted_step"
 # What stays when another page is opened: which model reads which story, up to where, and is asked what.
-KEPT = ("model", "source", "example", "task", "seed", STEP, QUESTION, OWN)
+KEPT = ("model", "source", "example", "task", "seed", STEP, QUESTION, OWN, LARGE)
 URL: Literal["query-params"] = "query-params"  # widgets bound to this keep their value in the address
 
 
@@ -24,7 +25,9 @@ def keep_choices() -> dict[str, str]:
         if key in st.session_state:
             st.session_state[key] = st.session_state[key]
     chosen = {key: st.session_state.get(key, st.query_params.get(key)) for key in KEPT}
-    return {key: str(value) for key, value in chosen.items() if value not in (None, "")}
+    return {
+        key: str(value).lower() if value is True else str(value) for key, value in chosen.items() if value
+    }
 
 
 def move_step(by: int, n_steps: int) -> None:

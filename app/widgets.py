@@ -1,28 +1,36 @@
 """Pickers that pages share. Each returns a value and keeps it in the URL."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.loaders import models, stories
-from app.state import OWN, OWN_TEXT, STEP, URL, WANTED_STEP, apply_wanted_step, move_step
+from app.loaders import models, stories, traces
+from app.state import LARGE, OWN, OWN_TEXT, STEP, URL, WANTED_STEP, apply_wanted_step, move_step
 from lm2core.babi.story import Question
+from lm2core.babi.told import ToldFacts, told_facts
+from lm2core.trace import Trace
 from lm2viz.figures.heatmap import clickable
 
 LINES_BEFORE, LINES_AFTER = 9, 5  # sentences shown around the one just read
+LARGER, CHART_TEXT = 1.2, 12  # times as large; of a chart, in pixels
 EXAMPLE, GENERATED, OWN_STORY = "Example", "Generated", "Own"
 
 
 @dataclass(frozen=True)
 class ShownStory:
-    """A story on the page; ``questions`` is empty for a pasted one."""
+    """A story on the page; ``questions`` is empty for a pasted one.
+
+    task, facts : of a generated one, its task and what is known after each sentence; else empty
+    """
 
     sentences: tuple[str, ...]
     questions: tuple[Question, ...] = ()
+    task: str = ""
+    facts: Sequence[ToldFacts] = ()
 
     def lines_around(self, step: int) -> list[str]:
         """The sentences near ``step``, marked as read, just read and not yet read; all of a short story."""
@@ -42,10 +50,20 @@ class ShownStory:
         asked = [q for q in self.questions if q.n_statements <= step]
         return asked[-1] if asked else None
 
+    def own_question(self, step: int, text: str) -> Question | None:
+        """The story's own question of these words asked right after ``step``, with its true answer."""
+        return next((q for q in self.questions if q.n_statements == step and q.text == text), None)
+
 
 def as_text(words: object) -> str:
     """Words of a visitor or a file inside a message: what could be markup there is shown as it is."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(str(words).split()))
+
+
+def pick_text_size() -> None:
+    """Larger text, for those who sit far from a projector."""
+    if st.toggle("Larger text", key=LARGE, bind=URL):
+        st.html(f"<style>:root {{font-size: {LARGER:.0%}}}</style>")
 
 
 def pick_model() -> str:
@@ -71,11 +89,24 @@ def pick_story(model: str) -> ShownStory:
             "Seed", 0, 10_000, 0, key="seed", help="The same seed tells the same story.", bind=URL
         )
         generated = stories.generate_story(task, int(seed))
-        return ShownStory(generated.sentences, generated.questions)
+        return ShownStory(generated.sentences, generated.questions, task, told_facts(generated.statements))
     if source == OWN_STORY:
         return ShownStory(_own_sentences())
     example = stories.load_example(st.selectbox("Example", stories.example_names(), key="example", bind=URL))
     return ShownStory(example.sentences, example.questions)
+
+
+def choose_story() -> tuple[str, ShownStory, Trace]:
+    """Choose a model and a story, and record what the memory does; stop with one line where it cannot."""
+    with st.sidebar:
+        model = pick_model()
+        story = pick_story(model)
+    try:
+        with st.spinner("Reading the story …", show_time=True):
+            return model, story, traces.load_trace(model, story.sentences)
+    except ValueError as error:
+        st.error(as_text(error))
+        st.stop()
 
 
 def _own_sentences() -> tuple[str, ...]:
@@ -108,7 +139,7 @@ def _check(sentences: tuple[str, ...]) -> None:
     try:
         stories.check_story(sentences)
     except ValueError as error:
-        st.error(str(error))
+        st.error(as_text(error))
         st.stop()
 
 
@@ -145,11 +176,17 @@ def draw(
 ) -> None:
     """Show a figure with its one-line caption and its text for those who cannot see it.
 
-    With ``on_click`` the cells of a heatmap can be clicked; the callback finds the click under ``key``.
+    With ``on_click`` the cells of a heatmap, or the points of another figure, can be clicked; the callback
+    finds the click under ``key``.
     """
     fixed: dict[str, Any] = {"key": key, "alt": alt, "width": "stretch", "config": {"displayModeBar": False}}
+    if st.session_state.get(LARGE):
+        figure = go.Figure(figure)  # a copy: figures may be kept
+        figure.update_layout(font_size=CHART_TEXT * LARGER, height=(figure.layout.height or 450) * LARGER)
     if on_click is None:
         st.plotly_chart(figure, **fixed)
     else:
-        st.plotly_chart(clickable(figure), on_select=on_click, selection_mode="points", **fixed)
+        is_heatmap = isinstance(figure.data[0], go.Heatmap)
+        figure = clickable(figure) if is_heatmap else figure
+        st.plotly_chart(figure, on_select=on_click, selection_mode="points", **fixed)
     st.caption(caption)

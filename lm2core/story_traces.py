@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
 
 import torch
 from tqdm import tqdm
 
-from lm2core.answers import Reader, answer_logits, read_stories
+from lm2core.answers import Answer, Reader, answer_logits, read_stories
 from lm2core.babi.story import Story
 from lm2core.babi.text import TextStory
 from lm2core.hooks import match_hooks
@@ -59,6 +60,23 @@ def record_questions(reader: Reader, trace: Trace, *, names: Sequence[str] = REA
         question["given"] = word
     words = [[reader.tokenizer.tokenize(text)] for text in texts]
     return recorder.trace(words, {"model": reader.name, "asked": asked})
+
+
+def asked_once(answer: Answer, n_statements: int, *, support: Sequence[int] = ()) -> Trace:
+    """What one question of one's own read (``ask``), as ``record_questions`` gives those of a story.
+
+    n_statements : after how many sentences of story 0 it was asked
+    support : sentences from 0 that its true answer follows from, where they are known
+    """
+    question = {
+        "story": 0,
+        "text": answer.trace.info["question"],
+        "answer": None,
+        "support": list(support),
+        "n_statements": n_statements,
+        "given": answer.words[0],
+    }
+    return replace(answer.trace, info={**answer.trace.info, "asked": [question]})
 
 
 class TraceFolder(Sequence[Trace]):

@@ -1,11 +1,16 @@
 """View: step through a story, see what each sentence wrote, ask at any step. Draws; computes nothing."""
 
+from functools import partial
+
 import streamlit as st
 
+from app.facts_panel import FACTS, draw_facts
 from app.loaders import traces
 from app.memory_panel import draw_memory
+from app.play import keep_playing, play_button
+from app.sources_panel import SOURCES, draw_sources
 from app.state import QUESTION, STEP, URL, keep_inside
-from app.widgets import ShownStory, draw, pick_model, pick_step, pick_story
+from app.widgets import ShownStory, as_text, choose_story, draw, pick_step
 from lm2core.answers import Answer
 from lm2viz.figures.bars import answer_bars
 
@@ -20,23 +25,25 @@ def main() -> None:
         "**slots**; the words themselves are then gone. A question can only **read** the bank. "
         "Step through the story and watch."
     )
-    with st.sidebar:
-        model = pick_model()
-        story = pick_story(model)
-    try:
-        with st.spinner("Reading the story …", show_time=True):
-            trace = traces.load_trace(model, story.sentences)
-    except ValueError as error:
-        st.error(str(error))
-        st.stop()
-    keep_inside(STEP, 0, len(story.sentences))
-    step = pick_step(len(story.sentences))
+    model, story, trace = choose_story()
+    n_sentences = len(story.sentences)
+    keep_inside(STEP, 0, n_sentences)
+    button, steps = st.columns([2, 13], vertical_alignment="bottom")
+    with steps:
+        step = pick_step(n_sentences)
+    with button:
+        play_button((model, story.sentences), n_sentences)
     left, right = st.columns([3, 5], gap="large")
     with left:
         draw_story(story, step)
         answer = draw_question(model, story, step)
     with right:
-        draw_memory(trace, step, answer)
+        more = {
+            SOURCES: partial(draw_sources, model, story, step, answer),
+            FACTS: partial(draw_facts, model, story, trace, step),
+        }
+        draw_memory(trace, step, answer, more=more)
+    keep_playing((model, story.sentences), n_sentences)
 
 
 def draw_story(story: ShownStory, step: int) -> None:
@@ -60,17 +67,18 @@ def draw_question(model: str, story: ShownStory, step: int) -> Answer | None:
         answer = traces.load_answer(model, story.sentences, step, asked)
         control = traces.load_answer(model, story.sentences, 0, asked)
     except ValueError as error:
-        st.error(str(error))
+        st.error(as_text(error))
         return None
     if step == 0:
         st.info("Nothing has been read yet: the bank is fresh, and the answer is a guess.")
     st.markdown(
-        f"After {step} of {len(story.sentences)} sentences the model answers **{answer.words[0]}** "
+        f"After {step} of {len(story.sentences)} sentences the model answers **{as_text(answer.words[0])}** "
         f"({answer.probabilities[0]:.0%})."
     )
-    if suggested and suggested.text == asked and suggested.n_statements == step:
-        support = ", ".join(str(i + 1) for i in sorted(suggested.support))
-        st.markdown(f"The story says **{suggested.answer}** (sentences {support}).")
+    own = story.own_question(step, asked)
+    if own:
+        support = ", ".join(str(i + 1) for i in sorted(own.support))
+        st.markdown(f"The story says **{own.answer}** (sentences {support}).")
     words = answer.words[:N_ANSWERS]
     of_control = dict(zip(control.words, control.probabilities, strict=True))
     draw(

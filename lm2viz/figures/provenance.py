@@ -39,9 +39,18 @@ def share_heatmap(shares: Array, sources: Sequence[str], title: str) -> go.Figur
 
 
 def score_bars(
-    sources: Sequence[str], direct: Array, indirect: Array, *, any_slot: Array, title: str
+    sources: Sequence[str],
+    direct: Array,
+    indirect: Array,
+    *,
+    any_slot: Array,
+    title: str,
+    even: float | None = None,
 ) -> go.Figure:
-    """Signed scores (n_sources,), direct and indirect stacked; controls: slots read alike, even shares."""
+    """Signed scores (n_sources,), direct and indirect stacked; controls: slots read alike, even shares.
+
+    even : share of each source if all were equal, where not all are drawn
+    """
     names = _short(sources)
     figure = go.Figure(
         [
@@ -62,7 +71,7 @@ def score_bars(
     figure.add_trace(
         _marks(names, any_slot, "control: every slot read alike", "diamond-open", horizontal=True)
     )
-    figure.add_vline(x=1 / len(names), line_dash="dot", line_color=CONTROL_COLOUR)
+    figure.add_vline(x=1 / len(names) if even is None else even, line_dash="dot", line_color=CONTROL_COLOUR)
     drawn = np.array([direct, indirect, direct + indirect, any_slot])
     low, high = float(drawn.min(initial=0.0)), float(drawn.max(initial=1.0))
     return figure.update_layout(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lm2viz.probes.samples import NOISE, Array, Codes, Slot
@@ -135,6 +135,11 @@ def predict(
     return Predictions(slots, probabilities)
 
 
+def logistic_probe() -> Pipeline:
+    """An untrained probe: multinomial logistic regression of standardised features."""
+    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=MAX_ITERATIONS, tol=TOLERANCE))
+
+
 def _logistic(x_train: Array, y_train: Codes, x_test: Array, n_classes: int) -> Array:
     """Probabilities (n_test, n_classes); 0 for a class that was not trained on."""
     probabilities = np.zeros((len(x_test), n_classes))
@@ -142,7 +147,7 @@ def _logistic(x_train: Array, y_train: Codes, x_test: Array, n_classes: int) -> 
     if len(seen) == 1:
         probabilities[:, seen[0]] = 1.0
         return probabilities
-    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=MAX_ITERATIONS, tol=TOLERANCE))
+    probe = logistic_probe()
     probe.fit(x_train, y_train)
     probabilities[:, seen] = probe.predict_proba(x_test)
     return probabilities

@@ -10,7 +10,7 @@ from lm2core.answers import Reader, ask, bank_after, read_stories, read_story
 from lm2core.babi.tasks import make_story
 from lm2core.babi.text import TextStory
 from lm2core.babi.vocabulary import babi_words
-from lm2core.story_traces import TraceFolder, record_questions, record_to, true_facts
+from lm2core.story_traces import TraceFolder, asked_once, record_questions, record_to, true_facts
 from lm2core.tokenizer import word_tokenizer
 from tests.conftest import make_model
 
@@ -103,3 +103,19 @@ def test_a_budget_below_one_story_and_a_used_folder_are_refused(reader, tmp_path
         record_to(tmp_path / "full", reader, STORIES[:1])
     with pytest.raises(ValueError, match="no traces in .*nothing"):
         TraceFolder(tmp_path / "nothing")
+
+
+def test_a_question_of_one_s_own_is_recorded_as_those_of_the_story(reader, trace):
+    recorded = record_questions(reader, trace)
+    i, known = next((i, q) for i, q in enumerate(recorded.info["asked"]) if q["story"] == 0)
+    step = known["n_statements"]
+    answer = ask(
+        reader, known["text"], bank_after(read_story(reader, STORIES[0].sentences), step, reader.model)
+    )
+    once = asked_once(answer, step, support=known["support"])
+    assert once.info["asked"] == [known | {"story": 0, "answer": None, "support": list(known["support"])}]
+    assert once.info["model"] == recorded.info["model"]
+    n_tokens = len(once.tokens[0][0])
+    for name in ("blocks.1.mem.hook_read_pattern", "blocks.2.hook_mem_out"):
+        alone, among = once.arrays[name][0], recorded.arrays[name][i]
+        np.testing.assert_allclose(alone[..., :n_tokens, :], among[..., :n_tokens, :], atol=1e-5)

@@ -1,0 +1,127 @@
+"""Read facts out of a bank: one probe a fact, of the slot that holds it, and how far it can be trusted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from lm2viz.estimates import Estimate
+from lm2viz.probes.linear import choose_slots, logistic_probe, predict, story_folds
+from lm2viz.probes.samples import Array, Samples, clean_banks, usable_samples
+from lm2viz.probes.scores import MAJORITY, PROBE, UNTRAINED, Scores, majority
+from lm2viz.rows import BankRows
+
+COLUMNS = ("fact", "true", "read", "probability", "is_right", "slot")
+
+
+@dataclass(frozen=True, slots=True)
+class FactReader:
+    """Reads one fact out of a bank.
+
+    slot : where it looks, chosen on all stories it was trained on
+    scores : held-out hits of probes trained alike on some of these stories and scored on the others, and of
+        controls; each chose its slot for itself
+    is_used : ndarray of bool of shape (n_dims,); dimensions that vary by rounding only are left out
+    probe : trained on all stories, its classes are the values of the fact
+    """
+
+    fact: str
+    slot: int
+    scores: Scores
+    is_used: NDArray[np.bool_]
+    probe: Pipeline
+
+    @property
+    def n_stories(self) -> int:
+        """Stories that tell the fact."""
+        return len(np.unique(self.scores.story))
+
+    def read(self, bank: Array) -> tuple[str, float]:
+        """The likeliest value in ``bank`` (n_slots, n_dims), and how likely in [0, 1] the probe finds it."""
+        (probabilities,) = self.probe.predict_proba((bank[self.slot] * self.is_used)[None])
+        best = int(probabilities.argmax())
+        return str(self.probe.classes_[best]), float(probabilities[best])
+
+    def accuracy(self, name: str = PROBE) -> Estimate:
+        """Of probes, or of a control, on stories that they were not trained on."""
+        return self.scores.estimate(name)
+
+
+def fit_readers(
+    rows: BankRows, *, control: BankRows | None = None, n_folds: int = 3, seed: int = 0
+) -> dict[str, FactReader]:
+    """A reader of each fact of ``rows`` that is known in enough stories and has more than one value.
+
+    control : rows of the same stories read by an untrained model
+
+    Raises
+    ------
+    ValueError
+        When no fact can be read, with the reason, or the control has other rows.
+    """
+    if control is not None and not control.facts.equals(rows.facts):
+        raise ValueError(
+            f"the control's {len(control.story)} rows are not those of the {len(rows.story)} rows to read; "
+            "let both models read the same stories"
+        )
+    found = usable_samples(rows, None, n_folds=n_folds, seed=seed)
+    return {
+        fact: _fit(rows, samples, control, n_folds, seed)
+        for fact, samples in found.items()
+        if samples is not None
+    }
+
+
+def _fit(rows: BankRows, samples: Samples, control: BankRows | None, n_folds: int, seed: int) -> FactReader:
+    is_known = rows.facts[samples.fact].notna().to_numpy()
+    features = {PROBE: samples.features}
+    if control is not None:
+        features[UNTRAINED] = clean_banks(control.banks)[is_known]
+    slot = int(choose_slots(samples.features, samples.labels[None], samples.story, seed=seed)[0])
+    is_used = np.asarray(samples.features[:, slot].any(axis=0))
+    probe = logistic_probe()
+    # Of the banks as they are, so that others can be read: the probe standardises them itself.
+    probe.fit(rows.banks[is_known, slot] * is_used, np.array(samples.classes)[samples.labels])
+    return FactReader(samples.fact, slot, _score(samples, features, n_folds, seed), is_used, probe)
+
+
+def _score(samples: Samples, features: Mapping[str, Array], n_folds: int, seed: int) -> Scores:
+    """Held-out hits by name; ``cross_validate`` has more controls, and takes twice as long."""
+    fold = story_folds(samples.story, n_folds, seed=seed)
+    hits = {name: np.zeros(len(fold), dtype=bool) for name in (*features, MAJORITY)}
+    slots = []
+    for k in range(n_folds):
+        train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        labels = samples.labels[test]
+        for name, banks in features.items():
+            found = predict(banks, samples.labels[None], samples.story, train=train, test=test, seed=seed)
+            hits[name][test] = found.probabilities[0].argmax(-1) == labels
+            if name == PROBE:
+                slots.append(int(found.slots[0]))
+        hits[MAJORITY][test] = labels == majority(samples.labels[train])
+    return Scores(hits, tuple(slots), samples.story)
+
+
+def readings(
+    readers: Mapping[str, FactReader], bank: Array, facts: Mapping[str, Sequence[Any]]
+) -> pd.DataFrame:
+    """What is true beside what is read from ``bank`` (n_slots, n_dims); one row a fact, by name.
+
+    facts : of each its value and the sentence, from 0, since which it is known
+    columns : ``fact``, ``true``, ``read``, ``probability`` in [0, 1], ``is_right`` and ``slot``; what is read
+        of a fact without a reader is missing
+    """
+    rows: list[dict[str, Any]] = []
+    for fact, (value, _) in sorted(facts.items()):
+        row: dict[str, Any] = {"fact": fact, "true": value}
+        if fact in readers:
+            read, probability = readers[fact].read(bank)
+            row |= {"read": read, "probability": probability, "is_right": read == value}
+            row |= {"slot": readers[fact].slot}
+        rows.append(row)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.astype({"probability": float, "is_right": "boolean", "slot": "Int64"})

@@ -1,0 +1,104 @@
+"""The sentences that an answer's reads come from, as few as fit a page beside the story they belong to."""
+
+from dataclasses import dataclass, replace
+from textwrap import shorten
+
+import numpy as np
+import plotly.graph_objects as go
+
+from lm2core.trace import Trace
+from lm2viz.figures.sources import source_bars
+from lm2viz.provenance import Provenance, trace_answer
+from lm2viz.provenance.parts import Array
+
+MAX_SENTENCES = 120  # seconds; the time grows with the square, and 400 sentences take a minute
+MAX_ROWS = 16
+MAX_NAME = 34  # characters of a sentence; longer ones are cut
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The largest sources of what one question read, in the order of the story.
+
+    numbers : of the sentences, from 1; last 0, the start bank
+    direct, indirect, any_slot : ndarrays of shape (n_shown,), see ``Provenance``
+    n_sources : with those not shown
+    rest : the share that those not shown bring together, signed
+    error : largest size of what the sums miss of a value of the bank
+    """
+
+    numbers: tuple[int, ...]
+    names: tuple[str, ...]
+    direct: Array
+    indirect: Array
+    any_slot: Array
+    support: tuple[int, ...]
+    n_sources: int
+    rest: float
+    error: float
+
+    @property
+    def origin(self) -> Array:
+        """Share of each source, directly or over other slots, (n_shown,)."""
+        return self.direct + self.indirect
+
+    @property
+    def n_left_out(self) -> int:
+        """Sentences that are not shown."""
+        return self.n_sources - len(self.numbers)
+
+    def summary(self) -> str:
+        """The largest source with its control."""
+        top = int(self.origin.argmax())
+        control = f"reading every slot alike {self.any_slot[top]:.0%}"
+        return f"most came from {self.names[top]}: {self.origin[top]:.0%}, {control}"
+
+    def figure(self) -> go.Figure:
+        """A bar a source, with the controls; each row can be clicked."""
+        marked = [
+            f"{name} *" if n in self.support else name
+            for n, name in zip(self.numbers, self.names, strict=True)
+        ]
+        shares = np.stack([self.direct, self.indirect, self.any_slot])
+        return source_bars(marked, shares, self.numbers, even=1 / self.n_sources)
+
+
+def sources_of(trace: Trace, asked: Trace, *, max_rows: int = MAX_ROWS) -> Sources:
+    """Where the content came from that the one question of ``asked`` read; see ``trace_answer``.
+
+    trace : one story, one sentence a segment
+    asked : see ``asked_once``
+
+    Raises
+    ------
+    ValueError
+        As ``trace_answer``, and for a question after more than ``MAX_SENTENCES`` sentences.
+    """
+    n_read = asked.info["asked"][0]["n_statements"]
+    if n_read > MAX_SENTENCES:
+        raise ValueError(
+            f"{n_read} sentences were read; on a page the content of at most {MAX_SENTENCES} is followed. "
+            "Go to an earlier sentence, or use lm2viz.provenance.trace_answer"
+        )
+    until = replace(trace, tokens=[trace.tokens[0][:n_read]])  # later sentences would only cost time
+    return largest(trace_answer(until, asked, 0, follow="copies"), max_rows)
+
+
+def largest(found: Provenance, max_rows: int) -> Sources:
+    """The start bank, and the sentences that brought most or that the answer follows from."""
+    wanted = [*found.support, *(n for n in found.ranking().tolist() if n not in found.support)]
+    kept = [*sorted(wanted[: max(max_rows - 1, len(found.support))]), len(found.sources) - 1]
+    sentences = [source.split(": ", 1)[-1] for source in found.sources]
+    numbers = [n + 1 for n in kept[:-1]]
+    named = [f"{n} {sentences[n - 1]}" for n in numbers]
+    return Sources(
+        numbers=(*numbers, 0),
+        names=(*(shorten(name, MAX_NAME, placeholder=" …") for name in named), found.sources[-1]),
+        direct=found.direct[kept],
+        indirect=found.indirect[kept],
+        any_slot=found.any_slot[kept],
+        support=tuple(n + 1 for n in found.support),
+        n_sources=len(found.sources),
+        rest=float(found.origin.sum() - found.origin[kept].sum()),
+        error=found.error,
+    )

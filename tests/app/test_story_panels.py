@@ -1,0 +1,150 @@
+"""Sources, facts and playing on the story page: what is drawn is what the trace and the probes say."""
+
+import json
+
+import numpy as np
+import pytest
+
+from app.loaders import readings, stories, traces
+from app.play import IS_DRAWN
+from lm2core.babi.told import told_facts
+from lm2core.story_traces import asked_once
+from lm2viz.provenance import trace_answer
+from tests.app.pages import open_page, unpacked
+
+MODEL, EXAMPLE, N_SENTENCES = "babi-qa1-10", "2-two-facts", 11
+TASK, SEED = "qa1", 3
+
+
+@pytest.fixture
+def few_stories(monkeypatch):
+    """Probes of few stories, learnt anew."""
+    monkeypatch.setattr(readings, "N_STORIES", 24)
+    readings.load_readers.clear()
+    yield
+    readings.load_readers.clear()
+
+
+def bars(page):
+    """The traces of the sources' chart, and its alternative text."""
+    for chart in page.get("plotly_chart"):
+        spec = json.loads(chart.proto.spec)
+        if spec["data"][0]["name"] == "directly":
+            return spec["data"], chart.proto.alt
+    raise AssertionError("no chart of sources")
+
+
+@pytest.mark.parametrize(("step", "supports"), [(4, {2, 4}), (5, set())])
+def test_the_bars_are_the_provenance_of_the_answer_and_its_own_sentences_are_marked(step, supports):
+    page = open_page(example=EXAMPLE, step=str(step), view="Sources")
+    sentences = stories.load_example(EXAMPLE).sentences
+    answer = traces.load_answer(MODEL, sentences, step, "Where is the milk?")
+    expected = trace_answer(traces.load_trace(MODEL, sentences), asked_once(answer, step), 0)
+    (direct, indirect, control, _), alt = bars(page)
+    np.testing.assert_allclose(unpacked(direct["x"]), expected.direct, atol=1e-6)
+    np.testing.assert_allclose(unpacked(indirect["x"]), expected.indirect, atol=1e-6)
+    np.testing.assert_allclose(unpacked(control["x"]), expected.any_slot, atol=1e-6)
+    assert {int(name.split()[0]) for name in direct["y"] if name.endswith("*")} == supports
+    assert "reading every slot alike" in alt
+    assert any("The parts add up to the bank" in c.value for c in page.caption)
+
+
+def test_another_question_has_other_sources():
+    first, second = (
+        bars(open_page(example=EXAMPLE, step="8", view="Sources", question=question))[0][0]["x"]
+        for question in ("Where is John?", "Where is Mary?")
+    )
+    assert np.abs(unpacked(first) - unpacked(second)).max() > 0.1
+
+
+@pytest.mark.parametrize("view", ["Sources", "Facts"])
+def test_before_the_first_sentence_a_view_says_what_to_do(view):
+    page = open_page(source="Generated", task=TASK, seed="1", step="0", view=view)
+    assert any("No sentence has been read" in i.value for i in page.info)
+
+
+def test_sources_of_a_question_that_cannot_be_asked_say_so():
+    page = open_page(example=EXAMPLE, step="4", view="Sources", question="Where is Zoe?")
+    assert any("Nothing was asked here" in i.value for i in page.info)
+
+
+def test_too_long_a_story_says_how_many_sentences_can_be_followed(monkeypatch):
+    monkeypatch.setattr("lm2viz.sources.MAX_SENTENCES", 6)
+    page = open_page(example=EXAMPLE, step="9", view="Sources")
+    assert any("at most 6 is followed" in i.value for i in page.info)
+
+
+def test_facts_are_the_true_ones_beside_what_the_probes_read(few_stories):
+    page = open_page(source="Generated", task=TASK, seed=str(SEED), step="6", view="Facts")
+    table = page.dataframe[0].value
+    known = told_facts(stories.generate_story(TASK, SEED).statements)[5]
+    assert dict(zip(table["fact"], table["true"], strict=True)) == {f: v for f, (v, _) in known.items()}
+    readers = readings.load_readers(MODEL, TASK)
+    sentences = stories.generate_story(TASK, SEED).sentences
+    bank = traces.load_trace(MODEL, sentences).select("hook_bank", story=0, segment=5)  # Daniel just moved
+    for row in table.itertuples():
+        read, _ = readers[row.fact].read(bank)
+        assert row.read == f"{'✓' if read == row.true else '✗'} {read}"
+        assert row.slot == readers[row.fact].slot
+        untrained, majority = (readers[row.fact].accuracy(n).value for n in ("untrained model", "majority"))
+        assert row.controls == f"{untrained:.0%} · {majority:.0%}"
+        assert table["held-out"][row.Index].startswith(f"{readers[row.fact].accuracy().value:.0%} (")
+    assert any(f"Known so far: {len(known)} facts" in m.value for m in page.markdown)
+
+
+def test_probes_never_learn_from_a_story_that_can_be_shown():
+    told = {stories.generate_story(TASK, seed).sentences for seed in range(200)}
+    learnt = [story.sentences for story in readings._stories(TASK)]
+    assert not told & set(learnt)
+    assert readings.FIRST_SEED > 10_000  # the page's largest
+
+
+def test_stories_to_learn_from_are_fewer_where_they_are_long():
+    assert len(readings._stories("qa1")) == readings.N_STORIES
+    n = [len(story.sentences) for story in readings._stories("qa3")]
+    assert sum(n[:-1]) < readings.MAX_SENTENCES <= sum(n)
+
+
+@pytest.mark.parametrize("query", [{"example": EXAMPLE}, {"source": "Own"}], ids=["example", "own"])
+def test_a_story_whose_facts_are_not_known_says_so(query):
+    page = open_page(**query, view="Facts", step="1")
+    if "source" in query:
+        page.text_area[0].set_value("Mary went to the kitchen.")
+        next(b for b in page.button if b.label == "Read it").click().run()
+    assert not page.exception
+    assert any("known only to those who understand it" in i.value for i in page.info)
+
+
+def test_play_begins_again_at_the_end_and_pauses_when_pressed_again():
+    page = open_page(example=EXAMPLE)
+    assert page.slider(key="step").value == N_SENTENCES
+    page.button(key="play").click().run()
+    assert (page.slider(key="step").value, page.button(key="play").label) == (0, "Pause")
+    page.button(key="play").click().run()
+    assert (page.slider(key="step").value, page.button(key="play").label) == (0, "Play")
+    assert "playing" not in page.query_params
+
+
+def test_drawing_the_page_while_it_plays_does_not_move_the_story():
+    """Only the clock does; that it does is tested in the browser."""
+    page = open_page(example=EXAMPLE, step="4")
+    page.button(key="play").click().run()
+    page.run()
+    assert page.slider(key="step").value == 4
+    assert IS_DRAWN not in page.session_state
+
+
+def test_another_story_does_not_play_on():
+    page = open_page(example=EXAMPLE, step="4")
+    page.button(key="play").click().run()
+    page.selectbox(key="example").set_value("1-one-fact").run()
+    assert page.button(key="play").label == "Play"
+
+
+def test_play_stops_at_the_end_for_good():
+    page = open_page(example=EXAMPLE, step="10")
+    page.button(key="play").click().run()
+    page.button(key="next").click().run()
+    assert page.button(key="play").label == "Play"
+    page.button(key="back").click().run()
+    assert page.button(key="play").label == "Play"

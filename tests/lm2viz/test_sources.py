@@ -1,0 +1,81 @@
+"""Sources of an answer as a page shows them: few, in order, and nothing lost."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lm2core.answers import ask, bank_after, read_story
+from lm2core.story_traces import asked_once
+from lm2viz.provenance import Provenance, trace_answer
+from lm2viz.sources import MAX_SENTENCES, largest, sources_of
+from tests.handmade import handmade_reader
+
+SENTENCES = ("Mary kitchen", "John office", "Mary garden", "Sandra hallway", "Mary office")
+
+
+def asked_after(step, question="where Mary?", **known):
+    reader = handmade_reader()
+    trace = read_story(reader, SENTENCES)
+    return trace, asked_once(ask(reader, question, bank_after(trace, step, reader.model)), step, **known)
+
+
+def provenance(origin, support=()):
+    """Scores made by hand; the last is the start bank's."""
+    scores = np.array(origin)
+    names = (*(f"{n}: sentence {n}" for n in range(len(scores) - 1)), "start bank")
+    return Provenance("where?", names, scores, 0.75 * scores, 0.25 * scores, scores[::-1], support, 1e-6)
+
+
+@pytest.mark.parametrize(("step", "number"), [(1, 1), (2, 1), (3, 3), (4, 3), (5, 5)])
+def test_all_that_is_read_of_mary_came_from_the_last_sentence_about_her(step, number):
+    found = sources_of(*asked_after(step))
+    assert found.numbers == (*range(1, step + 1), 0)
+    expected = [float(n == number) for n in found.numbers]
+    np.testing.assert_allclose(found.origin, expected, atol=1e-3)
+    assert found.error < 1e-5
+
+
+def test_a_story_read_so_far_has_the_sources_of_the_whole_trace_at_that_step():
+    trace, asked = asked_after(3)
+    np.testing.assert_array_equal(sources_of(trace, asked).origin, trace_answer(trace, asked, 0).origin)
+
+
+def test_the_largest_are_kept_in_the_order_of_the_story_and_the_rest_is_told():
+    found = largest(provenance([0.1, 0.3, -0.05, 0.4, 0.15, 0.1]), max_rows=3)
+    assert found.numbers == (2, 4, 0)
+    assert found.names == ("2 sentence 1", "4 sentence 3", "start bank")
+    assert (found.n_sources, found.n_left_out) == (6, 3)
+    assert found.rest == pytest.approx(0.1 - 0.05 + 0.15)
+    assert found.origin.sum() + found.rest == pytest.approx(1)
+
+
+def test_supporting_sentences_are_shown_however_little_they_brought():
+    found = largest(provenance([0.1, 0.4, 0.0, 0.3, 0.2], support=(0, 2)), max_rows=3)
+    assert found.numbers == (1, 3, 0)
+    assert found.support == (1, 3)
+
+
+def test_the_figure_stacks_the_shares_beside_the_control_and_marks_the_support():
+    figure = sources_of(*asked_after(3, support=(2,))).figure()
+    direct, indirect, control, targets = figure.data
+    assert direct.y[2] == "3 Mary garden *"
+    np.testing.assert_allclose(np.add(direct.x, indirect.x), [0, 0, 1, 0], atol=1e-3)
+    assert control.name == "control: every slot read alike"
+    assert max(control.x) < 0.8
+    assert figure.layout.shapes[0].x0 == pytest.approx(1 / 4)  # even shares: three sentences and the start
+
+
+def test_a_click_anywhere_in_a_row_brings_the_number_of_its_sentence():
+    targets = sources_of(*asked_after(3)).figure().data[-1]
+    of_row = dict(zip(targets.y, targets.customdata, strict=True))
+    assert of_row == {"1 Mary kitchen": 1, "2 John office": 2, "3 Mary garden": 3, "start bank": 0}
+    assert targets.hoverinfo != "skip"
+
+
+def test_too_long_a_story_is_refused_with_what_to_do():
+    trace, asked = asked_after(3)
+    (question,) = asked.info["asked"]
+    late = replace(asked, info={"asked": [question | {"n_statements": MAX_SENTENCES + 1}]})
+    with pytest.raises(ValueError, match=r"121 sentences were read; .* at most 120 .* an earlier sentence"):
+        sources_of(trace, late)

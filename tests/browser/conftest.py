@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests.conftest import ROOT
 
@@ -66,13 +66,13 @@ def page(browser: Browser) -> Iterator[Page]:
     """A fresh page; any error the page reports fails the test."""
     errors: list[str] = []
     page = browser.new_page(viewport={"width": 1360, "height": 1200})
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.location["url"].endswith(PROBES):
+            errors.append(message.text)
+
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on(
-        "console",
-        lambda message: errors.append(message.text)
-        if message.type == "error" and not message.location["url"].endswith(PROBES)
-        else None,
-    )
+    page.on("console", note)
     page.on("requestfailed", lambda request: errors.append(f"{request.url} {request.failure}"))
     yield page
     page.close()

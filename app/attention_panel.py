@@ -76,9 +76,7 @@ def draw_reads(before: Trace, after: Trace, block: int, head: int | None, *, ste
     )
 
 
-def draw_self_attention(
-    model: str, sentences: Sequence[str], step: int, block: int, head: int | None
-) -> None:
+def draw_self_attention(model: str, sentences: Sequence[str], step: int, block: int) -> None:
     """How the words of the sentence just read look at each other in the same block."""
     if step == 0:
         st.info("No sentence has been read. Press **Next** to see how one's words look at each other.")
@@ -87,7 +85,7 @@ def draw_self_attention(
     names = words_of(trace, step - 1)
     draw(
         fraction_heatmap(
-            self_attention(trace, step - 1, block, head),
+            self_attention(trace, step - 1, block, None),
             rows=names,
             columns=[str(i) for i in range(len(names))],
             title=f"Self-attention in sentence {step}",
@@ -96,8 +94,8 @@ def draw_self_attention(
         ),
         key="self_attention",
         alt=f"Self-attention of sentence {step} in block {block}, words by words",
-        caption=f"Block {block}, {_heads(head)} of self-attention: it sees this sentence alone, and never "
-        "a later word. What is further back comes from the slots.",
+        caption=f"Block {block}, mean over the heads of self-attention, which are not those of memory: it "
+        "sees this sentence alone, and never a later word. What is further back comes from the slots.",
     )
 
 

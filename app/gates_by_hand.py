@@ -5,7 +5,7 @@ import streamlit as st
 from app.gated_update_panel import Cell
 from app.loaders import gated_update, traces
 from app.state import QUESTION, URL
-from app.widgets import ShownStory, draw
+from app.widgets import ShownStory, as_text, draw
 from lm2core.answers import Answer
 from lm2viz.causal.moved import GateMove
 from lm2viz.figures.update import compared_answers
@@ -77,7 +77,7 @@ def draw_answers(story: ShownStory, cell: Cell, move: GateMove | None) -> Answer
             )
             draw_compared({MOVED: moved, OWN: own, f"control: slot {other} instead": control})
     except ValueError as error:
-        st.error(str(error))
+        st.error(as_text(error))
         return None
     return own
 
@@ -86,7 +86,7 @@ def draw_compared(answers: dict[str, Answer]) -> None:
     """One line that says what was answered, and the bars; the last of ``answers`` is the control."""
     *_, control = answers
     for name, answer in answers.items():
-        st.markdown(f"**{answer.words[0]}** ({answer.probabilities[0]:.0%}) — {name}")
+        st.markdown(f"**{as_text(answer.words[0])}** ({answer.probabilities[0]:.0%}) — {name}")
     words = list(dict.fromkeys(word for a in answers.values() for word in a.words[:N_ANSWERS]))[:N_ANSWERS]
     by_word = {name: dict(zip(a.words, a.probabilities, strict=True)) for name, a in answers.items()}
     draw(

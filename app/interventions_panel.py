@@ -29,7 +29,10 @@ def pick_many(model: str) -> Many:
     """Choose the task, the seed and the number of generated stories."""
     tasks = known_tasks(model)
     if not tasks:
-        st.info("No task can be told in this model's words alone. Choose another model.")
+        st.info(
+            "Interventions are held against other stories of a task, and no task can be told in this model's "
+            "words alone. Choose another model, or run them from Python: lm2viz.causal."
+        )
         st.stop()
     with st.sidebar:
         task = st.selectbox("Task of the many stories", tasks, key="effect_task", bind=URL)

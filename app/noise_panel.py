@@ -43,9 +43,9 @@ def draw_answers(text: tuple[str, str, int], trace: Trace, step: int) -> None:
     of_facts = noise.load_answer_of_facts(*text, n_told) or fresh
     right = trace.info["answer"]
     st.markdown(
-        f"**{trace.info['question']}** After {step} of {trace.n_segments} segments, {n_told} of them facts, "
-        f"the model answers **{answer.words[0]}** ({answer.probabilities[0]:.0%}). At the end of the text "
-        f"**{right}** is right."
+        f"**{as_text(trace.info['question'])}** After {step} of {trace.n_segments} segments, {n_told} of "
+        f"them facts, the model answers **{as_text(answer.words[0])}** ({answer.probabilities[0]:.0%}). "
+        f"At the end of the text **{as_text(right)}** is right."
     )
     words = list(dict.fromkeys((right, *answer.words[:N_ANSWERS])))[:N_ANSWERS]
     banks = {

@@ -163,10 +163,6 @@ def draw_stories() -> None:
     sentences = found[number - 1]
     with st.container(border=True, height=320 if len(sentences) > 12 else "content"):
         st.text("\n".join(sentences))
-    st.caption(f"Sentences: {len(sentences)}. Whoever gets the link below sees the story; nobody else does.")
-    st.page_link(
-        STORY_PAGE,
-        label="Read it on the Story page",
-        icon=":material/menu_book:",
-        query_params={"source": "Own", OWN: stories.remember_story(sentences)},
-    )
+    st.caption(f"Sentences: {len(sentences)}. Reading it makes a link; whoever gets that sees the story too.")
+    if st.button("Read it on the Story page", icon=":material/menu_book:", key="read_story"):
+        st.switch_page(STORY_PAGE, query_params={"source": "Own", OWN: stories.remember_story(sentences)})

@@ -66,11 +66,18 @@ def read_stories(
     Raises
     ------
     ValueError
-        For no or an empty story, unknown words (named, with the known ones) or a trace over the budget.
+        For no or an empty story, unknown words (named, with the known ones), a trace over the budget, or
+        positional routing with sentences of another length than the bank.
     """
     told = [story.sentences for story in stories]
     check_words(reader.tokenizer, sorted({sentence for sentences in told for sentence in sentences}))
     ids, mask = encode_segments(reader.tokenizer, told)
+    config = reader.model.config
+    if config.routing == "positional" and ids.shape[-1] != config.memory_slots:
+        raise ValueError(
+            f"with positional routing a slot is a token's place, and the longest sentence has "
+            f"{ids.shape[-1]} tokens for {config.memory_slots} slots; take a model with routing='content'"
+        )
     return capture(
         reader.model,
         ids,

@@ -3,7 +3,7 @@
 Stories are independent, rows of one story are not: means over rows are resampled story by story.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,7 +20,7 @@ N_RESAMPLES = 2_000
 class Estimate:
     """A measured figure.
 
-    low, high : 95 % interval
+    low, high : 95 % interval; NaN where there is none, as for a single story
     n : of what it is a mean: questions, stories or pairs
     """
 
@@ -30,11 +30,13 @@ class Estimate:
     n: int
 
     def __str__(self) -> str:
-        return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g}, n = {self.n})"
+        interval = "no interval" if np.isnan(self.low) else f"{self.low:.3g} to {self.high:.3g}"
+        return f"{self.value:.3g} ({interval}, n = {self.n})"
 
     def as_share(self) -> str:
         """The same in percent, for a share."""
-        return f"{self.value:.1%} ({self.low:.1%} to {self.high:.1%}, n = {self.n})"
+        interval = "no interval" if np.isnan(self.low) else f"{self.low:.1%} to {self.high:.1%}"
+        return f"{self.value:.1%} ({interval}, n = {self.n})"
 
 
 class Result(Protocol):
@@ -67,6 +69,9 @@ def share(hits: ArrayLike) -> Estimate:
 def mean(values: ArrayLike, *, groups: ArrayLike | None = None, seed: int = 0) -> Estimate:
     """The mean of ``values`` with a bootstrap interval (percentiles).
 
+    One story has no interval. Truth values that are all alike leave a bootstrap no width: then the interval
+    is Wilson's, of as many draws as there are stories.
+
     groups : the story of each value; whole stories are drawn. None: each value is a story of its own.
 
     Raises
@@ -74,10 +79,15 @@ def mean(values: ArrayLike, *, groups: ArrayLike | None = None, seed: int = 0) -
     ValueError
         When there are none.
     """
+    is_truth = np.asarray(values).dtype == bool
     array = np.asarray(values, dtype=float)
     _check_some(array)
     _, group = np.unique(np.arange(array.size) if groups is None else np.asarray(groups), return_inverse=True)
     sums, counts = np.bincount(group, weights=array), np.bincount(group)
+    if len(sums) == 1:
+        return Estimate(float(array.mean()), np.nan, np.nan, array.size)
+    if is_truth and np.ptp(array) == 0:
+        return replace(share(np.repeat(array[0], len(sums))), n=array.size)
     drawn = np.random.default_rng(seed).multinomial(
         len(sums), np.full(len(sums), 1 / len(sums)), size=N_RESAMPLES
     )

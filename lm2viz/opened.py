@@ -97,7 +97,10 @@ def told_in(trace: Trace, labels: pd.DataFrame | None = None) -> pd.DataFrame:
         rows = bank_rows(trace, labels)
         wide = rows.facts.assign(story=rows.story, segment=rows.segment)
         long = wide.melt(["story", "segment"], var_name="fact", value_name="value")
-        long["since"] = rows.since.melt()["value"] if len(rows.since.columns) else []
+        since = rows.since.melt()["value"] if len(rows.since.columns) else pd.Series([], dtype=object)
+        long["since"] = pd.to_numeric(since, errors="coerce")
+        if (long["since"].isna() & long["value"].notna()).any():
+            raise TypeError
     except (KeyError, TypeError, AttributeError, IndexError):
         raise ValueError("the facts in the trace are broken; record it again") from None
     known = long[long["value"].notna()].reset_index(drop=True)

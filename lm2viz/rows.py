@@ -127,6 +127,12 @@ def read_labels(path: str | Path) -> pd.DataFrame:
     missing = [name for name in LABEL_COLUMNS if name not in table]
     if missing:
         raise ValueError(f"{path} has no column {', '.join(missing)}; it needs: {', '.join(LABEL_COLUMNS)}")
+    table = table.dropna(subset=["fact", "value"])  # rows that were left blank
+    for name in ("story", "segment"):
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        if not (numbers >= 0).all() or (numbers % 1 != 0).any():
+            raise ValueError(f"{path}: column {name} must have whole numbers from 0 in every row with a fact")
+        table = table.assign(**{name: numbers.astype(int)})
     return table
 
 

@@ -11,7 +11,7 @@ from lm2viz.figures.sources import source_bars
 from lm2viz.provenance import Provenance, trace_answer
 from lm2viz.provenance.parts import Array
 
-MAX_SENTENCES = 120  # seconds; the time grows with the square, and 400 sentences take a minute
+MAX_SENTENCES = 120  # the time grows with the square, and 400 sentences take a minute
 MAX_ROWS = 16
 MAX_NAME = 34  # characters of a sentence; longer ones are cut
 

@@ -108,7 +108,15 @@ def most_changed_slot(trace: Trace, segment: int, *, story: int = 0) -> int:
 
 
 def control_slot(slot: int, n_slots: int) -> int:
-    """Another slot, always the same one for the same slot: where a placebo acts."""
+    """Another slot, always the same one for the same slot: where a placebo acts.
+
+    Raises
+    ------
+    ValueError
+        For a bank of one slot.
+    """
+    if n_slots < 2:
+        raise ValueError("a bank of one slot has no other one to hold this against; take a larger bank")
     return Random(slot).choice([n for n in range(n_slots) if n != slot])
 
 

@@ -159,7 +159,7 @@ def _why_a_gate(reader: Reader) -> Measured:
 WHY_A_GATE = Lesson(
     title="Why a gate?",
     text="Suppose nothing may ever be forgotten: every forget gate is held at 1, and new places are added "
-    "to the old ones. The model answers all these questions when its gates are its own.",
+    "to the old ones.",
     question="How many questions does it still answer?",
     choices=(
         Choice("Less than a third", 0.0, 1 / 3),

@@ -1,5 +1,6 @@
 """Lessons about claims: what a probe shows, and why a fact that can be read need not be used."""
 
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from app.lessons.lesson import SEED, Choice, Lesson, Measured, lesson_stories
 from lm2core.answers import Reader, read_stories
 from lm2core.compare.measures import untrained
 from lm2viz.causal.running import ask_banks, run
-from lm2viz.estimates import mean, share
+from lm2viz.estimates import Estimate, share
 from lm2viz.figures.bars import paired_bars
 from lm2viz.figures.points import named_points
 from lm2viz.probes import SlotFacts, slot_fact_matrix
@@ -22,6 +23,7 @@ PERSON = "Mary"
 FACT = f"place of {PERSON}"
 N_PROBED = 150  # stories: a probe of fewer is weak, whatever it probes
 READABLE = 0.05  # accuracy above that of shuffled labels
+NO_SLOT = Estimate(nan, nan, nan, 0)
 MATTERS = 0.02  # of the questions about the person
 
 
@@ -47,7 +49,8 @@ def _without_fooling_yourself(reader: Reader) -> Measured:
             x_title="",
             y_title="held-out accuracy",
         ),
-        caption=f"Linear probes for the {FACT}. Every probe chose its slot on the training stories.",
+        caption=f"Linear probes for the {FACT}, of {N_PROBED} stories. Every probe chose its slot on the "
+        "training stories.",
     )
 
 
@@ -93,7 +96,7 @@ def _cause_and_correlation(reader: Reader) -> Measured:
     is_readable, matters = probe > shuffled + READABLE, drops > MATTERS
     return Measured(
         value=share(~matters[is_readable]),
-        control=share(~matters[~is_readable]) if (~is_readable).any() else mean([1.0]),
+        control=share(~matters[~is_readable]) if (~is_readable).any() else NO_SLOT,
         of="Of the slots that a probe reads above shuffled labels, those that may be forgotten without a "
         "loss",
         of_control="Of all other slots",

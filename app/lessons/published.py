@@ -33,6 +33,7 @@ def _the_paper(reader: Reader) -> Measured:
         caption="Kang et al. 2025 (arXiv 2502.06049), tables 1 and 3, as printed: one figure a cell, no "
         "intervals.",
         is_share=False,
+        source="Printed figures: nothing is measured here.",
     )
 
 
@@ -47,7 +48,7 @@ THE_PAPER = Lesson(
         Choice("More than 10 points", 10, 100),
     ),
     measure=_the_paper,
-    moral="The lead is large where the whole text fits the window, and shrinks with length. No seeds and "
+    moral="No seeds and "
     "no intervals are given, so small leads cannot be told from chance. The page Compare says where the "
     "tables disagree.",
 )

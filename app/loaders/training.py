@@ -95,7 +95,7 @@ def _process(run: Run) -> psutil.Process | None:
     try:
         process = psutil.Process(run.pid)
         is_it = abs(process.create_time() - run.born) < 1 and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.Error, ValueError):
+    except (psutil.Error, ValueError, TypeError):
         return None
     return process if is_it else None
 
@@ -130,9 +130,16 @@ def resume_run(run: Run) -> Run:
     return _begin(run, "--resume")
 
 
+def _is_going(name: str) -> bool:
+    try:
+        return state_of(find_run(name)) == RUNNING
+    except ValueError:  # a broken record must not keep others from starting
+        return False
+
+
 def _begin(run: Run, *more: str) -> Run:
     with _start_lock:
-        going = [name for name in run_names() if state_of(find_run(name)) == RUNNING]
+        going = [name for name in run_names() if _is_going(name)]
         if going:
             raise ValueError(
                 f"run {going[0]} is going, and this server trains one at a time; stop it or wait"
@@ -170,7 +177,10 @@ def _begin(run: Run, *more: str) -> Run:
         except OSError as error:
             raise ValueError(f"cannot write to {runs_root()}: {error.strerror}; set LM2_RUNS") from None
         Thread(target=process.wait, daemon=True).start()  # its end is noticed: no dead process is left behind
-        born = psutil.Process(process.pid).create_time()
+        try:
+            born = psutil.Process(process.pid).create_time()
+        except psutil.Error:  # it ended at once: its log says why
+            born = 0.0
         return _record(replace(run, pid=process.pid, born=born, was_stopped=False))
 
 

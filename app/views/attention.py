@@ -38,7 +38,7 @@ def main() -> None:
         draw_reads(before, after, block, head, steps=(other, step))
         draw_distances(model, story.sentences, (other, step), asked)
     with left:
-        draw_self_attention(model, story.sentences, step, block, head)
+        draw_self_attention(model, story.sentences, step, block)
 
 
 def pick_other_step(step: int, n_sentences: int) -> int:

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from app.lessons import LESSONS, Lesson
-from app.lessons.lesson import MODEL, N_STORIES
 from app.loaders.lessons import lesson, load_measured
 from app.state import URL
 from app.widgets import draw
@@ -44,9 +43,7 @@ def draw_result(shown: Lesson, predicted: str) -> None:
     st.markdown(measured.sentence())
     draw(measured.figure, key=f"lesson_{shown.title}", alt=measured.sentence(), caption=measured.caption)
     st.markdown(f"**To take away.** {shown.moral}")
-    st.caption(
-        f"Measured by this server on {MODEL} and {N_STORIES} generated stories; brackets: 95 % intervals."
-    )
+    st.caption(measured.source)
 
 
 main()

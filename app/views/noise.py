@@ -5,7 +5,7 @@ import streamlit as st
 from app.loaders import models, noise
 from app.noise_panel import draw_answers, draw_contrast, draw_means, draw_segments, draw_strips
 from app.state import STEP, URL, keep_inside
-from app.widgets import pick_step
+from app.widgets import as_text, pick_step
 from lm2viz.noise import MEANING
 
 
@@ -29,7 +29,7 @@ def main() -> None:
         with st.spinner("Reading the text …", show_time=True):
             trace = noise.load_reading(*text)
     except ValueError as error:
-        st.error(str(error))
+        st.error(as_text(error))
         st.stop()
     keep_inside(STEP, 0, trace.n_segments)
     step = pick_step(trace.n_segments)

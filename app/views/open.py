@@ -17,7 +17,7 @@ def main() -> None:
     """The page, from top to bottom."""
     st.title("Open your own, take it away")
     st.markdown(
-        "What you open here only you see, and it is forgotten when you close the browser's tab. "
+        "What you open here only you see, until you make a link of it. "
         "Files are read as data: nothing in them is run."
     )
     what = st.segmented_control(

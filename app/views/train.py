@@ -126,9 +126,10 @@ def draw_curves(run: Run, curves: Curves) -> None:
         ),
         key="curves",
         alt=f"Accuracy and loss up to step {curves.steps[-1]}; without a model {last_named:.0%}",
-        caption="Above the ochre lines it has learnt something: those answers need no model (measured on "
-        f"{training.N_STORIES_OF_FLOOR} fresh stories). Accuracy is a running mean in training, which begins "
-        "with short stories; it falls where harder ones begin.",
+        caption=f"Ochre: what needs no model, on {training.N_STORIES_OF_FLOOR} fresh stories of full length "
+        f"of the first task, {task}. Accuracy is a running mean in training, which begins with short "
+        "stories, where such answers are right more often; it falls where harder ones begin. What it has "
+        "learnt, lm2 eval says.",
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from math import exp, log
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
@@ -34,9 +35,12 @@ def measure_on_stories(reader: Reader, recipe: Recipe, tests: Sequence[StorySet]
     return figures
 
 
+_seeding = Lock()
+
+
 def untrained(reader: Reader, seed: int) -> Reader:
     """A new model of the same sizes, with the same tokenizer."""
-    with torch.random.fork_rng():
+    with _seeding, torch.random.fork_rng():  # the generator is everybody's: one seed at a time
         torch.manual_seed(seed)
         model = type(reader.model)(reader.model.config).eval()
     return Reader("untrained", model, reader.tokenizer)

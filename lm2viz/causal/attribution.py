@@ -142,8 +142,6 @@ def attribute_answers(reader: Reader, stories: Stories, *, seed: int = 0) -> Att
         columns = [*of.components.T, of.components[:, memory].sum(axis=1), of.difference]
         return tuple(mean(column, groups=it.story, seed=seed) for column in columns)
 
-    best = parts[OWN].slots.sum(axis=1).argmax(axis=1)
-    every = np.arange(len(best))
     return Attribution(
         reader.name,
         len(set(it.story.tolist())),
@@ -151,7 +149,10 @@ def attribute_answers(reader: Reader, stories: Stories, *, seed: int = 0) -> Att
         (*names, MEMORY, TOTAL),
         {name: estimates(of) for name, of in parts.items()},
         {name: of.slots.mean(axis=0) for name, of in parts.items()},
-        {n: mean(of.slots.sum(axis=1)[every, best], groups=it.story, seed=seed) for n, of in parts.items()},
+        {
+            name: mean(of.slots.sum(axis=1).max(axis=1), groups=it.story, seed=seed)
+            for name, of in parts.items()
+        },
         max(float(np.abs(of.components.sum(axis=1) - of.difference).max()) for of in parts.values()),
         max(float(np.abs(of.slots.sum(axis=2) - of.components[:, memory]).max()) for of in parts.values()),
     )

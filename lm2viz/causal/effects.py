@@ -48,7 +48,7 @@ class Change:
 class Effect:
     """What interventions change, beside their placebos.
 
-    n_placebos : draws that each placebo is the mean of; fewer other slots give fewer
+    n_placebos : draws that each placebo is the mean of, at most: fewer other slots give fewer
     """
 
     interventions: tuple[Intervention, ...]

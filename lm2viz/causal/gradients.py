@@ -121,10 +121,12 @@ def slot_gradients(
     Raises
     ------
     ValueError
-        As ``run``; for a single story, which has no other; for fewer than 1 point.
+        As ``run``; for a single story, which has no other; for fewer than 1 point; for a bank of one slot.
     """
     if n_points < 1:
         raise ValueError(f"n_points = {n_points}; give at least 1")
+    if reader.model.config.memory_slots < 2:
+        raise ValueError("a bank of one slot has no other one as control; take a model with more slots")
     it = run(reader, stories)
     asked = Asked(reader, question_texts(stories), compared_words(it))
     bank, other = it.asked_banks, other_banks(it, seed)

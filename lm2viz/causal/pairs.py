@@ -85,7 +85,7 @@ def scale_of(sides: Sides, seed: int) -> Estimate:
         When the model does not tell the sides apart: there is nothing that a patch could carry over.
     """
     gap = mean(sides.gap(), seed=seed)
-    if not gap.low > 0:
+    if not gap.value > 0 or gap.low <= 0:  # one pair has no interval
         raise ValueError(
             f"this model's answers do not follow the edit (logit difference moves by {gap}); "
             "take a trained model, a task it knows, or more pairs"

@@ -91,14 +91,16 @@ class CausalParts:
             for i, direction in enumerate(DIRECTIONS):
                 told = f"whole {it.whole.at(i)}; of placebos {control.whole.at(i)}"
                 lines.append(f"{MEANINGS[name]}, {direction}: {told}")
-            means = it.cells.mean[0]
-            block, column = divmod(int(np.nanargmax(np.abs(means))), means.shape[1])
-            where = f"step {self.steps[column]:+d}" if name == "what" else f"slot {column}"
-            lines.append(
-                f"  strongest on average: block {self.blocks[block]}, {where}, noising "
-                f"{it.cells.at(0, block, column)}; of placebos {control.cells.at(0, block, column)}"
-            )
+            found, placebo = (self._strongest(name, each.cells) for each in (it, control))
+            lines.append(f"  strongest on average, noising: {found}; of placebos: {placebo}")
         return "\n".join(lines)
+
+    def _strongest(self, name: str, cells: Averages) -> str:
+        """The cell of the largest mean, chosen on the same pairs: compare it with the placebos' own."""
+        means = cells.mean[0]
+        block, column = divmod(int(np.nanargmax(np.abs(means))), means.shape[1])
+        where = f"step {self.steps[column]:+d}" if name == "what" else f"slot {column}"
+        return f"block {self.blocks[block]}, {where}, {cells.at(0, block, column)}"
 
     def table(self) -> pd.DataFrame:
         """One row for each set, part, direction, block and column; block and column "all": the whole."""

@@ -20,5 +20,8 @@ def diff(
     from lm2viz.rows import bank_rows
     from lm2viz.slots import match_slots
 
-    one, other = (bank_rows(open_sample(name, task, stories, seed).traces) for name in (first, second))
+    one, other = (
+        bank_rows(open_sample(name, task, stories, seed, with_untrained=False).traces)
+        for name in (first, second)
+    )
     put_down("matching", match_slots(one, other, names=(first, second), seed=seed), out, image)

@@ -17,7 +17,7 @@ def explore(
     from lm2viz.slots import explain_slots, top_contexts
 
     names = ("mem.hook_write_pattern", "mem.hook_gate_in_token", "hook_bank")
-    sample = open_sample(source, task, stories, seed, names=names)
+    sample = open_sample(source, task, stories, seed, names=names, with_untrained=False)
     asked = (
         [] if sample.reader is None else [record_questions(sample.reader, trace) for trace in sample.traces]
     )

@@ -39,7 +39,8 @@ BUDGET = "2GB"  # of the traces of one command; 300 stories of task 1 with all m
 class Sample:
     """Stories as a model read them.
 
-    untrained : the same stories read by the same model before its first step; None of traces from files
+    untrained : the same stories read by the same model before its first step; None of traces from files, or
+        where it was not asked for
     reader : None of traces from files
     """
 
@@ -65,7 +66,13 @@ def draw_stories(task: str, n: int, seed: int) -> "list[Story]":
 
 
 def open_sample(
-    source: str, task: str, stories: int, seed: int, *, names: Sequence[str] = ("hook_bank",)
+    source: str,
+    task: str,
+    stories: int,
+    seed: int,
+    *,
+    names: Sequence[str] = ("hook_bank",),
+    with_untrained: bool = True,
 ) -> Sample:
     """Traces of a file or folder, or those of generated stories that a checkpoint reads, with its control."""
     from lm2core.story_traces import TraceFolder
@@ -76,8 +83,15 @@ def open_sample(
         return Sample([Trace.load(path)], None, None)
     if path.is_dir() and any(path.glob("part-*.safetensors")):
         return Sample(TraceFolder(path), None, None)
-    (reader, trained), (_, control) = read_twice(source, task, stories, seed, names=names)
-    return Sample([trained], [control], reader)
+    if with_untrained:
+        (reader, trained), (_, control) = read_twice(source, task, stories, seed, names=names)
+        return Sample([trained], [control], reader)
+    from lm2core.answers import read_stories
+    from lm2core.checkpoints import load_reader
+
+    reader = load_reader(source)
+    told = draw_stories(task, stories, seed)
+    return Sample([read_stories(reader, told, names=names, budget=BUDGET)], None, reader)
 
 
 def read_twice(

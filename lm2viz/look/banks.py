@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.heatmap import signed_heatmap
 from lm2viz.figures.lines import Series, lines_with_bands
-from lm2viz.look.resampling import check_same_stories
 from lm2viz.look.stats import effective_rank, fresh_bank, redundancy, slot_similarity
 from lm2viz.rows import BankRows
+from lm2viz.slots.held_out import check_same_stories
 
 Array = NDArray[np.floating[Any]]
 MIN_STORIES = 2

@@ -134,13 +134,13 @@ class BeforeAfter:
     def _largest_change(self) -> str:
         """Chosen on every second story and measured on the others: choosing it must not enlarge it."""
         change = self.reads.after - self.reads.before
-        typical = mean(np.abs(change.mean(axis=0)).ravel(), seed=self.seed)
+        typical = np.abs(change.mean(axis=0)).mean()
         choosing, measuring = change[::2].mean(axis=0), change[1::2]
         word, slot = (int(i) for i in np.unravel_index(np.abs(choosing).argmax(), choosing.shape))
         found = mean(measuring[:, word, slot], seed=self.seed)
         return (
             f"most moved: {word}:{self.reads.words[word]} at slot {slot}, {found} "
-            f"(found on every second story, measured on the others); size over all places {typical}"
+            f"(found on every second story, measured on the others); mean size over all places {typical:.3g}"
         )
 
     def _panels(self, before: Array, after: Array, distances: Sequence[Series]) -> go.Figure:

@@ -76,7 +76,7 @@ class GateStats:
                 f"half-life of the middle slot {middle:.3g} sentences"
             )
         for slot, which in ((order[-1], "longest"), (order[0], "shortest")):
-            line = f"{which}: slot {slot}, {lives.at(slot)} sentences"
+            line = f"{which} of all on these stories: slot {slot}, {lives.at(slot)} sentences"
             if self.untrained is not None:
                 line += f"; untrained: {self.untrained.half_lives.at(slot)}"
             lines.append(line)

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lm2viz.estimates import CONFIDENCE, N_RESAMPLES, Estimate
-from lm2viz.rows import BankRows
 
 Array = NDArray[np.floating[Any]]
 TAIL = (1 - CONFIDENCE) / 2
@@ -62,12 +61,3 @@ def over_draws(values: Array) -> Estimates:
     """The mean over draws of a control (n_draws, ...), and between which values 95 % of the draws lie."""
     low, high = np.quantile(values, [TAIL, 1 - TAIL], axis=0)
     return Estimates(values.mean(axis=0), np.asarray(low), np.asarray(high), len(values))
-
-
-def check_same_stories(rows: BankRows, untrained: BankRows) -> None:
-    """Refuse an untrained model that read other stories: its figures would be no control."""
-    if set(np.unique(untrained.story)) != set(np.unique(rows.story)):
-        raise ValueError(
-            f"{untrained.n_stories} stories of the untrained model, {rows.n_stories} of the model; "
-            "let both read the same"
-        )

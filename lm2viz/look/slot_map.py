@@ -19,8 +19,9 @@ from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.lines import Series
 from lm2viz.figures.scatter import Cloud, cloud_with_shares, path_over_cloud
 from lm2viz.look.pca import SLOT, Projection, SlotPCA
-from lm2viz.look.resampling import Estimates, by_story, check_same_stories, over_draws
+from lm2viz.look.resampling import Estimates, by_story, over_draws
 from lm2viz.rows import BankRows
+from lm2viz.slots.held_out import check_same_stories
 
 Array = NDArray[np.floating[Any]]
 MODEL, SHUFFLED, UNTRAINED = "model", "shuffled", "untrained"
@@ -56,7 +57,8 @@ class SlotMap:
         n_drawn = self.drawn.rows["story"].nunique()
         lines = [
             f"slots {list(self.slots)} coloured by {self.fact}: fitted on {self.n_fit_stories} stories, "
-            f"drawn {len(self.drawn.rows)} points of {n_drawn} others, intervals by story"
+            f"drawn {len(self.drawn.rows)} points of {n_drawn} others; intervals by story, of shuffled "
+            "values over draws"
         ]
         if self.n_nan:
             lines.append(f"{self.n_nan} banks left out because they are not finite")
@@ -220,7 +222,8 @@ def _known(drawn: Projection, fact: str) -> tuple[Array, NDArray[np.integer], ND
     names, labels = np.unique([value for value in values if value is not None], return_inverse=True)
     if len(names) < 2:
         raise ValueError(
-            f"{fact} has the values {names.tolist()} in the drawn stories; two are needed, give more stories"
+            f"{fact} has the values {names.tolist()} in the drawn stories; two are needed, "
+            "give more stories, more slots or another fact"
         )
     distances = pairwise_distances(drawn.coordinates[is_known])
     return distances, labels, drawn.rows["story"].to_numpy()[is_known]

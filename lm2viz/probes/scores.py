@@ -29,8 +29,8 @@ class Scores:
 
     def estimate(self, name: str, *, minus: str | None = None) -> Estimate:
         """The accuracy, or how much higher it is than another, with an interval over stories."""
-        values = self.hits[name].astype(float)
-        return mean(values if minus is None else values - self.hits[minus], groups=self.story)
+        values = self.hits[name]
+        return mean(values if minus is None else values - self.hits[minus].astype(float), groups=self.story)
 
 
 def tasks_of(samples: Samples) -> dict[str, Codes]:

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from lm2core.trace import Trace
-from lm2viz.estimates import Estimate, mean, share
+from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.provenance import agreement_bars
 from lm2viz.provenance.answers import METHODS, Provenance, followed
 from lm2viz.provenance.parts import unrolled
@@ -172,7 +172,9 @@ def _case(n_trace: int, result: Provenance, question: dict[str, Any]) -> dict[st
 
 
 def _row(cases: pd.DataFrame, method: str, measure: str, seed: int) -> dict[str, Any]:
-    figure = _by_story(cases[f"{measure} {method}"], cases["story"], seed)
+    values = cases[f"{measure} {method}"]
+    found = values.astype(bool) if values.isin((0, 1)).all() else values
+    figure = mean(found, groups=cases["story"], seed=seed)
     return {
         "method": method,
         "measure": measure,
@@ -183,16 +185,6 @@ def _row(cases: pd.DataFrame, method: str, measure: str, seed: int) -> dict[str,
         "chance": float(cases[f"{measure} chance"].mean()),
         _CONTROL: float(cases[f"{measure} {_CONTROL}"].mean()),
     }
-
-
-def _by_story(values: pd.Series, story: pd.Series, seed: int) -> Estimate:
-    """The mean with its interval. Values that are all 0 or all 1 leave a bootstrap no width: then Wilson's,
-    of as many draws as there are stories."""
-    estimate = mean(values, groups=story, seed=seed)
-    if estimate.low < estimate.high or estimate.value not in (0.0, 1.0):
-        return estimate
-    wilson = share(np.full(story.nunique(), estimate.value))
-    return replace(estimate, low=wilson.low, high=wilson.high)
 
 
 def _estimate(row: Any) -> Estimate:

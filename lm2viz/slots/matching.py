@@ -150,7 +150,7 @@ def match_slots(
     parts = _Parts(first, second, seed)
     slots = parts.varying
     _check_varying(slots, names)
-    mixed = _Parts(first, exchanged(second, seed=seed), seed)
+    mixed = _Parts(first, exchanged(second, seed=seed), seed, varying=slots)
     chosen, mixed_chosen, sums, mixed_sums = parts.match(), mixed.match(), parts.told(), mixed.told()
     pairs = [
         Pair(
@@ -184,10 +184,12 @@ def _check_varying(slots: list[NDArray[np.int_]], names: tuple[str, str]) -> Non
 class _Parts:
     """The rows of both models, divided alike; of the slots that vary while training."""
 
-    def __init__(self, first: BankRows, second: BankRows, seed: int) -> None:
+    def __init__(
+        self, first: BankRows, second: BankRows, seed: int, *, varying: list[NDArray[np.int_]] | None = None
+    ) -> None:
         divided = [halves(rows, seed=seed) for rows in (first, second)]
         self.train, self.test = [train for train, _ in divided], [test for _, test in divided]
-        self.varying = [np.flatnonzero(is_varying(rows)) for rows in self.train]
+        self.varying = varying or [np.flatnonzero(is_varying(rows)) for rows in self.train]
         self._seed = seed
 
     def match(self) -> tuple[NDArray[np.int_], NDArray[np.int_]]:

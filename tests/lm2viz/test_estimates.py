@@ -45,3 +45,18 @@ def test_nothing_is_no_estimate():
     for estimate in (share, mean, sign_flip_p):
         with pytest.raises(ValueError, match="nothing to estimate from"):
             estimate([])
+
+
+def test_one_story_has_no_interval_and_says_so():
+    alone = mean([0.25, 0.75], groups=[4, 4])
+    assert np.isnan(alone.low)
+    assert str(alone) == "0.5 (no interval, n = 2)"
+    assert alone.as_share() == "50.0% (no interval, n = 2)"
+
+
+def test_a_perfect_score_has_the_interval_of_as_many_draws_as_there_are_stories():
+    perfect = mean(np.ones(12, dtype=bool), groups=np.repeat(np.arange(4), 3))
+    assert (perfect.value, perfect.n) == (1.0, 12)
+    assert perfect.low == share(np.ones(4)).low
+    constant = mean(np.ones(12), groups=np.repeat(np.arange(4), 3))  # a measure, not a score
+    assert (constant.low, constant.high) == (1.0, 1.0)

@@ -125,5 +125,5 @@ def test_summary_table_and_figure_hold_all_parts_and_placebos(of_places):
     np.testing.assert_array_equal(figure.data[5].z, of_places.placebos["what"].cells.mean[1])
     summary = of_places.summary()
     assert "what: candidates, noising: whole 1 (" in summary
-    assert f"strongest on average: block {MEMORY_BLOCK}, step +0, noising 1 (" in summary
+    assert f"strongest on average, noising: block {MEMORY_BLOCK}, step +0, 1 (" in summary
     assert summary.count("of placebos") == 3 * len(PARTS)

@@ -56,7 +56,7 @@ def test_a_slot_that_nothing_is_written_to_never_forgets(found):
     slots = [note.x for note in figure.layout.annotations if note.text == "inf"]
     assert [round(x) for x in slots] == [i for i in range(5) if np.isinf(found.model.half_lives.value[i])]
     assert np.isfinite(np.asarray(figure.data[0].y)).all()
-    assert "longest: slot" in found.summary() and "inf" in found.summary()
+    assert "longest of all on these stories: slot" in found.summary() and "inf" in found.summary()
 
 
 def test_blocks_keep_what_their_shares_multiply_to():

@@ -44,7 +44,7 @@ def test_a_place_said_of_a_person_writes_to_the_persons_slot(found, person):
 def test_the_question_about_a_person_reads_the_persons_slot_and_no_other(found, person):
     best = found.of(SLOT_OF[person], READS)[0]
     assert best.text == f"where {person.lower()} ?"
-    assert best.strength.low > 0.9
+    assert best.strength.value > 0.9
     assert best.elsewhere.value == pytest.approx(
         1 / 5
     )  # "where" says no person, so it looks at all slots alike

@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from app.loaders import causal, stories, traces
-from app.state import OWN, QUESTION, STEP
-from app.widgets import OWN_STORY, as_text
+from app.loaders import causal, traces
+from app.state import QUESTION
+from app.widgets import as_text, open_story
 from lm2core.babi.counterfactual import Counterfactual
 from lm2viz.marked import LEGEND, marked_sides
 
@@ -39,24 +39,11 @@ def draw_pair(picked: Picked, pair: Counterfactual) -> None:
             with st.container(border=True):
                 st.text("\n".join(lines))
             if st.button("Open in Story", icon=":material/menu_book:", key=f"open_{name}", type="tertiary"):
-                open_story(sentences, pair.question)
+                open_story(sentences, {QUESTION: pair.question})
     st.caption(LEGEND)
     draw_answers(picked.model, pair)
     with st.expander("One of the placebos"):
         draw_placebo(picked)
-
-
-def open_story(sentences: tuple[str, ...], question: str) -> None:
-    """Go to the page of one story with one side of the pair, read to its end and asked the question.
-
-    Said in the address, for the link, and in the state, which may remember another story. The model is in
-    both already, and may not be set: it belongs to its picker.
-    """
-    wanted: dict[str, str | int] = {"source": OWN_STORY, QUESTION: question, STEP: len(sentences)}
-    for name, value in wanted.items():
-        st.session_state[name] = value
-    query = {name: str(value) for name, value in wanted.items()}
-    st.switch_page("views/story.py", query_params={**query, OWN: stories.remember_story(sentences)})
 
 
 def draw_answers(model: str, pair: Counterfactual) -> None:

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from app.loaders import folders, models, opened, stories
+from app.loaders import folders, models, opened
 from app.memory_panel import draw_memory
 from app.reproduce import file_source
-from app.state import OWN, STEP, keep_inside
+from app.state import STEP, keep_inside
 from app.take_away import draw_code, draw_downloads
-from app.widgets import ShownStory, as_text, pick_step
+from app.widgets import ShownStory, as_text, open_story, pick_step
 from lm2core.trace import Trace
 
 STORY_PAGE = "views/story.py"
@@ -165,4 +165,4 @@ def draw_stories() -> None:
         st.text("\n".join(sentences))
     st.caption(f"Sentences: {len(sentences)}. Reading it makes a link; whoever gets that sees the story too.")
     if st.button("Read it on the Story page", icon=":material/menu_book:", key="read_story"):
-        st.switch_page(STORY_PAGE, query_params={"source": "Own", OWN: stories.remember_story(sentences)})
+        open_story(sentences)

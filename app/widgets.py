@@ -1,8 +1,9 @@
 """Pickers that pages share. Each returns a value and keeps it in the URL."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import plotly.graph_objects as go
@@ -94,6 +95,21 @@ def pick_story(model: str) -> ShownStory:
         return ShownStory(_own_sentences())
     example = stories.load_example(st.selectbox("Example", stories.example_names(), key="example", bind=URL))
     return ShownStory(example.sentences, example.questions)
+
+
+def open_story(sentences: tuple[str, ...], also: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Go to the Story page with these sentences as an own story, read to its end.
+
+    Said in the address, for the link, and in the state, which may remember another story. The model is in
+    both already, and may not be set: it belongs to its picker.
+
+    also : further state of that page, such as its question
+    """
+    wanted: dict[str, str | int] = {"source": OWN_STORY, STEP: len(sentences), **also}
+    for name, value in wanted.items():
+        st.session_state[name] = value
+    query = {name: str(value) for name, value in wanted.items()}
+    st.switch_page("views/story.py", query_params={**query, OWN: stories.remember_story(sentences)})
 
 
 def choose_story() -> tuple[str, ShownStory, Trace]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from app.loaders import noise
+from app.widgets import as_text
 from lm2viz.noise import BACKGROUND, EVERY_SLOT, FACTS, MEANING, is_fact, segment_gates
 from tests.app.pages import open_page, unpacked
 
@@ -72,7 +73,7 @@ def test_the_answer_stands_beside_the_facts_alone_and_a_fresh_bank(trace):
         ("control: fresh bank", fresh),
     ):
         assert by_name[name][right] == pytest.approx(told.probabilities[told.words.index(right)])
-    assert f"**{trace.info['question']}** After {n} of {n} segments" in words_on(page)
+    assert f"**{as_text(trace.info['question'])}** After {n} of {n} segments" in words_on(page)
     assert f"the model answers **{answer.words[0]}** ({answer.probabilities[0]:.0%})" in words_on(page)
 
 

@@ -91,7 +91,7 @@ def test_the_facts_beside_a_sentence_are_those_of_the_trace_and_then_the_visitor
         (b"story,segment,fact,value\n9,9,mood,sad\n", "no label is about a sentence of this trace"),
         (b"\x80\x04\x95pickle", "cannot read labels the file"),
         (b"", "cannot read labels the file"),
-        (b"story,segment,fact,value\nx,y,mood,sad\n", "story and segment"),
+        (b"story,segment,fact,value\nx,y,mood,sad\n", "column story must have whole numbers"),
         (b"PK\x03\x04 zip", "the file has no column"),
     ],
     ids=["columns", "nowhere", "pickle", "empty", "words for numbers", "zip"],
@@ -304,6 +304,9 @@ def test_a_file_of_stories_is_read_on_the_story_page():
     upload(page, file.encode(), "stories.txt", "story_upload")
     page.number_input(key="file_story").set_value(2).run()
     assert page.text[0].value == "John went to the garden."
+    assert ("John went to the garden.",) not in stories._own_stories().values()  # looking keeps nothing
+    page.button(key="read_story").click().run()
+    assert ("John went to the garden.",) in stories._own_stories().values()
     key = stories.remember_story(("John went to the garden.",))
     story = open_page("story", source="Own", own=key)
     assert "▶ 1  John went to the garden." in story.text[0].value

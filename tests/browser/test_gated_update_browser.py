@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 LINK = "gated_update?example=2-two-facts&step=4&block=2"
 REDRAW_S = (
-    1.5  # in tests, which may run beside other work; the goal of 0.5 s is measured by benchmarks/app.py
+    1.5  # in tests, which may run beside other work; the goal of 0.5 s is measured by benchmarks/pages.py
 )
 
 

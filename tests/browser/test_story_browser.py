@@ -14,7 +14,7 @@ from lm2viz import select
 MODEL, EXAMPLE = "babi-qa1-10", "2-two-facts"
 N_SLOTS, N_WORDS = 24, 6
 REDRAW_S = (
-    1.5  # in tests, which may run beside other work; the goal of 0.5 s is measured by benchmarks/app.py
+    1.5  # in tests, which may run beside other work; the goal of 0.5 s is measured by benchmarks/pages.py
 )
 
 

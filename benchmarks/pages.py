@@ -1,7 +1,7 @@
 """How fast the app answers in a real browser, and whether many browsers at once get their own results.
 
-    python benchmarks/app.py                         # times on an idle machine; needs Chromium
-    python benchmarks/app.py --browsers 20
+    python benchmarks/pages.py                         # times on an idle machine; needs Chromium
+    python benchmarks/pages.py --browsers 20
 
 Prints, of a server that is up: seconds until the first page is drawn, and of each page the seconds from a
 click until the script is done and every chart is drawn, the median of several. Then opens many browsers, each

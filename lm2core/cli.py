@@ -43,21 +43,19 @@ def babi(
     ] = None,
 ) -> None:
     """Write generated stories in the bAbI file format."""
-    from random import Random
 
     from lm2core.babi.duplicates import count_duplicates
-    from lm2core.babi.tasks import get_task, make_story
+    from lm2core.babi.tasks import get_task, make_stories
     from lm2core.babi.text import read_babi, write_babi
 
     get_task(task)
     others = None if against is None else read_babi(against)
-    rng = Random(seed)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"cannot make folder {out}: {error.strerror}; choose another") from None
     path = out / f"{task}_generated.txt"
-    made = [make_story(task, rng) for _ in range(stories)]
+    made = make_stories(task, stories, seed)
     write_babi(path, made)
     typer.echo(str(path))
     if others is not None:

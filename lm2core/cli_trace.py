@@ -56,9 +56,6 @@ def _told(babi: Path | None, task: str | None, n: int, seed: int) -> "list[Story
         from lm2core.babi.text import read_babi
 
         return read_babi(babi)
-    from random import Random
+    from lm2core.babi.tasks import make_stories
 
-    from lm2core.babi.tasks import make_story
-
-    rng = Random(seed)
-    return [make_story(str(task), rng) for _ in range(n)]
+    return make_stories(str(task), n, seed)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isnan
-from random import Random
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from lm2core.answers import Reader
 from lm2core.babi.story import Story
-from lm2core.babi.tasks import make_story
+from lm2core.babi.tasks import make_stories
 from lm2viz.estimates import Estimate
 
 MODEL, TASK = "babi-qa1-3", "qa1"
@@ -87,8 +86,7 @@ class Lesson:
 
 def lesson_stories(n: int = N_STORIES, seed: int = SEED) -> list[Story]:
     """The stories that lessons measure on, the same for everyone."""
-    rng = Random(seed)
-    return [make_story(TASK, rng) for _ in range(n)]
+    return make_stories(TASK, n, seed)
 
 
 def stories_of_questions(stories: Sequence[Story]) -> NDArray[np.int_]:

@@ -1,12 +1,10 @@
 """Counterfactual pairs and what is measured between their sides; answers attributed to parts and slots."""
 
-from random import Random
-
 import streamlit as st
 
 from app.loaders.models import known_tasks, workbench
 from lm2core.babi.counterfactual import KINDS_OF, Counterfactual, draw_counterfactuals
-from lm2core.babi.tasks import Story, make_story
+from lm2core.babi.tasks import make_stories
 from lm2viz.causal import (
     Attribution,
     CausalMap,
@@ -67,17 +65,12 @@ def load_parts(model: str, task: str, kind: str, n: int, seed: int) -> CausalPar
         return causal_parts(reader, pairs, placebos, seed=seed)
 
 
-def _stories(task: str, n: int, seed: int) -> list[Story]:
-    rng = Random(seed)
-    return [make_story(task, rng) for _ in range(n)]
-
-
 @st.cache_resource(max_entries=32)
 def load_attribution(model: str, task: str, n: int, seed: int) -> Attribution:
     """What blocks and slots add to the answers of ``n`` generated stories."""
     reader, lock = workbench(model)
     with lock:
-        return attribute_answers(reader, _stories(task, n, seed), seed=seed)
+        return attribute_answers(reader, make_stories(task, n, seed), seed=seed)
 
 
 @st.cache_resource(max_entries=32)
@@ -85,4 +78,4 @@ def load_gradients(model: str, task: str, n: int, seed: int) -> Saliencies:
     """What gradients give the slots in the answers of ``n`` generated stories."""
     reader, lock = workbench(model)
     with lock:
-        return slot_gradients(reader, _stories(task, n, seed), seed=seed)
+        return slot_gradients(reader, make_stories(task, n, seed), seed=seed)

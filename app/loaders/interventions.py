@@ -1,7 +1,6 @@
 """Interventions of a visitor: read, run on one story, and on many. Keyed by their JSON text."""
 
 from collections.abc import Sequence
-from random import Random
 
 import streamlit as st
 from torch import Tensor
@@ -10,7 +9,7 @@ from app.loaders.models import load_model, model_lock, workbench
 from app.loaders.traces import load_trace
 from lm2core.answers import bank_after
 from lm2core.babi.story import Question
-from lm2core.babi.tasks import Story, make_story
+from lm2core.babi.tasks import Story, make_stories
 from lm2core.babi.text import TextStory
 from lm2viz.causal import ClampGate, Effect, Intervention, Zero, effect, from_json, run, to_json
 from lm2viz.causal.on_story import StoryEffect, asking, most_needed_slot, on_story
@@ -23,8 +22,7 @@ FALLBACK = to_json([Zero(slots=(0,))])  # where no better one can be found
 @st.cache_data(max_entries=8)
 def many_stories(task: str, seed: int, n: int) -> list[Story]:
     """Stories of a task; the same seed tells the same ones."""
-    rng = Random(seed)
-    return [make_story(task, rng) for _ in range(n)]
+    return make_stories(task, n, seed)
 
 
 @st.cache_resource(max_entries=4)

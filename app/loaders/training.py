@@ -14,14 +14,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from random import Random
 from threading import Lock, Thread
 
 import psutil  # type: ignore[import-untyped]
 import streamlit as st
 
 from app.loaders.folders import RUN, keep_folder, name_folder, runs_root
-from lm2core.babi.tasks import make_story
+from lm2core.babi.tasks import make_stories
 from lm2core.evaluate import score
 from lm2core.files import write_whole
 from lm2core.run_folder import STAGE_FILE, newest_checkpoint
@@ -245,7 +244,6 @@ def use_run(run: Run) -> str:
 @st.cache_data(max_entries=20)
 def floor_of(task: str) -> tuple[float, float]:
     """Accuracy without a model: always the commonest answer, and the last place or thing that was named."""
-    rng = Random(0)
-    stories = [make_story(task, rng) for _ in range(N_STORIES_OF_FLOOR)]
+    stories = make_stories(task, N_STORIES_OF_FLOOR, seed=0)
     result = score(stories, [["" for _ in story.questions] for story in stories])
     return result.majority, result.last_mentioned

@@ -78,6 +78,12 @@ def draw_question(
     return rng.choice(asked) if asked else None
 
 
+def make_stories(name: str, n: int, seed: int) -> list[Story]:
+    """``n`` stories, one after the other from one generator; the same seed tells the same."""
+    rng = Random(seed)
+    return [make_story(name, rng) for _ in range(n)]
+
+
 def make_story(name: str, rng: Random) -> Story:
     """A story as in the published files: blocks of sentences, after each its questions if any is possible."""
     task = get_task(name)

@@ -172,10 +172,11 @@ def _on_other_slots(
     else:
         draws = np.array([rng.permutation(others)[: len(used)] for _ in range(n_draws)])
     maps = [dict(zip(used, draw.tolist(), strict=True)) for draw in draws]
-    return [[_moved(edit, to) for edit in interventions] for to in maps]
+    return [[on_other_slots(edit, to) for edit in interventions] for to in maps]
 
 
-def _moved(edit: Any, to: dict[int, int]) -> Any:
+def on_other_slots(edit: Any, to: dict[int, int]) -> Any:
+    """The intervention with every slot replaced by the one it is mapped to."""
     slots = getattr(edit, "slots", None)
     return edit if slots is None else replace(edit, slots=tuple(to[slot] for slot in slots))
 

@@ -4,7 +4,7 @@ The control is the same intervention on other slots. Axes: those of intervention
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from random import Random
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import Tensor
 from lm2core.answers import Reader, as_question, ranked_words, remember
 from lm2core.babi.story import Question
 from lm2core.babi.text import TextStory
+from lm2viz.causal.effects import on_other_slots
 from lm2viz.causal.interventions import Intervention
 from lm2viz.causal.running import Run, ask_banks, run
 
@@ -108,12 +109,7 @@ def elsewhere(interventions: Sequence[Intervention], n_slots: int) -> list[Inter
     if not used or len(used) > len(others):
         return []
     to = dict(zip(used, Random(str(used)).sample(others, len(used)), strict=True))
-    return [_moved(edit, to) for edit in interventions]
-
-
-def _moved(edit: Any, to: dict[int, int]) -> Any:
-    slots = getattr(edit, "slots", None)
-    return edit if slots is None else replace(edit, slots=tuple(to[slot] for slot in slots))
+    return [on_other_slots(edit, to) for edit in interventions]
 
 
 def most_needed_slot(reader: Reader, question: str, bank: Tensor) -> int:

@@ -12,7 +12,6 @@ from lm2viz.commands.shared import (
     Seed,
     Stories,
     Task,
-    draw_stories,
     put_down,
     slot_numbers,
 )
@@ -33,6 +32,7 @@ def effect(
     """What an edit of the memory changes in answers, beside the same on other slots and random vectors."""
     if (edits is None) == (zero is None):
         raise ValueError("give one of --edits FILE and --zero SLOTS")
+    from lm2core.babi.tasks import make_stories
     from lm2core.checkpoints import load_reader
     from lm2viz.causal import Zero, from_json
     from lm2viz.causal import effect as measure
@@ -40,7 +40,7 @@ def effect(
     interventions = (
         [Zero(slots=slot_numbers("--zero", zero))] if zero is not None else from_json(_text_of(edits))
     )
-    told = draw_stories(task, stories, seed)
+    told = make_stories(task, stories, seed)
     put_down("effect", measure(load_reader(checkpoint), told, interventions, seed=seed), out, image)
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +11,6 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from lm2core.answers import Reader
-    from lm2core.babi.story import Story
     from lm2core.trace import Trace
     from lm2viz.estimates import Result
 
@@ -57,14 +55,6 @@ def slot_numbers(option: str, text: str) -> tuple[int, ...]:
         raise ValueError(f"{option} {text}; give slot numbers by commas, e.g. 3,7") from None
 
 
-def draw_stories(task: str, n: int, seed: int) -> "list[Story]":
-    """Generated stories of a task."""
-    from lm2core.babi.tasks import make_story
-
-    rng = Random(seed)
-    return [make_story(task, rng) for _ in range(n)]
-
-
 def open_sample(
     source: str,
     task: str,
@@ -87,10 +77,11 @@ def open_sample(
         (reader, trained), (_, control) = read_twice(source, task, stories, seed, names=names)
         return Sample([trained], [control], reader)
     from lm2core.answers import read_stories
+    from lm2core.babi.tasks import make_stories
     from lm2core.checkpoints import load_reader
 
     reader = load_reader(source)
-    told = draw_stories(task, stories, seed)
+    told = make_stories(task, stories, seed)
     return Sample([read_stories(reader, told, names=names, budget=BUDGET)], None, reader)
 
 
@@ -99,10 +90,11 @@ def read_twice(
 ) -> "list[tuple[Reader, Trace]]":
     """Generated stories as a checkpoint reads them, and as it did before its first step."""
     from lm2core.answers import read_stories
+    from lm2core.babi.tasks import make_stories
     from lm2core.checkpoints import load_reader
     from lm2core.compare.measures import untrained
 
-    reader, told = load_reader(checkpoint), draw_stories(task, stories, seed)
+    reader, told = load_reader(checkpoint), make_stories(task, stories, seed)
     return [
         (each, read_stories(each, told, names=names, budget=BUDGET))
         for each in (reader, untrained(reader, seed))

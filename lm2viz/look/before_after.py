@@ -20,6 +20,7 @@ from lm2viz.figures.before_after import before_after_panels
 from lm2viz.figures.lines import Series, points_by_name
 from lm2viz.look.reads import Look, Reads, at_time, reads_of, text_of
 from lm2viz.look.resampling import Estimates, by_story
+from lm2viz.reads import total_variation
 
 Array = NDArray[np.floating[Any]]
 MOVED, OTHER_STORY, UNTRAINED = "before to after", "other story's bank", "untrained, before to after"
@@ -104,7 +105,7 @@ class BeforeAfter:
             some = ", ".join(map(str, self.reads.stories[:10]))
             raise ValueError(f"no story {story} was asked at both times; there are {some} (first 10)")
         before, after = (x[self.reads.stories.index(story)] for x in (self.reads.before, self.reads.after))
-        own = distance(before, after)
+        own = total_variation(before, after)
         distances = [Series(f"story {story}", own, own, own)]
         for name in (MOVED, OTHER_STORY):
             d = self.distances[name]
@@ -172,8 +173,8 @@ def compare_reads(asked: Trace, look: Look, *, untrained: Trace | None = None, s
     text = text_of(asked, look)
     reads = reads_of(asked, look, text)
     moved, others = (
-        distance(reads.before, reads.after),
-        distance(reads.after, np.roll(reads.after, 1, axis=0)),
+        total_variation(reads.before, reads.after),
+        total_variation(reads.after, np.roll(reads.after, 1, axis=0)),
     )
     measured = {MOVED: (moved, reads.stories), OTHER_STORY: (others, reads.stories)}
     if untrained is not None:
@@ -182,7 +183,7 @@ def compare_reads(asked: Trace, look: Look, *, untrained: Trace | None = None, s
             raise ValueError(
                 f"words {reads.words}, untrained {control.words}; take a model with the same tokenizer"
             )
-        measured[UNTRAINED] = distance(control.before, control.after), control.stories
+        measured[UNTRAINED] = total_variation(control.before, control.after), control.stories
     return BeforeAfter(
         look=look,
         model=str(asked.info.get("model", "a model without a name")),
@@ -192,8 +193,3 @@ def compare_reads(asked: Trace, look: Look, *, untrained: Trace | None = None, s
         means={name: mean(d.mean(axis=1), groups=b, seed=seed) for name, (d, b) in measured.items()},
         seed=seed,
     )
-
-
-def distance(first: Array, second: Array) -> Array:
-    """Total variation distance of two attentions over the last axis, in [0, 1]."""
-    return np.asarray(np.abs(first - second).sum(axis=-1) / 2)

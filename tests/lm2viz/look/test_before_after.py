@@ -10,7 +10,8 @@ from lm2core.answers import read_stories
 from lm2core.babi.story import Statement
 from lm2core.story_traces import record_questions
 from lm2viz.look import Look, ask_at, compare_reads
-from lm2viz.look.before_after import MOVED, OTHER_STORY, UNTRAINED, distance
+from lm2viz.look.before_after import MOVED, OTHER_STORY, UNTRAINED
+from lm2viz.reads import total_variation
 from tests.handmade import MEMORY_BLOCK, N_SLOTS, PLACES, SHARP, SLOT_OF, handmade_reader, story_of
 from tests.lm2viz.look.test_gates import untrained_reader
 
@@ -71,8 +72,8 @@ def test_a_fixed_address_is_read_before_and_after():
 
 def test_distance_is_the_share_that_moves():
     first, second = np.array([[0.5, 0.5, 0.0], [0.2, 0.3, 0.5]]), np.array([[0.0, 0.5, 0.5], [0.2, 0.3, 0.5]])
-    np.testing.assert_allclose(distance(first, second), [0.5, 0.0])
-    assert distance(np.eye(3)[0], np.eye(3)[1]) == 1
+    np.testing.assert_allclose(total_variation(first, second), [0.5, 0.0])
+    assert total_variation(np.eye(3)[0], np.eye(3)[1]) == 1
 
 
 def test_reads_are_those_of_the_block_head_and_time_that_are_named():

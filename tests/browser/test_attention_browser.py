@@ -33,9 +33,9 @@ def test_another_bank_and_head_are_chosen_and_the_link_reopens_them(page, app_ur
     page.get_by_role("radio", name="A fresh bank").click()
     wait_for_new_cells(page, "read_before", old)
     expect(page.get_by_text("After 0 sentences the model answers")).to_be_visible()
-    old = heatmap_on_screen(page, "self_attention")
+    old = heatmap_on_screen(page, "read_difference")
     page.locator(".st-key-head").get_by_role("radio", name="3").click()
-    wait_for_new_cells(page, "self_attention", old)
+    wait_for_new_cells(page, "read_difference", old)
     expect(page).to_have_url(re.compile(r"compared_bank=A\+fresh\+bank.*head=3"))
     shown, link = heatmap_on_screen(page, "read_difference"), page.url
     page.goto("about:blank")

@@ -12,7 +12,6 @@ from lm2core.trace import Trace
 from lm2viz.probes.reading import FactReader, readings
 from lm2viz.probes.scores import MAJORITY, UNTRAINED
 
-FACTS = "Facts"
 COLUMNS = {  # with their widths in pixels: all fit beside the story
     "fact": (116, "Facts that the sentences so far have told."),
     "true": (74, "What they say."),

@@ -7,7 +7,6 @@ from app.state import STEP
 from app.widgets import ShownStory, as_text, draw
 from lm2core.answers import Answer
 
-SOURCES = "Sources"
 CHART = "sources"
 
 

@@ -4,17 +4,17 @@ from functools import partial
 
 import streamlit as st
 
-from app.facts_panel import FACTS, draw_facts
 from app.loaders import traces
 from app.memory_panel import draw_memory
 from app.play import keep_playing, play_button
-from app.sources_panel import SOURCES, draw_sources
 from app.state import QUESTION, STEP, URL, keep_inside
 from app.widgets import ShownStory, as_text, choose_story, draw, pick_step
 from lm2core.answers import Answer
+from lm2core.trace import Trace
 from lm2viz.figures.bars import answer_bars
 
 N_ANSWERS = 6
+SOURCES, FACTS = "Sources", "Facts"
 
 
 def main() -> None:
@@ -44,6 +44,20 @@ def main() -> None:
         }
         draw_memory(trace, step, answer, more=more)
     keep_playing((model, story.sentences), n_sentences)
+
+
+def draw_sources(model: str, story: ShownStory, step: int, answer: Answer | None) -> None:
+    """Which sentences the answer rests on. Loaded when asked for: the first page need not wait for it."""
+    from app import sources_panel
+
+    sources_panel.draw_sources(model, story, step, answer)
+
+
+def draw_facts(model: str, story: ShownStory, trace: Trace, step: int) -> None:
+    """What is true and what probes read. Loaded when asked for, like ``draw_sources``."""
+    from app import facts_panel
+
+    facts_panel.draw_facts(model, story, trace, step)
 
 
 def draw_story(story: ShownStory, step: int) -> None:

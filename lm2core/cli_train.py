@@ -66,6 +66,13 @@ def train(
     memory_layers: Annotated[
         str | None, typer.Option(help="Stories: blocks that have memory, by commas; all by default.")
     ] = None,
+    stage_steps: Annotated[
+        str | None,
+        typer.Option(
+            help="Stories: steps of each stage but the last, by commas; by default a stage is left when it is "
+            "mastered."
+        ),
+    ] = None,
     freeze_backbone: Annotated[
         bool | None, typer.Option("--freeze-backbone", help="With --llama: train only the memory.")
     ] = None,
@@ -104,7 +111,8 @@ def train(
         "llama": llama,
         "start_from": start_from,
         "noise": noise,
-        "memory_layers": _numbers(memory_layers) if memory_layers else None,
+        "memory_layers": _numbers(memory_layers, "--memory-layers") if memory_layers else None,
+        "stage_steps": _numbers(stage_steps, "--stage-steps") if stage_steps else None,
         "memory_slots": memory_slots,
         "freeze_backbone": freeze_backbone,
         "seed": seed,
@@ -122,12 +130,12 @@ def train(
     _run(recipe, out, resume=resume)
 
 
-def _numbers(typed: str) -> tuple[int, ...]:
-    """Numbers of blocks by commas."""
+def _numbers(typed: str, option: str) -> tuple[int, ...]:
+    """Whole numbers by commas, as typed for ``option``."""
     try:
         return tuple(int(number) for number in typed.split(","))
     except ValueError:
-        raise ValueError(f"--memory-layers {typed!r} must be numbers of blocks by commas, e.g. 1,3") from None
+        raise ValueError(f"{option} {typed!r} must be whole numbers by commas, e.g. 1,3") from None
 
 
 def _recipe(preset: str, given: dict[str, Any]) -> "Recipe | TextRecipe":

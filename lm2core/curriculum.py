@@ -55,11 +55,13 @@ class Curriculum:
         return mastered and self.steps_in_stage >= MIN_STEPS
 
     def __post_init__(self) -> None:
-        """Refuse another number of lengths than of stages that are left."""
-        if self.stage_steps is not None and len(self.stage_steps) != len(self.stages) - 1:
+        """Refuse another number of lengths than of stages that are left, and stages without a step."""
+        if self.stage_steps is None:
+            return
+        if len(self.stage_steps) != len(self.stages) - 1 or min(self.stage_steps, default=1) < 1:
             raise ValueError(
-                f"stage_steps={self.stage_steps} must name the steps of each of the {len(self.stages)} "
-                "stages but the last"
+                f"stage_steps={','.join(map(str, self.stage_steps))} must be the steps, 1 or more, of each of "
+                f"the {len(self.stages)} stages but the last"
             )
 
     def save(self, path: Path) -> None:

@@ -104,6 +104,8 @@ def test_models_lists_what_ships(capsys):
         (["train", "--out", "{tmp}/r", "--tasks", "qa99"], "unknown task 'qa99'; known: qa1, qa2, qa3"),
         (["train", "--out", "{tmp}/r", "--preset", "huge"], "unknown preset 'huge'; known: babi-tiny"),
         (["train", "--out", "{tmp}/r", "--resume"], "nothing to resume in"),
+        (["train", "--out", "{tmp}/r", "--stage-steps", "9,x"], "--stage-steps '9,x' must be whole numbers"),
+        (["train", "--out", "{tmp}/r", "--stage-steps", "9"], "stage_steps=9 must be the steps, 1 or more"),
         (
             ["train", "--out", "{tmp}/r", "--preset", "base"],
             "preset 'base' trains on text; say on which: --text",

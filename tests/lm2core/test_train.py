@@ -199,10 +199,12 @@ def test_a_stage_of_given_length_is_left_mastered_or_not():
         seen.append(curriculum.index)
         curriculum.record({"qa1": 0.0})
     assert seen == [0, 0, 1, 1, 1, 2, 2]
-    with pytest.raises(
-        ValueError, match=r"stage_steps=\(2,\) must name the steps of each of the 3 stages but"
-    ):
-        Curriculum(stages_for(("qa1",)), (2,))
+
+
+@pytest.mark.parametrize("steps", [(2,), (2, 3, 4), (2, 0)])
+def test_stages_need_a_length_each_but_the_last(steps):
+    with pytest.raises(ValueError, match=r"must be the steps, 1 or more, of each of the 3 stages but the la"):
+        Curriculum(stages_for(("qa1",)), steps)
 
 
 def test_a_curriculum_comes_back_from_its_file(tmp_path):

@@ -137,6 +137,27 @@ def ranked_words(reader: Reader, question: str, memory: Any) -> list[tuple[str, 
     return list(zip(words, probability.tolist(), strict=True))
 
 
+def answers_along(reader: Reader, sentences: Sequence[str], question: str) -> list[tuple[str, float]]:
+    """The likeliest answer to ``question`` and its probability after 0, 1, ... and all of the sentences.
+
+    Of an LM2 or a baseline alike. A ValueError as ``ranked_words`` and ``read_story``.
+    """
+    text = as_question(question)
+    check_words(reader.tokenizer, [*sentences, text])
+    model = reader.model
+    # An empty sentence comes first and leaves a fresh memory.
+    ids, mask = (x.to(model.device) for x in encode_segments(reader.tokenizer, [("", *sentences)]))
+    asked_ids, asked_mask = (x[:, 0].to(model.device) for x in encode_segments(reader.tokenizer, [[text]]))
+    steps = torch.arange(len(sentences) + 1, device=model.device)
+    with torch.no_grad():
+        memory = model(ids, mask).memory_at(torch.zeros_like(steps), steps)
+        many_ids, many_mask = (x.expand(len(steps), -1) for x in (asked_ids, asked_mask))
+        logits_QV = answer_logits(model, many_ids, many_mask, memory)
+    probability, best = logits_QV.float().softmax(-1).max(-1)
+    words = reader.tokenizer.convert_ids_to_tokens(best.tolist())
+    return list(zip(words, probability.tolist(), strict=True))
+
+
 def as_question(text: str) -> str:
     """The text of a question, with its question mark; a ValueError when there is none."""
     if not text.strip():

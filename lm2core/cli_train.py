@@ -69,8 +69,8 @@ def train(
     stage_steps: Annotated[
         str | None,
         typer.Option(
-            help="Stories: steps of each stage but the last, by commas; by default a stage is left when it is "
-            "mastered."
+            help="Stories: steps of each stage but the last, by commas; by default a stage is left once it "
+            "is mastered."
         ),
     ] = None,
     freeze_backbone: Annotated[

@@ -60,8 +60,8 @@ class Curriculum:
             return
         if len(self.stage_steps) != len(self.stages) - 1 or min(self.stage_steps, default=1) < 1:
             raise ValueError(
-                f"stage_steps={','.join(map(str, self.stage_steps))} must be the steps, 1 or more, of each of "
-                f"the {len(self.stages)} stages but the last"
+                f"stage_steps={','.join(map(str, self.stage_steps))} must be the steps, 1 or more, of each "
+                f"of the {len(self.stages)} stages but the last"
             )
 
     def save(self, path: Path) -> None:

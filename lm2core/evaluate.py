@@ -76,7 +76,7 @@ def score(stories: Sequence[Story | TextStory], answers: Sequence[Sequence[str]]
     truth = [q.answer.lower() for _, q in asked]
     n, labels = len(asked), set(truth)
     n_right = sum(a.lower() == b for a, b in zip(given, truth, strict=True))
-    last = [_last_mentioned(story.sentences[: q.n_statements], labels) for story, q in asked]
+    last = [last_mentioned(story.sentences[: q.n_statements], labels) for story, q in asked]
     low, high = wilson_interval(n_right, n)
     return Score(
         n=n,
@@ -97,6 +97,7 @@ def wilson_interval(n_right: int, n: int) -> tuple[float, float]:
     return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
 
 
-def _last_mentioned(sentences: Sequence[str], labels: set[str]) -> str | None:
+def last_mentioned(sentences: Sequence[str], labels: set[str]) -> str | None:
+    """The one of ``labels`` that occurs last: what needs no model."""
     words = " ".join(sentences).lower().replace(".", " ").split()
     return next((word for word in reversed(words) if word in labels), None)

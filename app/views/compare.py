@@ -1,7 +1,8 @@
-"""View: LM2 beside RMT and plain Llamas, trained alike; two models slot by slot. Draws; computes nothing."""
+"""View: LM2 beside RMT and plain Llamas, over lengths or on one story; two models slot by slot."""
 
 import streamlit as st
 
+from app.along_panel import draw_one_story
 from app.compare_panel import draw_two_models
 from app.loaders.comparison import load_comparison
 from app.state import URL
@@ -10,7 +11,7 @@ from lm2core.compare import published
 from lm2viz.comparison import TESTS, Comparison, published_table
 
 TEST, VIEW = "test", "compare_view"
-ARCHITECTURES, TWO_MODELS = "Architectures", "Two models"
+ARCHITECTURES, ONE_STORY, TWO_MODELS = "Architectures", "One story", "Two models"
 WHAT_IS_TESTED = (
     "Stories of qa1 (*Where is Mary?*), trained at up to 10 sentences. **Longer stories** ask about one of "
     "the last five statements: does the memory still work? **Noise after the facts** tells of other people "
@@ -21,10 +22,12 @@ WHAT_IS_TESTED = (
 
 def main() -> None:
     """The page, from top to bottom."""
-    views = [ARCHITECTURES, TWO_MODELS]
+    views = [ARCHITECTURES, ONE_STORY, TWO_MODELS]
     view = st.segmented_control("Compare", views, default=views[0], required=True, key=VIEW, bind=URL)
     if view == TWO_MODELS:
         draw_two_models()
+    elif view == ONE_STORY:
+        draw_one_story()
     else:
         draw_architectures()
 

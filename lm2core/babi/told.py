@@ -4,6 +4,7 @@ The states of a story hold hidden things too, such as where everybody stood befo
 memory can hold those, so no probe should look for them.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -55,3 +56,10 @@ def _told(said: Statement, i: int, known: ToldFacts) -> dict[str, Told]:
     if here and f"place of {target}" not in known:
         told[f"place of {target}"] = Told(here.value, i)
     return told
+
+
+def place_asked_for(question: str, facts: ToldFacts) -> str | None:
+    """The answer to "Where is X?" by what is told; None for another question, or while nobody knows."""
+    asked = re.fullmatch(r"Where is (?:the )?(\w+)\?", question.strip())
+    told = facts.get(f"place of {asked[1]}") if asked else None
+    return told.value if told else None

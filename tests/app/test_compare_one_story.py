@@ -1,0 +1,48 @@
+"""One story on the comparison page: every model's answers are its own, the story's truth beside them."""
+
+import json
+
+import numpy as np
+
+from app.loaders.stories import generate_story
+from lm2core.answers import answers_along
+from lm2core.checkpoints import load_reader, shipped_models
+from tests.app.pages import open_page, unpacked
+
+MODEL, ASKED = "babi-qa1-10", "Where is Mary?"
+LINK = {"compare_view": "One story", "model": MODEL, "source": "Generated", "task": "qa1", "seed": "4"}
+
+
+def grid_of(page) -> dict:
+    return json.loads(page.get("plotly_chart")[0].proto.spec)["data"][0]
+
+
+def test_every_row_is_what_that_model_answers_along_the_story():
+    page = open_page("compare", **LINK, question=ASKED)
+    names = [MODEL, *page.multiselect(key="beside").value]
+    assert set(names) == set(shipped_models(baselines=True))
+    sentences = generate_story("qa1", 4).sentences
+    drawn = unpacked(grid_of(page)["z"]).astype(float)
+    for row, name in zip(drawn, names, strict=False):
+        given = answers_along(load_reader(name, baselines=True), sentences, ASKED)
+        np.testing.assert_allclose(row, [probability for _, probability in given], atol=1e-6)
+
+
+def test_the_summary_counts_the_floor_beside_the_models():
+    page = open_page("compare", **LINK, question=ASKED)
+    names = (MODEL, *page.multiselect(key="beside").value)
+    told = next(m.value for m in page.markdown if "Right after how many" in m.value).replace("\\", "")
+    assert "floor: last place named" in told
+    assert all(name in told for name in names)
+
+
+def test_a_model_that_does_not_know_a_word_is_left_out_and_named():
+    page = open_page("compare", **(LINK | {"task": "qa10"}), beside="babi-qa1-3")
+    assert "do not know all of these words: babi\\-qa1\\-3" in page.info[0].value
+    assert len(unpacked(grid_of(page)["z"])) == 3
+
+
+def test_no_model_that_knows_the_question_is_said_and_nothing_is_drawn():
+    page = open_page("compare", **LINK, question="Where is Zoe?", beside="babi-qa1-3")
+    assert "Left out" in page.info[0].value
+    assert not page.get("plotly_chart")

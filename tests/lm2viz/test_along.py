@@ -1,0 +1,83 @@
+"""Models asked along one story: every answer is that of the story cut there, and the floor needs no model."""
+
+import numpy as np
+import pytest
+import torch
+
+from lm2core.answers import Reader, answers_along, ranked_words, remember
+from lm2core.architectures import ARCHITECTURES, make_model
+from lm2core.babi.told import Told, place_asked_for
+from lm2core.babi.vocabulary import babi_words
+from lm2core.config import LM2Config
+from lm2core.tokenizer import word_tokenizer
+from lm2viz.along import LAST_MENTIONED, TRUTH, AnswersAlong, ask_along
+from tests.conftest import SIZES
+
+SENTENCES = ("Mary went to the kitchen.", "John moved to the office.", "Mary journeyed to the garden.")
+ASKED = "Where is Mary?"
+
+
+def make_reader(architecture: str) -> Reader:
+    tokenizer = word_tokenizer(babi_words(("qa1",)))
+    torch.manual_seed(3)
+    config = LM2Config(**(SIZES | {"vocab_size": len(tokenizer), "segment_length": 9}))
+    return Reader(architecture, make_model(config, architecture).eval(), tokenizer)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_an_answer_is_that_of_the_story_cut_there(architecture):
+    reader = make_reader(architecture)
+    along = answers_along(reader, SENTENCES, ASKED)
+    assert len(along) == 4
+    for n, (word, probability) in enumerate(along):
+        cut, likeliest = ranked_words(reader, ASKED, remember(reader, ("", *SENTENCES[:n])))[0]
+        assert word == cut
+        assert probability == pytest.approx(likeliest, abs=1e-5)
+
+
+def test_the_floor_is_the_place_named_last_whoever_was_asked_for():
+    found = ask_along([make_reader("lm2")], SENTENCES, ASKED, [None, "kitchen", "kitchen", "garden"])
+    assert found.floor == (None, "kitchen", "office", "garden")
+    assert f"{LAST_MENTIONED} 2" in found.summary()
+
+
+def hand_made() -> AnswersAlong:
+    given = (("office", 0.2), ("kitchen", 0.9), ("office", 0.6))
+    return AnswersAlong(ASKED, {"a model": given}, (None, "kitchen", "office"), (None, "kitchen", "kitchen"))
+
+
+def test_an_answer_counts_only_where_it_is_known_what_is_right():
+    assert hand_made().summary() == (
+        f"{ASKED} Right after how many of 2 sentences: a model 1, {LAST_MENTIONED} 1."
+    )
+    assert list(hand_made().table()["probability"]) == [0.2, 0.9, 0.6]
+
+
+def test_the_grid_says_who_is_right_and_how_sure():
+    (grid,) = hand_made().figure().data
+    np.testing.assert_array_equal(grid.z[0], [0.2, 0.9, 0.6])
+    assert np.isnan(grid.z[1:]).all()
+    assert [list(row) for row in grid.text] == [
+        ["office", "kitchen ✓", "office ✗"],
+        ["", "kitchen ✓", "office ✗"],
+        ["", "kitchen", "kitchen"],
+    ]
+    assert list(hand_made().rows())[-1] == TRUTH
+
+
+def test_a_story_of_which_nothing_is_known_has_no_score():
+    found = ask_along([make_reader("rmt")], SENTENCES, ASKED, [None] * 4)
+    assert found.summary() == f"{ASKED} What is right is not known of this story."
+
+
+def test_another_number_of_right_answers_is_refused():
+    with pytest.raises(ValueError, match="2 right answers for 3 sentences; give one more than sentences"):
+        ask_along([make_reader("lm2")], SENTENCES, ASKED, ["kitchen", "garden"])
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [("Where is Mary?", "kitchen"), ("Where is the milk?", None), ("Is Mary in the kitchen?", None)],
+)
+def test_only_where_somebody_is_can_be_looked_up(question, answer):
+    assert place_asked_for(question, {"place of Mary": Told("kitchen", 0)}) == answer

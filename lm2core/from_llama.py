@@ -6,6 +6,7 @@ A new memory starts closed: its values are zero, so the logits are the Llama's, 
 from dataclasses import fields
 from typing import Any
 
+from safetensors import SafetensorError
 from transformers import LlamaConfig, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
@@ -26,10 +27,16 @@ class WholeCheckpoints(PreTrainedModel):
         Raises
         ------
         ValueError
-            For other missing or unexpected weights, by their names.
+            For other missing or unexpected weights or such of another shape, by their names; for cut files.
         """
         wants_info = kwargs.pop("output_loading_info", False)
-        model, info = super().from_pretrained(name, *args, output_loading_info=True, **kwargs)
+        try:
+            # Weights of another shape are named by _check_whole, as missing ones are.
+            model, info = super().from_pretrained(
+                name, *args, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
+            )
+        except SafetensorError as error:
+            raise ValueError(f"weights cut short or no safetensors ({error}): {name}{ADVICE}") from None
         _check_whole(str(name), info, may_be_new)
         return (model, info) if wants_info else model
 
@@ -86,6 +93,7 @@ def lm2_config(llama: LlamaConfig, *, source: str = "this model", **memory: Any)
         "memory_heads": llama.num_attention_heads,
         "segment_length": min(llama.max_position_embeddings, LONGEST_SEGMENT),
         "memory_starts_closed": True,
+        "attention_dropout": 0.0,  # no part of the answers; an LM2 is trained without
     }
     if memory.get("routing") == "positional":
         defaults["segment_length"] = memory["memory_slots"]
@@ -100,7 +108,8 @@ def _memory_fields() -> list[Any]:
 def _check_whole(name: str, info: dict[str, Any], may_be_new: str | None) -> None:
     missing = sorted(key for key in info["missing_keys"] if not may_be_new or may_be_new not in key)
     unexpected = sorted(info["unexpected_keys"])
-    if missing or unexpected:
-        lists = {"missing": missing, "unexpected": unexpected}
+    other = [f"{key} {tuple(got)} instead of {tuple(wanted)}" for key, got, wanted in info["mismatched_keys"]]
+    if missing or unexpected or other:
+        lists = {"missing": missing, "unexpected": unexpected, "of another shape": sorted(other)}
         what = "; ".join(f"{kind}: {', '.join(keys[:4])}" for kind, keys in lists.items() if keys)
         raise ValueError(f"not a whole checkpoint ({what}): {name}{ADVICE}")

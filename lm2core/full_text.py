@@ -88,7 +88,7 @@ class FullTextForCausalLM(Baseline):
         A flat text (B,T) is one segment. With ``write_memory=False`` the memory stays as it is.
         Training under gradient checkpointing keeps no keys: memory is None, and no text goes on from one.
         """
-        check_texts(input_ids, attention_mask, vocab_size=self.config.vocab_size)
+        check_texts(input_ids, attention_mask, labels, vocab_size=self.config.vocab_size)
         keeps_keys = not (self.training and self.model.gradient_checkpointing)
         if memory is not None:
             _check_memory(memory, len(input_ids), keeps_keys)

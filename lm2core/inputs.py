@@ -1,13 +1,24 @@
 """What a model refuses before it runs: each fault in one line, with what was got and what is allowed."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from lm2core.config import LM2Config
+from lm2core.segments import OpenSegment
+
+NOT_COUNTED = -100  # a label that the loss leaves out
 
 
 def check_inputs(
-    config: LM2Config, ids: Tensor, mask: Tensor | None, memory: Tensor | None, *, like: Tensor
+    config: LM2Config,
+    ids: Tensor,
+    mask: Tensor | None,
+    memory: Tensor | None,
+    labels: Tensor | None,
+    *,
+    like: Tensor,
 ) -> None:
     """Refuse what an LM2 cannot run; ``like`` is a weight, for the model's dtype and device.
 
@@ -16,7 +27,7 @@ def check_inputs(
     ValueError
         As ``check_texts`` and ``check_bank``; for segments that positional routing cannot pair with slots.
     """
-    check_texts(ids, mask, vocab_size=config.vocab_size)
+    check_texts(ids, mask, labels, vocab_size=config.vocab_size)
     if memory is not None:
         check_bank(memory, (len(ids), config.memory_slots, config.hidden_size), like=like)
     n_slots, length = config.memory_slots, ids.shape[-1]
@@ -26,8 +37,47 @@ def check_inputs(
         )
 
 
-def check_texts(ids: Tensor, mask: Tensor | None, *, vocab_size: int) -> None:
-    """Refuse ids or a mask of the wrong shape or kind, and ids outside the vocabulary, with a ValueError."""
+def check_labels(labels: Tensor, ids: Tensor, *, vocab_size: int) -> None:
+    """Refuse labels of another shape, outside the vocabulary, or that leave nothing to predict."""
+    if labels.shape != ids.shape:
+        raise ValueError(f"labels {tuple(labels.shape)} must have input_ids' shape {tuple(ids.shape)}")
+    counted = labels[labels != NOT_COUNTED]
+    if counted.numel() and not 0 <= int(counted.min()) <= int(counted.max()) < vocab_size:
+        raise ValueError(
+            f"labels must be in 0..{vocab_size - 1}, or {NOT_COUNTED} for what is not counted, got "
+            f"{int(counted.min())}..{int(counted.max())}"
+        )
+    if not (labels.flatten(1)[:, 1:] != NOT_COUNTED).any():
+        raise ValueError(
+            f"labels {tuple(labels.shape)} leave nothing to predict: the first token has no token before it, "
+            f"and {NOT_COUNTED} is not counted; give longer texts or more labels"
+        )
+
+
+def check_cache(cache: Any, ids: Tensor, memory: Tensor | None, labels: Tensor | None) -> None:
+    """Refuse a cache that does not belong to ``ids``, and what cannot stand beside one."""
+    if not isinstance(cache, OpenSegment):
+        raise ValueError(
+            f"past_key_values is a {type(cache).__name__}; an LM2 goes on from that of its own output, "
+            "made with use_cache=True"
+        )
+    if len(cache.bank_BND) != len(ids):
+        raise ValueError(f"the cache is of {len(cache.bank_BND)} texts, input_ids of {len(ids)}")
+    if ids.ndim != 2:
+        raise ValueError(f"a cache goes on with a flat text (B,T), got input_ids {tuple(ids.shape)}")
+    if memory is not None:
+        raise ValueError("the bank is in past_key_values; leave memory out, or begin without a cache")
+    if labels is not None:
+        raise ValueError("a loss needs the whole text; give it without past_key_values")
+
+
+def check_texts(ids: Tensor, mask: Tensor | None, labels: Tensor | None, *, vocab_size: int) -> None:
+    """Refuse ids, a mask or labels of the wrong shape or kind or outside the vocabulary, by ValueError."""
+    if not isinstance(ids, Tensor):
+        raise ValueError(
+            f"input_ids must be a tensor, got {type(ids).__name__}; pad texts of different length: "
+            "tokenizer(texts, padding=True, return_tensors='pt')"
+        )
     if ids.ndim not in (2, 3) or 0 in ids.shape:
         raise ValueError(
             f"input_ids must be (B,T) or (B,S,T) with at least one token, got {tuple(ids.shape)}"
@@ -41,10 +91,14 @@ def check_texts(ids: Tensor, mask: Tensor | None, *, vocab_size: int) -> None:
         raise ValueError(
             f"token ids must be in 0..{vocab_size - 1}, got {low}..{high}; use the model's tokenizer"
         )
+    if labels is not None:
+        check_labels(labels, ids, vocab_size=vocab_size)
 
 
 def check_bank(memory: Tensor, shape: tuple[int, int, int], *, like: Tensor) -> None:
     """Refuse a bank that is not of ``shape`` (B,N,D), or not of the model's dtype and device."""
+    if not isinstance(memory, Tensor):
+        raise ValueError(f"memory must be a tensor {shape} (B,N,D), got {type(memory).__name__}")
     if memory.shape != shape:
         raise ValueError(f"memory must be {shape} (B,N,D), got {tuple(memory.shape)}")
     if memory.dtype != like.dtype:

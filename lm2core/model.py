@@ -19,7 +19,7 @@ from lm2core.config import LM2Config
 from lm2core.decoder import LM2Decoder
 from lm2core.from_llama import LlamaLoading
 from lm2core.generate import LM2GenerationMixin
-from lm2core.inputs import check_inputs
+from lm2core.inputs import check_cache, check_inputs
 from lm2core.memory import CLOSED_BIAS, FORGET_BIAS, LM2Memory, initial_bank
 from lm2core.segments import OpenSegment, Segments, next_token_loss
 
@@ -109,9 +109,12 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         use_cache : True leaves the last segment open and returns it as ``past_key_values``
         return_dict : what transformers' ``generate`` says to every model; nothing to choose here
         """
-        check_inputs(self.config, input_ids, attention_mask, memory, like=self.lm_head.weight)
+        check_inputs(self.config, input_ids, attention_mask, memory, labels, like=self.lm_head.weight)
+        if logits_to_keep < 0 or backprop_segments < 0:
+            raise ValueError(f"{logits_to_keep=} and {backprop_segments=} must be 0 (all) or more")
         mask = attention_mask
         if past_key_values is not None:
+            check_cache(past_key_values, input_ids, memory, labels)
             mask = torch.ones_like(input_ids) if mask is None else mask
             x, segment = self._go_on(past_key_values, input_ids, mask, write_memory)
             logits = self._logits(x[:, -logits_to_keep:], mask[:, -logits_to_keep:])
@@ -127,7 +130,7 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
             if backprop_segments and s % backprop_segments == 0:
                 bank_BND = bank_BND.detach()
             x_BTD, bank_BND = self._run_segment(*cut[s], bank_BND, write_memory)
-            banks.append(bank_BND)
+            banks += [] if use_cache else [bank_BND]  # with a cache nothing may grow with the text
             streams += [x_BTD] if s >= first else []
         if use_cache:
             ids_BT, mask_BT = cut.last()

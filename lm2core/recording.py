@@ -151,7 +151,8 @@ def capture_generation(
     Raises
     ------
     ValueError
-        As ``capture``; for beams, which change places; for positional routing, which writes row by row.
+        As ``capture``; for beams, which change places; for positional routing, which writes row by row;
+        for several texts that may end at different tokens.
     """
     if model.config.routing == "positional":
         raise ValueError(
@@ -160,6 +161,14 @@ def capture_generation(
     if options.get("num_beams", 1) != 1:
         raise ValueError(
             f"num_beams={options['num_beams']}: beams change places, record greedy or sampled text"
+        )
+    own = sorted({"attention_mask", "past_key_values", "return_dict_in_generate", "use_cache"} & set(options))
+    if own:
+        raise ValueError(f"a recorded generation decides on {', '.join(own)} itself; leave it out")
+    if len(input_ids) > 1 and _can_end(model, options):
+        raise ValueError(
+            f"{len(input_ids)} texts may end at different tokens, and a trace has one length; record "
+            "one at a time, or without an end: eos_token_id=None"
         )
     n_tokens, length = input_ids.shape[1] + max_new_tokens - 1, model.config.segment_length
     shape = (len(input_ids), math.ceil(n_tokens / length), length)
@@ -181,6 +190,11 @@ def capture_generation(
     segments = F.pad(run, (0, -run.shape[1] % length), value=-1).unflatten(1, (-1, length))
     words = _ids_as_words(segments, (segments >= 0).long())
     return out.sequences, recorder.trace(words, {"config": model.config.to_diff_dict()})
+
+
+def _can_end(model: LM2ForCausalLM, options: Mapping[str, Any]) -> bool:
+    """Whether generation stops at a token, and not only at a length."""
+    return options.get("eos_token_id", model.generation_config.eos_token_id) is not None
 
 
 def _chosen(model: LM2ForCausalLM, shape: Sequence[int], names: Sequence[str], budget: str) -> list[str]:

@@ -19,6 +19,7 @@ from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaRMS
 
 from lm2core.attention import attention_pattern, merge_heads, split_heads, strongest
 from lm2core.config import LM2Config, refuse_unknown_keys
+from lm2core.inputs import check_bank, check_texts
 from lm2core.model import LM2Output
 from lm2core.segments import next_token_loss
 
@@ -242,7 +243,7 @@ class ReferenceForCausalLM(PreTrainedModel):
         memory : (B,N,D), the bank that the text before left; None: the model's own
         labels : (B,N); the loss predicts each next token, -100 is not counted
         """
-        self._check_inputs(input_ids, attention_mask, memory)
+        self._check_inputs(input_ids, attention_mask, memory, labels)
         n_texts, n_tokens = input_ids.shape
         x_BTD = self.model.embed_tokens(input_ids)
         bank_BND = cast(Tensor, self.memory_bank).expand(n_texts, -1, -1) if memory is None else memory
@@ -254,8 +255,11 @@ class ReferenceForCausalLM(PreTrainedModel):
         loss = None if labels is None else next_token_loss(logits_BTV, labels, None)
         return LM2Output(loss=loss, logits=logits_BTV, memory=bank_BND)
 
-    def _check_inputs(self, ids: Tensor, mask: Tensor | None, memory: Tensor | None) -> None:
+    def _check_inputs(
+        self, ids: Tensor, mask: Tensor | None, memory: Tensor | None, labels: Tensor | None
+    ) -> None:
         n_slots = self.config.memory_slots
+        check_texts(ids, None, labels, vocab_size=self.config.vocab_size)
         if ids.ndim != 2 or ids.shape[1] != n_slots or not len(ids):
             raise ValueError(
                 f"this architecture reads texts of exactly {n_slots} tokens, one a slot: input_ids must be "
@@ -267,13 +271,8 @@ class ReferenceForCausalLM(PreTrainedModel):
                 f"every token has its slot, so no text can be padded: attention_mask must be "
                 f"{tuple(ids.shape)} and all ones, got {got}; leave it out"
             )
-        if ids.min() < 0 or ids.max() >= self.config.vocab_size:
-            got = f"{int(ids.min())}..{int(ids.max())}"
-            raise ValueError(f"token ids must be in 0..{self.config.vocab_size - 1}, got {got}")
-        if memory is not None and memory.shape != (len(ids), n_slots, n_slots):
-            raise ValueError(
-                f"memory must be {(len(ids), n_slots, n_slots)} (B,N,D), got {tuple(memory.shape)}"
-            )
+        if memory is not None:
+            check_bank(memory, (len(ids), n_slots, n_slots), like=self.lm_head.weight)
 
     def _init_weights(self, module: nn.Module) -> None:
         """Llama's start values, the memory's own, and the identity as bank."""

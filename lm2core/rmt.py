@@ -67,7 +67,7 @@ class RMTForCausalLM(Baseline):
         logits_to_keep: int = 0,
     ) -> LM2Output:
         """Run texts (B,T) or (B,S,T); every argument means what it means to ``LM2ForCausalLM``."""
-        check_texts(input_ids, attention_mask, vocab_size=self.config.vocab_size)
+        check_texts(input_ids, attention_mask, labels, vocab_size=self.config.vocab_size)
         if memory is not None:
             shape = (len(input_ids), self.config.memory_slots, self.config.hidden_size)
             check_bank(memory, shape, like=self.lm_head.weight)

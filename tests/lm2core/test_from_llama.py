@@ -150,6 +150,32 @@ def test_a_llama_with_missing_or_unexpected_weights_is_refused_with_their_names(
         LM2ForCausalLM.from_pretrained(tmp_path, memory_slots=N)
 
 
+def test_a_llama_whose_weights_have_another_shape_is_refused_with_both_shapes(tmp_path):
+    llama_folder(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["model.norm.weight"] = torch.ones(5)
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=r"of another shape: model.norm.weight \(5,\) instead of \(24,\)"):
+        LM2ForCausalLM.from_pretrained(tmp_path, memory_slots=N)
+
+
+def test_a_llama_whose_file_was_cut_short_is_refused(tmp_path):
+    llama_folder(tmp_path)
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(
+        ValueError, match="weights cut short or no safetensors .*copy it again or name anothe"
+    ):
+        LM2ForCausalLM.from_pretrained(tmp_path, memory_slots=N)
+
+
+def test_a_llama_trained_with_attention_dropout_is_opened_without_it(tmp_path):
+    llama = llama_folder(tmp_path, attention_dropout=0.1)
+    model = LM2ForCausalLM.from_pretrained(tmp_path, memory_slots=N)
+    with torch.no_grad():
+        torch.testing.assert_close(model(IDS).logits, llama(IDS).logits, rtol=0, atol=2e-6)
+
+
 def test_an_old_llama_config_with_rope_theta_at_the_top_is_read(tmp_path):
     llama = llama_folder(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())

@@ -76,6 +76,33 @@ def test_texts_of_a_left_padded_batch_are_generated_as_if_alone(changes):
         assert torch.equal(row[-N_NEW:], alone[0, -N_NEW:])
 
 
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_a_text_that_ends_in_a_batch_goes_on_as_nothing_and_leaves_its_own_bank(model, use_cache):
+    """Padding after an end is no word: neither the other texts nor the bank of this one know of it."""
+    ids = make_ids(3, 4)
+    n_new = 2 * T + 5
+    free = generate(model, ids, max_new_tokens=n_new)[:, 4:].tolist()
+    end = next(t for i, t in enumerate(free[0]) if i > 2 and t not in free[0][:i])
+    out = generate(
+        model,
+        ids,
+        max_new_tokens=n_new,
+        eos_token_id=end,
+        return_dict_in_generate=True,
+        use_cache=use_cache,
+    )
+    lengths = [4 + next((i + 1 for i, t in enumerate(row) if t == end), n_new) for row in free]
+    assert lengths[0] + T < max(lengths)  # more than a segment of nothing follows
+    for i, n in enumerate(lengths):
+        alone = told(model, ids[i : i + 1], n_new)[0]
+        assert torch.equal(out.sequences[i, :n], alone[:n])
+        assert (out.sequences[i, n:] == 0).all()
+        if use_cache:
+            seen = alone[: min(n, out.sequences.shape[1] - 1)]  # what came last of all was never run
+            bank = model(seen[None]).memory[0]
+            torch.testing.assert_close(model.close(out.past_key_values)[i], bank, rtol=0, atol=5e-6)
+
+
 @EVERY_ROUTING
 def test_beam_search_gives_the_same_with_and_without_the_cache(changes):
     model, ids = make_model(**changes), make_ids(B, T + 2)
@@ -158,12 +185,27 @@ def test_a_trace_of_real_generation_is_the_trace_of_the_text_it_made(model):
         ({}, {"num_beams": 2}, "num_beams=2"),
         ({}, {"names": ["mem.hook_nothing"]}, "no hook point 'mem.hook_nothing'"),
         ({}, {"budget": "1KB"}, "the budget is 1KB"),
+        ({}, {"eos_token_id": 5}, "2 texts may end at different tokens.*: eos_token_id=None"),
+        ({}, {"attention_mask": torch.ones(B, 3)}, "decides on attention_mask itself; leave it out"),
+        ({}, {"use_cache": False}, "decides on use_cache itself; leave it out"),
     ],
-    ids=["positional", "beams", "unknown hook", "budget"],
+    ids=["positional", "beams", "unknown hook", "budget", "ends", "mask", "no cache"],
 )
 def test_generation_that_cannot_be_recorded_is_refused(changes, options, text):
     with pytest.raises(ValueError, match=text):
-        capture_generation(make_model(**changes), make_ids(1, 3), max_new_tokens=T, **options)
+        capture_generation(make_model(**changes), make_ids(B, 3), max_new_tokens=T, **options)
+
+
+def test_the_trace_of_one_text_ends_where_the_text_ends(model):
+    ids = make_ids(1, T + 2)
+    free = told(model, ids, N_NEW)[0, T + 2 :].tolist()
+    at = max(map(free.index, free))  # of the token that came last for the first time
+    assert at < N_NEW - 1
+    text, trace = capture_generation(
+        model, ids, max_new_tokens=N_NEW, do_sample=False, pad_token_id=0, eos_token_id=free[at]
+    )
+    assert text.shape[1] == T + 2 + at + 1
+    assert sum(map(len, trace.tokens[0])) == text.shape[1] - 1
 
 
 def test_only_the_wanted_logits_are_made_and_they_are_the_last_ones(model):
@@ -177,6 +219,31 @@ def test_only_the_wanted_logits_are_made_and_they_are_the_last_ones(model):
 def test_a_cache_of_another_kind_is_refused(model):
     with pytest.raises(ValueError, match="cache_implementation='static' is not supported"):
         generate(model, make_ids(1, 2), cache_implementation="static", max_new_tokens=3)
+
+
+def test_a_prompt_that_ends_with_padding_is_refused(model):
+    mask = torch.ones(2, 5, dtype=torch.long)
+    mask[1, 3:] = 0
+    with pytest.raises(ValueError, match="a prompt ends with padding.*padding_side = 'left'"):
+        generate(model, make_ids(2, 5), mask=mask, max_new_tokens=2)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        ({"input_ids": make_ids(B + 1, 1)}, "the cache is of 2 texts, input_ids of 3"),
+        ({"memory": torch.zeros(B, N, D)}, "the bank is in past_key_values; leave memory out"),
+        ({"labels": make_ids(B, 3)}, "a loss needs the whole text; give it without past_key_values"),
+        ({"input_ids": make_ids(B, 2, T)}, "a cache goes on with a flat text"),
+        ({"past_key_values": (1, 2)}, "past_key_values is a tuple; an LM2 goes on from that of its own"),
+    ],
+    ids=["batch", "bank", "labels", "segments", "kind"],
+)
+def test_what_a_cache_cannot_go_on_with_is_refused(model, call, text):
+    with torch.no_grad():
+        cache = model(make_ids(B, T - 2), use_cache=True).past_key_values
+    with pytest.raises(ValueError, match=text):
+        model(**({"input_ids": make_ids(B, 3), "past_key_values": cache} | call))
 
 
 def test_given_segments_have_no_cache(model):

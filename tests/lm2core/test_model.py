@@ -316,6 +316,14 @@ def test_a_config_that_cannot_work_is_refused_in_one_sentence(changes, text):
         ({"input_ids": make_ids(B, T), "attention_mask": torch.ones(B, 2)}, "must have input_ids' shape"),
         ({"input_ids": make_ids(B, T), "memory": torch.zeros(3, N, D)}, r"memory must be \(2, 5, 12\)"),
         ({"input_ids": make_ids(B, T) + V}, "token ids must be in 0..16"),
+        ({"input_ids": [[1, 2], [3]]}, "input_ids must be a tensor, got list; pad texts of different length"),
+        ({"input_ids": make_ids(B, T), "memory": [0.0]}, r"memory must be a tensor \(2, 5, 12\) .*got list"),
+        ({"input_ids": make_ids(B, T), "labels": make_ids(B, 3)}, r"labels \(2, 3\) must have input_ids'"),
+        ({"input_ids": make_ids(B, T), "labels": make_ids(B, T) + V}, "labels must be in 0..16, or -100"),
+        ({"input_ids": make_ids(B, 1), "labels": make_ids(B, 1)}, "leave nothing to predict"),
+        ({"input_ids": make_ids(B, T), "labels": torch.full((B, T), -100)}, "leave nothing to predict"),
+        ({"input_ids": make_ids(B, T), "logits_to_keep": -1}, "logits_to_keep=-1 and backprop_segments=0"),
+        ({"input_ids": make_ids(B, T), "backprop_segments": -2}, "backprop_segments=-2 must be 0"),
     ],
 )
 def test_inputs_that_cannot_work_are_refused_with_what_was_got(model, call, text):

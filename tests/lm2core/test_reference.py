@@ -360,6 +360,12 @@ def test_a_config_that_cannot_work_is_refused_in_one_sentence(changes, text):
         ),
         ({"input_ids": make_ids(), "attention_mask": torch.ones(1, 8)}, r"must be \(3, 8\).* got \(1, 8\)"),
         ({"input_ids": make_ids(), "memory": torch.eye(8)[None]}, r"\(3, 8, 8\) .*got \(1, 8, 8\)"),
+        (
+            {"input_ids": make_ids(), "memory": torch.eye(8).double().expand(3, 8, 8)},
+            "memory is torch.float6",
+        ),
+        ({"input_ids": make_ids(), "memory": torch.zeros(3, 8, 8, device="meta")}, "memory is on meta"),
+        ({"input_ids": make_ids().float()}, "input_ids must be whole numbers"),
         ({"input_ids": make_ids() + V}, "token ids must be in 0..16, got"),
     ],
 )

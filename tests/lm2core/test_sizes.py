@@ -1,8 +1,10 @@
 """Sizes of models that are too large to make here, counted on the meta device."""
 
 import pytest
+import torch
 
-from lm2core.config import base, lm2_1_7b
+from lm2core.config import base, llama_fields, lm2_1_7b
+from lm2core.reference import SHARED_WITH_LM2, ReferenceConfig, ReferenceForCausalLM
 from lm2core.sizes import model_size
 from tests.conftest import SIZES, make_model
 
@@ -20,6 +22,17 @@ def test_the_paper_s_own_equations_are_six_maps_a_block():
     config.routing, config.candidate = "positional", "memory"
     d = n = 2048
     assert model_size(config).n_memory == 16 * (6 * d * d + n * d + 3 * d + 2 * d)
+
+
+def test_the_public_code_s_form_of_the_paper_s_size_is_its_1_7_billion():
+    llama = llama_fields(lm2_1_7b())
+    shared = {name: llama[name] for name in SHARED_WITH_LM2 if name in llama}
+    config = ReferenceConfig(
+        **(shared | {"memory_slots": 2048, "memory_heads": 32, "tie_word_embeddings": True})
+    )
+    with torch.device("meta"):
+        n = sum(p.numel() for p in ReferenceForCausalLM(config).parameters())
+    assert 1.7e9 < n < 1.8e9
 
 
 @pytest.mark.parametrize("changes", [{}, {"memory_gate_rank": 2}, {"tie_word_embeddings": True}])

@@ -12,7 +12,7 @@ from app.widgets import as_text, draw
 from lm2viz.figures.slot_facts import accuracy_matrices, accuracy_points
 from lm2viz.probes import SlotFacts
 from lm2viz.probes.samples import Slot
-from lm2viz.probes.scores import CONTROL_TASK, PROBE
+from lm2viz.probes.scores import CONTROL_TASK, PROBE, SHUFFLED, UNTRAINED
 from lm2viz.slot_facts import MEANING, best_slots, side_by_side
 
 VIEW, FACT, SLOT, BESIDE, POOLED = "probes_view", "fact", "probe_slot", "beside", "all_facts"
@@ -102,15 +102,15 @@ def draw_age(asked: Asked, n_facts: int) -> None:
         found.figure(),
         key="decay",
         alt=f"Accuracy for {of} by age: {first.accuracy[PROBE].value:.0%} at {first.name}, "
-        f"{last.accuracy[PROBE].value:.0%} at {last.name} sentences",
+        f"{last.accuracy[PROBE].value:.0%} at {last.name} sentences; "
+        f"untrained model {first.accuracy[UNTRAINED].value:.0%} and {last.accuracy[UNTRAINED].value:.0%}",
         caption=f"Probe of {asked.slot_name} for {of}. To the right: facts told longer ago. Where the blue "
-        "line falls to the ochre one, the fact is gone. Bars: 95 % intervals over stories.",
+        "line falls to the ochre one, the fact is gone; where it is no higher than the green one, random "
+        "weights carry it as far. Bars: 95 % intervals over stories.",
     )
-    st.dataframe(
-        found.table(),
-        hide_index=True,
-        column_config=_two_digits("accuracy", "low", "high", "majority", "shuffled_labels"),
-    )
+    table = found.table()
+    shares = [name for name in table if table[name].dtype == float]
+    st.dataframe(table, hide_index=True, column_config=_two_digits(*shares))
 
 
 def draw_one(asked: Asked) -> None:
@@ -146,7 +146,8 @@ def _draw_codelength(asked: Asked) -> None:
         key="codelength",
         alt=found.summary(),
         caption=f"Short is good: a probe makes the fact {found.compression()} times shorter than the "
-        f"uniform code; with shuffled labels {found.compression('shuffled labels')} times.",
+        f"uniform code; in an untrained model {found.compression(UNTRAINED)} times, with shuffled labels "
+        f"{found.compression(SHUFFLED)} times.",
     )
 
 
@@ -157,7 +158,8 @@ def _draw_learning(asked: Asked) -> None:
         found.figure(),
         key="learning",
         alt=found.summary(),
-        caption="High at the left: the fact lies open. Rising slowly: the probe does the work.",
+        caption="High at the left: the fact lies open. Rising slowly: the probe does the work, as it does "
+        "where the green line, an untrained model, rises too.",
     )
 
 

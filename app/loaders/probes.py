@@ -22,7 +22,7 @@ def load_rows(model: str, task: str, n: int, is_trained: bool = True) -> BankRow
 @st.cache_resource(max_entries=100)
 def load_fact(model: str, task: str, n: int, fact: str) -> SlotFacts | None:
     """Probes of every slot for one fact, with all controls; None where it cannot be probed."""
-    return probe_fact(load_rows(model, task, n), load_rows(model, task, n, is_trained=False), fact)
+    return probe_fact(*_both(model, task, n), fact)
 
 
 @st.cache_resource(max_entries=50)
@@ -32,23 +32,30 @@ def load_scores(model: str, task: str, n: int, fact: str, slot: Slot) -> Scores:
         found = load_fact(model, task, n, fact)
         if found is not None:
             return found.best[fact]
-    control = load_rows(model, task, n, is_trained=False)
-    return probe_slot(load_rows(model, task, n), control, fact, slot)
+    return probe_slot(*_both(model, task, n), fact, slot)
 
 
 @st.cache_resource(max_entries=50)
 def load_decay(model: str, task: str, n: int, fact: str | None, slot: Slot) -> Decay:
     """Accuracy by age of one fact, or of all together; a ValueError where it cannot be probed."""
-    return decay(load_rows(model, task, n), facts=fact and [fact], slot=slot)
+    rows, untrained = _both(model, task, n)
+    return decay(rows, facts=fact and [fact], untrained=untrained, slot=slot)
 
 
 @st.cache_resource(max_entries=50)
 def load_codelength(model: str, task: str, n: int, fact: str, slot: Slot) -> CodeLength:
     """Bits to send a fact to who has the slot; a ValueError where it cannot be probed."""
-    return codelength(load_rows(model, task, n), fact, slot=slot)
+    rows, untrained = _both(model, task, n)
+    return codelength(rows, fact, untrained=untrained, slot=slot)
 
 
 @st.cache_resource(max_entries=50)
 def load_learning(model: str, task: str, n: int, fact: str, slot: Slot) -> LearningCurve:
     """Accuracy by number of training stories; a ValueError where it cannot be probed."""
-    return learning_curve(load_rows(model, task, n), fact, slot=slot)
+    rows, untrained = _both(model, task, n)
+    return learning_curve(rows, fact, untrained=untrained, slot=slot)
+
+
+def _both(model: str, task: str, n: int) -> tuple[BankRows, BankRows]:
+    """Rows of the model and of its untrained control."""
+    return load_rows(model, task, n), load_rows(model, task, n, is_trained=False)

@@ -1,12 +1,13 @@
-"""``lm2 look``: gates and banks of many stories in numbers, and slots on a map."""
+"""``lm2 look``: gates and banks of many stories in numbers, slots on a map, and where a question looks."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lm2viz.commands.shared import (
     Image,
     Out,
+    Sample,
     Seed,
     Source,
     Stories,
@@ -15,6 +16,9 @@ from lm2viz.commands.shared import (
     put_down,
     slot_numbers,
 )
+
+if TYPE_CHECKING:
+    from lm2viz.look import BeforeAfter
 
 
 def look(
@@ -26,6 +30,13 @@ def look(
         str | None, typer.Option(help="Also a map (PCA) of these slots, by commas, coloured by --fact.")
     ] = None,
     fact: Annotated[str, typer.Option(help='Fact that colours the map, or "slot".')] = "slot",
+    ask: Annotated[
+        str | None,
+        typer.Option(
+            help='Also where this question, e.g. "Where is Mary?", looks after the first sentence and at the '
+            "end of the shortest story, in each block with memory; of a checkpoint only."
+        ),
+    ] = None,
     out: Out = None,
     image: Image = None,
 ) -> None:
@@ -36,9 +47,34 @@ def look(
     shown = None if slots is None else slot_numbers("--slots", slots)
     names = ("mem.hook_gate_in", "mem.hook_gate_forget", "hook_bank")
     sample = open_sample(source, task, stories, seed, names=names)
+    reads = {} if ask is None else _reads(sample, ask, seed)
     put_down("gates", gate_stats(sample.traces, untrained=sample.untrained, seed=seed), out, image)
     rows = bank_rows(sample.traces)
     control = None if sample.untrained is None else bank_rows(sample.untrained)
     put_down("bank", bank_stats(rows, untrained=control, seed=seed), out, image)
     if shown is not None:
         put_down("map", map_slots(rows, fact, slots=shown, untrained=control, seed=seed), out, image)
+    for block, found in reads.items():
+        put_down(f"reads-{block}", found, out, image)
+
+
+def _reads(sample: Sample, question: str, seed: int) -> "dict[int, BeforeAfter]":
+    """How far the question's read moves, in each block with memory; a ValueError for traces from files."""
+    from lm2core.answers import as_question
+    from lm2core.compare.measures import untrained
+    from lm2core.story_traces import record_questions
+    from lm2viz.look import Look, ask_at, compare_reads
+
+    if sample.reader is None or sample.untrained is None:
+        raise ValueError("--ask needs the model that is asked; give a checkpoint instead of traces")
+    readers = (sample.reader, untrained(sample.reader, seed))
+    (trace,), (of_control,) = sample.traces, sample.untrained
+    end = min(map(len, trace.tokens))
+    asked, control = (
+        record_questions(reader, ask_at(told, as_question(question), (1, end)))
+        for reader, told in zip(readers, (trace, of_control), strict=True)
+    )
+    return {
+        block: compare_reads(asked, Look(1, end, block), untrained=control, seed=seed)
+        for block in asked.blocks
+    }

@@ -30,10 +30,10 @@ def probe(
     own = None if labels is None else read_labels(labels)
     sample = open_sample(source, task, stories, seed)
     rows = bank_rows(sample.traces, own)
-    control = None if sample.untrained is None else bank_rows(sample.untrained, own)
+    untrained = None if sample.untrained is None else bank_rows(sample.untrained, own)
     facts = None if fact is None else [fact]
-    put_down("probes", slot_fact_matrix(rows, facts=facts, control=control, seed=seed), out, image)
-    put_down("probes-by-age", decay(rows, facts=facts, seed=seed), out, image)
+    put_down("probes", slot_fact_matrix(rows, facts=facts, control=untrained, seed=seed), out, image)
+    put_down("probes-by-age", decay(rows, facts=facts, untrained=untrained, seed=seed), out, image)
     if fact is not None:
-        put_down("code-length", codelength(rows, fact, seed=seed), out, image)
-        put_down("learning-curve", learning_curve(rows, fact, seed=seed), out, image)
+        for name, measure in (("code-length", codelength), ("learning-curve", learning_curve)):
+            put_down(name, measure(rows, fact, untrained=untrained, seed=seed), out, image)

@@ -5,6 +5,7 @@ arXiv:2003.12298, online code. Differs: portions are whole stories, and begin la
 millions.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, log2
 
@@ -15,9 +16,9 @@ from tqdm import tqdm
 
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.probes import bit_bars
-from lm2viz.probes.linear import predict, slot_features
-from lm2viz.probes.samples import Array, Samples, Slot, fact_samples, named_facts
-from lm2viz.probes.scores import PROBE, PROGRESS_AFTER_S, SHUFFLED
+from lm2viz.probes.linear import predict
+from lm2viz.probes.samples import Array, Codes, Samples, Slot, fact_samples, named_facts, untrained_features
+from lm2viz.probes.scores import PROBE, PROGRESS_AFTER_S, SHUFFLED, sources_of
 from lm2viz.rows import BankRows
 
 PORTIONS = (
@@ -36,7 +37,7 @@ MIN_STORIES = 4  # in the first portion, which is sent in the uniform code
 class CodeLength:
     """Bits to send the labels of a fact to someone who has the slot's content.
 
-    bits : bits a sample by name, of the probe and of shuffled labels, with intervals over stories
+    bits : bits a sample by name (probe and controls), with intervals over stories
     uniform : bits a sample without any knowledge, log2 of the number of values
     """
 
@@ -56,7 +57,7 @@ class CodeLength:
         return Estimate(self.uniform / bits.value, self.uniform / bits.high, self.uniform / bits.low, bits.n)
 
     def summary(self) -> str:
-        """Code lengths and compression, beside the uniform code and shuffled labels."""
+        """Code lengths and compression, beside the controls and the uniform code."""
         n = self.bits[PROBE].n
         lines = [f"{self.fact}, read from slot: {self.slot}; {n} rows of {self.n_stories} stories"]
         lines += [
@@ -83,16 +84,21 @@ class CodeLength:
         )
 
     def figure(self) -> go.Figure:
-        """Bits a row of both codes, the uniform code as a line."""
+        """Bits a row of each code, the uniform code as a line."""
         values = np.array([[bits.value, bits.low, bits.high] for bits in self.bits.values()])
         return bit_bars([*self.bits], values, uniform=self.uniform)
 
 
-def codelength(rows: BankRows, fact: str, *, slot: Slot = "best", seed: int = 0) -> CodeLength:
+def codelength(
+    rows: BankRows, fact: str, *, untrained: BankRows | None = None, slot: Slot = "best", seed: int = 0
+) -> CodeLength:
     """Send the labels of one fact in portions of stories, each in the code of a probe of those before it.
 
     The first portion is sent in the uniform code. Shuffled labels are sent alike. "best" is chosen on the
-    portions sent so far, "bank" is all slots together. ``seed``: order of the stories.
+    portions sent so far, "bank" is all slots together.
+
+    untrained : rows of the same stories read by an untrained model, from which the fact is sent alike
+    seed : order of the stories
 
     Raises
     ------
@@ -102,16 +108,21 @@ def codelength(rows: BankRows, fact: str, *, slot: Slot = "best", seed: int = 0)
     named_facts(rows, [fact])
     samples = fact_samples(rows, fact, n_folds=MIN_STORIES, seed=seed)
     uniform = log2(len(samples.classes))
-    bits = _bits(samples, slot_features(samples.features, slot), uniform, seed)
-    found = {
-        name: mean(values, groups=samples.story) for name, values in zip((PROBE, SHUFFLED), bits, strict=True)
+    sent = {PROBE: samples.labels, SHUFFLED: samples.shuffled}
+    sources = sources_of(samples, sent, untrained_features(rows, untrained, fact), slot)
+    bits = {
+        name: mean(values, groups=samples.story)
+        for features, named in sources
+        for name, values in _bits(samples, features, named, uniform, seed).items()
     }
-    return CodeLength(fact, slot, samples.n_stories, uniform, found)
+    return CodeLength(fact, slot, samples.n_stories, uniform, bits)
 
 
-def _bits(samples: Samples, features: Array, uniform: float, seed: int) -> Array:
-    """Bits of every sample in the code it was sent in, shape (2, n_samples): true and shuffled labels."""
-    tasks = np.stack([samples.labels, samples.shuffled])
+def _bits(
+    samples: Samples, features: Array, named: Mapping[str, Codes], uniform: float, seed: int
+) -> dict[str, Array]:
+    """Bits of every sample in the code it was sent in, by the name of its labels, of shape (n_samples,)."""
+    tasks = np.stack(list(named.values()))
     names = np.random.default_rng(seed).permutation(np.unique(samples.story))
     place = np.empty(int(names.max()) + 1, dtype=int)
     place[names] = np.arange(len(names))
@@ -124,7 +135,7 @@ def _bits(samples: Samples, features: Array, uniform: float, seed: int) -> Array
         found = predict(features, tasks, samples.story, train=train, test=test, seed=seed)
         own = np.take_along_axis(found.probabilities, tasks[:, test, None], axis=-1)[..., 0]
         bits[:, test] = -np.log2(_never_zero(own, len(train), len(samples.classes)))
-    return bits
+    return dict(zip(named, bits, strict=True))
 
 
 def _never_zero(probability: Array, n_seen: int, n_classes: int) -> Array:

@@ -11,11 +11,11 @@ from tqdm import tqdm
 
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.probes import accuracy_lines
-from lm2viz.probes.samples import Slot, usable_samples
-from lm2viz.probes.scores import MAJORITY, PROBE, PROGRESS_AFTER_S, SHUFFLED, cross_validate
+from lm2viz.probes.samples import Slot, untrained_features, usable_samples
+from lm2viz.probes.scores import MAJORITY, PROBE, PROGRESS_AFTER_S, SHUFFLED, UNTRAINED, cross_validate
 from lm2viz.rows import BankRows
+from lm2viz.slots.held_out import columns
 
-NAMES = (PROBE, MAJORITY, SHUFFLED)
 EDGES = (0, 1, 2, 3, 5, 8, 13, 21)  # ages in sentences at which a bin begins; the last is open
 
 
@@ -46,13 +46,13 @@ class Decay:
         """The youngest and the oldest bin, with their controls."""
         lines = [f"{', '.join(self.facts)}, read from slot: {self.slot}"]
         for part in (self.bins[0], self.bins[-1]):
-            told = [f"{name} {part.accuracy[name].as_share()}" for name in NAMES]
+            told = [f"{name} {estimate.as_share()}" for name, estimate in part.accuracy.items()]
             lines.append(f"told {part.name} sentences ago ({part.n_stories} stories): {', '.join(told)}")
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
         """One row a bin."""
-        return pd.DataFrame(
+        table = pd.DataFrame(
             {
                 "first_age": part.first,
                 "last_age": part.last,
@@ -66,10 +66,13 @@ class Decay:
             }
             for part in self.bins
         )
+        if UNTRAINED not in self.bins[0].accuracy:
+            return table
+        return table.assign(**columns("untrained_model", [part.accuracy[UNTRAINED] for part in self.bins]))
 
     def figure(self) -> go.Figure:
-        """Accuracy over age, beside majority and shuffled labels."""
-        found = {name: [part.accuracy[name] for part in self.bins] for name in NAMES}
+        """Accuracy over age, beside its controls."""
+        found = {name: [part.accuracy[name] for part in self.bins] for name in self.bins[0].accuracy}
         return accuracy_lines(
             range(len(self.bins)),
             {name: np.array([[e.value, e.low, e.high] for e in values]) for name, values in found.items()},
@@ -83,6 +86,7 @@ def decay(
     rows: BankRows,
     *,
     facts: Sequence[str] | None = None,
+    untrained: BankRows | None = None,
     slot: Slot = "best",
     edges: Sequence[int] = EDGES,
     n_folds: int = 5,
@@ -91,6 +95,7 @@ def decay(
     """Cross-validate logistic regression over stories and sort its hits by the age of the fact.
 
     facts : those to pool; None for all that can be probed
+    untrained : rows of the same stories read by an untrained model
     slot : a number, "bank" for all together, or "best": chosen on the training stories of each fold
     edges : ages at which a bin begins, ascending from 0; the last bin is open
 
@@ -103,11 +108,12 @@ def decay(
         raise ValueError(f"edges must ascend from 0, got {list(edges)}")
     found = usable_samples(rows, facts, n_folds=n_folds, seed=seed)
     usable = [samples for samples in found.values() if samples is not None]
-    scores = [
-        cross_validate(samples, slot=slot, n_folds=n_folds, seed=seed)
-        for samples in tqdm(usable, desc="probing", unit="fact", delay=PROGRESS_AFTER_S)
-    ]
-    hits = {name: np.concatenate([part.hits[name] for part in scores]) for name in NAMES}
+    scores = []
+    for samples in tqdm(usable, desc="probing", unit="fact", delay=PROGRESS_AFTER_S):
+        control = untrained_features(rows, untrained, samples.fact)
+        scores.append(cross_validate(samples, slot=slot, n_folds=n_folds, seed=seed, control=control))
+    names = (PROBE, MAJORITY, SHUFFLED, *([] if untrained is None else [UNTRAINED]))
+    hits = {name: np.concatenate([part.hits[name] for part in scores]) for name in names}
     age, story = (np.concatenate([getattr(part, name) for part in usable]) for name in ("age", "story"))
     place = np.searchsorted(edges, age, side="right") - 1
     bins = tuple(_bin(age[place == i], story[place == i], hits, place == i) for i in np.unique(place))

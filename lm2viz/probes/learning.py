@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.probes import accuracy_lines
-from lm2viz.probes.linear import predict, slot_features, story_folds
-from lm2viz.probes.samples import Codes, Samples, Slot, fact_samples, named_facts
-from lm2viz.probes.scores import MAJORITY, PROGRESS_AFTER_S, majority, tasks_of
+from lm2viz.probes.linear import story_folds
+from lm2viz.probes.samples import Codes, Samples, Slot, fact_samples, named_facts, untrained_features
+from lm2viz.probes.scores import PROGRESS_AFTER_S, held_out_hits, sources_of, tasks_of
 from lm2viz.rows import BankRows
 
 FEWEST = 4  # stories to train on
@@ -72,6 +71,7 @@ def learning_curve(
     rows: BankRows,
     fact: str,
     *,
+    untrained: BankRows | None = None,
     slot: Slot = "best",
     sizes: Sequence[int] | None = None,
     n_folds: int = 5,
@@ -82,6 +82,7 @@ def learning_curve(
     The smaller training sets lie within the larger. Controls: majority, shuffled labels, control task, each
     learnt from the same stories. "best" is chosen on the training stories, however few.
 
+    untrained : rows of the same stories read by an untrained model
     sizes : None doubles from the fewest up to all that a fold leaves
 
     Raises
@@ -95,7 +96,11 @@ def learning_curve(
     most = min(len(np.unique(samples.story[fold != k])) for k in range(n_folds))
     chosen = _sizes(sizes, most)
     steps = tqdm(chosen, desc="learning", unit="size", delay=PROGRESS_AFTER_S)
-    hits = [_hits(samples, slot, fold, size, seed) for size in steps]
+    sources = sources_of(samples, tasks_of(samples), untrained_features(rows, untrained, fact), slot)
+    hits = [
+        held_out_hits(samples, sources, fold, _training(samples, fold, size, seed), seed=seed)[0]
+        for size in steps
+    ]
     accuracy = {
         name: tuple(mean(at_size[name], groups=samples.story) for at_size in hits) for name in hits[0]
     }
@@ -112,18 +117,10 @@ def _sizes(sizes: Sequence[int] | None, most: int) -> tuple[int, ...]:
     return tuple(sorted({int(size) for size in sizes or doubled}))
 
 
-def _hits(samples: Samples, slot: Slot, fold: Codes, size: int, seed: int) -> dict[str, NDArray[np.bool_]]:
-    """Held-out hits by name, each of shape (n_samples,), after training on ``size`` stories."""
-    features, named = slot_features(samples.features, slot), tasks_of(samples)
-    tasks = np.stack(list(named.values()))
-    hits = {name: np.zeros(len(fold), dtype=bool) for name in (*named, MAJORITY)}
+def _training(samples: Samples, fold: Codes, size: int, seed: int) -> list[Codes]:
+    """Of each fold, the samples of ``size`` of the other stories, drawn in the same order at every size."""
+    training = []
     for k in np.unique(fold):
-        rng = np.random.default_rng((seed, k))  # the same order at every size
-        order = rng.permutation(np.unique(samples.story[fold != k]))
-        train = np.flatnonzero(np.isin(samples.story, order[:size]))
-        test = np.flatnonzero(fold == k)
-        found = predict(features, tasks, samples.story, train=train, test=test, seed=seed)
-        for i, name in enumerate(named):
-            hits[name][test] = found.probabilities[i].argmax(-1) == tasks[i, test]
-        hits[MAJORITY][test] = samples.labels[test] == majority(samples.labels[train])
-    return hits
+        order = np.random.default_rng((seed, k)).permutation(np.unique(samples.story[fold != k]))
+        training.append(np.flatnonzero(np.isin(samples.story, order[:size])))
+    return training

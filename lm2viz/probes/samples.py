@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lm2viz.rows import BankRows
+from lm2viz.slots.held_out import check_same_stories
 
 Array = NDArray[np.floating[Any]]
 Codes = NDArray[np.int_]
@@ -121,6 +122,20 @@ def fact_samples(rows: BankRows, fact: str, *, n_folds: int, seed: int) -> Sampl
         story,
         rows.segment[known] - rows.since[fact].iloc[known].to_numpy(dtype=int),
     )
+
+
+def untrained_features(rows: BankRows, untrained: BankRows | None, fact: str) -> Array | None:
+    """What an untrained model holds where ``fact`` is known, as ``Samples.features``; None without its rows.
+
+    Raises
+    ------
+    ValueError
+        For untrained rows of other stories.
+    """
+    if untrained is None:
+        return None
+    check_same_stories(rows, untrained)
+    return clean_banks(untrained.banks)[rows.facts[fact].notna().to_numpy()]
 
 
 def clean_banks(banks: Array) -> Array:

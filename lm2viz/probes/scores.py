@@ -1,5 +1,6 @@
 """Cross-validated hits of one probe and of its controls, sample by sample."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from lm2viz.probes.samples import Array, Codes, Samples, Slot
 PROBE, MAJORITY, SHUFFLED = "probe", "majority", "shuffled labels"
 CONTROL_TASK, UNTRAINED = "control task", "untrained model"
 PROGRESS_AFTER_S = 2.0
+Source = tuple[Array, Mapping[str, Codes]]  # features, and by name the labels that probes learn from them
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,24 @@ def tasks_of(samples: Samples) -> dict[str, Codes]:
     }
 
 
+def sources_of(
+    samples: Samples, tasks: Mapping[str, Codes], control: Array | None, slot: Slot
+) -> list[Source]:
+    """The samples with ``tasks``, and with ``control``, an untrained model's features, the fact alone."""
+    sources: list[Source] = [(slot_features(samples.features, slot), tasks)]
+    if control is not None:
+        sources.append((slot_features(control, slot), {UNTRAINED: samples.labels}))
+    return sources
+
+
 def cross_validate(
-    samples: Samples, *, slot: Slot, n_folds: int, seed: int, control: Array | None = None
+    samples: Samples,
+    *,
+    slot: Slot,
+    n_folds: int,
+    seed: int,
+    control: Array | None = None,
+    tasks: Mapping[str, Codes] | None = None,
 ) -> Scores:
     """Score the probe and its controls on every fold of stories.
 
@@ -51,27 +69,38 @@ def cross_validate(
     many slots is in all alike.
 
     control : features of an untrained model at the same samples
+    tasks : labels to learn by name, ``PROBE`` first; None for those of ``tasks_of``, which take twice as long
     """
     fold = story_folds(samples.story, n_folds, seed=seed)
-    named = tasks_of(samples)
-    tasks = np.stack(list(named.values()))
-    sources = [(slot_features(samples.features, slot), tasks, list(named))]
-    if control is not None:
-        sources.append((slot_features(control, slot), tasks[:1], [UNTRAINED]))
-    hits = {name: np.zeros(len(fold), dtype=bool) for name in (*named, MAJORITY)}
-    hits |= {UNTRAINED: np.zeros(len(fold), dtype=bool)} if control is not None else {}
-    chosen = []
-    for k in range(n_folds):
-        train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
-        for features, labels, names in sources:
+    sources = sources_of(samples, tasks or tasks_of(samples), control, slot)
+    training = [np.flatnonzero(fold != k) for k in range(n_folds)]
+    hits, slots = held_out_hits(samples, sources, fold, training, seed=seed)
+    return Scores(hits, slots if slot == "best" else (), samples.story)
+
+
+def held_out_hits(
+    samples: Samples, sources: Sequence[Source], fold: Codes, training: Sequence[Codes], *, seed: int
+) -> tuple[dict[str, NDArray[np.bool_]], tuple[int, ...]]:
+    """Hits by name, majority among them, and the slot of each fold's probe.
+
+    fold : ndarray of shape (n_samples,)
+    training : of each fold, indices of the samples that its probes are trained on
+    """
+    (_, first), *others = sources
+    names = [*first, MAJORITY, *(name for _, tasks in others for name in tasks)]
+    hits = {name: np.zeros(len(fold), dtype=bool) for name in names}
+    slots = []
+    for k, train in enumerate(training):
+        test = np.flatnonzero(fold == k)
+        for features, tasks in sources:
+            labels = np.stack(list(tasks.values()))
             found = predict(features, labels, samples.story, train=train, test=test, seed=seed)
-            for i, name in enumerate(names):
-                hits[name][test] = found.probabilities[i].argmax(-1) == labels[i, test]
-            if names[0] == PROBE:
-                chosen.append(int(found.slots[0]))
+            for name, own, given in zip(tasks, labels, found.probabilities, strict=True):
+                hits[name][test] = given.argmax(-1) == own[test]
+            if PROBE in tasks:
+                slots.append(int(found.slots[0]))
         hits[MAJORITY][test] = samples.labels[test] == majority(samples.labels[train])
-    slots = tuple(chosen) if slot == "best" else ()
-    return Scores(hits, slots, samples.story)
+    return hits, tuple(slots)
 
 
 def majority(labels: Codes) -> int:

@@ -12,7 +12,7 @@ from app.loaders import labels, probes
 from app.loaders.sample import load_sample
 from app.loaders.stories import generate_story
 from app.probes_panel import open_clicked
-from lm2viz.probes import codelength, decay, slot_fact_matrix
+from lm2viz.probes import codelength, decay, learning_curve, slot_fact_matrix
 from lm2viz.probes.scores import CONTROL_TASK, MAJORITY, PROBE, SHUFFLED, UNTRAINED
 from lm2viz.slot_facts import MEANING, best_slots
 from tests.app.pages import drawn, open_page, unpacked
@@ -33,8 +33,13 @@ def rows():
 
 
 @pytest.fixture(scope="module")
-def whole(rows):
-    return slot_fact_matrix(rows, control=probes.load_rows(MODEL, TASK, N, is_trained=False))
+def untrained():
+    return probes.load_rows(MODEL, TASK, N, is_trained=False)
+
+
+@pytest.fixture(scope="module")
+def whole(rows, untrained):
+    return slot_fact_matrix(rows, control=untrained)
 
 
 def words_on(page):
@@ -48,12 +53,11 @@ def chart(page, **layout):
     return found["data"]
 
 
-def test_the_stories_are_those_of_their_seeds_and_both_models_read_them(rows):
+def test_the_stories_are_those_of_their_seeds_and_both_models_read_them(rows, untrained):
     sample = load_sample(MODEL, TASK, N)
     assert sample.sentences == [list(generate_story(TASK, seed).sentences) for seed in range(N)]
-    control = probes.load_rows(MODEL, TASK, N, is_trained=False)
-    assert control.facts.equals(rows.facts)
-    assert np.abs(control.banks - rows.banks).max() > 0.1
+    assert untrained.facts.equals(rows.facts)
+    assert np.abs(untrained.banks - rows.banks).max() > 0.1
     assert {trace.info["model"] for trace in sample.control} == {"untrained"}
 
 
@@ -81,16 +85,16 @@ def test_a_click_beside_the_cells_changes_nothing(monkeypatch):
     assert state.keys() == {"matrix"}
 
 
-def test_the_age_curve_is_that_of_the_fact_with_the_majority_beside_it(rows):
+def test_the_age_curve_is_that_of_the_fact_with_its_controls_beside_it(rows, untrained):
     page = open_page("probes", probes_view="Age", fact=FACT, **LINK)
-    expected = decay(rows, facts=[FACT])
+    expected = decay(rows, facts=[FACT], untrained=untrained)
     lines = {
         line["name"]: unpacked(line["y"])
         for line in chart(page, x="age of the fact, sentences since it was told")
     }
-    for name in (PROBE, MAJORITY, SHUFFLED):
+    for name in (PROBE, MAJORITY, SHUFFLED, UNTRAINED):
         np.testing.assert_allclose(lines[name], [part.accuracy[name].value for part in expected.bins])
-    assert page.dataframe[0].value["n_rows"].tolist() == expected.table()["n_rows"].tolist()
+    pd.testing.assert_frame_equal(page.dataframe[0].value, expected.table(), check_dtype=False)
 
 
 def test_all_facts_can_be_pooled_by_age(rows):
@@ -110,16 +114,20 @@ def test_one_fact_has_its_accuracy_with_interval_and_every_control(whole):
     assert len(page.get("plotly_chart")) == 1  # the slow ones wait to be asked for
 
 
-def test_code_length_and_learning_curve_come_when_asked_for(rows):
+def test_code_length_and_learning_curve_come_when_asked_for_beside_an_untrained_model(rows, untrained):
     page = open_page("probes", probes_view="One fact", fact=FACT, probe_slot="9", code_length="true", **LINK)
-    expected = codelength(rows, FACT, slot=9)
+    expected = codelength(rows, FACT, untrained=untrained, slot=9)
     (bars,) = chart(page, x="code length, bits a sample")
     assert unpacked(bars["x"]).tolist() == [bits.value for bits in expected.bits.values()]
+    assert f"in an untrained model {expected.compression(UNTRAINED)} times" in words_on(page)
     page.toggle(key="learning_curve").set_value(True).run()
     assert not page.exception
     assert len(page.get("plotly_chart")) == 3
     lines = chart(page, x="training stories (each doubling is one step)")
-    assert {line["name"] for line in lines} == {PROBE, SHUFFLED, CONTROL_TASK, MAJORITY}
+    curve = learning_curve(rows, FACT, untrained=untrained, slot=9).accuracy
+    assert {line["name"] for line in lines} == curve.keys() >= {PROBE, UNTRAINED}
+    for line in lines:
+        assert unpacked(line["y"]).tolist() == [estimate.value for estimate in curve[line["name"]]]
 
 
 @pytest.mark.parametrize(

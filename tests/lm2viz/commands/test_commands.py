@@ -5,12 +5,15 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from lm2core.story_traces import TraceFolder
+from lm2core.story_traces import TraceFolder, record_questions
 from lm2core.trace import Trace
 from lm2viz.cli import main
+from lm2viz.commands.shared import read_twice
+from lm2viz.look import Look, ask_at, compare_reads
 
 MODEL = "babi-qa1-3"
 
@@ -95,6 +98,9 @@ def test_probe_names_the_slot_of_a_fact_beside_its_controls_and_writes_four_tabl
     assert set(tables) == {"probes", "probes-by-age", "code-length", "learning-curve"}
     best = tables["probes"].query("slot == 'best'")
     assert best["accuracy"].item() > 0.9 > best["untrained_model"].item()
+    assert tables["probes-by-age"]["untrained_model"].max() < 0.9
+    for name, by in (("code-length", "code"), ("learning-curve", "name")):
+        assert tables[name][by].value_counts()["untrained model"] == tables[name][by].value_counts()["probe"]
 
 
 def test_probe_of_traces_takes_labels_of_one_s_own(traces, tmp_path, capsys):
@@ -112,6 +118,31 @@ def test_look_says_half_lives_and_ranks_beside_an_untrained_model(capsys):
     assert "90 sentences of 9 stories" in said
     assert said.count("untrained") > 6
     assert "silhouette of place of Mary: model" in said
+
+
+def test_look_asks_a_question_in_every_block_before_and_after_beside_the_same_untrained_model(
+    tmp_path, capsys
+):
+    options = ["--stories", "9", "--seed", "2"]
+    assert main(["look", MODEL, "--ask", "Where is Mary", "--out", str(tmp_path), *options]) == 0
+    said = capsys.readouterr().out
+    (reader, trace), (control, of_control) = read_twice(MODEL, "qa1", 9, 2, names=["hook_bank"])
+    asked, control_asked = (
+        record_questions(each, ask_at(told, "Where is Mary?", [1, 10]))
+        for each, told in ((reader, trace), (control, of_control))
+    )
+    for block in range(4):
+        expected = compare_reads(asked, Look(1, 10, block), untrained=control_asked, seed=2)
+        assert expected.summary() in said
+        assert (tmp_path / f"reads-{block}.html").exists()
+        table = pd.read_csv(tmp_path / f"reads-{block}.csv")
+        np.testing.assert_allclose(table["change"], expected.table()["change"])
+    assert "reads-4" not in said
+
+
+def test_look_asks_no_question_of_traces_without_their_model(traces, capsys):
+    assert main(["look", str(traces), "--ask", "Where is Mary?"]) == 2
+    assert "--ask needs the model that is asked; give a checkpoint" in capsys.readouterr().err
 
 
 def test_explore_says_who_writes_reads_and_explains_a_slot(capsys):
@@ -167,6 +198,7 @@ def test_attribute_prints_how_far_the_parts_miss_the_logits(capsys):
         (["probe", MODEL, "--stories", "12", "--fact", "place of Zoe"], "place of Zoe"),
         (["look", MODEL, "--slots", "x"], "--slots x; give slot numbers by commas"),
         (["look", MODEL, "--stories", "1"], "1"),
+        (["look", MODEL, "--stories", "2", "--ask", "Where is Zoe?"], "unknown words: Zoe"),
         (["diff", MODEL, "babilong-qa1-5", "--stories", "1"], "1"),
         (["provenance", MODEL, "--follow", "x", "--stories", "2"], "follow='x' is unknown; take one of"),
         (["map", MODEL, "--kind", "x"], "no 'x' counterfactuals of task 'qa1', only: place"),

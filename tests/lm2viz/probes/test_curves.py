@@ -7,13 +7,30 @@ import pytest
 
 from lm2viz.probes import codelength, decay, learning_curve
 from lm2viz.probes.codelength import _never_zero
-from lm2viz.probes.scores import CONTROL_TASK, MAJORITY, PROBE, SHUFFLED
+from lm2viz.probes.scores import CONTROL_TASK, MAJORITY, PROBE, SHUFFLED, UNTRAINED
 from tests.handmade import PLACES, SLOT_OF, UNUSED
-from tests.lm2viz.probes.banks import handmade_rows, table_rows, with_banks
+from tests.lm2viz.probes.banks import handmade_rows, random_banks, table_rows, with_banks
 
 ROWS = handmade_rows()
 CHANCE = 1 / len(PLACES)
 FACT = "place of Mary"
+MIRRORED = with_banks(ROWS, ROWS.banks[:, ::-1])  # the same facts, each in another slot
+ALL_THREE = pytest.mark.parametrize(
+    "ask",
+    [
+        lambda **options: decay(ROWS, facts=[FACT], n_folds=3, **options),
+        lambda **options: codelength(ROWS, FACT, **options),
+        lambda **options: learning_curve(ROWS, FACT, sizes=(9, 20), n_folds=3, **options),
+    ],
+    ids=["decay", "codelength", "learning_curve"],
+)
+
+
+def figures_of(found, name):
+    """Every estimate of this name: of each age or size, or the bits."""
+    if hasattr(found, "bins"):
+        return [part.accuracy[name] for part in found.bins]
+    return [found.bits[name]] if hasattr(found, "bits") else list(found.accuracy[name])
 
 
 def test_a_memory_that_forgets_nothing_does_not_decay():
@@ -31,10 +48,13 @@ def test_what_is_overwritten_after_two_sentences_decays_there():
     age = np.zeros(len(known))
     age[known] = ROWS.segment[known] - ROWS.since[FACT][known].to_numpy(dtype=int)
     forgotten = with_banks(ROWS, np.where((age < 2)[:, None, None], ROWS.banks, 0))
-    found = decay(forgotten, facts=[FACT], slot=SLOT_OF["Mary"], edges=(0, 1, 2))
-    accuracy = [part.accuracy[PROBE].value for part in found.bins]
-    assert accuracy[:2] == [1, 1]
-    assert accuracy[2] < 0.6
+    options = {"facts": [FACT], "slot": SLOT_OF["Mary"], "edges": (0, 1, 2)}
+    of_control = decay(ROWS, untrained=forgotten, **options)
+    for found, name in ((decay(forgotten, **options), PROBE), (of_control, UNTRAINED)):
+        accuracy = [estimate.value for estimate in figures_of(found, name)]
+        assert accuracy[:2] == [1, 1]
+        assert accuracy[2] < 0.6
+    assert [estimate.value for estimate in figures_of(of_control, PROBE)] == [1, 1, 1]
 
 
 def test_edges_must_ascend_from_zero():
@@ -91,19 +111,67 @@ def test_a_fact_that_does_not_occur_is_refused(ask):
         ask(ROWS, "hunger")
 
 
-@pytest.mark.parametrize(
-    "ask",
-    [
-        lambda: decay(ROWS, facts=[FACT], slot=3, n_folds=3),
-        lambda: codelength(ROWS, FACT, slot=3),
-        lambda: learning_curve(ROWS, FACT, slot=3, sizes=(9, 20), n_folds=3),
-    ],
-)
+@ALL_THREE
 def test_results_say_their_controls_in_words_rows_and_pictures(ask):
-    found = ask()
+    found = ask(slot=3)
     assert SHUFFLED in found.summary()
     table = found.table()
     assert {"low", "high", "n_rows", "n_stories"} <= set(table)
-    names = [trace.name for trace in found.figure().data]
-    assert SHUFFLED in names or SHUFFLED in found.figure().data[0].y
-    assert ask().table().equals(table)
+    assert SHUFFLED in drawn_names(found)
+    assert ask(slot=3).table().equals(table)
+
+
+def drawn_names(found):
+    """Lines, or bars of the one trace there is."""
+    data = found.figure().data
+    return [trace.name for trace in data] if len(data) > 1 else list(data[0].y)
+
+
+@ALL_THREE
+def test_the_best_slot_of_an_untrained_model_is_chosen_in_its_own_banks(ask):
+    best = ask(untrained=MIRRORED)
+    assert figures_of(best, UNTRAINED) == figures_of(best, PROBE)  # as good, though in another slot
+    same_slot = ask(untrained=MIRRORED, slot=SLOT_OF["Mary"])
+    assert figures_of(same_slot, PROBE) == figures_of(best, PROBE)
+    assert figures_of(same_slot, UNTRAINED) != figures_of(best, UNTRAINED)
+
+
+def test_the_luck_of_the_best_of_many_random_slots_does_not_count():
+    many = with_banks(ROWS, np.random.default_rng(5).normal(size=(len(ROWS.banks), 200, 3)))
+    options = {"untrained": many, "n_folds": 3}
+    for found in (
+        decay(ROWS, facts=[FACT], edges=[0], **options),
+        learning_curve(ROWS, FACT, sizes=[26], **options),
+    ):
+        (estimate,) = figures_of(found, UNTRAINED)
+        assert estimate.low < CHANCE < estimate.high
+    assert codelength(ROWS, FACT, untrained=many).bits[UNTRAINED].value > log2(len(PLACES))
+
+
+@ALL_THREE
+def test_an_untrained_model_changes_no_figure_but_adds_its_own(ask):
+    without, found = ask(), ask(untrained=random_banks(ROWS))
+    for name in (PROBE, SHUFFLED):
+        assert figures_of(found, name) == figures_of(without, name)
+    assert UNTRAINED not in without.summary()
+    assert UNTRAINED not in drawn_names(without)
+    assert drawn_names(found) == [*drawn_names(without), UNTRAINED]
+    own = figures_of(found, UNTRAINED)
+    assert (str(own[0]) in found.summary()) or (f"{UNTRAINED} {own[0].as_share()}" in found.summary())
+    rest = found.table()
+    if "untrained_model" in rest:
+        table = rest[["untrained_model", "untrained_model_low", "untrained_model_high"]]
+    else:
+        is_own = rest.eq(UNTRAINED).any(axis=1)
+        table = rest.loc[
+            is_own, [name for name in ("bits_a_row", "accuracy") if name in rest] + ["low", "high"]
+        ]
+    np.testing.assert_array_equal(table, [(e.value, e.low, e.high) for e in own])
+
+
+@ALL_THREE
+def test_an_untrained_model_that_read_other_stories_is_refused(ask):
+    with pytest.raises(ValueError, match=r"different stories \(280 and 84 rows.*let both read the same"):
+        ask(untrained=handmade_rows(12))
+    with pytest.raises(ValueError, match="other facts at the same sentences"):
+        ask(untrained=handmade_rows(seed=1))

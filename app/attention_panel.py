@@ -6,6 +6,7 @@ import streamlit as st
 
 from app.loaders import reads, traces
 from app.state import QUESTION, URL
+from app.waiting import wait_for
 from app.widgets import ShownStory, as_text, draw
 from lm2core.trace import Trace
 from lm2viz.figures.heatmap import fraction_heatmap, signed_heatmap
@@ -81,7 +82,7 @@ def draw_self_attention(model: str, sentences: Sequence[str], step: int, block: 
     if step == 0:
         st.info("No sentence has been read. Press **Next** to see how one's words look at each other.")
         return
-    trace = reads.load_self_attention(model, sentences)
+    trace = wait_for("Reading the story once more", reads.load_self_attention, model, sentences)
     names = words_of(trace, step - 1)
     draw(
         fraction_heatmap(
@@ -102,7 +103,8 @@ def draw_self_attention(model: str, sentences: Sequence[str], step: int, block: 
 def draw_distances(model: str, sentences: Sequence[str], steps: tuple[int, int], asked: str) -> None:
     """How far the last word's read moved, beside a fresh bank and an untrained model."""
     fresh, before, after = (traces.load_answer(model, sentences, s, asked).trace for s in (0, *steps))
-    control = [reads.load_untrained_read(model, sentences, s, asked) for s in steps]
+    told = "An untrained model reads the same story"
+    control = [wait_for(told, reads.load_untrained_read, model, sentences, s, asked) for s in steps]
     distances = {
         "from the first bank to the second": distances_of_answer(before, after),
         "scale: from a fresh bank to the second": distances_of_answer(fresh, after),

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app.loaders import causal, traces
 from app.state import QUESTION
+from app.waiting import wait_for
 from app.widgets import as_text, open_story
 from lm2core.babi.counterfactual import Counterfactual
 from lm2viz.marked import LEGEND, marked_sides
@@ -48,12 +49,14 @@ def draw_pair(picked: Picked, pair: Counterfactual) -> None:
 
 def draw_answers(model: str, pair: Counterfactual) -> None:
     """The right answers, the model's to both sides, and as control its answer from a fresh bank."""
-    with st.spinner("Reading both sides …", show_time=True):
-        told, edited = (
-            traces.load_answer(model, sentences, len(sentences), pair.question)
-            for sentences in (pair.sentences, pair.edited)
+    told, edited, fresh = (
+        wait_for("Reading both sides", traces.load_answer, model, sentences, step, pair.question)
+        for sentences, step in (
+            (pair.sentences, len(pair.sentences)),
+            (pair.edited, len(pair.edited)),
+            (pair.sentences, 0),
         )
-        fresh = traces.load_answer(model, pair.sentences, 0, pair.question)
+    )
     right, given = (pair.answer, pair.edited_answer), (told.words[0], edited.words[0])
     st.markdown(f"**{as_text(pair.question)}**")
     share: Any = st.column_config.NumberColumn(format="percent")

@@ -5,6 +5,7 @@ import streamlit as st
 from app.causal_pair_panel import Picked
 from app.loaders import causal
 from app.state import URL
+from app.waiting import wait_for
 from app.widgets import draw
 from lm2viz.causal.pairs import DIRECTIONS
 from lm2viz.estimates import Result
@@ -47,8 +48,7 @@ def pick_how_many(view: str) -> int:
 
 def draw_map(picked: Picked, n: int) -> None:
     """One slot after one sentence, taken from the other side."""
-    with st.spinner("Patching every slot after every sentence, both ways …", show_time=True):
-        found = causal.load_map(*picked.of(n))
+    found = wait_for("Patching every slot after every sentence", causal.load_map, *picked.of(n))
     draw(
         found.figure(),
         key="causal_map",
@@ -65,8 +65,8 @@ def draw_parts(picked: Picked, n: int) -> None:
     direction = st.segmented_control(
         "Direction", DIRECTIONS, default=DIRECTIONS[0], required=True, key="patch_direction", bind=URL
     )
-    with st.spinner("Patching gates, candidates, routing and reads, block by block …", show_time=True):
-        found = causal.load_parts(*picked.of(n))
+    told = "Patching gates, candidates, routing and reads, block by block"
+    found = wait_for(told, causal.load_parts, *picked.of(n))
     draw(
         found.figure(direction=direction),
         key="causal_parts",
@@ -80,8 +80,8 @@ def draw_parts(picked: Picked, n: int) -> None:
 
 def draw_attribution(picked: Picked, n: int) -> None:
     """What each block and slot adds to the answer directly."""
-    with st.spinner(f"Asking the questions of {n} stories …", show_time=True):
-        found = causal.load_attribution(picked.model, picked.task, n, picked.seed)
+    told = f"Asking the questions of {n} stories"
+    found = wait_for(told, causal.load_attribution, picked.model, picked.task, n, picked.seed)
     draw(
         found.figure(),
         key="attribution",
@@ -99,8 +99,8 @@ def draw_attribution(picked: Picked, n: int) -> None:
 
 def draw_gradients(picked: Picked, n: int) -> None:
     """What integrated gradients, and the plain gradient, give each slot."""
-    with st.spinner(f"Following gradients in {n} stories …", show_time=True):
-        found = causal.load_gradients(picked.model, picked.task, n, picked.seed)
+    told = f"Following gradients in {n} stories"
+    found = wait_for(told, causal.load_gradients, picked.model, picked.task, n, picked.seed)
     draw(
         found.figure(),
         key="gradients",

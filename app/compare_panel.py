@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.loaders import models, slots
 from app.state import URL
+from app.waiting import wait_for
 from app.widgets import as_text, draw, pick_model
 from lm2viz.slots import Matching
 
@@ -19,8 +20,8 @@ def draw_two_models() -> None:
     try:
         first, second = pick_two()
         task = pick_task(first, second)
-        with st.spinner(f"Both models read {slots.N_MATCHED} stories of {task} …", show_time=True):
-            found = slots.load_matching(first, second, names_of(first, second), task)
+        told = f"Both models read {slots.N_MATCHED} stories of {task}, and their slots are matched"
+        found = wait_for(told, slots.load_matching, first, second, names_of(first, second), task)
     except ValueError as error:
         st.error(as_text(error))
         return

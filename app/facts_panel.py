@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app.loaders.readings import load_readers
+from app.waiting import wait_for
 from app.widgets import ShownStory, as_text
 from lm2core.trace import Trace
 from lm2viz.probes.reading import FactReader, readings
@@ -40,11 +41,8 @@ def draw_facts(model: str, story: ShownStory, trace: Trace, step: int) -> None:
         st.info("No sentence has been read. Press **Next** to read the first one.")
         return
     try:
-        with st.spinner(
-            f"Probes learn to read facts from other stories of {story.task}, once; up to a minute …",
-            show_time=True,
-        ):
-            readers = load_readers(model, story.task)
+        told = f"Probes learn, once, to read facts from other stories of {story.task}"
+        readers = wait_for(told, load_readers, model, story.task)
     except ValueError as error:
         st.info(as_text(error))
         return

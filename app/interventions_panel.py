@@ -8,6 +8,7 @@ import streamlit as st
 from app.loaders import interventions
 from app.loaders.models import known_tasks
 from app.state import QUESTION, URL
+from app.waiting import wait_for
 from app.widgets import ShownStory, as_text, draw
 from lm2viz.causal.on_story import changed_slots
 from lm2viz.figures.heatmap import fraction_heatmap
@@ -51,10 +52,13 @@ def draw_story_effect(model: str, story: ShownStory, edits: str, many: Many) -> 
     if not asked and not any(q.n_statements for q in story.questions):
         asked = "Where is Mary?"
     try:
-        with st.spinner("Reading the story again, edited …", show_time=True):
-            found = interventions.load_story_effect(
-                model, story.sentences, story.questions, asked, edits, task=many.task, seed=many.seed
-            )
+        found = wait_for(
+            "Reading the story again, edited",
+            interventions.load_story_effect,
+            *(model, story.sentences, story.questions, asked, edits),
+            task=many.task,
+            seed=many.seed,
+        )
     except ValueError as error:
         st.error(as_text(error))
         return
@@ -115,9 +119,9 @@ def draw_many(model: str, edits: str, many: Many) -> None:
         )
         return
     try:
-        told = f"Reading {many.n_stories} stories of {many.task} several times; long ones take minutes …"
-        with st.spinner(told, show_time=True):
-            found = interventions.load_effect(model, edits, many.task, many.seed, many.n_stories)
+        told = f"Reading {many.n_stories} stories of {many.task} several times"
+        asked = (model, edits, many.task, many.seed, many.n_stories)
+        found = wait_for(told, interventions.load_effect, *asked)
     except ValueError as error:
         st.error(as_text(error))
         return

@@ -7,6 +7,7 @@ from app.memory_panel import draw_memory
 from app.reproduce import file_source
 from app.state import STEP, keep_inside
 from app.take_away import draw_code, draw_downloads
+from app.waiting import wait_for
 from app.widgets import ShownStory, as_text, open_story, pick_step
 from lm2core.trace import Trace
 
@@ -132,8 +133,7 @@ def open_typed(typed: str) -> None:
     """Open what was typed and say what it is, or in one line why not."""
     try:
         name = folders.name_folder(typed)
-        with st.spinner("Opening the checkpoint …", show_time=True):
-            size = models.describe(name)
+        size = wait_for("Opening the checkpoint", models.describe, name)
         folders.keep_folder(name)
     except ValueError as error:
         st.error(as_text(error))

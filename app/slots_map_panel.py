@@ -8,6 +8,7 @@ from app.loaders import slots
 from app.loaders.stories import generate_story
 from app.slots_panel import Sample
 from app.state import SLOT, STEP, URL, keep_inside
+from app.waiting import wait_for
 from app.widgets import GENERATED, ShownStory, draw, pick_step
 from lm2viz.look import SlotMap
 from lm2viz.look.pca import SLOT as WHICH_SLOT
@@ -29,7 +30,7 @@ class Chosen:
 
 def pick_map(sample: Sample) -> Chosen:
     """Choose slots, the fact that colours them, and the axes."""
-    suggested = slots.suggest_slot(sample.model, sample.task)
+    suggested = suggest_slot(sample)
     facts = [*slots.fact_names(sample.task, sample.n), WHICH_SLOT]
     all_slots = list(range(slots.n_slots(sample.model)))
     _keep_known(MAP_SLOTS, all_slots)
@@ -55,6 +56,11 @@ def pick_map(sample: Sample) -> Chosen:
     return Chosen(tuple(sorted(chosen)), fact, axes)
 
 
+def suggest_slot(sample: Sample) -> tuple[int, str] | None:
+    """Slot and fact to look at first; None where nothing is known."""
+    return wait_for("Looking for a slot to begin with", slots.suggest_slot, sample.model, sample.task)
+
+
 def _keep_known(key: str, options: list[int]) -> None:
     """Take from a list in the state what is no option any more, e.g. after a change of model."""
     value = st.session_state.get(key)
@@ -64,9 +70,8 @@ def _keep_known(key: str, options: list[int]) -> None:
 
 def draw_map(sample: Sample, chosen: Chosen) -> SlotMap:
     """Every bank of the held-out stories as a point; in two dimensions a click opens its story."""
-    told = f"Reading {sample.told}, twice: in this model and in an untrained one. Long tasks take minutes …"
-    with st.spinner(told, show_time=True):
-        found = slots.load_map(sample.model, sample.task, sample.n, chosen.fact, chosen.slots)
+    told = f"Reading {sample.told} in this model and in an untrained one"
+    found = wait_for(told, slots.load_map, sample.model, sample.task, sample.n, chosen.fact, chosen.slots)
     summary = found.summary()
     about = (
         "A point: what a slot held after a sentence, placed by components fitted on other stories. Points of "

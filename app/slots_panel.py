@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from app.loaders import slots
+from app.waiting import wait_for
 from app.widgets import draw
 from lm2viz.slots.contexts import READS, WRITES
 from lm2viz.slots.explanations import SlotExplanation
@@ -30,8 +31,8 @@ class Sample:
 def draw_contexts(sample: Sample, slot: int) -> None:
     """Words that write to the slot, questions that read it, and the strongest sentences."""
     st.subheader(f"Slot {slot}: what writes to it and what reads it")
-    with st.spinner(f"Reading {sample.told} and asking their questions, word by word …", show_time=True):
-        found = slots.load_contexts(sample.model, sample.task, sample.n)
+    told = f"Reading {sample.told} and asking their questions, word by word"
+    found = wait_for(told, slots.load_contexts, sample.model, sample.task, sample.n)
     of_slot = (*found.of(slot, WRITES), *found.of(slot, READS))
     draw(
         replace(found, strengths=of_slot).figure(),
@@ -56,8 +57,8 @@ def draw_contexts(sample: Sample, slot: int) -> None:
 def draw_explanations(sample: Sample, slot: int) -> None:
     """The best fact of the slot with its controls, then all slots ranked."""
     st.subheader(f"Slot {slot}: what it is said to hold")
-    with st.spinner(f"Explaining every slot over {sample.told} …", show_time=True):
-        found = slots.load_explanations(sample.model, sample.task, sample.n)
+    told = f"Explaining every slot over {sample.told}"
+    found = wait_for(told, slots.load_explanations, sample.model, sample.task, sample.n)
     draw_verdict(found.of(slot))
     st.subheader("All slots, the best explained first")
     first, *rest = found.summary().splitlines()

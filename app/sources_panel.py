@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.loaders import sources
 from app.state import STEP
+from app.waiting import wait_for
 from app.widgets import ShownStory, as_text, draw
 from lm2core.answers import Answer
 
@@ -21,8 +22,8 @@ def draw_sources(model: str, story: ShownStory, step: int, answer: Answer | None
     asked = answer.trace.info["question"]
     own = story.own_question(step, asked)
     try:
-        with st.spinner("Following what was read back through the slots …", show_time=True):
-            found = sources.load_sources(model, story.sentences, step, asked, own.support if own else ())
+        question = (model, story.sentences, step, asked, own.support if own else ())
+        found = wait_for("Following what was read back through the slots", sources.load_sources, *question)
     except ValueError as error:
         st.info(as_text(error))
         return

@@ -11,6 +11,7 @@ import streamlit as st
 
 from app.loaders import models, stories, traces
 from app.state import LARGE, OWN, OWN_TEXT, STEP, URL, WANTED_STEP, apply_wanted_step, move_step
+from app.waiting import wait_for
 from lm2core.babi.story import Question
 from lm2core.babi.told import ToldFacts, told_facts
 from lm2core.trace import Trace
@@ -118,8 +119,7 @@ def choose_story() -> tuple[str, ShownStory, Trace]:
         model = pick_model()
         story = pick_story(model)
     try:
-        with st.spinner("Reading the story …", show_time=True):
-            return model, story, traces.load_trace(model, story.sentences)
+        return model, story, wait_for("Reading the story", traces.load_trace, model, story.sentences)
     except ValueError as error:
         st.error(as_text(error))
         st.stop()

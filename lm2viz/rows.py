@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lm2core.trace import Trace
+from lm2viz.progress import track
 
 LABEL_COLUMNS = ("story", "segment", "fact", "value")
 RECORD = "record them with: lm2 trace CHECKPOINT --story FILE --out run.safetensors --hooks 'mem.*,hook_bank'"
@@ -63,7 +64,8 @@ def as_traces(traces: Trace | Sequence[Trace], *, needs: Sequence[str] = ()) -> 
         Naming missing hooks and the command that records them, or the models that are mixed.
     """
     first: Trace | None = None
-    for trace in [traces] if isinstance(traces, Trace) else traces:
+    several = [traces] if isinstance(traces, Trace) else traces
+    for trace in track(several, "going through traces", "trace"):
         missing = [name for name in needs if name not in trace.arrays]
         if missing:
             raise ValueError(f"the trace lacks {', '.join(missing)}; {RECORD}")

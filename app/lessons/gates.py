@@ -6,13 +6,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.lessons.lesson import SEED, Choice, Lesson, Measured, lesson_stories, stories_of_questions
-from lm2core.answers import Reader, read_stories
-from lm2core.compare.measures import untrained
+from app.lessons.lesson import (
+    Choice,
+    Lesson,
+    Measured,
+    lesson_stories,
+    read_lesson,
+    stories_of_questions,
+    trained_or_not,
+)
+from lm2core.answers import Reader
 from lm2viz import select
 from lm2viz.causal import ClampGate, run
 from lm2viz.estimates import mean
 from lm2viz.figures.bars import paired_bars
+from lm2viz.progress import track
 
 WORDS = ("the person", "the verb", "to", "the", "the place", "the full stop")
 
@@ -22,7 +30,7 @@ def _written(reader: Reader) -> tuple[NDArray[Any], NDArray[Any]]:
 
     Sentences of another form, such as *Mary went back to the office.*, are left out.
     """
-    trace = read_stories(reader, lesson_stories())
+    trace = read_lesson(reader)
     shares, stories = [], []
     for story, sentences in enumerate(trace.tokens):
         for segment, words in enumerate(sentences):
@@ -37,7 +45,7 @@ def _written(reader: Reader) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _writing(reader: Reader) -> Measured:
-    (trained, stories), (control, _) = (_written(each) for each in (reader, untrained(reader, SEED)))
+    (trained, stories), (control, _) = (_written(each) for each in trained_or_not(reader))
     place = WORDS.index("the place")
     return Measured(
         value=mean(trained[:, place], groups=stories),
@@ -75,7 +83,7 @@ WRITING = Lesson(
 
 def _kept(reader: Reader) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """What each sentence left of the slot it opened widest, and of all others; and which story it is of."""
-    trace = read_stories(reader, lesson_stories())
+    trace = read_lesson(reader)
     written, others = [], []
     for story, sentences in enumerate(trace.tokens):
         for segment in range(len(sentences)):
@@ -89,8 +97,8 @@ def _kept(reader: Reader) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
 
 
 def _forgetting(reader: Reader) -> Measured:
-    written, others, stories = _kept(reader)
-    written_before, others_before, _ = _kept(untrained(reader, SEED))
+    kept = [_kept(each) for each in trained_or_not(reader)]
+    (written, others, stories), (written_before, others_before, _) = kept
     return Measured(
         value=mean(written, groups=stories),
         control=mean(others, groups=stories),
@@ -134,12 +142,13 @@ def _accuracy(reader: Reader, *edits: ClampGate) -> NDArray[Any]:
 
 def _why_a_gate(reader: Reader) -> Measured:
     never = ClampGate(gate="forget", value=1.0)
-    variants = {
-        "as trained": _accuracy(reader),
-        "nothing is forgotten": _accuracy(reader, never),
-        "everything is forgotten": _accuracy(reader, replace(never, value=0.0)),
-        "nothing is written": _accuracy(reader, ClampGate(gate="in", value=0.0)),
+    edits = {
+        "as trained": [],
+        "nothing is forgotten": [never],
+        "everything is forgotten": [replace(never, value=0.0)],
+        "nothing is written": [ClampGate(gate="in", value=0.0)],
     }
+    variants = {name: _accuracy(reader, *held) for name, held in track(edits.items(), "holding gates", "way")}
     stories = stories_of_questions(lesson_stories())
     return Measured(
         value=mean(variants["nothing is forgotten"], groups=stories),

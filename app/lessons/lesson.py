@@ -1,6 +1,6 @@
 """What a lesson is: a question with a few answers, and the measurement that decides between them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isnan
 
@@ -8,10 +8,14 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from lm2core.answers import Reader
+from lm2core.answers import Reader, read_stories
 from lm2core.babi.story import Story
 from lm2core.babi.tasks import make_stories
+from lm2core.compare.measures import untrained
+from lm2core.recording import MEMORY_HOOKS
+from lm2core.trace import Trace
 from lm2viz.estimates import Estimate
+from lm2viz.progress import counting_sentences, track
 
 MODEL, TASK = "babi-qa1-3", "qa1"
 SEED, N_STORIES = 0, 60
@@ -87,6 +91,18 @@ class Lesson:
 def lesson_stories(n: int = N_STORIES, seed: int = SEED) -> list[Story]:
     """The stories that lessons measure on, the same for everyone."""
     return make_stories(TASK, n, seed)
+
+
+def read_lesson(reader: Reader, n: int = N_STORIES, *, names: Sequence[str] = MEMORY_HOOKS) -> Trace:
+    """These stories as a model reads them."""
+    stories = lesson_stories(n)
+    with counting_sentences(reader.model, max(len(story.sentences) for story in stories)):
+        return read_stories(reader, stories, names=names)
+
+
+def trained_or_not(reader: Reader) -> Iterator[Reader]:
+    """The model, then as control the same before training."""
+    yield from track((reader, untrained(reader, SEED)), "measuring, trained or not", "model")
 
 
 def stories_of_questions(stories: Sequence[Story]) -> NDArray[np.int_]:

@@ -8,16 +8,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from app.lessons.lesson import SEED, Choice, Lesson, Measured, lesson_stories
-from lm2core.answers import Reader, read_stories
-from lm2core.compare.measures import untrained
+from app.lessons.lesson import Choice, Lesson, Measured, lesson_stories, read_lesson, trained_or_not
+from lm2core.answers import Reader
 from lm2viz.causal.running import ask_banks, run
 from lm2viz.estimates import Estimate, share
 from lm2viz.figures.bars import paired_bars
 from lm2viz.figures.points import named_points
 from lm2viz.probes import SlotFacts, slot_fact_matrix
 from lm2viz.probes.scores import MAJORITY, PROBE, SHUFFLED, UNTRAINED
-from lm2viz.rows import BankRows, bank_rows
+from lm2viz.progress import track
+from lm2viz.rows import bank_rows
 
 PERSON = "Mary"
 FACT = f"place of {PERSON}"
@@ -27,12 +27,11 @@ NO_SLOT = Estimate(nan, nan, nan, 0)
 MATTERS = 0.02  # of the questions about the person
 
 
-def _rows(reader: Reader) -> BankRows:
-    return bank_rows(read_stories(reader, lesson_stories(N_PROBED), names=["hook_bank"]))
-
-
 def _probes(reader: Reader) -> SlotFacts:
-    return slot_fact_matrix(_rows(reader), facts=[FACT], control=_rows(untrained(reader, SEED)))
+    rows, control = (
+        bank_rows(read_lesson(each, N_PROBED, names=["hook_bank"])) for each in trained_or_not(reader)
+    )
+    return slot_fact_matrix(rows, facts=[FACT], control=control)
 
 
 def _without_fooling_yourself(reader: Reader) -> Measured:
@@ -86,7 +85,10 @@ def _drops(reader: Reader) -> NDArray[Any]:
         return float((given == clean.answer_ids).numpy()[is_asked].mean())
 
     slots = torch.arange(reader.model.config.memory_slots)
-    without = [accuracy(clean.asked_banks.masked_fill((slots == slot)[:, None], 0.0)) for slot in slots]
+    without = [
+        accuracy(clean.asked_banks.masked_fill((slots == slot)[:, None], 0.0))
+        for slot in track(slots, "forgetting slots", "slot")
+    ]
     return accuracy(clean.asked_banks) - np.array(without)
 
 

@@ -5,9 +5,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.lessons.lesson import SEED, Choice, Lesson, Measured, lesson_stories, stories_of_questions
-from lm2core.answers import Reader, read_stories
-from lm2core.compare.measures import untrained
+from app.lessons.lesson import (
+    Choice,
+    Lesson,
+    Measured,
+    lesson_stories,
+    read_lesson,
+    stories_of_questions,
+    trained_or_not,
+)
+from lm2core.answers import Reader
 from lm2core.story_traces import record_questions
 from lm2viz.estimates import mean
 from lm2viz.figures.bars import paired_bars
@@ -17,14 +24,14 @@ MOVED = 0.5  # of the slot that moved farthest
 
 def _moved(reader: Reader) -> NDArray[Any]:
     """How far the second sentence moved each slot, (n_stories, n_slots), the farthest first and 1."""
-    banks = read_stories(reader, lesson_stories(), names=["hook_bank"]).arrays["hook_bank"]
+    banks = read_lesson(reader, names=["hook_bank"]).arrays["hook_bank"]
     size = np.sqrt(((banks[:, 1] - banks[:, 0]) ** 2).mean(axis=-1))
     shares: NDArray[Any] = np.sort(size / size.max(axis=1, keepdims=True), axis=1)[:, ::-1]
     return shares
 
 
 def _what_is_a_slot(reader: Reader) -> Measured:
-    trained, control = (_moved(each) for each in (reader, untrained(reader, SEED)))
+    trained, control = (_moved(each) for each in trained_or_not(reader))
     places = [str(i + 1) for i in range(trained.shape[1])]
     return Measured(
         value=mean((trained > MOVED).mean(axis=1)),
@@ -64,7 +71,7 @@ def _read_widths(reader: Reader) -> NDArray[Any]:
 
     Counted by the exponential of the entropy of attention, mean over heads: 1 slot where one has all of it.
     """
-    asked = record_questions(reader, read_stories(reader, lesson_stories(), names=["hook_bank"]))
+    asked = record_questions(reader, read_lesson(reader, names=["hook_bank"]))
     widths = []
     for question, ((words),) in enumerate(asked.tokens):
         heads = asked.over_blocks("hook_read_pattern", story=question, segment=0)[:, :, len(words) - 1]
@@ -74,7 +81,7 @@ def _read_widths(reader: Reader) -> NDArray[Any]:
 
 
 def _reading(reader: Reader) -> Measured:
-    trained, control = (_read_widths(each) for each in (reader, untrained(reader, SEED)))
+    trained, control = (_read_widths(each) for each in trained_or_not(reader))
     stories, blocks = stories_of_questions(lesson_stories()), reader.model.config.memory_blocks
     chooses = stories % 2 == 0  # the block is chosen on every second story and measured on the others
     narrowest, of_control = (int(x[chooses].mean(axis=0).argmin()) for x in (trained, control))

@@ -34,7 +34,7 @@ def kinds_of(task: str) -> list[str]:
     return [kind for kind in KINDS_OF[task] if kind != PLACEBO]
 
 
-@st.cache_data(max_entries=32)
+@st.cache_data(max_entries=32, show_spinner=False)
 def load_pairs(task: str, kind: str, n: int, seed: int) -> list[Counterfactual]:
     """``n`` pairs, or a ValueError; the first ones of a seed are the same for every ``n``."""
     n_sentences = _FEWER_SENTENCES.get(task, N_SENTENCES)
@@ -47,7 +47,7 @@ def _pairs_and_placebos(
     return load_pairs(task, kind, n, seed), load_pairs(task, PLACEBO, max(n, MIN_PLACEBOS), seed)
 
 
-@st.cache_resource(max_entries=32)
+@st.cache_resource(max_entries=32, show_spinner=False)
 def load_map(model: str, task: str, kind: str, n: int, seed: int) -> CausalMap:
     """Which slot carries the change, after which sentence. Takes seconds to minutes."""
     pairs, placebos = _pairs_and_placebos(task, kind, n, seed)
@@ -56,7 +56,7 @@ def load_map(model: str, task: str, kind: str, n: int, seed: int) -> CausalMap:
         return causal_map(reader, pairs, placebos, seed=seed)
 
 
-@st.cache_resource(max_entries=32)
+@st.cache_resource(max_entries=32, show_spinner=False)
 def load_parts(model: str, task: str, kind: str, n: int, seed: int) -> CausalParts:
     """Which part of the changed sentence's write carries it. Takes longer than the map."""
     pairs, placebos = _pairs_and_placebos(task, kind, n, seed)
@@ -65,7 +65,7 @@ def load_parts(model: str, task: str, kind: str, n: int, seed: int) -> CausalPar
         return causal_parts(reader, pairs, placebos, seed=seed)
 
 
-@st.cache_resource(max_entries=32)
+@st.cache_resource(max_entries=32, show_spinner=False)
 def load_attribution(model: str, task: str, n: int, seed: int) -> Attribution:
     """What blocks and slots add to the answers of ``n`` generated stories."""
     reader, lock = workbench(model)
@@ -73,7 +73,7 @@ def load_attribution(model: str, task: str, n: int, seed: int) -> Attribution:
         return attribute_answers(reader, make_stories(task, n, seed), seed=seed)
 
 
-@st.cache_resource(max_entries=32)
+@st.cache_resource(max_entries=32, show_spinner=False)
 def load_gradients(model: str, task: str, n: int, seed: int) -> Saliencies:
     """What gradients give the slots in the answers of ``n`` generated stories."""
     reader, lock = workbench(model)

@@ -66,7 +66,7 @@ def read_edits(data: str | bytes) -> list[Intervention]:
     return edits
 
 
-@st.cache_data(max_entries=64)
+@st.cache_data(max_entries=64, show_spinner=False)
 def load_story_effect(
     model: str,
     sentences: Sequence[str],
@@ -87,7 +87,7 @@ def load_story_effect(
         return on_story(reader, story, interventions, reference=reference)
 
 
-@st.cache_resource(max_entries=32)
+@st.cache_resource(max_entries=32, show_spinner=False)
 def load_effect(model: str, edits: str, task: str, seed: int, n_stories: int) -> Effect:
     """What the interventions do to many stories, beside their placebos. Takes seconds to minutes."""
     reader, lock = workbench(model)

@@ -21,7 +21,7 @@ MAX_MEGABYTES = 2
 _LABELS = "probe_labels"  # of the session; no widget has this key
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # as it is, not as what it holds: so it can be waited for
 class OwnLabels:
     """A table about stories of a task, the name it was uploaded with, and what was found with it so far."""
 

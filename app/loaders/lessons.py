@@ -12,7 +12,7 @@ def lesson(title: str) -> Lesson:
     return next(each for each in LESSONS if each.title == title)
 
 
-@st.cache_resource(max_entries=len(LESSONS))
+@st.cache_resource(max_entries=len(LESSONS), show_spinner=False)
 def load_measured(title: str) -> Measured:
     """The measurement of a lesson."""
     reader, lock = workbench(MODEL)

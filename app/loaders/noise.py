@@ -11,6 +11,7 @@ from lm2core.babilong.samples import BabiLongSample, make_samples, told_stories
 from lm2core.long_traces import record_sample
 from lm2core.trace import Trace
 from lm2viz.noise import GateContrast, gate_contrast
+from lm2viz.progress import counting_sentences, track
 
 MODEL = "babilong-qa1-5"  # the shipped model that was trained among background text
 LENGTHS = ("0k", "1k", "2k", "4k")  # longer ones take more than a few seconds to read on two cores
@@ -32,23 +33,26 @@ def load_sample(task: str, length: str, seed: int) -> BabiLongSample:
     return sample
 
 
-@st.cache_resource(max_entries=8)
+@st.cache_resource(max_entries=8, show_spinner=False)
 def load_reading(task: str, length: str, seed: int, is_trained: bool = True) -> Trace:
     """What the memory does while the text is read, of the model or of the untrained control."""
     sample = load_sample(task, length, seed)
     reader = load_model(MODEL) if is_trained else load_untrained(MODEL)
-    with model_lock:
+    with model_lock, counting_sentences(reader.model, sum(1 for _ in sample.pieces)):
         return record_sample(reader, sample, budget=TRACE_BUDGET)
 
 
-@st.cache_resource(max_entries=20)
+@st.cache_resource(max_entries=20, show_spinner=False)
 def load_contrast(task: str, length: str, seed: int, measure: str) -> GateContrast:
     """The input gate on facts and on background, in the model and in the control."""
-    trained, control = (load_reading(task, length, seed, is_trained) for is_trained in (True, False))
+    trained, control = (
+        load_reading(task, length, seed, is_trained)
+        for is_trained in track((True, False), "reading, trained or not", "model")
+    )
     return gate_contrast(trained, control, measure)
 
 
-@st.cache_resource(max_entries=64)
+@st.cache_resource(max_entries=64, show_spinner=False)
 def load_answer(task: str, length: str, seed: int, step: int) -> Answer:
     """The answer after ``step`` segments of the text; step 0 asks a fresh bank."""
     reader, trace = load_model(MODEL), load_reading(task, length, seed)

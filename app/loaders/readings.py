@@ -10,13 +10,14 @@ from app.loaders.sample import read_in_parts
 from app.loaders.untrained import load_untrained
 from lm2core.babi.tasks import Story, make_story
 from lm2viz.probes.reading import FactReader, fit_readers
+from lm2viz.progress import track
 from lm2viz.rows import bank_rows
 
 FIRST_SEED = 10_001  # behind those that a page can show: no shown story was trained on
 N_STORIES, MAX_SENTENCES = 150, 1_500  # the first limit that is met: stories of some tasks are long
 
 
-@st.cache_resource(max_entries=6)
+@st.cache_resource(max_entries=6, show_spinner=False)
 def load_readers(model: str, task: str) -> Mapping[str, FactReader]:
     """A reader of each fact of the task's stories, with its controls. Takes seconds to a minute.
 
@@ -28,7 +29,7 @@ def load_readers(model: str, task: str) -> Mapping[str, FactReader]:
     stories = _stories(task)
     rows, control = (
         bank_rows(read_in_parts(reader, stories, ["hook_bank"]))
-        for reader in (load_model(model), load_untrained(model))
+        for reader in track((load_model(model), load_untrained(model)), "reading, trained or not", "model")
     )
     return fit_readers(rows, control=control)
 

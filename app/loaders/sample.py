@@ -14,6 +14,7 @@ from app.loaders.untrained import load_untrained
 from lm2core.answers import Reader, read_stories
 from lm2core.babi.tasks import Story
 from lm2core.trace import Trace
+from lm2viz.progress import track
 
 MAX_SENTENCES = 4_000  # of a sample: 25 MB a model with 24 slots of 64, and probes of seconds, not minutes
 PART_SENTENCES = 100  # read at once, under the lock: a second at most on two cores
@@ -38,7 +39,12 @@ def load_sample(model: str, task: str, n: int) -> Sample:
     """Let ``model`` and an untrained one read the first ``n`` stories of a task, or as many as may be."""
     stories = _first_stories(task, n)
     readers = (load_model(model), load_untrained(model))
-    return Sample(*(read_in_parts(reader, stories, ["hook_bank"]) for reader in readers))
+    return Sample(
+        *(
+            read_in_parts(reader, stories, ["hook_bank"])
+            for reader in track(readers, "reading, trained or not", "model")
+        )
+    )
 
 
 def _first_stories(task: str, n: int) -> list[Story]:
@@ -56,7 +62,7 @@ def _first_stories(task: str, n: int) -> list[Story]:
 def read_in_parts(reader: Reader, stories: Sequence[Story], hooks: Sequence[str]) -> tuple[Trace, ...]:
     """Part by part: between two the lock is free for those who only want to see one story."""
     traces = []
-    for part in _parts(stories):
+    for part in track(list(_parts(stories)), "reading stories", "part"):
         with model_lock:
             traces.append(read_stories(reader, part, names=hooks, budget=PART_BUDGET))
     return tuple(traces)

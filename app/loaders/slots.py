@@ -15,6 +15,7 @@ from lm2core.babi.told import told_facts
 from lm2core.story_traces import record_questions
 from lm2viz.look import SlotMap, map_slots
 from lm2viz.look.places import first_stories
+from lm2viz.progress import track
 from lm2viz.rows import BankRows, bank_rows
 from lm2viz.slots import Explanations, Matching, TopContexts, explain_slots, match_slots, top_contexts
 from lm2viz.slots.strengths import READ_HOOKS, WRITE_HOOKS
@@ -43,7 +44,7 @@ def fact_names(task: str, n: int) -> list[str]:
     )
 
 
-@st.cache_data(max_entries=40)
+@st.cache_data(max_entries=40, show_spinner=False)
 def suggest_slot(model: str, task: str) -> tuple[int, str] | None:
     """Slot and fact to look at first, chosen on stories that no map has; None where nothing is known."""
     try:
@@ -59,7 +60,7 @@ def _load_rows(model: str, task: str, n: int, first: int = 0, is_trained: bool =
     return bank_rows(read_in_parts(reader, _told(task, n, first), ("hook_bank",)))
 
 
-@st.cache_resource(max_entries=12)
+@st.cache_resource(max_entries=12, show_spinner=False)
 def load_map(model: str, task: str, n: int, fact: str, slots: tuple[int, ...]) -> SlotMap:
     """Slots of these stories as points, beside those of an untrained model; fewer where there are too many.
 
@@ -72,30 +73,31 @@ def load_map(model: str, task: str, n: int, fact: str, slots: tuple[int, ...]) -
         raise ValueError("no slot is chosen; choose at least one")
     trained, untrained = (
         first_stories(_load_rows(model, task, n, is_trained=is_trained), MAX_POINTS // len(slots))
-        for is_trained in (True, False)
+        for is_trained in track((True, False), "reading, trained or not", "model")
     )
     return map_slots(trained, fact, slots=slots, untrained=untrained)
 
 
-@st.cache_resource(max_entries=8)
+@st.cache_resource(max_entries=8, show_spinner=False)
 def load_contexts(model: str, task: str, n: int) -> TopContexts:
     """What writes to each slot and reads it. Takes seconds to minutes."""
     reader = load_model(model)
     traces = read_in_parts(reader, _told(task, n), (*WRITE_HOOKS, "hook_bank"))
     questions = []
-    for trace in traces:
+    for trace in track(traces, "asking questions", "part"):
         with model_lock:
             questions.append(record_questions(reader, trace, names=READ_HOOKS))
     return top_contexts(traces, questions)
 
 
-@st.cache_resource(max_entries=8)
+@st.cache_resource(max_entries=8, show_spinner=False)
 def load_explanations(model: str, task: str, n: int) -> Explanations:
     """What explains each slot, with its controls. Takes seconds to minutes."""
     return explain_slots(_load_rows(model, task, n))
 
 
-@st.cache_resource(max_entries=8)
+@st.cache_resource(max_entries=8, show_spinner=False)
 def load_matching(first: str, second: str, names: tuple[str, str], task: str) -> Matching:
     """Slots of two models, matched. Takes seconds to minutes."""
-    return match_slots(*(_load_rows(model, task, N_MATCHED) for model in (first, second)), names=names)
+    models = track((first, second), "reading stories", "model")
+    return match_slots(*(_load_rows(model, task, N_MATCHED) for model in models), names=names)

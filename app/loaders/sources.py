@@ -9,7 +9,7 @@ from lm2core.story_traces import asked_once
 from lm2viz.sources import Sources, sources_of
 
 
-@st.cache_resource(max_entries=64)
+@st.cache_resource(max_entries=64, show_spinner=False)
 def load_sources(
     model: str, sentences: Sequence[str], step: int, question: str, support: Sequence[int]
 ) -> Sources:

@@ -16,6 +16,7 @@ from app.causal_panel import (
 )
 from app.loaders import causal
 from app.state import URL
+from app.waiting import wait_for
 from app.widgets import as_text, pick_model
 from lm2core.babi.counterfactual import KINDS
 
@@ -36,8 +37,7 @@ def main() -> None:
     try:
         with st.sidebar:
             picked = pick_pair()
-        with st.spinner("Looking for a pair …", show_time=True):
-            (pair,) = causal.load_pairs(picked.task, picked.kind, 1, picked.seed)
+        (pair,) = wait_for("Looking for a pair", causal.load_pairs, picked.task, picked.kind, 1, picked.seed)
         draw_pair(picked, pair)
         draw_measured(picked)
     except ValueError as error:

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from app.lessons import LESSONS, Lesson
+from app.lessons import LESSONS, Lesson, Measured
 from app.loaders.lessons import lesson, load_measured
 from app.state import URL
+from app.waiting import wait_for
 from app.widgets import draw
 
 LESSON = "lesson"
@@ -22,8 +23,7 @@ def main() -> None:
     if not predicted:
         st.info("Choose an answer first: a guess that was made is worth more than one that was not.")
         st.stop()
-    with st.spinner("Measuring …", show_time=True):
-        draw_result(shown, predicted)
+    draw_result(shown, predicted, wait_for("Measuring", load_measured, shown.title))
 
 
 def draw_choices(shown: Lesson) -> str | None:
@@ -32,9 +32,8 @@ def draw_choices(shown: Lesson) -> str | None:
     return st.radio(f"**{shown.question}**", texts, index=None, key=f"predicted_{shown.title}")
 
 
-def draw_result(shown: Lesson, predicted: str) -> None:
+def draw_result(shown: Lesson, predicted: str, measured: Measured) -> None:
     """What was measured just now, beside what was predicted."""
-    measured = load_measured(shown.title)
     right = shown.right(measured).text
     if predicted == right:
         st.success(f"As you said: {right}.")

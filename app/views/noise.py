@@ -5,6 +5,7 @@ import streamlit as st
 from app.loaders import models, noise
 from app.noise_panel import draw_answers, draw_contrast, draw_means, draw_segments, draw_strips
 from app.state import STEP, URL, keep_inside
+from app.waiting import wait_for
 from app.widgets import as_text, pick_step
 from lm2viz.noise import MEANING
 
@@ -26,8 +27,7 @@ def main() -> None:
     with st.sidebar:
         text = pick_text()
     try:
-        with st.spinner("Reading the text …", show_time=True):
-            trace = noise.load_reading(*text)
+        trace = wait_for("Reading the text", noise.load_reading, *text)
     except ValueError as error:
         st.error(as_text(error))
         st.stop()
@@ -43,8 +43,7 @@ def main() -> None:
             "Measure", list(MEANING), default=next(iter(MEANING)), required=True, key="gate_measure", bind=URL
         )
         draw_strips(trace, measure)
-        with st.spinner("An untrained model reads the same text …", show_time=True):
-            contrast = noise.load_contrast(*text, measure)
+        contrast = wait_for("An untrained model reads the same text", noise.load_contrast, *text, measure)
         draw_contrast(contrast)
     draw_means(contrast)
 

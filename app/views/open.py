@@ -8,6 +8,7 @@ from app.open_panel import draw_folder, draw_stories, draw_trace_file
 from app.reproduce import story_source
 from app.state import QUESTION, STEP, URL, keep_inside
 from app.take_away import draw_code, draw_downloads
+from app.waiting import wait_for
 from app.widgets import as_text, pick_model, pick_step, pick_story
 
 TRACE, FOLDER, STORIES, TAKE_AWAY = "Trace file", "Checkpoint folder", "Stories", "Take away"
@@ -44,8 +45,7 @@ def draw_this_story() -> None:
     keep_inside(STEP, 0, len(story.sentences))
     step = pick_step(len(story.sentences))
     try:
-        with st.spinner("Reading the story …", show_time=True):
-            trace = traces.load_trace(model, story.sentences)
+        trace = wait_for("Reading the story", traces.load_trace, model, story.sentences)
         answer = traces.load_answer(model, story.sentences, step, question)
     except ValueError as error:
         st.error(as_text(error))

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.loaders import models, slots
-from app.slots_map_panel import draw_map, draw_story, pick_map
+from app.slots_map_panel import draw_map, draw_story, pick_map, suggest_slot
 from app.slots_panel import Sample, draw_contexts, draw_explanations
 from app.state import SLOT, URL, keep_inside
 from app.widgets import as_text, pick_model
@@ -67,7 +67,7 @@ def pick_slot(sample: Sample) -> int:
     """Choose the slot that is looked at closely."""
     last = slots.n_slots(sample.model) - 1
     keep_inside(SLOT, 0, last)
-    suggested = slots.suggest_slot(sample.model, sample.task)
+    suggested = suggest_slot(sample)
     return st.number_input(
         "Slot",
         0,

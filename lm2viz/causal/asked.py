@@ -14,6 +14,7 @@ from lm2core.answers import Reader, answer_logits
 from lm2core.tokenizer import encode_segments
 from lm2viz.causal.patching import MAX_ROWS
 from lm2viz.causal.running import Run, Stories
+from lm2viz.progress import track
 
 Array = NDArray[np.float64]
 
@@ -67,7 +68,7 @@ class Asked:
         """What slots get (Q,N): the change times the mean gradient at ``points`` of the way."""
         change = banks_QND - start_QND
         total = torch.zeros_like(change)
-        for at, weight in zip(*points, strict=True):
+        for at, weight in track(list(zip(*points, strict=True)), "following gradients", "point"):
             for rows in self._chunks():
                 place = (start_QND[rows] + float(at) * change[rows]).requires_grad_()
                 with torch.enable_grad():
@@ -78,7 +79,7 @@ class Asked:
     def without_slots(self, banks_QND: Tensor, fresh_QND: Tensor, kind: str) -> Array:
         """The difference (Q,N) when each slot in turn is fresh or zero."""
         without = np.empty(banks_QND.shape[:2])
-        for slot in range(banks_QND.shape[1]):
+        for slot in track(range(banks_QND.shape[1]), f"asking without slots ({kind})", "slot"):
             edited = banks_QND.clone()
             edited[:, slot] = fresh_QND[:, slot] if kind == "fresh" else 0.0
             without[:, slot] = self.difference(edited)

@@ -27,6 +27,7 @@ from lm2viz.causal.asked import compared_words, other_banks, question_texts
 from lm2viz.causal.running import Stories, ask_banks, run
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.attribution import component_bars
+from lm2viz.progress import track
 
 OWN, FRESH, OTHER = "own bank", "control: fresh bank", "control: another story's bank"
 BANKS = (OWN, FRESH, OTHER)
@@ -133,7 +134,10 @@ def attribute_answers(reader: Reader, stories: Stories, *, seed: int = 0) -> Att
     words_Q2 = compared_words(it)
     fresh = reader.model.new_memory(len(it.story))
     banks = {OWN: it.asked_banks, FRESH: fresh, OTHER: other_banks(it, seed)}
-    parts = {name: _attributed(reader, texts, bank, words_Q2) for name, bank in banks.items()}
+    parts = {
+        name: _attributed(reader, texts, bank, words_Q2)
+        for name, bank in track(banks.items(), "asking", "bank")
+    }
     blocks = reader.model.config.memory_blocks
     names = _component_names(len(reader.model.model.layers), blocks)
     memory = [i for i, name in enumerate(names) if name.endswith("memory")]

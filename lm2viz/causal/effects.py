@@ -19,6 +19,7 @@ from lm2viz.causal.interventions import Intervention
 from lm2viz.causal.running import Run, Stories, ask_banks, run
 from lm2viz.estimates import Estimate, mean, sign_flip_p
 from lm2viz.figures.effects import effect_points
+from lm2viz.progress import track
 
 Array = NDArray[np.floating[Any]]
 INTERVENTION, OTHER_SLOT, RANDOM_VECTOR = "intervention", "placebo: other slots", "placebo: random vector"
@@ -126,8 +127,11 @@ def effect(
         raise ValueError(
             f"{len(interventions)} interventions and {n_placebos} placebos; give at least one of each"
         )
-    clean, rng = run(reader, stories), np.random.default_rng(seed)
-    edited = run(reader, stories, interventions)
+    rng = np.random.default_rng(seed)
+    elsewhere = _on_other_slots(interventions, reader.model.config.memory_slots, n_placebos, rng)
+    variants = [(), interventions, *elsewhere]
+    runs = (run(reader, stories, edits) for edits in track(variants, "reading edited stories", "run"))
+    clean, edited, of_placebos = next(runs), next(runs), [it.logits for it in runs]
     without_answer = clean.logits.scatter(1, clean.answer_ids[:, None], -torch.inf)
     rival_ids = without_answer.argmax(-1)
 
@@ -137,10 +141,9 @@ def effect(
             return np.full((len(MEASURES), len(clean.story)), np.nan)
         return np.mean([_measured(logits, clean.answer_ids, rival_ids) for logits in logits_list], axis=0)
 
-    elsewhere = _on_other_slots(interventions, reader.model.config.memory_slots, n_placebos, rng)
     after = {
         INTERVENTION: measured([edited.logits]),
-        OTHER_SLOT: measured([run(reader, stories, edits).logits for edits in elsewhere]),
+        OTHER_SLOT: measured(of_placebos),
         RANDOM_VECTOR: measured(_random_vectors(reader, stories, clean, edited, n_placebos, rng)),
     }
     changes = _changes(measured([clean.logits]), after, clean.story, seed)
@@ -190,7 +193,7 @@ def _random_vectors(
         return []
     texts = [q.text for story in stories for q in story.questions if q.n_statements]
     logits = []
-    for _ in range(n_draws):
+    for _ in track(range(n_draws), "asking banks with random vectors", "draw"):
         noise = torch.as_tensor(rng.standard_normal(clean.asked_banks.shape)).to(length_QN1)
         vectors = length_QN1 * noise / noise.norm(dim=-1, keepdim=True)
         logits.append(ask_banks(reader, texts, clean.asked_banks + vectors))

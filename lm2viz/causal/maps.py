@@ -32,6 +32,7 @@ from lm2viz.causal.pairs import (
 from lm2viz.causal.patching import BANK, Patches
 from lm2viz.estimates import Estimate, mean, share
 from lm2viz.figures.maps import MapPanel, stacked_maps, step_names
+from lm2viz.progress import track
 
 UNKNOWN = Estimate(np.nan, np.nan, np.nan, 0)
 
@@ -147,7 +148,9 @@ def causal_map(
     sides = read_sides(reader, pairs, [BANK], is_placebo=False)
     control = read_sides(reader, placebos, [BANK], is_placebo=True)
     scale = scale_of(sides, seed)
-    of_pairs, of_placebos = (_effects(reader, it, scale.value) for it in (sides, control))
+    of_pairs, of_placebos = (
+        _effects(reader, it, scale.value) for it in track((sides, control), "patching pairs, placebos", "set")
+    )
     reach = max(of_pairs.shape[2], of_placebos.shape[2])
     aligned = [align(values, it.changed, reach) for values, it in ((of_pairs, sides), (of_placebos, control))]
     has_any = np.any([np.isfinite(values).any(axis=(0, 1, 3)) for values in aligned], axis=0)

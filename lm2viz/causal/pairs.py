@@ -15,6 +15,7 @@ from lm2core.answers import Reader
 from lm2core.babi.counterfactual import Counterfactual
 from lm2viz.causal.patching import Part, Patches, Side, patched_logits, record
 from lm2viz.estimates import CONFIDENCE, N_RESAMPLES, Estimate, mean
+from lm2viz.progress import track
 
 DIRECTIONS = ("noising", "denoising")
 PAIRS, PLACEBOS = "pairs", "placebos"
@@ -67,7 +68,8 @@ def read_sides(
         must = "equal, kind 'placebo'" if is_placebo else "different, any other kind"
         raise ValueError(f"answers of {'placebos' if is_placebo else 'pairs'} must be {must}; got {got}")
     stories = zip(*(pair.stories for pair in pairs), strict=True)
-    told, edited = (record(reader, side, parts) for side in stories)
+    both = track(list(stories), "reading both sides", "side")
+    told, edited = (record(reader, side, parts) for side in both)
     others = told.logits.scatter(1, told.answer_ids[:, None], -torch.inf)
     rival_ids = others.argmax(-1) if is_placebo else edited.answer_ids
     is_changed = np.zeros((len(pairs), len(pairs[0].sentences)), dtype=bool)
@@ -100,8 +102,11 @@ def effects(reader: Reader, sides: Sides, part: Part, patches: Patches, scale: f
     movement of the logit difference towards the run that the values come from, over ``scale``: one number for
     all pairs, so that a pair whose sides hardly differ cannot blow up.
     """
-    noised = patched_logits(reader, sides.told, sides.edited, part, patches)
-    denoised = patched_logits(reader, sides.edited, sides.told, part, patches)
+    ways = [(sides.told, sides.edited), (sides.edited, sides.told)]
+    noised, denoised = (
+        patched_logits(reader, into, source, part, patches)
+        for into, source in track(ways, "patching both ways", "way")
+    )
     told, edited = (
         sides.difference(side.logits[patches.pair], patches.pair) for side in (sides.told, sides.edited)
     )

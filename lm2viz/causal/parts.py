@@ -38,6 +38,7 @@ from lm2viz.causal.pairs import (
 from lm2viz.causal.patching import ALL, PARTS, Patches
 from lm2viz.estimates import Estimate
 from lm2viz.figures.maps import MapPanel, stacked_maps
+from lm2viz.progress import track
 
 MEANINGS = {
     "write": "write and kept share",
@@ -167,7 +168,10 @@ def causal_parts(
             raise ValueError(f"offset {offset}: no sentence there in any of the {name}; take one nearer to 0")
     scale = scale_of(sides, seed)
     reach = max(it.is_changed.shape[1] for it in (sides, control))
-    values = [_all_effects(reader, it, offset, reach, scale.value) for it in (sides, control)]
+    values = [
+        _all_effects(reader, it, offset, reach, scale.value)
+        for it in track((sides, control), "patching pairs, placebos", "set")
+    ]
     has_any = np.any([np.isfinite(found["what"][0]).any(axis=(0, 1, 2)) for found in values], axis=0)
     maps = []
     for found in values:
@@ -201,7 +205,7 @@ def _all_effects(
         return flat.reshape(2, n_pairs, steps.shape[1], max(n_blocks, 1), len(slots)).swapaxes(0, 1)
 
     found = {}
-    for name, part in PARTS.items():
+    for name, part in track(PARTS.items(), "patching parts", "part"):
         steps = torch.zeros_like(chosen) if part.of_question else chosen
         whole = measured(name, steps, 0, [ALL])[:, :, 0, 0, 0]
         if part.slot_axis is None:

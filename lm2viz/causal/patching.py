@@ -16,6 +16,7 @@ from lm2core.babi.text import TextStory
 from lm2core.tokenizer import encode_segments
 from lm2viz.causal.interventions import Hook
 from lm2viz.causal.running import hooked, run
+from lm2viz.progress import track
 
 ALL = -1  # as block or slot: every one
 MAX_ROWS = 2_048  # patches that run side by side: more would only need more memory
@@ -153,9 +154,10 @@ def patched_logits(reader: Reader, into: Side, source: Side, part: Part, patches
     """
     logits = into.logits[patches.pair].clone()
     rows = _differs(into, source, part, patches).nonzero()[:, 0]
-    for step in patches.step[rows].unique().tolist():
-        for chunk in rows[patches.step[rows] == step].split(MAX_ROWS):
-            logits[chunk] = _run_patched(reader, into, source, part, patches.take(chunk))
+    steps = patches.step[rows]
+    chunks = [chunk for step in steps.unique().tolist() for chunk in rows[steps == step].split(MAX_ROWS)]
+    for chunk in track(chunks, "reading on from patches", "batch"):
+        logits[chunk] = _run_patched(reader, into, source, part, patches.take(chunk))
     return logits
 
 

@@ -18,6 +18,7 @@ from lm2core.babi.story import Question, Story
 from lm2core.babi.text import TextStory
 from lm2core.tokenizer import check_words, encode_segments
 from lm2viz.causal.interventions import ClampGate, Erase, Hook, Intervention, Resample, Scene, Swap
+from lm2viz.progress import counting_sentences
 
 Stories = Sequence[Story | TextStory]
 
@@ -73,7 +74,7 @@ def run(
         [hook for edit in interventions if edit.propagates is reaches for hook in edit.hooks(scene)]
         for reaches in (True, False)
     )
-    with hooked(model, [*edits, ("hook_bank", scene.tick)]):
+    with hooked(model, [*edits, ("hook_bank", scene.tick)]), counting_sentences(model, scene.n_steps):
         out = model(ids.to(model.device), mask.to(model.device))
     banks = torch.stack(out.memory_per_segment, dim=1)
     story, step = np.array([(b, q.n_statements) for b, q in asked]).T

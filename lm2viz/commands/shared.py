@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from lm2core.answers import Reader
+    from lm2core.babi.story import Story
     from lm2core.trace import Trace
     from lm2viz.estimates import Result
 
@@ -76,29 +77,34 @@ def open_sample(
     if with_untrained:
         (reader, trained), (_, control) = read_twice(source, task, stories, seed, names=names)
         return Sample([trained], [control], reader)
-    from lm2core.answers import read_stories
     from lm2core.babi.tasks import make_stories
     from lm2core.checkpoints import load_reader
 
     reader = load_reader(source)
     told = make_stories(task, stories, seed)
-    return Sample([read_stories(reader, told, names=names, budget=BUDGET)], None, reader)
+    return Sample([_read(reader, told, names)], None, reader)
 
 
 def read_twice(
     checkpoint: str, task: str, stories: int, seed: int, *, names: Sequence[str]
 ) -> "list[tuple[Reader, Trace]]":
     """Generated stories as a checkpoint reads them, and as it did before its first step."""
-    from lm2core.answers import read_stories
     from lm2core.babi.tasks import make_stories
     from lm2core.checkpoints import load_reader
     from lm2core.compare.measures import untrained
+    from lm2viz.progress import track
 
     reader, told = load_reader(checkpoint), make_stories(task, stories, seed)
-    return [
-        (each, read_stories(each, told, names=names, budget=BUDGET))
-        for each in (reader, untrained(reader, seed))
-    ]
+    readers = (reader, untrained(reader, seed))
+    return [(each, _read(each, told, names)) for each in track(readers, "reading, trained or not", "model")]
+
+
+def _read(reader: "Reader", stories: "Sequence[Story]", names: Sequence[str]) -> "Trace":
+    from lm2core.answers import read_stories
+    from lm2viz.progress import counting_sentences
+
+    with counting_sentences(reader.model, max(len(story.sentences) for story in stories)):
+        return read_stories(reader, stories, names=names, budget=BUDGET)
 
 
 def put_down(name: str, result: "Result", out: Path | None, image: str | None = None) -> None:

@@ -12,6 +12,7 @@ from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.heatmap import signed_heatmap
 from lm2viz.figures.lines import Series, lines_with_bands
 from lm2viz.look.stats import effective_rank, fresh_bank, redundancy, slot_similarity
+from lm2viz.progress import track
 from lm2viz.rows import BankRows
 from lm2viz.slots.held_out import check_same_stories
 
@@ -134,7 +135,7 @@ def _check(rows: BankRows, untrained: BankRows | None) -> None:
 def _use(rows: BankRows, steps: int, seed: int) -> BankUse:
     every_rank, similarity = effective_rank(rows.banks), slot_similarity(rows.banks)
     ranks = []
-    for step in range(steps):
+    for step in track(range(steps), "measuring banks", "step"):
         is_now = rows.segment == step
         none = Estimate(np.nan, np.nan, np.nan, 0)  # where no bank is finite
         ranks.append(mean(every_rank[is_now], groups=rows.story[is_now], seed=seed) if is_now.any() else none)

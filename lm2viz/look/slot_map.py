@@ -20,6 +20,7 @@ from lm2viz.figures.lines import Series
 from lm2viz.figures.scatter import Cloud, cloud_with_shares, path_over_cloud
 from lm2viz.look.pca import SLOT, Projection, SlotPCA
 from lm2viz.look.resampling import Estimates, by_story, over_draws
+from lm2viz.progress import track
 from lm2viz.rows import BankRows
 from lm2viz.slots.held_out import check_same_stories
 
@@ -205,12 +206,12 @@ def _shuffled(
     is_fit = np.isin(rows.story, fit_stories)
     fit, held_out = (pca.features(rows.take(mask)) for mask in (is_fit, ~is_fit))
     shares = []
-    for _ in range(N_SHUFFLES):
+    for _ in track(range(N_SHUFFLES), "fitting shuffled numbers", "draw"):
         other = SlotPCA(pca.slots, n_components=pca.n_components).fit_features(rng.permuted(fit, axis=0))
         squared, total = other.squares(rng.permuted(held_out, axis=0))
         shares.append(squared.sum(axis=0) / total.sum())
     distances, labels, story = _known(pca.transform(rows.take(~is_fit)), fact)
-    renamed = (_renamed(labels, story, rng) for _ in range(N_SHUFFLES))
+    renamed = (_renamed(labels, story, rng) for _ in track(range(N_SHUFFLES), "shuffling names", "draw"))
     silhouettes = np.array([_silhouettes(distances, names).mean() for names in renamed])
     return Variant(over_draws(np.array(shares)), over_draws(silhouettes).at())
 

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from lm2core.trace import Trace
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.provenance import agreement_bars
+from lm2viz.progress import track
 from lm2viz.provenance.answers import METHODS, Provenance, followed
 from lm2viz.provenance.parts import unrolled
 from lm2viz.provenance.traces import paired
@@ -149,7 +150,7 @@ def _each_question(trace: Trace, asked: Trace, follow: str) -> Iterator[tuple[Pr
     for i, question in enumerate(asked.info["asked"]):
         if question["support"]:
             by_story.setdefault(question["story"], {}).setdefault(question["n_statements"], []).append(i)
-    for story, at in by_story.items():
+    for story, at in track(by_story.items(), "following what was read", "story"):
         for n_read, parts in enumerate(unrolled(trace, story, max(at), follow), start=1):
             for i in at.get(n_read, []):
                 yield followed(trace, asked, i, parts), asked.info["asked"][i]

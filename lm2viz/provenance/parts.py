@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm2core.trace import Trace
+from lm2viz.progress import track
 from lm2viz.provenance.stream import bank_shares_of_stream
 
 Array = NDArray[Any]  # of floats
@@ -67,7 +68,7 @@ def unrolled(trace: Trace, story: int, n_read: int, follow: str) -> Iterator[Par
     written = np.zeros((len(trace.tokens[story]) + 1, *start.shape))
     written[-1] = start
     parts = Parts(written, written.copy(), np.zeros_like(written))
-    for segment in range(n_read):
+    for segment in track(range(n_read), "following contents", "sentence"):
         slots = _slot_sources(parts)
         own = None
         if follow == "stream":

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from lm2core.trace import Trace
 from lm2viz.estimates import Estimate, mean, sign_flip_p
 from lm2viz.figures.slots import ranked_bars
+from lm2viz.progress import track
 from lm2viz.slots.held_out import columns
 from lm2viz.slots.strengths import Array, Context, Place, collect, read, written
 
@@ -162,7 +163,7 @@ def _ranked(
         if first and len(other) >= MEASURED_STORIES:
             chosen_by[text], measured[text] = np.mean(first, axis=0), np.array(other)
     n_slots = len(next(iter(chosen_by.values()))) if chosen_by else 0
-    for slot in range(n_slots):
+    for slot in track(range(n_slots), f"ranking what a slot is {kind}", "slot"):
         for text in sorted(chosen_by, key=lambda one: -chosen_by[one][slot])[:n_texts]:
             here = measured[text][:, slot]
             elsewhere = (measured[text].sum(axis=1) - here) / (n_slots - 1)

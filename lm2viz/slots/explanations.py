@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from lm2viz.estimates import Estimate
 from lm2viz.figures.slots import ranked_bars
+from lm2viz.progress import track
 from lm2viz.rows import BankRows
 from lm2viz.slots.held_out import (
     NOTHING,
@@ -144,7 +145,7 @@ def explain_slots(
     rng = np.random.default_rng(seed)
     found = [
         _explained(parts, slot, [other for other in varying if other != slot], explain, rng)
-        for slot in varying
+        for slot in track(varying, "explaining", "slot")
     ]
     unused = [
         SlotExplanation(slot, NOTHING_VARIES, *[NOTHING] * 5)

@@ -5,6 +5,7 @@ regressions in both directions, scored on other stories than they were fitted to
 """
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.linear_model import Ridge
 
 from lm2viz.estimates import Estimate
 from lm2viz.figures.slots import ranked_bars
+from lm2viz.progress import track
 from lm2viz.rows import BankRows
 from lm2viz.slots.held_out import (
     NOTHING,
@@ -151,7 +153,12 @@ def match_slots(
     slots = parts.varying
     _check_varying(slots, names)
     mixed = _Parts(first, exchanged(second, seed=seed), seed, varying=slots)
-    chosen, mixed_chosen, sums, mixed_sums = parts.match(), mixed.match(), parts.told(), mixed.told()
+    turns = list(product((True, False), (parts, mixed)))
+    inner, mixed_inner, sums, mixed_sums = (
+        it.told(to_match=to_match)
+        for to_match, it in track(turns, "matching and scoring, with control", "part")
+    )
+    chosen, mixed_chosen = _matched(inner), _matched(mixed_inner)
     pairs = [
         Pair(
             int(slots[0][i]),
@@ -192,22 +199,24 @@ class _Parts:
         self.varying = varying or [np.flatnonzero(is_varying(rows)) for rows in self.train]
         self._seed = seed
 
-    def match(self) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
-        """Places of the matched slots among those that vary."""
-        inner = [halves(rows, seed=self._seed) for rows in self.train]
-        sums = self._told([fit for fit, _ in inner], [scored for _, scored in inner])
-        first, second = linear_sum_assignment(np.clip(_share(sums.sum(axis=0)), 0.0, 1.0), maximize=True)
-        return first, second
+    def told(self, *, to_match: bool) -> Array:
+        """What slots tell of each other on held-out stories, or to match them, on some of the others.
 
-    def told(self) -> Array:
-        """What slots tell of each other on held-out stories; see ``_told``."""
-        return self._told(self.train, self.test)
-
-    def _told(self, fit: list[BankRows], scored: list[BankRows]) -> Array:
-        """Sums by story, (n_stories, n_first, n_second, 4): squared error and size, there and back."""
-        there = _squares(fit, scored, self.varying)
-        back = _squares(fit[::-1], scored[::-1], self.varying[::-1])
+        Sums by story, (n_stories, n_first, n_second, 4): squared error and size, there and back.
+        """
+        fit, scored = self.train, self.test
+        if to_match:
+            inner = [halves(rows, seed=self._seed) for rows in self.train]
+            fit, scored = [first for first, _ in inner], [second for _, second in inner]
+        ways = [(fit, scored, self.varying), (fit[::-1], scored[::-1], self.varying[::-1])]
+        there, back = (_squares(*way) for way in track(ways, "telling slots both ways", "way"))
         return np.concatenate([there, back.swapaxes(1, 2)], axis=-1)
+
+
+def _matched(sums: Array) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """Places of the matched slots among those that vary."""
+    first, second = linear_sum_assignment(np.clip(_share(sums.sum(axis=0)), 0.0, 1.0), maximize=True)
+    return first, second
 
 
 def _squares(fit: list[BankRows], scored: list[BankRows], slots: list[NDArray[np.int_]]) -> Array:
@@ -216,7 +225,7 @@ def _squares(fit: list[BankRows], scored: list[BankRows], slots: list[NDArray[np
     real = scored[1].banks[:, slots[1]].astype(float)
     size = ((real - targets.mean(axis=0)) ** 2).sum(axis=-1)
     of_source = []
-    for slot in slots[0].tolist():
+    for slot in track(slots[0].tolist(), "telling slots from each other", "slot"):
         source = fit[0].banks[:, slot].astype(float)
         ridge = Ridge(alpha=PENALTY * len(source) * source.var(axis=0).mean())
         ridge.fit(source, targets.reshape(len(targets), -1))

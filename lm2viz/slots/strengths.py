@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm2core.trace import Trace
+from lm2viz.progress import track
 from lm2viz.rows import RECORD, as_traces
 from lm2viz.select import read_by_token, write_strength
 
@@ -70,7 +71,7 @@ def written(traces: Trace | Sequence[Trace]) -> Iterator[Seen]:
     """Every token of every story."""
     for i, trace in enumerate(as_traces(traces)):
         _check(trace, WRITE_HOOKS, RECORD)
-        for b, story in enumerate(trace.tokens):
+        for b, story in enumerate(track(trace.tokens, "looking at every word", "story")):
             for s, words in enumerate(story):
                 strengths = np.stack([write_strength(trace, s, block, story=b) for block in trace.blocks])
                 for t, word in enumerate(words):
@@ -83,7 +84,7 @@ def read(questions: Trace | Sequence[Trace]) -> Iterator[Seen]:
         if "asked" not in trace.info:
             raise ValueError("no questions in this trace; make it with record_questions(reader, trace)")
         _check(trace, READ_HOOKS, ASK)
-        for q, asked in enumerate(trace.info["asked"]):
+        for q, asked in enumerate(track(trace.info["asked"], "looking at every question", "question")):
             (words,) = trace.tokens[q]
             strengths = [_read_strength(trace, block, q) for block in trace.blocks]
             yield Seen(

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from lm2viz.progress import track
 from lm2viz.rows import BankRows
 from lm2viz.slots.held_out import check_enough, check_facts, halves, is_varying
 from lm2viz.slots.simulation import agreement, correlation, explain_by
@@ -24,7 +25,7 @@ def clearest_slot(rows: BankRows, *, seed: int = 0) -> tuple[int, str]:
         (slot, str(fact)): correlation(
             agreement(explain_by(fact, fitted, slot), fitted, scored, slot).sum(axis=0)[None]
         )[0]
-        for slot in np.flatnonzero(is_varying(fitted)).tolist()
+        for slot in track(np.flatnonzero(is_varying(fitted)).tolist(), "trying facts", "slot")
         for fact in rows.facts
     }
     if not scores:

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from lm2viz.estimates import Estimate
 from lm2viz.figures.slots import became_lines
+from lm2viz.progress import track
 from lm2viz.rows import BankRows
 from lm2viz.slots.held_out import (
     NOTHING,
@@ -98,8 +99,11 @@ def became(
     _check(checkpoints, steps, fact)
     train, _ = halves(checkpoints[-1], seed=seed)
     slot = _best_slot(train, fact)
-    scores = [_score(rows, fact, slot, seed) for rows in checkpoints]
-    shuffled = [_score(exchanged(rows, seed=seed), fact, slot, seed) for rows in checkpoints]
+    scores = [_score(rows, fact, slot, seed) for rows in track(checkpoints, "scoring", "checkpoint")]
+    shuffled = [
+        _score(exchanged(rows, seed=seed), fact, slot, seed)
+        for rows in track(checkpoints, "scoring exchanged stories", "checkpoint")
+    ]
     holds = [
         score.value - control.value >= threshold and score.low > control.high
         for score, control in zip(scores, shuffled, strict=True)
@@ -117,12 +121,11 @@ def _best_slot(train: BankRows, fact: str) -> int:
     varying = np.flatnonzero(is_varying(train)).tolist()
     if not varying:
         raise ValueError("no slot of the last checkpoint varies over these stories; was it trained?")
-    return max(
-        varying,
-        key=lambda slot: np.nan_to_num(
-            score_explanation(explain_by(fact, fitted, slot), fitted, scored, slot).value, nan=-1.0
-        ),
-    )
+    scores = {
+        slot: score_explanation(explain_by(fact, fitted, slot), fitted, scored, slot).value
+        for slot in track(varying, "looking for the slot", "slot")
+    }
+    return max(scores, key=lambda slot: np.nan_to_num(scores[slot], nan=-1.0))
 
 
 def _score(rows: BankRows, fact: str, slot: int, seed: int) -> Estimate:

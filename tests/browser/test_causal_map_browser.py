@@ -53,3 +53,15 @@ def test_the_edited_side_opens_on_the_page_of_one_story_and_asks_the_question(pa
     page.goto(link)
     expect(read).to_be_visible(timeout=60_000)
     expect(page.get_by_label("Question")).to_have_value(asked)
+
+
+def test_a_bar_tells_how_far_the_measurement_is_and_then_goes(page, app_url):
+    open_pair(page, app_url, "&n_pairs=10&pair_seed=40")
+    page.get_by_role("button", name="Measure").click()
+    told = page.get_by_text("Patching every slot after every sentence · reading on from patches, batch")
+    expect(told).to_be_visible(timeout=DRAWN_MS)
+    bar = page.get_by_role("progressbar")
+    share = bar.get_attribute("aria-valuenow")
+    expect(bar).not_to_have_attribute("aria-valuenow", share or "", timeout=60_000)
+    expect(page.locator(".st-key-causal_map .nsewdrag")).to_have_count(4, timeout=DRAWN_MS)
+    expect(bar).to_have_count(0)

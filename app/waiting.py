@@ -1,0 +1,94 @@
+"""Waiting for an analysis: how far it has come, and how long it will take. The one way pages wait.
+
+The analysis runs in a thread of its own, for elements may not be drawn inside a cached function; the thread
+of the page looks how far it is. So a click is answered at once: the analysis goes on without the page and is
+kept for whoever wants it next. Who waits for what is being made already waits for the same run.
+"""
+
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, wait
+from functools import partial
+from threading import Lock, Thread
+from time import monotonic
+from typing import Any, ParamSpec, TypeVar
+
+import streamlit as st
+
+from lm2viz.progress import Progress, followed
+
+P = ParamSpec("P")
+T = TypeVar("T")
+SHOW_AFTER_S, LOOK_EVERY_S = 0.4, 0.25  # what is there sooner draws no bar
+TELL_AFTER_S = 2.0  # of a loop: sooner its time left is a guess
+MINUTES_FROM_S = 90
+
+
+class _Job:
+    """A call of a loader, in its thread."""
+
+    def __init__(self) -> None:
+        self.result: Future[Any] = Future()
+        self.progress = Progress()
+        self.began = monotonic()
+
+    def is_done(self, within_s: float) -> bool:
+        """Whether it is over, or will be within this time."""
+        return bool(wait([self.result], within_s).done)
+
+    def told(self) -> str:
+        """What it does, and how long that takes."""
+        loops, left = self.progress.loops, self.progress.seconds_left()
+        doing = f"{loops[-1]} · " if loops else ""
+        if not loops or left is None or monotonic() - loops[0].began < TELL_AFTER_S:
+            return f"{doing}{monotonic() - self.began:.0f} s so far"
+        if left < MINUTES_FROM_S:
+            return f"{doing}about {max(left, 1):.0f} s left"
+        return f"{doing}about {left / 60:.0f} min left"
+
+
+_jobs: dict[Hashable, _Job] = {}
+_jobs_lock = Lock()
+
+
+def wait_for(told: str, load: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What ``load`` returns for these arguments, or what it raises; a bar is shown while it takes long.
+
+    ``load`` must not draw, nor use the visitor's session.
+
+    told : what the visitor waits for, as Markdown
+    """
+    job = _started(load, args, kwargs)
+    place = st.empty()  # always there: what follows keeps its place whether a bar was drawn or not
+    if not job.is_done(SHOW_AFTER_S):
+        while not job.is_done(LOOK_EVERY_S):
+            place.progress(job.progress.share(), text=f"{told} · {job.told()}")
+        place.empty()
+    found: T = job.result.result()
+    return found
+
+
+def _started(load: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Job:
+    """The run of this call: the one that is going, or a new one."""
+    key = (load, args, tuple(sorted(kwargs.items())))
+    with _jobs_lock:
+        if key in _jobs:
+            return _jobs[key]
+        job = _jobs[key] = _Job()
+    Thread(target=_run, args=(job, key, partial(load, *args, **kwargs)), daemon=True).start()
+    return job
+
+
+def _run(job: _Job, key: Hashable, load: Callable[[], Any]) -> None:
+    """Make the result, or keep why there is none: it is raised where it is waited for."""
+    found, error = None, None
+    try:
+        with followed(job.progress):
+            found = load()
+    except BaseException as why:
+        error = why
+    with _jobs_lock:
+        _jobs.pop(key, None)
+    if error is None:
+        job.result.set_result(found)
+    else:
+        job.result.set_exception(error)

@@ -1,11 +1,10 @@
 """Labels of one's own: a template to fill in, the table that comes back, and what probes find with it."""
 
-from functools import partial
-
 import streamlit as st
 
 from app.loaders import labels
-from app.probes_panel import draw_matrix, find_all
+from app.probes_panel import draw_matrix
+from app.waiting import wait_for
 from app.widgets import as_text
 
 
@@ -29,7 +28,8 @@ def draw_own(model: str, task: str, n: int) -> None:
     table = labels.fitting_labels(own, model, task, n)
     facts = sorted(table["fact"].unique())
     st.markdown(f"{as_text(own.name)}: {len(table)} labels of {len(facts)} facts.")
-    draw_matrix(find_all(facts, partial(labels.find_fact, own, model, task, n)), key="own_matrix")
+    found = wait_for("Probing", labels.find_facts, own, model, task, n, tuple(facts))
+    draw_matrix(found, key="own_matrix")
 
 
 def pick_labels(model: str, task: str, n: int) -> labels.OwnLabels:

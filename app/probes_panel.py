@@ -8,12 +8,13 @@ import streamlit as st
 
 from app.loaders import probes
 from app.state import URL
+from app.waiting import wait_for
 from app.widgets import as_text, draw
 from lm2viz.figures.slot_facts import accuracy_matrices, accuracy_points
 from lm2viz.probes import SlotFacts
 from lm2viz.probes.samples import Slot
 from lm2viz.probes.scores import CONTROL_TASK, PROBE, SHUFFLED, UNTRAINED
-from lm2viz.slot_facts import MEANING, best_slots, side_by_side
+from lm2viz.slot_facts import MEANING, best_slots
 
 VIEW, FACT, SLOT, BESIDE, POOLED = "probes_view", "fact", "probe_slot", "beside", "all_facts"
 CODE, LEARNING = "code_length", "learning_curve"
@@ -40,15 +41,6 @@ class Asked:
     def slot_name(self) -> str:
         """The slot in words."""
         return {BEST: "the best slot", BANK: "the whole bank"}.get(str(self.slot), f"slot {self.slot}")
-
-
-def find_all(facts: list[str], find: Callable[[str], SlotFacts | None]) -> SlotFacts:
-    """Probe fact by fact, saying which; a ValueError when none can be probed."""
-    found: dict[str, SlotFacts | None] = {}
-    for number, fact in enumerate(facts, start=1):
-        with st.spinner(f"Probing {as_text(fact)} ({number} of {len(facts)}) …", show_time=True):
-            found[fact] = find(fact)
-    return side_by_side(found)
 
 
 def draw_matrix(found: SlotFacts, *, key: str, on_click: Callable[[], None] | None = None) -> None:
@@ -94,8 +86,8 @@ def _two_digits(*names: str) -> dict[str, Any]:
 def draw_age(asked: Asked, n_facts: int) -> None:
     """How accuracy falls with the age of the fact."""
     pooled = st.toggle(f"All {n_facts} facts together", key=POOLED, bind=URL)
-    with st.spinner("Probing by age …", show_time=True):
-        found = probes.load_decay(*asked.sample, None if pooled else asked.fact, asked.slot)
+    fact = None if pooled else asked.fact
+    found = wait_for("Probing by age", probes.load_decay, *asked.sample, fact, asked.slot)
     first, last = found.bins[0], found.bins[-1]
     of = "all facts" if pooled else as_text(asked.fact)
     draw(
@@ -115,8 +107,7 @@ def draw_age(asked: Asked, n_facts: int) -> None:
 
 def draw_one(asked: Asked) -> None:
     """One fact read from one slot: accuracy with controls, code length, learning curve."""
-    with st.spinner("Probing …", show_time=True):
-        scores = probes.load_scores(*asked.sample, asked.fact, asked.slot)
+    scores = wait_for("Probing", probes.load_scores, *asked.sample, asked.fact, asked.slot)
     names = [name for name in (PROBE, *MEANING) if name in scores.hits]
     found = {name: scores.estimate(name) for name in names}
     selectivity = scores.estimate(PROBE, minus=CONTROL_TASK)
@@ -139,8 +130,8 @@ def draw_one(asked: Asked) -> None:
 
 
 def _draw_codelength(asked: Asked) -> None:
-    with st.spinner("Sending the fact in bits …", show_time=True):
-        found = probes.load_codelength(*asked.sample, asked.fact, asked.slot)
+    told = "Sending the fact in bits"
+    found = wait_for(told, probes.load_codelength, *asked.sample, asked.fact, asked.slot)
     draw(
         found.figure(),
         key="codelength",
@@ -152,8 +143,8 @@ def _draw_codelength(asked: Asked) -> None:
 
 
 def _draw_learning(asked: Asked) -> None:
-    with st.spinner("Training on ever more stories …", show_time=True):
-        found = probes.load_learning(*asked.sample, asked.fact, asked.slot)
+    told = "Training on ever more stories"
+    found = wait_for(told, probes.load_learning, *asked.sample, asked.fact, asked.slot)
     draw(
         found.figure(),
         key="learning",

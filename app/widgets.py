@@ -77,6 +77,26 @@ def pick_model() -> str:
     return st.selectbox("Model", names, key="model", bind=URL)
 
 
+def pick_sample(sizes: Sequence[int], default: int) -> tuple[str, str, int]:
+    """Choose a model, and of which task it reads how many stories."""
+    model = pick_model()
+    tasks = models.known_tasks(model)
+    if not tasks:
+        st.info("No task can be told in this model's words alone. Choose another model.")
+        st.stop()
+    task = st.selectbox("Task", tasks, key="task", bind=URL)
+    n = st.segmented_control(
+        "Stories",
+        sizes,
+        default=default,
+        required=True,
+        key="n_stories",
+        bind=URL,
+        help="Story k is the generated one with seed k. More: narrower intervals, and longer to wait, once.",
+    )
+    return model, task, n
+
+
 def pick_story(model: str) -> ShownStory:
     """Choose an example, a story generated of a task whose words ``model`` knows, or paste one."""
     sources = [EXAMPLE, GENERATED, OWN_STORY]

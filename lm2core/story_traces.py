@@ -130,7 +130,8 @@ def record_to(
     folder.mkdir(parents=True, exist_ok=True)
     chosen = match_hooks(list(names), reader.model.config)
     parts = list(_parts(reader, stories, chosen, budget))
-    for i, part in enumerate(tqdm(parts, desc="recording", unit="part", delay=PROGRESS_AFTER_S)):
+    bar = tqdm(parts, desc="recording", unit="part", delay=PROGRESS_AFTER_S, disable=None)
+    for i, part in enumerate(bar):
         read_stories(reader, part, names=chosen, budget=budget).save(folder / _PART.format(i))
     return TraceFolder(folder)
 

@@ -18,6 +18,7 @@ from tqdm import tqdm
 T = TypeVar("T")
 PROGRESS_AFTER_S = 2.0  # what is over sooner needs no bar in a terminal
 BAR: dict[str, Any] = {"delay": PROGRESS_AFTER_S, "leave": None}  # None: only outermost bars stay
+TERMINAL_ONLY = None  # of tqdm's disable: a log file or a pipe gets no bar
 _following: "ContextVar[Progress | None]" = ContextVar("_following", default=None)
 
 
@@ -103,7 +104,7 @@ def counting(total: int, what: str, unit: str) -> Iterator[Callable[[], object]]
     """Yields what to call after each of ``total`` steps."""
     progress = _following.get()
     if progress is None:
-        with tqdm(total=total, desc=what, unit=unit, disable=total < 2, **BAR) as bar:
+        with tqdm(total=total, desc=what, unit=unit, disable=total < 2 or TERMINAL_ONLY, **BAR) as bar:
             yield bar.update
     else:
         with progress.loop(total, what, unit) as loop:

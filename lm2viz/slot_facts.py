@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lm2viz.probes import Cells, SlotFacts, slot_fact_matrix
-from lm2viz.probes.samples import Slot, clean_banks, fact_samples
+from lm2viz.probes.samples import Slot, fact_samples, untrained_features
 from lm2viz.probes.scores import CONTROL_TASK, MAJORITY, SHUFFLED, UNTRAINED, Scores, cross_validate
 from lm2viz.rows import BankRows
 
@@ -25,13 +25,13 @@ def as_slot(name: str) -> Slot:
     return kinds[name] if name in kinds else int(name)
 
 
-def probe_fact(rows: BankRows, control: BankRows, fact: str) -> SlotFacts | None:
+def probe_fact(rows: BankRows, untrained: BankRows, fact: str) -> SlotFacts | None:
     """Probe every slot for one fact; None where there are too few stories or values to."""
     try:
         fact_samples(rows, fact, n_folds=N_FOLDS, seed=SEED)
     except ValueError:
         return None
-    return slot_fact_matrix(rows, facts=[fact], control=control, n_folds=N_FOLDS, seed=SEED)
+    return slot_fact_matrix(rows, facts=[fact], untrained=untrained, n_folds=N_FOLDS, seed=SEED)
 
 
 def side_by_side(found: Mapping[str, SlotFacts | None]) -> SlotFacts:
@@ -93,7 +93,7 @@ def best_slots(found: SlotFacts) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def probe_slot(rows: BankRows, control: BankRows, fact: str, slot: Slot) -> Scores:
+def probe_slot(rows: BankRows, untrained: BankRows, fact: str, slot: Slot) -> Scores:
     """Score one slot's probe, or the whole bank's, and its controls.
 
     Raises
@@ -102,6 +102,5 @@ def probe_slot(rows: BankRows, control: BankRows, fact: str, slot: Slot) -> Scor
         As ``slot_fact_matrix`` for a fact asked for by name; for a slot that is not there.
     """
     samples = fact_samples(rows, fact, n_folds=N_FOLDS, seed=SEED)
-    known = rows.facts[fact].notna().to_numpy()
-    untrained = clean_banks(control.banks)[known]
-    return cross_validate(samples, slot=slot, n_folds=N_FOLDS, seed=SEED, control=untrained)
+    features = untrained_features(rows, untrained, fact)
+    return cross_validate(samples, slot=slot, n_folds=N_FOLDS, seed=SEED, untrained=features)

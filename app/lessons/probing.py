@@ -31,7 +31,7 @@ def _probes(reader: Reader) -> SlotFacts:
     rows, control = (
         bank_rows(read_lesson(each, N_PROBED, names=["hook_bank"])) for each in trained_or_not(reader)
     )
-    return slot_fact_matrix(rows, facts=[FACT], control=control)
+    return slot_fact_matrix(rows, facts=[FACT], untrained=control)
 
 
 def _without_fooling_yourself(reader: Reader) -> Measured:

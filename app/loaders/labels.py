@@ -14,8 +14,9 @@ import streamlit as st
 from app.loaders.sample import load_sample
 from lm2viz.own_labels import checked_labels, label_template
 from lm2viz.probes import SlotFacts
+from lm2viz.progress import track
 from lm2viz.rows import LABEL_COLUMNS, bank_rows, read_labels
-from lm2viz.slot_facts import probe_fact
+from lm2viz.slot_facts import probe_fact, side_by_side
 
 MAX_MEGABYTES = 2
 _LABELS = "probe_labels"  # of the session; no widget has this key
@@ -77,6 +78,13 @@ def find_fact(own: OwnLabels, model: str, task: str, n: int, fact: str) -> SlotF
         rows, control = (bank_rows(traces, table) for traces in (sample.traces, sample.control))
         own.found[place] = probe_fact(rows, control, fact)
     return own.found[place]
+
+
+def find_facts(own: OwnLabels, model: str, task: str, n: int, facts: tuple[str, ...]) -> SlotFacts:
+    """Probes of every slot for each of the facts; a ValueError when none can be probed."""
+    return side_by_side(
+        {fact: find_fact(own, model, task, n, fact) for fact in track(facts, "probing facts", "fact")}
+    )
 
 
 @st.cache_data(max_entries=10)

@@ -6,26 +6,34 @@ from app.loaders.sample import load_sample
 from lm2viz.probes import CodeLength, Decay, LearningCurve, SlotFacts, codelength, decay, learning_curve
 from lm2viz.probes.samples import Slot
 from lm2viz.probes.scores import Scores
+from lm2viz.progress import track
 from lm2viz.rows import BankRows, bank_rows
-from lm2viz.slot_facts import probe_fact, probe_slot
+from lm2viz.slot_facts import probe_fact, probe_slot, side_by_side
 
 SIZES = (100, 200, 300)  # stories
 
 
-@st.cache_resource(max_entries=4)
+@st.cache_resource(max_entries=4, show_spinner=False)
 def load_rows(model: str, task: str, n: int, is_trained: bool = True) -> BankRows:
     """Banks and facts after every sentence, of the model or of its untrained control."""
     sample = load_sample(model, task, n)
     return bank_rows(sample.traces if is_trained else sample.control)
 
 
-@st.cache_resource(max_entries=100)
+@st.cache_resource(max_entries=100, show_spinner=False)
 def load_fact(model: str, task: str, n: int, fact: str) -> SlotFacts | None:
     """Probes of every slot for one fact, with all controls; None where it cannot be probed."""
     return probe_fact(*_both(model, task, n), fact)
 
 
-@st.cache_resource(max_entries=50)
+def load_facts(model: str, task: str, n: int, facts: tuple[str, ...]) -> SlotFacts:
+    """Probes of every slot for each of the facts; a ValueError when none can be probed."""
+    return side_by_side(
+        {fact: load_fact(model, task, n, fact) for fact in track(facts, "probing facts", "fact")}
+    )
+
+
+@st.cache_resource(max_entries=50, show_spinner=False)
 def load_scores(model: str, task: str, n: int, fact: str, slot: Slot) -> Scores:
     """The probe of one slot, or of the whole bank, for one fact; a ValueError where it cannot be probed."""
     if slot == "best":
@@ -35,21 +43,21 @@ def load_scores(model: str, task: str, n: int, fact: str, slot: Slot) -> Scores:
     return probe_slot(*_both(model, task, n), fact, slot)
 
 
-@st.cache_resource(max_entries=50)
+@st.cache_resource(max_entries=50, show_spinner=False)
 def load_decay(model: str, task: str, n: int, fact: str | None, slot: Slot) -> Decay:
     """Accuracy by age of one fact, or of all together; a ValueError where it cannot be probed."""
     rows, untrained = _both(model, task, n)
     return decay(rows, facts=fact and [fact], untrained=untrained, slot=slot)
 
 
-@st.cache_resource(max_entries=50)
+@st.cache_resource(max_entries=50, show_spinner=False)
 def load_codelength(model: str, task: str, n: int, fact: str, slot: Slot) -> CodeLength:
     """Bits to send a fact to who has the slot; a ValueError where it cannot be probed."""
     rows, untrained = _both(model, task, n)
     return codelength(rows, fact, untrained=untrained, slot=slot)
 
 
-@st.cache_resource(max_entries=50)
+@st.cache_resource(max_entries=50, show_spinner=False)
 def load_learning(model: str, task: str, n: int, fact: str, slot: Slot) -> LearningCurve:
     """Accuracy by number of training stories; a ValueError where it cannot be probed."""
     rows, untrained = _both(model, task, n)

@@ -31,7 +31,7 @@ def load_readers(model: str, task: str) -> Mapping[str, FactReader]:
         bank_rows(read_in_parts(reader, stories, ["hook_bank"]))
         for reader in track((load_model(model), load_untrained(model)), "reading, trained or not", "model")
     )
-    return fit_readers(rows, control=control)
+    return fit_readers(rows, untrained=control)
 
 
 def _stories(task: str) -> list[Story]:

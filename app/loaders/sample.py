@@ -34,7 +34,7 @@ class Sample:
         return [story["sentences"] for trace in self.traces for story in trace.info["stories"]]
 
 
-@st.cache_resource(max_entries=2)
+@st.cache_resource(max_entries=2, show_spinner=False)
 def load_sample(model: str, task: str, n: int) -> Sample:
     """Let ``model`` and an untrained one read the first ``n`` stories of a task, or as many as may be."""
     stories = _first_stories(task, n)

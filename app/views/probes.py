@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from app.labels_panel import draw_own
-from app.loaders import models, probes
+from app.loaders import probes
 from app.probes_panel import (
     AGE,
     BANK,
@@ -20,11 +20,11 @@ from app.probes_panel import (
     draw_age,
     draw_matrix,
     draw_one,
-    find_all,
     open_clicked,
 )
 from app.state import URL
-from app.widgets import as_text, pick_model
+from app.waiting import wait_for
+from app.widgets import as_text, pick_sample
 from lm2viz.probes.samples import Slot
 from lm2viz.rows import BankRows
 from lm2viz.slot_facts import as_slot
@@ -39,10 +39,9 @@ def main() -> None:
         "slot, and is scored on others. A score says something only beside its **controls**."
     )
     with st.sidebar:
-        model, task, n = pick_sample()
+        model, task, n = pick_sample(probes.SIZES, probes.SIZES[0])
     try:
-        with st.spinner(f"Two models read {n} stories …", show_time=True):
-            rows = probes.load_rows(model, task, n)
+        rows = wait_for(f"Two models read {n} stories", probes.load_rows, model, task, n)
         with st.sidebar:
             st.caption(f"{rows.n_stories} stories, {len(rows.story)} sentences; story 0 is that of seed 0.")
             if rows.n_stories < n:
@@ -56,26 +55,6 @@ def main() -> None:
             draw_facts(view, model, task, n, rows)
     except ValueError as error:
         st.error(as_text(error))
-
-
-def pick_sample() -> tuple[str, str, int]:
-    """Choose the model, and which stories it reads."""
-    model = pick_model()
-    tasks = models.known_tasks(model)
-    if not tasks:
-        st.info("No task can be told in this model's words alone. Choose another model.")
-        st.stop()
-    task = st.selectbox("Task", tasks, key="task", bind=URL)
-    n = st.segmented_control(
-        "Stories",
-        probes.SIZES,
-        default=probes.SIZES[0],
-        required=True,
-        key="n_stories",
-        bind=URL,
-        help="More stories: narrower intervals, and longer to wait, once.",
-    )
-    return model, task, n
 
 
 def draw_facts(view: str, model: str, task: str, n: int, rows: BankRows) -> None:
@@ -92,7 +71,7 @@ def draw_facts(view: str, model: str, task: str, n: int, rows: BankRows) -> None
     elif view == ONE:
         draw_one(asked)
     else:
-        found = find_all(facts, partial(probes.load_fact, model, task, n))
+        found = wait_for("Probing", probes.load_facts, model, task, n, tuple(facts))
         draw_matrix(found, key="matrix", on_click=partial(open_clicked, "matrix", tuple(facts), n_slots))
 
 

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from app.loaders import models, slots
+from app.loaders import slots
 from app.slots_map_panel import draw_map, draw_story, pick_map, suggest_slot
 from app.slots_panel import Sample, draw_contexts, draw_explanations
 from app.state import SLOT, URL, keep_inside
-from app.widgets import as_text, pick_model
+from app.widgets import as_text, pick_sample
 
 MAP, CONTEXTS, EXPLAINED = "Map", "Words and questions", "Explanation"
 
@@ -21,7 +21,7 @@ def main() -> None:
     )
     try:
         with st.sidebar:
-            sample = pick_sample()
+            sample = Sample(*pick_sample(slots.SIZES, slots.SIZES[1]))
             chosen = pick_map(sample)
             slot = pick_slot(sample)
         view = st.segmented_control(
@@ -41,26 +41,6 @@ def main() -> None:
             draw_story(sample, found, slot)
     except ValueError as error:
         st.error(as_text(error))
-
-
-def pick_sample() -> Sample:
-    """Choose the model, and which stories it reads."""
-    model = pick_model()
-    tasks = models.known_tasks(model)
-    if not tasks:
-        st.info("No task can be told in this model's words alone. Choose another model.")
-        st.stop()
-    task = st.selectbox("Task", tasks, key="task", bind=URL)
-    n = st.segmented_control(
-        "Stories",
-        slots.SIZES,
-        default=slots.SIZES[1],
-        required=True,
-        key="n_stories",
-        bind=URL,
-        help="Story k is the generated one with seed k.",
-    )
-    return Sample(model, task, n)
 
 
 def pick_slot(sample: Sample) -> int:

@@ -32,7 +32,7 @@ def probe(
     rows = bank_rows(sample.traces, own)
     untrained = None if sample.untrained is None else bank_rows(sample.untrained, own)
     facts = None if fact is None else [fact]
-    put_down("probes", slot_fact_matrix(rows, facts=facts, control=untrained, seed=seed), out, image)
+    put_down("probes", slot_fact_matrix(rows, facts=facts, untrained=untrained, seed=seed), out, image)
     put_down("probes-by-age", decay(rows, facts=facts, untrained=untrained, seed=seed), out, image)
     if fact is not None:
         for name, measure in (("code-length", codelength), ("learning-curve", learning_curve)):

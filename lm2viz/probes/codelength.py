@@ -12,13 +12,13 @@ from math import ceil, log2
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from tqdm import tqdm
 
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.probes import bit_bars
 from lm2viz.probes.linear import predict
 from lm2viz.probes.samples import Array, Codes, Samples, Slot, fact_samples, named_facts, untrained_features
-from lm2viz.probes.scores import PROBE, PROGRESS_AFTER_S, SHUFFLED, sources_of
+from lm2viz.probes.scores import PROBE, SHUFFLED, sources_of
+from lm2viz.progress import track
 from lm2viz.rows import BankRows
 
 PORTIONS = (
@@ -130,7 +130,7 @@ def _bits(
     ends = sorted({max(MIN_STORIES, ceil(share * len(names))) for share in PORTIONS})
     bits = np.full(tasks.shape, uniform)
     pairs = list(zip(ends[:-1], ends[1:], strict=True))
-    for start, end in tqdm(pairs, desc="coding", unit="portion", delay=PROGRESS_AFTER_S):
+    for start, end in track(pairs, "coding", "portion"):
         train, test = np.flatnonzero(turn < start), np.flatnonzero((turn >= start) & (turn < end))
         found = predict(features, tasks, samples.story, train=train, test=test, seed=seed)
         own = np.take_along_axis(found.probabilities, tasks[:, test, None], axis=-1)[..., 0]

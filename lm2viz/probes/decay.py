@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.probes import accuracy_lines
 from lm2viz.probes.samples import Slot, untrained_features, usable_samples
-from lm2viz.probes.scores import MAJORITY, PROBE, PROGRESS_AFTER_S, SHUFFLED, UNTRAINED, cross_validate
+from lm2viz.probes.scores import MAJORITY, PROBE, SHUFFLED, UNTRAINED, cross_validate
+from lm2viz.progress import track
 from lm2viz.rows import BankRows
 from lm2viz.slots.held_out import columns
 
@@ -109,9 +109,11 @@ def decay(
     found = usable_samples(rows, facts, n_folds=n_folds, seed=seed)
     usable = [samples for samples in found.values() if samples is not None]
     scores = []
-    for samples in tqdm(usable, desc="probing", unit="fact", delay=PROGRESS_AFTER_S):
-        control = untrained_features(rows, untrained, samples.fact)
-        scores.append(cross_validate(samples, slot=slot, n_folds=n_folds, seed=seed, control=control))
+    for samples in track(usable, "probing", "fact"):
+        random_features = untrained_features(rows, untrained, samples.fact)
+        scores.append(
+            cross_validate(samples, slot=slot, n_folds=n_folds, seed=seed, untrained=random_features)
+        )
     names = (PROBE, MAJORITY, SHUFFLED, *([] if untrained is None else [UNTRAINED]))
     hits = {name: np.concatenate([part.hits[name] for part in scores]) for name in names}
     age, story = (np.concatenate([getattr(part, name) for part in usable]) for name in ("age", "story"))

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from tqdm import tqdm
 
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.probes import accuracy_lines
 from lm2viz.probes.linear import story_folds
 from lm2viz.probes.samples import Codes, Samples, Slot, fact_samples, named_facts, untrained_features
-from lm2viz.probes.scores import PROGRESS_AFTER_S, held_out_hits, sources_of, tasks_of
+from lm2viz.probes.scores import held_out_hits, sources_of, tasks_of
+from lm2viz.progress import track
 from lm2viz.rows import BankRows
 
 FEWEST = 4  # stories to train on
@@ -95,11 +95,10 @@ def learning_curve(
     fold = story_folds(samples.story, n_folds, seed=seed)
     most = min(len(np.unique(samples.story[fold != k])) for k in range(n_folds))
     chosen = _sizes(sizes, most)
-    steps = tqdm(chosen, desc="learning", unit="size", delay=PROGRESS_AFTER_S)
     sources = sources_of(samples, tasks_of(samples), untrained_features(rows, untrained, fact), slot)
     hits = [
         held_out_hits(samples, sources, fold, _training(samples, fold, size, seed), seed=seed)[0]
-        for size in steps
+        for size in track(chosen, "learning", "size")
     ]
     accuracy = {
         name: tuple(mean(at_size[name], groups=samples.story) for at_size in hits) for name in hits[0]

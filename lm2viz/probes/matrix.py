@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.probes import slot_fact_panels
@@ -17,13 +16,13 @@ from lm2viz.probes.scores import (
     CONTROL_TASK,
     MAJORITY,
     PROBE,
-    PROGRESS_AFTER_S,
     SHUFFLED,
     UNTRAINED,
     Scores,
     cross_validate,
     tasks_of,
 )
+from lm2viz.progress import track
 from lm2viz.rows import BankRows
 
 
@@ -120,7 +119,7 @@ def slot_fact_matrix(
     rows: BankRows,
     *,
     facts: Sequence[str] | None = None,
-    control: BankRows | None = None,
+    untrained: BankRows | None = None,
     n_folds: int = 5,
     seed: int = 0,
 ) -> SlotFacts:
@@ -131,31 +130,29 @@ def slot_fact_matrix(
     alike, so the best slot stands beside the slot where the control task does best.
 
     facts : None for all; those that cannot be probed are NaN then
-    control : rows of the same stories read by an untrained model
+    untrained : rows of the same stories read by an untrained model
 
     Raises
     ------
     ValueError
-        For rows without facts, an unknown fact, control rows of other stories, and a fact with too few
+        For rows without facts, an unknown fact, untrained rows of other stories, and a fact with too few
         stories or one value only, if it was asked for by name or there is no other.
     """
     samples = usable_samples(rows, facts, n_folds=n_folds, seed=seed)
-    names = [PROBE, MAJORITY, SHUFFLED, CONTROL_TASK, *([] if control is None else [UNTRAINED])]
+    names = [PROBE, MAJORITY, SHUFFLED, CONTROL_TASK, *([] if untrained is None else [UNTRAINED])]
     shape = rows.banks.shape[1] + 1, len(samples)
     accuracy = {name: np.full(shape, np.nan) for name in names}
     low, high = np.full(shape, np.nan), np.full(shape, np.nan)
     n_rows, n_stories = np.zeros(len(samples), dtype=int), np.zeros(len(samples), dtype=int)
     best = {}
-    for j, (fact, own) in enumerate(
-        tqdm(samples.items(), desc="probing", unit="fact", delay=PROGRESS_AFTER_S)
-    ):
+    for j, (fact, own) in enumerate(track(samples.items(), "probing", "fact")):
         if own is None:
             continue
-        untrained = untrained_features(rows, control, fact)
+        random_features = untrained_features(rows, untrained, fact)
         n_rows[j], n_stories[j] = len(own.story), own.n_stories
-        best[fact] = cross_validate(own, slot="best", n_folds=n_folds, seed=seed, control=untrained)
+        best[fact] = cross_validate(own, slot="best", n_folds=n_folds, seed=seed, untrained=random_features)
         accuracy[MAJORITY][:, j] = best[fact].hits[MAJORITY].mean()
-        hits = _cells(own, untrained, n_folds, seed)
+        hits = _cells(own, random_features, n_folds, seed)
         for name, values in hits.items():
             accuracy[name][:, j] = values.mean(axis=-1)
         intervals = [mean(values, groups=own.story) for values in hits[PROBE]]

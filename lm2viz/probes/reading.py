@@ -13,6 +13,7 @@ from lm2viz.estimates import Estimate
 from lm2viz.probes.linear import choose_slots, logistic_probe
 from lm2viz.probes.samples import Array, Samples, untrained_features, usable_samples
 from lm2viz.probes.scores import PROBE, Scores, cross_validate
+from lm2viz.progress import track
 from lm2viz.rows import BankRows
 
 COLUMNS = ("fact", "true", "read", "probability", "is_right", "slot")
@@ -52,26 +53,26 @@ class FactReader:
 
 
 def fit_readers(
-    rows: BankRows, *, control: BankRows | None = None, n_folds: int = 3, seed: int = 0
+    rows: BankRows, *, untrained: BankRows | None = None, n_folds: int = 3, seed: int = 0
 ) -> dict[str, FactReader]:
     """A reader of each fact of ``rows`` that is known in enough stories and has more than one value.
 
-    control : rows of the same stories read by an untrained model
+    untrained : rows of the same stories read by an untrained model
 
     Raises
     ------
     ValueError
-        When no fact can be read, with the reason, or for control rows of other stories.
+        When no fact can be read, with the reason, or for untrained rows of other stories.
     """
     found = usable_samples(rows, None, n_folds=n_folds, seed=seed)
     return {
-        fact: _fit(rows, samples, untrained_features(rows, control, fact), n_folds, seed)
-        for fact, samples in found.items()
+        fact: _fit(rows, samples, untrained_features(rows, untrained, fact), n_folds, seed)
+        for fact, samples in track(found.items(), "fitting probes", "fact")
         if samples is not None
     }
 
 
-def _fit(rows: BankRows, samples: Samples, control: Array | None, n_folds: int, seed: int) -> FactReader:
+def _fit(rows: BankRows, samples: Samples, untrained: Array | None, n_folds: int, seed: int) -> FactReader:
     is_known = rows.facts[samples.fact].notna().to_numpy()
     slot = int(choose_slots(samples.features, samples.labels[None], samples.story, seed=seed)[0])
     is_used = np.asarray(samples.features[:, slot].any(axis=0))
@@ -79,7 +80,9 @@ def _fit(rows: BankRows, samples: Samples, control: Array | None, n_folds: int, 
     # Of the banks as they are, so that others can be read: the probe standardises them itself.
     probe.fit(rows.banks[is_known, slot] * is_used, np.array(samples.classes)[samples.labels])
     tasks = {PROBE: samples.labels}
-    scores = cross_validate(samples, slot="best", n_folds=n_folds, seed=seed, control=control, tasks=tasks)
+    scores = cross_validate(
+        samples, slot="best", n_folds=n_folds, seed=seed, untrained=untrained, tasks=tasks
+    )
     return FactReader(samples.fact, slot, scores, is_used, probe)
 
 

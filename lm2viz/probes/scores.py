@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from lm2viz.estimates import Estimate, mean
 from lm2viz.probes.linear import predict, slot_features, story_folds
 from lm2viz.probes.samples import Array, Codes, Samples, Slot
+from lm2viz.progress import track
 
 PROBE, MAJORITY, SHUFFLED = "probe", "majority", "shuffled labels"
 CONTROL_TASK, UNTRAINED = "control task", "untrained model"
-PROGRESS_AFTER_S = 2.0
 Source = tuple[Array, Mapping[str, Codes]]  # features, and by name the labels that probes learn from them
 
 
@@ -45,12 +45,12 @@ def tasks_of(samples: Samples) -> dict[str, Codes]:
 
 
 def sources_of(
-    samples: Samples, tasks: Mapping[str, Codes], control: Array | None, slot: Slot
+    samples: Samples, tasks: Mapping[str, Codes], untrained: Array | None, slot: Slot
 ) -> list[Source]:
-    """The samples with ``tasks``, and with ``control``, an untrained model's features, the fact alone."""
+    """The samples with ``tasks``, and with ``untrained``, such a model's features, the fact alone."""
     sources: list[Source] = [(slot_features(samples.features, slot), tasks)]
-    if control is not None:
-        sources.append((slot_features(control, slot), {UNTRAINED: samples.labels}))
+    if untrained is not None:
+        sources.append((slot_features(untrained, slot), {UNTRAINED: samples.labels}))
     return sources
 
 
@@ -60,7 +60,7 @@ def cross_validate(
     slot: Slot,
     n_folds: int,
     seed: int,
-    control: Array | None = None,
+    untrained: Array | None = None,
     tasks: Mapping[str, Codes] | None = None,
 ) -> Scores:
     """Score the probe and its controls on every fold of stories.
@@ -68,11 +68,11 @@ def cross_validate(
     "best" is chosen within the training stories, by each control for itself, so that the luck of the best of
     many slots is in all alike.
 
-    control : features of an untrained model at the same samples
+    untrained : features of an untrained model at the same samples
     tasks : labels to learn by name, ``PROBE`` first; None for those of ``tasks_of``, which take twice as long
     """
     fold = story_folds(samples.story, n_folds, seed=seed)
-    sources = sources_of(samples, tasks or tasks_of(samples), control, slot)
+    sources = sources_of(samples, tasks or tasks_of(samples), untrained, slot)
     training = [np.flatnonzero(fold != k) for k in range(n_folds)]
     hits, slots = held_out_hits(samples, sources, fold, training, seed=seed)
     return Scores(hits, slots if slot == "best" else (), samples.story)
@@ -90,7 +90,7 @@ def held_out_hits(
     names = [*first, MAJORITY, *(name for _, tasks in others for name in tasks)]
     hits = {name: np.zeros(len(fold), dtype=bool) for name in names}
     slots = []
-    for k, train in enumerate(training):
+    for k, train in enumerate(track(training, "probing", "fold")):
         test = np.flatnonzero(fold == k)
         for features, tasks in sources:
             labels = np.stack(list(tasks.values()))

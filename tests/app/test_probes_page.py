@@ -39,7 +39,7 @@ def untrained():
 
 @pytest.fixture(scope="module")
 def whole(rows, untrained):
-    return slot_fact_matrix(rows, control=untrained)
+    return slot_fact_matrix(rows, untrained=untrained)
 
 
 def words_on(page):

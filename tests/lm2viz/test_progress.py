@@ -93,6 +93,9 @@ def test_without_a_follower_a_terminal_gets_a_bar_only_when_it_takes_long(capfd,
     list(track(range(3), "quick", "step"))
     assert capfd.readouterr().err == ""
     monkeypatch.setitem(progress.BAR, "delay", 0)
+    list(track(range(3), "long, into a file", "step"))
+    assert capfd.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     list(track(range(3), "long", "step"))
     assert "long: 100%" in capfd.readouterr().err
     list(track(range(1), "one step", "step"))

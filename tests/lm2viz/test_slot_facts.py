@@ -30,7 +30,7 @@ def found(rows):
 
 
 def test_facts_probed_one_by_one_are_the_matrix_of_all(rows, found):
-    whole = slot_fact_matrix(rows, control=random_banks(rows))
+    whole = slot_fact_matrix(rows, untrained=random_banks(rows))
     assert found.facts == whole.facts
     assert found.best.keys() == whole.best.keys()
     assert set(found.cells.accuracy) == {PROBE, MAJORITY, SHUFFLED, CONTROL_TASK, UNTRAINED}

@@ -15,7 +15,7 @@ N_SLOTS = ROWS.banks.shape[1]
 
 @pytest.fixture(scope="module")
 def found():
-    return slot_fact_matrix(ROWS, control=random_banks(ROWS))
+    return slot_fact_matrix(ROWS, untrained=random_banks(ROWS))
 
 
 def test_a_persons_slot_alone_holds_her_place(found):
@@ -70,9 +70,9 @@ def test_when_nothing_can_be_probed_it_says_why():
 
 def test_control_rows_of_other_stories_are_refused():
     with pytest.raises(ValueError, match=r"different stories \(280 and 84 rows.*let both read the same"):
-        slot_fact_matrix(ROWS, control=handmade_rows(12))
+        slot_fact_matrix(ROWS, untrained=handmade_rows(12))
     with pytest.raises(ValueError, match="other facts at the same sentences"):
-        slot_fact_matrix(ROWS, control=handmade_rows(seed=1))
+        slot_fact_matrix(ROWS, untrained=handmade_rows(seed=1))
 
 
 def test_a_bank_that_never_changes_scores_the_majority():

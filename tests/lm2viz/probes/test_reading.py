@@ -17,7 +17,7 @@ def rows():
 
 @pytest.fixture(scope="module")
 def readers(rows):
-    return fit_readers(rows, control=random_banks(rows))
+    return fit_readers(rows, untrained=random_banks(rows))
 
 
 def test_every_reader_looks_at_the_slot_of_its_person(readers):
@@ -90,4 +90,4 @@ def test_a_fact_of_one_value_has_no_reader():
 
 def test_a_control_of_other_stories_is_refused(rows):
     with pytest.raises(ValueError, match="let both read the same, in the same order"):
-        fit_readers(rows, control=handmade_rows(8))
+        fit_readers(rows, untrained=handmade_rows(8))

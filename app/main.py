@@ -1,33 +1,26 @@
-"""Entry of the app: ``streamlit run app/main.py``. Navigation, nothing else."""
+"""Entry of the app: ``streamlit run app/main.py``. Starts the server; what is shown is in menu.py."""
 
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from threading import Thread
 
 import streamlit as st
 
-from app.state import keep_choices
-from app.widgets import pick_text_size
 
-st.set_page_config(page_title="LM2 memory", page_icon=str(Path(__file__).parent / "icon.svg"), layout="wide")
-PAGES = [
-    st.Page("views/story.py", title="Story", icon=":material/menu_book:", url_path="story", default=True),
-    st.Page("views/gated_update.py", title="Gated update", icon=":material/tune:", url_path="gated_update"),
-    st.Page("views/slots.py", title="Slots", icon=":material/scatter_plot:", url_path="slots"),
-    st.Page("views/probes.py", title="Probes", icon=":material/query_stats:", url_path="probes"),
-    st.Page("views/attention.py", title="Attention", icon=":material/visibility:", url_path="attention"),
-    st.Page(
-        "views/interventions.py", title="Interventions", icon=":material/science:", url_path="interventions"
-    ),
-    st.Page("views/causal_map.py", title="Causal map", icon=":material/call_split:", url_path="causal_map"),
-    st.Page("views/compare.py", title="Compare", icon=":material/compare_arrows:", url_path="compare"),
-    st.Page("views/noise.py", title="Noise", icon=":material/graphic_eq:", url_path="noise"),
-    st.Page("views/train.py", title="Train", icon=":material/model_training:", url_path="train"),
-    st.Page("views/lessons.py", title="Lessons", icon=":material/school:", url_path="lessons"),
-    st.Page("views/open.py", title="Open", icon=":material/folder_open:", url_path="open"),
-]
-page = st.navigation(PAGES, position="hidden")  # its own menu would lose the story
-chosen = keep_choices()
-with st.sidebar:
-    for each in PAGES:
-        st.page_link(each, query_params=chosen)
-    pick_text_size()
-page.run()
+def warm_up() -> None:
+    """Import what pages need and open the model they begin with: the first visitor waits for less."""
+    from app.loaders.models import load_model
+    from lm2core.checkpoints import shipped_models
+
+    for name in shipped_models()[:1]:
+        load_model(name)
+
+
+@asynccontextmanager
+async def warmed(_: st.App) -> AsyncIterator[None]:
+    """Warm up beside the server, which answers meanwhile."""
+    Thread(target=warm_up, daemon=True).start()
+    yield
+
+
+app = st.App("menu.py", lifespan=warmed)

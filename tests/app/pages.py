@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 def open_page(view: str | None = None, /, **query: str) -> AppTest:
     """The page of ``app/views/VIEW.py`` with this link; None: the first one."""
-    page = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60)
+    page = AppTest.from_file(str(ROOT / "app" / "menu.py"), default_timeout=60)
     if view is not None:
         page.switch_page(f"views/{view}.py")
     for key, value in query.items():

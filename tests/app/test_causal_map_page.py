@@ -141,7 +141,7 @@ def test_another_task_keeps_only_kinds_it_has():
 
 
 def test_a_task_of_another_page_without_pairs_gives_way_to_the_first():
-    page = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60)
+    page = AppTest.from_file(str(ROOT / "app" / "menu.py"), default_timeout=60)
     page.switch_page("views/causal_map.py")
     page.session_state["task"] = "qa15"
     page.run()

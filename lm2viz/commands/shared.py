@@ -28,7 +28,8 @@ Out = Annotated[
     Path | None, typer.Option(help="Folder for the picture (HTML, opens offline) and the table (CSV).")
 ]
 Image = Annotated[
-    str | None, typer.Option(help="With --out, also the picture as png or svg; needs the extra [images].")
+    str | None,
+    typer.Option(help="With --out, also the picture as png or svg; needs: pip install -e '.\\[images]'."),
 ]
 IMAGES = ("png", "svg")
 BUDGET = "2GB"  # of the traces of one command; 300 stories of task 1 with all memory hooks take 0.4 GB

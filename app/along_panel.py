@@ -15,8 +15,8 @@ def draw_one_story() -> None:
     st.title("Who still knows it?")
     st.markdown(
         "All of them read the same story, a sentence at a time, and after each are asked the same question. "
-        "An LM2 and RMT have only what their **memory** kept; a plain Llama either sees one sentence, or has "
-        "the whole text in view."
+        "An LM2 has only what its **memory** kept of the sentences; a baseline may keep something else, or "
+        "look at the whole text again."
     )
     with st.sidebar:
         model = pick_model()
@@ -53,7 +53,7 @@ def draw_answers(names: list[str], story: ShownStory, asked: str) -> None:
         key="along",
         alt=found.summary(),
         caption="A cell is an answer after so many sentences. Bright: the model is sure. ✓ and ✗: what the "
-        "story says so far. Grey rows need no model: the place named last, and what is right.",
+        "story says so far. Rows without colour need no model: the place named last, and what is right.",
     )
     st.markdown(as_text(found.summary()))
     st.caption(

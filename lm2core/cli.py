@@ -132,7 +132,10 @@ def convert_reference(
 
     for note in run(file, config, out):
         typer.echo(f"note: {note}")
-    typer.echo(f"written: {out}; open it with lm2core.reference.ReferenceForCausalLM.from_pretrained")
+    typer.echo(
+        f"written: {out}; open it: from lm2core import LM2ForCausalLM, then "
+        "transformers.AutoModelForCausalLM.from_pretrained"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -171,7 +171,7 @@ def _names(names: Sequence[str]) -> dict[str, object]:
 
 
 def _accuracy_axis() -> dict[str, object]:
-    return {"title": "held-out accuracy", "range": [-0.02, 1.02], "tickformat": ".0%", "gridcolor": "#dddddd"}
+    return {"title": "held-out accuracy", "range": [-0.02, 1.02], "tickformat": ".0%"}
 
 
 def _slot_name(column: str) -> str:

@@ -4,10 +4,11 @@ import streamlit as st
 
 from app.loaders import along
 from app.state import QUESTION, URL
+from app.waiting import wait_for
 from app.widgets import ShownStory, as_text, draw, pick_model, pick_story
 from lm2core.babi.told import place_asked_for
 
-BESIDE = "beside"
+OTHERS = "others"
 
 
 def draw_one_story() -> None:
@@ -31,12 +32,13 @@ def draw_one_story() -> None:
 def pick_others(model: str) -> list[str]:
     """Choose who else is asked: at first all that ship."""
     others = [name for name in along.all_names() if name != model]
-    return st.multiselect("Beside it", others, default=others, key=BESIDE, bind=URL)
+    return st.multiselect("Beside it", others, default=others, key=OTHERS, bind=URL)
 
 
 def draw_answers(names: list[str], story: ShownStory, asked: str) -> None:
     """The grid; a model that does not know a word is named and left out."""
-    able = [name for name in names if along.knows(name, [*story.sentences, asked])]
+    texts = [*story.sentences, asked]
+    able = [name for name in names if along.knows(name, texts)]
     if len(able) < len(names):
         missing = ", ".join(name for name in names if name not in able)
         st.info(f"Left out, as they do not know all of these words: {as_text(missing)}.")
@@ -44,7 +46,9 @@ def draw_answers(names: list[str], story: ShownStory, asked: str) -> None:
         st.stop()
     truth = right_answers(story, asked)
     try:
-        found = along.load_along(tuple(able), story.sentences, asked, truth)
+        found = wait_for(
+            "Asking after every sentence", along.load_along, tuple(able), story.sentences, asked, truth
+        )
     except ValueError as error:
         st.error(as_text(error))
         return

@@ -1,8 +1,8 @@
-"""Waiting for an analysis: how far it has come, and how long it will take. The one way pages wait.
+"""Waiting for an analysis: how far it has come, and how long its part takes. The one way pages wait.
 
 The analysis runs in a thread of its own, for elements may not be drawn inside a cached function; the thread
-of the page looks how far it is. So a click is answered at once: the analysis goes on without the page and is
-kept for whoever wants it next. Who waits for what is being made already waits for the same run.
+of the page looks how far it is. So a click is answered at once. Who waits for what is being made already
+waits for the same run; one that nobody has waited for in a while ends at its next step.
 """
 
 from collections.abc import Callable, Hashable
@@ -14,13 +14,14 @@ from typing import Any, ParamSpec, TypeVar
 
 import streamlit as st
 
-from lm2viz.progress import Progress, followed
+from lm2viz.progress import Abandoned, Progress, followed
 
 P = ParamSpec("P")
 T = TypeVar("T")
 SHOW_AFTER_S, LOOK_EVERY_S = 0.4, 0.25  # what is there sooner draws no bar
 TELL_AFTER_S = 2.0  # of a loop: sooner its time left is a guess
 MINUTES_FROM_S = 90
+ABANDONED_AFTER_S = 3.0  # without anybody waiting: a page that is only drawn again is back sooner
 
 
 class _Job:
@@ -28,11 +29,16 @@ class _Job:
 
     def __init__(self) -> None:
         self.result: Future[Any] = Future()
-        self.progress = Progress()
-        self.began = monotonic()
+        self.progress = Progress(self.is_wanted)
+        self.began = self.looked_at = monotonic()
+
+    def is_wanted(self) -> bool:
+        """Whether a page has looked at it lately."""
+        return monotonic() - self.looked_at < ABANDONED_AFTER_S
 
     def is_done(self, within_s: float) -> bool:
-        """Whether it is over, or will be within this time."""
+        """Whether it is over, or will be within this time. A page looks."""
+        self.looked_at = monotonic()
         return bool(wait([self.result], within_s).done)
 
     def told(self) -> str:
@@ -42,8 +48,8 @@ class _Job:
         if not loops or left is None or monotonic() - loops[0].began < TELL_AFTER_S:
             return f"{doing}{monotonic() - self.began:.0f} s so far"
         if left < MINUTES_FROM_S:
-            return f"{doing}about {max(left, 1):.0f} s left"
-        return f"{doing}about {left / 60:.0f} min left"
+            return f"{doing}about {max(left, 1):.0f} s left of this part"
+        return f"{doing}about {left / 60:.0f} min left of this part"
 
 
 _jobs: dict[Hashable, _Job] = {}
@@ -63,7 +69,10 @@ def wait_for(told: str, load: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
         while not job.is_done(LOOK_EVERY_S):
             place.progress(job.progress.share(), text=f"{told} · {job.told()}")
         place.empty()
-    found: T = job.result.result()
+    try:
+        found: T = job.result.result()
+    except Abandoned:  # by others, just before this page joined them
+        return wait_for(told, load, *args, **kwargs)
     return found
 
 

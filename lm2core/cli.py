@@ -95,9 +95,10 @@ def models() -> None:
     for name in shipped_models(baselines=True):
         config = json.loads((SHIPPED / name / "config.json").read_text(encoding="utf-8"))
         size = sum(f.stat().st_size for f in (SHIPPED / name).glob("*.safetensors"))
+        memory = f"{config['memory_slots']} slots" if config.get("memory_slots") else "no memory"
         typer.echo(
             f"{name}: {config['num_hidden_layers']} blocks, width {config['hidden_size']}, "
-            f"{config['memory_slots']} slots, {size / 1e6:.1f} MB"
+            f"{memory}, {size / 1e6:.1f} MB"
         )
     table = Table("preset", "blocks", "width", "slots", "backbone", "memory", "to run", "to train")
     for name, preset in (("base", base()), ("lm2-1.7b", lm2_1_7b())):

@@ -10,6 +10,7 @@ import torch
 from lm2core.answers import Reader, answer_logits
 from lm2core.babi.tasks import Story
 from lm2core.babi.text import TextStory
+from lm2core.babi.told import last_mentioned
 from lm2core.tokenizer import check_words, encode_segments
 
 BATCH_STORIES = 32
@@ -95,9 +96,3 @@ def wilson_interval(n_right: int, n: int) -> tuple[float, float]:
     half = Z_95 / (1 + spread) * sqrt(share * (1 - share) / n + spread / (4 * n))
     # Rounding may leave the share itself just outside; it never is.
     return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
-
-
-def last_mentioned(sentences: Sequence[str], labels: set[str]) -> str | None:
-    """The one of ``labels`` that occurs last: what needs no model."""
-    words = " ".join(sentences).lower().replace(".", " ").split()
-    return next((word for word in reversed(words) if word in labels), None)

@@ -30,6 +30,7 @@ class WholeCheckpoints(PreTrainedModel):
             For other missing or unexpected weights or such of another shape, by their names; for cut files.
         """
         wants_info = kwargs.pop("output_loading_info", False)
+        kwargs.pop("ignore_mismatched_sizes", None)  # none is ignored
         try:
             # Weights of another shape are named by _check_whole, as missing ones are.
             model, info = super().from_pretrained(
@@ -51,7 +52,8 @@ class LlamaLoading(WholeCheckpoints):
         Raises
         ------
         ValueError
-            For a model of another family, a Llama without ``memory_slots``, missing or unexpected weights.
+            For a model of another family, a Llama without ``memory_slots``, weights that are missing,
+            unexpected or of another shape, files that were cut short.
         """
         hub = {key: kwargs[key] for key in HUB_OPTIONS if key in kwargs}
         kind, is_llama = "lm2", False

@@ -37,8 +37,10 @@ def check_inputs(
         )
 
 
-def check_labels(labels: Tensor, ids: Tensor, *, vocab_size: int) -> None:
-    """Refuse labels of another shape, outside the vocabulary, or that leave nothing to predict."""
+def check_labels(labels: Tensor, ids: Tensor, mask: Tensor | None, *, vocab_size: int) -> None:
+    """Refuse labels of another kind or shape, outside the vocabulary, or that leave nothing to predict."""
+    if not isinstance(labels, Tensor) or labels.dtype not in (torch.long, torch.int32):
+        raise ValueError(f"labels must be a tensor of whole numbers (torch.long), got {_kind(labels)}")
     if labels.shape != ids.shape:
         raise ValueError(f"labels {tuple(labels.shape)} must have input_ids' shape {tuple(ids.shape)}")
     counted = labels[labels != NOT_COUNTED]
@@ -47,10 +49,12 @@ def check_labels(labels: Tensor, ids: Tensor, *, vocab_size: int) -> None:
             f"labels must be in 0..{vocab_size - 1}, or {NOT_COUNTED} for what is not counted, got "
             f"{int(counted.min())}..{int(counted.max())}"
         )
+    if mask is not None:
+        labels = labels.masked_fill(mask == 0, NOT_COUNTED)
     if not (labels.flatten(1)[:, 1:] != NOT_COUNTED).any():
         raise ValueError(
             f"labels {tuple(labels.shape)} leave nothing to predict: the first token has no token before it, "
-            f"and {NOT_COUNTED} is not counted; give longer texts or more labels"
+            f"padding and {NOT_COUNTED} are not counted; give longer texts or more labels"
         )
 
 
@@ -84,15 +88,16 @@ def check_texts(ids: Tensor, mask: Tensor | None, labels: Tensor | None, *, voca
         )
     if ids.dtype not in (torch.long, torch.int32):
         raise ValueError(f"input_ids must be whole numbers (torch.long), got {ids.dtype}")
-    if mask is not None and mask.shape != ids.shape:
-        raise ValueError(f"attention_mask {tuple(mask.shape)} must have input_ids' shape {tuple(ids.shape)}")
+    if mask is not None and (not isinstance(mask, Tensor) or mask.shape != ids.shape):
+        got = tuple(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__
+        raise ValueError(f"attention_mask {got} must be a tensor of input_ids' shape {tuple(ids.shape)}")
     low, high = (int(x) for x in ids.aminmax())
     if low < 0 or high >= vocab_size:
         raise ValueError(
             f"token ids must be in 0..{vocab_size - 1}, got {low}..{high}; use the model's tokenizer"
         )
     if labels is not None:
-        check_labels(labels, ids, vocab_size=vocab_size)
+        check_labels(labels, ids, mask, vocab_size=vocab_size)
 
 
 def check_bank(memory: Tensor, shape: tuple[int, int, int], *, like: Tensor) -> None:
@@ -107,3 +112,8 @@ def check_bank(memory: Tensor, shape: tuple[int, int, int], *, like: Tensor) -> 
         )
     if memory.device != like.device:
         raise ValueError(f"memory is on {memory.device}, the model on {like.device}; move it: memory.to(...)")
+
+
+def _kind(value: Any) -> str:
+    """What kind of thing was given, in a word."""
+    return str(value.dtype) if isinstance(value, Tensor) else type(value).__name__

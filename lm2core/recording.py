@@ -165,9 +165,10 @@ def capture_generation(
     own = sorted({"attention_mask", "past_key_values", "return_dict_in_generate", "use_cache"} & set(options))
     if own:
         raise ValueError(f"a recorded generation decides on {', '.join(own)} itself; leave it out")
-    if len(input_ids) > 1 and _can_end(model, options):
+    n_texts = len(input_ids) * options.get("num_return_sequences", 1)
+    if n_texts > 1 and _can_end(model, options):
         raise ValueError(
-            f"{len(input_ids)} texts may end at different tokens, and a trace has one length; record "
+            f"{n_texts} texts may end at different tokens, and a trace has one length; record "
             "one at a time, or without an end: eos_token_id=None"
         )
     n_tokens, length = input_ids.shape[1] + max_new_tokens - 1, model.config.segment_length
@@ -194,7 +195,8 @@ def capture_generation(
 
 def _can_end(model: LM2ForCausalLM, options: Mapping[str, Any]) -> bool:
     """Whether generation stops at a token, and not only at a length."""
-    return options.get("eos_token_id", model.generation_config.eos_token_id) is not None
+    of_model = options.get("generation_config", model.generation_config).eos_token_id
+    return options.get("eos_token_id", of_model) is not None
 
 
 def _chosen(model: LM2ForCausalLM, shape: Sequence[int], names: Sequence[str], budget: str) -> list[str]:

@@ -1,15 +1,14 @@
 """Several models asked the same question after every sentence of one story, beside what needs no model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from lm2core.answers import Reader, answers_along
-from lm2core.babi.world import HOME
-from lm2core.evaluate import last_mentioned
+from lm2core.babi.told import last_mentioned
+from lm2core.babi.world import HOME, TOWN
 from lm2viz.figures.along import answer_grid
 
 LAST_MENTIONED, TRUTH = "floor: last place named", "what the story says"
@@ -20,7 +19,8 @@ class AnswersAlong:
     """What every model answers after 0, 1, ... and all sentences of one story. One story: no interval.
 
     answers : by model, the answer and its probability in [0, 1] at every step
-    floor : the place that was named last, at every step; None before there is one
+    floor : the place that was named last, at every step; None before there is one, and where no right
+        answer is a place
     truth : what the story says at every step; None where it says nothing
     """
 
@@ -43,7 +43,8 @@ class AnswersAlong:
         given: dict[str, list[str | None]] = {
             name: [word for word, _ in steps] for name, steps in self.answers.items()
         }
-        return given | {LAST_MENTIONED: list(self.floor), TRUTH: list(self.truth)}
+        floor = {LAST_MENTIONED: list(self.floor)} if any(self.floor) else {}
+        return given | floor | {TRUTH: list(self.truth)}
 
     def summary(self) -> str:
         """How often each is right, the floor beside the models."""
@@ -83,25 +84,30 @@ class AnswersAlong:
         return answer_grid(sure, [*rows.values()], is_right, names=[*rows])
 
 
-def ask_along(
-    readers: Sequence[Reader], sentences: Sequence[str], question: str, truth: Sequence[str | None]
+def along(
+    question: str,
+    sentences: Sequence[str],
+    answers: Mapping[str, Sequence[tuple[str, float]]],
+    truth: Sequence[str | None],
 ) -> AnswersAlong:
-    """Ask every model after every sentence.
+    """Put answers to ``question`` beside what is right and beside the floor.
 
-    readers : LM2s or baselines, under different names
+    answers : by model, as ``lm2core.answers.answers_along`` gives them
     truth : the right answer after 0, 1, ... and all sentences, None where it is not known
 
     Raises
     ------
     ValueError
-        For an empty question, words that a model does not know, or another number of right answers.
+        For another number of answers or right answers.
     """
-    if len(truth) != len(sentences) + 1:
+    n_steps = len(sentences) + 1
+    wrong = [len(steps) for steps in (truth, *answers.values()) if len(steps) != n_steps]
+    if wrong:
         raise ValueError(
-            f"{len(truth)} right answers for {len(sentences)} sentences; give one more than sentences, None "
-            "where it is not known"
+            f"{wrong[0]} answers for {len(sentences)} sentences; give one more than sentences, for a right "
+            "one that is not known None"
         )
-    answers = {one.name: tuple(answers_along(one, sentences, question)) for one in readers}
-    places = set(HOME.places)
-    floor = tuple(last_mentioned(sentences[:n], places) for n in range(len(sentences) + 1))
-    return AnswersAlong(question, answers, floor, tuple(truth))
+    places = {*HOME.places, *TOWN.places}
+    named = (last_mentioned(sentences[:n], places) for n in range(n_steps))
+    floor = tuple(named) if places & set(truth) else (None,) * n_steps
+    return AnswersAlong(question, {name: tuple(of) for name, of in answers.items()}, floor, tuple(truth))

@@ -16,6 +16,12 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 T = TypeVar("T")
+
+
+class Abandoned(Exception):
+    """Nobody waits any more for the work that was followed."""
+
+
 PROGRESS_AFTER_S = 2.0  # what is over sooner needs no bar in a terminal
 BAR: dict[str, Any] = {"delay": PROGRESS_AFTER_S, "leave": None}  # None: only outermost bars stay
 TERMINAL_ONLY = None  # of tqdm's disable: a log file or a pipe gets no bar
@@ -49,10 +55,14 @@ class Loop:
 
 
 class Progress:
-    """How far followed work has come. A loop inside another one moves that on by parts of a step."""
+    """How far followed work has come. A loop inside another one moves that on by parts of a step.
 
-    def __init__(self) -> None:
+    is_wanted : asked at every step; once it is False the work ends there, with ``Abandoned``
+    """
+
+    def __init__(self, is_wanted: Callable[[], bool] = lambda: True) -> None:
         self._loops: list[Loop] = []
+        self.is_wanted = is_wanted
 
     @property
     def loops(self) -> tuple[Loop, ...]:
@@ -68,6 +78,9 @@ class Progress:
             yield loop
         finally:
             self._loops.remove(loop)
+            if self._loops:  # what this loop did counts for the one around it
+                outer = self._loops[-1]
+                outer.stepped = max(outer.stepped, loop.stepped)
 
     def share(self) -> float:
         """What is done of the outermost loop, in [0, 1]; 0 outside of loops."""
@@ -75,7 +88,7 @@ class Progress:
         share, step = 0.0, 1.0
         for loop in loops:
             step /= max(loop.total, 1)
-            share += step * loop.done
+            share += step * min(loop.done, loop.total)
         if loops:
             share = loops[0].shown = min(max(share, loops[0].shown), 1.0)
         return share
@@ -108,7 +121,13 @@ def counting(total: int, what: str, unit: str) -> Iterator[Callable[[], object]]
             yield bar.update
     else:
         with progress.loop(total, what, unit) as loop:
-            yield loop.step
+
+            def step() -> None:
+                loop.step()
+                if not progress.is_wanted():
+                    raise Abandoned(what)
+
+            yield step
 
 
 def track(items: Collection[T], what: str, unit: str) -> Iterator[T]:

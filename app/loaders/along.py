@@ -6,10 +6,11 @@ import streamlit as st
 
 from app.loaders import folders
 from app.loaders.models import load_model, model_lock
-from lm2core.answers import Reader
+from lm2core.answers import Reader, answers_along
 from lm2core.checkpoints import load_reader, shipped_models
 from lm2core.tokenizer import check_words
-from lm2viz.along import AnswersAlong, ask_along
+from lm2viz.along import AnswersAlong, along
+from lm2viz.progress import track
 
 
 def all_names() -> list[str]:
@@ -17,7 +18,7 @@ def all_names() -> list[str]:
     return shipped_models(baselines=True) + folders.opened_folders()
 
 
-@st.cache_resource(max_entries=4)
+@st.cache_resource(max_entries=2, show_spinner=False)
 def _load_baseline(name: str) -> Reader:
     return load_reader(name, baselines=True)
 
@@ -28,19 +29,22 @@ def _load(name: str) -> Reader:
 
 
 def knows(name: str, texts: Sequence[str]) -> bool:
-    """Whether the model ``name`` knows every word."""
+    """Whether the model ``name`` knows every word; a ValueError when it cannot be opened."""
+    tokenizer = _load(name).tokenizer
     try:
-        check_words(_load(name).tokenizer, texts)
+        check_words(tokenizer, texts)
     except ValueError:
         return False
     return True
 
 
-@st.cache_resource(max_entries=32)
+@st.cache_resource(max_entries=32, show_spinner=False)
 def load_along(
     names: Sequence[str], sentences: Sequence[str], question: str, truth: Sequence[str | None]
 ) -> AnswersAlong:
     """What each of the models answers after every sentence; a ValueError where one cannot be asked."""
-    readers = [_load(name) for name in names]
-    with model_lock:
-        return ask_along(readers, sentences, question, truth)
+    answers = {}
+    for name in track(names, "asking", "model"):
+        with model_lock:
+            answers[name] = answers_along(_load(name), sentences, question)
+    return along(question, sentences, answers, truth)

@@ -18,7 +18,7 @@ def model_names() -> list[str]:
     return shipped_models() + folders.opened_folders()
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
+@st.cache_resource(max_entries=6, show_spinner=False)  # as many as ship, and some opened ones
 def load_model(name: str) -> Reader:
     """The model ``name``; ValueError when it cannot be opened."""
     return folders.load_folder(name) if folders.is_folder_name(name) else load_reader(name)

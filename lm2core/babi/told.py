@@ -63,3 +63,9 @@ def place_asked_for(question: str, facts: ToldFacts) -> str | None:
     asked = re.fullmatch(r"Where is (?:the )?(\w+)\?", question.strip())
     told = facts.get(f"place of {asked[1]}") if asked else None
     return told.value if told else None
+
+
+def last_mentioned(sentences: Sequence[str], labels: set[str]) -> str | None:
+    """The one of ``labels`` that occurs last: what needs no model."""
+    words = " ".join(sentences).lower().replace(".", " ").split()
+    return next((word for word in reversed(words) if word in labels), None)

@@ -70,6 +70,8 @@ def _reads(sample: Sample, question: str, seed: int) -> "dict[int, BeforeAfter]"
     readers = (sample.reader, untrained(sample.reader, seed))
     (trace,), (of_control,) = sample.traces, sample.untrained
     end = min(map(len, trace.tokens))
+    if end < 2:
+        raise ValueError("--ask needs stories of two sentences or more; choose another --task or --seed")
     asked, control = (
         record_questions(reader, ask_at(told, as_question(question), (1, end)))
         for reader, told in zip(readers, (trace, of_control), strict=True)

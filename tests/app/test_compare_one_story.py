@@ -19,7 +19,7 @@ def grid_of(page) -> dict:
 
 def test_every_row_is_what_that_model_answers_along_the_story():
     page = open_page("compare", **LINK, question=ASKED)
-    names = [MODEL, *page.multiselect(key="beside").value]
+    names = [MODEL, *page.multiselect(key="others").value]
     assert set(names) == set(shipped_models(baselines=True))
     sentences = generate_story("qa1", 4).sentences
     drawn = unpacked(grid_of(page)["z"]).astype(float)
@@ -30,19 +30,19 @@ def test_every_row_is_what_that_model_answers_along_the_story():
 
 def test_the_summary_counts_the_floor_beside_the_models():
     page = open_page("compare", **LINK, question=ASKED)
-    names = (MODEL, *page.multiselect(key="beside").value)
+    names = (MODEL, *page.multiselect(key="others").value)
     told = next(m.value for m in page.markdown if "Right after how many" in m.value).replace("\\", "")
     assert "floor: last place named" in told
     assert all(name in told for name in names)
 
 
 def test_a_model_that_does_not_know_a_word_is_left_out_and_named():
-    page = open_page("compare", **(LINK | {"task": "qa10"}), beside="babi-qa1-3")
+    page = open_page("compare", **(LINK | {"task": "qa10"}), others="babi-qa1-3")
     assert "do not know all of these words: babi\\-qa1\\-3" in page.info[0].value
-    assert len(unpacked(grid_of(page)["z"])) == 3
+    assert len(unpacked(grid_of(page)["z"])) == 2  # the model and what is right; no place, so no floor
 
 
 def test_no_model_that_knows_the_question_is_said_and_nothing_is_drawn():
-    page = open_page("compare", **LINK, question="Where is Zoe?", beside="babi-qa1-3")
+    page = open_page("compare", **LINK, question="Where is Zoe?", others="babi-qa1-3")
     assert "Left out" in page.info[0].value
     assert not page.get("plotly_chart")

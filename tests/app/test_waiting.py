@@ -114,7 +114,7 @@ def test_who_wants_what_is_being_made_waits_for_the_same_run():
     assert threading.get_ident() not in begun
 
 
-def test_a_page_that_is_left_lets_the_analysis_end(pages, monkeypatch):
+def test_a_page_that_comes_back_soon_finds_the_analysis_still_going(pages, monkeypatch):
     class Left(Exception):
         pass
 
@@ -128,13 +128,32 @@ def test_a_page_that_is_left_lets_the_analysis_end(pages, monkeypatch):
     assert kept.wait(5)
 
 
+def test_an_analysis_that_nobody_waits_for_ends_at_its_next_step(monkeypatch):
+    monkeypatch.setattr(waiting, "ABANDONED_AFTER_S", STEP_S)
+    steps = []
+
+    def long() -> str:
+        for number in track(range(40), "doing", "step"):
+            Event().wait(STEP_S / 2)
+            steps.append(number)
+        return "done"
+
+    waiting._started(long, (), {})  # and never looked at
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and thread.daemon:
+            thread.join(5)
+    assert 0 < len(steps) < 40
+    assert waiting._jobs == {}
+    assert wait_for("Measuring", long) == "done"  # wanted again, it is begun anew
+
+
 @pytest.mark.parametrize("cache", [st.cache_resource, st.cache_data])
 def test_cached_functions_can_be_waited_for_and_answer_at_once_the_second_time(cache, recwarn, caplog, pages):
-    @cache(max_entries=2)
+    @cache(max_entries=2, show_spinner=False)
     def inner(n: int) -> int:
         return n + 1
 
-    @cache(max_entries=2)
+    @cache(max_entries=2, show_spinner=False)
     def outer(n: int) -> int:
         Event().wait(2 * STEP_S)
         return inner(n)
@@ -146,3 +165,4 @@ def test_cached_functions_can_be_waited_for_and_answer_at_once_the_second_time(c
     assert wait_for("Measuring", outer, 3) == 4
     assert len(page.bars) == n_bars
     assert not recwarn.list
+    assert not [record for record in caplog.records if "ScriptRunContext" in record.getMessage()]

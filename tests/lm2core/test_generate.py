@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from transformers import GenerationConfig
 
 from lm2core.recording import capture, capture_generation
 from tests.conftest import POSITIONAL, B, D, N, T, V, make_ids, make_model
@@ -185,11 +186,12 @@ def test_a_trace_of_real_generation_is_the_trace_of_the_text_it_made(model):
         ({}, {"num_beams": 2}, "num_beams=2"),
         ({}, {"names": ["mem.hook_nothing"]}, "no hook point 'mem.hook_nothing'"),
         ({}, {"budget": "1KB"}, "the budget is 1KB"),
+        ({}, {"generation_config": GenerationConfig(eos_token_id=5)}, "2 texts may end at different tokens"),
         ({}, {"eos_token_id": 5}, "2 texts may end at different tokens.*: eos_token_id=None"),
         ({}, {"attention_mask": torch.ones(B, 3)}, "decides on attention_mask itself; leave it out"),
         ({}, {"use_cache": False}, "decides on use_cache itself; leave it out"),
     ],
-    ids=["positional", "beams", "unknown hook", "budget", "ends", "mask", "no cache"],
+    ids=["positional", "beams", "unknown hook", "budget", "ends of a config", "ends", "mask", "no cache"],
 )
 def test_generation_that_cannot_be_recorded_is_refused(changes, options, text):
     with pytest.raises(ValueError, match=text):

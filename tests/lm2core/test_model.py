@@ -313,13 +313,22 @@ def test_a_config_that_cannot_work_is_refused_in_one_sentence(changes, text):
     ("call", "text"),
     [
         ({"input_ids": torch.zeros(2, 0, dtype=torch.long)}, "at least one token"),
-        ({"input_ids": make_ids(B, T), "attention_mask": torch.ones(B, 2)}, "must have input_ids' shape"),
+        (
+            {"input_ids": make_ids(B, T), "attention_mask": torch.ones(B, 2)},
+            "must be a tensor of input_ids' shape",
+        ),
         ({"input_ids": make_ids(B, T), "memory": torch.zeros(3, N, D)}, r"memory must be \(2, 5, 12\)"),
         ({"input_ids": make_ids(B, T) + V}, "token ids must be in 0..16"),
         ({"input_ids": [[1, 2], [3]]}, "input_ids must be a tensor, got list; pad texts of different length"),
         ({"input_ids": make_ids(B, T), "memory": [0.0]}, r"memory must be a tensor \(2, 5, 12\) .*got list"),
         ({"input_ids": make_ids(B, T), "labels": make_ids(B, 3)}, r"labels \(2, 3\) must have input_ids'"),
         ({"input_ids": make_ids(B, T), "labels": make_ids(B, T) + V}, "labels must be in 0..16, or -100"),
+        (
+            {"input_ids": make_ids(B, T), "labels": make_ids(B, T).float()},
+            "whole numbers .*, got torch.float3",
+        ),
+        ({"input_ids": make_ids(B, T), "labels": [[1]]}, "labels must be a tensor of whole .*, got list"),
+        ({"input_ids": make_ids(B, T), "attention_mask": [1]}, "attention_mask list must be a tensor"),
         ({"input_ids": make_ids(B, 1), "labels": make_ids(B, 1)}, "leave nothing to predict"),
         ({"input_ids": make_ids(B, T), "labels": torch.full((B, T), -100)}, "leave nothing to predict"),
         ({"input_ids": make_ids(B, T), "logits_to_keep": -1}, "logits_to_keep=-1 and backprop_segments=0"),

@@ -10,11 +10,12 @@ from lm2core.babi.told import Told, place_asked_for
 from lm2core.babi.vocabulary import babi_words
 from lm2core.config import LM2Config
 from lm2core.tokenizer import word_tokenizer
-from lm2viz.along import LAST_MENTIONED, TRUTH, AnswersAlong, ask_along
+from lm2viz.along import LAST_MENTIONED, TRUTH, AnswersAlong, along
 from tests.conftest import SIZES
 
 SENTENCES = ("Mary went to the kitchen.", "John moved to the office.", "Mary journeyed to the garden.")
 ASKED = "Where is Mary?"
+GIVEN = (("office", 0.2), ("kitchen", 0.9), ("office", 0.6), ("garden", 0.8))
 
 
 def make_reader(architecture: str) -> Reader:
@@ -27,16 +28,16 @@ def make_reader(architecture: str) -> Reader:
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_an_answer_is_that_of_the_story_cut_there(architecture):
     reader = make_reader(architecture)
-    along = answers_along(reader, SENTENCES, ASKED)
-    assert len(along) == 4
-    for n, (word, probability) in enumerate(along):
+    given = answers_along(reader, SENTENCES, ASKED)
+    assert len(given) == 4
+    for n, (word, probability) in enumerate(given):
         cut, likeliest = ranked_words(reader, ASKED, remember(reader, ("", *SENTENCES[:n])))[0]
         assert word == cut
         assert probability == pytest.approx(likeliest, abs=1e-5)
 
 
 def test_the_floor_is_the_place_named_last_whoever_was_asked_for():
-    found = ask_along([make_reader("lm2")], SENTENCES, ASKED, [None, "kitchen", "kitchen", "garden"])
+    found = along(ASKED, SENTENCES, {"a model": GIVEN}, [None, "kitchen", "kitchen", "garden"])
     assert found.floor == (None, "kitchen", "office", "garden")
     assert f"{LAST_MENTIONED} 2" in found.summary()
 
@@ -66,13 +67,25 @@ def test_the_grid_says_who_is_right_and_how_sure():
 
 
 def test_a_story_of_which_nothing_is_known_has_no_score():
-    found = ask_along([make_reader("rmt")], SENTENCES, ASKED, [None] * 4)
+    found = along(ASKED, SENTENCES, {"a model": GIVEN}, [None] * 4)
     assert found.summary() == f"{ASKED} What is right is not known of this story."
 
 
 def test_another_number_of_right_answers_is_refused():
-    with pytest.raises(ValueError, match="2 right answers for 3 sentences; give one more than sentences"):
-        ask_along([make_reader("lm2")], SENTENCES, ASKED, ["kitchen", "garden"])
+    with pytest.raises(ValueError, match="2 answers for 3 sentences; give one more than sentences"):
+        along(ASKED, SENTENCES, {"a model": GIVEN}, ["kitchen", "garden"])
+
+
+def test_where_no_answer_is_a_place_there_is_no_floor():
+    found = along("Is Mary in the garden?", SENTENCES, {"a model": GIVEN}, [None, "no", "no", "yes"])
+    assert LAST_MENTIONED not in found.rows()
+    assert LAST_MENTIONED not in found.summary()
+
+
+def test_places_of_the_other_town_are_places_too():
+    told = ("Bill went back to the cinema.", "Julie went to the office.")
+    found = along("Where is Bill?", told, {"a model": GIVEN[:3]}, [None, "cinema", "cinema"])
+    assert found.floor == (None, "cinema", "office")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from threading import Thread
 import pytest
 
 from lm2viz import progress
-from lm2viz.progress import Progress, counting, counting_sentences, followed, track
+from lm2viz.progress import Abandoned, Progress, counting, counting_sentences, followed, track
 from tests.conftest import T, make_ids, make_model
 
 
@@ -56,6 +56,34 @@ def test_time_left_is_what_the_rest_takes_at_the_pace_so_far():
         of.loops[0].stepped -= 7
         assert of.seconds_left() == 0.0
     assert of.seconds_left() is None
+
+
+def test_time_left_is_known_between_two_loops_inside_one_step():
+    of = Progress()
+    with followed(of), counting(4, "outer", "step"):
+        with counting(2, "inner", "step") as step:
+            step()
+            step()
+            assert of.share() == 0.25
+        of.loops[0].began -= 6
+        assert of.share() == pytest.approx(0.25)
+        assert of.seconds_left() == pytest.approx(18, abs=0.5)
+
+
+def test_a_loop_that_does_more_than_was_told_is_no_more_than_done():
+    of = Progress()
+    with followed(of), counting(2, "outer", "step"), counting(3, "inner", "step") as step:
+        for _ in range(5):
+            step()
+        assert of.share() == 0.5
+
+
+def test_work_that_nobody_wants_ends_at_its_next_step():
+    done = []
+    with pytest.raises(Abandoned, match="doing"), followed(Progress(lambda: len(done) < 3)):
+        for number in track(range(9), "doing", "step"):
+            done.append(number)
+    assert done == [0, 1, 2]
 
 
 def test_a_loop_that_is_left_early_or_fails_is_over():

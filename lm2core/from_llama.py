@@ -31,6 +31,8 @@ class WholeCheckpoints(PreTrainedModel):
         """
         wants_info = kwargs.pop("output_loading_info", False)
         kwargs.pop("ignore_mismatched_sizes", None)  # none is ignored
+        verbosity = logging.get_verbosity()
+        logging.set_verbosity_error()  # what is amiss is told below, and that a new memory is new is no news
         try:
             # Weights of another shape are named by _check_whole, as missing ones are.
             model, info = super().from_pretrained(
@@ -38,6 +40,8 @@ class WholeCheckpoints(PreTrainedModel):
             )
         except SafetensorError as error:
             raise ValueError(f"weights cut short or no safetensors ({error}): {name}{ADVICE}") from None
+        finally:
+            logging.set_verbosity(verbosity)
         _check_whole(str(name), info, may_be_new)
         return (model, info) if wants_info else model
 
@@ -68,14 +72,8 @@ class LlamaLoading(WholeCheckpoints):
             raise ValueError(
                 f"{name} holds a {kind!r} model; an LM2 is made from 'lm2' or 'llama' checkpoints only"
             )
-        verbosity = logging.get_verbosity()
-        if is_llama:
-            logging.set_verbosity_error()  # that the memory's weights are new is no news
-        try:
-            new = ".mem." if is_llama else None
-            return super().from_pretrained(name, *args, config=config, may_be_new=new, **kwargs)
-        finally:
-            logging.set_verbosity(verbosity)
+        new = ".mem." if is_llama else None
+        return super().from_pretrained(name, *args, config=config, may_be_new=new, **kwargs)
 
     def freeze_backbone(self) -> None:
         """Leave only the memory to be trained: all that a Llama checkpoint has stays as it is."""

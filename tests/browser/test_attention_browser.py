@@ -40,5 +40,5 @@ def test_another_bank_and_head_are_chosen_and_the_link_reopens_them(page, app_ur
     shown, link = heatmap_on_screen(page, "read_difference"), page.url
     page.goto("about:blank")
     page.goto(link)
-    expect(page.locator(".st-key-read_difference .nsewdrag")).to_be_visible(timeout=60_000)
+    expect(page.locator(".st-key-read_difference .nsewdrag").first).to_be_visible(timeout=60_000)
     np.testing.assert_array_equal(heatmap_on_screen(page, "read_difference"), shown)

@@ -10,7 +10,7 @@ LINK = "interventions?model=babi-qa1-3&example=2-two-facts&effect_n=25"
 
 def open_interventions(page: Page, url: str, query: str = "") -> None:
     page.goto(f"{url}/{LINK}{query}")
-    expect(page.locator(".st-key-edited_slots .nsewdrag")).to_be_visible(timeout=90_000)
+    expect(page.locator(".st-key-edited_slots .nsewdrag").first).to_be_visible(timeout=90_000)
     expect(page.locator("[data-test-script-state=notRunning]")).to_be_visible(timeout=90_000)
 
 

@@ -35,7 +35,7 @@ def trace_file(tmp_path):
 def open_trace(page, app_url, path):
     page.goto(f"{app_url}/open?step=4&block=1")
     page.locator(".st-key-trace_upload input[type=file]").set_input_files(path)
-    expect(page.locator(".st-key-writes .nsewdrag")).to_be_visible(timeout=60_000)
+    expect(page.locator(".st-key-writes .nsewdrag").first).to_be_visible(timeout=60_000)
 
 
 def test_a_trace_taken_away_opens_again_and_nobody_else_sees_it(page, app_url, tmp_path, browser):

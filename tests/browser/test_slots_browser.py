@@ -57,7 +57,7 @@ def test_after_an_example_the_link_still_opens_the_story_of_the_point(page, app_
     page.goto(app_url)
     expect(page.get_by_role("radio", name="Example")).to_be_checked(timeout=90_000)
     page.get_by_role("link", name="Slots").click()
-    expect(page.locator(".st-key-path .nsewdrag")).to_be_visible(timeout=180_000)
+    expect(page.locator(".st-key-path .nsewdrag").first).to_be_visible(timeout=180_000)
     story, step, _ = click_loneliest(page)
     told = page.get_by_text(f"▶ {step} {generate_story('qa1', story).sentences[step - 1]}")
     expect(told).to_be_visible(timeout=30_000)
@@ -84,7 +84,7 @@ def test_the_explorer_follows_the_slot_and_its_link_reopens_it(page, app_url):
 def test_two_models_are_matched_on_the_page_compare(page, app_url):
     page.goto(f"{app_url}/compare")
     expect(page.get_by_text("Does a memory help?")).to_be_visible(timeout=60_000)
-    expect(page.locator(".st-key-accuracy .nsewdrag")).to_be_visible(timeout=60_000)
+    expect(page.locator(".st-key-accuracy .nsewdrag").first).to_be_visible(timeout=60_000)
     page.get_by_text("Two models", exact=True).click()
     expect(page.locator(".st-key-matching .nsewdrag").first).to_be_visible(timeout=240_000)
     expect(page.get_by_text("control: stories exchanged")).to_be_visible()

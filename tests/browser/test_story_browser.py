@@ -94,12 +94,12 @@ def test_a_question_is_asked_and_its_link_reopens_the_view(page, app_url):
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"question=Where"))
     page.get_by_role("radio", name="Question").click()
-    expect(page.locator(".st-key-reads .nsewdrag")).to_be_visible()
+    expect(page.locator(".st-key-reads .nsewdrag").first).to_be_visible()
     link = page.url
     shown = heatmap_on_screen(page, "reads")
     page.goto("about:blank")
     page.goto(link)
-    expect(page.locator(".st-key-reads .nsewdrag")).to_be_visible(timeout=30_000)
+    expect(page.locator(".st-key-reads .nsewdrag").first).to_be_visible(timeout=30_000)
     np.testing.assert_array_equal(heatmap_on_screen(page, "reads"), shown)
     expect(page.get_by_label("Question", exact=True)).to_have_value("Where is John?")
 

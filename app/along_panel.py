@@ -1,8 +1,8 @@
-"""The same question, after every sentence of one story, to models of several kinds."""
+"""The same question, after every sentence of one story, to several models."""
 
 import streamlit as st
 
-from app.loaders import along
+from app.loaders import along, models
 from app.state import QUESTION, URL
 from app.waiting import wait_for
 from app.widgets import ShownStory, as_text, draw, pick_model, pick_story
@@ -16,8 +16,7 @@ def draw_one_story() -> None:
     st.title("Who still knows it?")
     st.markdown(
         "All of them read the same story, a sentence at a time, and after each are asked the same question. "
-        "An LM2 has only what its **memory** kept of the sentences; a baseline may keep something else, or "
-        "look at the whole text again."
+        "Each has only what its **memory** kept of the sentences."
     )
     with st.sidebar:
         model = pick_model()
@@ -30,8 +29,8 @@ def draw_one_story() -> None:
 
 
 def pick_others(model: str) -> list[str]:
-    """Choose who else is asked: at first all that ship."""
-    others = [name for name in along.all_names() if name != model]
+    """Choose who else is asked: at first all others."""
+    others = [name for name in models.model_names() if name != model]
     return st.multiselect("Beside it", others, default=others, key=OTHERS, bind=URL)
 
 

@@ -77,14 +77,19 @@ def pick_model() -> str:
     return st.selectbox("Model", names, key="model", bind=URL)
 
 
+def _pick_task(model: str) -> str:
+    """Choose a task whose every word ``model`` knows; stop the page where there is none."""
+    tasks = models.known_tasks(model)
+    if not tasks:
+        st.info("No task can be told in this model's words alone. Choose another model or story.")
+        st.stop()
+    return st.selectbox("Task", tasks, key="task", bind=URL)
+
+
 def pick_sample(sizes: Sequence[int], default: int) -> tuple[str, str, int]:
     """Choose a model, and of which task it reads how many stories."""
     model = pick_model()
-    tasks = models.known_tasks(model)
-    if not tasks:
-        st.info("No task can be told in this model's words alone. Choose another model.")
-        st.stop()
-    task = st.selectbox("Task", tasks, key="task", bind=URL)
+    task = _pick_task(model)
     n = st.segmented_control(
         "Stories",
         sizes,
@@ -102,11 +107,7 @@ def pick_story(model: str) -> ShownStory:
     sources = [EXAMPLE, GENERATED, OWN_STORY]
     source = st.segmented_control("Story", sources, default=EXAMPLE, required=True, key="source", bind=URL)
     if source == GENERATED:
-        tasks = models.known_tasks(model)
-        if not tasks:
-            st.info("No task can be told in this model's words alone. Choose another story or model.")
-            st.stop()
-        task = st.selectbox("Task", tasks, key="task", bind=URL)
+        task = _pick_task(model)
         seed = st.number_input(
             "Seed", 0, 10_000, 0, key="seed", help="The same seed tells the same story.", bind=URL
         )

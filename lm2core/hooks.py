@@ -65,6 +65,13 @@ CATALOGUE: tuple[HookInfo, ...] = (
     _block("hook_resid_post", STREAM, "residual stream leaving the block", answer=True, later=True),
     _block("mem.hook_bank_pre", BANK, "bank this block's write starts from", answer=False, later=True),
     _block(
+        "mem.hook_write_read_pattern",
+        ("head", "token", "slot"),
+        "attention over slots of the writing token's look, rows sum to 1",
+        answer=False,
+        later=True,
+    ),
+    _block(
         "mem.hook_write_read",
         STREAM,
         "W_mem, what the writing token finds in the bank now",
@@ -110,10 +117,12 @@ CATALOGUE: tuple[HookInfo, ...] = (
 def hook_names(config: LM2Config) -> dict[str, HookInfo]:
     """Every hook point of a model of this config, in the order of the catalogue, block by block."""
     names: dict[str, HookInfo] = {}
+    # With positional routing the write takes the block's own read, and nobody looks again.
+    absent = "hook_write_read_pattern" if config.routing == "positional" else None
     for block in range(config.num_hidden_layers):
         has_memory = block in config.memory_blocks
         for info in CATALOGUE[:-1]:
-            if has_memory or "mem" not in info.name:
+            if (has_memory or "mem" not in info.name) and info.name.split(".")[-1] != absent:
                 names[info.name.format(l=block)] = info
     return names | {CATALOGUE[-1].name: CATALOGUE[-1]}
 

@@ -115,6 +115,8 @@ class LM2Memory(nn.Module):
         self.hook_read = HookPoint()  # (B,T,D)
         self.hook_gate_out = HookPoint()  # (B,T,D)
         self.hook_bank_pre = HookPoint()  # (B,N,D)
+        if not self.is_positional:  # there nobody looks again
+            self.hook_write_read_pattern = HookPoint()  # (B,H,T,N)
         self.hook_write_read = HookPoint()  # (B,T,D)
         self.hook_write_pattern = HookPoint()  # (B,T,N)
         self.hook_gate_in_token = HookPoint()  # (B,T,D)
@@ -163,7 +165,8 @@ class LM2Memory(nn.Module):
         token |= {name: gate(token[name]) for name, gate in self.token_gates.items()}
         if read_BTD is None:
             k_BND, v_BND, route_k_BND = self.bank_proj(self.bank_norm(bank_BND)).chunk(3, dim=-1)
-            read_BTD = self._look(x_BTD, (k_BND + self.slot_key, v_BND))
+            slots = k_BND + self.slot_key, v_BND
+            read_BTD = self._look(x_BTD, slots, hook=self.hook_write_read_pattern)
             scores_BTN = token["route_q"] @ (route_k_BND + self.slot_key).transpose(1, 2)
             token["route"] = (scores_BTN * x_BTD.shape[-1] ** -0.5).softmax(dim=-1)
         read_BTD = self.hook_write_read(read_BTD)

@@ -5,9 +5,6 @@ a part of the bank fades with ``keep`` as the bank does, and each token adds a p
 ``c = tanh(a + W)`` is split by Shapley's value for two players into what the token says (``a``) and what it
 copies out of the bank (``W``); the copy goes to the sentences that the slots it was taken from came from.
 However it is split, the parts sum to the bank.
-
-Which slots a writing token copies from is not recorded; the pattern of the same token's read, in the same
-block, stands for it.
 """
 
 from collections.abc import Iterator
@@ -102,7 +99,7 @@ class _Write:
     routing : (n_tokens, n_slots), how much of a slot's update a token brings
     gate, content, copied : (n_tokens, n_dims); ``copied`` is Shapley's share of the bank in ``content``
     keep : (n_slots, n_dims)
-    pattern : (n_heads, n_tokens, n_slots), the read of the same tokens
+    pattern : (n_heads, n_tokens, n_slots), of the look that finds ``W``
     """
 
     routing: Array
@@ -129,7 +126,7 @@ class _Write:
             content=content,
             copied=(np.tanh(looked) + content - np.tanh(said)) / 2,
             keep=hook("hook_gate_forget"),
-            pattern=hook("hook_read_pattern")[:, :n_tokens],
+            pattern=hook("hook_write_read_pattern")[:, :n_tokens],
         )
 
     def to_slots(self, sent: Array) -> Array:

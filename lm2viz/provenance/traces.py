@@ -13,10 +13,11 @@ WRITE_HOOKS = (
     "hook_candidate",
     "hook_gate_forget",
     "hook_gate_in_token",
-    "hook_read_pattern",
     "hook_write_pattern",
     "hook_write_read",
+    "hook_write_read_pattern",
 )
+READ_PATTERN = "mem.hook_read_pattern"
 STREAM_HOOKS = ("hook_resid_pre", "hook_attn_out", "attn.hook_pattern")
 STORY_HOOKS = ("mem.*", "hook_bank", "hook_mem_out", *STREAM_HOOKS)  # all that following the stream needs
 
@@ -43,7 +44,7 @@ def check_story_trace(trace: Trace, follow: str) -> None:
         needed = [f"blocks.{block}.{hook}" for block in range(blocks[-1] + 1) for hook in STREAM_HOOKS]
         _check_has(
             trace,
-            [*needed, *(f"blocks.{block}.hook_mem_out" for block in blocks)],
+            [*needed, *(f"blocks.{b}.{hook}" for b in blocks for hook in ("hook_mem_out", READ_PATTERN))],
             f"read the stories with names={STORY_HOOKS}, or lm2 trace --hooks '{','.join(STORY_HOOKS)}'",
         )
 
@@ -76,7 +77,7 @@ def _check_questions(trace: Trace, asked: Trace) -> None:
             f"traces of different models: {trace.info.get('model')} read the stories, "
             f"{asked.info.get('model')} was asked; take those of one model"
         )
-    hooks = [f"blocks.{b}.{hook}" for b in trace.blocks for hook in ("mem.hook_read_pattern", "hook_mem_out")]
+    hooks = [f"blocks.{b}.{hook}" for b in trace.blocks for hook in (READ_PATTERN, "hook_mem_out")]
     _check_has(asked, hooks, "ask with record_questions(reader, trace)")
     for question in questions:
         story, n_read = question["story"], question["n_statements"]

@@ -111,12 +111,20 @@ def test_hooks_are_gone_after_an_exception(model):
 LAST = "blocks.2."
 
 
-@pytest.mark.parametrize("routing", ["content", "positional"])
-@pytest.mark.parametrize("name", sorted(make_model().hook_dict))
+SIZES_OF = {"content": {}, "positional": {"routing": "positional", "memory_slots": T}}
+
+
+@pytest.mark.parametrize(
+    ("name", "routing"),
+    [
+        (name, routing)
+        for routing, sizes in SIZES_OF.items()
+        for name in sorted(make_model(**sizes).hook_dict)
+    ],
+)
 def test_an_edit_reaches_exactly_what_the_catalogue_says(name, routing):
     """Halve the value in the first of two segments: whose logits move?"""
-    changes = {"routing": "positional", "memory_slots": T} if routing == "positional" else {}
-    model, ids = make_model(**changes), make_ids(B, 2, T)
+    model, ids = make_model(**SIZES_OF[routing]), make_ids(B, 2, T)
     info = hook_names(model.config)[name]
     seen = []
 
@@ -131,6 +139,32 @@ def test_an_edit_reaches_exactly_what_the_catalogue_says(name, routing):
     comes_after_every_write = name in (f"{LAST}hook_mlp_out", f"{LAST}hook_resid_post")
     assert (not torch.equal(plain[:, 0], edited[:, 0])) == (info.answer or is_read_by_next_block)
     assert (not torch.equal(plain[:, 1], edited[:, 1])) == (info.later and not comes_after_every_write)
+
+
+def test_a_writing_token_that_looks_at_one_slot_finds_what_that_slot_holds(model):
+    """And its pattern, as recorded, is what it found by."""
+    ids, block, slot = make_ids(B, 2, T), 1, 2
+    trace = everything(model, ids)
+    mem = model.model.layers[block].mem
+    bank = torch.tensor(trace.select(f"blocks.{block}.mem.hook_bank_pre", segment=1))
+    value = mem.slots(bank, mem.slot_key)[1].unflatten(-1, (3, -1))  # (B,N,H,K)
+    pattern = torch.tensor(trace.select(f"blocks.{block}.mem.hook_write_read_pattern", segment=1))
+    found = torch.einsum("bhtn,bnhk->bthk", pattern, value).flatten(-2)
+    recorded = torch.tensor(trace.select(f"blocks.{block}.mem.hook_write_read", segment=1))
+    torch.testing.assert_close(found, recorded, rtol=0, atol=1e-5)
+
+    def only_one(pattern_BHTN, *, hook):
+        return torch.nn.functional.one_hot(torch.tensor(slot), N).to(pattern_BHTN).expand_as(pattern_BHTN)
+
+    seen = []
+    edits = [
+        (f"blocks.{block}.mem.hook_write_read_pattern", only_one),
+        (f"blocks.{block}.mem.hook_write_read", lambda x, *, hook: seen.append(x.detach()) or x),
+    ]
+    model.run_with_hooks(ids[:, :1], fwd_hooks=edits)
+    start = torch.tensor(trace.select(f"blocks.{block}.mem.hook_bank_pre", segment=0))
+    (held,) = mem.slots(start, mem.slot_key)[1][None, :, slot]
+    torch.testing.assert_close(seen[0], held[:, None].expand_as(seen[0]), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("in_place", [False, True])
@@ -178,7 +212,7 @@ def test_an_unknown_name_is_an_error_with_the_nearest_ones(model):
 def test_patterns_choose_hooks_with_or_without_the_block(model):
     assert len(match_hooks(["mem.hook_read"], model.config)) == 3
     assert match_hooks(["blocks.1.mem.hook_read"], model.config) == ["blocks.1.mem.hook_read"]
-    assert len(match_hooks(list(MEMORY_HOOKS), model.config)) == 3 * 13 + 1
+    assert len(match_hooks(list(MEMORY_HOOKS), model.config)) == 3 * 14 + 1
 
 
 def test_nothing_named_is_an_error_not_an_empty_trace(model):

@@ -54,7 +54,7 @@ BY_HAND = {
     "hook_candidate": ("token", "dim"),
     "hook_gate_forget": ("slot", "dim"),
     "hook_gate_in_token": ("token", "dim"),
-    "hook_read_pattern": ("head", "token", "slot"),
+    "hook_write_read_pattern": ("head", "token", "slot"),
     "hook_write_pattern": ("token", "slot"),
     "hook_write_read": ("token", "dim"),
 }
@@ -77,7 +77,7 @@ def copied() -> Trace:
         "hook_candidate": np.array([said, said, 0.5 * said])[:, None],
         "hook_gate_forget": keep,
         "hook_gate_in_token": np.ones((3, 1, 4)),
-        "hook_read_pattern": np.tile([1.0, 0.0], (3, 1, 1, 1)),
+        "hook_write_read_pattern": np.tile([1.0, 0.0], (3, 1, 1, 1)),
         "hook_write_pattern": into[:, None],
         "hook_write_read": np.array([0 * said, np.arctanh(said), 0 * said])[:, None],
     }

@@ -15,7 +15,8 @@ def test_missing_hooks_are_named_with_the_command(handmade):
     short = {name: array for name, array in trace.arrays.items() if "write_read" not in name}
     axes = {name: trace.axes[name] for name in short}
     with pytest.raises(
-        ValueError, match=r"lacks blocks\.1\.mem\.hook_write_read; record them with: lm2 trace"
+        ValueError,
+        match=r"hook_write_read, blocks\.1\.mem\.hook_write_read_pattern; record them with: lm2 trace",
     ):
         unroll(replace(trace, arrays=short, axes=axes), 0, 0)
     with pytest.raises(ValueError, match=r"lacks blocks\.0\.hook_resid_pre.*names=.*lm2 trace --hooks 'mem"):

@@ -32,14 +32,17 @@ def draw_sources(model: str, story: ShownStory, step: int, answer: Answer | None
         key=CHART,
         alt=f"Share of each sentence of what the question read: {found.summary()}",
         caption="A long bar: this sentence brought much of what was read. Diamonds, the control: the "
-        "same bank with every slot read alike. Click a row to go to its sentence.",
+        "same bank with every slot read alike. On the right: how probable the answer is when this "
+        "sentence is left out and the story read again. Click a row to go to its sentence.",
         on_click=go_to_clicked,
     )
     if found.n_left_out:
         st.caption(f"Left out: {found.n_left_out} sentences that together brought {found.rest:.0%}.")
     st.caption(
-        f"The parts add up to the bank up to {found.error:.0e} of a value. They tell where content came "
-        "from, not what the answer would be without it: for that see the page Interventions."
+        f"With all sentences *{as_text(found.given)}* is {found.p_all:.0%} probable; bold: at most half of "
+        "that, so the answer needs the sentence. The bars tell where content came from, and need not agree: "
+        "whether an apple was put down or is still held, it is in the same place. "
+        f"The parts add up to the bank up to {found.error:.0e} of a value."
     )
 
 

@@ -7,6 +7,7 @@ from lm2viz.commands.attribute import attribute
 from lm2viz.commands.diff import diff
 from lm2viz.commands.effect import effect
 from lm2viz.commands.explore import explore
+from lm2viz.commands.leave_out import leave_out
 from lm2viz.commands.look import look
 from lm2viz.commands.map import causal_map
 from lm2viz.commands.probe import probe
@@ -21,6 +22,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "explore": explore,
     "probe": probe,
     "provenance": provenance,
+    "leave-out": leave_out,
     "effect": effect,
     "map": causal_map,
     "attribute": attribute,

@@ -1,10 +1,11 @@
-"""The sentences that an answer's reads come from, as few as fit a page beside the story they belong to."""
+"""The sentences that an answer's reads come from, and what it would be without them, as few as fit a page."""
 
 from dataclasses import dataclass, replace
 from textwrap import shorten
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from lm2core.trace import Trace
 from lm2viz.figures.sources import source_bars
@@ -14,6 +15,13 @@ from lm2viz.provenance.parts import Array
 MAX_SENTENCES = 120  # the time grows with the square, and 400 sentences take a minute
 MAX_ROWS = 16
 MAX_NAME = 34  # characters of a sentence; longer ones are cut
+NEEDED_BELOW = 0.5  # of the probability with all sentences: without a needed one the answer is half as likely
+
+
+def is_needed(p_all: float, p_without: Array) -> NDArray[np.bool_]:
+    """Which sentences an answer needs, by its probability with all of them and without each."""
+    needed: NDArray[np.bool_] = p_without <= NEEDED_BELOW * p_all
+    return needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +30,8 @@ class Sources:
 
     numbers : of the sentences, from 1; last 0, the start bank
     direct, indirect, any_slot : ndarrays of shape (n_shown,), see ``Provenance``
+    given, p_all : the answer, and how probable it is, in [0, 1]
+    p_without : ndarray of shape (n_shown,), the same with the sentence left out; NaN for the start bank
     n_sources : with those not shown
     rest : the share that those not shown bring together, signed
     error : largest size of what the sums miss of a value of the bank
@@ -32,6 +42,9 @@ class Sources:
     direct: Array
     indirect: Array
     any_slot: Array
+    given: str
+    p_all: float
+    p_without: Array
     support: tuple[int, ...]
     n_sources: int
     rest: float
@@ -48,10 +61,13 @@ class Sources:
         return self.n_sources - len(self.numbers)
 
     def summary(self) -> str:
-        """The largest source with its control."""
+        """The largest source with its control, and what the answer would be without it."""
         top = int(self.origin.argmax())
         control = f"reading every slot alike {self.any_slot[top]:.0%}"
-        return f"most came from {self.names[top]}: {self.origin[top]:.0%}, {control}"
+        found = f"most came from {self.names[top]}: {self.origin[top]:.0%}, {control}"
+        if np.isnan(self.p_without[top]):
+            return found
+        return f"{found}; {self.given} is {self.p_all:.0%} probable, without it {self.p_without[top]:.0%}"
 
     def figure(self) -> go.Figure:
         """A bar a source, with the controls; each row can be clicked."""
@@ -60,34 +76,51 @@ class Sources:
             for n, name in zip(self.numbers, self.names, strict=True)
         ]
         shares = np.stack([self.direct, self.indirect, self.any_slot])
-        return source_bars(marked, shares, self.numbers, even=1 / self.n_sources)
+        return source_bars(
+            marked,
+            shares,
+            self.numbers,
+            even=1 / self.n_sources,
+            without=self.p_without,
+            is_needed=is_needed(self.p_all, self.p_without),
+        )
 
 
-def sources_of(trace: Trace, asked: Trace, *, max_rows: int = MAX_ROWS) -> Sources:
+def sources_of(trace: Trace, asked: Trace, without: Array, *, max_rows: int = MAX_ROWS) -> Sources:
     """Where the content came from that the one question of ``asked`` read; see ``trace_answer``.
 
     trace : one story, one sentence a segment
     asked : see ``asked_once``
+    without : ndarray of shape (n_sentences + 1,), see ``causal.without_each``
 
     Raises
     ------
     ValueError
         As ``trace_answer``, and for a question after more than ``MAX_SENTENCES`` sentences.
     """
-    n_read = asked.info["asked"][0]["n_statements"]
+    question = asked.info["asked"][0]
+    n_read = question["n_statements"]
+    check_length(n_read)
+    until = replace(trace, tokens=[trace.tokens[0][:n_read]])  # later sentences would only cost time
+    return largest(trace_answer(until, asked, 0, follow="copies"), question["given"], without, max_rows)
+
+
+def check_length(n_read: int) -> None:
+    """Refuse a story of which too much was read to follow it on a page; a ValueError."""
     if n_read > MAX_SENTENCES:
         raise ValueError(
             f"{n_read} sentences were read; on a page the content of at most {MAX_SENTENCES} is followed. "
             "Go to an earlier sentence, or use lm2viz.provenance.trace_answer"
         )
-    until = replace(trace, tokens=[trace.tokens[0][:n_read]])  # later sentences would only cost time
-    return largest(trace_answer(until, asked, 0, follow="copies"), max_rows)
 
 
-def largest(found: Provenance, max_rows: int) -> Sources:
-    """The start bank, and the sentences that brought most or that the answer follows from."""
-    wanted = [*found.support, *(n for n in found.ranking().tolist() if n not in found.support)]
-    kept = [*sorted(wanted[: max(max_rows - 1, len(found.support))]), len(found.sources) - 1]
+def largest(found: Provenance, given: str, without: Array, max_rows: int) -> Sources:
+    """The start bank, and the sentences that the answer follows from, that it needs, or that brought most."""
+    p_all, *p_without = without.tolist()
+    needed = np.flatnonzero(is_needed(p_all, np.array(p_without))).tolist()
+    first = dict.fromkeys([*found.support, *needed])
+    wanted = list(first | dict.fromkeys(found.ranking().tolist()))
+    kept = [*sorted(wanted[: max(max_rows - 1, len(first))]), len(found.sources) - 1]
     sentences = [source.split(": ", 1)[-1] for source in found.sources]
     numbers = [n + 1 for n in kept[:-1]]
     named = [f"{n} {sentences[n - 1]}" for n in numbers]
@@ -97,6 +130,9 @@ def largest(found: Provenance, max_rows: int) -> Sources:
         direct=found.direct[kept],
         indirect=found.indirect[kept],
         any_slot=found.any_slot[kept],
+        given=given,
+        p_all=p_all,
+        p_without=np.array([*p_without, np.nan])[kept],
         support=tuple(n + 1 for n in found.support),
         n_sources=len(found.sources),
         rest=float(found.origin.sum() - found.origin[kept].sum()),

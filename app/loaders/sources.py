@@ -1,12 +1,15 @@
-"""Where what a question read came from, followed once."""
+"""Where what a question read came from, and the answer without each sentence, measured once."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
+from app.loaders.models import workbench
 from app.loaders.traces import load_answer, load_trace
+from lm2core.babi.story import Question
 from lm2core.story_traces import asked_once
-from lm2viz.sources import Sources, sources_of
+from lm2viz.causal.leaving_out import without_each
+from lm2viz.sources import Sources, check_length, sources_of
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -20,5 +23,10 @@ def load_sources(
     ValueError
         For memory whose content cannot be followed, or too many sentences.
     """
+    check_length(step)
     answer = load_answer(model, sentences, step, question)
-    return sources_of(load_trace(model, sentences), asked_once(answer, step, support=support))
+    trace = load_trace(model, sentences)
+    reader, lock = workbench(model)
+    with lock:
+        ((_, without),) = without_each(reader, sentences[:step], [Question(question, "", (), step)])
+    return sources_of(trace, asked_once(answer, step, support=support), without)

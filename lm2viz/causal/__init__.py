@@ -15,6 +15,7 @@ from lm2viz.causal.interventions import (
     Swap,
     Zero,
 )
+from lm2viz.causal.leaving_out import LeftOut, left_out, without_each
 from lm2viz.causal.maps import CausalMap, causal_map
 from lm2viz.causal.parts import CausalParts, causal_parts
 from lm2viz.causal.running import Run, run
@@ -30,6 +31,7 @@ __all__ = [
     "Eraser",
     "Freeze",
     "Intervention",
+    "LeftOut",
     "Mean",
     "Resample",
     "ResetBank",
@@ -43,8 +45,10 @@ __all__ = [
     "effect",
     "from_json",
     "leace",
+    "left_out",
     "mean_projection",
     "run",
     "slot_gradients",
     "to_json",
+    "without_each",
 ]

@@ -6,6 +6,8 @@ import typer
 
 from lm2viz.commands.shared import Checkpoint, Image, Out, Seed, Stories, Task, put_down, read_twice
 
+TRUTHS = ("supports", "needed")
+
 
 def provenance(
     checkpoint: Checkpoint,
@@ -15,14 +17,27 @@ def provenance(
     follow: Annotated[
         str, typer.Option(help="copies: what words copied from other slots; stream: also by their stream.")
     ] = "copies",
+    truth: Annotated[
+        str,
+        typer.Option(
+            help="supports: the story's supporting facts; needed: sentences that answers need, see leave-out."
+        ),
+    ] = "supports",
     out: Out = None,
     image: Image = None,
 ) -> None:
-    """Trace answers back through the memory to sentences, and score that by the known supporting facts."""
+    """Trace answers back through the memory to sentences, and score that by the sentences they rest on."""
+    if truth not in TRUTHS:
+        raise ValueError(f"--truth {truth}; take one of: {', '.join(TRUTHS)}")
+    from lm2core.babi.tasks import make_stories
     from lm2core.story_traces import record_questions
+    from lm2viz.causal import left_out
     from lm2viz.provenance import STORY_HOOKS, agreement
 
     (reader, trace), (control, of_control) = read_twice(checkpoint, task, stories, seed, names=STORY_HOOKS)
     asked, control_asked = record_questions(reader, trace), record_questions(control, of_control)
+    if truth == "needed":
+        needed = left_out(reader, make_stories(task, stories, seed), seed=seed)
+        asked, control_asked = needed.as_supports(asked), needed.as_supports(control_asked)
     found = agreement(trace, asked, follow=follow, untrained=(of_control, control_asked), seed=seed)
     put_down("provenance", found, out, image)

@@ -4,26 +4,39 @@ from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from lm2viz.figures.provenance import Array, score_bars
 
 TITLE = "What was read came from"
 N_TARGETS = 24  # click targets beside each other in a row
 TARGET_SIZE = 22  # pixels
+COLUMN_WIDTH = 92  # pixels
 
 
-def source_bars(names: Sequence[str], shares: Array, numbers: Sequence[int], *, even: float) -> go.Figure:
-    """Shares of sources, direct and indirect stacked, with the controls.
+def source_bars(
+    names: Sequence[str],
+    shares: Array,
+    numbers: Sequence[int],
+    *,
+    even: float,
+    without: Array,
+    is_needed: NDArray[np.bool_],
+) -> go.Figure:
+    """Shares of sources, direct and indirect stacked, with the controls; beside them what the answer loses.
 
     shares : ndarray of shape (3, n_sources), signed: direct, indirect, and if every slot were read alike
     numbers : of the sentences; what a click on a row brings as ``customdata``
     even : share of each if all were equal
+    without : (n_sources,), how probable the answer is without each, in [0, 1]; NaN draws nothing
+    is_needed : (n_sources,), printed in bold
     """
     direct, indirect, any_slot = shares
     figure = score_bars(names, direct, indirect, any_slot=any_slot, title=TITLE, even=even)
     told = [
         f"{name}<br>{d + i:.1%}: {d:.1%} directly, {i:.1%} over other slots<br>every slot read alike {a:.1%}"
-        for name, d, i, a in zip(names, direct, indirect, any_slot, strict=True)
+        + ("" if np.isnan(p) else f"<br>without it the answer is {p:.1%} probable")
+        for name, d, i, a, p in zip(names, direct, indirect, any_slot, without, strict=True)
     ]
     low, high = figure.layout.xaxis.range
     opaque = {"marker": {"opacity": 1}}  # a click must not fade what was not clicked
@@ -43,4 +56,19 @@ def source_bars(names: Sequence[str], shares: Array, numbers: Sequence[int], *, 
             marker={"symbol": "square", "size": TARGET_SIZE, "opacity": 0.001},
         )
     )
+    _add_column(figure, names, without, is_needed)
     return figure.update_layout(clickmode="event+select", dragmode=False)
+
+
+def _add_column(
+    figure: go.Figure, names: Sequence[str], without: Array, is_needed: NDArray[np.bool_]
+) -> None:
+    """Numbers right of the bars, one a row, under a heading."""
+    beside = {"xref": "paper", "x": 1.0, "xanchor": "left", "showarrow": False}
+    figure.add_annotation(text="answer<br>without it", yref="paper", y=1.0, yanchor="bottom", **beside)
+    for name, p, needed in zip(names, without, is_needed, strict=True):
+        if not np.isnan(p):
+            figure.add_annotation(
+                text=f"<b>{p:.0%}</b>" if needed else f"{p:.0%}", y=name, xshift=8, **beside
+            )
+    figure.update_layout(margin_r=COLUMN_WIDTH)

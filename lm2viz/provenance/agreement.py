@@ -20,24 +20,27 @@ from lm2viz.provenance.traces import paired
 Traces = Trace | Sequence[Trace]
 MEASURES = {"all_found": "all supports in top k", "precision": "precision at k"}
 QUESTIONS = {"all": "all questions", "right": "answered right"}
+SUPPORTING_FACTS = "the story's supporting facts"
 _CONTROL = "any_slot"
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How often the best sentences are the supporting facts; k is the number of supports of a question.
+    """How often the best sentences are the supports; k is the number of supports of a question.
 
     rows : one row a figure: ``method``, ``questions`` and ``measure``, keys of ``METHODS``, ``QUESTIONS`` and
         ``MEASURES``; its ``value`` with interval ``low`` to ``high`` and ``n``; ``chance``, exactly that of a
         random ranking of the sentences before each question; ``any_slot``, that of the same banks if every
         slot were read alike
     untrained : the same of an untrained model, or None
+    truth : what the supports are
     error : the largest error, as in ``SlotSources``
     n_nan : questions left out because their scores are not finite
     """
 
     rows: pd.DataFrame
     untrained: pd.DataFrame | None
+    truth: str
     follow: str
     n_stories: int
     error: float
@@ -52,7 +55,8 @@ class Agreement:
 
     def summary(self) -> str:
         """Each figure with its interval, its n, chance and the controls."""
-        lines = [f"{self.n_stories} stories, intervals by story, following {self.follow}"]
+        measured = f"{self.n_stories} stories, intervals by story, following {self.follow}"
+        lines = [f"{measured}; supports: {self.truth}"]
         for _, row in self.table().iterrows():
             controls = f"chance {row['chance']:.1%}, every slot read alike {row['any_slot']:.1%}"
             if self.untrained is not None:
@@ -100,7 +104,7 @@ def agreement(
     Parameters
     ----------
     traces : stories, one sentence a segment; see ``read_stories``, ``record_to``
-    asked : the questions of each; see ``record_questions``
+    asked : the questions of each; see ``record_questions``, or ``LeftOut.as_supports``
     follow : see ``unrolled``; what is measured by who wrote it does not depend on it
     untrained : both of a model of the same shape with fresh weights, as control
     seed : of the intervals
@@ -137,6 +141,7 @@ def _measured(traces: Traces, asked: Traces, follow: str, seed: int) -> Agreemen
     return Agreement(
         pd.DataFrame(rows),
         None,
+        (asked if isinstance(asked, Trace) else asked[0]).info.get("truth", SUPPORTING_FACTS),
         follow,
         finite["story"].nunique(),
         float(finite["error"].max()),

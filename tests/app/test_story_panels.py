@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from app.loaders import readings, stories, traces
+from app.loaders import models, readings, stories, traces
 from app.play import IS_DRAWN
+from lm2core.answers import ranked_words, remember
 from lm2core.babi.told import told_facts
 from lm2core.story_traces import asked_once
 from lm2viz.provenance import trace_answer
@@ -25,12 +26,12 @@ def few_stories(monkeypatch):
     readings.load_readers.clear()
 
 
-def bars(page):
-    """The traces of the sources' chart, and its alternative text."""
+def chart_of_sources(page):
+    """The chart of the sources, and its alternative text."""
     for chart in page.get("plotly_chart"):
         spec = json.loads(chart.proto.spec)
         if spec["data"][0]["name"] == "directly":
-            return spec["data"], chart.proto.alt
+            return spec, chart.proto.alt
     raise AssertionError("no chart of sources")
 
 
@@ -40,7 +41,8 @@ def test_the_bars_are_the_provenance_of_the_answer_and_its_own_sentences_are_mar
     sentences = stories.load_example(EXAMPLE).sentences
     answer = traces.load_answer(MODEL, sentences, step, "Where is the milk?")
     expected = trace_answer(traces.load_trace(MODEL, sentences), asked_once(answer, step), 0)
-    (direct, indirect, control, _), alt = bars(page)
+    chart, alt = chart_of_sources(page)
+    direct, indirect, control, _ = chart["data"]
     np.testing.assert_allclose(unpacked(direct["x"]), expected.direct, atol=1e-6)
     np.testing.assert_allclose(unpacked(indirect["x"]), expected.indirect, atol=1e-6)
     np.testing.assert_allclose(unpacked(control["x"]), expected.any_slot, atol=1e-6)
@@ -51,10 +53,28 @@ def test_the_bars_are_the_provenance_of_the_answer_and_its_own_sentences_are_mar
 
 def test_another_question_has_other_sources():
     first, second = (
-        bars(open_page(example=EXAMPLE, step="8", view="Sources", question=question))[0][0]["x"]
+        chart_of_sources(open_page(example=EXAMPLE, step="8", view="Sources", question=question))[0]["data"][
+            0
+        ]["x"]
         for question in ("Where is John?", "Where is Mary?")
     )
     assert np.abs(unpacked(first) - unpacked(second)).max() > 0.1
+
+
+def test_beside_the_bars_stands_the_answer_of_the_same_story_without_the_sentence():
+    page = open_page(example=EXAMPLE, step="4", view="Sources")
+    chart, alt = chart_of_sources(page)
+    sentences = stories.load_example(EXAMPLE).sentences[:4]
+    reader = models.load_model(MODEL)
+    question = "Where is the milk?"
+    (given, p_all), *_ = ranked_words(reader, question, remember(reader, sentences))
+    told = {a["y"]: a["text"] for a in chart["layout"]["annotations"]}
+    for i in range(4):
+        without = remember(reader, sentences[:i] + sentences[i + 1 :])
+        p = dict(ranked_words(reader, question, without))[given]
+        (text,) = (text for row, text in told.items() if str(row).startswith(f"{i + 1} "))
+        assert text == (f"<b>{p:.0%}</b>" if p <= p_all / 2 else f"{p:.0%}")
+    assert f"{given} is {p_all:.0%} probable, without it" in alt
 
 
 @pytest.mark.parametrize("view", ["Sources", "Facts"])

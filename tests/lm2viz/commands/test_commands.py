@@ -167,6 +167,25 @@ def test_provenance_finds_the_support_beside_chance_and_an_untrained_model(capsy
     assert "untrained" in first
 
 
+def test_leave_out_says_which_sentences_answers_need_beside_an_untrained_model(tmp_path, capsys):
+    assert main(["leave-out", MODEL, "--task", "qa1", "--stories", "4", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "20 questions of 4 stories" in said
+    assert said.count("untrained") == 2
+    table = pd.read_csv(tmp_path / "left-out.csv")
+    needed = table.groupby("is_support")["is_needed"].mean()
+    assert needed[True] > 0.8
+    assert needed[False] < 0.1
+    assert f"needed of supporting facts: {needed[True]:.1%}" in said
+
+
+def test_provenance_can_be_scored_by_what_the_answers_need(capsys):
+    assert main(["provenance", MODEL, "--stories", "3", "--truth", "needed"]) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first.endswith("supports: what the answer needs")
+    assert "untrained" in second
+
+
 def test_map_says_the_effect_of_one_slot_beside_that_of_placebos(capsys):
     assert main(["map", MODEL, "--pairs", "4", "--sentences", "5"]) == 0
     said = capsys.readouterr().out
@@ -201,6 +220,8 @@ def test_attribute_prints_how_far_the_parts_miss_the_logits(capsys):
         (["look", MODEL, "--stories", "2", "--ask", "Where is Zoe?"], "unknown words: Zoe"),
         (["diff", MODEL, "babilong-qa1-5", "--stories", "1"], "1"),
         (["provenance", MODEL, "--follow", "x", "--stories", "2"], "follow='x' is unknown; take one of"),
+        (["provenance", MODEL, "--truth", "x"], "--truth x; take one of: supports, needed"),
+        (["leave-out", "no-model"], "no-model"),
         (["map", MODEL, "--kind", "x"], "no 'x' counterfactuals of task 'qa1', only: place"),
         (["attribute", MODEL, "--stories", "1"], "one story"),
         (["effect", MODEL, "--edits", "no.json"], "cannot read no.json"),

@@ -30,7 +30,7 @@ def draw_one_story() -> None:
 
 def pick_others(model: str) -> list[str]:
     """Choose who else is asked: at first all others."""
-    others = [name for name in models.model_names() if name != model]
+    others = [name for name in models.comparable_names() if name != model]
     return st.multiselect("Beside it", others, default=others, key=OTHERS, bind=URL)
 
 

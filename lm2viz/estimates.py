@@ -3,7 +3,7 @@
 Stories are independent, rows of one story are not: means over rows are resampled story by story.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -66,35 +66,45 @@ def share(hits: ArrayLike) -> Estimate:
     return Estimate(float(is_hit.mean()), float(interval.low), float(interval.high), is_hit.size)
 
 
-def mean(values: ArrayLike, *, groups: ArrayLike | None = None, seed: int = 0) -> Estimate:
+def mean(
+    values: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    seed: int = 0,
+    within: tuple[float, float] | None = None,
+) -> Estimate:
     """The mean of ``values`` with a bootstrap interval (percentiles).
 
-    One story has no interval. Truth values that are all alike leave a bootstrap no width: then the interval
-    is Wilson's, of as many draws as there are stories.
+    One story has no interval. Values that are all alike leave a bootstrap no width: then the interval reaches
+    to both sides as far as Wilson's for what was seen in none of as many stories.
 
     groups : the story of each value; whole stories are drawn. None: each value is a story of its own.
+    within : bounds of the values, (0, 1) for shares and (-1, 1) for differences of shares; None: there are
+        none, and values all alike have no interval to speak of. Truth values are shares.
 
     Raises
     ------
     ValueError
         When there are none.
     """
-    is_truth = np.asarray(values).dtype == bool
+    within = (0.0, 1.0) if np.asarray(values).dtype == bool else within
     array = np.asarray(values, dtype=float)
     _check_some(array)
     _, group = np.unique(np.arange(array.size) if groups is None else np.asarray(groups), return_inverse=True)
     sums, counts = np.bincount(group, weights=array), np.bincount(group)
-    if len(sums) == 1:
-        return Estimate(float(array.mean()), np.nan, np.nan, array.size)
-    if is_truth and np.ptp(array) == 0:
-        return replace(share(np.repeat(array[0], len(sums))), n=array.size)
+    n_groups, value = len(sums), float(array.mean())
+    if n_groups == 1:
+        return Estimate(value, np.nan, np.nan, array.size)
+    if within is not None and np.ptp(array) == 0:
+        unseen = share(np.zeros(n_groups)).high
+        return Estimate(value, max(within[0], value - unseen), min(within[1], value + unseen), array.size)
     drawn = np.random.default_rng(seed).multinomial(
-        len(sums), np.full(len(sums), 1 / len(sums)), size=N_RESAMPLES
+        n_groups, np.full(n_groups, 1 / n_groups), size=N_RESAMPLES
     )
     means = (drawn @ sums) / (drawn @ counts)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
-    return Estimate(float(array.mean()), float(low), float(high), array.size)
+    return Estimate(value, float(low), float(high), array.size)
 
 
 def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:

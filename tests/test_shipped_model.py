@@ -13,17 +13,21 @@ from lm2core.babilong.samples import make_samples, told_stories
 from lm2core.checkpoints import SHIPPED, load_reader, shipped_models
 from lm2core.evaluate import predict, score
 from lm2core.long_eval import predict_long, score_long
+from lm2core.sizes import n_parameters
 from tests.conftest import ROOT
 
-CARDS = {name: json.loads((SHIPPED / name / "card.json").read_text()) for name in shipped_models()}
+NAMES = shipped_models(baselines=True)
+CARDS = {name: json.loads((SHIPPED / name / "card.json").read_text()) for name in NAMES}
+BASELINES = sorted(set(NAMES) - set(shipped_models()))
 ON_FILES = [(name, task) for name in ("babi-qa1-3", "babi-qa1-10") for task in CARDS[name]["accuracy"]]
+OF_BASELINES = [(name, task) for name in BASELINES for task in CARDS[name]["accuracy"]]
 IN_NOISE = "babilong-qa1-5"
 UNSEEN_SEED = 987_654_321  # no training run is seeded with it
 
 
 @pytest.fixture(scope="module")
 def reader(request):
-    return load_reader(request.param)
+    return load_reader(request.param, baselines=True)
 
 
 @pytest.mark.parametrize("name", CARDS)
@@ -43,6 +47,23 @@ def test_card_and_documents_tell_the_same_figures(name, document):
         cells = [CARDS[model]["accuracy"].get(task) for model in ("babi-qa1-10", "babi-qa1-3")]
         told = " | ".join("-" if cell is None else f"{cell:.1%}" for cell in cells)
         assert f"| {task} | {told} |" in text
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/LOG.md"])
+@pytest.mark.parametrize("name", BASELINES)
+def test_card_and_documents_tell_the_same_figures_of_a_baseline(name, document):
+    """A row of the table is ``| babi-qa1-10-llama | qa1 | qa2 | ... | mean |``."""
+    accuracy = CARDS[name]["accuracy"]
+    assert list(accuracy) == list(CARDS["babi-qa1-10"]["accuracy"])
+    told = [*accuracy.values(), sum(accuracy.values()) / len(accuracy)]
+    assert f"| {name} | {' | '.join(f'{share:.1%}' for share in told)} |" in (ROOT / document).read_text()
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_has_the_words_and_within_five_percent_the_parameters_of_the_model_it_stands_beside(name):
+    baseline, reader = load_reader(name, baselines=True), load_reader("babi-qa1-10")
+    assert baseline.tokenizer.get_vocab() == reader.tokenizer.get_vocab()
+    assert n_parameters(baseline.model) == pytest.approx(n_parameters(reader.model), rel=0.05)
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/LOG.md"])
@@ -68,7 +89,7 @@ def test_generated_stories_are_answered_as_the_card_says_and_above_the_floors(re
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("reader", "task"), ON_FILES, indirect=["reader"])
+@pytest.mark.parametrize(("reader", "task"), ON_FILES + OF_BASELINES, indirect=["reader"])
 def test_the_published_files_are_answered_exactly_as_the_card_says(reader, task, babi_dir):
     stories = read_babi(next(babi_dir.glob(f"{task}_*_train.txt")))
     result = score(stories, predict(reader, stories))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app.loaders.models import load_model, model_lock
+from app.loaders.models import load_asked, model_lock
 from lm2core.answers import answers_along
 from lm2core.tokenizer import check_words
 from lm2viz.along import AnswersAlong, along
@@ -13,7 +13,7 @@ from lm2viz.progress import track
 
 def knows(name: str, texts: Sequence[str]) -> bool:
     """Whether the model ``name`` knows every word; a ValueError when it cannot be opened."""
-    tokenizer = load_model(name).tokenizer
+    tokenizer = load_asked(name).tokenizer
     try:
         check_words(tokenizer, texts)
     except ValueError:
@@ -29,5 +29,5 @@ def load_along(
     answers = {}
     for name in track(names, "asking", "model"):
         with model_lock:
-            answers[name] = answers_along(load_model(name), sentences, question)
+            answers[name] = answers_along(load_asked(name), sentences, question)
     return along(question, sentences, answers, truth)

@@ -76,7 +76,7 @@ def _mark(folder: Path, root: Path) -> str:
     """Eight characters that change with the files of a checkpoint."""
     try:
         files = list(_files_of(folder, root))
-    except (OSError, ValueError):
+    except OSError:
         files = []
     if not files:
         raise ValueError(
@@ -96,7 +96,7 @@ def _files_of(folder: Path, root: Path) -> Iterator[tuple[str, os.stat_result]]:
     """What a model is made of; a ValueError for a link that leads out."""
     for file in sorted([*folder.glob("*.json"), *folder.glob("*.safetensors")]):
         if not file.resolve().is_relative_to(root):
-            raise ValueError(f"{file.name} is a link that leads out of {root}")
+            raise ValueError(f"{file.name} is a link that leads out; put the file itself there")
         yield file.name, file.stat()
 
 

@@ -12,6 +12,7 @@ from lm2core.babi.story import Question
 from lm2core.babi.tasks import Story, make_stories
 from lm2core.babi.text import TextStory
 from lm2viz.causal import ClampGate, Effect, Intervention, Zero, effect, from_json, run, to_json
+from lm2viz.causal.interventions import needs_reference
 from lm2viz.causal.on_story import StoryEffect, asking, most_needed_slot, on_story
 
 MAX_BYTES, MAX_EDITS = 200_000, 12  # of a JSON file, and interventions in it
@@ -79,8 +80,7 @@ def load_story_effect(
 ) -> StoryEffect:
     """What the interventions do to one story; ``asked`` at its end instead of its own questions, if any."""
     interventions = read_edits(edits)
-    needs_others = any(edit.kind in {"mean", "resample", "swap"} for edit in interventions)
-    reference = _reference(model, task, seed) if needs_others else None
+    reference = _reference(model, task, seed) if needs_reference(interventions) else None
     with model_lock:
         reader = load_model(model)
         story = asking(reader, sentences, asked) if asked else TextStory(tuple(sentences), tuple(questions))

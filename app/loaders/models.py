@@ -24,6 +24,18 @@ def load_model(name: str) -> Reader:
     return folders.load_folder(name) if folders.is_folder_name(name) else load_reader(name)
 
 
+def comparable_names() -> list[str]:
+    """Models that can be asked: those of ``model_names`` and the baselines that ship."""
+    return shipped_models(baselines=True) + folders.opened_folders()
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def load_asked(name: str) -> Reader:
+    """As ``load_model``; also a shipped baseline, which can be asked but has no bank to look into."""
+    is_baseline = name in set(shipped_models(baselines=True)) - set(shipped_models())
+    return load_reader(name, baselines=True) if is_baseline else load_model(name)
+
+
 @st.cache_resource(max_entries=2)
 def workbench(model: str) -> tuple[Reader, Lock]:
     """A copy of the model with a lock of its own: a long run must not hold up the pages of others."""

@@ -33,8 +33,9 @@ def load_sample(task: str, length: str, seed: int) -> BabiLongSample:
     return sample
 
 
+# No default: a cache tells calls apart by what was passed, and would keep what is the same twice.
 @st.cache_resource(max_entries=8, show_spinner=False)
-def load_reading(task: str, length: str, seed: int, is_trained: bool = True) -> Trace:
+def load_reading(task: str, length: str, seed: int, is_trained: bool) -> Trace:
     """What the memory does while the text is read, of the model or of the untrained control."""
     sample = load_sample(task, length, seed)
     reader = load_model(MODEL) if is_trained else load_untrained(MODEL)
@@ -55,7 +56,7 @@ def load_contrast(task: str, length: str, seed: int, measure: str) -> GateContra
 @st.cache_resource(max_entries=64, show_spinner=False)
 def load_answer(task: str, length: str, seed: int, step: int) -> Answer:
     """The answer after ``step`` segments of the text; step 0 asks a fresh bank."""
-    reader, trace = load_model(MODEL), load_reading(task, length, seed)
+    reader, trace = load_model(MODEL), load_reading(task, length, seed, True)
     with model_lock:
         return ask(reader, trace.info["question"], bank_after(trace, step, reader.model))
 

@@ -5,14 +5,14 @@ Story number k is that of seed k, as ``generate_story`` tells it, so that every 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from random import Random
 
 import streamlit as st
 
 from app.loaders.models import load_model, model_lock
-from app.loaders.stories import generate_story
 from app.loaders.untrained import load_untrained
 from lm2core.answers import Reader, read_stories
-from lm2core.babi.tasks import Story
+from lm2core.babi.tasks import Story, make_story
 from lm2core.trace import Trace
 from lm2viz.progress import track
 
@@ -51,7 +51,7 @@ def _first_stories(task: str, n: int) -> list[Story]:
     stories: list[Story] = []
     n_left = MAX_SENTENCES
     for seed in range(n):
-        story = generate_story(task, seed)
+        story = make_story(task, Random(seed))
         n_left -= len(story.sentences)
         if stories and n_left < 0:
             break

@@ -48,13 +48,13 @@ def fact_names(task: str, n: int) -> list[str]:
 def suggest_slot(model: str, task: str) -> tuple[int, str] | None:
     """Slot and fact to look at first, chosen on stories that no map has; None where nothing is known."""
     try:
-        return clearest_slot(_load_rows(model, task, N_OTHER, FIRST_OTHER))
+        return clearest_slot(_load_rows(model, task, N_OTHER, FIRST_OTHER, True))
     except ValueError:
         return None
 
 
 @st.cache_resource(max_entries=4)  # 6 kB a sentence with 24 slots of 64: at most 100 MB each for qa3
-def _load_rows(model: str, task: str, n: int, first: int = 0, is_trained: bool = True) -> BankRows:
+def _load_rows(model: str, task: str, n: int, first: int, is_trained: bool) -> BankRows:
     """Banks after every sentence of the stories, of the model or of its untrained control."""
     reader = load_model(model) if is_trained else load_untrained(model)
     return bank_rows(read_in_parts(reader, _told(task, n, first), ("hook_bank",)))
@@ -72,7 +72,7 @@ def load_map(model: str, task: str, n: int, fact: str, slots: tuple[int, ...]) -
     if not slots:
         raise ValueError("no slot is chosen; choose at least one")
     trained, untrained = (
-        first_stories(_load_rows(model, task, n, is_trained=is_trained), MAX_POINTS // len(slots))
+        first_stories(_load_rows(model, task, n, 0, is_trained), MAX_POINTS // len(slots))
         for is_trained in track((True, False), "reading, trained or not", "model")
     )
     return map_slots(trained, fact, slots=slots, untrained=untrained)
@@ -93,11 +93,11 @@ def load_contexts(model: str, task: str, n: int) -> TopContexts:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def load_explanations(model: str, task: str, n: int) -> Explanations:
     """What explains each slot, with its controls. Takes seconds to minutes."""
-    return explain_slots(_load_rows(model, task, n))
+    return explain_slots(_load_rows(model, task, n, 0, True))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def load_matching(first: str, second: str, names: tuple[str, str], task: str) -> Matching:
     """Slots of two models, matched. Takes seconds to minutes."""
     models = track((first, second), "reading stories", "model")
-    return match_slots(*(_load_rows(model, task, N_MATCHED) for model in models), names=names)
+    return match_slots(*(_load_rows(model, task, N_MATCHED, 0, True) for model in models), names=names)

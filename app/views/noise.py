@@ -27,7 +27,7 @@ def main() -> None:
     with st.sidebar:
         text = pick_text()
     try:
-        trace = wait_for("Reading the text", noise.load_reading, *text)
+        trace = wait_for("Reading the text", noise.load_reading, *text, True)
     except ValueError as error:
         st.error(as_text(error))
         st.stop()

@@ -225,7 +225,7 @@ def _with_interval(entry: Entry, form: str) -> str:
     text: str = form.format(entry["mean"])
     if entry["low"] is not None:
         text += f" ({form.format(entry['low'])} to {form.format(entry['high'])})"
-    planned = entry.get("n_seeds_planned", entry["n_seeds"])
+    planned = entry["n_seeds_planned"]
     return text if entry["n_seeds"] == planned else f"{text} ({entry['n_seeds']} of {planned})"
 
 

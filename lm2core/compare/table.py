@@ -103,7 +103,7 @@ def _against(plan: Plan, results: Mapping[str, Result]) -> list[Entry]:
             entries.append(
                 _about(row)
                 | {name: score[name] for name in SET}
-                | _difference(difference)
+                | _difference(difference, row)
                 | {"verdict": WORDS[difference.decides]}
             )
     return entries
@@ -118,9 +118,10 @@ def _pairs(one: Row, other: Row, results: Mapping[str, Result]) -> list[tuple[En
     ]
 
 
-def _difference(difference: OverSeeds) -> Entry:
+def _difference(difference: OverSeeds, row: Row) -> Entry:
     return {
         "n_seeds": difference.n,
+        "n_seeds_planned": len(row.runs),
         "difference": difference.mean,
         "low": difference.low,
         "high": difference.high,
@@ -141,7 +142,7 @@ def _perplexities(rows: Sequence[Row], results: Mapping[str, Result]) -> list[En
         pairs = _pairs(on_text["lm2"], row, results) if label != "lm2" and "lm2" in on_text else []
         if pairs:
             difference = over_seeds([a["loss"] - b["loss"] for a, b in pairs])
-            entry["lm2_against"] = _difference(difference) | {"verdict": COSTS[difference.decides]}
+            entry["lm2_against"] = _difference(difference, row) | {"verdict": COSTS[difference.decides]}
         entries.append(entry)
     return entries
 
@@ -169,6 +170,9 @@ def _bank_changes(rows: Sequence[Row], results: Mapping[str, Result]) -> list[En
         }
         entries.append(
             {name: entry[name] for name in ("reads", "block", "n")}
-            | {state: _figures(over_seeds(values), values) for state, values in of_seeds.items()}
+            | {
+                state: {"n_seeds_planned": len(lm2.runs)} | _figures(over_seeds(values), values)
+                for state, values in of_seeds.items()
+            }
         )
     return entries

@@ -13,15 +13,10 @@ from torch import Tensor
 from lm2core.answers import Reader, answer_logits
 from lm2core.tokenizer import encode_segments
 from lm2viz.causal.patching import MAX_ROWS
-from lm2viz.causal.running import Run, Stories
+from lm2viz.causal.running import Run
 from lm2viz.progress import track
 
 Array = NDArray[np.float64]
-
-
-def question_texts(stories: Stories) -> list[str]:
-    """The questions that ``run`` asks, in its order."""
-    return [q.text for story in stories for q in story.questions if q.n_statements]
 
 
 def compared_words(it: Run) -> Tensor:

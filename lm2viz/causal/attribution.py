@@ -23,8 +23,8 @@ from torch import Tensor
 from lm2core.answers import Reader
 from lm2core.attention import split_heads
 from lm2core.tokenizer import encode_segments
-from lm2viz.causal.asked import compared_words, other_banks, question_texts
-from lm2viz.causal.running import Stories, ask_banks, run
+from lm2viz.causal.asked import compared_words, other_banks
+from lm2viz.causal.running import Stories, ask_banks, question_texts, run
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.attribution import component_bars
 from lm2viz.progress import track
@@ -44,7 +44,7 @@ class Attribution:
     parts : by bank, one estimate a component; intervals by story
     slots : by bank, ndarray of shape (n_blocks, n_slots)
     strongest : by bank, what one slot contributes over all blocks: for each question the one that contributes
-        most in its own bank, and the same slot in the controls
+        most in that bank, so that the controls choose as freely
     error : the largest difference, in logits, of any question's logit difference and the sum of its parts
     slot_error : likewise of what one block's memory adds and the sum over its slots
     """

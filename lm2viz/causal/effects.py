@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lm2core.answers import Reader
 from lm2viz.causal.interventions import Intervention
-from lm2viz.causal.running import Run, Stories, ask_banks, run
+from lm2viz.causal.running import Run, Stories, ask_banks, question_texts, run
 from lm2viz.estimates import Estimate, mean, sign_flip_p
 from lm2viz.figures.effects import effect_points
 from lm2viz.progress import track
@@ -166,9 +166,8 @@ def _on_other_slots(
 
     One slot alone is never replaced by the same other twice.
     """
-    used = sorted({slot for edit in interventions for slot in getattr(edit, "slots", None) or ()})
-    others = [slot for slot in range(n_slots) if slot not in used]
-    if not used or len(used) > len(others):
+    used, others = used_and_other_slots(interventions, n_slots)
+    if not used:
         return []
     if len(used) == 1:
         draws = rng.permutation(others)[:n_draws, None]
@@ -176,6 +175,13 @@ def _on_other_slots(
         draws = np.array([rng.permutation(others)[: len(used)] for _ in range(n_draws)])
     maps = [dict(zip(used, draw.tolist(), strict=True)) for draw in draws]
     return [[on_other_slots(edit, to) for edit in interventions] for to in maps]
+
+
+def used_and_other_slots(interventions: Sequence[Intervention], n_slots: int) -> tuple[list[int], list[int]]:
+    """The slots that are edited, and those that are not; both empty where there are none or too few."""
+    used = sorted({slot for edit in interventions for slot in getattr(edit, "slots", None) or ()})
+    others = [slot for slot in range(n_slots) if slot not in used]
+    return (used, others) if len(used) <= len(others) else ([], [])
 
 
 def on_other_slots(edit: Any, to: dict[int, int]) -> Any:
@@ -191,7 +197,7 @@ def _random_vectors(
     length_QN1 = (edited.asked_banks - clean.asked_banks).norm(dim=-1, keepdim=True)
     if not length_QN1.any():
         return []
-    texts = [q.text for story in stories for q in story.questions if q.n_statements]
+    texts = question_texts(stories)
     logits = []
     for _ in track(range(n_draws), "asking banks with random vectors", "draw"):
         noise = torch.as_tensor(rng.standard_normal(clean.asked_banks.shape)).to(length_QN1)
@@ -213,12 +219,14 @@ def _changes(
     changes = []
     for variant, values in after.items():
         for i, measure in enumerate(MEASURES):
-            start = mean(before[i], groups=story, seed=seed)
+            level, shift = ((0.0, 1.0), (-1.0, 1.0)) if IS_SHARE[i] else (None, None)
+            start = mean(before[i], groups=story, seed=seed, within=level)
             if np.isnan(values[i]).all():
                 changes.append(Change(variant, measure, start, none, none, np.nan, np.nan))
                 continue
             moved = values[i] - before[i]
-            end, change = (mean(x, groups=story, seed=seed) for x in (values[i], moved))
+            end = mean(values[i], groups=story, seed=seed, within=level)
+            change = mean(moved, groups=story, seed=seed, within=shift)
             p_apart = np.nan if variant == INTERVENTION else p_of(after[INTERVENTION][i] - values[i])
             changes.append(Change(variant, measure, start, end, change, p_of(moved), p_apart))
     return tuple(changes)

@@ -18,8 +18,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from lm2core.answers import Reader
-from lm2viz.causal.asked import Asked, compared_words, other_banks, question_texts
-from lm2viz.causal.running import Stories, run
+from lm2viz.causal.asked import Asked, compared_words, other_banks
+from lm2viz.causal.running import Stories, question_texts, run
 from lm2viz.estimates import CONFIDENCE, N_RESAMPLES, Estimate, mean
 from lm2viz.figures.attribution import slot_points
 
@@ -208,4 +208,4 @@ def correlation(x: Array, y: Array, *, groups: NDArray[np.int_], seed: int = 0) 
     r = np.divide(xy - mean_x * mean_y, spread, out=np.full(len(n), np.nan), where=spread > 0)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(r[1:], [tail, 1 - tail])
-    return Estimate(float(r[0]), float(low), float(high), x.size)
+    return Estimate(float(r[0]), float(low), float(high), len(x))

@@ -4,7 +4,7 @@
 applied in its order. Axes: B story, R reference story, S sentence, N slot, D width.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -255,6 +255,11 @@ class ClampGate:
 
 
 Intervention = Zero | Mean | Resample | Swap | Erase | ResetBank | Freeze | ClampGate
+
+
+def needs_reference(interventions: Sequence[Intervention]) -> bool:
+    """Whether any of them takes contents from reference banks."""
+    return any(isinstance(edit, Mean | Resample | Swap) for edit in interventions)
 
 
 def _filling(value: float, slots: tuple[int, ...] | None, is_on: Callable[[], bool]) -> Callable[..., Any]:

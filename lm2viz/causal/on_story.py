@@ -16,9 +16,9 @@ from torch import Tensor
 from lm2core.answers import Reader, as_question, ranked_words, remember
 from lm2core.babi.story import Question
 from lm2core.babi.text import TextStory
-from lm2viz.causal.effects import on_other_slots
+from lm2viz.causal.effects import on_other_slots, used_and_other_slots
 from lm2viz.causal.interventions import Intervention
-from lm2viz.causal.running import Run, ask_banks, run
+from lm2viz.causal.running import Run, ask_banks, question_texts, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def on_story(
 
     n, none = len(clean.words), float("nan")
     rows = zip(
-        (q.text for q in story.questions if q.n_statements),
+        question_texts([story]),
         (int(step) for step in clean.step),
         (q.answer if q.support else "" for q in story.questions if q.n_statements),
         clean.words,
@@ -104,9 +104,8 @@ def asking(reader: Reader, sentences: Sequence[str], question: str) -> TextStory
 
 def elsewhere(interventions: Sequence[Intervention], n_slots: int) -> list[Intervention]:
     """The interventions on other slots, always the same ones; none where there are too few, or no slots."""
-    used = sorted({slot for edit in interventions for slot in getattr(edit, "slots", None) or ()})
-    others = [slot for slot in range(n_slots) if slot not in used]
-    if not used or len(used) > len(others):
+    used, others = used_and_other_slots(interventions, n_slots)
+    if not used:
         return []
     to = dict(zip(used, Random(str(used)).sample(others, len(used)), strict=True))
     return [on_other_slots(edit, to) for edit in interventions]

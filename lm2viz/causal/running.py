@@ -17,7 +17,16 @@ from lm2core.answers import Reader, answer_logits
 from lm2core.babi.story import Question, Story
 from lm2core.babi.text import TextStory
 from lm2core.tokenizer import check_words, encode_segments
-from lm2viz.causal.interventions import ClampGate, Erase, Hook, Intervention, Resample, Scene, Swap
+from lm2viz.causal.interventions import (
+    ClampGate,
+    Erase,
+    Hook,
+    Intervention,
+    Resample,
+    Scene,
+    Swap,
+    needs_reference,
+)
 from lm2viz.progress import counting_sentences
 
 Stories = Sequence[Story | TextStory]
@@ -84,9 +93,19 @@ def run(
     return Run(banks, logits, story, step, words, answers, answer_ids.to(logits.device))
 
 
+def question_texts(stories: Stories) -> list[str]:
+    """The questions that ``run`` asks, in its order."""
+    return [question.text for _, question in _asked(stories)]
+
+
+def _asked(stories: Stories) -> list[tuple[int, Question]]:
+    """The questions with their stories, but for those before every sentence."""
+    return [(b, q) for b, story in enumerate(stories) for q in story.questions if q.n_statements]
+
+
 def _questions(reader: Reader, stories: Stories) -> tuple[list[tuple[int, Question]], Tensor]:
-    """The questions with their stories, but for those before every sentence, and the ids of their answers."""
-    asked = [(b, q) for b, story in enumerate(stories) for q in story.questions if q.n_statements]
+    """The questions with their stories, and the ids of their answers."""
+    asked = _asked(stories)
     if not asked:
         raise ValueError(
             "no question after a sentence in these stories; give stories that ask, see lm2core.babi"
@@ -105,14 +124,11 @@ def _questions(reader: Reader, stories: Stories) -> tuple[list[tuple[int, Questi
 def _scene(
     reader: Reader, stories: Stories, interventions: Sequence[Intervention], reference: Tensor | None
 ) -> Scene:
-    is_own, needs = (
-        reference is None,
-        any(edit.kind in {"mean", "resample", "swap"} for edit in interventions),
-    )
+    is_own = reference is None
     model = reader.model
     (fresh_ND,) = model.new_memory(1).detach()
     if reference is None:
-        reference = run(reader, stories).banks if needs else fresh_ND[None, None]
+        reference = run(reader, stories).banks if needs_reference(interventions) else fresh_ND[None, None]
     elif reference.shape[2:] != fresh_ND.shape:
         raise ValueError(
             f"reference banks of shape {tuple(reference.shape)} for slots of {tuple(fresh_ND.shape)}; "

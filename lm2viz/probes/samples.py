@@ -153,8 +153,9 @@ def shuffle_stories(labels: Codes, story: Codes, rng: np.random.Generator) -> Co
     """Give every story the labels of another one, in their order, stretched to its length.
 
     Whole stories, because labels stay the same from sentence to sentence: dealt out row by row they would be
-    another, easier null. Each story's labels are used once, by a story of nearly the same length (the next
-    one by length, ties at random), so labels are as frequent as before up to that stretch. Needs two stories.
+    another, easier null. Each story's labels are used once, by a story of nearly the same length (each
+    takes those of the next longer one, ties at random, and the longest those of the shortest), so labels are
+    as frequent as before up to that stretch. Needs two stories.
     """
     members = [np.flatnonzero(story == name) for name in np.unique(story)]
     mixed = [members[i] for i in rng.permutation(len(members))]

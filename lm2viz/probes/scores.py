@@ -31,8 +31,10 @@ class Scores:
 
     def estimate(self, name: str, *, minus: str | None = None) -> Estimate:
         """The accuracy, or how much higher it is than another, with an interval over stories."""
-        values = self.hits[name]
-        return mean(values if minus is None else values - self.hits[minus].astype(float), groups=self.story)
+        if minus is None:
+            return mean(self.hits[name], groups=self.story)
+        more = self.hits[name].astype(int) - self.hits[minus]
+        return mean(more, groups=self.story, within=(-1, 1))
 
 
 def tasks_of(samples: Samples) -> dict[str, Codes]:

@@ -35,7 +35,7 @@ class Agreement:
     untrained : the same of an untrained model, or None
     truth : what the supports are
     error : the largest error, as in ``SlotSources``
-    n_nan : questions left out because their scores are not finite
+    n_nan, n_without : questions left out because their scores are not finite, or because they have no support
     """
 
     rows: pd.DataFrame
@@ -45,6 +45,7 @@ class Agreement:
     n_stories: int
     error: float
     n_nan: int
+    n_without: int
 
     def estimate(
         self, measure: str = "all_found", *, method: str = "origin", questions: str = "all"
@@ -64,7 +65,8 @@ class Agreement:
             named = f"{METHODS[row['method']]}, {MEASURES[row['measure']]}, {QUESTIONS[row['questions']]}"
             lines.append(f"{named}: {_estimate(row).as_share()}; {controls}")
         lines.append(f"the sums miss at most {self.error:.1e} of any value of the bank")
-        return "\n".join([*lines, f"{self.n_nan} questions left out: not finite"] if self.n_nan else lines)
+        left_out = {"not finite": self.n_nan, "without supports": self.n_without}
+        return "\n".join([*lines, *(f"{n} questions left out: {why}" for why, n in left_out.items() if n)])
 
     def table(self) -> pd.DataFrame:
         """One row a figure; with an untrained model, its value over all questions in ``untrained``."""
@@ -121,13 +123,11 @@ def agreement(
 
 
 def _measured(traces: Traces, asked: Traces, follow: str, seed: int) -> Agreement:
-    cases = pd.DataFrame(
-        [
-            _case(n, result, question)
-            for n, pair in enumerate(paired(traces, asked, follow))
-            for result, question in _each_question(*pair, follow)
-        ]
-    )
+    found, n_without = [], 0
+    for n, pair in enumerate(paired(traces, asked, follow)):
+        n_without += sum(not question["support"] for question in pair[1].info["asked"])
+        found += [_case(n, result, question) for result, question in _each_question(*pair, follow)]
+    cases = pd.DataFrame(found)
     finite = cases[np.isfinite(cases["error"])] if len(cases) else cases
     if finite.empty:
         raise ValueError("no question with known supports and finite scores; take stories of lm2core.babi")
@@ -146,6 +146,7 @@ def _measured(traces: Traces, asked: Traces, follow: str, seed: int) -> Agreemen
         finite["story"].nunique(),
         float(finite["error"].max()),
         len(cases) - len(finite),
+        n_without,
     )
 
 
@@ -179,8 +180,7 @@ def _case(n_trace: int, result: Provenance, question: dict[str, Any]) -> dict[st
 
 def _row(cases: pd.DataFrame, method: str, measure: str, seed: int) -> dict[str, Any]:
     values = cases[f"{measure} {method}"]
-    found = values.astype(bool) if values.isin((0, 1)).all() else values
-    figure = mean(found, groups=cases["story"], seed=seed)
+    figure = mean(values, groups=cases["story"], seed=seed, within=(0, 1))
     return {
         "method": method,
         "measure": measure,

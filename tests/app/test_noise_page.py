@@ -16,7 +16,7 @@ LINK = {"noise_task": "qa2", "length": "1k", "seed": "3"}
 
 @pytest.fixture(scope="module")
 def trace():
-    return noise.load_reading(*TEXT)
+    return noise.load_reading(*TEXT, True)
 
 
 def figures(page):

@@ -25,7 +25,7 @@ def test_the_bars_on_screen_are_the_gates_of_the_trace(page, app_url):
         "Array.from(document.querySelector('.st-key-strips .js-plotly-plot')._fullData)"
         ".filter(t => t.type === 'bar').map(t => [Array.from(t.x), Array.from(t.y)])"
     )
-    trace = noise.load_reading(*TEXT)
+    trace = noise.load_reading(*TEXT, True)
     gates, told = segment_gates(trace, EVERY_WORD), is_fact(trace)
     for block in range(4):
         for (x, y), chosen in zip(bars[2 * block : 2 * block + 2], (~told, told), strict=True):

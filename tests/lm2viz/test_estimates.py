@@ -60,3 +60,14 @@ def test_a_perfect_score_has_the_interval_of_as_many_draws_as_there_are_stories(
     assert perfect.low == share(np.ones(4)).low
     constant = mean(np.ones(12), groups=np.repeat(np.arange(4), 3))  # a measure, not a score
     assert (constant.low, constant.high) == (1.0, 1.0)
+
+
+def test_differences_of_shares_that_are_all_alike_reach_as_far_as_what_was_seen_in_no_story():
+    stories = np.repeat(np.arange(9), 2)
+    unseen = share(np.zeros(9)).high
+    none = mean(np.zeros(18), groups=stories, within=(-1, 1))
+    assert (none.low, none.value, none.high) == (-unseen, 0, unseen)
+    all_lost = mean(-np.ones(18), groups=stories, within=(-1, 1))
+    assert (all_lost.low, all_lost.high) == (-1, unseen - 1)
+    spread = np.tile([0.0, 1.0], 9)
+    assert mean(spread, groups=stories, within=(-1, 1)) == mean(spread, groups=stories)

@@ -153,6 +153,8 @@ def test_an_unfinished_comparison_says_what_is_missing(results_only):
     text = (results_only / "table.md").read_text()
     assert "Runs finished: 7 of 12. Missing: lm2-seed1, text-lm2-seed0, " in text
     assert f"{lm2['mean']:.1%} (1 of 2)" in text
+    bank_change = text.split("## What the memory does at test time")[1].split("## ")[0]
+    assert bank_change.count("(1 of 2)") == 2 * len(table["bank_change"]) > 0
     assert "How many slots" not in text
 
 

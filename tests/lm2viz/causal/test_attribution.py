@@ -12,9 +12,9 @@ from lm2core.babi.tasks import make_story
 from lm2core.checkpoints import load_reader
 from lm2core.config import LM2Config
 from lm2core.model import LM2ForCausalLM
-from lm2viz.causal.asked import compared_words, other_banks, question_texts
+from lm2viz.causal.asked import compared_words, other_banks
 from lm2viz.causal.attribution import FRESH, MEMORY, OTHER, OWN, TOTAL, _attributed, attribute_answers
-from lm2viz.causal.running import run
+from lm2viz.causal.running import question_texts, run
 from tests.handmade import MEMORY_BLOCK, SLOT_OF, handmade_reader, handmade_stories
 
 READER = handmade_reader()
@@ -70,6 +70,7 @@ def test_a_fresh_bank_gives_nothing_and_other_stories_banks_what_chance_gives():
     assert found.of(MEMORY, FRESH).value == pytest.approx(0, abs=1e-5)
     other, untold = found.of(MEMORY, OTHER), (2 / 3) ** 7
     assert other.low < found.of(MEMORY).value * (1 - untold) * (1 / 4 - 3 / 4) < other.high
+    assert found.strongest[OTHER].low > 0 > other.high  # the controls choose their own strongest slot
 
 
 def test_parts_add_up_to_the_logits_in_any_model(odd_reader):

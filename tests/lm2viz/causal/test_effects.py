@@ -29,6 +29,8 @@ def test_zero_of_a_persons_slot_has_an_effect_and_its_placebos_have_none():
     assert accuracy.p < 0.01
     placebo = found.of("accuracy", OTHER_SLOT)
     assert (placebo.change.value, placebo.p) == (0, 1)
+    assert -0.2 < placebo.change.low < 0 < placebo.change.high < 0.2  # of 25 stories none is not never
+    assert 0.8 < accuracy.before.low < accuracy.before.high == 1
     assert placebo.p_apart < 0.01
 
 

@@ -78,6 +78,7 @@ def test_provenance_is_scored_by_what_the_answer_needs():
     result = agreement(trace, needed)
     assert (result.estimate().value, result.estimate().n) == (1, 5)
     assert "supports: what the answer needs" in result.summary()
+    assert "1 questions left out: without supports" in result.summary()
     assert "supports: the story's supporting facts" in agreement(trace, questions).summary()
 
 

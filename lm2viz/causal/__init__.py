@@ -15,7 +15,7 @@ from lm2viz.causal.interventions import (
     Swap,
     Zero,
 )
-from lm2viz.causal.leaving_out import LeftOut, left_out, without_each
+from lm2viz.causal.leaving_out import LeftOut, left_out, lose_slots, without_each
 from lm2viz.causal.maps import CausalMap, causal_map
 from lm2viz.causal.parts import CausalParts, causal_parts
 from lm2viz.causal.running import Run, run
@@ -46,6 +46,7 @@ __all__ = [
     "from_json",
     "leace",
     "left_out",
+    "lose_slots",
     "mean_projection",
     "run",
     "slot_gradients",

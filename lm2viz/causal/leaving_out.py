@@ -1,4 +1,4 @@
-"""Does an answer need a sentence? Each is left out in turn, the story read again, the question asked again.
+"""Does an answer need a sentence, or a slot? Each is left out in turn, and the question asked again.
 
 This is what the model does, where provenance is what its memory holds: the one can be checked by the other.
 A supporting fact need not be needed: whether the apple was put down or is still held, it is where Mary is.
@@ -18,7 +18,7 @@ from lm2core.answers import Reader, answer_logits
 from lm2core.babi.story import Question
 from lm2core.tokenizer import check_words, encode_segments
 from lm2core.trace import Trace
-from lm2viz.causal.running import Stories
+from lm2viz.causal.running import Stories, ask_banks
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.provenance import agreement_bars
 from lm2viz.progress import track
@@ -158,6 +158,30 @@ def without_each(
         (word, found[: question.n_statements + 1, k].double().numpy())
         for k, (word, question) in enumerate(zip(words, questions, strict=True))
     ]
+
+
+def lose_slots(reader: Reader, trace: Trace, asked: Trace) -> Trace:
+    """The trace of questions (``record_questions``), with what each answer loses without each slot.
+
+    ``slot_losses`` of a question: by how many nats its answer is less probable when the slot is as in a fresh
+    bank; negative where it is more probable. ``trace`` is that of the stories.
+    """
+    questions = asked.info["asked"]
+    banks = [trace.select("hook_bank", story=q["story"], segment=q["n_statements"] - 1) for q in questions]
+    banks_QND = torch.tensor(np.array(banks), device=reader.model.device, dtype=reader.model.dtype)
+    (fresh_ND,) = reader.model.new_memory(1).detach()
+    texts = [question["text"] for question in questions]
+    before_QV = ask_banks(reader, texts, banks_QND).float().log_softmax(-1)
+    given_Q1 = before_QV.argmax(-1, keepdim=True)
+    losses = []
+    for slot in track(range(len(fresh_ND)), "asking without a slot", "slot"):
+        without_QND = banks_QND.clone()
+        without_QND[:, slot] = fresh_ND[slot]
+        after_QV = ask_banks(reader, texts, without_QND).float().log_softmax(-1)
+        losses.append((before_QV - after_QV).gather(1, given_Q1)[:, 0].cpu())
+    by_question = torch.stack(losses, dim=1).tolist()
+    measured = [q | {"slot_losses": lost} for q, lost in zip(questions, by_question, strict=True)]
+    return replace(asked, info={**asked.info, "asked": measured})
 
 
 def _rows(reader: Reader, stories: Stories) -> pd.DataFrame:

@@ -31,11 +31,14 @@ def provenance(
         raise ValueError(f"--truth {truth}; take one of: {', '.join(TRUTHS)}")
     from lm2core.babi.tasks import make_stories
     from lm2core.story_traces import record_questions
-    from lm2viz.causal import left_out
+    from lm2viz.causal import left_out, lose_slots
     from lm2viz.provenance import STORY_HOOKS, agreement
 
     (reader, trace), (control, of_control) = read_twice(checkpoint, task, stories, seed, names=STORY_HOOKS)
-    asked, control_asked = record_questions(reader, trace), record_questions(control, of_control)
+    asked, control_asked = (
+        lose_slots(model, told, record_questions(model, told))
+        for model, told in ((reader, trace), (control, of_control))
+    )
     if truth == "needed":
         needed = left_out(reader, make_stories(task, stories, seed), seed=seed)
         asked, control_asked = needed.as_supports(asked), needed.as_supports(control_asked)

@@ -135,6 +135,7 @@ def _measured(traces: Traces, asked: Traces, follow: str, seed: int) -> Agreemen
     rows = [
         _row(some, method, measure, seed) | {"questions": questions}
         for method in METHODS
+        if f"precision {method}" in finite
         for questions, some in chosen.items()
         for measure in (MEASURES if len(some) else ())
     ]
@@ -173,6 +174,8 @@ def _case(n_trace: int, result: Provenance, question: dict[str, Any]) -> dict[st
         "all_found chance": 1 / comb(n_sentences, n_supports),
     }
     for method in (*METHODS, _CONTROL):
+        if method == "mattered" and result.mattered is None:
+            continue
         found = result.found(method)
         case |= {f"precision {method}": found, f"all_found {method}": float(found == 1)}
     return case

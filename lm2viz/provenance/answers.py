@@ -3,9 +3,11 @@
 A question counts a slot by what it took from it: ``(read pattern * size of mem_out) ** SHARPNESS``, the
 pattern the mean over heads, summed over its tokens and the blocks and scaled to sum 1. A sentence scores the
 sum over slots of that weight times its share of the slot. Nothing here changes the model: a score says where
-content came from, not what the answer would be without it.
+content came from, not what the answer would be without it. Where that was measured of every slot
+(``causal.lose_slots``), slots are counted by it, too.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +22,11 @@ from lm2viz.provenance.parts import Array, Parts, shares, unrolled
 from lm2viz.provenance.traces import paired, source_names
 
 SHARPNESS = 4  # few reads carry an answer; chosen on qa2 stories of seeds 0 to 99
-METHODS = {"written": "who wrote it", "origin": "where it came from"}
+METHODS = {
+    "written": "who wrote it",
+    "origin": "where it came from",
+    "mattered": "where what it needs came from",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,8 @@ class Provenance:
     sources : the sentences before the question, and last the start bank
     written : ndarray of shape (n_sources,), signed, sums to 1; by who wrote it
     direct, indirect : the same by where it came from; together they sum to 1
+    mattered : by where it came from, a slot counted by what the answer loses without it, and 0 everywhere if
+        it loses nothing without any; None where that was not measured
     any_slot : control, ``direct + indirect`` if the question read every slot alike
     support : sentences that the answer follows from, by number; may be empty
     error : as in ``SlotSources``
@@ -40,6 +48,7 @@ class Provenance:
     written: Array
     direct: Array
     indirect: Array
+    mattered: Array | None
     any_slot: Array
     support: tuple[int, ...]
     error: float
@@ -50,7 +59,7 @@ class Provenance:
         return self.direct + self.indirect
 
     def ranking(self, method: str = "origin") -> NDArray[np.int_]:
-        """Sentences, best first, by ``"origin"``, ``"written"`` or, as control, ``"any_slot"``."""
+        """Sentences, best first, by one of ``METHODS`` or, as control, ``"any_slot"``."""
         scores: Array = getattr(self, method)[:-1]
         return np.argsort(-scores, kind="stable")
 
@@ -78,6 +87,7 @@ class Provenance:
                 "direct": self.direct,
                 "indirect": self.indirect,
                 "origin": self.origin,
+                "mattered": np.nan if self.mattered is None else self.mattered,
                 "any_slot": self.any_slot,
                 "if_equal": 1 / len(self.sources),
                 "is_support": [s in self.support for s in range(len(self.sources))],
@@ -120,7 +130,7 @@ def followed(trace: Trace, asked: Trace, i: int, parts: Parts) -> Provenance:
     question = asked.info["asked"][i]
     story, n_read = question["story"], question["n_statements"]
     bank = trace.select("hook_bank", story=story, segment=n_read - 1).astype(float)
-    weights = read_weights(asked, i)
+    weights, losses = read_weights(asked, i), question.get("slot_losses")
     kept = [*range(n_read), -1]  # without sentences to come
     # An empty slot has no shares, and brings nothing.
     written, direct, indirect = (
@@ -132,6 +142,7 @@ def followed(trace: Trace, asked: Trace, i: int, parts: Parts) -> Provenance:
         written=written @ weights,
         direct=direct @ weights,
         indirect=indirect @ weights,
+        mattered=None if losses is None else (direct + indirect) @ _scaled(losses),
         any_slot=(direct + indirect).mean(axis=1),
         support=tuple(sorted(set(question["support"]))),
         error=parts.error(bank),
@@ -151,4 +162,11 @@ def read_weights(asked: Trace, i: int) -> Array:
         size = np.linalg.norm(read, axis=-1)[:n_tokens, None]
         taken = taken + ((pattern.mean(axis=0)[:n_tokens] * size) ** SHARPNESS).sum(axis=0)
     weights: Array = taken / (np.sum(taken) or np.nan)
+    return weights
+
+
+def _scaled(losses: Sequence[float]) -> Array:
+    """Weights of slots by what is lost without them, (n_slots,), of sum 1, or all 0 where nothing is."""
+    lost = np.maximum(losses, 0.0)
+    weights: Array = lost / max(lost.sum(), np.finfo(float).tiny)
     return weights

@@ -35,7 +35,8 @@ def few(origin, support=(), without=None):
     """Three of the sources of scores made by hand; the last is the start bank's."""
     scores = np.array(origin)
     names = (*(f"{n}: sentence {n}" for n in range(len(scores) - 1)), "start bank")
-    found = Provenance("where?", names, scores, 0.75 * scores, 0.25 * scores, scores[::-1], support, 1e-6)
+    parts = 0.75 * scores, 0.25 * scores
+    found = Provenance("where?", names, scores, *parts, None, scores[::-1], support, 1e-6)
     return largest(found, "garden", np.full(len(scores), 0.9) if without is None else without, max_rows=3)
 
 

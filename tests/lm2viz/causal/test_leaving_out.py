@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from lm2core.answers import Reader, ranked_words, read_stories, remember
 from lm2core.architectures import make_model
@@ -12,9 +13,9 @@ from lm2core.babi.text import TextStory
 from lm2core.compare.measures import untrained
 from lm2core.config import LM2Config
 from lm2core.story_traces import record_questions
-from lm2viz.causal import left_out, without_each
-from lm2viz.provenance import STORY_HOOKS, agreement
-from tests.handmade import TOKENIZER, handmade_reader
+from lm2viz.causal import left_out, lose_slots, without_each
+from lm2viz.provenance import STORY_HOOKS, agreement, trace_answer
+from tests.handmade import SLOT_OF, TOKENIZER, handmade_reader
 
 SENTENCES = ("Mary kitchen", "John office", "Mary garden", "Sandra hallway", "John office", "Mary office")
 
@@ -80,6 +81,52 @@ def test_provenance_is_scored_by_what_the_answer_needs():
     assert "supports: what the answer needs" in result.summary()
     assert "1 questions left out: without supports" in result.summary()
     assert "supports: the story's supporting facts" in agreement(trace, questions).summary()
+
+
+def test_the_handmade_model_loses_its_answer_without_the_slot_of_the_person_only():
+    reader = handmade_reader()
+    trace = read_stories(reader, [STORY, OTHER], names=STORY_HOOKS)
+    asked = lose_slots(reader, trace, record_questions(reader, trace))
+    for question in asked.info["asked"]:
+        losses = np.array(question["slot_losses"])
+        slot = SLOT_OF[question["text"].split()[1].rstrip("?")]
+        assert losses[slot] > 1
+        np.testing.assert_allclose(np.delete(losses, slot), 0, atol=1e-5)
+    result = agreement(trace, asked)
+    assert result.estimate(method="mattered").value == 1
+    assert "where what it needs came from, all supports in top k" in result.summary()
+    measured = trace_answer(trace, asked, 1)
+    np.testing.assert_allclose(measured.mattered, measured.origin, atol=1e-3)  # it reads no other slot
+
+
+def test_a_loss_is_that_of_the_same_question_asked_of_the_bank_without_the_slot():
+    reader = random_reader("lm2")
+    trace = read_stories(reader, [STORY], names=STORY_HOOKS)
+    asked = lose_slots(reader, trace, record_questions(reader, trace))
+    bank = torch.tensor(trace.select("hook_bank", story=0, segment=4))
+    bank[3] = reader.model.new_memory(1)[0, 3]
+    before = dict(ranked_words(reader, "where Mary?", remember(reader, SENTENCES[:5])))
+    given = max(before, key=before.get)
+    after = dict(ranked_words(reader, "where Mary?", bank[None]))
+    expected = np.log(before[given]) - np.log(after[given])
+    assert asked.info["asked"][1]["slot_losses"][3] == pytest.approx(expected, abs=1e-4)
+
+
+def test_without_measured_losses_no_figure_says_what_mattered():
+    reader = handmade_reader()
+    trace = read_stories(reader, [STORY], names=STORY_HOOKS)
+    questions = record_questions(reader, trace)
+    assert trace_answer(trace, questions, 0).mattered is None
+    assert set(agreement(trace, questions).rows["method"]) == {"written", "origin"}
+
+
+def test_slots_that_are_never_missed_bring_nothing():
+    reader = handmade_reader()
+    trace = read_stories(reader, [STORY], names=STORY_HOOKS)
+    questions = record_questions(reader, trace)
+    idle = [q | {"slot_losses": [-0.5, 0.0, -1e-9, 0.0, 0.0]} for q in questions.info["asked"]]
+    found = trace_answer(trace, replace(questions, info={**questions.info, "asked": idle}), 2)
+    assert not found.mattered.any()
 
 
 def test_questions_of_other_stories_are_refused():

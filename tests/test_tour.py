@@ -19,6 +19,7 @@ def test_the_tour_runs_and_its_claims_hold():
     assert "place of Mary: slot" in told
     assert "untrained model" in told
     assert "who wrote it, all supports in top k, all questions: 100.0%" in told
+    assert "needed of supporting facts: " in told
     assert "placebo: other slots" in told
     assert "of placebos" in told
     errors = [o for cell in notebook.cells for o in cell.get("outputs", []) if o["output_type"] == "error"]

@@ -17,5 +17,5 @@ def leave_out(
     from lm2core.compare.measures import untrained
     from lm2viz.causal import left_out
 
-    reader, told = load_reader(checkpoint), make_stories(task, stories, seed)
+    reader, told = load_reader(checkpoint, baselines=True), make_stories(task, stories, seed)
     put_down("left-out", left_out(reader, told, untrained=untrained(reader, seed), seed=seed), out, image)

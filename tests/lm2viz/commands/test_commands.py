@@ -179,6 +179,11 @@ def test_leave_out_says_which_sentences_answers_need_beside_an_untrained_model(t
     assert f"needed of supporting facts: {needed[True]:.1%}" in said
 
 
+def test_a_baseline_has_sentences_left_out_alike(capsys):
+    assert main(["leave-out", "babi-qa1-10-llama", "--task", "qa1", "--stories", "2"]) == 0
+    assert "babi-qa1-10-llama: 10 questions of 2 stories" in capsys.readouterr().out
+
+
 def test_provenance_can_be_scored_by_what_the_answers_need(capsys):
     assert main(["provenance", MODEL, "--stories", "3", "--truth", "needed"]) == 0
     first, second, *_ = capsys.readouterr().out.splitlines()

@@ -16,7 +16,7 @@ def draw_one_story() -> None:
     st.title("Who still knows it?")
     st.markdown(
         "All of them read the same story, a sentence at a time, and after each are asked the same question. "
-        "Each has only what its **memory** kept of the sentences."
+        "Each has only what its **memory** kept of the sentences; a plain Llama keeps every word."
     )
     with st.sidebar:
         model = pick_model()

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -139,11 +140,18 @@ def convert_reference(
     )
 
 
+def _say_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning in one line, without the place in the code."""
+    typer.echo(f"lm2: {' '.join(str(message).split())}", err=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; an error a user can mend is one line on stderr and exit status 2."""
     try:
         typed = sys.argv[1:] if arguments is None else list(arguments)
-        return app(args=typed or ["--help"], standalone_mode=False) or 0
+        with warnings.catch_warnings():
+            warnings.showwarning = _say_warning
+            return app(args=typed or ["--help"], standalone_mode=False) or 0
     except ClickException as error:
         typer.echo(f"lm2: {error.format_message().rstrip('.')}. See: lm2 --help", err=True)
         return 2

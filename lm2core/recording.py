@@ -207,7 +207,7 @@ def _chosen(model: LM2ForCausalLM, shape: Sequence[int], names: Sequence[str], b
     needed, allowed = trace_bytes(model, shape, chosen), parse_bytes(budget)
     if needed > allowed:
         raise ValueError(
-            f"the trace would take {needed / 1e6:.1f} MB, the budget is {budget}; "
+            f"the trace would take {_size(needed)}, the budget is {budget}; "
             "name fewer hooks, use fewer stories or raise the budget"
         )
     return chosen
@@ -234,6 +234,10 @@ def trace_bytes(model: LM2ForCausalLM, shape: Sequence[int], names: Sequence[str
     }
     values = sum(math.prod(size[axis] for axis in known[name].axes) for name in names)
     return values * n_stories * n_segments * BYTES_PER_VALUE
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e5 else f"{n_bytes / 1e3:.1f} KB"
 
 
 def parse_bytes(text: str) -> int:

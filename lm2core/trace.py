@@ -131,6 +131,9 @@ class Trace:
         ValueError
             When the file is missing, truncated, no trace, or of another schema version.
         """
+        parts = sorted(Path(path).glob("*.safetensors"))
+        if parts:
+            raise ValueError(f"{path} is a folder of traces; name one of its files, such as {parts[0]}")
         if not Path(path).is_file():
             raise ValueError(
                 f"no trace file at {path}; make one with: lm2 trace CHECKPOINT --story FILE --out {path}"

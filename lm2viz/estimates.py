@@ -110,10 +110,13 @@ def mean(
 def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
     """Two-sided permutation p that paired ``differences`` have mean 0: their signs are drawn anew.
 
-    At least ``1 / (N_RESAMPLES + 1)``: no finite number of draws shows less.
+    At least ``1 / (N_RESAMPLES + 1)``: no finite number of draws shows less. 1 for a single difference, whose
+    sign tells nothing; NaN when one is not finite.
     """
     array = np.asarray(differences, dtype=float)
     _check_some(array)
+    if array.size == 1 or not np.isfinite(array).all():
+        return 1.0 if np.isfinite(array).all() else float("nan")
     drawn = stats.permutation_test(
         (array,),
         lambda x, axis: x.mean(axis=axis),

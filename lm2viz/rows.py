@@ -3,6 +3,7 @@
 Facts come from the trace, which has them for generated stories, or from a table of one's own.
 """
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,8 @@ def bank_rows(traces: Trace | Sequence[Trace], labels: pd.DataFrame | None = Non
     Raises
     ------
     ValueError
-        When a trace has no ``hook_bank``, traces are of different models, or no bank is finite.
+        When a trace has no ``hook_bank``, traces are of different models, or no bank is finite; when no label
+        is about these stories. Where only some banks are not finite they are left out, with a warning.
     """
     banks, places, n_before = [], [], 0
     known: list[dict[str, tuple[str, int]]] = []
@@ -108,10 +110,16 @@ def bank_rows(traces: Trace | Sequence[Trace], labels: pd.DataFrame | None = Non
     is_finite = np.asarray(np.isfinite(rows.banks).all(axis=(1, 2)))
     if not is_finite.any():
         raise ValueError("no bank of the trace is finite; the model overflows, look at its gates")
+    n_nan = int((~is_finite).sum())
+    if n_nan:
+        first = np.flatnonzero(~is_finite)[0]
+        warnings.warn(
+            f"{n_nan} of {len(is_finite)} banks left out because they are not finite; the first is of story "
+            f"{story[first]}, sentence {segment[first]}",
+            stacklevel=2,
+        )
     kept = rows.take(is_finite)
-    return BankRows(
-        kept.banks, kept.story, kept.segment, kept.facts, kept.since, n_nan=int((~is_finite).sum())
-    )
+    return BankRows(kept.banks, kept.story, kept.segment, kept.facts, kept.since, n_nan)
 
 
 def read_labels(path: str | Path) -> pd.DataFrame:
@@ -157,6 +165,12 @@ def _from_labels(labels: pd.DataFrame, places: Sequence[tuple[int, int]]) -> lis
                 fact: before[fact] if before.get(fact, ("", 0))[0] == value else (value, segment)
                 for fact, value in given.get((story, segment), {}).items()
             }
+        )
+    if not any(known):
+        n_stories = len({story for story, _ in places})
+        raise ValueError(
+            f"no row of the labels is about these stories; number them 0 to {n_stories - 1}, and the "
+            "sentences of each from 0"
         )
     return known
 

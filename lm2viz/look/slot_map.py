@@ -174,7 +174,10 @@ def _check(rows: BankRows, fact: str) -> None:
             f"{rows.n_stories} stories are too few to fit some and draw others; give at least {MIN_STORIES}"
         )
     if fact != SLOT and fact not in rows.facts:
-        known = ", ".join(map(str, rows.facts.columns)) or "none; give labels to bank_rows()"
+        known = (
+            ", ".join(map(str, rows.facts.columns))
+            or "none; take generated stories, or in Python bank_rows(traces, read_labels(FILE))"
+        )
         raise ValueError(f"no fact {fact!r} in these rows; known: {known}; or {SLOT!r}")
 
 

@@ -40,7 +40,7 @@ class SlotSources:
         lines = []
         for slot in range(self.origin.shape[1]):
             if np.isnan(self.origin[:, slot]).any():
-                lines.append(f"slot {slot}: empty")
+                lines.append(f"slot {slot}: {'empty' if np.isfinite(self.error) else 'not finite'}")
                 continue
             top = int(self.origin[:, slot].argmax())
             told = f"{self.origin[top, slot]:.0%} from {self.sources[top]}"

@@ -41,11 +41,13 @@ class TopContexts:
 
     strengths : of the words and questions that were chosen, measured on stories that did not choose them
     contexts : by kind, for each slot, the strongest sentences, no sentence twice
+    n_nan : words and questions left out because a gate or a share is not finite there
     """
 
     strengths: tuple[Strength, ...]
     contexts: Mapping[str, tuple[tuple[Context, ...], ...]]
     n_stories: int
+    n_nan: int
 
     def of(self, slot: int, kind: str = WRITES) -> tuple[Strength, ...]:
         """The words that write to one slot, or the questions that read it."""
@@ -67,6 +69,8 @@ class TopContexts:
                 )
                 example = f"; {examples[0]}" if examples else ""
                 lines.append(f"slot {slot}, {kind}: {told or 'nothing'}{example}")
+        if self.n_nan:
+            lines.append(f"{self.n_nan} words and questions left out: not finite")
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
@@ -135,7 +139,8 @@ def top_contexts(
     choosing = _half(places, seed)
     found = {kind: one for kind, one in ((WRITES, writes), (READS, reads)) if one.sums}
     strengths = [one for kind in found for one in _ranked(kind, found[kind].sums, choosing, n_texts)]
-    return TopContexts(tuple(strengths), {kind: one.contexts for kind, one in found.items()}, len(places))
+    contexts = {kind: one.contexts for kind, one in found.items()}
+    return TopContexts(tuple(strengths), contexts, len(places), writes.n_nan + reads.n_nan)
 
 
 def _half(places: Sequence[Place], seed: int) -> set[Place]:

@@ -115,19 +115,26 @@ def _check(trace: Trace, hooks: Sequence[str], record: str) -> None:
 
 @dataclass(slots=True)
 class Collected:
-    """By text and story the sums of strengths, (n_slots + 1,), the count behind them; strongest contexts."""
+    """By text and story the sums of strengths, (n_slots + 1,), the count behind them; strongest contexts.
+
+    n_nan : words or questions left out because a gate or a share is not finite there
+    """
 
     sums: dict[str, dict[Place, Array]]
     contexts: tuple[tuple[Context, ...], ...]
     model: str
+    n_nan: int
 
 
 def collect(occurrences: Iterable[Seen], n_contexts: int) -> Collected:
     """Look at each once, and keep no trace."""
     sums: dict[str, dict[Place, Array]] = {}
     strongest: list[dict[tuple[str, ...], Context]] = []
-    model = ""
+    model, n_nan = "", 0
     for seen in occurrences:
+        if not np.isfinite(seen.by_token).all():
+            n_nan += 1
+            continue
         strength = seen.by_token.max(axis=(0, 1)).astype(float)
         if not strongest:
             strongest = [{} for _ in strength]
@@ -138,7 +145,7 @@ def collect(occurrences: Iterable[Seen], n_contexts: int) -> Collected:
         for slot in np.flatnonzero(strength > floor).tolist():
             floor[slot] = _keep(strongest[slot], seen.context(slot), n_contexts)
     ranked = [sorted(kept.values(), key=lambda context: -context.strength) for kept in strongest]
-    return Collected(sums, tuple(map(tuple, ranked)), model)
+    return Collected(sums, tuple(map(tuple, ranked)), model, n_nan)
 
 
 def _keep(kept: dict[tuple[str, ...], Context], context: Context, n_contexts: int) -> float:

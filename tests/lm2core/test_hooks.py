@@ -222,7 +222,7 @@ def test_nothing_named_is_an_error_not_an_empty_trace(model):
 
 def test_a_trace_over_the_budget_is_refused_before_the_run(model, monkeypatch):
     monkeypatch.setattr(model, "forward", lambda *_: pytest.fail("the model ran"))
-    with pytest.raises(ValueError, match="would take 0.1 MB, the budget is 1KB"):
+    with pytest.raises(ValueError, match="would take 92.4 KB, the budget is 1KB"):
         capture(model, make_ids(B, S, T), budget="1KB")
 
 

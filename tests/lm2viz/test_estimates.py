@@ -71,3 +71,8 @@ def test_differences_of_shares_that_are_all_alike_reach_as_far_as_what_was_seen_
     assert (all_lost.low, all_lost.high) == (-1, unseen - 1)
     spread = np.tile([0.0, 1.0], 9)
     assert mean(spread, groups=stories, within=(-1, 1)) == mean(spread, groups=stories)
+
+
+def test_the_sign_of_one_difference_tells_nothing_and_nan_is_no_evidence():
+    assert sign_flip_p([3.5]) == 1
+    assert np.isnan(sign_flip_p([np.nan, 1.0, 2.0]))

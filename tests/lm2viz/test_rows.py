@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lm2core.answers import read_stories, read_story
@@ -58,11 +59,18 @@ def test_a_bank_that_is_not_finite_is_left_out_and_counted(reader):
     banks = trace.arrays["hook_bank"].copy()
     banks[1, 2, 3, 4] = np.nan
     broken = replace(trace, arrays={**trace.arrays, "hook_bank": banks})
-    rows = bank_rows(broken)
+    with pytest.warns(UserWarning, match="1 of 8 banks left out .* the first is of story 1, sentence 2"):
+        rows = bank_rows(broken)
     assert (rows.n_nan, len(rows.story), len(rows.facts)) == (1, 7, 7)
     assert np.isfinite(rows.banks).all()
     with pytest.raises(ValueError, match="no bank of the trace is finite"):
         bank_rows(replace(trace, arrays={"hook_bank": np.full_like(banks, np.nan)}, axes=_axes(trace)))
+
+
+def test_labels_of_other_stories_are_refused(reader):
+    labels = pd.DataFrame({"story": [9], "segment": [0], "fact": ["mood"], "value": ["calm"]})
+    with pytest.raises(ValueError, match="no row of the labels is about these stories; number them 0 to 1"):
+        bank_rows(read_stories(reader, STORIES[:2]), labels)
 
 
 def _axes(trace: Trace) -> dict[str, tuple[str, ...]]:

@@ -145,6 +145,25 @@ def test_look_asks_no_question_of_traces_without_their_model(traces, capsys):
     assert "--ask needs the model that is asked; give a checkpoint" in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("default")
+def test_a_bank_that_is_not_finite_is_told_in_one_line(traces, tmp_path, capsys):
+    trace = Trace.load(traces / "part-00000.safetensors")
+    trace.arrays["hook_bank"] = trace.arrays["hook_bank"].copy()
+    trace.arrays["hook_bank"][0, 3] = np.nan
+    trace.save(tmp_path / "nan.safetensors")
+    main(["probe", str(tmp_path / "nan.safetensors")])  # too few stories for a probe
+    told, *_ = capsys.readouterr().err.splitlines()
+    assert told.startswith("lm2: 1 of ")
+    assert told.endswith("left out because they are not finite; the first is of story 0, sentence 3")
+
+
+def test_an_effect_on_one_story_has_no_interval_and_no_evidence(capsys):
+    assert main(["effect", MODEL, "--zero", "13", "--stories", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "no interval" in said
+    assert "p = 1" in said
+
+
 def test_explore_says_who_writes_reads_and_explains_a_slot(capsys):
     assert main(["explore", MODEL, "--stories", "13"]) == 0
     said = capsys.readouterr().out
@@ -213,6 +232,10 @@ def test_attribute_prints_how_far_the_parts_miss_the_logits(capsys):
         (["trace", MODEL, "--out", "x", "--task", "qa1", "--babi", "y"], "give one of"),
         (["trace", MODEL, "--out", "x", "--task", "qa99"], "unknown task 'qa99'"),
         (["report", "no.safetensors", "--out", "x.html"], "no trace file at no.safetensors; make one with"),
+        (
+            ["report", "folder", "--out", "x.html"],
+            "folder is a folder of traces; name one of its files, such as",
+        ),
         (["effect", MODEL], "give one of --edits FILE and --zero SLOTS"),
         (["effect", MODEL, "--zero", "a"], "--zero a; give slot numbers by commas"),
         (["effect", MODEL, "--zero", "24", "--stories", "2"], "zero: no slot 24; this model has 0..23"),
@@ -236,6 +259,8 @@ def test_attribute_prints_how_far_the_parts_miss_the_logits(capsys):
 )
 def test_bad_input_is_one_line_and_status_2(arguments, said, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "part-00000.safetensors").touch()
     assert main(arguments) == 2
     message = capsys.readouterr().err
     assert message.startswith("lm2: ")

@@ -197,3 +197,12 @@ def test_missing_hooks_mixed_models_and_too_few_stories_are_refused(trace):
         top_contexts(trace, only_pattern)
     with pytest.raises(ValueError, match="one slot has no other"):
         top_contexts(by_hand([[[0.5]]] * 4, 0.5, ("a",)))
+
+
+def test_words_of_a_sentence_that_is_not_finite_are_left_out_and_counted(trace):
+    broken = trace.arrays[WRITE].copy()
+    broken[5, 2] = np.nan
+    found = top_contexts(replace(trace, arrays={**trace.arrays, WRITE: broken}))
+    assert found.n_nan == len(trace.tokens[5][2]) == 2
+    assert "2 words and questions left out: not finite" in found.summary()
+    assert all(np.isfinite([one.strength.value, one.elsewhere.value, one.p]).all() for one in found.strengths)

@@ -1,6 +1,6 @@
 """``lm2 attribute``: which block and slot the answers' logits come from."""
 
-from lm2viz.commands.shared import Checkpoint, Image, Out, Seed, Stories, Task, put_down
+from lm2viz.commands.shared import Checkpoint, Image, Out, Seed, Stories, Task, put_down, stories_of
 
 
 def attribute(
@@ -12,10 +12,9 @@ def attribute(
     image: Image = None,
 ) -> None:
     """Split answers' logits over blocks and slots, and integrate gradients along the asked bank."""
-    from lm2core.babi.tasks import make_stories
     from lm2core.checkpoints import load_reader
     from lm2viz.causal import attribute_answers, slot_gradients
 
-    reader, told = load_reader(checkpoint), make_stories(task, stories, seed)
+    reader, told = load_reader(checkpoint), stories_of(task, stories, seed)
     put_down("attribution", attribute_answers(reader, told, seed=seed), out, image)
     put_down("gradients", slot_gradients(reader, told, seed=seed), out, image)

@@ -14,6 +14,7 @@ from lm2viz.commands.shared import (
     Task,
     put_down,
     slot_numbers,
+    stories_of,
 )
 
 
@@ -32,7 +33,6 @@ def effect(
     """What an edit of the memory changes in answers, beside the same on other slots and random vectors."""
     if (edits is None) == (zero is None):
         raise ValueError("give one of --edits FILE and --zero SLOTS")
-    from lm2core.babi.tasks import make_stories
     from lm2core.checkpoints import load_reader
     from lm2viz.causal import Zero, from_json
     from lm2viz.causal import effect as measure
@@ -40,7 +40,7 @@ def effect(
     interventions = (
         [Zero(slots=slot_numbers("--zero", zero))] if zero is not None else from_json(_text_of(edits))
     )
-    told = make_stories(task, stories, seed)
+    told = stories_of(task, stories, seed)
     put_down("effect", measure(load_reader(checkpoint), told, interventions, seed=seed), out, image)
 
 

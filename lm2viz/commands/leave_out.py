@@ -1,6 +1,6 @@
 """``lm2 leave-out``: which sentences answers need."""
 
-from lm2viz.commands.shared import Checkpoint, Image, Out, Seed, Stories, Task, put_down
+from lm2viz.commands.shared import Checkpoint, Image, Out, Seed, Stories, Task, put_down, stories_of
 
 
 def leave_out(
@@ -12,10 +12,9 @@ def leave_out(
     image: Image = None,
 ) -> None:
     """Read stories again without each sentence, and ask again: which sentences do the answers need?"""
-    from lm2core.babi.tasks import make_stories
     from lm2core.checkpoints import load_reader
     from lm2core.compare.measures import untrained
     from lm2viz.causal import left_out
 
-    reader, told = load_reader(checkpoint, baselines=True), make_stories(task, stories, seed)
+    reader, told = load_reader(checkpoint, baselines=True), stories_of(task, stories, seed)
     put_down("left-out", left_out(reader, told, untrained=untrained(reader, seed), seed=seed), out, image)

@@ -4,7 +4,17 @@ from typing import Annotated
 
 import typer
 
-from lm2viz.commands.shared import Checkpoint, Image, Out, Seed, Stories, Task, put_down, read_twice
+from lm2viz.commands.shared import (
+    Checkpoint,
+    Image,
+    Out,
+    Seed,
+    Stories,
+    Task,
+    put_down,
+    read_twice,
+    stories_of,
+)
 
 TRUTHS = ("supports", "needed")
 
@@ -29,7 +39,6 @@ def provenance(
     """Trace answers back through the memory to sentences, and score that by the sentences they rest on."""
     if truth not in TRUTHS:
         raise ValueError(f"--truth {truth}; take one of: {', '.join(TRUTHS)}")
-    from lm2core.babi.tasks import make_stories
     from lm2core.story_traces import record_questions
     from lm2viz.causal import left_out, lose_slots
     from lm2viz.provenance import STORY_HOOKS, agreement
@@ -40,7 +49,7 @@ def provenance(
         for model, told in ((reader, trace), (control, of_control))
     )
     if truth == "needed":
-        needed = left_out(reader, make_stories(task, stories, seed), seed=seed)
+        needed = left_out(reader, stories_of(task, stories, seed), seed=seed)
         asked, control_asked = needed.as_supports(asked), needed.as_supports(control_asked)
     found = agreement(trace, asked, follow=follow, untrained=(of_control, control_asked), seed=seed)
     put_down("provenance", found, out, image)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from lm2core.answers import Reader
     from lm2core.babi.story import Story
+    from lm2core.babi.text import TextStory
     from lm2core.trace import Trace
     from lm2viz.estimates import Result
 
@@ -21,7 +22,12 @@ Checkpoint = Annotated[
 Source = Annotated[
     str, typer.Argument(help="A checkpoint, which reads generated stories; or traces, see 'lm2 trace'.")
 ]
-Task = Annotated[str, typer.Option(help="Whose stories a checkpoint reads: qa1 to qa20.")]
+Task = Annotated[
+    str,
+    typer.Option(
+        help="What a checkpoint reads: generated stories of qa1 to qa20, or a file in the bAbI format."
+    ),
+]
 Stories = Annotated[int, typer.Option(min=1, help="How many stories a checkpoint reads.")]
 Seed = Annotated[int, typer.Option(help="Same seed, same stories.")]
 Out = Annotated[
@@ -66,7 +72,7 @@ def open_sample(
     names: Sequence[str] = ("hook_bank",),
     with_untrained: bool = True,
 ) -> Sample:
-    """Traces of a file or folder, or those of generated stories that a checkpoint reads, with its control."""
+    """Traces of a file or folder, or those of stories that a checkpoint reads, with its control."""
     from lm2core.story_traces import TraceFolder
     from lm2core.trace import Trace
 
@@ -78,29 +84,35 @@ def open_sample(
     if with_untrained:
         (reader, trained), (_, control) = read_twice(source, task, stories, seed, names=names)
         return Sample([trained], [control], reader)
-    from lm2core.babi.tasks import make_stories
     from lm2core.checkpoints import load_reader
 
     reader = load_reader(source)
-    told = make_stories(task, stories, seed)
-    return Sample([_read(reader, told, names)], None, reader)
+    return Sample([_read(reader, stories_of(task, stories, seed), names)], None, reader)
+
+
+def stories_of(task: str, n: int, seed: int) -> "Sequence[Story | TextStory]":
+    """Generated stories of a task, or the first of a bAbI file; a ValueError for neither."""
+    from lm2core.babi.tasks import make_stories
+    from lm2core.babi.text import read_babi
+
+    is_file = Path(task).suffix != "" or Path(task).is_file()
+    return read_babi(task)[:n] if is_file else make_stories(task, n, seed)
 
 
 def read_twice(
     checkpoint: str, task: str, stories: int, seed: int, *, names: Sequence[str]
 ) -> "list[tuple[Reader, Trace]]":
-    """Generated stories as a checkpoint reads them, and as it did before its first step."""
-    from lm2core.babi.tasks import make_stories
+    """Stories as a checkpoint reads them, and as it did before its first step."""
     from lm2core.checkpoints import load_reader
     from lm2core.compare.measures import untrained
     from lm2viz.progress import track
 
-    reader, told = load_reader(checkpoint), make_stories(task, stories, seed)
+    reader, told = load_reader(checkpoint), stories_of(task, stories, seed)
     readers = (reader, untrained(reader, seed))
     return [(each, _read(each, told, names)) for each in track(readers, "reading, trained or not", "model")]
 
 
-def _read(reader: "Reader", stories: "Sequence[Story]", names: Sequence[str]) -> "Trace":
+def _read(reader: "Reader", stories: "Sequence[Story | TextStory]", names: Sequence[str]) -> "Trace":
     from lm2core.answers import read_stories
     from lm2viz.progress import counting_sentences
 

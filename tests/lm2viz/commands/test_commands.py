@@ -14,6 +14,7 @@ from lm2core.trace import Trace
 from lm2viz.cli import main
 from lm2viz.commands.shared import read_twice
 from lm2viz.look import Look, ask_at, compare_reads
+from tests.handmade import SLOT_OF, handmade_reader, handmade_stories
 
 MODEL = "babi-qa1-3"
 
@@ -198,6 +199,27 @@ def test_leave_out_says_which_sentences_answers_need_beside_an_untrained_model(t
     assert f"needed of supporting facts: {needed[True]:.1%}" in said
 
 
+def test_a_model_of_other_words_is_looked_into_with_stories_of_its_own(tmp_path, capsys):
+    reader, folder = handmade_reader(), tmp_path / "model"
+    reader.model.save_pretrained(folder)
+    reader.tokenizer.save_pretrained(folder)
+    told = handmade_stories(9)
+    lines = [
+        [*(f"{n} {sentence}" for n, sentence in enumerate(story.sentences, start=1)),
+         *(f"{len(story.sentences) + 1} {q.text}\t{q.answer}\t{q.support[0] + 1}" for q in story.questions)]
+        for story in told
+    ]  # fmt: skip
+    (tmp_path / "own.txt").write_text("\n".join(line for story in lines for line in story) + "\n")
+    own = ["--task", str(tmp_path / "own.txt"), "--stories", "7"]
+    for command in ("provenance", "leave-out", "attribute", "look"):
+        assert main([command, str(folder), *own]) == 0
+    assert main(["effect", str(folder), "--zero", str(SLOT_OF["Mary"]), *own]) == 0
+    said = capsys.readouterr().out
+    assert "7 stories, intervals by story" in said
+    assert "who wrote it, all supports in top k, all questions: 100.0%" in said
+    assert "zero in" in said
+
+
 def test_a_baseline_has_sentences_left_out_alike(capsys):
     assert main(["leave-out", "babi-qa1-10-llama", "--task", "qa1", "--stories", "2"]) == 0
     assert "babi-qa1-10-llama: 10 questions of 2 stories" in capsys.readouterr().out
@@ -250,6 +272,8 @@ def test_attribute_prints_how_far_the_parts_miss_the_logits(capsys):
         (["provenance", MODEL, "--follow", "x", "--stories", "2"], "follow='x' is unknown; take one of"),
         (["provenance", MODEL, "--truth", "x"], "--truth x; take one of: supports, needed"),
         (["leave-out", "no-model"], "no-model"),
+        (["leave-out", MODEL, "--task", "qa1.txt"], "qa1.txt"),
+        (["leave-out", MODEL, "--task", "qa99"], "unknown task 'qa99'"),
         (["map", MODEL, "--kind", "x"], "no 'x' counterfactuals of task 'qa1', only: place"),
         (["attribute", MODEL, "--stories", "1"], "one story"),
         (["effect", MODEL, "--edits", "no.json"], "cannot read no.json"),

@@ -167,10 +167,10 @@ def _from_labels(labels: pd.DataFrame, places: Sequence[tuple[int, int]]) -> lis
             }
         )
     if not any(known):
-        n_stories = len({story for story, _ in places})
+        n_stories, n_segments = (1 + max(numbers) for numbers in zip(*places, strict=True))
         raise ValueError(
-            f"no row of the labels is about these stories; number them 0 to {n_stories - 1}, and the "
-            "sentences of each from 0"
+            f"no label is about a sentence of these stories: they are 0 to {n_stories - 1}, their "
+            f"segments 0 to {n_segments - 1}"
         )
     return known
 

@@ -88,7 +88,7 @@ def test_the_facts_beside_a_sentence_are_those_of_the_trace_and_then_the_visitor
     ("labels", "expected"),
     [
         (b"a,b\n1,2\n", "no column story, segment, fact, value"),
-        (b"story,segment,fact,value\n9,9,mood,sad\n", "no label is about a sentence of this trace"),
+        (b"story,segment,fact,value\n9,9,mood,sad\n", "no label is about a sentence of these stories"),
         (b"\x80\x04\x95pickle", "cannot read labels the file"),
         (b"", "cannot read labels the file"),
         (b"story,segment,fact,value\nx,y,mood,sad\n", "column story must have whole numbers"),

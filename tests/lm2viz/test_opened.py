@@ -47,7 +47,7 @@ def test_facts_are_those_of_the_trace_and_labels_replace_them(trace):
 
 def test_labels_of_no_sentence_are_refused_with_the_places_there_are(trace):
     labels = pd.DataFrame({"story": [7], "segment": [0], "fact": ["mood"], "value": ["sad"]})
-    with pytest.raises(ValueError, match="its stories are 0 to 2, its segments 0 to 3"):
+    with pytest.raises(ValueError, match="they are 0 to 2, their segments 0 to 3"):
         told_in(trace, labels)
 
 

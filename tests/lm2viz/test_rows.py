@@ -69,7 +69,7 @@ def test_a_bank_that_is_not_finite_is_left_out_and_counted(reader):
 
 def test_labels_of_other_stories_are_refused(reader):
     labels = pd.DataFrame({"story": [9], "segment": [0], "fact": ["mood"], "value": ["calm"]})
-    with pytest.raises(ValueError, match="no row of the labels is about these stories; number them 0 to 1"):
+    with pytest.raises(ValueError, match="no label is about a sentence of these stories: they are 0 to 1"):
         bank_rows(read_stories(reader, STORIES[:2]), labels)
 
 

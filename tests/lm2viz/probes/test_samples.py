@@ -91,5 +91,5 @@ def test_refusals_name_the_fact_and_the_counts():
     with pytest.raises(ValueError, match="no fact hunger; these rows know: mood"):
         named_facts(table_rows(["calm"]), ["hunger"])
     nothing = replace(ROWS, facts=pd.DataFrame(index=range(len(ROWS.story))))
-    with pytest.raises(ValueError, match="no facts in the trace; record generated stories.*read_labels"):
+    with pytest.raises(ValueError, match="no facts in the traces; record generated stories.*read_labels"):
         named_facts(nothing, None)

@@ -10,13 +10,16 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.conftest import ROOT
 
 CHROMIUM = shutil.which("chromium")
 # Opened at a page's own address, Streamlit's client looks for its server below that first, and gets a 404.
 PROBES = ("/_stcore/health", "/_stcore/host-config")
+# What takes a moment on an idle machine takes minutes on a busy one: every wait of these tests is this long.
+PATIENCE_MS = 240_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +69,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A fresh page; any error the page reports fails the test."""
     errors: list[str] = []
     page = browser.new_page(viewport={"width": 1360, "height": 1200})
+    page.set_default_timeout(PATIENCE_MS)
 
     def note(message: ConsoleMessage) -> None:
         if message.type == "error" and not message.location["url"].endswith(PROBES):

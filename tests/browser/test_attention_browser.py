@@ -14,8 +14,8 @@ MODEL, EXAMPLE, STEP, ASKED = "babi-qa1-10", "2-two-facts", 4, "Where is the mil
 
 def open_attention(page: Page, url: str, query: str = "") -> None:
     page.goto(f"{url}/attention?example={EXAMPLE}&step={STEP}&question=Where+is+the+milk%3F{query}")
-    expect(page.locator(".st-key-distances .nsewdrag").first).to_be_visible(timeout=120_000)
-    expect(page.locator(".st-key-self_attention .nsewdrag").first).to_be_visible(timeout=60_000)
+    expect(page.locator(".st-key-distances .nsewdrag").first).to_be_visible()
+    expect(page.locator(".st-key-self_attention .nsewdrag").first).to_be_visible()
 
 
 def test_the_difference_on_screen_is_that_of_the_two_reads(page, app_url):
@@ -40,5 +40,5 @@ def test_another_bank_and_head_are_chosen_and_the_link_reopens_them(page, app_ur
     shown, link = heatmap_on_screen(page, "read_difference"), page.url
     page.goto("about:blank")
     page.goto(link)
-    expect(page.locator(".st-key-read_difference .nsewdrag").first).to_be_visible(timeout=60_000)
+    expect(page.locator(".st-key-read_difference .nsewdrag").first).to_be_visible()
     np.testing.assert_array_equal(heatmap_on_screen(page, "read_difference"), shown)

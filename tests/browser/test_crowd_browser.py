@@ -15,11 +15,11 @@ def test_twenty_browsers_at_once_each_get_their_own_story(browser: Browser, app_
     pages = [context.new_page() for context in contexts]
     for seed, page in enumerate(pages):
         link = f"{app_url}/?source=Generated&task=qa1&seed={seed}&step={STEP}"
-        page.goto(link, wait_until="commit", timeout=240_000)
+        page.goto(link, wait_until="commit")
     for seed, page in enumerate(pages):
         own = f"▶ {STEP}  {generate_story('qa1', seed).sentences[STEP - 1]}"
-        expect(page.get_by_text(own)).to_be_visible(timeout=240_000)
-        expect(page.get_by_text("the model answers")).to_be_visible(timeout=60_000)
+        expect(page.get_by_text(own)).to_be_visible()
+        expect(page.get_by_text("the model answers")).to_be_visible()
         assert page.get_by_test_id("stException").count() == 0
     for context in contexts:
         context.close()

@@ -12,8 +12,8 @@ REDRAW_S = (
 
 def open_update(page: Page, url: str, query: str = "") -> None:
     page.goto(f"{url}/{LINK}{query}")
-    expect(page.get_by_role("heading", name="Slot 13 in block 2")).to_be_visible(timeout=90_000)
-    expect(page.locator(".st-key-routes .nsewdrag").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", name="Slot 13 in block 2")).to_be_visible()
+    expect(page.locator(".st-key-routes .nsewdrag").first).to_be_visible()
 
 
 def press_on_slider(page: Page, key: str, name: str) -> None:
@@ -25,7 +25,7 @@ def test_a_gate_is_shut_the_answer_goes_and_undo_brings_it_back(page, app_url):
     open_update(page, app_url)
     expect(page.get_by_text("office (100%) — the model's own gates")).to_be_visible()
     press_on_slider(page, "input_gate", "Home")
-    expect(page.get_by_text("— gates moved")).to_contain_text("kitchen", timeout=30_000)
+    expect(page.get_by_text("— gates moved")).to_contain_text("kitchen")
     expect(page.get_by_text("With the gates moved:")).to_be_visible()
     assert "input_gate=0" in page.url
     page.get_by_role("button", name="Undo").click()
@@ -35,7 +35,7 @@ def test_a_gate_is_shut_the_answer_goes_and_undo_brings_it_back(page, app_url):
 
 def test_a_link_reopens_the_moved_gates(page, app_url):
     open_update(page, app_url, "&input_gate=0")
-    expect(page.get_by_text("— gates moved")).to_contain_text("kitchen", timeout=30_000)
+    expect(page.get_by_text("— gates moved")).to_contain_text("kitchen")
     expect(page.locator(".katex-error")).to_have_count(0)
 
 

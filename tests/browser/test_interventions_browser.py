@@ -10,8 +10,8 @@ LINK = "interventions?model=babi-qa1-3&example=2-two-facts&effect_n=25"
 
 def open_interventions(page: Page, url: str, query: str = "") -> None:
     page.goto(f"{url}/{LINK}{query}")
-    expect(page.locator(".st-key-edited_slots .nsewdrag").first).to_be_visible(timeout=90_000)
-    expect(page.locator("[data-test-script-state=notRunning]")).to_be_visible(timeout=90_000)
+    expect(page.locator(".st-key-edited_slots .nsewdrag").first).to_be_visible()
+    expect(page.locator("[data-test-script-state=notRunning]")).to_be_visible()
 
 
 def choose_slot(page: Page, slot: int) -> None:
@@ -34,7 +34,7 @@ def test_an_intervention_is_built_saved_and_reopened_by_its_link(page, app_url):
     choose_slot(page, 7)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Use it alone").click()
-    expect(page.get_by_text("1. zero: slots 7, step every one")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("1. zero: slots 7, step every one")).to_be_visible()
     page.get_by_text("Save or open").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download as JSON").click()
@@ -43,7 +43,7 @@ def test_an_intervention_is_built_saved_and_reopened_by_its_link(page, app_url):
     link = page.url
     page.goto("about:blank")
     page.goto(link)
-    expect(page.get_by_text("1. zero: slots 7, step every one")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("1. zero: slots 7, step every one")).to_be_visible()
 
 
 def test_a_file_is_opened_and_a_bad_one_is_told_in_one_line(page, app_url):
@@ -56,15 +56,15 @@ def test_a_file_is_opened_and_a_bad_one_is_told_in_one_line(page, app_url):
         "buffer": b'[{"kind": "<img src=x onerror=alert(1)>"}]',
     }
     box.set_input_files(bad)
-    expect(page.get_by_text("no intervention of kind")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("no intervention of kind")).to_be_visible()
     assert page.locator("img[src=x]").count() == 0
     good = b'[{"kind": "zero", "slots": [13]}, {"kind": "reset_bank", "step": 3}]'
     box.set_input_files({"name": "good.json", "mimeType": "application/json", "buffer": good})
-    expect(page.get_by_text("2. reset_bank: step 3")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("2. reset_bank: step 3")).to_be_visible()
 
 
 def test_the_effect_is_measured_and_drawn(page, app_url):
     open_interventions(page, app_url, '&edits=[{"kind":"zero","slots":[13]}]')
     page.get_by_role("button", name="Measure").click()
-    expect(page.locator(".st-key-effect .nsewdrag").first).to_be_visible(timeout=120_000)
+    expect(page.locator(".st-key-effect .nsewdrag").first).to_be_visible()
     expect(page.get_by_text("zero in babi-qa1-3: 25 stories, intervals by story")).to_be_visible()

@@ -15,8 +15,8 @@ HOVER_MS = 150  # plotly looks at where the mouse is only so often
 
 def open_noise(page: Page, url: str, query: str = "") -> None:
     page.goto(f"{url}/noise?noise_task=qa1&length=1k&seed=0{query}")
-    expect(page.get_by_text("the model answers")).to_be_visible(timeout=120_000)
-    expect(page.locator(".st-key-contrast .nsewdrag").first).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("the model answers")).to_be_visible()
+    expect(page.locator(".st-key-contrast .nsewdrag").first).to_be_visible()
 
 
 def test_the_bars_on_screen_are_the_gates_of_the_trace(page, app_url):
@@ -45,10 +45,10 @@ def test_a_click_above_a_segment_reads_up_to_it_and_the_link_reopens_it(page, ap
     page.wait_for_timeout(HOVER_MS)
     page.mouse.click(x, y)
     told = page.get_by_text(f"After {segment} of {N_SEGMENTS} segments")
-    expect(told).to_be_visible(timeout=10_000)
+    expect(told).to_be_visible()
     expect(page).to_have_url(re.compile(f"step={segment}"))
     link = page.url
     page.goto("about:blank")
     page.goto(link)
-    expect(told).to_be_visible(timeout=60_000)
+    expect(told).to_be_visible()
     expect(page.get_by_text("opens the slot that it opens widest")).to_be_visible()

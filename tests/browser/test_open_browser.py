@@ -16,7 +16,7 @@ def take_trace(page, app_url, folder):
     """Download the trace of the example, as a visitor does."""
     page.goto(f"{app_url}/open?open=Take+away&example={EXAMPLE}")
     button = page.locator(".st-key-download_data_object button")
-    expect(page.get_by_text("Python that makes this picture")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Python that makes this picture")).to_be_visible()
     with page.expect_download() as waited:
         button.click()
     path = folder / "trace.safetensors"
@@ -35,7 +35,7 @@ def trace_file(tmp_path):
 def open_trace(page, app_url, path):
     page.goto(f"{app_url}/open?step=4&block=1")
     page.locator(".st-key-trace_upload input[type=file]").set_input_files(path)
-    expect(page.locator(".st-key-writes .nsewdrag").first).to_be_visible(timeout=60_000)
+    expect(page.locator(".st-key-writes .nsewdrag").first).to_be_visible()
 
 
 def test_a_trace_taken_away_opens_again_and_nobody_else_sees_it(page, app_url, tmp_path, browser):
@@ -47,7 +47,7 @@ def test_a_trace_taken_away_opens_again_and_nobody_else_sees_it(page, app_url, t
     np.testing.assert_allclose(shown, select.write_strength(recorded, 3, 1), atol=1e-6)
     other = browser.new_page()
     other.goto(f"{app_url}/open?step=4&block=1")
-    expect(other.get_by_text("Open a trace file to step through it")).to_be_visible(timeout=60_000)
+    expect(other.get_by_text("Open a trace file to step through it")).to_be_visible()
     assert other.locator(".st-key-writes").count() == 0
     other.close()
 
@@ -55,9 +55,9 @@ def test_a_trace_taken_away_opens_again_and_nobody_else_sees_it(page, app_url, t
 def test_an_opened_trace_stays_when_its_visitor_looks_at_another_page(page, app_url, trace_file):
     open_trace(page, app_url, trace_file)
     page.get_by_role("link", name="Story", exact=True).click()
-    expect(page.get_by_text("the model answers")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("the model answers")).to_be_visible()
     page.get_by_role("link", name="Open", exact=True).click()
-    expect(page.get_by_role("button", name="Close trace.safetensors")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("button", name="Close trace.safetensors")).to_be_visible()
     page.get_by_role("button", name="Close trace.safetensors").click()
     expect(page.get_by_text("Open a trace file to step through it")).to_be_visible()
 
@@ -66,7 +66,7 @@ def test_a_file_of_500_mb_is_refused_in_one_line_and_never_sent(page, app_url, t
     sent = []
     page.on("request", lambda request: sent.append(request.url) if request.method == "PUT" else None)
     page.goto(f"{app_url}/open")
-    expect(page.get_by_text("Open a trace file to step through it")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Open a trace file to step through it")).to_be_visible()
     large = tmp_path / "large.safetensors"
     with large.open("wb") as file:
         file.truncate(500_000_000)  # sparse: takes no room
@@ -80,11 +80,11 @@ def test_a_folder_outside_is_refused_and_a_shipped_one_joins_the_models(page, ap
     box = page.locator(".st-key-folder input")
     box.fill("../../etc")
     page.get_by_role("button", name="Open it").click()
-    expect(page.get_by_text("folders are opened only under")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("folders are opened only under")).to_be_visible()
     box.fill("lm2core/pretrained/babi-qa1-3")
     page.get_by_role("button", name="Open it").click()
     link = page.get_by_role("link", name="on the Story page", exact=False)
-    expect(link).to_be_visible(timeout=60_000)
+    expect(link).to_be_visible()
     link.click()
-    expect(page.get_by_text("the model answers")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("the model answers")).to_be_visible()
     expect(page.get_by_role("combobox", name="Model")).to_have_value(re.compile("babi-qa1-3@"))

@@ -26,7 +26,7 @@ def open_probes(page: Page, url: str, view: str) -> None:
 def test_a_click_on_a_cell_opens_its_fact_and_slot_and_the_link_reopens_them(page, app_url):
     open_probes(page, app_url, "Slots and facts")
     area = page.locator(".st-key-matrix .nsewdrag").first
-    expect(area).to_be_visible(timeout=300_000)
+    expect(area).to_be_visible()
     fact = FACTS[2]
     rows, control = (probes.load_rows(*SAMPLE, is_trained) for is_trained in (True, False))
     alone = probe_fact(rows, control, fact)
@@ -41,18 +41,18 @@ def test_a_click_on_a_cell_opens_its_fact_and_slot_and_the_link_reopens_them(pag
     page.wait_for_timeout(HOVER_MS)
     page.mouse.click(x, y)
     told = page.get_by_text(f"From slot {slot} a probe reads the {fact}")
-    expect(told).to_be_visible(timeout=60_000)
+    expect(told).to_be_visible()
     expect(page).to_have_url(re.compile(f"probe_slot={slot}"))
     link = page.url
     page.goto("about:blank")
     page.goto(link)
-    expect(told).to_be_visible(timeout=60_000)
+    expect(told).to_be_visible()
 
 
 def test_the_template_filled_in_comes_back_as_labels(page, app_url, tmp_path):
     open_probes(page, app_url, "Own labels")
     button = page.locator(".st-key-label_template button")
-    expect(button).to_be_visible(timeout=120_000)
+    expect(button).to_be_visible()
     with page.expect_download() as waited:
         button.click()
     template = pd.read_csv(StringIO(waited.value.path().read_text()))
@@ -62,8 +62,8 @@ def test_the_template_filled_in_comes_back_as_labels(page, app_url, tmp_path):
     path = tmp_path / "mine.csv"
     template.to_csv(path, index=False)
     page.locator(".st-key-labels_upload input[type=file]").set_input_files(path)
-    expect(page.get_by_text("mine.csv: 1000 labels")).to_be_visible(timeout=60_000)
-    expect(page.locator(".st-key-own_matrix .nsewdrag").first).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("mine.csv: 1000 labels")).to_be_visible()
+    expect(page.locator(".st-key-own_matrix .nsewdrag").first).to_be_visible()
 
 
 def test_a_file_of_another_kind_is_refused_by_the_page(page, app_url, tmp_path):
@@ -71,6 +71,6 @@ def test_a_file_of_another_kind_is_refused_by_the_page(page, app_url, tmp_path):
     path = tmp_path / "labels.pkl"
     path.write_bytes(b"x")
     upload = page.locator(".st-key-labels_upload")
-    expect(upload).to_be_visible(timeout=120_000)
+    expect(upload).to_be_visible()
     upload.locator("input[type=file]").set_input_files(path)
-    expect(upload.get_by_text("not allowed")).to_be_visible(timeout=10_000)
+    expect(upload.get_by_text("not allowed")).to_be_visible()

@@ -19,7 +19,7 @@ LONELIEST = """(() => {
 
 def open_slots(page: Page, url: str, query: str = "") -> None:
     page.goto(f"{url}/{LINK}{query}")
-    expect(page.locator(".st-key-slot_map .nsewdrag").first).to_be_visible(timeout=180_000)
+    expect(page.locator(".st-key-slot_map .nsewdrag").first).to_be_visible()
 
 
 def click_loneliest(page: Page) -> tuple[int, int, int]:
@@ -40,52 +40,52 @@ def test_a_clicked_point_opens_its_story_here_and_on_the_story_page(page, app_ur
     open_slots(page, app_url, "&seed=0&map_slots=1&map_slots=13&slot=5")
     story, step, slot = click_loneliest(page)
     told = page.get_by_text(f"▶ {step} {generate_story('qa1', story).sentences[step - 1]}")
-    expect(told).to_be_visible(timeout=30_000)
+    expect(told).to_be_visible()
     expect(page.get_by_text(f"slot {slot} through story {story}, numbers: sentences read")).to_be_visible()
     link = page.url
     page.goto("about:blank")
     page.goto(link)
-    expect(told).to_be_visible(timeout=60_000)
+    expect(told).to_be_visible()
     page.get_by_role("link", name="Open it on the page Story").click()
-    expect(page.get_by_text("What is in this model's memory?")).to_be_visible(timeout=60_000)
-    expect(told).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("What is in this model's memory?")).to_be_visible()
+    expect(told).to_be_visible()
     expect(page.get_by_role("radio", name="Generated")).to_be_checked()
     expect(page).to_have_url(re.compile("source=Generated"))
 
 
 def test_after_an_example_the_link_still_opens_the_story_of_the_point(page, app_url):
     page.goto(app_url)
-    expect(page.get_by_role("radio", name="Example")).to_be_checked(timeout=90_000)
+    expect(page.get_by_role("radio", name="Example")).to_be_checked()
     page.get_by_role("link", name="Slots").click()
-    expect(page.locator(".st-key-path .nsewdrag").first).to_be_visible(timeout=180_000)
+    expect(page.locator(".st-key-path .nsewdrag").first).to_be_visible()
     story, step, _ = click_loneliest(page)
     told = page.get_by_text(f"▶ {step} {generate_story('qa1', story).sentences[step - 1]}")
-    expect(told).to_be_visible(timeout=30_000)
+    expect(told).to_be_visible()
     page.get_by_role("link", name="Open it on the page Story").click()
-    expect(page.get_by_role("radio", name="Generated")).to_be_checked(timeout=60_000)
-    expect(told).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("radio", name="Generated")).to_be_checked()
+    expect(told).to_be_visible()
 
 
 def test_the_explorer_follows_the_slot_and_its_link_reopens_it(page, app_url):
     open_slots(page, app_url)
     page.get_by_text("Explanation", exact=True).click()
-    expect(page.locator(".st-key-explanations .nsewdrag").first).to_be_visible(timeout=180_000)
+    expect(page.locator(".st-key-explanations .nsewdrag").first).to_be_visible()
     box = page.get_by_label("Slot", exact=True)
     box.fill("13")
     box.press("Enter")
-    expect(page.get_by_text("Slot 13: what it is said to hold")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Slot 13: what it is said to hold")).to_be_visible()
     expect(page).to_have_url(re.compile("slot=13"))
     link = page.url
     page.goto("about:blank")
     page.goto(link)
-    expect(page.get_by_text("Slot 13: what it is said to hold")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Slot 13: what it is said to hold")).to_be_visible()
 
 
 def test_two_models_are_matched_on_the_page_compare(page, app_url):
     page.goto(f"{app_url}/compare")
-    expect(page.get_by_text("Does a memory help?")).to_be_visible(timeout=60_000)
-    expect(page.locator(".st-key-accuracy .nsewdrag").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Does a memory help?")).to_be_visible()
+    expect(page.locator(".st-key-accuracy .nsewdrag").first).to_be_visible()
     page.get_by_text("Two models", exact=True).click()
-    expect(page.locator(".st-key-matching .nsewdrag").first).to_be_visible(timeout=240_000)
+    expect(page.locator(".st-key-matching .nsewdrag").first).to_be_visible()
     expect(page.get_by_text("control: stories exchanged")).to_be_visible()
     expect(page).to_have_url(re.compile(r"compare_view=Two\+models"))

@@ -20,15 +20,13 @@ REDRAW_S = (
 
 def open_story(page: Page, url: str, query: str = "") -> None:
     page.goto(f"{url}/?example={EXAMPLE}{query}")
-    expect(page.get_by_text("the model answers")).to_be_visible(timeout=60_000)
-    expect(page.locator(".st-key-writes .nsewdrag, .st-key-history .nsewdrag").first).to_be_visible(
-        timeout=30_000
-    )
+    expect(page.get_by_text("the model answers")).to_be_visible()
+    expect(page.locator(".st-key-writes .nsewdrag, .st-key-history .nsewdrag").first).to_be_visible()
 
 
 def wait_until_drawn(page: Page) -> None:
     """Until the server has sent the whole page."""
-    expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached(timeout=10_000)
+    expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
 
 
 def heatmap_on_screen(page: Page, key: str) -> np.ndarray:
@@ -99,7 +97,7 @@ def test_a_question_is_asked_and_its_link_reopens_the_view(page, app_url):
     shown = heatmap_on_screen(page, "reads")
     page.goto("about:blank")
     page.goto(link)
-    expect(page.locator(".st-key-reads .nsewdrag").first).to_be_visible(timeout=30_000)
+    expect(page.locator(".st-key-reads .nsewdrag").first).to_be_visible()
     np.testing.assert_array_equal(heatmap_on_screen(page, "reads"), shown)
     expect(page.get_by_label("Question", exact=True)).to_have_value("Where is John?")
 
@@ -109,7 +107,7 @@ def test_an_own_story_is_read_and_markup_in_it_is_text(page, app_url):
     box = page.get_by_label("One sentence a line")
     box.fill("<img src=x onerror=alert(1)> went.")
     page.get_by_role("button", name="Read it").click()
-    expect(page.get_by_text("unknown words")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("unknown words")).to_be_visible()
     assert page.locator("img[src=x]").count() == 0
     box.fill("Mary went to the kitchen.\nJohn went to the garden.")
     page.get_by_role("button", name="Read it").click()

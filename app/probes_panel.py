@@ -47,10 +47,9 @@ def draw_matrix(found: SlotFacts, *, key: str, on_click: Callable[[], None] | No
     """The accuracy of every slot for every fact, a control below it, and the best slots."""
     names = list(MEANING)
     beside = st.segmented_control("Control", names, default=names[0], required=True, key=BESIDE, bind=URL)
-    accuracy = found.cells.accuracy
     draw(
         accuracy_matrices(
-            {"Probe of this model": accuracy[PROBE], f"Control: {beside}": accuracy[beside]},
+            {"Probe of this model": found.matrix(), f"Control: {beside}": found.matrix(beside)},
             facts=found.facts,
         ),
         key=key,

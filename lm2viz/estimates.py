@@ -3,7 +3,9 @@
 Stories are independent, rows of one story are not: means over rows are resampled story by story.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,8 +14,10 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+Array = NDArray[np.floating[Any]]
 CONFIDENCE = 0.95
 N_RESAMPLES = 2_000
+TAIL = (1 - CONFIDENCE) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,24 @@ class Estimate:
         """The same in percent, for a share."""
         interval = "no interval" if np.isnan(self.low) else f"{self.low:.1%} to {self.high:.1%}"
         return f"{self.value:.1%} ({interval}, n = {self.n})"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Figures of one shape, each with its 95 % interval.
+
+    value, low, high : ndarrays of one shape
+    n : of how many rows each is a mean
+    """
+
+    value: Array
+    low: Array
+    high: Array
+    n: int
+
+    def at(self, *place: int) -> Estimate:
+        """One of the figures."""
+        return Estimate(float(self.value[place]), float(self.low[place]), float(self.high[place]), self.n)
 
 
 class Result(Protocol):
@@ -87,24 +109,59 @@ def mean(
     ValueError
         When there are none.
     """
-    within = (0.0, 1.0) if np.asarray(values).dtype == bool else within
-    array = np.asarray(values, dtype=float)
+    array = np.asarray(values)
     _check_some(array)
-    _, group = np.unique(np.arange(array.size) if groups is None else np.asarray(groups), return_inverse=True)
-    sums, counts = np.bincount(group, weights=array), np.bincount(group)
-    n_groups, value = len(sums), float(array.mean())
-    if n_groups == 1:
-        return Estimate(value, np.nan, np.nan, array.size)
-    if within is not None and np.ptp(array) == 0:
-        unseen = share(np.zeros(n_groups)).high
-        return Estimate(value, max(within[0], value - unseen), min(within[1], value + unseen), array.size)
-    drawn = np.random.default_rng(seed).multinomial(
-        n_groups, np.full(n_groups, 1 / n_groups), size=N_RESAMPLES
-    )
-    means = (drawn @ sums) / (drawn @ counts)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return Estimate(value, float(low), float(high), array.size)
+    story = np.arange(array.size) if groups is None else np.asarray(groups)
+    return by_story(array.ravel(), story, seed=seed, within=within).at()
+
+
+def by_story(
+    values: NDArray[Any],
+    story: NDArray[Any],
+    *,
+    weights: ArrayLike | None = None,
+    seed: int = 0,
+    within: tuple[float, float] | None = None,
+) -> Estimates:
+    """Many such means at once: ``sum(values) / sum(weights)`` over rows, in the same draws of stories.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, ...)
+    story : ndarray of shape (n_rows,)
+    weights : ndarray of shape (n_rows,), sum above 0 in every story; None: ones, so the result is the mean
+    seed, within : as in ``mean``
+    """
+    within = (0.0, 1.0) if values.dtype == bool else within
+    columns = values.reshape(len(values), -1).astype(float)
+    _, group = np.unique(story, return_inverse=True)
+    sums = np.zeros((group.max() + 1, columns.shape[1]))
+    np.add.at(sums, group, columns)
+    counts = np.bincount(group, weights=None if weights is None else np.asarray(weights, dtype=float))
+    value = np.ascontiguousarray(columns.T).sum(axis=1) / counts.sum()
+    if len(sums) == 1:
+        low = high = np.full_like(value, np.nan)
+    else:
+        drawn = drawn_stories(len(sums), seed)
+        low, high = np.quantile((drawn @ sums) / (drawn @ counts)[:, None], [TAIL, 1 - TAIL], axis=0)
+    if within is not None and len(sums) > 1:
+        is_alike, unseen = np.ptp(columns, axis=0) == 0, share(np.zeros(len(sums))).high
+        low = np.where(is_alike, np.maximum(within[0], value - unseen), low)
+        high = np.where(is_alike, np.minimum(within[1], value + unseen), high)
+    value, low, high = (x.reshape(values.shape[1:]) for x in (value, low, high))
+    return Estimates(value, low, high, len(values))
+
+
+def over_draws(values: Array) -> Estimates:
+    """The mean over draws of a control (n_draws, ...), and between which values 95 % of the draws lie."""
+    low, high = np.quantile(values, [TAIL, 1 - TAIL], axis=0)
+    return Estimates(values.mean(axis=0), np.asarray(low), np.asarray(high), len(values))
+
+
+@lru_cache(maxsize=8)
+def drawn_stories(n: int, seed: int) -> NDArray[np.float64]:
+    """How often each of ``n`` stories is drawn, (N_RESAMPLES, n); kept, for drawing takes longest."""
+    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=N_RESAMPLES).astype(float)
 
 
 def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
@@ -126,6 +183,15 @@ def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
         vectorized=True,
     )
     return float(drawn.pvalue)
+
+
+def columns(name: str, estimates: Sequence[Estimate] | Estimates) -> dict[str, Array]:
+    """Estimates as columns of a table: their value, low and high, flat."""
+    if isinstance(estimates, Estimates):
+        found = [x.ravel() for x in (estimates.value, estimates.low, estimates.high)]
+    else:
+        found = list(np.array([[e.value, e.low, e.high] for e in estimates]).reshape(-1, 3).T)
+    return dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
 
 
 def _check_some(array: NDArray[Any]) -> None:

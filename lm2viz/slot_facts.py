@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
-from lm2viz.probes import Cells, SlotFacts, slot_fact_matrix
+from lm2viz.probes import SlotFacts, slot_fact_matrix
 from lm2viz.probes.samples import Slot, fact_samples, untrained_features
 from lm2viz.probes.scores import CONTROL_TASK, MAJORITY, SHUFFLED, UNTRAINED, Scores, cross_validate
 from lm2viz.rows import BankRows
@@ -42,41 +41,23 @@ def side_by_side(found: Mapping[str, SlotFacts | None]) -> SlotFacts:
     ValueError
         When no fact has a result.
     """
-    first = next((one for one in found.values() if one is not None), None)
-    if first is None:
+    probed = [one for one in found.values() if one is not None]
+    if not probed:
         raise ValueError(
             f"too few stories or values to probe {', '.join(found)}; a fact needs two values and "
             f"{2 * N_FOLDS} stories that tell it"
         )
-    empty = Cells(
-        {name: np.full_like(values, np.nan) for name, values in first.cells.accuracy.items()},
-        np.full_like(first.cells.low, np.nan),
-        np.full_like(first.cells.high, np.nan),
-        np.zeros_like(first.cells.n_rows),
-        np.zeros_like(first.cells.n_stories),
-    )
-    cells = [empty if one is None else one.cells for one in found.values()]
-    joined = Cells(
-        {name: np.hstack([part.accuracy[name] for part in cells]) for name in first.cells.accuracy},
-        np.hstack([part.low for part in cells]),
-        np.hstack([part.high for part in cells]),
-        np.hstack([part.n_rows for part in cells]),
-        np.hstack([part.n_stories for part in cells]),
-    )
-    best = {fact: scores for one in found.values() if one is not None for fact, scores in one.best.items()}
-    return SlotFacts(tuple(found), joined, best)
+    cells = {fact: values for one in probed for fact, values in one.cells.items()}
+    best = {fact: scores for one in probed for fact, scores in one.best.items()}
+    return SlotFacts(tuple(found), cells, best)
 
 
 def best_slots(found: SlotFacts) -> pd.DataFrame:
     """One row a fact that was probed: its best slot on stories it was not chosen on, with every control."""
     rows = []
-    for fact, n_stories in zip(found.facts, found.cells.n_stories, strict=True):
-        if fact not in found.best:
-            continue
-        slots, slot, own = found.best[fact].slots, found.slot_of(fact), found.accuracy(fact)
-        controls = {
-            name: found.accuracy(fact, name).value for name in MEANING if name in found.cells.accuracy
-        }
+    for fact, scores in found.best.items():
+        slots, slot, own = scores.slots, found.slot_of(fact), found.accuracy(fact)
+        controls = {name: found.accuracy(fact, name).value for name in MEANING if name in found.names}
         rows.append(
             {
                 "fact": fact,
@@ -87,7 +68,7 @@ def best_slots(found: SlotFacts) -> pd.DataFrame:
                 **controls,
                 "selectivity": found.selectivity(fact).value,
                 "sentences": own.n,
-                "stories": n_stories,
+                "stories": scores.n_stories,
             }
         )
     return pd.DataFrame(rows)

@@ -94,7 +94,7 @@ def _drops(reader: Reader) -> NDArray[Any]:
 
 def _cause_and_correlation(reader: Reader) -> Measured:
     found, drops = _probes(reader), _drops(reader)
-    probe, shuffled = (found.cells.accuracy[name][:-1, 0] for name in (PROBE, SHUFFLED))
+    probe, shuffled = (found.matrix(name)[:-1, 0] for name in (PROBE, SHUFFLED))
     is_readable, matters = probe > shuffled + READABLE, drops > MATTERS
     return Measured(
         value=share(~matters[is_readable]),

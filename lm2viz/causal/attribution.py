@@ -25,7 +25,7 @@ from lm2core.attention import split_heads
 from lm2core.tokenizer import encode_segments
 from lm2viz.causal.asked import compared_words, other_banks
 from lm2viz.causal.running import Stories, ask_banks, question_texts, run
-from lm2viz.estimates import Estimate, mean
+from lm2viz.estimates import Estimate, Estimates, by_story, mean
 from lm2viz.figures.attribution import component_bars
 from lm2viz.progress import track
 
@@ -42,7 +42,7 @@ class Attribution:
 
     components : what adds to the stream; then memory of all blocks, and the difference itself
     parts : by bank, one estimate a component; intervals by story
-    slots : by bank, ndarray of shape (n_blocks, n_slots)
+    slots : by bank, estimates of shape (n_blocks, n_slots)
     strongest : by bank, what one slot contributes over all blocks: for each question the one that contributes
         most in that bank, so that the controls choose as freely
     error : the largest difference, in logits, of any question's logit difference and the sum of its parts
@@ -54,7 +54,7 @@ class Attribution:
     blocks: tuple[int, ...]
     components: tuple[str, ...]
     parts: dict[str, tuple[Estimate, ...]]
-    slots: dict[str, NDArray[np.float64]]
+    slots: dict[str, Estimates]
     strongest: dict[str, Estimate]
     error: float
     slot_error: float
@@ -77,20 +77,17 @@ class Attribution:
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
-        """One row a bank and component, with interval; and a bank, block and slot, without one."""
+        """One row a bank and component; and a bank, block and slot."""
         rows: list[dict[str, Any]] = [
             {"bank": bank, "component": name, "logits": it.value, "low": it.low, "high": it.high, "n": it.n}
             for bank in BANKS
             for name, it in zip(self.components, self.parts[bank], strict=True)
         ]
-        n_slots = self.slots[OWN].shape[1]
-        rows += [
-            {"bank": bank, "component": f"block {block} memory", "slot": slot, "logits": value}
-            for bank in BANKS
-            for (block, slot), value in zip(
-                product(self.blocks, range(n_slots)), self.slots[bank].ravel().tolist(), strict=True
-            )
-        ]
+        n_slots = self.slots[OWN].value.shape[1]
+        for bank, (i, block), slot in product(BANKS, enumerate(self.blocks), range(n_slots)):
+            it = self.slots[bank].at(i, slot)
+            named = {"bank": bank, "component": f"block {block} memory", "slot": slot}
+            rows.append(named | {"logits": it.value, "low": it.low, "high": it.high, "n": it.n})
         return pd.DataFrame(rows)
 
     def figure(self) -> go.Figure:
@@ -105,7 +102,7 @@ class Attribution:
             high,
             banks=BANKS,
             components=self.components,
-            slots={bank: self.slots[bank] for bank in (OWN, OTHER)},
+            slots={bank: self.slots[bank].value for bank in (OWN, OTHER)},
             rows=[f"block {block}" for block in self.blocks],
         )
 
@@ -152,7 +149,7 @@ def attribute_answers(reader: Reader, stories: Stories, *, seed: int = 0) -> Att
         tuple(blocks),
         (*names, MEMORY, TOTAL),
         {name: estimates(of) for name, of in parts.items()},
-        {name: of.slots.mean(axis=0) for name, of in parts.items()},
+        {name: by_story(of.slots, it.story, seed=seed) for name, of in parts.items()},
         {
             name: mean(of.slots.sum(axis=1).max(axis=1), groups=it.story, seed=seed)
             for name, of in parts.items()

@@ -15,11 +15,10 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from lm2core.trace import Trace
-from lm2viz.estimates import Estimate, mean
+from lm2viz.estimates import Estimate, Estimates, by_story, columns, mean
 from lm2viz.figures.before_after import before_after_panels
 from lm2viz.figures.lines import Series, points_by_name
 from lm2viz.look.reads import Look, Reads, at_time, reads_of, text_of
-from lm2viz.look.resampling import Estimates, by_story
 from lm2viz.reads import total_variation
 
 Array = NDArray[np.floating[Any]]
@@ -62,16 +61,16 @@ class BeforeAfter:
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
-        """One row a word and slot: attention before and after, and the change with its interval."""
-        before, after = self.reads.before.mean(axis=0), self.reads.after.mean(axis=0)
+        """One row a word and slot: attention before and after, and the change, each with its interval."""
+        before, after = (self._over_stories(x) for x in (self.reads.before, self.reads.after))
         change = self._over_stories(self.reads.after - self.reads.before)
-        word, slot = (x.ravel() for x in np.indices(before.shape))
+        word, slot = (x.ravel() for x in np.indices(before.value.shape))
         return pd.DataFrame(
             {
                 "word": [f"{i}:{self.reads.words[i]}" for i in word],
                 "slot": slot,
-                "before": before.ravel(),
-                "after": after.ravel(),
+                **columns("before", before),
+                **columns("after", after),
                 "change": change.value.ravel(),
                 "low": change.low.ravel(),
                 "high": change.high.ravel(),

@@ -10,10 +10,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from lm2core.trace import Trace
-from lm2viz.estimates import Estimate
+from lm2viz.estimates import Estimate, Estimates, by_story
 from lm2viz.figures.heatmap import stacked_fractions
 from lm2viz.figures.lines import Series, points_by_name
-from lm2viz.look.resampling import Estimates, by_story
 from lm2viz.look.stats import half_life
 from lm2viz.rows import as_traces
 

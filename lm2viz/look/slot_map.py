@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import pairwise_distances, silhouette_samples
 from sklearn.model_selection import GroupShuffleSplit
 
-from lm2viz.estimates import Estimate, mean
+from lm2viz.estimates import Estimate, Estimates, by_story, mean, over_draws
 from lm2viz.figures.lines import Series
 from lm2viz.figures.scatter import Cloud, cloud_with_shares, path_over_cloud
 from lm2viz.look.pca import SLOT, Projection, SlotPCA
-from lm2viz.look.resampling import Estimates, by_story, over_draws
 from lm2viz.progress import track
 from lm2viz.rows import BankRows
 from lm2viz.slots.held_out import check_same_stories

@@ -3,11 +3,10 @@
 from lm2viz.probes.codelength import CodeLength, codelength
 from lm2viz.probes.decay import AgeBin, Decay, decay
 from lm2viz.probes.learning import LearningCurve, learning_curve
-from lm2viz.probes.matrix import Cells, SlotFacts, slot_fact_matrix
+from lm2viz.probes.matrix import SlotFacts, slot_fact_matrix
 
 __all__ = [
     "AgeBin",
-    "Cells",
     "CodeLength",
     "Decay",
     "LearningCurve",

@@ -8,13 +8,12 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from lm2viz.estimates import Estimate, mean
+from lm2viz.estimates import Estimate, columns, mean
 from lm2viz.figures.probes import accuracy_lines
 from lm2viz.probes.samples import Slot, untrained_features, usable_samples
 from lm2viz.probes.scores import MAJORITY, PROBE, SHUFFLED, UNTRAINED, cross_validate
 from lm2viz.progress import track
 from lm2viz.rows import BankRows
-from lm2viz.slots.held_out import columns
 
 EDGES = (0, 1, 2, 3, 5, 8, 13, 21)  # ages in sentences at which a bin begins; the last is open
 
@@ -52,23 +51,21 @@ class Decay:
 
     def table(self) -> pd.DataFrame:
         """One row a bin."""
-        table = pd.DataFrame(
+        names = [name for name in self.bins[0].accuracy if name != PROBE]
+        found = {name: [part.accuracy[name] for part in self.bins] for name in (PROBE, *names)}
+        controls = [columns(name.replace(" ", "_"), found[name]) for name in names]
+        return pd.DataFrame(
             {
-                "first_age": part.first,
-                "last_age": part.last,
-                "accuracy": part.accuracy[PROBE].value,
-                "low": part.accuracy[PROBE].low,
-                "high": part.accuracy[PROBE].high,
-                "majority": part.accuracy[MAJORITY].value,
-                "shuffled_labels": part.accuracy[SHUFFLED].value,
-                "n_rows": part.accuracy[PROBE].n,
-                "n_stories": part.n_stories,
+                "first_age": [part.first for part in self.bins],
+                "last_age": [part.last for part in self.bins],
+                "accuracy": [e.value for e in found[PROBE]],
+                "low": [e.low for e in found[PROBE]],
+                "high": [e.high for e in found[PROBE]],
+                **{name: values for control in controls for name, values in control.items()},
+                "n_rows": [e.n for e in found[PROBE]],
+                "n_stories": [part.n_stories for part in self.bins],
             }
-            for part in self.bins
         )
-        if UNTRAINED not in self.bins[0].accuracy:
-            return table
-        return table.assign(**columns("untrained_model", [part.accuracy[UNTRAINED] for part in self.bins]))
 
     def figure(self) -> go.Figure:
         """Accuracy over age, beside its controls."""

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from lm2viz.estimates import Estimate, mean
+from lm2viz.estimates import Estimate, Estimates, by_story
 from lm2viz.figures.probes import slot_fact_panels
 from lm2viz.probes.linear import ridge_hits, slot_features, story_folds
 from lm2viz.probes.samples import Array, Codes, Samples, untrained_features, usable_samples
@@ -16,7 +16,6 @@ from lm2viz.probes.scores import (
     CONTROL_TASK,
     MAJORITY,
     PROBE,
-    SHUFFLED,
     UNTRAINED,
     Scores,
     cross_validate,
@@ -25,35 +24,36 @@ from lm2viz.probes.scores import (
 from lm2viz.progress import track
 from lm2viz.rows import BankRows
 
-
-@dataclass(frozen=True, slots=True)
-class Cells:
-    """Held-out accuracies of ridge classification.
-
-    accuracy : by name (probe and controls), ndarray of shape (n_slots + 1, n_facts) in [0, 1]; the last row
-        is the whole bank, a fact that cannot be probed is NaN
-    low, high : the probe's interval over stories, of the same shape
-    n_rows, n_stories : ndarrays of shape (n_facts,), 0 for a fact that cannot be probed
-    """
-
-    accuracy: dict[str, Array]
-    low: Array
-    high: Array
-    n_rows: Array
-    n_stories: Array
+SELECTIVITY = "selectivity"  # probe minus control task, by sample
+NOT_PROBED = Estimate(np.nan, np.nan, np.nan, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class SlotFacts:
     """Which slot holds which fact.
 
-    cells : of every slot and the whole bank, for the picture
+    facts : all that were asked for; those that could not be probed are in neither of the next two
+    cells : by fact and name (probe, controls and ``SELECTIVITY``), figures of shape (n_slots + 1,) of ridge
+        classification, with intervals over stories; the last is the whole bank
     best : by fact, the slot that is best on the training stories, scored on the others by logistic regression
     """
 
     facts: tuple[str, ...]
-    cells: Cells
+    cells: dict[str, dict[str, Estimates]] = field(repr=False)
     best: dict[str, Scores] = field(repr=False)
+
+    @property
+    def names(self) -> list[str]:
+        """The probe and its controls."""
+        first = next(iter(self.cells.values()))
+        return [name for name in first if name != SELECTIVITY]
+
+    def matrix(self, name: str = PROBE) -> Array:
+        """One figure of all cells, (n_slots + 1, n_facts) in [0, 1]; NaN where a fact could not be probed."""
+        unknown = np.full_like(next(iter(self.cells.values()))[name].value, np.nan)
+        return np.stack(
+            [self.cells[fact][name].value if fact in self.cells else unknown for fact in self.facts], axis=1
+        )
 
     def slot_of(self, fact: str) -> int:
         """The slot that was chosen in most folds; a KeyError for a fact that could not be probed."""
@@ -70,11 +70,11 @@ class SlotFacts:
     def summary(self) -> str:
         """The best slot of each fact with its controls."""
         lines = []
-        for fact, n in zip(self.facts, self.cells.n_stories, strict=True):
+        for fact in self.facts:
             if fact not in self.best:
                 lines.append(f"{fact}: too few stories or values")
                 continue
-            scores, slot = self.best[fact], self.slot_of(fact)
+            scores, slot, n = self.best[fact], self.slot_of(fact), self.best[fact].n_stories
             chosen = f"slot {slot} (chosen in {scores.slots.count(slot)} of {len(scores.slots)} folds)"
             lines.append(f"{fact}: {chosen} {self.accuracy(fact).as_share()} of rows of {n} stories")
             controls = [name for name in scores.hits if name != PROBE]
@@ -84,29 +84,26 @@ class SlotFacts:
 
     def table(self) -> pd.DataFrame:
         """One row a slot and fact, then the whole bank, then "best"; accuracies are fractions."""
-        cells, n_slots = self.cells, len(self.cells.low) - 1
-        found = []
-        for j, fact in enumerate(self.facts):
-            sizes = {"n_rows": cells.n_rows[j], "n_stories": cells.n_stories[j]}
-            for i, slot in enumerate([*map(str, range(n_slots)), "bank"]):
-                accuracy = {name: values[i, j] for name, values in cells.accuracy.items()}
-                found.append(_row(slot, fact, accuracy, (cells.low[i, j], cells.high[i, j])) | sizes)
-            if fact in self.best:
-                of = {name: self.accuracy(fact, name) for name in self.best[fact].hits}
-                accuracy = {name: estimate.value for name, estimate in of.items()}
-                found.append(_row("best", fact, accuracy, (of[PROBE].low, of[PROBE].high)) | sizes)
+        n_slots, found = len(self.matrix()) - 1, []
+        names, slots = [*self.names, SELECTIVITY], [*map(str, range(n_slots)), "bank"]
+        for fact in self.facts:
+            if fact not in self.best:
+                found += [_row(slot, fact, 0, dict.fromkeys(names, NOT_PROBED)) for slot in slots]
+                continue
+            n_stories = self.best[fact].n_stories
+            for i, slot in enumerate(slots):
+                cell = {name: self.cells[fact][name].at(i) for name in names}
+                found.append(_row(slot, fact, n_stories, cell))
+            best = {name: self.accuracy(fact, name) for name in self.names}
+            found.append(_row("best", fact, n_stories, best | {SELECTIVITY: self.selectivity(fact)}))
         return pd.DataFrame(found)
 
     def figure(self) -> go.Figure:
         """The matrices of probe and controls, and the best slots with intervals."""
         shown = [fact for fact in self.facts if fact in self.best]
-        points = {
-            name: [self.accuracy(fact, name) for fact in shown]
-            for name in (PROBE, *self.cells.accuracy)
-            if shown and name in self.best[shown[0]].hits
-        }
+        points = {name: [self.accuracy(fact, name) for fact in shown] for name in self.names}
         return slot_fact_panels(
-            {name: values.T for name, values in self.cells.accuracy.items() if name != MAJORITY},
+            {name: self.matrix(name).T for name in self.names if name != MAJORITY},
             facts=self.facts,
             best={fact: self.slot_of(fact) for fact in shown},
             estimates={
@@ -139,25 +136,19 @@ def slot_fact_matrix(
         stories or one value only, if it was asked for by name or there is no other.
     """
     samples = usable_samples(rows, facts, n_folds=n_folds, seed=seed)
-    names = [PROBE, MAJORITY, SHUFFLED, CONTROL_TASK, *([] if untrained is None else [UNTRAINED])]
-    shape = rows.banks.shape[1] + 1, len(samples)
-    accuracy = {name: np.full(shape, np.nan) for name in names}
-    low, high = np.full(shape, np.nan), np.full(shape, np.nan)
-    n_rows, n_stories = np.zeros(len(samples), dtype=int), np.zeros(len(samples), dtype=int)
-    best = {}
-    for j, (fact, own) in enumerate(track(samples.items(), "probing", "fact")):
+    cells, best = {}, {}
+    for fact, own in track(samples.items(), "probing", "fact"):
         if own is None:
             continue
         random_features = untrained_features(rows, untrained, fact)
-        n_rows[j], n_stories[j] = len(own.story), own.n_stories
         best[fact] = cross_validate(own, slot="best", n_folds=n_folds, seed=seed, untrained=random_features)
-        accuracy[MAJORITY][:, j] = best[fact].hits[MAJORITY].mean()
-        hits = _cells(own, random_features, n_folds, seed)
-        for name, values in hits.items():
-            accuracy[name][:, j] = values.mean(axis=-1)
-        intervals = [mean(values, groups=own.story) for values in hits[PROBE]]
-        low[:, j], high[:, j] = np.array([(e.low, e.high) for e in intervals]).T
-    return SlotFacts(tuple(samples), Cells(accuracy, low, high, n_rows, n_stories), best)
+        learnt = _cells(own, random_features, n_folds, seed)
+        majority = np.broadcast_to(best[fact].hits[MAJORITY], learnt[PROBE].shape)
+        hits = {PROBE: learnt[PROBE], MAJORITY: majority, **learnt}
+        cells[fact] = {name: by_story(values.T, own.story) for name, values in hits.items()}
+        more = hits[PROBE].astype(int) - hits[CONTROL_TASK]
+        cells[fact][SELECTIVITY] = by_story(more.T, own.story, within=(-1, 1))
+    return SlotFacts(tuple(samples), cells, best)
 
 
 def _cells(
@@ -178,16 +169,10 @@ def _cells(
     return found
 
 
-def _row(
-    slot: str, fact: str, accuracy: dict[str, float], interval: tuple[float, float]
-) -> dict[str, object]:
-    controls = {name.replace(" ", "_"): value for name, value in accuracy.items() if name != PROBE}
-    return {
-        "slot": slot,
-        "fact": fact,
-        "accuracy": accuracy[PROBE],
-        "low": interval[0],
-        "high": interval[1],
-        **controls,
-        "selectivity": accuracy[PROBE] - accuracy[CONTROL_TASK],
-    }
+def _row(slot: str, fact: str, n_stories: int, found: dict[str, Estimate]) -> dict[str, object]:
+    row: dict[str, object] = {"slot": slot, "fact": fact}
+    for name, it in found.items():
+        key = name.replace(" ", "_")
+        low, high = ("low", "high") if name == PROBE else (f"{key}_low", f"{key}_high")
+        row |= {"accuracy" if name == PROBE else key: it.value, low: it.low, high: it.high}
+    return row | {"n_rows": found[PROBE].n, "n_stories": n_stories}

@@ -29,6 +29,11 @@ class Scores:
     slots: tuple[int, ...]
     story: Codes
 
+    @property
+    def n_stories(self) -> int:
+        """Of how many stories there is a sample."""
+        return len(np.unique(self.story))
+
     def estimate(self, name: str, *, minus: str | None = None) -> Estimate:
         """The accuracy, or how much higher it is than another, with an interval over stories."""
         if minus is None:

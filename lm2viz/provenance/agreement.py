@@ -31,7 +31,7 @@ class Agreement:
     rows : one row a figure: ``method``, ``questions`` and ``measure``, keys of ``METHODS``, ``QUESTIONS`` and
         ``MEASURES``; its ``value`` with interval ``low`` to ``high`` and ``n``; ``chance``, exactly that of a
         random ranking of the sentences before each question; ``any_slot``, that of the same banks if every
-        slot were read alike
+        slot were read alike, with its interval
     untrained : the same of an untrained model, or None
     truth : what the supports are
     error : the largest error, as in ``SlotSources``
@@ -59,9 +59,9 @@ class Agreement:
         measured = f"{self.n_stories} stories, intervals by story, following {self.follow}"
         lines = [f"{measured}; supports: {self.truth}"]
         for _, row in self.table().iterrows():
-            controls = f"chance {row['chance']:.1%}, every slot read alike {row['any_slot']:.1%}"
+            controls = f"chance {row['chance']:.1%}, every slot read alike {_share(row, 'any_slot')}"
             if self.untrained is not None:
-                controls += f", untrained {row['untrained']:.1%}"
+                controls += f", untrained {_share(row, 'untrained')}"
             named = f"{METHODS[row['method']]}, {MEASURES[row['measure']]}, {QUESTIONS[row['questions']]}"
             lines.append(f"{named}: {_estimate(row).as_share()}; {controls}")
         lines.append(f"the sums miss at most {self.error:.1e} of any value of the bank")
@@ -69,14 +69,13 @@ class Agreement:
         return "\n".join([*lines, *(f"{n} questions left out: {why}" for why, n in left_out.items() if n)])
 
     def table(self) -> pd.DataFrame:
-        """One row a figure; with an untrained model, its value over all questions in ``untrained``."""
+        """One row a figure; with an untrained model, its own over all questions in ``untrained``."""
         if self.untrained is None:
             return self.rows
         keys = ["method", "measure"]
         control = self.untrained[self.untrained["questions"] == "all"]
-        return self.rows.merge(
-            control[[*keys, "value"]].rename(columns={"value": "untrained"}), on=keys, how="left"
-        )
+        names = {"value": "untrained", "low": "untrained_low", "high": "untrained_high"}
+        return self.rows.merge(control[[*keys, *names]].rename(columns=names), on=keys, how="left")
 
     def figure(self) -> go.Figure:
         """Bars over all questions, with chance and the controls."""
@@ -182,8 +181,10 @@ def _case(n_trace: int, result: Provenance, question: dict[str, Any]) -> dict[st
 
 
 def _row(cases: pd.DataFrame, method: str, measure: str, seed: int) -> dict[str, Any]:
-    values = cases[f"{measure} {method}"]
-    figure = mean(values, groups=cases["story"], seed=seed, within=(0, 1))
+    figure, control = (
+        mean(cases[f"{measure} {name}"], groups=cases["story"], seed=seed, within=(0, 1))
+        for name in (method, _CONTROL)
+    )
     return {
         "method": method,
         "measure": measure,
@@ -192,8 +193,14 @@ def _row(cases: pd.DataFrame, method: str, measure: str, seed: int) -> dict[str,
         "high": figure.high,
         "n": figure.n,
         "chance": float(cases[f"{measure} chance"].mean()),
-        _CONTROL: float(cases[f"{measure} {_CONTROL}"].mean()),
+        _CONTROL: control.value,
+        f"{_CONTROL}_low": control.low,
+        f"{_CONTROL}_high": control.high,
     }
+
+
+def _share(row: Any, name: str) -> str:
+    return f"{row[name]:.1%} ({row[f'{name}_low']:.1%} to {row[f'{name}_high']:.1%})"
 
 
 def _estimate(row: Any) -> Estimate:

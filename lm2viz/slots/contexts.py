@@ -8,10 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from lm2core.trace import Trace
-from lm2viz.estimates import Estimate, mean, sign_flip_p
+from lm2viz.estimates import Estimate, columns, mean, sign_flip_p
 from lm2viz.figures.slots import ranked_bars
 from lm2viz.progress import track
-from lm2viz.slots.held_out import columns
 from lm2viz.slots.strengths import Array, Context, Place, collect, read, written
 
 WRITES, READS = "written by", "read by"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from lm2viz.estimates import Estimate
+from lm2viz.estimates import Array, Estimate, columns
 from lm2viz.figures.slots import ranked_bars
 from lm2viz.progress import track
 from lm2viz.rows import BankRows
@@ -14,7 +14,6 @@ from lm2viz.slots.held_out import (
     NOTHING,
     NOTHING_VARIES,
     check_enough,
-    columns,
     estimate_from_sums,
     exchanged,
     halves,
@@ -98,7 +97,7 @@ class Explanations:
 
     def table(self) -> pd.DataFrame:
         """One row a slot."""
-        figures: dict[str, list[float]] = {}
+        figures: dict[str, Array] = {}
         for name in ("score", "explained", "shuffled", "random_fact", "random_slot"):
             figures |= columns(name, [getattr(found, name) for found in self.slots])
         return pd.DataFrame(

@@ -4,15 +4,14 @@ A score here is a function of sums over rows, such as a correlation. So its boot
 one sum per story, and draws stories as ``lm2viz.estimates.mean`` does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lm2viz.estimates import CONFIDENCE, N_RESAMPLES, Estimate
+from lm2viz.estimates import TAIL, Estimate, drawn_stories
 from lm2viz.rows import BankRows
 
 Array = NDArray[np.floating[Any]]
@@ -106,21 +105,6 @@ def estimate_from_sums(sums: Array, score: Callable[[Array], Array], *, seed: in
     (value,) = score(sums.sum(axis=0)[None])
     if np.isnan(value):
         return NOTHING
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.nanquantile(score(np.tensordot(_drawn(n, seed), sums, axes=1)), [tail, 1 - tail])
+    drawn = drawn_stories(n, seed)
+    low, high = np.nanquantile(score(np.tensordot(drawn, sums, axes=1)), [TAIL, 1 - TAIL])
     return Estimate(float(value), float(low), float(high), n)
-
-
-@lru_cache(maxsize=8)
-def _drawn(n: int, seed: int) -> NDArray[np.float64]:
-    """How often each of ``n`` stories is drawn, (N_RESAMPLES, n); kept, for drawing takes longest."""
-    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=N_RESAMPLES).astype(float)
-
-
-def columns(name: str, estimates: Sequence[Estimate]) -> dict[str, list[float]]:
-    """Estimates as columns of a table: their value, low and high."""
-    return {
-        name: [e.value for e in estimates],
-        f"{name}_low": [e.low for e in estimates],
-        f"{name}_high": [e.high for e in estimates],
-    }

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from sklearn.linear_model import Ridge
 
-from lm2viz.estimates import Estimate
+from lm2viz.estimates import Estimate, columns
 from lm2viz.figures.slots import ranked_bars
 from lm2viz.progress import track
 from lm2viz.rows import BankRows
@@ -24,7 +24,6 @@ from lm2viz.slots.held_out import (
     NOTHING_VARIES,
     check_enough,
     check_same_stories,
-    columns,
     estimate_from_sums,
     exchanged,
     halves,

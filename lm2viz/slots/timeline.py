@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from lm2viz.estimates import Estimate
+from lm2viz.estimates import Estimate, columns
 from lm2viz.figures.slots import became_lines
 from lm2viz.progress import track
 from lm2viz.rows import BankRows
@@ -16,7 +16,6 @@ from lm2viz.slots.held_out import (
     check_enough,
     check_facts,
     check_same_stories,
-    columns,
     exchanged,
     halves,
     is_varying,

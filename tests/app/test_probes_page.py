@@ -64,8 +64,8 @@ def test_the_stories_are_those_of_their_seeds_and_both_models_read_them(rows, un
 @pytest.mark.parametrize("control", list(MEANING))
 def test_the_matrices_are_the_probes_and_the_chosen_control(whole, control):
     page = open_page("probes", beside=control, **LINK)
-    np.testing.assert_allclose(drawn(page, "Probe of this model"), whole.cells.accuracy[PROBE].T, atol=1e-6)
-    np.testing.assert_allclose(drawn(page, f"Control: {control}"), whole.cells.accuracy[control].T, atol=1e-6)
+    np.testing.assert_allclose(drawn(page, "Probe of this model"), whole.matrix().T, atol=1e-6)
+    np.testing.assert_allclose(drawn(page, f"Control: {control}"), whole.matrix(control).T, atol=1e-6)
     assert MEANING[control] in words_on(page)
     pd.testing.assert_frame_equal(page.dataframe[0].value, best_slots(whole), check_dtype=False)
 
@@ -178,7 +178,7 @@ def label_bytes(rows, fact):
 def test_own_labels_find_what_the_same_facts_of_the_stories_do(rows, whole):
     page = upload(own_page(), label_bytes(rows, FACT))
     assert not page.error
-    expected = whole.cells.accuracy[PROBE][:, [whole.facts.index(FACT)]].T
+    expected = whole.matrix()[:, [whole.facts.index(FACT)]].T
     np.testing.assert_allclose(drawn(page, "Probe of this model"), expected, atol=1e-6)
     assert page.dataframe[0].value["best slot"].tolist() == [whole.slot_of(FACT)]
 

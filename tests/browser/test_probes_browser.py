@@ -9,7 +9,6 @@ from playwright.sync_api import Page, expect
 
 from app.loaders import probes
 from app.loaders.sample import load_sample
-from lm2viz.probes.scores import PROBE
 from lm2viz.slot_facts import probe_fact
 from tests.browser.test_story_browser import heatmap_on_screen
 
@@ -30,9 +29,7 @@ def test_a_click_on_a_cell_opens_its_fact_and_slot_and_the_link_reopens_them(pag
     fact = FACTS[2]
     rows, control = (probes.load_rows(*SAMPLE, is_trained) for is_trained in (True, False))
     alone = probe_fact(rows, control, fact)
-    np.testing.assert_allclose(
-        heatmap_on_screen(page, "matrix")[2], alone.cells.accuracy[PROBE][:, 0], atol=1e-6
-    )
+    np.testing.assert_allclose(heatmap_on_screen(page, "matrix")[2], alone.matrix()[:, 0], atol=1e-6)
     slot, box = 13, area.bounding_box()
     x = box["x"] + box["width"] * (slot + 0.5) / N_COLUMNS
     y = box["y"] + box["height"] * 2.5 / len(FACTS)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lm2viz.estimates import N_RESAMPLES, mean, share, sign_flip_p
+from lm2viz.estimates import N_RESAMPLES, by_story, mean, over_draws, share, sign_flip_p
 
 
 def test_a_share_carries_wilson_s_interval():
@@ -76,3 +76,30 @@ def test_differences_of_shares_that_are_all_alike_reach_as_far_as_what_was_seen_
 def test_the_sign_of_one_difference_tells_nothing_and_nan_is_no_evidence():
     assert sign_flip_p([3.5]) == 1
     assert np.isnan(sign_flip_p([np.nan, 1.0, 2.0]))
+
+
+STORY = np.repeat([3, 5, 8, 9, 11], [4, 1, 6, 2, 3])
+
+
+def test_every_column_has_the_interval_of_estimates_mean():
+    values = np.random.default_rng(0).normal(size=(len(STORY), 2, 3))
+    together = by_story(values, STORY, seed=4)
+    for i, j in np.ndindex(2, 3):
+        alone = mean(values[:, i, j], groups=STORY, seed=4)
+        found = together.at(i, j)
+        assert found.n == alone.n == len(STORY)
+        assert (found.value, found.low, found.high) == pytest.approx((alone.value, alone.low, alone.high))
+
+
+def test_weights_make_it_a_ratio_of_sums():
+    total = np.arange(1.0, 1 + len(STORY))
+    found = by_story(np.stack([0.25 * total, total**2], axis=1), STORY, weights=total)
+    assert (found.value[0], found.low[0], found.high[0]) == pytest.approx((0.25, 0.25, 0.25))
+    assert found.value[1] == pytest.approx((total**2).sum() / total.sum())
+    assert found.low[1] < found.value[1] < found.high[1]
+
+
+def test_draws_of_a_control_give_their_mean_and_their_middle_95_percent():
+    found = over_draws(np.arange(101.0))
+    assert (found.value, found.low, found.high) == pytest.approx((50.0, 2.5, 97.5))
+    assert found.n == 101

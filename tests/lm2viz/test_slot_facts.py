@@ -1,6 +1,7 @@
 """Facts probed one by one are the matrix of all, and one slot's probe is the one the matrix chose."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lm2viz.figures.slot_facts import accuracy_matrices, accuracy_points
@@ -33,12 +34,9 @@ def test_facts_probed_one_by_one_are_the_matrix_of_all(rows, found):
     whole = slot_fact_matrix(rows, untrained=random_banks(rows))
     assert found.facts == whole.facts
     assert found.best.keys() == whole.best.keys()
-    assert set(found.cells.accuracy) == {PROBE, MAJORITY, SHUFFLED, CONTROL_TASK, UNTRAINED}
-    for name, values in whole.cells.accuracy.items():
-        np.testing.assert_array_equal(found.cells.accuracy[name], values)
-    for name in ("low", "high", "n_rows", "n_stories"):
-        np.testing.assert_array_equal(getattr(found.cells, name), getattr(whole.cells, name))
-    assert np.isnan(found.cells.low[:, found.facts.index("weather")]).all()
+    assert set(found.names) == {PROBE, MAJORITY, SHUFFLED, CONTROL_TASK, UNTRAINED}
+    pd.testing.assert_frame_equal(found.table(), whole.table())
+    assert np.isnan(found.matrix()[:, found.facts.index("weather")]).all()
 
 
 def test_when_no_fact_can_be_probed_the_error_says_what_is_needed(rows):
@@ -56,7 +54,7 @@ def test_the_table_has_each_best_slot_with_every_control(found):
         assert row["selectivity"] == pytest.approx(row["accuracy"] - row[CONTROL_TASK])
         for name in MEANING:
             assert row[name] == found.accuracy(fact, name).value
-        assert row["stories"] == found.cells.n_stories[found.facts.index(fact)] > 2
+        assert row["stories"] == found.best[fact].n_stories > 2
 
 
 def test_the_probe_of_the_best_slot_is_that_of_the_matrix_and_of_a_wrong_slot_is_worse(rows, found):
@@ -81,9 +79,8 @@ def test_a_slot_is_called_by_number_or_kind():
 
 
 def test_the_picture_has_facts_in_rows_and_the_bank_at_last(found):
-    accuracy = found.cells.accuracy
-    figure = accuracy_matrices({"probe": accuracy[PROBE], "other": accuracy[SHUFFLED]}, facts=found.facts)
-    np.testing.assert_array_equal(figure.data[1].z, accuracy[SHUFFLED].T)
+    figure = accuracy_matrices({"probe": found.matrix(), "other": found.matrix(SHUFFLED)}, facts=found.facts)
+    np.testing.assert_array_equal(figure.data[1].z, found.matrix(SHUFFLED).T)
     assert figure.data[0].text[2][-1] == f"{found.facts[2]}, whole bank"
     assert (figure.layout.coloraxis.cmin, figure.layout.coloraxis.cmax) == (0, 1)
 

@@ -58,7 +58,7 @@ def test_everything_comes_from_the_slot_of_the_person():
     assert found.of(TOTAL).value > 5
     expected = np.zeros((1, 5))
     expected[0, SLOT_OF["Sandra"]] = found.of(TOTAL).value
-    np.testing.assert_allclose(found.slots[OWN], expected, atol=1e-4)
+    np.testing.assert_allclose(found.slots[OWN].value, expected, atol=1e-4)
     assert found.strongest[OWN].value == pytest.approx(found.of(TOTAL).value, abs=1e-4)
     assert found.blocks == (MEMORY_BLOCK,)
     assert "block 0 memory" not in found.components
@@ -130,6 +130,8 @@ def test_summary_table_and_figure_hold_finding_and_controls():
     assert len(table) == 3 * (len(found.components) + 5)
     own = table.query("bank == 'own bank' and component == 'logit difference'")
     assert (own["logits"].item(), own["n"].item()) == (found.of(TOTAL).value, 12)
+    assert ((table["low"] <= table["logits"]) & (table["logits"] <= table["high"])).all()
+    assert (table["n"] == 12).all()
     assert "control: fresh bank: memory, all blocks 0 (0 to 0, n = 12)" in found.summary()
     assert [trace.name for trace in figure.data[:3]] == [OWN, FRESH, OTHER]
     assert len(figure.data) == 5

@@ -55,6 +55,7 @@ def test_the_read_moves_to_the_slot_that_was_written_by_four_fifths(found):
         row = table.loc[(word, MARY)]
         assert (row["before"], row["after"], row["change"]) == pytest.approx((0.2, 1.0, 0.8), abs=1e-3)
         assert (row["low"], row["high"]) == pytest.approx((0.8, 0.8), abs=1e-3)
+    assert ((table["after_low"] <= table["after"]) & (table["after"] <= table["after_high"])).all()
     assert found.reads.words == ("where", "mary", "?")
     np.testing.assert_allclose(found.distances[MOVED].value, [0.0, 0.8, 0.8], atol=1e-3)
     assert found.means[MOVED].value == pytest.approx(1.6 / 3, abs=1e-3)

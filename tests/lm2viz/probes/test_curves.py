@@ -39,6 +39,10 @@ def test_a_memory_that_forgets_nothing_does_not_decay():
     for part in found.bins:
         assert part.accuracy[PROBE].value == 1
         assert part.accuracy[SHUFFLED].value < CHANCE + 0.2
+    table = found.table()
+    assert (
+        (table["shuffled_labels_low"] < CHANCE + 0.1) & (table["shuffled_labels_high"] > CHANCE - 0.1)
+    ).all()
     n_known = int(ROWS.facts.notna().sum().sum())
     assert found.table()["n_rows"].sum() == n_known
 

@@ -20,7 +20,7 @@ def found():
 
 def test_a_persons_slot_alone_holds_her_place(found):
     for j, fact in enumerate(found.facts):
-        cells = found.cells.accuracy[PROBE][:, j]
+        cells = found.matrix()[:, j]
         own = SLOT_OF[fact.removeprefix("place of ")]
         assert cells[own] == 1
         assert np.delete(cells[:N_SLOTS], own).max() < CHANCE + 0.15
@@ -37,14 +37,14 @@ def test_the_best_slot_is_the_persons_and_its_controls_are_at_chance(found):
 
 
 def test_shuffled_labels_give_chance_in_every_cell(found):
-    cells = found.cells.accuracy[SHUFFLED]
+    cells = found.matrix(SHUFFLED)
     assert abs(cells.mean() - CHANCE) < 0.06
     assert cells.max() < CHANCE + 0.2
 
 
 def test_shuffled_slots_give_chance_in_every_slot():
     found = slot_fact_matrix(shuffled_slots(ROWS), n_folds=4)
-    assert found.cells.accuracy[PROBE].max() < CHANCE + 0.2
+    assert found.matrix().max() < CHANCE + 0.2
     for fact in found.facts:
         assert found.accuracy(fact, minus=MAJORITY).low < 0.05
 
@@ -54,8 +54,9 @@ def test_a_fact_that_cannot_be_probed_is_empty_unless_asked_for():
     rows.facts["mood"], rows.since["mood"] = "calm", 0
     found = slot_fact_matrix(rows, n_folds=3)
     j = found.facts.index("mood")
-    assert all(np.isnan(values[:, j]).all() for values in found.cells.accuracy.values())
-    assert found.cells.n_rows[j] == 0
+    assert all(np.isnan(found.matrix(name)[:, j]).all() for name in found.names)
+    table = found.table()
+    assert (table[table["fact"] == "mood"]["n_rows"] == 0).all()
     assert "mood: too few stories or values" in found.summary()
     heat = found.figure().data[0]
     assert np.isnan(heat.z[j]).all()
@@ -78,8 +79,7 @@ def test_control_rows_of_other_stories_are_refused():
 def test_a_bank_that_never_changes_scores_the_majority():
     still = with_banks(ROWS, np.ones_like(ROWS.banks))
     found = slot_fact_matrix(still, facts=["place of Mary"])
-    cells = found.cells.accuracy
-    np.testing.assert_allclose(cells[PROBE], cells[MAJORITY])
+    np.testing.assert_allclose(found.matrix(), found.matrix(MAJORITY))
     assert found.accuracy("place of Mary", minus=MAJORITY).value == 0
 
 
@@ -92,7 +92,10 @@ def test_table_and_summary_have_the_controls(found):
     table = found.table()
     assert len(table) == 3 * (N_SLOTS + 2)
     assert {"majority", "shuffled_labels", "control_task", "untrained_model", "low", "high"} <= set(table)
-    assert (table["low"] <= table["accuracy"]).all()
+    for name in ("", "majority", "shuffled_labels", "control_task", "untrained_model", "selectivity"):
+        low, high = (f"{name}_{end}".strip("_") for end in ("low", "high"))
+        value = table[name or "accuracy"]
+        assert ((table[low] <= value) & (value <= table[high]) & (table[low] < table[high])).all()
     row = table[(table["slot"] == "best") & (table["fact"] == "place of John")].iloc[0]
     assert row["selectivity"] == pytest.approx(1 - found.accuracy("place of John", CONTROL_TASK).value)
     assert "slot 0 (chosen in 5 of 5 folds) 100.0%" in found.summary()
@@ -102,6 +105,6 @@ def test_table_and_summary_have_the_controls(found):
 def test_the_figure_has_probe_and_controls_on_one_scale(found):
     figure = found.figure()
     assert [t.name for t in figure.data[:4]] == [PROBE, SHUFFLED, CONTROL_TASK, UNTRAINED]
-    assert (figure.data[0].z == found.cells.accuracy[PROBE].T).all()
+    assert (figure.data[0].z == found.matrix().T).all()
     assert (figure.layout.coloraxis.cmin, figure.layout.coloraxis.cmax) == (0, 1)
     assert [t.name for t in figure.data[4:]] == [PROBE, MAJORITY, SHUFFLED, CONTROL_TASK, UNTRAINED]

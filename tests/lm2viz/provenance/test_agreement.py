@@ -67,8 +67,11 @@ def test_reading_the_slots_of_other_people_loses_the_supports(many):
 
 def test_an_untrained_model_stands_beside_as_control(handmade, random):
     result = agreement(*handmade, untrained=random)
-    assert result.table()["untrained"].notna().all()
-    assert (result.table()["untrained"] < 0.9).all()
+    table = result.table()
+    for control in ("untrained", "any_slot"):
+        low, value, high = (table[f"{control}{end}"] for end in ("_low", "", "_high"))
+        assert ((low <= value) & (value <= high) & (low < high)).all()
+        assert (value < 0.9).all()
     assert "untrained" in result.summary()
     names = [trace.name for trace in result.figure().data]
     assert names == [

@@ -10,7 +10,7 @@ from app.widgets import ShownStory, as_text
 from lm2core.trace import Trace
 from lm2viz.causal import Intervention, from_json, to_json
 from lm2viz.causal.interventions import GATES
-from lm2viz.causal.on_story import in_words, reach
+from lm2viz.causal.wording import in_words, reach
 
 EDITS = "edits"  # URL key of the list, as JSON; written by hand, bound to no widget
 LONG_LINK = 1_500  # characters of JSON; a longer list stays out of the link

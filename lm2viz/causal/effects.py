@@ -4,7 +4,7 @@ Axes: those of interventions.py, Q question, V word.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ from torch import Tensor
 
 from lm2core.answers import Reader
 from lm2viz.causal.interventions import Intervention
-from lm2viz.causal.running import Run, Stories, ask_banks, question_texts, run
+from lm2viz.causal.placebos import interventions_elsewhere, with_random_vectors
+from lm2viz.causal.running import Stories, run
+from lm2viz.causal.wording import reach
 from lm2viz.estimates import Estimate, mean, sign_flip_p
 from lm2viz.figures.effects import effect_points
 from lm2viz.progress import track
@@ -66,6 +68,7 @@ class Effect:
         """Each measure, changed by the intervention and by its placebos."""
         names = " + ".join(edit.kind for edit in self.interventions)
         lines = [f"{names} in {self.model}: {self.n_stories} stories, intervals by story"]
+        lines.append(reach(self.interventions))
         for measure in MEASURES:
             it = self.of(measure)
             moved = f"{it.before.value:.3g} to {it.after.value:.3g}, change {it.change}"
@@ -115,8 +118,9 @@ def effect(
     """Read stories with and without the interventions, and with two placebos.
 
     The logit difference is that of the right answer to the best other word without interventions. Placebos:
-    the same interventions on other slots, drawn at random; and, in the bank that a question is asked of, a
-    random vector instead of each slot's change, as long as that is.
+    the same interventions on other slots, drawn at random; and a random vector instead of each slot's change
+    in the bank that a question is asked of, as long as that is. A clamped output gate changes no slot: there
+    it stands for the change of what memory adds to each word of the question.
 
     Raises
     ------
@@ -128,7 +132,7 @@ def effect(
             f"{len(interventions)} interventions and {n_placebos} placebos; give at least one of each"
         )
     rng = np.random.default_rng(seed)
-    elsewhere = _on_other_slots(interventions, reader.model.config.memory_slots, n_placebos, rng)
+    elsewhere = interventions_elsewhere(interventions, reader.model.config.memory_slots, n_placebos, rng)
     variants = [(), interventions, *elsewhere]
     runs = (run(reader, stories, edits) for edits in track(variants, "reading edited stories", "run"))
     clean, edited, of_placebos = next(runs), next(runs), [it.logits for it in runs]
@@ -144,7 +148,7 @@ def effect(
     after = {
         INTERVENTION: measured([edited.logits]),
         OTHER_SLOT: measured(of_placebos),
-        RANDOM_VECTOR: measured(_random_vectors(reader, stories, clean, edited, n_placebos, rng)),
+        RANDOM_VECTOR: measured(with_random_vectors(reader, stories, clean, edited, n_placebos, rng)),
     }
     changes = _changes(measured([clean.logits]), after, clean.story, seed)
     return Effect(tuple(interventions), reader.name, len(set(clean.story.tolist())), n_placebos, changes)
@@ -157,53 +161,6 @@ def _measured(logits_QV: Tensor, answer_Q: Tensor, rival_Q: Tensor) -> Array:
     probability = logits_QV.float().softmax(-1)[questions, answer_Q]
     is_right = logits_QV.argmax(-1) == answer_Q
     return torch.stack([difference.float(), probability, is_right.float()]).double().cpu().numpy()
-
-
-def _on_other_slots(
-    interventions: Sequence[Intervention], n_slots: int, n_draws: int, rng: np.random.Generator
-) -> list[list[Intervention]]:
-    """The interventions with every slot replaced by an unused one; none where there are too few, or no slots.
-
-    One slot alone is never replaced by the same other twice.
-    """
-    used, others = used_and_other_slots(interventions, n_slots)
-    if not used:
-        return []
-    if len(used) == 1:
-        draws = rng.permutation(others)[:n_draws, None]
-    else:
-        draws = np.array([rng.permutation(others)[: len(used)] for _ in range(n_draws)])
-    maps = [dict(zip(used, draw.tolist(), strict=True)) for draw in draws]
-    return [[on_other_slots(edit, to) for edit in interventions] for to in maps]
-
-
-def used_and_other_slots(interventions: Sequence[Intervention], n_slots: int) -> tuple[list[int], list[int]]:
-    """The slots that are edited, and those that are not; both empty where there are none or too few."""
-    used = sorted({slot for edit in interventions for slot in getattr(edit, "slots", None) or ()})
-    others = [slot for slot in range(n_slots) if slot not in used]
-    return (used, others) if len(used) <= len(others) else ([], [])
-
-
-def on_other_slots(edit: Any, to: dict[int, int]) -> Any:
-    """The intervention with every slot replaced by the one it is mapped to."""
-    slots = getattr(edit, "slots", None)
-    return edit if slots is None else replace(edit, slots=tuple(to[slot] for slot in slots))
-
-
-def _random_vectors(
-    reader: Reader, stories: Stories, clean: Run, edited: Run, n_draws: int, rng: np.random.Generator
-) -> list[Tensor]:
-    """Logits (Q,V) for each draw; none where the interventions leave the banks as they are."""
-    length_QN1 = (edited.asked_banks - clean.asked_banks).norm(dim=-1, keepdim=True)
-    if not length_QN1.any():
-        return []
-    texts = question_texts(stories)
-    logits = []
-    for _ in track(range(n_draws), "asking banks with random vectors", "draw"):
-        noise = torch.as_tensor(rng.standard_normal(clean.asked_banks.shape)).to(length_QN1)
-        vectors = length_QN1 * noise / noise.norm(dim=-1, keepdim=True)
-        logits.append(ask_banks(reader, texts, clean.asked_banks + vectors))
-    return logits
 
 
 def _changes(

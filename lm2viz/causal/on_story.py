@@ -4,7 +4,7 @@ The control is the same intervention on other slots. Axes: those of intervention
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -16,8 +16,8 @@ from torch import Tensor
 from lm2core.answers import Reader, as_question, ranked_words, remember
 from lm2core.babi.story import Question
 from lm2core.babi.text import TextStory
-from lm2viz.causal.effects import on_other_slots, used_and_other_slots
 from lm2viz.causal.interventions import Intervention
+from lm2viz.causal.placebos import on_other_slots, used_and_other_slots
 from lm2viz.causal.running import Run, ask_banks, question_texts, run
 
 
@@ -119,28 +119,6 @@ def most_needed_slot(reader: Reader, question: str, bank: Tensor) -> int:
     logits = ask_banks(reader, [as_question(question)] * (n_slots + 1), torch.cat([bank, emptied_NND]))
     said = logits[0].argmax()
     return int(logits[1:].log_softmax(-1)[:, said].argmin())
-
-
-def in_words(edit: Intervention) -> str:
-    """One line about an intervention: its kind and its values."""
-    values = {field.name: getattr(edit, field.name) for field in fields(edit)}
-    if edit.kind == "erase":
-        values = {name: value for name, value in values.items() if name in ("slots", "step")}
-    told = [f"{name} {_told(name, value)}" for name, value in values.items()]
-    return f"{edit.kind}: {', '.join(told)}"
-
-
-def _told(name: str, value: Any) -> str:
-    if value is None:
-        return {"step": "every one", "slots": "all", "block": "every one"}.get(name, "none")
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def reach(interventions: Sequence[Intervention]) -> str:
-    """Whether the edits are still there in later sentences."""
-    if any(edit.propagates for edit in interventions):
-        return "Propagates: what was edited is what later sentences read, and it reaches later answers."
-    return "Does not propagate: it acts on the question's words only; the bank stays as it was."
 
 
 def changed_slots(moved: NDArray[np.floating], n: int = 6) -> list[int]:

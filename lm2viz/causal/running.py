@@ -41,6 +41,7 @@ class Run:
     story, step : (Q,), which story a question is about and after how many sentences it is asked
     words, answers : (Q,), the words that were given and the right ones
     answer_ids : (Q,)
+    question_edits : hooks that were on while it was asked, for edits that only questions meet
     """
 
     banks: Tensor
@@ -50,6 +51,7 @@ class Run:
     words: tuple[str, ...]
     answers: tuple[str, ...]
     answer_ids: Tensor
+    question_edits: tuple[Hook, ...]
 
     @property
     def asked_banks(self) -> Tensor:
@@ -90,7 +92,7 @@ def run(
     logits = ask_banks(reader, [q.text for _, q in asked], out.memory_at(story, step - 1), of_questions)
     words = tuple(reader.tokenizer.convert_ids_to_tokens(logits.argmax(-1).tolist()))
     answers = tuple(q.answer for _, q in asked)
-    return Run(banks, logits, story, step, words, answers, answer_ids.to(logits.device))
+    return Run(banks, logits, story, step, words, answers, answer_ids.to(logits.device), tuple(of_questions))
 
 
 def question_texts(stories: Stories) -> list[str]:

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lm2viz.causal import ClampGate, Swap, Zero, effect, run
+from lm2viz.causal import ClampGate, Swap, Zero, effect, placebos, run
 from lm2viz.causal.effects import INTERVENTION, MEASURES, OTHER_SLOT, RANDOM_VECTOR
 from lm2viz.figures.effects import effect_points
-from tests.handmade import SLOT_OF, UNUSED, handmade_reader, handmade_stories, story_of
+from tests.handmade import MEMORY_BLOCK, SLOT_OF, UNUSED, handmade_reader, handmade_stories, story_of
 from tests.lm2viz.causal.test_interventions import moves
 
 READER, LAST = handmade_reader(), 6
@@ -51,17 +51,38 @@ def test_the_placebo_on_other_slots_hits_those_who_live_there():
 
 def test_the_random_vector_is_as_long_as_the_change_and_on_the_same_slot(monkeypatch):
     asked = []
-    from lm2viz.causal import effects
-
-    ask = effects.ask_banks
+    ask = placebos.ask_banks
     monkeypatch.setattr(
-        effects, "ask_banks", lambda r, t, banks, *h: (asked.append(banks), ask(r, t, banks, *h))[1]
+        placebos, "ask_banks", lambda r, t, banks, *h: (asked.append(banks), ask(r, t, banks, *h))[1]
     )
-    effect(READER, STORIES, [Zero(slots=(3,), step=LAST)], n_placebos=2)
-    clean, edited, noisy, other = asked[0], asked[1], asked[-1], asked[-2]
+    zero = [Zero(slots=(3,), step=LAST)]
+    clean, edited = (run(READER, STORIES, edits).asked_banks for edits in ((), zero))
+    effect(READER, STORIES, zero, n_placebos=2)
+    noisy, other = asked
     np.testing.assert_allclose((edited - clean).norm(dim=-1), (noisy - clean).norm(dim=-1), atol=1e-5)
+    assert (edited - clean).norm() > 1
+    assert not noisy.allclose(edited)
     assert (noisy - clean)[:, [0, 1, 2, 4]].eq(0).all()
     assert not noisy.allclose(other)
+
+
+def test_a_closed_output_gate_is_held_against_random_vectors_as_long_as_what_it_shuts_out(monkeypatch):
+    name = f"blocks.{MEMORY_BLOCK}.hook_mem_out"
+    added, ask = [], placebos.ask_banks
+
+    def watched(reader, texts, banks, hooks=()):
+        keep = (name, lambda value, hook: added.append(value.clone()))
+        return ask(reader, texts, banks, [*hooks, keep])
+
+    monkeypatch.setattr(placebos, "ask_banks", watched)
+    found = effect(READER, STORIES, [ClampGate(gate="out", value=0)], n_placebos=2)
+    opened, closed, noisy, other = added
+    assert closed.eq(0).all()
+    np.testing.assert_allclose((noisy - opened).norm(dim=-1), opened.norm(dim=-1), rtol=1e-4)
+    assert not noisy.allclose(other)
+    assert found.of("accuracy", RANDOM_VECTOR).change.n == 60
+    assert found.of("accuracy", RANDOM_VECTOR).change.value > found.of("accuracy").change.value
+    assert "Does not propagate" in found.summary()
 
 
 def test_the_figures_of_a_swap_are_those_counted_by_hand():
@@ -95,10 +116,10 @@ def test_with_shuffled_answers_accuracy_is_chance_and_no_slot_matters():
 
 def test_what_has_no_placebo_says_so():
     found = effect(READER, STORIES, [ClampGate(gate="out", value=0)])
-    assert found.summary().count("not possible here") == 2 * len(MEASURES)
+    assert found.summary().count("not possible here") == len(MEASURES)
     assert np.isnan(found.of("accuracy", OTHER_SLOT).change.value)
     notes = [note.text for note in found.figure().layout.annotations]
-    assert notes.count("not possible") == 2 * len(MEASURES)
+    assert notes.count("not possible") == len(MEASURES)
 
 
 def test_the_same_seed_gives_the_same_figures_and_another_other_placebos():

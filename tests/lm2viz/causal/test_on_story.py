@@ -12,11 +12,10 @@ from lm2viz.causal.on_story import (
     asking,
     changed_slots,
     elsewhere,
-    in_words,
     most_needed_slot,
     on_story,
-    reach,
 )
+from lm2viz.causal.wording import in_words, reach
 from tests.handmade import N_SLOTS, SLOT_OF, handmade_reader, story_of
 
 READER = handmade_reader()

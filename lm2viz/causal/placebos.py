@@ -1,0 +1,101 @@
+"""What an intervention is held against: the same on other slots, and random vectors as long as its changes.
+
+Axes: Q question, N slot, D width, T word of the question, V word.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lm2core.answers import Reader
+from lm2viz.causal.interventions import Hook, Intervention
+from lm2viz.causal.running import Run, Stories, ask_banks, question_texts
+from lm2viz.progress import track
+
+
+def interventions_elsewhere(
+    interventions: Sequence[Intervention], n_slots: int, n_draws: int, rng: np.random.Generator
+) -> list[list[Intervention]]:
+    """The interventions with every slot replaced by an unused one; none where there are too few, or no slots.
+
+    One slot alone is never replaced by the same other twice.
+    """
+    used, others = used_and_other_slots(interventions, n_slots)
+    if not used:
+        return []
+    if len(used) == 1:
+        draws = rng.permutation(others)[:n_draws, None]
+    else:
+        draws = np.array([rng.permutation(others)[: len(used)] for _ in range(n_draws)])
+    maps = [dict(zip(used, draw.tolist(), strict=True)) for draw in draws]
+    return [[on_other_slots(edit, to) for edit in interventions] for to in maps]
+
+
+def used_and_other_slots(interventions: Sequence[Intervention], n_slots: int) -> tuple[list[int], list[int]]:
+    """The slots that are edited, and those that are not; both empty where there are none or too few."""
+    used = sorted({slot for edit in interventions for slot in getattr(edit, "slots", None) or ()})
+    others = [slot for slot in range(n_slots) if slot not in used]
+    return (used, others) if len(used) <= len(others) else ([], [])
+
+
+def on_other_slots(edit: Any, to: dict[int, int]) -> Any:
+    """The intervention with every slot replaced by the one it is mapped to."""
+    slots = getattr(edit, "slots", None)
+    return edit if slots is None else replace(edit, slots=tuple(to[slot] for slot in slots))
+
+
+def with_random_vectors(
+    reader: Reader, stories: Stories, clean: Run, edited: Run, n_draws: int, rng: np.random.Generator
+) -> list[Tensor]:
+    """Logits (Q,V) for each draw; none where the interventions changed neither banks nor reads of them.
+
+    Instead of each slot's change, a random vector as long as it; and where the questions' own reading was
+    edited, likewise instead of each change of what a block's memory adds to a word of the question.
+    """
+    texts = question_texts(stories)
+    length_QN1 = (edited.asked_banks - clean.asked_banks).norm(dim=-1, keepdim=True)
+    added = _changes_of_reads(reader, texts, edited)
+    if not length_QN1.any() and not any(length_QT1.any() for length_QT1 in added.values()):
+        return []
+    logits = []
+    for _ in track(range(n_draws), "asking banks with random vectors", "draw"):
+        banks_QND = clean.asked_banks + _random(length_QN1, clean.asked_banks.shape[-1], rng)
+        hooks: list[Hook] = [
+            (name, partial(_plus, _random(length_QT1, banks_QND.shape[-1], rng)))
+            for name, length_QT1 in added.items()
+        ]
+        logits.append(ask_banks(reader, texts, banks_QND, hooks))
+    return logits
+
+
+def _changes_of_reads(reader: Reader, texts: Sequence[str], edited: Run) -> dict[str, Tensor]:
+    """By hook, how far (Q,T,1) the edits of questions moved what memory adds, with the same banks."""
+    if not edited.question_edits:
+        return {}
+    names = [f"blocks.{block}.hook_mem_out" for block in reader.model.config.memory_blocks]
+    runs: list[dict[str, Tensor]] = []
+    for edits in ((), edited.question_edits):
+        runs.append({})
+        kept: list[Hook] = [(name, partial(_keep, runs[-1])) for name in names]
+        ask_banks(reader, texts, edited.asked_banks, [*edits, *kept])
+    before, after = runs
+    return {name: (after[name] - before[name]).norm(dim=-1, keepdim=True) for name in names}
+
+
+def _random(length: Tensor, width: int, rng: np.random.Generator) -> Tensor:
+    """Vectors of any direction, as long as ``length`` (...,1) says."""
+    noise = torch.as_tensor(rng.standard_normal((*length.shape[:-1], width))).to(length)
+    return length * noise / noise.norm(dim=-1, keepdim=True)
+
+
+def _plus(vectors: Tensor, value: Tensor, *, hook: Any) -> Tensor:
+    return value + vectors
+
+
+def _keep(found: dict[str, Tensor], value: Tensor, *, hook: Any) -> None:
+    found[hook.name] = value.clone()

@@ -8,8 +8,8 @@ from app.state import BLOCK, SLOT, STEP, URL, VIEW, choose_clicked, keep_inside
 from app.widgets import draw
 from lm2core.answers import Answer
 from lm2core.trace import Trace
-from lm2viz import select
-from lm2viz.figures.heatmap import fraction_heatmap, signed_heatmap, stacked_fractions
+from lm2viz import pictures, select
+from lm2viz.pictures import Picture
 
 # What a link says is what the page says: the options are their own labels.
 SENTENCE, READS, BANK, ONE_SLOT = "Last sentence", "Question", "Whole bank", "One slot"
@@ -64,38 +64,19 @@ def pick_slot(trace: Trace, *, disabled: bool) -> int:
 
 def draw_writes(trace: Trace, step: int, block: int) -> None:
     """What the last sentence did: its words by slots, and gates and change of every slot."""
-    strength = select.write_strength(trace, step - 1, block)
-    slots = [str(n) for n in range(strength.shape[1])]
-    draw(
-        fraction_heatmap(
-            strength,
-            rows=select.words_of(trace, step - 1),
-            columns=slots,
-            title=f"Who wrote where, block {block}",
-            unit="share × input gate",
-        ),
+    show(
+        pictures.writes(trace, step - 1, block),
         key="writes",
-        alt=f"Words of the sentence by slots, block {block}: strongest {strength.max():.2f}",
-        caption="A bright cell: this word opened this slot and wrote to it. Click a cell to open its slot.",
+        hint="Click a cell to open its slot.",
         on_click=open_clicked_slot,
     )
-    opened, kept = select.slot_gates(trace, step - 1)
-    moved = select.slot_change(trace, step - 1)
-    draw(
-        stacked_fractions(
-            {
-                "Input gate: bright let new content in": opened,
-                "Forget gate: dark erased what was there": kept,
-                "Change: bright now holds something else": moved,
-            },
-            rows=[f"block {b}" for b in trace.blocks],
-            columns=slots,
-        ),
-        key="gates",
-        alt=f"By block and slot: input gate up to {opened.max():.2f}, kept down to {kept.min():.2f}",
-        caption="Every slot after the sentence, block by block. A block's input gate is its picture above, "
-        "summed over its words; change is the root mean square over the slot's width, drawn up to 1.",
-    )
+    show(pictures.gates(trace, step - 1), key="gates")
+
+
+def show(picture: Picture, *, key: str, hint: str = "", on_click: Callable[[], None] | None = None) -> None:
+    """Draw a picture of a trace; ``hint`` says what a click does."""
+    caption = f"{picture.caption} {hint}".strip()
+    draw(picture.figure, key=key, alt=picture.alt, caption=caption, on_click=on_click)
 
 
 def open_clicked_slot() -> None:
@@ -107,63 +88,22 @@ def open_clicked_slot() -> None:
 
 def draw_reads(trace: Trace, block: int) -> None:
     """Where the question looked: its last word for every block and head, then every word in one block."""
-    pattern, rows = select.read_by_head(trace, token=len(trace.tokens[0][0]) - 1)
-    slots = [str(n) for n in range(pattern.shape[1])]
-    draw(
-        fraction_heatmap(
-            pattern, rows=rows, columns=slots, title="Where the last word looked", unit="attention"
-        ),
-        key="reads",
-        alt="Attention of the question's last word over slots, one row per block and head",
-        caption="A bright cell: this head took what it adds to the answer from this slot. Rows sum to 1.",
-    )
-    draw(
-        fraction_heatmap(
-            select.read_by_token(trace, block, head=None),
-            rows=select.words_of(trace, 0),
-            columns=slots,
-            title=f"Where each word looked, block {block}, mean over heads",
-            unit="attention",
-        ),
-        key="reads_by_word",
-        alt=f"Attention of each word of the question over slots in block {block}",
-        caption="A bright cell: this word read this slot. Rows sum to 1.",
-    )
+    show(pictures.reads_of_last_word(trace), key="reads")
+    show(pictures.reads_of_words(trace, block), key="reads_by_word")
 
 
 def draw_bank(trace: Trace, step: int) -> None:
     """All slots before and after the sentence, and the difference, on one scale."""
-    before, after, difference = select.bank_move(trace, step - 1)
-    limit = select.largest_size(before, after)
-    rows, dims = [str(n) for n in range(len(before))], [str(d) for d in range(before.shape[1])]
-    for key, values, what in (
-        ("difference", difference, "What the sentence changed: after minus before"),
-        ("before", before, "The bank before the sentence"),
-        ("after", after, "The bank after the sentence"),
-    ):
-        draw(
-            signed_heatmap(values, rows=rows, columns=dims, title=what, unit="value", limit=limit),
-            key=f"bank_{key}",
-            alt=f"{what}: slots by dimensions, largest size {select.largest_size(values):.2f}",
-            caption="One row is one slot. Blue is positive, red negative, white zero; the scale is shared.",
-        )
+    for name, picture in pictures.bank(trace, step - 1).items():
+        show(picture, key=f"bank_{name}")
 
 
 def draw_slot(trace: Trace, step: int, slot: int) -> None:
     """One slot through the story: when it was written, and which words wrote most."""
-    history = select.slot_history(trace, slot)
-    draw(
-        fraction_heatmap(
-            history,
-            rows=[f"block {b}" for b in trace.blocks],
-            columns=[str(i + 1) for i in range(trace.n_segments)],
-            title=f"Input gate of slot {slot} at every sentence",
-            unit="gate",
-            column_title="sentence",
-        ),
+    show(
+        pictures.history(trace, slot),
         key="history",
-        alt=f"Input gate of slot {slot} by block and sentence, largest {history.max():.2f}",
-        caption="Bright: this sentence wrote to the slot. Click a sentence to go there.",
+        hint="Click a sentence to go there.",
         on_click=lambda: choose_clicked("history", column=STEP, offset=1),
     )
     st.markdown(f"Words that opened slot {slot} widest, up to sentence {step}:")

@@ -4,17 +4,6 @@ from collections.abc import Sequence
 
 from app.memory_panel import BANK, ONE_SLOT, READS
 
-_HEATMAP = """\
-figure = {kind}(
-    {values},
-    rows={rows},
-    columns={columns},
-    title={title!r},
-    unit={unit!r},
-{more})
-figure.write_html("view.html")
-"""
-
 
 def story_source(model: str, sentences: Sequence[str]) -> str:
     """Python that records a story, as ``reader`` and ``trace``. The sentences stand in it as text."""
@@ -43,66 +32,22 @@ def view_code(source: str, *, view: str, step: int, block: int, slot: int, quest
     if view == READS:
         picture = _reads(step, question) if question else ""
     elif view == ONE_SLOT:
-        picture = _history(slot)
+        picture = f"picture = pictures.history(trace, slot={slot})\n"
     elif step == 0:
         picture = ""
+    elif view == BANK:
+        picture = f'picture = pictures.bank(trace, segment={step - 1})["difference"]\n'
     else:
-        picture = _change(step) if view == BANK else _writes(step, block)
+        picture = f"picture = pictures.writes(trace, segment={step - 1}, block={block})\n"
     if not picture:
         return source
-    kind = "signed_heatmap" if view == BANK else "fraction_heatmap"
-    imports = f"from lm2viz import select\nfrom lm2viz.figures.heatmap import {kind}\n"
-    return f"{imports}{source}\n{picture}"
-
-
-def _writes(step: int, block: int) -> str:
-    return f"strength = select.write_strength(trace, segment={step - 1}, block={block})\n" + _HEATMAP.format(
-        kind="fraction_heatmap",
-        values="strength",
-        rows=f"select.words_of(trace, {step - 1})",
-        columns="[str(slot) for slot in range(strength.shape[1])]",
-        title=f"Who wrote where, block {block}",
-        unit="share × input gate",
-        more="",
-    )
-
-
-def _history(slot: int) -> str:
-    return f"history = select.slot_history(trace, {slot})\n" + _HEATMAP.format(
-        kind="fraction_heatmap",
-        values="history",
-        rows='[f"block {block}" for block in trace.blocks]',
-        columns="[str(i + 1) for i in range(trace.n_segments)]",
-        title=f"Input gate of slot {slot} at every sentence",
-        unit="gate",
-        more="    column_title='sentence',\n",
-    )
-
-
-def _change(step: int) -> str:
-    return f"before, after, change = select.bank_move(trace, segment={step - 1})\n" + _HEATMAP.format(
-        kind="signed_heatmap",
-        values="change",
-        rows="[str(slot) for slot in range(len(change))]",
-        columns="[str(dim) for dim in range(change.shape[1])]",
-        title="What the sentence changed: after minus before",
-        unit="value",
-        more="    limit=select.largest_size(before, after),\n",
-    )
+    show = 'print(picture.table)\npicture.figure.write_html("view.html")\n'
+    return f"from lm2viz import pictures\n{source}\n{picture}{show}"
 
 
 def _reads(step: int, question: str) -> str:
     return (
         f"answer = ask(reader, {question!r}, bank_after(trace, {step}, reader.model))\n"
         "print(answer.words[0], answer.probabilities[0])\n"
-        "last = len(answer.trace.tokens[0][0]) - 1\n"
-        "pattern, rows = select.read_by_head(answer.trace, token=last)\n"
-    ) + _HEATMAP.format(
-        kind="fraction_heatmap",
-        values="pattern",
-        rows="rows",
-        columns="[str(slot) for slot in range(pattern.shape[1])]",
-        title="Where the last word looked",
-        unit="attention",
-        more="",
+        "picture = pictures.reads_of_last_word(answer.trace)\n"
     )

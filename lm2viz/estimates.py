@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 Array = NDArray[np.floating[Any]]
 CONFIDENCE = 0.95
@@ -84,6 +83,8 @@ def share(hits: ArrayLike) -> Estimate:
     """
     is_hit = np.asarray(hits, dtype=bool)
     _check_some(is_hit)
+    from scipy import stats  # takes longer to import than all else here, and the first page waits for it
+
     interval = stats.binomtest(int(is_hit.sum()), is_hit.size).proportion_ci(CONFIDENCE, method="wilson")
     return Estimate(float(is_hit.mean()), float(interval.low), float(interval.high), is_hit.size)
 
@@ -174,6 +175,8 @@ def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
     _check_some(array)
     if array.size == 1 or not np.isfinite(array).all():
         return 1.0 if np.isfinite(array).all() else float("nan")
+    from scipy import stats  # as in share
+
     drawn = stats.permutation_test(
         (array,),
         lambda x, axis: x.mean(axis=axis),

@@ -3,18 +3,17 @@
 Deliberately without a model: what needs one, such as an intervention, has a command of its own.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
-import numpy as np
 import plotly.graph_objects as go
 
-from lm2core.files import write_whole
+from lm2core.files import replacing, write_whole
 from lm2core.trace import Trace
-from lm2viz import select
-from lm2viz.figures.heatmap import fraction_heatmap, signed_heatmap
+from lm2viz import pictures
+from lm2viz.pictures import Picture
+from lm2viz.provenance.traces import WRITE_HOOKS
 
 MAX_SENTENCES = 60  # pictures of a longer story would be unreadable: its last sentences are shown
 STYLE = (
@@ -23,16 +22,8 @@ STYLE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A figure and the line that says what one looks at."""
-
-    figure: go.Figure
-    caption: str
-
-
-def write_report(path: str | Path, trace: Trace, *, story: int = 0) -> int:
-    """Write the page of one story of a trace, whole or not at all; returns the number of pictures.
+def report_pictures(trace: Trace, *, story: int = 0) -> dict[str, Picture]:
+    """Every picture of one story that the trace has the hooks of, by a name for a file.
 
     Raises
     ------
@@ -41,22 +32,56 @@ def write_report(path: str | Path, trace: Trace, *, story: int = 0) -> int:
     """
     if not 0 <= story < len(trace.tokens):
         raise ValueError(f"story {story} is not in the trace; it has 0 to {len(trace.tokens) - 1}")
-    pictures = list(_pictures(trace, story))
-    if not pictures:
+    n_read = len(trace.tokens[story])
+    last, shown = n_read - 1, range(max(0, n_read - MAX_SENTENCES), n_read)
+    found: dict[str, Picture] = {}
+    if _has(trace, "hook_gate_in", "hook_gate_forget", "hook_bank_pre", "hook_bank_post"):
+        found |= pictures.through_story(trace, shown, story=story)
+    if _has(trace, *WRITE_HOOKS) and "hook_bank" in trace.arrays and n_read <= MAX_SENTENCES:
+        found["origins"] = pictures.origins(trace, last, story=story)
+    if _has(trace, "hook_write_pattern", "hook_gate_in_token"):
+        for block in trace.blocks:
+            found[f"writes-block-{block}"] = pictures.writes(trace, last, block, story=story)
+    if _has(trace, "hook_gate_in", "hook_gate_forget", "hook_bank_pre", "hook_bank_post"):
+        found["gates"] = pictures.gates(trace, last, story=story)
+    if _has(trace, "hook_read_pattern"):
+        found["reads"] = pictures.reads_of_last_word(trace, story=story, segment=last)
+        for block in trace.blocks:
+            found[f"reads-block-{block}"] = pictures.reads_of_words(trace, block, story=story, segment=last)
+    if _has(trace, "hook_bank_pre", "hook_bank_post"):
+        of_bank = pictures.bank(trace, last, story=story)
+        found |= {f"bank-{name}": picture for name, picture in of_bank.items()}
+    if not found:
         raise ValueError(
             "the trace has nothing to show of the memory; record it with: lm2 trace CHECKPOINT --story FILE "
             "--out run.safetensors --hooks 'mem.*,hook_bank'"
         )
-    write_page(path, f"Memory of {trace.info.get('model', 'an LM2')}", _told(trace, story), pictures)
-    return len(pictures)
+    return found
 
 
-def write_page(path: str | Path, title: str, text: str, pictures: Iterable[Picture]) -> None:
+def write_report(path: str | Path, trace: Trace, *, story: int = 0) -> dict[str, Picture]:
+    """Write the page of one story of a trace, whole or not at all; returns its pictures.
+
+    Raises
+    ------
+    ValueError
+        As ``report_pictures``.
+    """
+    found = report_pictures(trace, story=story)
+    lines = [" ".join(words) for words in trace.tokens[story]]
+    told = f"<ol>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ol>"
+    told += "<p>Pictures of one sentence are of the last one.</p>"
+    write_page(path, f"Memory of {trace.info.get('model', 'an LM2')}", told, found)
+    return found
+
+
+def write_page(path: str | Path, title: str, text: str, found: Mapping[str, Picture]) -> None:
     """An HTML page with plotly inside it; ``text`` is HTML, everything else is escaped."""
     figures = [
-        f"<figure>{picture.figure.to_html(full_html=False, include_plotlyjs=i == 0)}"
+        f'<figure id="{escape(name)}" aria-label="{escape(picture.alt)}">'
+        f"{picture.figure.to_html(full_html=False, include_plotlyjs=i == 0)}"
         f"<figcaption>{escape(picture.caption)}</figcaption></figure>"
-        for i, picture in enumerate(pictures)
+        for i, (name, picture) in enumerate(found.items())
     ]
     write_whole(
         path,
@@ -65,63 +90,24 @@ def write_page(path: str | Path, title: str, text: str, pictures: Iterable[Pictu
     )
 
 
-def _told(trace: Trace, story: int) -> str:
-    lines = [" ".join(words) for words in trace.tokens[story]]
-    return f"<ol>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ol>"
+def write_image(figure: go.Figure, path: Path) -> None:
+    """The figure as an image, whole or not at all; the suffix says of which kind.
 
-
-def _pictures(trace: Trace, story: int) -> Iterator[Picture]:
-    n_read = len(trace.tokens[story])
-    shown = range(max(0, n_read - MAX_SENTENCES), n_read)
-    rows = [f"{s + 1}: {' '.join(trace.tokens[story][s])}"[:40] for s in shown]
-    if _has(trace, "hook_gate_in", "hook_gate_forget"):
-        gates = [select.slot_gates(trace, s, story=story) for s in shown]
-        slots = [str(n) for n in range(gates[0][0].shape[1])]
-        yield Picture(
-            _wide(
-                fraction_heatmap(
-                    np.stack([opened.mean(axis=0) for opened, _ in gates]),
-                    rows=rows,
-                    columns=slots,
-                    title="Which sentence wrote to which slot",
-                    unit="input gate",
-                )
-            ),
-            "Bright: the sentence let new content into the slot (input gate, mean over blocks and width).",
-        )
-        yield Picture(
-            _wide(
-                fraction_heatmap(
-                    np.stack([kept.prod(axis=0) for _, kept in gates]),
-                    rows=rows,
-                    columns=slots,
-                    title="What each sentence left of what was there",
-                    unit="kept share",
-                )
-            ),
-            "Dark: the slot's old content was erased (kept shares of all blocks, multiplied).",
-        )
-    if "hook_bank" in trace.arrays:
-        bank = trace.select("hook_bank", story=story, segment=n_read - 1)
-        yield Picture(
-            signed_heatmap(
-                bank,
-                rows=[str(n) for n in range(len(bank))],
-                columns=[str(d) for d in range(bank.shape[1])],
-                title="The bank after the last sentence",
-                unit="value",
-                limit=select.largest_size(np.nan_to_num(bank)) or 1.0,
-            ),
-            "One row is one slot. Blue is positive, red negative; cells that are not numbers stay empty.",
-        )
+    Raises
+    ------
+    ValueError
+        Without what draws it, and how to install that.
+    """
+    with replacing(path) as temporary:
+        try:
+            figure.write_image(temporary)
+        except (ValueError, RuntimeError):  # plotly's words for one of them missing are many lines long
+            raise ValueError(
+                "an image needs kaleido and Chromium; pip install -e '.[images]' and install chromium"
+            ) from None
 
 
 def _has(trace: Trace, *hooks: str) -> bool:
     return bool(trace.blocks) and all(
         f"blocks.{block}.mem.{hook}" in trace.arrays for block in trace.blocks for hook in hooks
     )
-
-
-def _wide(figure: go.Figure) -> go.Figure:
-    """Room for sentences beside the rows."""
-    return figure.update_layout(margin={"l": 290})

@@ -5,15 +5,28 @@ from typing import Annotated
 
 import typer
 
+from lm2viz.commands.shared import Image, check_image, made
+
 
 def report(
     trace: Annotated[Path, typer.Argument(help="Trace file, as 'lm2 trace' writes it.")],
     out: Annotated[Path, typer.Option(help="HTML file to write.")],
     story: Annotated[int, typer.Option(min=0, help="Which story of the trace, from 0.")] = 0,
+    parts: Annotated[Path | None, typer.Option(help="Folder for the numbers of each picture (CSV).")] = None,
+    image: Image = None,
 ) -> None:
     """Put the pictures of a trace into one HTML file that opens offline."""
+    from lm2core.files import write_whole
     from lm2core.trace import Trace
-    from lm2viz.report import write_report
+    from lm2viz.report import write_image, write_report
 
-    n_pictures = write_report(out, Trace.load(trace), story=story)
-    typer.echo(f"{out}: {n_pictures} pictures")
+    check_image(image, "--parts", parts)
+    found = write_report(out, Trace.load(trace), story=story)
+    typer.echo(f"{out}: {len(found)} pictures")
+    if parts is None:
+        return
+    for name, picture in found.items():
+        write_whole(made(parts) / f"{name}.csv", picture.table.to_csv())
+        if image is not None:
+            write_image(picture.figure, parts / f"{name}.{image}")
+    typer.echo(f"{parts}: {', '.join(found)}, each as csv{'' if image is None else f' and {image}'}")

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from lm2core.answers import Reader
     from lm2core.babi.story import Story
     from lm2core.babi.text import TextStory
@@ -35,7 +33,7 @@ Out = Annotated[
 ]
 Image = Annotated[
     str | None,
-    typer.Option(help="With --out, also the picture as png or svg; needs: pip install -e '.\\[images]'."),
+    typer.Option(help="Beside the CSV, the picture as png or svg; needs: pip install -e '.\\[images]'."),
 ]
 IMAGES = ("png", "svg")
 BUDGET = "2GB"  # of the traces of one command; 300 stories of task 1 with all memory hooks take 0.4 GB
@@ -128,34 +126,34 @@ def put_down(name: str, result: "Result", out: Path | None, image: str | None = 
     ValueError
         For an unknown kind of image, or one without ``out`` or without what draws it; for an unusable folder.
     """
-    if image is not None and (image not in IMAGES or out is None):
-        raise ValueError(f"--image {image}; give {' or '.join(IMAGES)}, and a folder with --out")
+    check_image(image, "--out", out)
     typer.echo(result.summary())
     if out is None:
         return
     from lm2core.files import write_whole
-    from lm2viz.report import Picture, write_page
+    from lm2viz.pictures import Picture
+    from lm2viz.report import write_image, write_page
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"cannot make folder {out}: {error.strerror}; choose another") from None
-    figure, files = result.figure(), [out / f"{name}.html", out / f"{name}.csv"]
-    write_page(files[0], name, "", [Picture(figure, result.summary())])
-    write_whole(files[1], result.table().to_csv(index=False))
+    files = [made(out) / f"{name}.html", out / f"{name}.csv"]
+    picture = Picture(result.figure(), result.summary(), name, result.table())
+    write_page(files[0], name, "", {name: picture})
+    write_whole(files[1], picture.table.to_csv(index=False))
     if image is not None:
         files.append(out / f"{name}.{image}")
-        _write_image(figure, files[-1])
+        write_image(picture.figure, files[-1])
     typer.echo(f"written: {', '.join(map(str, files))}")
 
 
-def _write_image(figure: "go.Figure", path: Path) -> None:
-    from lm2core.files import replacing
+def check_image(image: str | None, option: str, folder: Path | None) -> None:
+    """A ValueError for an unknown kind of image, or one without the folder that ``option`` gives."""
+    if image is not None and (image not in IMAGES or folder is None):
+        raise ValueError(f"--image {image}; give {' or '.join(IMAGES)}, and a folder with {option}")
 
-    with replacing(path) as temporary:
-        try:
-            figure.write_image(temporary)
-        except (ValueError, RuntimeError):  # plotly's words for one of them missing are many lines long
-            raise ValueError(
-                "an image needs kaleido and Chromium; pip install -e '.[images]' and install chromium"
-            ) from None
+
+def made(folder: Path) -> Path:
+    """The folder, made if it is not there; a ValueError for one that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"cannot make folder {folder}: {error.strerror}; choose another") from None
+    return folder

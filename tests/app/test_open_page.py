@@ -363,7 +363,7 @@ def test_the_python_on_the_page_makes_the_picture_on_the_page(view, title, tmp_p
         question="Where is the milk?",
     )  # fmt: skip
     made = run_code(page.code[0].value, tmp_path, monkeypatch)
-    np.testing.assert_allclose(made["figure"].data[0].z, drawn(page, title), atol=1e-6)
+    np.testing.assert_allclose(made["picture"].figure.data[0].z, drawn(page, title), atol=1e-6)
     assert (tmp_path / "view.html").stat().st_size > 1000
 
 
@@ -378,7 +378,9 @@ def test_the_python_of_an_opened_trace_makes_its_picture(data, tmp_path, monkeyp
     page = upload(open_page("open", step="3", block="1"), data, "my trace's.safetensors")
     (tmp_path / "my trace's.safetensors").write_bytes(data)
     made = run_code(page.code[0].value, tmp_path, monkeypatch)
-    np.testing.assert_allclose(made["figure"].data[0].z, drawn(page, "Who wrote where, block 1"), atol=1e-6)
+    np.testing.assert_allclose(
+        made["picture"].figure.data[0].z, drawn(page, f"Who wrote where, block {1}"), atol=1e-6
+    )
 
 
 def test_quotes_in_a_story_do_not_leave_the_text_of_the_python():

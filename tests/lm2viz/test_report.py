@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from lm2core.answers import read_stories
-from lm2viz.report import MAX_SENTENCES, write_report
-from tests.handmade import handmade_reader, handmade_stories
+from lm2viz.report import MAX_SENTENCES, report_pictures, write_report
+from tests.handmade import SLOT_OF, handmade_reader, handmade_stories
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +20,13 @@ def trace():
 
 def test_the_page_opens_offline_and_shows_the_numbers_of_the_trace(trace, tmp_path):
     page = tmp_path / "page.html"
-    assert write_report(page, trace, story=1) == 3
+    found = write_report(page, trace, story=1)
+    assert list(found) == [
+        "written", "kept", "moved", "origins", "writes-block-1", "gates", "reads", "reads-block-1",
+        "bank-difference", "bank-before", "bank-after",
+    ]  # fmt: skip
     text = page.read_text()
-    assert text.count("Plotly.newPlot") >= 3
+    assert text.count("Plotly.newPlot(") == text.count("<figcaption>") == len(found)
     assert not re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="http', text)
     gate = trace.select("blocks.1.mem.hook_gate_in", story=1, segment=2).mean(axis=-1)
     assert gate.max() > 0.2
@@ -59,3 +63,33 @@ def test_what_cannot_be_shown_is_said(trace, tmp_path):
     with pytest.raises(ValueError, match="nothing to show of the memory; record it with: lm2 trace"):
         write_report(tmp_path / "page.html", bare)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trace_with_some_hooks_gives_the_pictures_of_those():
+    names = ["mem.hook_read_pattern", "hook_bank"]
+    some = read_stories(handmade_reader(), handmade_stories(1, n_sentences=5), names=names)
+    assert list(report_pictures(some)) == ["reads", "reads-block-1"]
+
+
+def test_tables_hold_what_the_pictures_show(trace):
+    """A hand-built memory: each sentence writes to the slot of its person and is all that it holds then."""
+    found = report_pictures(trace, story=1)
+    words = trace.tokens[1]
+    last_of = {words[s][0]: s for s in range(3)}
+    for name, s in last_of.items():
+        slot = str(SLOT_OF[name.capitalize()])
+        assert found["written"].table[slot].iloc[s] == found["written"].table.iloc[s].max()
+        assert found["origins"].table[slot].iloc[s] == pytest.approx(1, abs=1e-6)
+    change = found["bank-after"].table - found["bank-before"].table
+    np.testing.assert_allclose(found["bank-difference"].table, change)
+    np.testing.assert_allclose(found["reads"].table.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(found["gates"].table.loc["change"].iloc[0], found["moved"].table.iloc[2])
+
+
+def test_a_bank_that_is_not_finite_is_drawn_with_gaps(trace):
+    name = "blocks.1.mem.hook_bank_post"
+    broken = trace.arrays[name].copy()
+    broken[0, 2, 3] = np.nan
+    found = report_pictures(replace(trace, arrays={**trace.arrays, name: broken}))
+    assert found["bank-after"].table.loc["3"].isna().all()
+    assert np.isfinite(found["bank-before"].table).all(axis=None)

@@ -1,6 +1,7 @@
 """Analyses as a user types them: exit status, what is said, what is written, one-line errors."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -64,12 +65,19 @@ def test_a_babi_file_is_traced_with_its_questions(tmp_path):
 
 
 def test_report_writes_one_page_without_a_network(traces, tmp_path, capsys):
-    page = tmp_path / "page.html"
-    assert main(["report", str(traces / "part-00000.safetensors"), "--out", str(page), "--story", "1"]) == 0
+    page, parts = tmp_path / "page.html", tmp_path / "parts"
+    options = ["--out", str(page), "--story", "1", "--parts", str(parts)]
+    assert main(["report", str(traces / "part-00000.safetensors"), *options]) == 0
     text = page.read_text()
     assert Trace.load(traces / "part-00000.safetensors").tokens[1][0][0] in text
     assert 'src="http' not in text
-    assert capsys.readouterr().out == f"{page}: 3 pictures\n"
+    names = re.findall(r'<figure id="([^"]+)"', text)
+    assert len(names) > 10
+    assert {path.name for path in parts.iterdir()} == {f"{name}.csv" for name in names}
+    written = pd.read_csv(parts / "written.csv", index_col=0)
+    gates = Trace.load(traces / "part-00000.safetensors").over_blocks("hook_gate_in", story=1, segment=0)
+    np.testing.assert_allclose(written.iloc[0], gates.mean(axis=(0, -1)), atol=1e-6)
+    assert capsys.readouterr().out.startswith(f"{page}: {len(names)} pictures\n")
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="images need chromium; apt-get install chromium")
@@ -84,7 +92,7 @@ def test_effect_says_the_change_beside_its_placebos_and_writes_them(tmp_path, ca
     table = pd.read_csv(tmp_path / "out" / "effect.csv")
     accuracy = table[(table["variant"] == "intervention") & (table["measure"] == "accuracy")]
     assert accuracy["change"].item() < -0.5
-    assert "<figure>" in (tmp_path / "out" / "effect.html").read_text()
+    assert "<figure " in (tmp_path / "out" / "effect.html").read_text()
     assert "random vector" in (tmp_path / "out" / "effect.svg").read_text()
 
 
@@ -258,6 +266,7 @@ def test_attribute_prints_how_far_the_parts_miss_the_logits(capsys):
             ["report", "folder", "--out", "x.html"],
             "folder is a folder of traces; name one of its files, such as",
         ),
+        (["report", "x.safetensors", "--out", "x.html", "--image", "png"], "and a folder with --parts"),
         (["effect", MODEL], "give one of --edits FILE and --zero SLOTS"),
         (["effect", MODEL, "--zero", "a"], "--zero a; give slot numbers by commas"),
         (["effect", MODEL, "--zero", "24", "--stories", "2"], "zero: no slot 24; this model has 0..23"),

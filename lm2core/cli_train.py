@@ -98,6 +98,13 @@ def train(
     compile_: Annotated[
         bool, typer.Option("--compile", help="Faster steps after a wait of some minutes.")
     ] = False,
+    save_every: Annotated[
+        int | None, typer.Option(min=1, help="Steps from checkpoint to checkpoint; the preset's by default.")
+    ] = None,
+    keep_all: Annotated[
+        bool | None,
+        typer.Option("--keep-all", help="Keep every checkpoint, as 'lm2 became' needs; else the two newest."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the newest whole checkpoint in --out.")
     ] = False,
@@ -124,6 +131,8 @@ def train(
         "bf16": bf16,
         "checkpointing": checkpointing,
         "compile": compile_,
+        "save_every": save_every,
+        "keep_all": keep_all,
     }
     given = {name: value for name, value in chosen.items() if value is not None}
     recipe = _recipe(preset or ("babi-tiny" if text is None else "text-tiny"), given)

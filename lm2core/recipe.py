@@ -18,6 +18,7 @@ class RunRecipe:
     weight_decay: float = 0.01
     seed: int = 0
     save_every: int = 250  # optimizer steps
+    keep_all: bool = False  # checkpoints; else the two newest
     log_every: int = 10  # optimizer steps
     compile: bool = False  # torch.compile of one segment: faster steps after a wait of some minutes
 

@@ -1,7 +1,6 @@
 """Record what passes through hook points of a run into a Trace, within a memory budget."""
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,20 +14,26 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lm2core.byte_sizes import parse_bytes, told_bytes
+from lm2core.config import LM2Config
+from lm2core.fingerprint import fingerprint
 from lm2core.hooks import hook_names, match_hooks
 from lm2core.model import LM2ForCausalLM
 from lm2core.trace import Trace
 
 MEMORY_HOOKS = ("mem.*", "hook_bank")
 BYTES_PER_VALUE = 4  # a trace holds float32
-_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
 @dataclass(slots=True)
 class Recorder:
-    """Copies of recorded tensors on the CPU, one per segment, in the order the run made them."""
+    """Copies of recorded tensors on the CPU, one per segment, in the order the run made them.
 
-    config: Any
+    weights : the model's ``fingerprint``
+    """
+
+    config: LM2Config
+    weights: str
     steps: dict[str, list[NDArray[np.float32]]] = field(default_factory=lambda: defaultdict(list))
 
     def trace(self, tokens: list[list[list[str]]], info: Mapping[str, Any]) -> Trace:
@@ -38,7 +43,7 @@ class Recorder:
             arrays={name: np.stack(steps, axis=1) for name, steps in self.steps.items()},
             axes={name: ("story", "segment", *known[name].axes) for name in self.steps},
             tokens=tokens,
-            info=info,
+            info={"config": self.config.to_diff_dict(), "weights": self.weights, **info},
         )
 
     def cut_into_segments(self, length: int) -> None:
@@ -70,7 +75,7 @@ def recording(model: LM2ForCausalLM, names: Sequence[str]) -> Iterator[Recorder]
     The hooks are gone after the block, also after an exception. Compiled code would not call them, so the
     model runs eagerly inside.
     """
-    recorder = Recorder(model.config)
+    recorder = Recorder(model.config, fingerprint(model))
 
     def keep(value: Tensor, *, hook: Any) -> None:
         recorder.steps[hook.name].append(value.detach().to("cpu", torch.float32, copy=True).numpy())
@@ -126,7 +131,7 @@ def capture(
     with recording(model, chosen) as recorder:
         model(segments.to(model.device), mask.to(model.device), memory)
     words = tokens or _ids_as_words(segments, mask)
-    trace = recorder.trace(words, {"config": model.config.to_diff_dict(), **(info or {})})
+    trace = recorder.trace(words, info or {})
     if to is not None:
         trace.save(to)
     return trace
@@ -190,7 +195,7 @@ def capture_generation(
     recorder.cut_into_segments(length)
     segments = F.pad(run, (0, -run.shape[1] % length), value=-1).unflatten(1, (-1, length))
     words = _ids_as_words(segments, (segments >= 0).long())
-    return out.sequences, recorder.trace(words, {"config": model.config.to_diff_dict()})
+    return out.sequences, recorder.trace(words, {})
 
 
 def _can_end(model: LM2ForCausalLM, options: Mapping[str, Any]) -> bool:
@@ -207,7 +212,7 @@ def _chosen(model: LM2ForCausalLM, shape: Sequence[int], names: Sequence[str], b
     needed, allowed = trace_bytes(model, shape, chosen), parse_bytes(budget)
     if needed > allowed:
         raise ValueError(
-            f"the trace would take {_size(needed)}, the budget is {budget}; "
+            f"the trace would take {told_bytes(needed)}, the budget is {budget}; "
             "name fewer hooks, use fewer stories or raise the budget"
         )
     return chosen
@@ -234,15 +239,3 @@ def trace_bytes(model: LM2ForCausalLM, shape: Sequence[int], names: Sequence[str
     }
     values = sum(math.prod(size[axis] for axis in known[name].axes) for name in names)
     return values * n_stories * n_segments * BYTES_PER_VALUE
-
-
-def _size(n_bytes: int) -> str:
-    return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e5 else f"{n_bytes / 1e3:.1f} KB"
-
-
-def parse_bytes(text: str) -> int:
-    """Bytes of a size like "512MB" or "1.5 GB"."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(KB|MB|GB)\s*", text, re.IGNORECASE)
-    if match is None:
-        raise ValueError(f"budget {text!r} is not a size; write a number and KB, MB or GB, e.g. 512MB")
-    return int(float(match[1]) * _UNITS[match[2].upper()])

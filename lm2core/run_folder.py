@@ -18,14 +18,22 @@ from lm2core.recipe import RunRecipe
 RECIPE_FILE = "training.json"
 SKIPS_FILE = "skipped_steps.json"
 STAGE_FILE = "curriculum.json"
-# Of a recipe, what may change when a run is resumed: its length, and what makes it faster or smaller.
-MAY_CHANGE = {"n_steps", "save_every", "log_every", "eval_every", "compile", "checkpointing"}
+# Of a recipe, what may change when a run is resumed: length, what is kept, what makes it faster or smaller.
+MAY_CHANGE = {"n_steps", "save_every", "keep_all", "log_every", "eval_every", "compile", "checkpointing"}
+
+
+def whole_checkpoints(out: Path, last_file: str = SKIPS_FILE) -> dict[int, Path]:
+    """The checkpoints of a run by their step, oldest first.
+
+    last_file : one without it was cut short, as it is written last
+    """
+    steps = sorted(int(file.parent.name.split("-")[-1]) for file in out.glob(f"checkpoint-*/{last_file}"))
+    return {step: out / f"checkpoint-{step}" for step in steps}
 
 
 def newest_checkpoint(out: Path, last_file: str) -> Path | None:
-    """The newest complete checkpoint of a run; one without ``last_file``, written last, was cut short."""
-    numbers = [int(f.parent.name.split("-")[-1]) for f in out.glob(f"checkpoint-*/{last_file}")]
-    return out / f"checkpoint-{max(numbers)}" if numbers else None
+    """The newest whole checkpoint of a run."""
+    return next(reversed(whole_checkpoints(out, last_file).values()), None)
 
 
 def check_start(recipe: RunRecipe, out: Path, *, resume: bool, last_file: str) -> Path | None:

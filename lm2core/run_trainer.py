@@ -33,8 +33,9 @@ class RunTrainer(Trainer):
 
     last_file = SKIPS_FILE  # of a checkpoint: the one that is written last
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, tokenizer: PreTrainedTokenizerBase, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.tokenizer = tokenizer
         self.n_skipped = self.n_skipped_in_a_row = 0
         self._step_loss: Tensor | float = 0.0  # of the parts of this step so far, where it was computed
         self._losses: list[float] = []  # of the good steps since the last log
@@ -90,7 +91,11 @@ class RunTrainer(Trainer):
             self.save_last(folder)
 
     def save_last(self, folder: Path) -> None:
-        """Put into a checkpoint what the Trainer does not know; ``last_file`` last."""
+        """Put into a checkpoint what the Trainer does not know; ``last_file`` last.
+
+        With the tokenizer a checkpoint can be opened like the trained model.
+        """
+        self.tokenizer.save_pretrained(folder)
         counts = {"n_skipped": self.n_skipped, "n_skipped_in_a_row": self.n_skipped_in_a_row}
         write_whole(folder / SKIPS_FILE, json.dumps(counts))
 
@@ -128,7 +133,7 @@ def common_arguments(recipe: RunRecipe, out: Path) -> dict[str, Any]:
         "seed": recipe.seed,
         "logging_steps": recipe.log_every,
         "save_steps": recipe.save_every,
-        "save_total_limit": 2,  # while one is being written the other is whole
+        "save_total_limit": None if recipe.keep_all else 2,  # while one is being written the other is whole
         "remove_unused_columns": False,
         "disable_tqdm": True,  # ProgressLog draws the bar
         "report_to": "none",
@@ -136,7 +141,7 @@ def common_arguments(recipe: RunRecipe, out: Path) -> dict[str, Any]:
     }
 
 
-def run(trainer: RunTrainer, tokenizer: PreTrainedTokenizerBase, out: Path, checkpoint: Path | None) -> None:
+def run(trainer: RunTrainer, out: Path, checkpoint: Path | None) -> None:
     """Train, from ``checkpoint`` on if there is one, and leave model, tokenizer and metrics in ``out``."""
     trainer.add_callback(ReportTheEnd())
     trainer.add_callback(ProgressLog(out / "metrics.jsonl"))
@@ -148,4 +153,4 @@ def run(trainer: RunTrainer, tokenizer: PreTrainedTokenizerBase, out: Path, chec
         weights = trainer.accelerator.get_state_dict(trainer.model)  # of all processes, when they share them
         if trainer.is_world_process_zero():
             model = trainer.accelerator.unwrap_model(trainer.model)
-            save_model(model, tokenizer, out, weights=weights)
+            save_model(model, trainer.tokenizer, out, weights=weights)

@@ -12,8 +12,9 @@ from tqdm import tqdm
 from lm2core.answers import Answer, Reader, answer_logits, read_stories
 from lm2core.babi.story import Story
 from lm2core.babi.text import TextStory
+from lm2core.byte_sizes import parse_bytes
 from lm2core.hooks import match_hooks
-from lm2core.recording import MEMORY_HOOKS, parse_bytes, recording, trace_bytes
+from lm2core.recording import MEMORY_HOOKS, recording, trace_bytes
 from lm2core.tokenizer import check_words, encode_segments
 from lm2core.trace import Trace
 

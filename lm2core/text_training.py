@@ -82,13 +82,14 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
     if arguments.process_index == 0:
         tokenizer.save_pretrained(out)  # now, so that a resumed run has it
     trainer = TextTrainer(
+        tokenizer=tokenizer,
         model=model,
         args=arguments,
         train_dataset=PackedText(packer, n_shuffle=recipe.n_shuffle, seed=recipe.seed),
         eval_dataset=packer.held_out_blocks(recipe.n_eval_blocks),
         backprop_segments=recipe.backprop_segments,
     )
-    run(trainer, tokenizer, out, checkpoint)
+    run(trainer, out, checkpoint)
     return model
 
 

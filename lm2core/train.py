@@ -131,6 +131,7 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> Model:
         model.compile_segments()
     arguments = _arguments(recipe, out)
     trainer = StoryTrainer(
+        tokenizer=tokenizer,
         model=model,
         args=arguments,
         train_dataset=StepNumbers(recipe.n_steps * arguments.world_size),  # no batch is drawn twice
@@ -144,7 +145,7 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> Model:
         ),
         curriculum=curriculum,
     )
-    run(trainer, tokenizer, out, checkpoint)
+    run(trainer, out, checkpoint)
     return model
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from lm2core.cli import app, main
 from lm2viz.commands.attribute import attribute
+from lm2viz.commands.became import became
 from lm2viz.commands.diff import diff
 from lm2viz.commands.effect import effect
 from lm2viz.commands.explore import explore
@@ -27,6 +28,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "map": causal_map,
     "attribute": attribute,
     "diff": diff,
+    "became": became,
 }
 for name, command in COMMANDS.items():
     app.command(name, rich_help_panel="Look into a memory")(command)

@@ -5,7 +5,7 @@ Facts come from the trace, which has them for generated stories, or from a table
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lm2core.byte_sizes import parse_bytes, told_bytes
 from lm2core.trace import Trace
 from lm2viz.progress import track
 
@@ -71,32 +72,59 @@ def as_traces(traces: Trace | Sequence[Trace], *, needs: Sequence[str] = ()) -> 
         if missing:
             raise ValueError(f"the trace lacks {', '.join(missing)}; {RECORD}")
         first = first or trace
-        if trace.info.get("config") != first.info.get("config") or _model(trace) != _model(first):
-            raise ValueError(
-                f"traces of different models: {_model(first)} and {_model(trace)}; take those of one model"
-            )
+        check_same_model(first, trace)
         yield trace
+
+
+def check_same_model(one: Trace, other: Trace) -> None:
+    """Refuse traces of two models, or of one with other weights, such as two checkpoints of a run.
+
+    Raises
+    ------
+    ValueError
+        Naming both.
+    """
+    if one.info.get("config") != other.info.get("config") or _model(one) != _model(other):
+        raise ValueError(
+            f"traces of different models: {_model(one)} and {_model(other)}; take those of one model"
+        )
+    weights = [str(trace.info["weights"]) for trace in (one, other) if "weights" in trace.info]
+    if len(set(weights)) > 1:  # a trace of an older version does not say
+        raise ValueError(
+            f"traces of {_model(one)} with different weights ({' and '.join(weights)}), such as two "
+            "checkpoints of a run; take those of one"
+        )
 
 
 def _model(trace: Trace) -> str:
     return str(trace.info.get("model", "a model without a name"))
 
 
-def bank_rows(traces: Trace | Sequence[Trace], labels: pd.DataFrame | None = None) -> BankRows:
+def bank_rows(
+    traces: Trace | Sequence[Trace], labels: pd.DataFrame | None = None, *, budget: str = "2GB"
+) -> BankRows:
     """The bank after every sentence of every story.
 
     labels : facts of one's own, as ``read_labels`` gives them, instead of those in the traces
+    budget : how much memory the banks may take; traces in parts are gone through one by one
 
     Raises
     ------
     ValueError
-        When a trace has no ``hook_bank``, traces are of different models, or no bank is finite; when no label
-        is about these stories. Where only some banks are not finite they are left out, with a warning.
+        When a trace has no ``hook_bank``, traces are of different models, banks are larger than the budget,
+        or none is finite; when no label is about these stories. Where only some banks are not finite they
+        are left out, with a warning.
     """
-    banks, places, n_before = [], [], 0
+    banks, places, n_before, n_bytes, allowed = [], [], 0, 0, parse_bytes(budget)
     known: list[dict[str, tuple[str, int]]] = []
     for trace in as_traces(traces, needs=["hook_bank"]):
         array = trace.arrays["hook_bank"]
+        n_bytes += array[0, 0].nbytes * sum(map(len, trace.tokens))
+        if n_bytes > allowed:
+            raise ValueError(
+                f"the banks of {n_before + len(trace.tokens)} stories take {told_bytes(n_bytes)}, the budget "
+                f"is {budget}; take fewer stories, or in Python bank_rows(traces, budget='8GB')"
+            )
         for b, words in enumerate(trace.tokens):
             told = _facts(trace, b)
             banks.append(array[b, : len(words)])
@@ -118,8 +146,7 @@ def bank_rows(traces: Trace | Sequence[Trace], labels: pd.DataFrame | None = Non
             f"{story[first]}, sentence {segment[first]}",
             stacklevel=2,
         )
-    kept = rows.take(is_finite)
-    return BankRows(kept.banks, kept.story, kept.segment, kept.facts, kept.since, n_nan)
+    return replace(rows.take(is_finite), n_nan=n_nan) if n_nan else rows  # no copy where none is left out
 
 
 def read_labels(path: str | Path) -> pd.DataFrame:

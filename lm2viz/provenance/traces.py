@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lm2core.trace import Trace
-from lm2viz.rows import as_traces
+from lm2viz.rows import as_traces, check_same_model
 
 FOLLOW = ("copies", "stream")
 START = "start bank"
@@ -72,11 +72,7 @@ def _check_questions(trace: Trace, asked: Trace) -> None:
     questions: Sequence[dict[str, Any]] = asked.info.get("asked", ())
     if not questions:
         raise ValueError("the second trace has no questions; make it with record_questions(reader, trace)")
-    if trace.info.get("model") != asked.info.get("model"):
-        raise ValueError(
-            f"traces of different models: {trace.info.get('model')} read the stories, "
-            f"{asked.info.get('model')} was asked; take those of one model"
-        )
+    check_same_model(trace, asked)
     hooks = [f"blocks.{b}.{hook}" for b in trace.blocks for hook in (READ_PATTERN, "hook_mem_out")]
     _check_has(asked, hooks, "ask with record_questions(reader, trace)")
     for question in questions:

@@ -15,7 +15,7 @@ from lm2core.checkpoints import load_reader
 from lm2core.curriculum import MIN_STEPS, Curriculum
 from lm2core.data import Stage, StoryBatch, StorySource
 from lm2core.recipe import Recipe, stages_for
-from lm2core.run_folder import STAGE_FILE
+from lm2core.run_folder import STAGE_FILE, whole_checkpoints
 from lm2core.tokenizer import word_tokenizer
 from lm2core.train import StoryTrainer, batch_logits, train
 from tests.conftest import make_model
@@ -72,6 +72,16 @@ def test_what_training_leaves_opens_as_a_checkpoint(straight):
     reader = load_reader(str(out))
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), reader.model.parameters(), strict=True))
     assert json.loads((out / "training.json").read_text())["n_steps"] == 6
+
+
+def test_every_checkpoint_opens_like_the_trained_model_and_all_are_kept_when_asked(straight, tmp_path):
+    out, model = straight
+    assert list(whole_checkpoints(out)) == [4, 6]
+    last = load_reader(str(out / "checkpoint-6"))
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), last.model.parameters(), strict=True))
+    train(replace(SHORT, keep_all=True), tmp_path / "all")
+    assert list(whole_checkpoints(tmp_path / "all")) == [2, 4, 6]
+    assert losses(tmp_path / "all") == losses(out)
 
 
 def test_a_folder_with_something_in_it_is_not_overwritten(straight):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from lm2core.answers import read_stories, read_story
 from lm2core.trace import Trace
@@ -84,3 +85,25 @@ def test_missing_hooks_and_mixed_models_are_named(reader):
     other = replace(trace, info={**trace.info, "model": "another"})
     with pytest.raises(ValueError, match="different models: handmade and another"):
         bank_rows([trace, other])
+
+
+def test_two_checkpoints_of_one_name_are_told_apart_by_their_weights(reader):
+    later = handmade_reader()
+    assert len(bank_rows([read_stories(each, STORIES[:2]) for each in (reader, later)]).story) == 16
+    with torch.no_grad():
+        later.model.lm_head.weight[0] += 0.5
+    traces = [read_stories(each, STORIES[:2]) for each in (reader, later)]
+    with pytest.raises(ValueError, match=r"traces of handmade with different weights \(\w{16} and \w{16}\)"):
+        bank_rows(traces)
+    old = replace(traces[1], info={k: v for k, v in traces[1].info.items() if k != "weights"})
+    assert len(bank_rows([traces[0], old]).story) == 16
+
+
+def test_banks_over_the_budget_are_refused_before_they_are_held(reader):
+    traces = [read_stories(reader, STORIES[first : first + 2]) for first in (0, 2)]
+    size = bank_rows(traces).banks.nbytes
+    assert bank_rows(traces, budget=f"{size / 1000:.3f}KB").banks.nbytes == size
+    with pytest.raises(ValueError, match=r"banks of 4 stories take .* KB, the budget is .* take fewer"):
+        bank_rows(traces, budget=f"{size / 1000 - 0.01:.3f}KB")
+    with pytest.raises(ValueError, match="budget 'much' is not a size"):
+        bank_rows(traces, budget="much")

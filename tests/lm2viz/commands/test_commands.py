@@ -10,6 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lm2core.checkpoints import load_reader
+from lm2core.compare.measures import untrained
+from lm2core.run_folder import SKIPS_FILE
 from lm2core.story_traces import TraceFolder, record_questions
 from lm2core.trace import Trace
 from lm2viz.cli import main
@@ -187,6 +190,21 @@ def test_a_model_matched_with_itself_has_every_slot_in_its_place(tmp_path):
     assert (table.iloc[:, 0] == table.iloc[:, 1]).all()
 
 
+def test_became_says_from_which_checkpoint_on_a_slot_holds_a_fact(tmp_path, capsys):
+    reader = load_reader(MODEL)
+    for step, each in ((5, untrained(reader, seed=1)), (9, reader), (12, reader)):
+        each.model.save_pretrained(tmp_path / f"checkpoint-{step}")
+        reader.tokenizer.save_pretrained(tmp_path / f"checkpoint-{step}")
+        (tmp_path / f"checkpoint-{step}" / SKIPS_FILE).write_text("{}")
+    (tmp_path / "checkpoint-20").mkdir()  # of a run that was killed
+    options = ["--fact", "place of Mary", "--stories", "44", "--out", str(tmp_path / "out")]
+    assert main(["became", str(tmp_path), *options]) == 0
+    assert capsys.readouterr().out.startswith("slot 13 holds place of Mary from step 9 on")
+    table = pd.read_csv(tmp_path / "out" / "became.csv")
+    assert table["step"].tolist() == [0, 5, 9, 12]
+    assert table["score"][1] < 0.6 < table["score_low"][2]
+
+
 def test_provenance_finds_the_support_beside_chance_and_an_untrained_model(capsys):
     assert main(["provenance", MODEL, "--stories", "6"]) == 0
     first = capsys.readouterr().out.splitlines()[1]
@@ -281,6 +299,7 @@ def test_attribute_prints_how_far_the_parts_miss_the_logits(capsys):
         (["provenance", MODEL, "--follow", "x", "--stories", "2"], "follow='x' is unknown; take one of"),
         (["provenance", MODEL, "--truth", "x"], "--truth x; take one of: supports, needed"),
         (["leave-out", "no-model"], "no-model"),
+        (["became", "no-run", "--fact", "place of Mary"], "no whole checkpoint in no-run; give the folder"),
         (["leave-out", MODEL, "--task", "qa1.txt"], "qa1.txt"),
         (["leave-out", MODEL, "--task", "qa99"], "unknown task 'qa99'"),
         (["map", MODEL, "--kind", "x"], "no 'x' counterfactuals of task 'qa1', only: place"),

@@ -1,0 +1,24 @@
+"""Sizes in bytes as people write them."""
+
+import re
+
+_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes of a size like "512MB" or "1.5 GB".
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(KB|MB|GB)\s*", text, re.IGNORECASE)
+    if match is None:
+        raise ValueError(f"budget {text!r} is not a size; write a number and KB, MB or GB, e.g. 512MB")
+    return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def told_bytes(n_bytes: int) -> str:
+    """A size in words."""
+    return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e5 else f"{n_bytes / 1e3:.1f} KB"

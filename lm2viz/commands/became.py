@@ -1,0 +1,40 @@
+"""``lm2 became``: since which step of a training run a slot holds a fact."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lm2viz.commands.shared import Image, Out, Seed, Stories, Task, open_sample, put_down
+
+if TYPE_CHECKING:
+    from lm2viz.rows import BankRows
+
+
+def became(
+    run: Annotated[
+        Path,
+        typer.Argument(help="Folder of a run that kept its checkpoints: lm2 train --keep-all."),
+    ],
+    fact: Annotated[str, typer.Option(help='Such as "place of Mary".')],
+    task: Task = "qa1",
+    stories: Stories = 200,
+    seed: Seed = 0,
+    out: Out = None,
+    image: Image = None,
+) -> None:
+    """Since which step of training a slot holds a fact; control: stories exchanged; step 0: untrained."""
+    from lm2core.run_folder import whole_checkpoints
+    from lm2viz.rows import bank_rows
+    from lm2viz.slots import became as slot_became
+
+    checkpoints = whole_checkpoints(run)
+    if not checkpoints:
+        raise ValueError(f"no whole checkpoint in {run}; give the folder of a run of lm2 train --keep-all")
+    rows: dict[int, BankRows] = {}
+    for step, folder in checkpoints.items():
+        sample = open_sample(str(folder), task, stories, seed, with_untrained=not rows)
+        if sample.untrained is not None:
+            rows[0] = bank_rows(sample.untrained)
+        rows[step] = bank_rows(sample.traces)
+    put_down("became", slot_became(list(rows.values()), list(rows), fact, seed=seed), out, image)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lm2viz.commands.shared import Image, Out, Seed, Stories, Task, open_sample, put_down
+from lm2viz.commands.shared import Image, Labels, Out, Seed, Stories, Task, open_sample, put_down, rows_of
 
 if TYPE_CHECKING:
     from lm2viz.rows import BankRows
@@ -17,6 +17,7 @@ def became(
         typer.Argument(help="Folder of a run that kept its checkpoints: lm2 train --keep-all."),
     ],
     fact: Annotated[str, typer.Option(help='Such as "place of Mary".')],
+    labels: Labels = None,
     task: Task = "qa1",
     stories: Stories = 200,
     seed: Seed = 0,
@@ -25,7 +26,6 @@ def became(
 ) -> None:
     """Since which step of training a slot holds a fact; control: stories exchanged; step 0: untrained."""
     from lm2core.run_folder import whole_checkpoints
-    from lm2viz.rows import bank_rows
     from lm2viz.slots import became as slot_became
 
     checkpoints = whole_checkpoints(run)
@@ -34,7 +34,8 @@ def became(
     rows: dict[int, BankRows] = {}
     for step, folder in checkpoints.items():
         sample = open_sample(str(folder), task, stories, seed, with_untrained=not rows)
-        if sample.untrained is not None:
-            rows[0] = bank_rows(sample.untrained)
-        rows[step] = bank_rows(sample.traces)
+        of_step, control = rows_of(sample, labels)
+        if control is not None:
+            rows[0] = control
+        rows[step] = of_step
     put_down("became", slot_became(list(rows.values()), list(rows), fact, seed=seed), out, image)

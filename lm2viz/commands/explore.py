@@ -1,6 +1,17 @@
 """``lm2 explore``: what writes and reads each slot most, and the fact that explains it best."""
 
-from lm2viz.commands.shared import Image, Out, Seed, Source, Stories, Task, open_sample, put_down
+from lm2viz.commands.shared import (
+    Image,
+    Labels,
+    Out,
+    Seed,
+    Source,
+    Stories,
+    Task,
+    open_sample,
+    put_down,
+    rows_of,
+)
 
 
 def explore(
@@ -8,12 +19,12 @@ def explore(
     task: Task = "qa1",
     stories: Stories = 200,
     seed: Seed = 0,
+    labels: Labels = None,
     out: Out = None,
     image: Image = None,
 ) -> None:
     """What writes and reads each slot most, and which fact explains it, scored on other stories."""
     from lm2core.story_traces import record_questions
-    from lm2viz.rows import bank_rows
     from lm2viz.slots import explain_slots, top_contexts
 
     names = ("mem.hook_write_pattern", "mem.hook_gate_in_token", "hook_bank")
@@ -22,4 +33,5 @@ def explore(
         [] if sample.reader is None else [record_questions(sample.reader, trace) for trace in sample.traces]
     )
     put_down("contexts", top_contexts(sample.traces, asked, seed=seed), out, image)
-    put_down("explanations", explain_slots(bank_rows(sample.traces), seed=seed), out, image)
+    rows, _ = rows_of(sample, labels)
+    put_down("explanations", explain_slots(rows, seed=seed), out, image)

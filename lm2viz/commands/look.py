@@ -6,6 +6,7 @@ import typer
 
 from lm2viz.commands.shared import (
     Image,
+    Labels,
     Out,
     Sample,
     Seed,
@@ -14,6 +15,7 @@ from lm2viz.commands.shared import (
     Task,
     open_sample,
     put_down,
+    rows_of,
     slot_numbers,
 )
 
@@ -30,6 +32,7 @@ def look(
         str | None, typer.Option(help="Also a map (PCA) of these slots, by commas, coloured by --fact.")
     ] = None,
     fact: Annotated[str, typer.Option(help='Fact that colours the map, or "slot".')] = "slot",
+    labels: Labels = None,
     ask: Annotated[
         str | None,
         typer.Option(
@@ -42,15 +45,13 @@ def look(
 ) -> None:
     """How far gates open, how long slots remember, how much of the bank is used; control: no training."""
     from lm2viz.look import bank_stats, gate_stats, map_slots
-    from lm2viz.rows import bank_rows
 
     shown = None if slots is None else slot_numbers("--slots", slots)
     names = ("mem.hook_gate_in", "mem.hook_gate_forget", "hook_bank")
     sample = open_sample(source, task, stories, seed, names=names)
     reads = {} if ask is None else _reads(sample, ask, seed)
     put_down("gates", gate_stats(sample.traces, untrained=sample.untrained, seed=seed), out, image)
-    rows = bank_rows(sample.traces)
-    control = None if sample.untrained is None else bank_rows(sample.untrained)
+    rows, control = rows_of(sample, labels)
     put_down("bank", bank_stats(rows, untrained=control, seed=seed), out, image)
     if shown is not None:
         put_down("map", map_slots(rows, fact, slots=shown, untrained=control, seed=seed), out, image)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lm2core.babi.text import TextStory
     from lm2core.trace import Trace
     from lm2viz.estimates import Result
+    from lm2viz.rows import BankRows
 
 Checkpoint = Annotated[
     str, typer.Argument(help="Shipped model (see 'lm2 models'), folder, or Hugging Face id.")
@@ -34,6 +35,12 @@ Out = Annotated[
 Image = Annotated[
     str | None,
     typer.Option(help="Beside the CSV, the picture as png or svg; needs: pip install -e '.\\[images]'."),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(
+        help="A CSV of facts of one's own, columns story, segment, fact, value; else those generated."
+    ),
 ]
 IMAGES = ("png", "svg")
 BUDGET = "2GB"  # of the traces of one command; 300 stories of task 1 with all memory hooks take 0.4 GB
@@ -86,6 +93,15 @@ def open_sample(
 
     reader = load_reader(source)
     return Sample([_read(reader, stories_of(task, stories, seed), names)], None, reader)
+
+
+def rows_of(sample: Sample, labels: Path | None = None) -> "tuple[BankRows, BankRows | None]":
+    """The banks of a sample and of its control, with the facts that are known or given."""
+    from lm2viz.rows import bank_rows, read_labels
+
+    own = None if labels is None else read_labels(labels)
+    control = None if sample.untrained is None else bank_rows(sample.untrained, own)
+    return bank_rows(sample.traces, own), control
 
 
 def stories_of(task: str, n: int, seed: int) -> "Sequence[Story | TextStory]":

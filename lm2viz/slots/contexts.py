@@ -33,6 +33,15 @@ class Strength:
     elsewhere: Estimate
     p: float
 
+    @property
+    def compared(self) -> str:
+        """In words: the strongest text of a slot may still be stronger in most others."""
+        if self.strength.low > self.elsewhere.high:
+            return "more than in other slots"
+        if self.strength.high < self.elsewhere.low:
+            return "less than in other slots"
+        return "no more than in other slots"
+
 
 @dataclass(frozen=True, slots=True)
 class TopContexts:
@@ -62,7 +71,7 @@ class TopContexts:
             for slot, examples in enumerate(by_slot):
                 best = self.of(slot, kind)[:1]
                 told = "; ".join(
-                    f"{one.text}, {one.strength}; other slots: {one.elsewhere.value:.3g} "
+                    f"{one.text}, {one.strength}; {one.compared}, {one.elsewhere.value:.3g} "
                     f"({one.elsewhere.low:.3g} to {one.elsewhere.high:.3g}), p = {one.p:.2g}"
                     for one in best
                 )
@@ -82,6 +91,7 @@ class TopContexts:
                 "n_stories": [one.strength.n for one in self.strengths],
                 **columns("strength", [one.strength for one in self.strengths]),
                 **columns("elsewhere", [one.elsewhere for one in self.strengths]),
+                "compared": [one.compared for one in self.strengths],
                 "p": [one.p for one in self.strengths],
             }
         )

@@ -92,7 +92,8 @@ class Explanations:
                     ("random slot", found.random_slot),
                 )
             )
-            lines.append(f"slot {found.slot}: {found.name}, {found.score}; controls: {controls}")
+            name = found.name if found.is_explained else f"nothing found (best: {found.name})"
+            lines.append(f"slot {found.slot}: {name}, {found.score}; controls: {controls}")
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
@@ -104,6 +105,7 @@ class Explanations:
             {
                 "slot": [found.slot for found in self.slots],
                 "explanation": [found.name for found in self.slots],
+                "is_explained": [found.is_explained for found in self.slots],
                 "n_stories": [found.score.n for found in self.slots],
                 **figures,
             }

@@ -67,7 +67,10 @@ def test_contexts_say_each_sentence_once_strongest_first_with_its_token_marked(f
 
 
 def test_summary_table_and_figure_have_the_control(found):
-    assert "other slots:" in found.summary()
+    for slot in SLOT_OF.values():
+        assert found.of(slot, READS)[0].compared.startswith("more")
+    assert {one.compared.split()[0] for one in found.of(1)} == {"less"}
+    assert found.summary().count("more than in other slots") >= len(SLOT_OF)
     table = found.table()
     assert set(table["kind"]) == {WRITES, READS}
     assert table[["strength", "elsewhere"]].notna().all().all()

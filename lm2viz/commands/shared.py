@@ -82,10 +82,12 @@ def open_sample(
     from lm2core.trace import Trace
 
     path = Path(source)
-    if path.suffix == ".safetensors":
-        return Sample([Trace.load(path)], None, None)
-    if path.is_dir() and any(path.glob("part-*.safetensors")):
-        return Sample(TraceFolder(path), None, None)
+    is_file = path.suffix == ".safetensors"
+    if is_file or (path.is_dir() and any(path.glob("part-*.safetensors"))):
+        traces: Sequence[Trace] = [Trace.load(path)] if is_file else TraceFolder(path)
+        if with_untrained:
+            typer.echo(f"{source}: no untrained model beside traces; give the checkpoint for it", err=True)
+        return Sample(traces, None, None)
     if with_untrained:
         (reader, trained), (_, control) = read_twice(source, task, stories, seed, names=names)
         return Sample([trained], [control], reader)

@@ -152,6 +152,13 @@ def test_look_asks_a_question_in_every_block_before_and_after_beside_the_same_un
     assert "reads-4" not in said
 
 
+def test_traces_have_no_untrained_model_beside_them_and_that_is_said(traces, capsys):
+    assert main(["look", str(traces)]) == 0
+    told = capsys.readouterr()
+    assert told.err == f"{traces}: no untrained model beside traces; give the checkpoint for it\n"
+    assert "untrained" not in told.out
+
+
 def test_look_asks_no_question_of_traces_without_their_model(traces, capsys):
     assert main(["look", str(traces), "--ask", "Where is Mary?"]) == 2
     assert "--ask needs the model that is asked; give a checkpoint" in capsys.readouterr().err
@@ -164,7 +171,7 @@ def test_a_bank_that_is_not_finite_is_told_in_one_line(traces, tmp_path, capsys)
     trace.arrays["hook_bank"][0, 3] = np.nan
     trace.save(tmp_path / "nan.safetensors")
     main(["probe", str(tmp_path / "nan.safetensors")])  # too few stories for a probe
-    told, *_ = capsys.readouterr().err.splitlines()
+    told = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("lm2:"))
     assert told.startswith("lm2: 1 of ")
     assert told.endswith("left out because they are not finite; the first is of story 0, sentence 3")
 

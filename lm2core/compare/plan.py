@@ -177,67 +177,56 @@ def make_plan(preset: Preset, *, n_seeds: int | None = None, n_steps: int | None
     recipe, text_recipe = preset.recipe, preset.text_recipe
     if n_steps is not None:
         recipe, text_recipe = replace(recipe, n_steps=n_steps), replace(text_recipe, n_steps=n_steps)
-    tests = tuple(
-        StorySet(task=task, n_told=n_told, n_noise=n_noise, n_stories=preset.n_stories)
-        for task in recipe.tasks
-        for n_told, n_noise in [
-            *((n, 0) for n in preset.lengths),
-            *((preset.n_told, n) for n in preset.noise),
-        ]
-    )
-
-    def row(group: str, label: str, name: str, recipe: Recipe | TextRecipe) -> Row:
-        runs = (
-            Run(
-                name=f"{name}-seed{seed}",
-                recipe=replace(recipe, seed=seed),
-                tests=tests if group != "text" else (),
+    seeds, tests, rows = range(n_seeds or preset.n_seeds), _tests(preset), []
+    for group in GROUPS:
+        of_group, asked = (text_recipe, ()) if group == "text" else (recipe, tests)
+        for label, name, changes in _models(group, preset, recipe):
+            runs = (
+                Run(name=f"{name}-seed{seed}", recipe=replace(of_group, seed=seed, **changes), tests=asked)
+                for seed in seeds
             )
-            for seed in range(n_seeds or preset.n_seeds)
-        )
-        return Row(group, label, tuple(runs))
+            rows.append(Row(group, label, tuple(runs)))
+    return Plan(preset.name, tuple(rows))
 
-    def on_stories(group: str, label: str, name: str, **changes: Any) -> Row:
-        return row(group, label, name, replace(recipe, **changes))
 
-    def slots_name(n: int) -> str:
-        return "lm2" if n == recipe.memory_slots else f"lm2-slots-{n}"
-
-    names = preset.architectures
-    longer: dict[str, Any] = {
-        "n_steps": N_LONGER * recipe.n_steps,
-        "stage_steps": tuple(N_LONGER * n for n in recipe.stage_steps or ()) or None,
-    }
-    return Plan(
-        preset.name,
-        (
-            *(on_stories("main", name, name, architecture=name) for name in names),
-            *(
-                row("text", name, f"text-{name}", replace(text_recipe, architecture=name))
-                for name in ON_TEXT
-                if name in names
-            ),
-            *(
-                on_stories(
-                    "layers",
-                    f"the first {len(blocks)} of {N_BLOCKS} blocks",
-                    f"lm2-blocks-{'-'.join(map(str, blocks))}",
-                    memory_layers=blocks,
-                )
-                for blocks in preset.layers
-            ),
-            on_stories("layers", f"all {N_BLOCKS} blocks", "lm2"),
-            *(on_stories("slots", f"{n} slots", slots_name(n), memory_slots=n) for n in preset.slots),
-            *(
-                on_stories(
-                    "longer",
-                    f"{name}, {longer['n_steps']:,} steps",
-                    f"{name}-longer",
-                    architecture=name,
-                    **longer,
-                )
-                for name in LONGER
-                if name in names
-            ),
-        ),
+def _tests(preset: Preset) -> tuple[StorySet, ...]:
+    """Every task at every length, and at one length within noise."""
+    sizes = [*((n, 0) for n in preset.lengths), *((preset.n_told, n) for n in preset.noise)]
+    return tuple(
+        StorySet(task=task, n_told=n_told, n_noise=n_noise, n_stories=preset.n_stories)
+        for task in preset.recipe.tasks
+        for n_told, n_noise in sizes
     )
+
+
+def _models(group: str, preset: Preset, recipe: Recipe) -> list[tuple[str, str, dict[str, Any]]]:
+    """Of each row of a group: its label, the name of its runs, and what its recipe has of its own."""
+    names = preset.architectures
+    if group == "main":
+        return [(name, name, {"architecture": name}) for name in names]
+    if group == "text":
+        return [(name, f"text-{name}", {"architecture": name}) for name in ON_TEXT if name in names]
+    if group == "layers":
+        some = [
+            (
+                f"the first {len(blocks)} of {N_BLOCKS} blocks",
+                f"lm2-blocks-{'-'.join(map(str, blocks))}",
+                {"memory_layers": blocks},
+            )
+            for blocks in preset.layers
+        ]
+        return [*some, (f"all {N_BLOCKS} blocks", "lm2", {})]
+    if group == "slots":
+        named = {n: "lm2" if n == recipe.memory_slots else f"lm2-slots-{n}" for n in preset.slots}
+        return [(f"{n} slots", name, {"memory_slots": n}) for n, name in named.items()]
+    n_steps = N_LONGER * recipe.n_steps
+    stage_steps = tuple(N_LONGER * n for n in recipe.stage_steps or ()) or None
+    return [
+        (
+            f"{name}, {n_steps:,} steps",
+            f"{name}-longer",
+            {"architecture": name, "n_steps": n_steps, "stage_steps": stage_steps},
+        )
+        for name in LONGER
+        if name in names
+    ]

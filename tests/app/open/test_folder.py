@@ -1,0 +1,126 @@
+"""A checkpoint folder is opened from where it may be, its code never run."""
+
+import json
+import pickle
+import shutil
+
+import pytest
+
+from app.loaders import folders, models, stories, traces
+from lm2core.checkpoints import SHIPPED
+from tests.app.open.opening import EXAMPLE, MODEL, Evil, told, type_folder
+from tests.app.pages import open_page
+
+OUTSIDE, NONE_THERE = "folders are opened only under", "no checkpoint in"
+
+
+def test_one_visitor_does_not_see_the_folder_of_another(root):
+    first, second = open_page("open", open="Checkpoint folder"), open_page("open", open="Checkpoint folder")
+    type_folder(first, "mine")
+    name = folders_shown(first)[0]
+    assert name.startswith("./mine@")
+    assert folders_shown(second.run()) == []
+    theirs = open_page("story", model=name)
+    assert name not in theirs.selectbox(key="model").options
+    assert theirs.selectbox(key="model").value != name
+
+
+def folders_shown(page):
+    """Options of the model picker, less those that everybody has."""
+    page.segmented_control(key="open").set_value("Take away").run()
+    shown = [name for name in page.selectbox(key="model").options if name not in models.shipped_models()]
+    page.segmented_control(key="open").set_value("Checkpoint folder").run()
+    return shown
+
+
+def test_an_opened_folder_answers_on_the_story_page_as_the_model_it_is(root):
+    page = type_folder(open_page("open", open="Checkpoint folder"), "./mine")
+    assert "4 blocks" in told(page)
+    page.switch_page("views/story.py").run()
+    name = page.selectbox(key="model").options[-1]
+    page.selectbox(key="model").set_value(name).run()
+    assert not page.exception
+    sentences = stories.load_example(EXAMPLE).sentences
+    same = traces.load_trace(MODEL, sentences), traces.load_trace(name, sentences)
+    assert (same[0].arrays["hook_bank"] == same[1].arrays["hook_bank"]).all()
+    assert same[1].info["model"] == name  # not where the server keeps it
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["../secret", "mine/../../secret", "/etc", "SECRET", "link", "run:../allowed/../secret", "~root", "x\0y",
+     "x" * 390],
+)  # fmt: skip
+def test_no_folder_outside_is_opened_however_it_is_typed(root, tmp_path, typed):
+    shutil.copytree(SHIPPED / MODEL, tmp_path / "secret")
+    (root / "link").symlink_to(tmp_path / "secret")
+    with pytest.raises(ValueError, match="folders are opened only under|no checkpoint in"):
+        folders.name_folder(typed.replace("SECRET", str(tmp_path / "secret")))
+
+
+def test_a_link_to_weights_outside_is_not_followed(root, tmp_path):
+    shutil.move(root / "mine" / "model.safetensors", tmp_path / "outside.safetensors")
+    (root / "mine" / "model.safetensors").symlink_to(tmp_path / "outside.safetensors")
+    with pytest.raises(ValueError, match=r"model\.safetensors is a link that leads out; put the file"):
+        folders.name_folder("mine")
+
+
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [
+        ("../secret", OUTSIDE),
+        ("/etc/passwd", OUTSIDE),
+        ("nothing", NONE_THERE),
+        ("", NONE_THERE),
+        ("babi-qa1-10", NONE_THERE),
+        ("<b>x</b>", NONE_THERE),
+    ],
+)
+def test_a_folder_that_cannot_be_opened_is_told_in_one_line(root, typed, why):
+    page = type_folder(open_page("open", open="Checkpoint folder"), typed)
+    assert len(page.error) == 1
+    assert why in told(page)
+
+
+def test_code_in_a_folder_is_never_run(root, tmp_path):
+    mark = tmp_path / "mark"
+    (root / "mine" / "modeling_evil.py").write_text(f"open({str(mark)!r}, 'w')\nclass Evil: pass\n")
+    for name in ("config.json", "tokenizer_config.json"):
+        config = json.loads((root / "mine" / name).read_text())
+        evil = ["modeling_evil.Evil", "modeling_evil.Evil"] if "token" in name else "modeling_evil.Evil"
+        config["auto_map"] = {k: evil for k in ("AutoConfig", "AutoModelForCausalLM", "AutoTokenizer")}
+        (root / "mine" / name).write_text(json.dumps(config))
+    type_folder(open_page("open", open="Checkpoint folder"), "mine")
+    assert not mark.exists()
+
+
+def test_pickled_weights_are_not_opened(root, tmp_path):
+    (root / "mine" / "model.safetensors").unlink()
+    (root / "mine" / "pytorch_model.bin").write_bytes(pickle.dumps(Evil(tmp_path / "mark")))
+    page = type_folder(open_page("open", open="Checkpoint folder"), "mine")
+    assert "no checkpoint in mine" in told(page) or "pickled weights are not opened" in told(page)
+    assert not (tmp_path / "mark").exists()
+
+
+def test_truncated_weights_are_told_without_the_place_of_the_server(root):
+    weights = root / "mine" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    page = type_folder(open_page("open", open="Checkpoint folder"), "mine")
+    assert "cannot open checkpoint ./mine" in told(page)
+    assert str(root) not in told(page)
+
+
+def test_a_folder_that_changed_is_no_longer_among_the_models(root):
+    page = type_folder(open_page("open", open="Checkpoint folder"), "mine")
+    page.switch_page("views/story.py").run()
+    page.selectbox(key="model").set_value(page.selectbox(key="model").options[-1]).run()
+    (root / "mine" / "config.json").write_text((root / "mine" / "config.json").read_text() + " ")
+    page.run()
+    assert not page.exception
+    assert page.selectbox(key="model").value in models.shipped_models()
+
+
+def test_a_too_large_checkpoint_is_refused(root, monkeypatch):
+    monkeypatch.setattr(folders, "MAX_CHECKPOINT_GB", 0.0001)
+    with pytest.raises(ValueError, match="this server opens up to 0.0001"):
+        folders.name_folder("mine")

@@ -1,0 +1,71 @@
+"""Help is quick; what cannot be done is one line and status 2."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from lm2viz.cli import main
+
+MODEL = "babi-qa1-3"
+
+
+def test_help_names_the_analyses_in_under_a_second_without_torch():
+    code = "import sys; from lm2viz.cli import main; main(['--help']); print('torch' in sys.modules)"
+    before = os.times().children_user
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert os.times().children_user - before < 1  # of the processor: other work must not fail this
+    assert out.rstrip().endswith("False")
+    assert "Look into a memory" in out
+    assert " effect " in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["trace", MODEL, "--out", "x"], "give one of --story FILE, --babi FILE and --task NAME"),
+        (["trace", MODEL, "--out", "x", "--task", "qa1", "--babi", "y"], "give one of"),
+        (["trace", MODEL, "--out", "x", "--task", "qa99"], "unknown task 'qa99'"),
+        (["report", "no.safetensors", "--out", "x.html"], "no trace file at no.safetensors; make one with"),
+        (
+            ["report", "folder", "--out", "x.html"],
+            "folder is a folder of traces; name one of its files, such as",
+        ),
+        (["report", "x.safetensors", "--out", "x.html", "--image", "png"], "and a folder with --parts"),
+        (["effect", MODEL], "give one of --edits FILE and --zero SLOTS"),
+        (["effect", MODEL, "--zero", "a"], "--zero a; give slot numbers by commas"),
+        (["effect", MODEL, "--zero", "24", "--stories", "2"], "zero: no slot 24; this model has 0..23"),
+        (["probe", "no.safetensors"], "no trace file at no.safetensors; make one with"),
+        (["probe", "no-model"], "no checkpoint 'no-model'; give a folder"),
+        (["probe", MODEL, "--stories", "3"], "got 3 stories, a 5-fold split needs at least 10"),
+        (
+            ["probe", MODEL, "--stories", "12", "--fact", "place of Zoe"],
+            "no fact place of Zoe; these rows know",
+        ),
+        (["look", MODEL, "--slots", "x"], "--slots x; give slot numbers by commas"),
+        (["look", MODEL, "--stories", "1"], "an interval by story needs at least 2"),
+        (["look", MODEL, "--stories", "2", "--ask", "Where is Zoe?"], "unknown words: Zoe"),
+        (["diff", MODEL, "babilong-qa1-5", "--stories", "1"], "too few to hold some out; record at least 8"),
+        (["provenance", MODEL, "--follow", "x", "--stories", "2"], "follow='x' is unknown; take one of"),
+        (["provenance", MODEL, "--truth", "x"], "--truth x; take one of: supports, needed"),
+        (["leave-out", "no-model"], "no checkpoint 'no-model'; give a folder"),
+        (["became", "no-run", "--fact", "place of Mary"], "no whole checkpoint in no-run; give the folder"),
+        (["leave-out", MODEL, "--task", "qa1.txt"], "cannot read qa1.txt: No such file"),
+        (["leave-out", MODEL, "--task", "qa99"], "unknown task 'qa99'"),
+        (["map", MODEL, "--kind", "x"], "no 'x' counterfactuals of task 'qa1', only: place"),
+        (["attribute", MODEL, "--stories", "1"], "one story"),
+        (["effect", MODEL, "--edits", "no.json"], "cannot read no.json"),
+        (["effect", MODEL, "--zero", "1", "--stories", "2", "--image", "png"], "and a folder with --out"),
+        (["effect", MODEL, "--zero", "1", "--stories", "2", "--image", "gif"], "give png or svg"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(arguments, said, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "part-00000.safetensors").touch()
+    assert main(arguments) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("lm2: ")
+    assert message.count("\n") == 1
+    assert said in message

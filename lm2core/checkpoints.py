@@ -69,6 +69,8 @@ def _checked_folder(folder: Path) -> str:
         raise ValueError(f"{config} is not a readable config ({error}); copy the checkpoint again") from None
     if not any(folder.glob("*.safetensors")):
         raise ValueError(f"{folder} has no *.safetensors weights; pickled weights are not opened")
+    if not any(folder.glob("tokenizer*")):
+        raise ValueError(f"{folder} has no tokenizer; copy the tokenizer* files of its run or model there")
     return str(folder)
 
 

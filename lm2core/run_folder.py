@@ -18,8 +18,8 @@ from lm2core.recipe import RunRecipe
 RECIPE_FILE = "training.json"
 SKIPS_FILE = "skipped_steps.json"
 STAGE_FILE = "curriculum.json"
-# Of a recipe, what may change when a run is resumed: length, what is kept, what makes it faster or smaller.
-MAY_CHANGE = {"n_steps", "save_every", "keep_all", "log_every", "eval_every", "compile", "checkpointing"}
+# Of a recipe, what may change when a run is resumed: its length, and what makes it faster or smaller.
+MAY_CHANGE = {"n_steps", "save_every", "log_every", "eval_every", "compile", "checkpointing"}
 
 
 def whole_checkpoints(out: Path, last_file: str = SKIPS_FILE) -> dict[int, Path]:

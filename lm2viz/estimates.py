@@ -17,6 +17,7 @@ Array = NDArray[np.floating[Any]]
 CONFIDENCE = 0.95
 N_RESAMPLES = 2_000
 TAIL = (1 - CONFIDENCE) / 2
+MAX_KEPT = 1_000  # stories of which draws are kept: eight times 16 MB at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +160,18 @@ def over_draws(values: Array) -> Estimates:
     return Estimates(values.mean(axis=0), np.asarray(low), np.asarray(high), len(values))
 
 
-@lru_cache(maxsize=8)
 def drawn_stories(n: int, seed: int) -> NDArray[np.float64]:
-    """How often each of ``n`` stories is drawn, (N_RESAMPLES, n); kept, for drawing takes longest."""
-    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=N_RESAMPLES).astype(float)
+    """How often each of ``n`` stories is drawn, (N_RESAMPLES, n); read only."""
+    return (_kept_draws if n <= MAX_KEPT else _draws)(n, seed)
+
+
+def _draws(n: int, seed: int) -> NDArray[np.float64]:
+    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=N_RESAMPLES).astype(float)
+    drawn.setflags(write=False)
+    return drawn
+
+
+_kept_draws = lru_cache(maxsize=8)(_draws)  # drawing takes longest
 
 
 def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:

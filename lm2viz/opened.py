@@ -22,6 +22,13 @@ SHOWN = {
     "hook_bank_pre": ("slot", "dim"),
     "hook_bank_post": ("slot", "dim"),
 }
+# What further pictures of a report are made of; a trace may do without.
+ALSO_SHOWN = {
+    "hook_read_pattern": ("head", "token", "slot"),
+    "hook_candidate": ("token", "dim"),
+    "hook_write_read": ("token", "dim"),
+    "hook_write_read_pattern": ("head", "token", "slot"),
+}
 GATES = (
     "hook_write_pattern",
     "hook_gate_in_token",
@@ -47,7 +54,8 @@ def check_shown(trace: Trace) -> None:
     missing = [name for name in needed if name not in trace.arrays]
     if missing or not blocks:
         raise ValueError(f"the trace lacks {', '.join(missing[:3]) or 'every block of memory'}; {RECORD}")
-    for name, axes in needed.items():
+    also = {f"blocks.{b}.mem.{hook}": axes for b in blocks for hook, axes in ALSO_SHOWN.items()}
+    for name, axes in (needed | {name: axes for name, axes in also.items() if name in trace.arrays}).items():
         if trace.axes[name] != ("story", "segment", *axes):
             raise ValueError(f"{name} has axes {', '.join(trace.axes[name])}; it needs story, segment, "
                              f"{', '.join(axes)}")  # fmt: skip

@@ -15,7 +15,7 @@ from lm2core.trace import Trace
 from lm2viz import select
 from lm2viz.figures.heatmap import fraction_heatmap, signed_heatmap, stacked_fractions
 from lm2viz.figures.provenance import share_heatmap
-from lm2viz.provenance.slots import unroll
+from lm2viz.provenance.slots import slot_origins
 from lm2viz.provenance.traces import START
 from lm2viz.select import Array
 
@@ -97,23 +97,18 @@ def reads_of_words(trace: Trace, block: int, *, story: int = 0, segment: int = 0
 def bank(trace: Trace, segment: int, *, story: int = 0) -> dict[str, Picture]:
     """What a sentence changed in the bank, and the bank "before" and "after" it, on one scale."""
     before, after, difference = select.bank_move(trace, segment, story=story)
-    limit = select.largest_size(np.nan_to_num(before), np.nan_to_num(after)) or 1.0
-    rows, columns = _numbers(len(before)), _numbers(before.shape[1])
-    titles = {
-        "difference": ("What the sentence changed: after minus before", difference),
-        "before": ("The bank before the sentence", before),
-        "after": ("The bank after the sentence", after),
-    }
+    limit = max(_largest(before), _largest(after)) or 1.0
     return {
-        name: Picture(
-            signed_heatmap(values, rows=rows, columns=columns, title=title, unit="value", limit=limit),
-            "One row is one slot. Blue is positive, red negative, white zero; the scale is shared. "
-            "Cells that are not numbers stay empty.",
-            f"{title}: slots by dimensions, largest size {select.largest_size(np.nan_to_num(values)):.2f}",
-            pd.DataFrame(values, rows, columns),
-        )
-        for name, (title, values) in titles.items()
+        "difference": _signed(difference, "What the sentence changed: after minus before", limit),
+        "before": _signed(before, "The bank before the sentence", limit),
+        "after": _signed(after, "The bank after the sentence", limit),
     }
+
+
+def bank_alone(trace: Trace, segment: int, *, story: int = 0) -> Picture:
+    """The bank after a sentence, of a trace that has no more of it."""
+    after = trace.select("hook_bank", story=story, segment=segment)
+    return _signed(after, "The bank after the sentence", _largest(after) or 1.0)
 
 
 def history(trace: Trace, slot: int, *, story: int = 0) -> Picture:
@@ -131,50 +126,58 @@ def history(trace: Trace, slot: int, *, story: int = 0) -> Picture:
     )
 
 
-def through_story(trace: Trace, shown: Sequence[int], *, story: int = 0) -> dict[str, Picture]:
-    """What the ``shown`` sentences wrote to each slot, left in it and changed of it."""
-    rows = _sentences(trace, shown, story)
-    of_gates = [select.slot_gates(trace, s, story=story) for s in shown]
-    moved = [select.bank_move(trace, s, story=story)[2] for s in shown]
-    kinds = {
-        "written": (
-            np.stack([opened.mean(axis=0) for opened, _ in of_gates]),
-            ("Which sentence wrote to which slot", "input gate"),
-            "Bright: the sentence let new content into the slot (input gate, mean over blocks and width).",
-        ),
-        "kept": (
-            np.stack([kept.prod(axis=0) for _, kept in of_gates]),
-            ("What each sentence left of what was there", "kept share"),
-            "Dark: the slot's old content was erased (kept shares of all blocks, multiplied).",
-        ),
-        "moved": (
-            np.stack([np.minimum(np.sqrt((x**2).mean(axis=-1)), 1.0) for x in moved]),
-            ("Which sentence changed which slot", "change"),
-            "Bright: the slot holds something else than before the sentence (root mean square over its "
-            "width, drawn up to 1).",
-        ),
-    }
+def gates_through_story(trace: Trace, shown: Sequence[int], *, story: int = 0) -> dict[str, Picture]:
+    """What the ``shown`` sentences wrote to each slot and left in it."""
+    gates_of = [select.slot_gates(trace, segment, story=story) for segment in shown]
     return {
-        name: _beside_sentences(
-            _fractions(
-                values, rows=rows, title=title, unit=unit, caption=caption, alt=f"{title}: sentences by slots"
-            )
-        )
-        for name, (values, (title, unit), caption) in kinds.items()
+        "written": _by_sentence(
+            trace,
+            shown,
+            story,
+            np.stack([opened.mean(axis=0) for opened, _ in gates_of]),
+            title="Which sentence wrote to which slot",
+            unit="input gate",
+            caption="Bright: the sentence let new content into the slot (input gate, mean over blocks "
+            "and width).",
+        ),
+        "kept": _by_sentence(
+            trace,
+            shown,
+            story,
+            np.stack([kept.prod(axis=0) for _, kept in gates_of]),
+            title="What each sentence left of what was there",
+            unit="kept share",
+            caption="Dark: the slot's old content was erased (kept shares of all blocks, multiplied).",
+        ),
     }
+
+
+def moved_through_story(trace: Trace, shown: Sequence[int], *, story: int = 0) -> Picture:
+    """How far the ``shown`` sentences changed each slot."""
+    moved = [select.bank_move(trace, segment, story=story)[2] for segment in shown]
+    return _by_sentence(
+        trace,
+        shown,
+        story,
+        np.stack([np.minimum(np.sqrt((x**2).mean(axis=-1)), 1.0) for x in moved]),
+        title="Which sentence changed which slot",
+        unit="change",
+        caption="Bright: the slot holds something else than before the sentence (root mean square over its "
+        "width, drawn up to 1).",
+    )
 
 
 def origins(trace: Trace, segment: int, *, story: int = 0) -> Picture:
     """From which sentence the content of each slot came; see ``provenance.unroll``."""
-    found = unroll(trace, story, segment)
+    origin, error = slot_origins(trace, story, segment)
     sources = [*_sentences(trace, range(segment + 1), story), START]
     return Picture(
-        share_heatmap(found.origin, sources, "Where each slot's content came from"),
+        share_heatmap(origin, sources, "Where each slot's content came from"),
         "How much of each slot's content came from each sentence, directly or over other slots; columns sum "
-        f"to 1. If all were equal: {1 / len(sources):.0%}. The sums miss at most {found.error:.1e} of "
-        "any value of the bank.",
+        f"to 1. If all were equal: {1 / len(sources):.0%}. The sums miss at most {error:.1e} of any value of "
+        "the bank.",
         "Shares of each slot's content by sentence",
-        pd.DataFrame(found.origin, sources, _numbers(found.origin.shape[1])),
+        pd.DataFrame(origin, sources, _numbers(origin.shape[1])),
     )
 
 
@@ -196,15 +199,35 @@ def _fractions(
     return Picture(figure, caption, alt, pd.DataFrame(values, list(rows), list(columns)))
 
 
+def _signed(values: Array, title: str, limit: float) -> Picture:
+    rows, columns = _numbers(len(values)), _numbers(values.shape[1])
+    return Picture(
+        signed_heatmap(values, rows=rows, columns=columns, title=title, unit="value", limit=limit),
+        "One row is one slot. Blue is positive, red negative, white zero; the scale is shared. Cells that "
+        "are not numbers stay empty.",
+        f"{title}: slots by dimensions, largest size {_largest(values):.2f}",
+        pd.DataFrame(values, rows, columns),
+    )
+
+
+def _by_sentence(
+    trace: Trace, shown: Sequence[int], story: int, values: Array, *, title: str, unit: str, caption: str
+) -> Picture:
+    """Sentences by slots, with room for sentences beside the rows."""
+    rows, alt = _sentences(trace, shown, story), f"{title}: sentences by slots"
+    picture = _fractions(values, rows=rows, title=title, unit=unit, alt=alt, caption=caption)
+    picture.figure.update_layout(margin={"l": 290})
+    return picture
+
+
 def _sentences(trace: Trace, shown: Sequence[int], story: int) -> list[str]:
     """Counted from 1, as they stand beside rows."""
     return [f"{s + 1}: {' '.join(trace.tokens[story][s])}"[:40] for s in shown]
 
 
-def _beside_sentences(picture: Picture) -> Picture:
-    """With room for sentences beside the rows."""
-    picture.figure.update_layout(margin={"l": 290})
-    return picture
+def _largest(values: Array) -> float:
+    """The largest size of what is finite."""
+    return select.largest_size(np.where(np.isfinite(values), values, 0.0))
 
 
 def _numbers(n: int) -> list[str]:

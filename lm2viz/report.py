@@ -16,6 +16,7 @@ from lm2viz.pictures import Picture
 from lm2viz.provenance.traces import WRITE_HOOKS
 
 MAX_SENTENCES = 60  # pictures of a longer story would be unreadable: its last sentences are shown
+GATES, BANKS = ("hook_gate_in", "hook_gate_forget"), ("hook_bank_pre", "hook_bank_post")
 STYLE = (
     "body{font-family:system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem;color:#222}"
     "figure{margin:2rem 0}figcaption{color:#555;white-space:pre-line}"
@@ -35,22 +36,26 @@ def report_pictures(trace: Trace, *, story: int = 0) -> dict[str, Picture]:
     n_read = len(trace.tokens[story])
     last, shown = n_read - 1, range(max(0, n_read - MAX_SENTENCES), n_read)
     found: dict[str, Picture] = {}
-    if _has(trace, "hook_gate_in", "hook_gate_forget", "hook_bank_pre", "hook_bank_post"):
-        found |= pictures.through_story(trace, shown, story=story)
+    if _has(trace, *GATES):
+        found |= pictures.gates_through_story(trace, shown, story=story)
+    if _has(trace, *BANKS):
+        found["moved"] = pictures.moved_through_story(trace, shown, story=story)
     if _has(trace, *WRITE_HOOKS) and "hook_bank" in trace.arrays and n_read <= MAX_SENTENCES:
         found["origins"] = pictures.origins(trace, last, story=story)
     if _has(trace, "hook_write_pattern", "hook_gate_in_token"):
         for block in trace.blocks:
             found[f"writes-block-{block}"] = pictures.writes(trace, last, block, story=story)
-    if _has(trace, "hook_gate_in", "hook_gate_forget", "hook_bank_pre", "hook_bank_post"):
+    if _has(trace, *GATES, *BANKS):
         found["gates"] = pictures.gates(trace, last, story=story)
     if _has(trace, "hook_read_pattern"):
         found["reads"] = pictures.reads_of_last_word(trace, story=story, segment=last)
         for block in trace.blocks:
             found[f"reads-block-{block}"] = pictures.reads_of_words(trace, block, story=story, segment=last)
-    if _has(trace, "hook_bank_pre", "hook_bank_post"):
+    if _has(trace, *BANKS):
         of_bank = pictures.bank(trace, last, story=story)
         found |= {f"bank-{name}": picture for name, picture in of_bank.items()}
+    elif "hook_bank" in trace.arrays:
+        found["bank-after"] = pictures.bank_alone(trace, last, story=story)
     if not found:
         raise ValueError(
             "the trace has nothing to show of the memory; record it with: lm2 trace CHECKPOINT --story FILE "

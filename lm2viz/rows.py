@@ -84,16 +84,23 @@ def check_same_model(one: Trace, other: Trace) -> None:
     ValueError
         Naming both.
     """
-    if one.info.get("config") != other.info.get("config") or _model(one) != _model(other):
+    if _model(one) != _model(other):
         raise ValueError(
             f"traces of different models: {_model(one)} and {_model(other)}; take those of one model"
         )
+    if _config(one) != _config(other):
+        raise ValueError(f"traces of {_model(one)} with different configs; take those of one model")
     weights = [str(trace.info["weights"]) for trace in (one, other) if "weights" in trace.info]
     if len(set(weights)) > 1:  # a trace of an older version does not say
         raise ValueError(
             f"traces of {_model(one)} with different weights ({' and '.join(weights)}), such as two "
             "checkpoints of a run; take those of one"
         )
+
+
+def _config(trace: Trace) -> dict[str, Any]:
+    """What the model is, whatever code saved it."""
+    return {name: it for name, it in trace.info.get("config", {}).items() if name != "transformers_version"}
 
 
 def _model(trace: Trace) -> str:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lm2core.answers import Reader
-from lm2viz.causal.interventions import Hook, Intervention
+from lm2viz.causal.interventions import GATES, Hook, Intervention
 from lm2viz.causal.running import Run, Stories, ask_banks, question_texts
 from lm2viz.progress import track
 
@@ -74,17 +74,23 @@ def with_random_vectors(
 
 
 def _changes_of_reads(reader: Reader, texts: Sequence[str], edited: Run) -> dict[str, Tensor]:
-    """By hook, how far (Q,T,1) the edits of questions moved what memory adds, with the same banks."""
-    if not edited.question_edits:
-        return {}
-    names = [f"blocks.{block}.hook_mem_out" for block in reader.model.config.memory_blocks]
-    runs: list[dict[str, Tensor]] = []
-    for edits in ((), edited.question_edits):
-        runs.append({})
-        kept: list[Hook] = [(name, partial(_keep, runs[-1])) for name in names]
-        ask_banks(reader, texts, edited.asked_banks, [*edits, *kept])
-    before, after = runs
-    return {name: (after[name] - before[name]).norm(dim=-1, keepdim=True) for name in names}
+    """By hook, how far (Q,T,1) an edited output gate itself moved what its block's memory adds."""
+    blocks = [b for b in reader.model.config.memory_blocks if _gate(b) in dict(edited.question_edits)]
+    before: dict[str, Tensor] = {}
+    after: dict[str, Tensor] = {}
+    hooks: list[Hook] = [
+        *((_gate(block), partial(_keep, before)) for block in blocks),
+        *edited.question_edits,  # hooks of one point act in their order
+        *((name, partial(_keep, after)) for b in blocks for name in (_gate(b), f"blocks.{b}.mem.hook_read")),
+    ]
+    if blocks:
+        ask_banks(reader, texts, edited.asked_banks, hooks)
+    moved = {b: (after[_gate(b)] - before[_gate(b)]) * after[f"blocks.{b}.mem.hook_read"] for b in blocks}
+    return {f"blocks.{b}.hook_mem_out": it.norm(dim=-1, keepdim=True) for b, it in moved.items()}
+
+
+def _gate(block: int) -> str:
+    return f"blocks.{block}.mem.{GATES['out']}"
 
 
 def _random(length: Tensor, width: int, rng: np.random.Generator) -> Tensor:

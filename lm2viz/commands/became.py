@@ -1,5 +1,6 @@
 """``lm2 became``: since which step of a training run a slot holds a fact."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,18 +25,28 @@ def became(
     out: Out = None,
     image: Image = None,
 ) -> None:
-    """Since which step of training a slot holds a fact; control: stories exchanged; step 0: untrained."""
+    """Since which step of training a slot holds a fact; controls: stories exchanged, no training."""
     from lm2core.run_folder import whole_checkpoints
     from lm2viz.slots import became as slot_became
+    from lm2viz.slots.timeline import check_fact
 
     checkpoints = whole_checkpoints(run)
     if not checkpoints:
         raise ValueError(f"no whole checkpoint in {run}; give the folder of a run of lm2 train --keep-all")
     rows: dict[int, BankRows] = {}
     for step, folder in checkpoints.items():
-        sample = open_sample(str(folder), task, stories, seed, with_untrained=not rows)
-        of_step, control = rows_of(sample, labels)
-        if control is not None:
-            rows[0] = control
-        rows[step] = of_step
+        is_first = not rows and _began_untrained(run)
+        sample = open_sample(str(folder), task, stories, seed, with_untrained=is_first)
+        rows[step], control = rows_of(sample, labels)
+        check_fact(rows[step], fact)
+        rows = rows if control is None else {0: control, **rows}
     put_down("became", slot_became(list(rows.values()), list(rows), fact, seed=seed), out, image)
+
+
+def _began_untrained(run: Path) -> bool:
+    """Whether the run began with a new model: else an untrained one is not where it began."""
+    from lm2core.run_folder import RECIPE_FILE
+
+    file = run / RECIPE_FILE
+    recipe = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return not recipe.get("start_from") and not recipe.get("llama")

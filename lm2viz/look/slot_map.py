@@ -175,7 +175,7 @@ def _check(rows: BankRows, fact: str) -> None:
     if fact != SLOT and fact not in rows.facts:
         known = (
             ", ".join(map(str, rows.facts.columns))
-            or "none; take generated stories, or in Python bank_rows(traces, read_labels(FILE))"
+            or "none; take generated ones, or --labels FILE, bank_rows(traces, read_labels(FILE)) in Python"
         )
         raise ValueError(f"no fact {fact!r} in these rows; known: {known}; or {SLOT!r}")
 

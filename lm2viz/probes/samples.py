@@ -54,7 +54,7 @@ def named_facts(rows: BankRows, facts: Sequence[str] | None) -> tuple[str, ...]:
     if not known:
         raise ValueError(
             "no facts in the traces; record generated stories, or give facts of your own in a table: "
-            "lm2 probe --labels FILE, in Python bank_rows(traces, read_labels(FILE))"
+            "--labels FILE, in Python bank_rows(traces, read_labels(FILE))"
         )
     unknown = [fact for fact in facts or () if fact not in known]
     if unknown:

@@ -200,7 +200,7 @@ def _row(cases: pd.DataFrame, method: str, measure: str, seed: int) -> dict[str,
 
 
 def _share(row: Any, name: str) -> str:
-    return f"{row[name]:.1%} ({row[f'{name}_low']:.1%} to {row[f'{name}_high']:.1%})"
+    return Estimate(row[name], row[f"{name}_low"], row[f"{name}_high"], int(row["n"])).as_share()
 
 
 def _estimate(row: Any) -> Estimate:

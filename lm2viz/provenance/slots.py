@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from lm2core.trace import Trace
 from lm2viz.figures.provenance import share_heatmap
-from lm2viz.provenance.parts import Array, shares, token_shares, unrolled
+from lm2viz.provenance.parts import Array, Parts, shares, token_shares, unrolled
 from lm2viz.provenance.traces import check_story_trace, source_names
 
 
@@ -83,22 +83,38 @@ def unroll(trace: Trace, story: int, step: int, *, follow: str = "copies") -> Sl
         As ``check_story_trace``, and when the trace has no such story or sentence.
     """
     check_story_trace(trace, follow)
+    _check_place(trace, story, step)
+    bank, parts = _parts_of_bank(trace, story, step, follow)
+    return SlotSources(
+        source_names(trace, story, step + 1),
+        written=shares(parts.written, bank),
+        direct=shares(parts.direct, bank),
+        indirect=shares(parts.indirect, bank),
+        tokens=_token_table(trace, story, step + 1),
+        error=parts.error(bank),
+    )
+
+
+def slot_origins(trace: Trace, story: int, step: int) -> tuple[Array, float]:
+    """``SlotSources.origin`` (n_sources, n_slots) and its error, of a trace that has the hooks."""
+    bank, parts = _parts_of_bank(trace, story, step, "copies")
+    return shares(parts.direct + parts.indirect, bank), parts.error(bank)
+
+
+def _parts_of_bank(trace: Trace, story: int, step: int, follow: str) -> tuple[Array, Parts]:
+    """The bank after a sentence, and its parts without those of sentences to come."""
+    bank = trace.select("hook_bank", story=story, segment=step).astype(float)
+    *_, parts = unrolled(trace, story, step + 1, follow)
+    kept = [*range(step + 1), -1]
+    return bank, Parts(parts.written[kept], parts.direct[kept], parts.indirect[kept])
+
+
+def _check_place(trace: Trace, story: int, step: int) -> None:
     if not 0 <= story < len(trace.tokens) or not 0 <= step < len(trace.tokens[story]):
         sizes = f"{len(trace.tokens)} stories"
         if 0 <= story < len(trace.tokens):
             sizes += f", story {story} {len(trace.tokens[story])} sentences"
         raise ValueError(f"no sentence {step} of story {story}: the trace has {sizes}; count from 0")
-    bank = trace.select("hook_bank", story=story, segment=step).astype(float)
-    *_, parts = unrolled(trace, story, step + 1, follow)
-    kept = [*range(step + 1), -1]
-    return SlotSources(
-        source_names(trace, story, step + 1),
-        written=shares(parts.written[kept], bank),
-        direct=shares(parts.direct[kept], bank),
-        indirect=shares(parts.indirect[kept], bank),
-        tokens=_token_table(trace, story, step + 1),
-        error=parts.error(bank),
-    )
 
 
 def _token_table(trace: Trace, story: int, n_read: int) -> pd.DataFrame:

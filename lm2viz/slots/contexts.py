@@ -11,6 +11,7 @@ from lm2core.trace import Trace
 from lm2viz.estimates import Estimate, columns, mean, sign_flip_p
 from lm2viz.figures.slots import ranked_bars
 from lm2viz.progress import track
+from lm2viz.rows import check_same_model
 from lm2viz.slots.strengths import Array, Context, Place, collect, read, written
 
 WRITES, READS = "written by", "read by"
@@ -132,12 +133,9 @@ def top_contexts(
         For missing hooks, mixed models, fewer than ``MIN_STORIES`` stories, questions about other stories, or
         a model of one slot.
     """
+    _check_models(traces, questions)
     writes = collect(written(traces), n_contexts)
     reads = collect(read(questions), n_contexts)
-    if reads.model not in ("", writes.model):
-        raise ValueError(
-            f"questions were asked of {reads.model}, stories read by {writes.model}; take one model"
-        )
     places, asked = (
         sorted({place for by_place in one.sums.values() for place in by_place}) for one in (writes, reads)
     )
@@ -150,6 +148,13 @@ def top_contexts(
     strengths = [one for kind in found for one in _ranked(kind, found[kind].sums, choosing, n_texts)]
     contexts = {kind: one.contexts for kind, one in found.items()}
     return TopContexts(tuple(strengths), contexts, len(places), writes.n_nan + reads.n_nan)
+
+
+def _check_models(traces: Trace | Sequence[Trace], questions: Trace | Sequence[Trace]) -> None:
+    """Refuse questions of another model; of several traces the first is opened."""
+    firsts = [next(iter([x] if isinstance(x, Trace) else x), None) for x in (traces, questions)]
+    if firsts[0] is not None and firsts[1] is not None:
+        check_same_model(firsts[0], firsts[1])
 
 
 def _half(places: Sequence[Place], seed: int) -> set[Place]:

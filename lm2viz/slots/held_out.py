@@ -53,8 +53,8 @@ def check_facts(rows: BankRows) -> None:
     """Refuse rows of which nothing is known."""
     if rows.facts.notna().to_numpy().sum() == 0:
         raise ValueError(
-            "no fact is known of these stories; take generated ones, or in Python give a table of facts: "
-            "bank_rows(trace, read_labels(FILE))"
+            "no fact is known of these stories; take generated ones, or give a table of facts: --labels "
+            "FILE, in Python bank_rows(trace, read_labels(FILE))"
         )
 
 

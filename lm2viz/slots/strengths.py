@@ -122,7 +122,6 @@ class Collected:
 
     sums: dict[str, dict[Place, Array]]
     contexts: tuple[tuple[Context, ...], ...]
-    model: str
     n_nan: int
 
 
@@ -130,7 +129,7 @@ def collect(occurrences: Iterable[Seen], n_contexts: int) -> Collected:
     """Look at each once, and keep no trace."""
     sums: dict[str, dict[Place, Array]] = {}
     strongest: list[dict[tuple[str, ...], Context]] = []
-    model, n_nan = "", 0
+    n_nan = 0
     for seen in occurrences:
         if not np.isfinite(seen.by_token).all():
             n_nan += 1
@@ -139,13 +138,12 @@ def collect(occurrences: Iterable[Seen], n_contexts: int) -> Collected:
         if not strongest:
             strongest = [{} for _ in strength]
             floor = np.zeros(len(strength))  # what a sentence must exceed to be kept
-            model = str(seen.trace.info.get("model", ""))
         by_story = sums.setdefault(seen.text, {})
         by_story[seen.group] = by_story.get(seen.group, 0.0) + np.append(strength, 1.0)
         for slot in np.flatnonzero(strength > floor).tolist():
             floor[slot] = _keep(strongest[slot], seen.context(slot), n_contexts)
     ranked = [sorted(kept.values(), key=lambda context: -context.strength) for kept in strongest]
-    return Collected(sums, tuple(map(tuple, ranked)), model, n_nan)
+    return Collected(sums, tuple(map(tuple, ranked)), n_nan)
 
 
 def _keep(kept: dict[tuple[str, ...], Context], context: Context, n_contexts: int) -> float:

@@ -38,7 +38,7 @@ class Became:
 
     fact: str
     slot: int
-    steps: tuple[int, ...]
+    steps: tuple[int, ...]  # 0: a model that was not trained
     scores: tuple[Estimate, ...]
     shuffled: tuple[Estimate, ...]
     threshold: float
@@ -52,7 +52,8 @@ class Became:
             f"{self.threshold} above its control, intervals apart"
         ]
         for step, score, control in zip(self.steps, self.scores, self.shuffled, strict=True):
-            lines.append(f"step {step}: {score}; control, stories exchanged: {control}")
+            name = f"step {step}" if step else "untrained"
+            lines.append(f"{name}: {score}; control, stories exchanged: {control}")
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
@@ -142,7 +143,12 @@ def _check(checkpoints: Sequence[BankRows], steps: Sequence[int], fact: str) -> 
     last = checkpoints[-1]
     for rows in checkpoints:
         check_same_stories(rows, last)
-    check_facts(last)
-    if fact not in last.facts:
-        raise ValueError(f"no fact {fact!r} in these stories; known: {', '.join(last.facts)}")
+    check_fact(last, fact)
     check_enough(last.n_stories)
+
+
+def check_fact(rows: BankRows, fact: str) -> None:
+    """Refuse a fact that is not known in these rows, naming those that are."""
+    check_facts(rows)
+    if fact not in rows.facts:
+        raise ValueError(f"no fact {fact!r} in these stories; known: {', '.join(rows.facts)}")

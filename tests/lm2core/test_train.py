@@ -82,6 +82,12 @@ def test_every_checkpoint_opens_like_the_trained_model_and_all_are_kept_when_ask
     train(replace(SHORT, keep_all=True), tmp_path / "all")
     assert list(whole_checkpoints(tmp_path / "all")) == [2, 4, 6]
     assert losses(tmp_path / "all") == losses(out)
+    with pytest.raises(ValueError, match="began with keep_all=True, now False; resume it as it began"):
+        train(SHORT, tmp_path / "all", resume=True)
+    for file in (tmp_path / "all" / "checkpoint-2").glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(ValueError, match=r"checkpoint-2 has no tokenizer; copy the tokenizer\* files"):
+        load_reader(str(tmp_path / "all" / "checkpoint-2"))
 
 
 def test_a_folder_with_something_in_it_is_not_overwritten(straight):

@@ -68,7 +68,10 @@ def test_what_cannot_be_shown_is_said(trace, tmp_path):
 def test_a_trace_with_some_hooks_gives_the_pictures_of_those():
     names = ["mem.hook_read_pattern", "hook_bank"]
     some = read_stories(handmade_reader(), handmade_stories(1, n_sentences=5), names=names)
-    assert list(report_pictures(some)) == ["reads", "reads-block-1"]
+    assert list(report_pictures(some)) == ["reads", "reads-block-1", "bank-after"]
+    names = ["mem.hook_gate_in", "mem.hook_gate_forget"]
+    gates = read_stories(handmade_reader(), handmade_stories(1, n_sentences=5), names=names)
+    assert list(report_pictures(gates)) == ["written", "kept"]
 
 
 def test_tables_hold_what_the_pictures_show(trace):
@@ -89,7 +92,8 @@ def test_tables_hold_what_the_pictures_show(trace):
 def test_a_bank_that_is_not_finite_is_drawn_with_gaps(trace):
     name = "blocks.1.mem.hook_bank_post"
     broken = trace.arrays[name].copy()
-    broken[0, 2, 3] = np.nan
+    broken[0, 2, 3], broken[0, 2, 1, 0] = np.nan, np.inf
     found = report_pictures(replace(trace, arrays={**trace.arrays, name: broken}))
     assert found["bank-after"].table.loc["3"].isna().all()
     assert np.isfinite(found["bank-before"].table).all(axis=None)
+    assert found["bank-after"].figure.data[0].zmax < 10  # the scale is that of what is finite

@@ -4,9 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
+from lm2core.babi.tasks import make_stories
+from lm2core.checkpoints import load_reader
 from lm2viz.causal import ClampGate, Swap, Zero, effect, placebos, run
 from lm2viz.causal.effects import INTERVENTION, MEASURES, OTHER_SLOT, RANDOM_VECTOR
+from lm2viz.causal.running import question_texts
 from lm2viz.figures.effects import effect_points
 from tests.handmade import MEMORY_BLOCK, SLOT_OF, UNUSED, handmade_reader, handmade_stories, story_of
 from tests.lm2viz.causal.test_interventions import moves
@@ -74,6 +78,7 @@ def test_a_closed_output_gate_is_held_against_random_vectors_as_long_as_what_it_
         keep = (name, lambda value, hook: added.append(value.clone()))
         return ask(reader, texts, banks, [*hooks, keep])
 
+    watched(READER, question_texts(STORIES), run(READER, STORIES).asked_banks)
     monkeypatch.setattr(placebos, "ask_banks", watched)
     found = effect(READER, STORIES, [ClampGate(gate="out", value=0)], n_placebos=2)
     opened, closed, noisy, other = added
@@ -83,6 +88,19 @@ def test_a_closed_output_gate_is_held_against_random_vectors_as_long_as_what_it_
     assert found.of("accuracy", RANDOM_VECTOR).change.n == 60
     assert found.of("accuracy", RANDOM_VECTOR).change.value > found.of("accuracy").change.value
     assert "Does not propagate" in found.summary()
+
+
+def test_a_gate_that_is_clamped_in_one_block_is_held_against_vectors_in_that_block_alone(monkeypatch):
+    """Later blocks respond to it: what they do is no part of the edit."""
+    reader, lengths = load_reader("babi-qa1-3"), []
+    monkeypatch.setattr(
+        placebos, "_random", lambda length, *_: lengths.append(length) or torch.zeros(*length.shape[:-1], 64)
+    )
+    clamp = ClampGate(gate="out", value=0.5, block=1)
+    effect(reader, make_stories("qa1", 2, seed=0), [clamp], n_placebos=1)
+    of_banks, of_reads = lengths
+    assert of_banks.eq(0).all()
+    assert of_reads.gt(0).any()
 
 
 def test_the_figures_of_a_swap_are_those_counted_by_hand():

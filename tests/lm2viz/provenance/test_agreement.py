@@ -65,6 +65,12 @@ def test_reading_the_slots_of_other_people_loses_the_supports(many):
     assert agreement(trace, asked).estimate().value == 1
 
 
+def test_one_story_has_no_interval_in_any_figure():
+    told = agreement(*recorded(handmade_reader(), handmade_stories(1, n_sentences=6))).summary()
+    assert "nan" not in told
+    assert "every slot read alike" in told
+
+
 def test_an_untrained_model_stands_beside_as_control(handmade, random):
     result = agreement(*handmade, untrained=random)
     table = result.table()

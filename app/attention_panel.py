@@ -14,6 +14,8 @@ from lm2viz.figures.reads import distances_by_head
 from lm2viz.reads import distances_of_answer, read_move, self_attention
 from lm2viz.select import largest_size, words_of
 
+MEAN = "mean"
+
 
 def draw_question(model: str, story: ShownStory, other: int, step: int) -> str | None:
     """The story around the step, the question, and its answer from both banks; None if it cannot be asked."""
@@ -42,9 +44,11 @@ def draw_question(model: str, story: ShownStory, other: int, step: int) -> str |
     return asked
 
 
-def draw_reads(before: Trace, after: Trace, block: int, head: int | None, *, steps: tuple[int, int]) -> None:
+def draw_reads(
+    before: Trace, after: Trace, block: int | None, head: int | None, *, steps: tuple[int, int]
+) -> None:
     """Attention of each word over slots from both banks, and the difference."""
-    move = read_move(before, after, block, head)
+    move, where = read_move(before, after, block, head), f"{_blocks(block)}, {_heads(head)}"
     rows, slots = words_of(after, 0), [str(n) for n in range(move.after.shape[1])]
     for key, values, s in (("read_before", move.before, steps[0]), ("read_after", move.after, steps[1])):
         draw(
@@ -56,8 +60,8 @@ def draw_reads(before: Trace, after: Trace, block: int, head: int | None, *, ste
                 unit="attention",
             ),
             key=key,
-            alt=f"Attention of each word over slots {_after(s)}, block {block}, largest {values.max():.2f}",
-            caption=f"Block {block}, {_heads(head)}. Bright: this word read this slot. Rows sum to 1.",
+            alt=f"Attention of each word over slots {_after(s)}, {where}, largest {values.max():.2f}",
+            caption=f"{where.capitalize()}. Bright: this word read this slot. Rows sum to 1.",
         )
     limit = largest_size(move.difference) or 1.0
     draw(
@@ -77,16 +81,18 @@ def draw_reads(before: Trace, after: Trace, block: int, head: int | None, *, ste
     )
 
 
-def draw_self_attention(model: str, sentences: Sequence[str], step: int, block: int) -> None:
-    """How the words of the sentence just read look at each other in the same block."""
+def draw_self_attention(model: str, sentences: Sequence[str], step: int, block: int | None) -> None:
+    """How the words of the sentence just read look at each other in the same block, or in all."""
     if step == 0:
         st.info("No sentence has been read. Press **Next** to see how one's words look at each other.")
         return
     trace = wait_for("Reading the story once more", reads.load_self_attention, model, sentences)
+    n_heads = trace.select("blocks.0.attn.hook_pattern", story=0, segment=0).shape[0]
+    head = pick_head("Head of self-attention", n_heads, key="attn_head")
     names = words_of(trace, step - 1)
     draw(
         fraction_heatmap(
-            self_attention(trace, step - 1, block, None),
+            self_attention(trace, step - 1, block, head),
             rows=names,
             columns=[str(i) for i in range(len(names))],
             title=f"Self-attention in sentence {step}",
@@ -94,10 +100,18 @@ def draw_self_attention(model: str, sentences: Sequence[str], step: int, block: 
             column_title="index of the word looked at",
         ),
         key="self_attention",
-        alt=f"Self-attention of sentence {step} in block {block}, words by words",
-        caption=f"Block {block}, mean over the heads of self-attention, which are not those of memory: it "
-        "sees this sentence alone, and never a later word. What is further back comes from the slots.",
+        alt=f"Self-attention of sentence {step}, {_blocks(block)}, words by words",
+        caption=f"{_blocks(block).capitalize()}, {_heads(head)} of self-attention, which are not those of "
+        "memory: it sees this sentence alone, and never a later word. What is further back comes from the "
+        "slots.",
     )
+
+
+def pick_head(label: str, n_heads: int, *, key: str) -> int | None:
+    """Choose a head; None is their mean."""
+    heads = [MEAN, *map(str, range(n_heads))]
+    head = st.segmented_control(label, heads, default=MEAN, required=True, key=key, bind=URL)
+    return None if head == MEAN else int(head)
 
 
 def draw_distances(model: str, sentences: Sequence[str], steps: tuple[int, int], asked: str) -> None:
@@ -123,6 +137,10 @@ def draw_distances(model: str, sentences: Sequence[str], steps: tuple[int, int],
 
 def _after(step: int) -> str:
     return f"After {step} sentences" if step != 1 else "After 1 sentence"
+
+
+def _blocks(block: int | None) -> str:
+    return "mean over blocks" if block is None else f"block {block}"
 
 
 def _heads(head: int | None) -> str:

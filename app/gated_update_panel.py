@@ -11,7 +11,7 @@ from app.state import SLOT, URL, keep_inside
 from app.widgets import draw
 from lm2core.answers import Answer
 from lm2core.trace import Trace
-from lm2viz import select
+from lm2viz import pictures, select
 from lm2viz import update as maths
 from lm2viz.causal.moved import GateMove
 from lm2viz.figures.update import part_bars, routes
@@ -93,6 +93,13 @@ def draw_slot_update(cell: Cell, move: GateMove | None) -> None:
     draw_table(maths.slot_table(cell.update, cell.dim, moved))
 
 
+def draw_bank_moved(trace: Trace, cell: Cell, move: GateMove) -> None:
+    """What moved gates make of the other slots too: later blocks read what was written."""
+    moved = gated_update.load_moved(cell.model, cell.sentences, move, cell.step).trace
+    picture = pictures.bank_moved(trace, cell.step - 1, moved, 0)
+    draw(picture.figure, key="bank_moved", alt=picture.alt, caption=picture.caption)
+
+
 def draw_word(cell: Cell, words: list[str]) -> None:
     """Choose a word of the sentence, and see what it brings to the slot."""
     st.subheader("What one word brings")
@@ -116,17 +123,20 @@ def draw_table(table: dict[str, list[Any]]) -> None:
     st.caption("Over the width: the mean of a gate, the norm of a content.")
 
 
-def draw_routes(trace: Trace, cell: Cell, answer: Answer) -> None:
-    """Which slot each word writes to, and which slot the question reads."""
+def draw_routes(trace: Trace, cell: Cell, answer: Answer, move: GateMove | None) -> None:
+    """Which slot each word writes to, and which slot the question reads; with the gates as they stand."""
     st.subheader("Who writes where, and who reads it")
-    writes = select.write_strength(trace, cell.step - 1, cell.block)
+    segment, shown = cell.step - 1, "" if move is None else ", with the gates moved"
+    if move is not None:
+        trace, segment = gated_update.load_moved(cell.model, cell.sentences, move, cell.step).trace, 0
+    writes = select.write_strength(trace, segment, cell.block)
     reads = select.read_by_token(answer.trace, cell.block, head=None)
-    words, readers = select.words_of(trace, cell.step - 1), select.words_of(answer.trace, 0)
+    words, readers = select.words_of(trace, segment), select.words_of(answer.trace, 0)
     draw(
         routes(words, writes, readers, reads, slot=cell.slot),
         key="routes",
         alt=f"Block {cell.block}: words of the sentence to slots, strongest {writes.max():.2f}; "
         f"slots to words of the question, strongest {reads.max():.2f}",
-        caption=f"Block {cell.block}. Blue, left: share × input gate of the sentence's words. Green, "
+        caption=f"Block {cell.block}{shown}. Blue, left: share × input gate of the sentence's words. Green, "
         "right: attention of the question's words, mean over heads. Wide is strong; under 0.03 is not drawn.",
     )

@@ -53,7 +53,7 @@ def _put_back(own_in: float, own_keep: float) -> None:
 
 
 def draw_answers(story: ShownStory, cell: Cell, move: GateMove | None) -> Answer | None:
-    """The answer with moved gates, beside the unmoved one and a control; returns the unmoved one."""
+    """The answer with moved gates, beside the unmoved one and a control; returns that of the gates shown."""
     st.subheader("Ask")
     times = [NOW, AT_END]
     asked_at = st.segmented_control("When", times, default=NOW, required=True, key=ASK_AT, bind=URL)
@@ -76,6 +76,7 @@ def draw_answers(story: ShownStory, cell: Cell, move: GateMove | None) -> Answer
                 for each in (move, move.in_slot(other))
             )
             draw_compared({MOVED: moved, OWN: own, f"control: slot {other} instead": control})
+            return moved
     except ValueError as error:
         st.error(as_text(error))
         return None

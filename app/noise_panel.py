@@ -73,16 +73,13 @@ def draw_strips(trace: Trace, measure: str) -> None:
         gates, is_fact(trace), blocks=trace.blocks, texts=segment_texts(trace), unit=measure.lower()
     )
     figure.update_layout(clickmode="event+select", hovermode="x")
-    st.plotly_chart(
+    draw(
         figure,
         key="strips",
-        on_select=lambda: choose_clicked("strips", column=STEP),
-        selection_mode="points",
-        width="stretch",
-        config={"displayModeBar": False},
         alt=f"Input gate by block and segment, {gates.min():.2f} to {gates.max():.2f}; facts marked",
+        caption=f"A high bar: {MEANING[measure]}. Triangles mark facts. Click a bar to read there.",
+        on_click=lambda: choose_clicked("strips", column=STEP),
     )
-    st.caption(f"A high bar: {MEANING[measure]}. Triangles mark facts. Click a bar to read there.")
 
 
 def draw_contrast(contrast: GateContrast) -> None:

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.loaders import folders, models, opened
+from app.loaders.labels import MAX_MEGABYTES
 from app.memory_panel import draw_memory
 from app.reproduce import file_source
 from app.state import STEP, keep_inside
@@ -19,6 +20,7 @@ def draw_trace_file() -> None:
     upload = st.file_uploader(
         "Trace file",
         type="safetensors",
+        max_upload_size=opened.MAX_TRACE_MEGABYTES,
         key="trace_upload",
         on_change=opened.close_trace,
         help="Made by: lm2 trace MODEL --story FILE --out run.safetensors, or under Take away.",
@@ -87,6 +89,7 @@ def draw_facts(trace: Trace, story: int, step: int) -> None:
     upload = st.file_uploader(
         "Own labels: a CSV with columns story, segment (both from 0), fact, value",
         type="csv",
+        max_upload_size=MAX_MEGABYTES,
         key="labels_upload",
         on_change=opened.close_labels,
     )

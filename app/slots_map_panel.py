@@ -80,16 +80,13 @@ def draw_map(sample: Sample, chosen: Chosen) -> SlotMap:
     if chosen.axes == SPACE:
         draw(found.figure_3d(), key="slot_map_3d", alt=summary, caption=f"{about} Turn it; click in {PLANE}.")
     else:
-        st.plotly_chart(
+        draw(
             found.figure().update_layout(clickmode="event+select", dragmode=False),
             key=CHART,
-            on_select=lambda: _open_clicked(found),
-            selection_mode="points",
-            width="stretch",
-            config={"displayModeBar": False},
             alt=summary,
+            caption=f"{about} **Click a point** to open its story at that step.",
+            on_click=lambda: _open_clicked(found),
         )
-        st.caption(f"{about} **Click a point** to open its story at that step.")
     about, *_, silhouette = summary.splitlines()
     st.text(f"{about}\n{silhouette}")
     with st.expander("All figures with their 95 % intervals"):

@@ -40,4 +40,7 @@ def draw_code(source: str, step: int, question: str | None) -> None:
         source, view=state[VIEW], step=step, block=state[BLOCK], slot=state[SLOT], question=question
     )
     st.code(code)
-    st.caption("Runs as it stands where this project is installed, and writes the picture to view.html.")
+    st.caption(
+        "Runs as it stands where this project is installed, for a checkpoint of your own in the folder that "
+        "it was opened from; writes the picture to view.html."
+    )

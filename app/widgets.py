@@ -74,6 +74,12 @@ def pick_model() -> str:
     if not names:
         st.error("No trained model is installed. Make one with: lm2 train --preset babi-tiny --out DIR")
         st.stop()
+    linked = st.query_params.get("model", "")
+    if linked and linked not in names:
+        if models.open_linked(linked):
+            names = models.model_names()
+        else:
+            st.info(f"The model {as_text(linked)} of this link is not here, or has changed: this is another.")
     return st.selectbox("Model", names, key="model", bind=URL)
 
 
@@ -213,10 +219,17 @@ def draw(
 ) -> None:
     """Show a figure with its one-line caption and its text for those who cannot see it.
 
+    A camera over its corner downloads it as SVG.
+
     With ``on_click`` the cells of a heatmap, or the points of another figure, can be clicked; the callback
     finds the click under ``key``.
     """
-    fixed: dict[str, Any] = {"key": key, "alt": alt, "width": "stretch", "config": {"displayModeBar": False}}
+    camera = {
+        "modeBarButtons": [["toImage"]],
+        "displaylogo": False,
+        "toImageButtonOptions": {"format": "svg", "filename": key},
+    }
+    fixed: dict[str, Any] = {"key": key, "alt": alt, "width": "stretch", "config": camera}
     if st.session_state.get(LARGE):
         figure = go.Figure(figure)  # a copy: figures may be kept
         figure.update_layout(font_size=CHART_TEXT * LARGER, height=(figure.layout.height or 450) * LARGER)

@@ -105,6 +105,13 @@ def bank(trace: Trace, segment: int, *, story: int = 0) -> dict[str, Picture]:
     }
 
 
+def bank_moved(own: Trace, segment: int, moved: Trace, moved_segment: int) -> Picture:
+    """What a run with other gates has in its bank after a sentence, minus what the run itself has."""
+    after, instead = (select.bank_move(trace, s)[1] for trace, s in ((own, segment), (moved, moved_segment)))
+    title = "What the moved gates change of the whole bank"
+    return _signed(instead - after, title, _largest(after) or 1.0)
+
+
 def bank_alone(trace: Trace, segment: int, *, story: int = 0) -> Picture:
     """The bank after a sentence, of a trace that has no more of it."""
     after = trace.select("hook_bank", story=story, segment=segment)

@@ -55,16 +55,21 @@ class ReadMove:
         return total_variation(self.before, self.after)
 
 
-def read_move(before: Trace, after: Trace, block: int, head: int | None) -> ReadMove:
-    """The reads of one block and one head; ``head`` None is the mean over heads."""
+def read_move(before: Trace, after: Trace, block: int | None, head: int | None) -> ReadMove:
+    """The reads of one block and one head; None is the mean over them."""
     return ReadMove(read_by_token(before, block, head), read_by_token(after, block, head))
 
 
-def self_attention(trace: Trace, segment: int, block: int, head: int | None, *, story: int = 0) -> Array:
+def self_attention(
+    trace: Trace, segment: int, block: int | None, head: int | None, *, story: int = 0
+) -> Array:
     """How each token of a segment attends to the tokens up to it, (n_tokens, n_tokens) in [0, 1].
 
-    ``head`` counts the heads of self-attention; None is the mean over them.
+    block : None is the mean over the blocks that the trace has
+    head : of self-attention; None is the mean over them
     """
     n_tokens = len(trace.tokens[story][segment])
-    pattern = trace.select(f"blocks.{block}.attn.hook_pattern", story=story, segment=segment)
+    names = [name for name in trace.arrays if name.endswith("attn.hook_pattern")]
+    chosen = names if block is None else [f"blocks.{block}.attn.hook_pattern"]
+    pattern = np.mean([trace.select(name, story=story, segment=segment) for name in chosen], axis=0)
     return (pattern.mean(axis=0) if head is None else pattern[head])[:n_tokens, :n_tokens]

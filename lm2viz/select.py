@@ -61,10 +61,18 @@ def largest_size(*arrays: Array) -> float:
     return float(max(np.abs(array).max() for array in arrays))
 
 
-def read_by_token(trace: Trace, block: int, head: int | None, *, story: int = 0, segment: int = 0) -> Array:
-    """Attention of each token over slots, shape (n_tokens, n_slots); ``head`` None is the mean over heads."""
-    n_tokens = len(trace.tokens[story][segment])
-    pattern = trace.select(f"blocks.{block}.mem.hook_read_pattern", story=story, segment=segment)
+def read_by_token(
+    trace: Trace, block: int | None, head: int | None, *, story: int = 0, segment: int = 0
+) -> Array:
+    """Attention of each token over slots, shape (n_tokens, n_slots).
+
+    block, head : None is the mean over those with memory
+    """
+    n_tokens, where = len(trace.tokens[story][segment]), {"story": story, "segment": segment}
+    if block is None:
+        pattern = trace.over_blocks("hook_read_pattern", **where).mean(axis=0)
+    else:
+        pattern = trace.select(f"blocks.{block}.mem.hook_read_pattern", **where)
     return (pattern.mean(axis=0) if head is None else pattern[head])[:n_tokens]
 
 

@@ -1,11 +1,11 @@
-"""Checkpoint folders on the server's disk that a visitor opened. Who opened one sees it; nobody else does.
+"""Checkpoint folders on the server's disk that a visitor opened. Who opened one sees it, and who has a link.
 
 A folder is opened only where the server's owner allows it: under ``LM2_CHECKPOINTS``, or without that under
 the folder the server was started in, and among its training runs. Links that lead out are not followed.
 Weights are read with safetensors only, no code of a folder is run, and pickled weights are refused.
 
 A model's name is its place and a mark of its files, ``./runs/first@1a2b3c4d``: caches keep it apart from
-what the folder holds later. A name from elsewhere opens nothing that typing the folder would not.
+what the folder holds later. A link with such a name opens nothing that typing the folder would not.
 """
 
 import hashlib
@@ -109,6 +109,11 @@ def folder_of(name: str) -> Path:
     return roots()[start] / typed.removeprefix(start)
 
 
+def place_of(model: str) -> str:
+    """Where Python opens a model of the app: its name, or its folder seen from where it is kept."""
+    return model.rpartition("@")[0].removeprefix(RUN) if is_folder_name(model) else model
+
+
 def load_folder(name: str) -> Reader:
     """The model of an opened folder, under its name; a ValueError that does not tell where it is kept."""
     folder = folder_of(name)
@@ -120,10 +125,11 @@ def load_folder(name: str) -> Reader:
 
 def opened_folders() -> list[str]:
     """Names of the folders this visitor opened that are still as they were."""
-    return [name for name in st.session_state.get(_OPENED, []) if _is_there(name)]
+    return [name for name in st.session_state.get(_OPENED, []) if is_there(name)]
 
 
-def _is_there(name: str) -> bool:
+def is_there(name: str) -> bool:
+    """Whether the folder of a model's name is as it was."""
     try:
         folder_of(name)
     except ValueError:

@@ -100,8 +100,10 @@ def _read(data: bytes) -> pd.DataFrame:
         raise ValueError(f"the file is no text; {needs}")
     with tempfile.TemporaryDirectory(prefix="lm2-labels-") as folder:
         path = Path(folder) / "labels.csv"
-        path.write_bytes(data)
         try:
+            path.write_bytes(data)
             return read_labels(path)
+        except OSError as error:
+            raise ValueError(f"the server cannot keep the file: {error.strerror}; try again later") from None
         except ValueError as error:
             raise ValueError(str(error).replace(str(path), "the file")) from None

@@ -18,6 +18,14 @@ def model_names() -> list[str]:
     return shipped_models() + folders.opened_folders()
 
 
+def open_linked(name: str) -> bool:
+    """Open for this visitor the folder that a link names; False where it is none, or not as it was."""
+    is_there = folders.is_folder_name(name) and folders.is_there(name)
+    if is_there:
+        folders.keep_folder(name)
+    return is_there
+
+
 @st.cache_resource(max_entries=6, show_spinner=False)  # as many as ship, and some opened ones
 def load_model(name: str) -> Reader:
     """The model ``name``; ValueError when it cannot be opened."""

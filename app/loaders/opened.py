@@ -22,6 +22,7 @@ from lm2viz.rows import read_labels
 
 T = TypeVar("T")
 _TRACE, _LABELS = "opened_trace", "opened_labels"  # of the session; no widget has these keys
+MAX_TRACE_MEGABYTES = 100  # a story of 400 sentences takes 74
 _BROKEN = "the file is nested too deeply or too large to be read; record it again"
 
 
@@ -118,9 +119,11 @@ def _read(data: bytes, name: str, read: Callable[[Path], T]) -> T:
     """Read uploaded bytes with a reader of files. The name is ours: that of an upload may say anything."""
     with tempfile.TemporaryDirectory(prefix="lm2-upload-") as folder:
         path = Path(folder) / name
-        path.write_bytes(data)
         try:
+            path.write_bytes(data)
             return read(path)
+        except OSError as error:
+            raise ValueError(f"the server cannot keep the file: {error.strerror}; try again later") from None
         except ValueError as error:
             raise ValueError(str(error).replace(str(path), "the file")) from None
         except (RecursionError, MemoryError, TypeError, AttributeError):

@@ -180,7 +180,11 @@ def _begin(run: Run, *more: str) -> Run:
             born = psutil.Process(process.pid).create_time()
         except psutil.Error:  # it ended at once: its log says why
             born = 0.0
-        return _record(replace(run, pid=process.pid, born=born, was_stopped=False))
+        try:
+            return _record(replace(run, pid=process.pid, born=born, was_stopped=False))
+        except ValueError:  # without a record nobody could stop it
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
 
 
 def _record(run: Run) -> Run:
@@ -189,11 +193,16 @@ def _record(run: Run) -> Run:
 
 
 def stop_run(run: Run) -> None:
-    """End the process and all it started; it can be resumed from its newest checkpoint."""
+    """End the process and all it started; it can be resumed from its newest checkpoint.
+
+    Raises
+    ------
+    ValueError
+        When it ended but that cannot be written down.
+    """
     process = _process(run)
     if process is None:
         return
-    _record(replace(run, was_stopped=True))
     for sign in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(run.pid, sign)
@@ -202,7 +211,8 @@ def stop_run(run: Run) -> None:
             continue
         except ProcessLookupError:
             pass
-        return
+        break
+    _record(replace(run, was_stopped=True))  # last: a full disk must not keep it going
 
 
 def read_curves(run: Run) -> Curves:

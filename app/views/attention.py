@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.attention_panel import draw_distances, draw_question, draw_reads, draw_self_attention
+from app.attention_panel import draw_distances, draw_question, draw_reads, draw_self_attention, pick_head
 from app.loaders import traces
 from app.memory_panel import pick_block
 from app.state import STEP, URL, keep_inside
@@ -10,8 +10,7 @@ from app.widgets import choose_story, pick_step
 from lm2core.trace import Trace
 
 SENTENCE_BEFORE, FRESH, CHOSEN = "The sentence before", "A fresh bank", "A chosen sentence"
-OTHER_STEP, HEAD = "other_step", "head"
-MEAN = "mean"
+OTHER_STEP, HEAD, ALL_BLOCKS = "other_step", "head", "all_blocks"
 
 
 def main() -> None:
@@ -57,16 +56,16 @@ def pick_other_step(step: int, n_sentences: int) -> int:
     return max(step - 1, 0) if kind == SENTENCE_BEFORE else 0
 
 
-def pick_block_and_head(trace: Trace) -> tuple[int, int | None]:
-    """Choose a block with memory, and one of its heads or their mean."""
+def pick_block_and_head(trace: Trace) -> tuple[int | None, int | None]:
+    """Choose a block with memory and one of its heads; None is the mean over them."""
     n_heads = trace.select(f"blocks.{trace.blocks[0]}.mem.hook_read_pattern", story=0, segment=0).shape[0]
     left, right = st.columns(2)
     with left:
-        block = pick_block(trace, disabled=False)
-    head = right.segmented_control(
-        "Head", [MEAN, *map(str, range(n_heads))], default=MEAN, required=True, key=HEAD, bind=URL
-    )
-    return block, None if head == MEAN else int(head)
+        is_mean = st.toggle("Mean over blocks", key=ALL_BLOCKS, bind=URL)
+        block = pick_block(trace, disabled=is_mean)
+    with right:
+        head = pick_head("Head", n_heads, key=HEAD)
+    return None if is_mean else block, head
 
 
 main()

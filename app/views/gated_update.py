@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.gated_update_panel import draw_routes, draw_slot_update, draw_word, pick_cell
+from app.gated_update_panel import draw_bank_moved, draw_routes, draw_slot_update, draw_word, pick_cell
 from app.gates_by_hand import draw_answers, pick_move
 from app.state import STEP, keep_inside
 from app.widgets import choose_story, pick_step
@@ -32,9 +32,11 @@ def main() -> None:
         answer = draw_answers(story, cell, move)
     with left:
         draw_slot_update(cell, move)
+        if move is not None:
+            draw_bank_moved(trace, cell, move)
     draw_word(cell, words_of(trace, step - 1))
     if answer is not None:
-        draw_routes(trace, cell, answer)
+        draw_routes(trace, cell, answer, move)
 
 
 main()

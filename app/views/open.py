@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.loaders import traces
+from app.loaders.folders import place_of
 from app.memory_panel import draw_memory
 from app.open_panel import draw_folder, draw_stories, draw_trace_file
 from app.reproduce import story_source
@@ -57,7 +58,7 @@ def draw_this_story() -> None:
         draw_downloads(trace)
     with right:
         draw_memory(trace, step, answer)
-    draw_code(story_source(model, story.sentences), step, question)
+    draw_code(story_source(place_of(model), story.sentences), step, question)
 
 
 main()

@@ -76,7 +76,8 @@ def draw_run(run: Run, was_going: bool) -> None:
 def draw_buttons(run: Run, state: str) -> None:
     """Stop, resume or use the run, whichever it allows."""
     if state == training.RUNNING:
-        st.button("Stop", key="stop", icon=":material/stop:", on_click=training.stop_run, args=(run,))
+        if st.button("Stop", key="stop", icon=":material/stop:"):
+            stop(run)
     elif state == training.FINISHED:
         if st.button("Use it in the other pages", key="use", icon=":material/check:"):
             use(run)
@@ -85,6 +86,16 @@ def draw_buttons(run: Run, state: str) -> None:
             resume(run)
     else:
         st.info("It was over before its first checkpoint. Start a new run under another name.")
+
+
+def stop(run: Run) -> None:
+    """End a run, or say what went wrong."""
+    try:
+        training.stop_run(run)
+    except ValueError as error:
+        st.error(as_text(error))
+        return
+    st.rerun()
 
 
 def resume(run: Run) -> None:

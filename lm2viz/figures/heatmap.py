@@ -10,6 +10,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from lm2viz.figures.text import plain
+
 FRACTION_COLOURS = "Cividis"  # dark blue to yellow, even in lightness and safe for colour blindness
 SIGNED_COLOURS = "RdBu"
 ROW_HEIGHT, MARGIN_HEIGHT = 24, 96  # pixels
@@ -51,6 +53,7 @@ def stacked_fractions(
 
     One figure and not several: the page redraws faster.
     """
+    names = plain(rows)
     figure = make_subplots(
         len(panels), 1, shared_xaxes=True, subplot_titles=list(panels), vertical_spacing=0.1
     )
@@ -63,7 +66,7 @@ def stacked_fractions(
                 coloraxis="coloraxis",
                 xgap=1,
                 ygap=1,
-                text=[[f"{row}, slot {column}" for column in columns] for row in rows],
+                text=[[f"{row}, slot {column}" for column in columns] for row in names],
                 hovertemplate="%{text}: %{z:.3f}<extra></extra>",
             ),
             row=i,
@@ -71,7 +74,7 @@ def stacked_fractions(
         )
     figure.update_yaxes(
         tickvals=list(range(len(rows))),
-        ticktext=list(rows),
+        ticktext=names,
         range=[len(rows) - 0.5, -0.5],
         showgrid=False,
         automargin=False,
@@ -108,6 +111,7 @@ def _heatmap(
     if values.shape != (n_rows, n_columns):
         names = f"{n_rows} row and {n_columns} column names"
         raise ValueError(f"{labels.title}: {names} for shape {values.shape}")
+    rows = plain(labels.rows)
     figure = go.Figure(
         go.Heatmap(
             z=values,
@@ -117,9 +121,7 @@ def _heatmap(
             xgap=1,
             ygap=1,
             colorbar={"title": {"text": labels.unit, "side": "right"}, "thickness": 10},
-            text=[
-                [f"{row}, {labels.column_title} {column}" for column in labels.columns] for row in labels.rows
-            ],
+            text=[[f"{row}, {labels.column_title} {column}" for column in labels.columns] for row in rows],
             hovertemplate=f"%{{text}}: %{{z:.3f}} {labels.unit}<extra></extra>",
         )
     )
@@ -130,7 +132,7 @@ def _heatmap(
         xaxis={"title": labels.column_title, **_column_axis(labels.columns)},
         yaxis={
             "tickvals": list(range(n_rows)),
-            "ticktext": list(labels.rows),
+            "ticktext": rows,
             "range": [n_rows - 0.5, -0.5],
             "showgrid": False,
             "automargin": False,  # measuring labels would draw the figure several times over

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from lm2viz.figures.bars import CONTROL_COLOUR, MODEL_COLOUR
+from lm2viz.figures.text import plain
 
 Array = NDArray[np.floating[Any]]
 FACT_COLOUR, BACKGROUND_COLOUR = "#d55e00", "#a5a5a5"
@@ -137,4 +138,4 @@ def compared_answers(words: Sequence[str], banks: Mapping[str, Sequence[float]])
 def _shortened(text: str, most: int = 70) -> str:
     """For a tooltip: the beginning, with what plotly would take for markup written out."""
     beginning = text if len(text) <= most else text[: most - 1] + "…"
-    return beginning.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return plain([beginning])[0]

@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 
 from lm2viz.figures.bars import CONTROL_COLOUR, MODEL_COLOUR
 from lm2viz.figures.heatmap import FRACTION_COLOURS, ROW_HEIGHT
+from lm2viz.figures.text import plain
 
 GREY, PURPLE, GREEN = "#777777", "#8a4f9e", "#3b8a57"
 SERIES = {  # apart by shape as well as by colour; a name looks the same in every picture
@@ -48,6 +49,7 @@ def slot_fact_panels(
         vertical_spacing=PANEL_GAP / height,
         row_heights=[float(len(facts))] * len(panels) + [2.0 * max(len(best), 1)],
     )
+    facts = plain(facts)
     for i, (name, values) in enumerate(panels.items(), start=1):
         text = [[f"{fact}, {_slot_name(column)}" for column in columns] for fact in facts]
         hover = f"%{{text}}: %{{z:.1%}} ({name})<extra></extra>"
@@ -59,7 +61,7 @@ def slot_fact_panels(
         figure.update_yaxes(**_names(facts), row=i, col=1)
     figure.update_xaxes(title="slot, at last the whole bank", row=len(panels), col=1)
     _add_points(figure, estimates, row=len(panels) + 1)
-    last = [f"{fact}: slot {slot}" for fact, slot in best.items()]
+    last = plain(f"{fact}: slot {slot}" for fact, slot in best.items())
     figure.update_yaxes(**_names(last), row=len(panels) + 1, col=1)
     figure.update_xaxes(**_accuracy_axis(), row=len(panels) + 1, col=1)
     figure.update_annotations(x=0, xanchor="left", font_size=15)

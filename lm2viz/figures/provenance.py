@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lm2viz.figures.bars import CONTROL_COLOUR, MODEL_COLOUR
 from lm2viz.figures.heatmap import signed_heatmap
+from lm2viz.figures.text import plain
 
 Array = NDArray[np.floating[Any]]
 INDIRECT_COLOUR = "#8ab8d6"  # the model's blue, lighter
@@ -51,7 +52,7 @@ def score_bars(
 
     even : share of each source if all were equal, where not all are drawn
     """
-    names = _short(sources)
+    names = plain(_short(sources))
     figure = go.Figure(
         [
             go.Bar(
@@ -76,7 +77,11 @@ def score_bars(
     low, high = float(drawn.min(initial=0.0)), float(drawn.max(initial=1.0))
     return figure.update_layout(
         barmode="relative",
-        title={"text": f"{title} (* supporting fact; dotted: even shares)", "font": {"size": 15}, "x": 0},
+        title={
+            "text": f"{plain([title])[0]} (* supporting fact; dotted: even shares)",
+            "font": {"size": 15},
+            "x": 0,
+        },
         xaxis={
             "range": [1.1 * low, 1.05 * high],
             "tickformat": ".0%",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lm2viz.estimates import Estimate
 from lm2viz.figures.heatmap import stacked_fractions
 from lm2viz.figures.probes import SERIES
+from lm2viz.figures.text import plain
 
 NAMES_WIDTH = 150  # pixels; "holder of football" fits
 BANK = "bank"  # the last column: all slots together
@@ -25,7 +26,7 @@ def accuracy_matrices(panels: Mapping[str, NDArray[np.floating]], *, facts: Sequ
         {title: values.T for title, values in panels.items()}, rows=facts, columns=columns
     )
     names = [f"slot {n}" for n in range(n_slots)] + ["whole bank"]
-    text = [[f"{fact}, {name}" for name in names] for fact in facts]
+    text = [[f"{fact}, {name}" for name in names] for fact in plain(facts)]
     figure.update_traces(text=text, hovertemplate="%{text}: %{z:.1%}<extra></extra>")
     figure.update_xaxes(title="slot, at last the whole bank", row=len(panels), col=1)
     bar = {"title": {"text": "held-out accuracy", "side": "right"}, "thickness": 10, "tickformat": ".0%"}

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from lm2viz.figures.provenance import Array, score_bars
+from lm2viz.figures.text import plain
 
 TITLE = "What was read came from"
 N_TARGETS = 24  # click targets beside each other in a row
@@ -33,6 +34,7 @@ def source_bars(
     """
     direct, indirect, any_slot = shares
     figure = score_bars(names, direct, indirect, any_slot=any_slot, title=TITLE, even=even)
+    names = plain(names)  # as score_bars has them
     told = [
         f"{name}<br>{d + i:.1%}: {d:.1%} directly, {i:.1%} over other slots<br>every slot read alike {a:.1%}"
         + ("" if np.isnan(p) else f"<br>without it the answer is {p:.1%} probable")

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from lm2viz.figures.bars import CONTROL_COLOUR, MODEL_COLOUR
+from lm2viz.figures.text import plain
 
 MOVED_COLOUR = "#d55e00"
 PART_COLOURS = ("#8a8a8a", "#8fbcd8", "#009e73", MODEL_COLOUR, MOVED_COLOUR)
@@ -83,6 +84,7 @@ def routes(
     slot : the one that is marked
     """
     n_slots = writes.shape[1]
+    writers, readers = plain(writers), plain(readers)
     left, right = (_spread(len(names), n_slots) for names in (writers, readers))
     figure = go.Figure()
     for side, heights, strength, colour in (

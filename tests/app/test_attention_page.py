@@ -47,6 +47,18 @@ def test_reads_before_and_after_are_those_of_the_two_banks(story, query, other, 
     assert any(f"attention that moved: {move.distances[-1]:.2f}" in c.value for c in page.caption)
 
 
+def test_reads_and_self_attention_can_be_means_over_blocks(story):
+    page = open_page("attention", all_blocks="true", head="1", attn_head="2", **LINK)
+    before, after = (traces.load_answer(MODEL, story, s, ASKED).trace for s in (STEP - 1, STEP))
+    of_blocks = [read_move(before, after, block, 1).after for block in after.blocks]
+    np.testing.assert_allclose(drawn(page, title(STEP)), np.mean(of_blocks, axis=0), atol=1e-6)
+    trace = reads.load_self_attention(MODEL, story)
+    of_blocks = [self_attention(trace, STEP - 1, block, 2) for block in range(4)]
+    cells = drawn(page, f"Self-attention in sentence {STEP}")
+    np.testing.assert_allclose(cells, np.mean(of_blocks, axis=0), atol=1e-6)
+    assert any(c.value.startswith("Mean over blocks, head 1.") for c in page.caption)
+
+
 def test_self_attention_is_that_of_the_sentence_just_read(story):
     page = open_page("attention", block="2", head="3", **LINK)  # of memory, not of this
     trace = reads.load_self_attention(MODEL, story)

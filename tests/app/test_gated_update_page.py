@@ -7,9 +7,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.loaders import gated_update, stories, traces
+from lm2viz import select
 from lm2viz import update as maths
 from lm2viz.causal.moved import GateMove
-from tests.app.pages import open_page
+from tests.app.pages import drawn, open_page
 
 MODEL, EXAMPLE, STEP, BLOCK, SLOT, DIM = "babi-qa1-10", "2-two-facts", 4, 2, 13, 9
 LINK = {"example": EXAMPLE, "step": str(STEP), "block": str(BLOCK), "slot": str(SLOT), "dim": str(DIM)}
@@ -87,6 +88,22 @@ def test_a_shut_input_gate_changes_slot_and_answer_as_a_run_of_the_model_does(up
     assert not moved.write.any()
     for dim, shown in bars(page, "after, gates moved").items():
         assert shown == pytest.approx(moved.after[int(dim)], abs=1e-6)
+
+
+def test_moved_gates_change_the_pictures_of_the_bank_and_of_the_routes():
+    page = open_page("gated_update", **LINK, input_gate="0")
+    move = GateMove(step=STEP, slot=SLOT, gate_in=0.0)
+    moved = gated_update.load_moved(MODEL, SENTENCES, move, STEP).trace
+    own = traces.load_trace(MODEL, SENTENCES)
+    change = select.bank_move(moved, 0)[1] - select.bank_move(own, STEP - 1)[1]
+    shown = drawn(page, "What the moved gates change of the whole bank")
+    np.testing.assert_allclose(shown, change, atol=1e-6)
+    assert np.abs(shown[SLOT]).max() > 0.1
+    answer = gated_update.load_moved_answer(MODEL, SENTENCES, move, STEP, MILK)
+    strongest = select.read_by_token(answer.trace, BLOCK, head=None).max()
+    (alt,) = (chart.proto.alt for chart in page.get("plotly_chart") if "slots to words" in chart.proto.alt)
+    assert f"slots to words of the question, strongest {strongest:.2f}" in alt
+    assert any("with the gates moved. Blue" in c.value for c in page.caption)
 
 
 def test_the_control_is_the_same_move_in_another_slot():

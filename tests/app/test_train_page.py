@@ -171,6 +171,26 @@ def test_a_full_disk_is_told_with_the_last_error_of_the_log(runs):
     assert training.state_of(run) == FAILED
 
 
+def test_a_full_disk_keeps_no_run_going(sleeping, runs, monkeypatch):
+    """What cannot be written down is stopped all the same, and said."""
+    run, write = training.start_run("a", ["qa1"], 10, 0), training.write_whole
+
+    def full(path, text):
+        raise ValueError(f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr(training, "write_whole", full)
+    page = press(open_page("train"), "Stop")
+    assert "No space left on device" in told(page)
+    assert len(page.error) >= 1
+    assert training._process(run) is None
+    with pytest.raises(ValueError, match="No space left on device"):
+        training.start_run("b", ["qa1"], 10, 0)
+    psutil.wait_procs(psutil.Process().children(), timeout=5)
+    assert not [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    monkeypatch.setattr(training, "write_whole", write)
+    assert training.state_of(training.start_run("c", ["qa1"], 10, 0)) == RUNNING
+
+
 def test_a_killed_run_without_a_word_is_told(runs):
     kept_run(runs)
     assert "it said nothing; was it killed?" in told(open_page("train"))

@@ -1,25 +1,39 @@
-"""Many visitors at once: each sees the story of the own link, and nobody an error."""
+"""Many visitors at once: each sees the numbers of the own story's run, and nobody an error."""
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
 from app.loaders.stories import generate_story
+from app.loaders.traces import load_answer, load_trace
+from lm2viz.select import write_strength
+from tests.browser.test_story_browser import heatmap_on_screen
 
 N_VISITORS = 20
-STEP = 4
+MODEL, STEP = "babi-qa1-3", 4
 
 
 @pytest.mark.slow
-def test_twenty_browsers_at_once_each_get_their_own_story(browser: Browser, app_url: str):
+def test_twenty_browsers_at_once_each_get_the_run_of_their_own_story(browser: Browser, app_url: str):
     contexts = [browser.new_context() for _ in range(N_VISITORS)]
     pages = [context.new_page() for context in contexts]
+    errors: list[str] = []
     for seed, page in enumerate(pages):
-        link = f"{app_url}/?source=Generated&task=qa1&seed={seed}&step={STEP}"
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        link = f"{app_url}/?model={MODEL}&source=Generated&task=qa1&seed={seed}&step={STEP}"
         page.goto(link, wait_until="commit")
     for seed, page in enumerate(pages):
-        own = f"▶ {STEP}  {generate_story('qa1', seed).sentences[STEP - 1]}"
-        expect(page.get_by_text(own)).to_be_visible()
+        story = generate_story("qa1", seed)
+        expect(page.get_by_text(f"▶ {STEP}  {story.sentences[STEP - 1]}")).to_be_visible()
         expect(page.get_by_text("the model answers")).to_be_visible()
+        expect(page.locator(".st-key-writes .nsewdrag").first).to_be_visible()
+        own = write_strength(load_trace(MODEL, story.sentences), STEP - 1, 0)
+        np.testing.assert_allclose(heatmap_on_screen(page, "writes"), own, atol=1e-6)
+        asked = page.get_by_label("Question").get_attribute("placeholder")
+        answer = load_answer(MODEL, story.sentences, STEP, asked)
+        told = f"the model answers {answer.words[0]} ({answer.probabilities[0]:.0%})"
+        expect(page.get_by_text(told)).to_be_visible()
         assert page.get_by_test_id("stException").count() == 0
     for context in contexts:
         context.close()
+    assert errors == []

@@ -5,6 +5,9 @@ import pytest
 
 from lm2viz.figures.bars import answer_bars
 from lm2viz.figures.heatmap import clickable, fraction_heatmap, signed_heatmap, stacked_fractions
+from lm2viz.figures.provenance import score_bars
+from lm2viz.figures.slot_facts import accuracy_matrices
+from lm2viz.figures.update import routes
 
 VALUES = np.array([[0.0, 0.25, 0.5], [0.75, 1.0, 0.1]])
 NAMES = {"rows": ["0:the", "1:the"], "columns": ["0", "1", "2"], "title": "Reads", "unit": "attention"}
@@ -21,6 +24,22 @@ def test_a_fraction_heatmap_has_the_fixed_scale_and_both_equal_words():
 def test_hovering_names_row_and_column_as_they_are_labelled():
     figure = fraction_heatmap(VALUES, **(NAMES | {"columns": ["1", "2", "3"]}), column_title="sentence")
     assert figure.data[0].text[1][2] == "1:the, sentence 3"
+
+
+def test_markup_in_words_and_facts_is_shown_as_text():
+    """Plotly would draw it as a link."""
+    link, shown = "<a>click</a> & co", "&lt;a&gt;click&lt;/a&gt; &amp; co"
+    figures = [
+        fraction_heatmap(VALUES, **(NAMES | {"rows": [link, "b"]})),
+        stacked_fractions({"p": VALUES}, rows=[link, "b"], columns=NAMES["columns"]),
+        accuracy_matrices({"p": VALUES.T}, facts=[link, "b"]),
+        routes([link], VALUES[:1], [link], VALUES[:1], slot=1),
+        score_bars([link], np.ones(1), np.zeros(1), any_slot=np.zeros(1), title=link),
+    ]
+    for figure in figures:
+        told = str(figure.to_dict())
+        assert shown in told
+        assert "<a" not in told
 
 
 @pytest.mark.parametrize("bad", [-0.1, 1.1])

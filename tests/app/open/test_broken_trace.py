@@ -64,6 +64,16 @@ def test_a_file_that_is_no_trace_is_told_in_one_line(trace, data, tmp_path, make
     assert not (tmp_path / "mark").exists()
 
 
+def test_a_full_disk_of_the_server_is_told_in_one_line(data, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    page = upload(open_page("open"), data)
+    assert "the server cannot keep the file: No space left on device; try again later" in told(page)
+    assert len(page.error) == 1
+
+
 def test_a_file_of_another_type_is_refused():
     page = open_page("open")
     page.file_uploader(key="trace_upload").upload("trace.pkl", b"x").run()

@@ -14,15 +14,19 @@ from tests.app.pages import open_page
 OUTSIDE, NONE_THERE = "folders are opened only under", "no checkpoint in"
 
 
-def test_one_visitor_does_not_see_the_folder_of_another(root):
+def test_one_visitor_does_not_see_the_folder_of_another_without_a_link_to_it(root):
     first, second = open_page("open", open="Checkpoint folder"), open_page("open", open="Checkpoint folder")
     type_folder(first, "mine")
     name = folders_shown(first)[0]
     assert name.startswith("./mine@")
     assert folders_shown(second.run()) == []
-    theirs = open_page("story", model=name)
-    assert name not in theirs.selectbox(key="model").options
-    assert theirs.selectbox(key="model").value != name
+    theirs = open_page("story", model=name)  # as after a reload, too
+    assert theirs.selectbox(key="model").value == name
+    assert not theirs.info
+    for old in ("./mine@00000000", "run:none@12345678", "./../secret@12345678", "<b>"):
+        other = open_page("story", model=old)
+        assert f"The model {old} of this link is not here, or has changed" in told(other)
+        assert other.selectbox(key="model").value in models.shipped_models()
 
 
 def folders_shown(page):

@@ -8,7 +8,7 @@ import pytest
 from app.loaders import opened, stories
 from app.reproduce import file_source, story_source, view_code
 from lm2core.trace import Trace
-from tests.app.open.opening import EXAMPLE, GATE, STEP, told, upload
+from tests.app.open.opening import EXAMPLE, GATE, STEP, told, type_folder, upload
 from tests.app.pages import drawn, open_page
 
 ONE_SLOT, BANK, READS, SENTENCE = "One slot", "Whole bank", "Question", "Last sentence"
@@ -76,6 +76,14 @@ def run_code(code, folder, monkeypatch):
     made = {}
     exec(compile(code, "view", "exec"), made)
     return made
+
+
+def test_the_python_of_a_checkpoint_of_one_s_own_runs_where_it_is_kept(root, monkeypatch):
+    page = type_folder(open_page("open", open="Checkpoint folder"), "mine")
+    page.segmented_control(key="open").set_value("Take away").run()
+    page.selectbox(key="model").set_value(page.selectbox(key="model").options[-1]).run()
+    made = run_code(page.code[0].value, root, monkeypatch)
+    assert made["reader"].name == "./mine"
 
 
 def test_the_python_of_an_opened_trace_makes_its_picture(data, tmp_path, monkeypatch):

@@ -36,6 +36,13 @@ def draw_sources(model: str, story: ShownStory, step: int, answer: Answer | None
         "sentence is left out and the story read again. Click a row to go to its sentence.",
         on_click=go_to_clicked,
     )
+    draw(
+        found.arrows(),
+        key="arrows",
+        alt=f"From the answer through slots to sentences: {found.summary()}",
+        caption="The same, from the answer back: green, how much of what was read came out of which slot; "
+        "blue, which sentence that slot's content came from. Wide is much; under 0.03 is not drawn.",
+    )
     if found.n_left_out:
         st.caption(f"Left out: {found.n_left_out} sentences that together brought {found.rest:.0%}.")
     st.caption(

@@ -108,8 +108,8 @@ def bank(trace: Trace, segment: int, *, story: int = 0) -> dict[str, Picture]:
 def bank_moved(own: Trace, segment: int, moved: Trace, moved_segment: int) -> Picture:
     """What a run with other gates has in its bank after a sentence, minus what the run itself has."""
     after, instead = (select.bank_move(trace, s)[1] for trace, s in ((own, segment), (moved, moved_segment)))
-    title = "What the moved gates change of the whole bank"
-    return _signed(instead - after, title, _largest(after) or 1.0)
+    difference, title = instead - after, "What the moved gates change of the whole bank"
+    return _signed(difference, title, _largest(difference) or 1.0)
 
 
 def bank_alone(trace: Trace, segment: int, *, story: int = 0) -> Picture:
@@ -210,8 +210,8 @@ def _signed(values: Array, title: str, limit: float) -> Picture:
     rows, columns = _numbers(len(values)), _numbers(values.shape[1])
     return Picture(
         signed_heatmap(values, rows=rows, columns=columns, title=title, unit="value", limit=limit),
-        "One row is one slot. Blue is positive, red negative, white zero; the scale is shared. Cells that "
-        "are not numbers stay empty.",
+        "One row is one slot. Blue is positive, red negative, white zero. Cells that are not "
+        "numbers stay empty.",
         f"{title}: slots by dimensions, largest size {_largest(values):.2f}",
         pd.DataFrame(values, rows, columns),
     )

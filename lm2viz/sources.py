@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lm2core.trace import Trace
 from lm2viz.figures.sources import source_bars
+from lm2viz.figures.update import routes
 from lm2viz.provenance import Provenance, trace_answer
 from lm2viz.provenance.parts import Array
 
@@ -30,6 +31,7 @@ class Sources:
 
     numbers : of the sentences, from 1; last 0, the start bank
     direct, indirect, any_slot : ndarrays of shape (n_shown,), see ``Provenance``
+    through : ndarray of shape (n_shown, n_slots), see ``Provenance``
     given, p_all : the answer, and how probable it is, in [0, 1]
     p_without : ndarray of shape (n_shown,), the same with the sentence left out; NaN for the start bank
     n_sources : with those not shown
@@ -42,6 +44,7 @@ class Sources:
     direct: Array
     indirect: Array
     any_slot: Array
+    through: Array
     given: str
     p_all: float
     p_without: Array
@@ -83,6 +86,19 @@ class Sources:
             even=1 / self.n_sources,
             without=self.p_without,
             is_needed=is_needed(self.p_all, self.p_without),
+        )
+
+    def arrows(self) -> go.Figure:
+        """From the answer on the right back through slots to sentences; wide is much of what was read."""
+        of_slots = np.clip(self.through.sum(axis=0), 0.0, 1.0)
+        return routes(
+            self.names,
+            np.clip(self.through, 0.0, 1.0),
+            [self.given],
+            of_slots[None],
+            slot=int(of_slots.argmax()),
+            titles=("sentences", "slots", "answer"),
+            left_room=1.6,
         )
 
 
@@ -130,6 +146,7 @@ def largest(found: Provenance, given: str, without: Array, max_rows: int) -> Sou
         direct=found.direct[kept],
         indirect=found.indirect[kept],
         any_slot=found.any_slot[kept],
+        through=found.through[kept],
         given=given,
         p_all=p_all,
         p_without=np.array([*p_without, np.nan])[kept],

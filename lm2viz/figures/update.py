@@ -75,13 +75,21 @@ def compared_answers(
 
 
 def routes(
-    writers: Sequence[str], writes: Array, readers: Sequence[str], reads: Array, *, slot: int
+    writers: Sequence[str],
+    writes: Array,
+    readers: Sequence[str],
+    reads: Array,
+    *,
+    slot: int,
+    titles: Sequence[str] = ("writes", "slots", "reads"),
+    left_room: float = 0.55,
 ) -> go.Figure:
     """Words of a sentence on the left, slots in the middle, words of a question on the right.
 
     writes : ndarray of shape (n_writers, n_slots), how far each word opened each slot, in [0, 1]
     reads : ndarray of shape (n_readers, n_slots), attention of each word over slots, in [0, 1]
     slot : the one that is marked
+    left_room : for the names on the left; a line to a slot is 1 wide
     """
     n_slots = writes.shape[1]
     writers, readers = plain(writers), plain(readers)
@@ -105,14 +113,14 @@ def routes(
     figure.add_trace(dots.update(textfont={"color": "#222222", "size": 10}))
     hidden = {"visible": False, "fixedrange": True}
     return figure.update_layout(
-        xaxis={"range": [-0.55, 2.55], **hidden},
+        xaxis={"range": [-left_room, 2.55], **hidden},
         yaxis={"range": [n_slots - 0.2, -1.6], **hidden},
         height=60 + ROW_HEIGHT * n_slots,
         margin={"l": 5, "r": 5, "t": 5, "b": 5},
         showlegend=False,
         annotations=[
             {"x": x, "y": -1.2, "text": text, "showarrow": False}
-            for x, text in ((0.0, "writes"), (1.0, "slots"), (2.0, "reads"))
+            for x, text in zip((0.0, 1.0, 2.0), titles, strict=True)
         ],
     )
 

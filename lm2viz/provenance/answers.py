@@ -39,6 +39,7 @@ class Provenance:
     mattered : by where it came from, a slot counted by what the answer loses without it, and 0 everywhere if
         it loses nothing without any; None where that was not measured
     any_slot : control, ``direct + indirect`` if the question read every slot alike
+    through : ndarray of shape (n_sources, n_slots), ``direct + indirect`` by the slot it was read from
     support : sentences that the answer follows from, by number; may be empty
     error : as in ``SlotSources``
     """
@@ -50,6 +51,7 @@ class Provenance:
     indirect: Array
     mattered: Array | None
     any_slot: Array
+    through: Array
     support: tuple[int, ...]
     error: float
 
@@ -144,6 +146,7 @@ def followed(trace: Trace, asked: Trace, i: int, parts: Parts) -> Provenance:
         indirect=indirect @ weights,
         mattered=None if losses is None else (direct + indirect) @ _scaled(losses),
         any_slot=(direct + indirect).mean(axis=1),
+        through=(direct + indirect) * weights,
         support=tuple(sorted(set(question["support"]))),
         error=parts.error(bank),
     )

@@ -11,7 +11,7 @@ from lm2core.story_traces import asked_once
 from lm2viz.causal import without_each
 from lm2viz.provenance import Provenance, trace_answer
 from lm2viz.sources import MAX_SENTENCES, largest, sources_of
-from tests.handmade import handmade_reader
+from tests.handmade import SLOT_OF, handmade_reader
 
 SENTENCES = ("Mary kitchen", "John office", "Mary garden", "Sandra hallway", "Mary office")
 
@@ -36,7 +36,8 @@ def few(origin, support=(), without=None):
     scores = np.array(origin)
     names = (*(f"{n}: sentence {n}" for n in range(len(scores) - 1)), "start bank")
     parts = 0.75 * scores, 0.25 * scores
-    found = Provenance("where?", names, scores, *parts, None, scores[::-1], support, 1e-6)
+    through = np.outer(scores, [0.25, 0.75])
+    found = Provenance("where?", names, scores, *parts, None, scores[::-1], through, support, 1e-6)
     return largest(found, "garden", np.full(len(scores), 0.9) if without is None else without, max_rows=3)
 
 
@@ -47,6 +48,21 @@ def test_all_that_is_read_of_mary_came_from_the_last_sentence_about_her(step, nu
     expected = [float(n == number) for n in found.numbers]
     np.testing.assert_allclose(found.origin, expected, atol=1e-3)
     assert found.error < 1e-5
+
+
+def test_arrows_lead_from_the_answer_through_the_person_s_slot_to_the_last_sentence_about_her():
+    found = sources_after(4)
+    np.testing.assert_allclose(found.through.sum(axis=1), found.origin, atol=1e-9)
+    expected = np.zeros((5, 5))
+    expected[2, SLOT_OF["Mary"]] = 1  # the third sentence; the last row is the start bank
+    np.testing.assert_allclose(found.through, expected, atol=1e-3)
+    figure = found.arrows()
+    lines = [line for line in figure.data if line.mode == "lines"]
+    assert [len(line.x) for line in lines] == [3, 3]  # one to the slot, one from it
+    assert [note.text for note in figure.layout.annotations] == ["sentences", "slots", "answer"]
+    names = [name for nodes in figure.data if nodes.mode == "markers+text" for name in nodes.text]
+    assert "3 Mary garden" in names
+    assert "garden" in names
 
 
 def test_a_story_read_so_far_has_the_sources_of_the_whole_trace_at_that_step():

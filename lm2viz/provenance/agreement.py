@@ -74,7 +74,7 @@ class Agreement:
             return self.rows
         keys = ["method", "measure"]
         control = self.untrained[self.untrained["questions"] == "all"]
-        names = {"value": "untrained", "low": "untrained_low", "high": "untrained_high"}
+        names = {"value": "untrained", **{name: f"untrained_{name}" for name in ("low", "high", "n")}}
         return self.rows.merge(control[[*keys, *names]].rename(columns=names), on=keys, how="left")
 
     def figure(self) -> go.Figure:
@@ -200,7 +200,8 @@ def _row(cases: pd.DataFrame, method: str, measure: str, seed: int) -> dict[str,
 
 
 def _share(row: Any, name: str) -> str:
-    return Estimate(row[name], row[f"{name}_low"], row[f"{name}_high"], int(row["n"])).as_share()
+    n = int(row.get(f"{name}_n", row["n"]))
+    return Estimate(row[name], row[f"{name}_low"], row[f"{name}_high"], n).as_share()
 
 
 def _estimate(row: Any) -> Estimate:

@@ -1,4 +1,4 @@
-"""What is true at this sentence of a generated story, beside what probes read from the bank."""
+"""What a story has told by this sentence, beside what probes read from the bank."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -33,8 +33,8 @@ def draw_facts(model: str, story: ShownStory, trace: Trace, step: int) -> None:
     """A table of the facts known by now, with readings, scores and controls."""
     if not story.facts:
         st.info(
-            "What is true in this story is known only to those who understand it. "
-            "Choose **Generated** on the left for one whose facts are known."
+            "What is true in this story is known only to those who understand it: a sentence is none that "
+            "bAbI's tasks tell. Choose **Generated** on the left for a story whose facts are known."
         )
         return
     if step == 0:

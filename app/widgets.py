@@ -26,7 +26,8 @@ EXAMPLE, GENERATED, OWN_STORY = "Example", "Generated", "Own"
 class ShownStory:
     """A story on the page; ``questions`` is empty for a pasted one.
 
-    task, facts : of a generated one, its task and what is known after each sentence; else empty
+    task, facts : the task whose probes know such facts, and what is known after each sentence; empty where
+        a sentence is one of no task
     """
 
     sentences: tuple[str, ...]
@@ -120,9 +121,10 @@ def pick_story(model: str) -> ShownStory:
         generated = stories.generate_story(task, int(seed))
         return ShownStory(generated.sentences, generated.questions, task, told_facts(generated.statements))
     if source == OWN_STORY:
-        return ShownStory(_own_sentences())
+        own = _own_sentences()
+        return ShownStory(own, (), *stories.task_and_facts(own))
     example = stories.load_example(st.selectbox("Example", stories.example_names(), key="example", bind=URL))
-    return ShownStory(example.sentences, example.questions)
+    return ShownStory(example.sentences, example.questions, *stories.task_and_facts(example.sentences))
 
 
 def open_story(sentences: tuple[str, ...], also: Mapping[str, str] = MappingProxyType({})) -> None:

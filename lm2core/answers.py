@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from lm2core.babi.story import Story
 from lm2core.babi.text import TextStory
-from lm2core.babi.told import told_facts
+from lm2core.babi.told import facts_in, told_facts
 from lm2core.hooks import match_hooks
 from lm2core.model import LM2ForCausalLM
 from lm2core.recording import MEMORY_HOOKS, capture, recording
@@ -92,7 +92,7 @@ def read_stories(
 def _truth(story: Story | TextStory) -> dict[str, Any]:
     return {
         "sentences": list(story.sentences),
-        "facts": told_facts(story.statements) if isinstance(story, Story) else None,
+        "facts": told_facts(story.statements) if isinstance(story, Story) else facts_in(story.sentences),
         "questions": [asdict(question) for question in story.questions],
     }
 

@@ -11,6 +11,7 @@ import streamlit as st
 
 from lm2core.babi.tasks import Story, make_story
 from lm2core.babi.text import TextStory, read_babi
+from lm2core.babi.told import ToldFacts, facts_in
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 # What the page takes from a visitor; 'lm2 trace' has no such limits.
@@ -34,6 +35,16 @@ def load_example(name: str) -> TextStory:
 def generate_story(task: str, seed: int) -> Story:
     """A fresh story of a task; the same seed tells the same story."""
     return make_story(task, Random(seed))
+
+
+@st.cache_data(max_entries=50, show_spinner=False)
+def task_and_facts(sentences: tuple[str, ...]) -> tuple[str, list[ToldFacts]]:
+    """The task that such a story is nearest to, and its facts; nothing where a sentence is one of no task."""
+    facts = facts_in(sentences)
+    if not facts:
+        return "", []
+    has_things = any(fact.startswith("holder of") for known in facts for fact in known)
+    return "qa2" if has_things else "qa1", facts
 
 
 @st.cache_resource

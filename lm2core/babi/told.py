@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from lm2core.babi.certainty import EITHER, NOT_IN
 from lm2core.babi.directions import OPPOSITE
+from lm2core.babi.sentences import parse
 from lm2core.babi.story import Statement
 
 
@@ -33,11 +34,21 @@ def told_facts(history: Sequence[Statement]) -> list[ToldFacts]:
     for i, said in enumerate(history):
         known = known | _told(said, i, known)
         if said.relation == "drop":
-            del known[f"holder of {said.target}"]
+            known.pop(
+                f"holder of {said.target}", None
+            )  # a story that somebody wrote may drop what nobody took
         elif said.relation in (NOT_IN, EITHER):
             known.pop(f"place of {said.subject}", None)
         after_each.append(dict(known))
     return after_each
+
+
+def facts_in(sentences: Sequence[str]) -> list[ToldFacts] | None:
+    """``told_facts`` of a story that somebody wrote; None where a sentence is one of no task."""
+    try:
+        return told_facts(parse(sentences))
+    except ValueError:
+        return None
 
 
 def _told(said: Statement, i: int, known: ToldFacts) -> dict[str, Told]:

@@ -8,7 +8,7 @@ import pytest
 from app.loaders import models, readings, stories, traces
 from app.play import IS_DRAWN
 from lm2core.answers import ranked_words, remember
-from lm2core.babi.told import told_facts
+from lm2core.babi.told import facts_in, told_facts
 from lm2core.story_traces import asked_once
 from lm2viz.provenance import trace_answer
 from tests.app.pages import open_page, unpacked
@@ -125,13 +125,26 @@ def test_stories_to_learn_from_are_fewer_where_they_are_long():
     assert sum(n[:-1]) < readings.MAX_SENTENCES <= sum(n)
 
 
-@pytest.mark.parametrize("query", [{"example": EXAMPLE}, {"source": "Own"}], ids=["example", "own"])
-def test_a_story_whose_facts_are_not_known_says_so(query):
-    page = open_page(**query, view="Facts", step="1")
-    if "source" in query:
-        page.text_area[0].set_value("Mary went to the kitchen.")
-        next(b for b in page.button if b.label == "Read it").click().run()
+def own_story(text):
+    page = open_page(source="Own", view="Facts", step="1")
+    page.text_area[0].set_value(text)
+    next(b for b in page.button if b.label == "Read it").click().run()
     assert not page.exception
+    return page
+
+
+def test_facts_of_an_example_and_of_an_own_story_are_those_its_sentences_tell():
+    page = open_page(example=EXAMPLE, view="Facts", step="1")
+    known = facts_in(stories.load_example(EXAMPLE).sentences)[0]
+    shown = page.dataframe[0].value
+    assert dict(zip(shown["fact"], shown["true"], strict=True)) == {f: v for f, (v, _) in known.items()}
+    table = own_story("Mary went to the kitchen.").dataframe[0].value
+    assert table["true"].tolist() == ["kitchen"]
+    assert table["read"].tolist() == ["✓ kitchen"]
+
+
+def test_a_story_of_which_nothing_is_known_says_so():
+    page = own_story("Mary in the kitchen.")
     assert any("known only to those who understand it" in i.value for i in page.info)
 
 

@@ -55,9 +55,11 @@ def test_a_trace_knows_what_its_stories_told(trace, tmp_path):
     assert again.info["stories"][1]["questions"][0]["answer"] == STORIES[1].questions[0].answer
 
 
-def test_facts_of_a_story_from_a_file_are_not_known(reader):
+def test_facts_of_a_story_from_a_file_are_those_its_sentences_tell(reader):
     trace = read_stories(reader, [TextStory(("Mary went to the office.",), ())])
-    assert true_facts(trace, 0) is None
+    assert true_facts(trace, 0) == [{"place of Mary": ("office", 0)}]
+    other = read_stories(reader, [TextStory(("Mary the office.",), ())])  # no sentence of a task
+    assert true_facts(other, 0) is None
 
 
 def test_questions_are_asked_of_the_bank_of_their_story_at_their_time(reader, trace):

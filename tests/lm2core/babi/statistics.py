@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from lm2core.babi.sentences import parse
 from lm2core.babi.story import Statement, Story
 from lm2core.babi.text import TextStory
 from lm2core.babi.times import SLOTS
-from tests.lm2core.babi.sentences import parse
 
 Shares = dict[object, float]  # value -> fraction of all
 

@@ -9,13 +9,13 @@ import pytest
 
 from lm2core.babi import counterfactual
 from lm2core.babi.counterfactual import KINDS, KINDS_OF, draw_counterfactual, draw_counterfactuals
+from lm2core.babi.sentences import parse
 from lm2core.babi.vocabulary import babi_words
 from lm2core.babi.world import GIVERS, HOME, OBJECTS, TOWN
 from lm2core.checkpoints import load_reader
 from lm2core.evaluate import predict
 from lm2core.tokenizer import check_words, word_tokenizer
 from tests.lm2core.babi.retold import can_happen, retold_answer
-from tests.lm2core.babi.sentences import parse
 
 N_PAIRS, SEED = 100, 5
 RARE = {("qa5", "person"), ("qa3", "person"), ("qa3", "support"), ("qa8", "order")}  # seconds for so many

@@ -7,9 +7,9 @@ from random import Random
 import pytest
 
 from lm2core.babi.animals import HAS_COLOUR, IS_A
+from lm2core.babi.sentences import parse
 from lm2core.babi.tasks import TASKS, draw_question, make_story
 from lm2core.babi.text import read_babi, write_babi
-from tests.lm2core.babi.sentences import parse
 from tests.lm2core.babi.statistics import distance, statistics
 
 N_STORIES = 600

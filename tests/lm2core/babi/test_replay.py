@@ -7,9 +7,9 @@ import pytest
 from lm2core.babi.counterfactual import KINDS_OF
 from lm2core.babi.people import ACTING
 from lm2core.babi.replay import answer_again, is_possible
+from lm2core.babi.sentences import parse
 from lm2core.babi.tasks import make_story
 from lm2core.babi.world import World
-from tests.lm2core.babi.sentences import parse
 
 SEED = 8  # Mary, Bill and the apple start in the bedroom, Fred in the garden
 MARY_HAS_IT = "Mary got the apple there."

@@ -6,7 +6,7 @@ import pytest
 
 from lm2core.babi.story import Statement
 from lm2core.babi.tasks import make_story
-from lm2core.babi.told import Told, told_facts
+from lm2core.babi.told import Told, facts_in, told_facts
 
 PEOPLE_TASKS = ("qa1", "qa2", "qa3", "qa5", "qa6", "qa7", "qa8", "qa9", "qa10")
 
@@ -21,6 +21,20 @@ def test_what_is_told_is_true(task):
             assert all(0 <= since <= i for _, since in told.values())
             n_told += len(told)
     assert n_told > 200
+
+
+@pytest.mark.parametrize("task", PEOPLE_TASKS)
+def test_sentences_tell_what_the_statements_behind_them_do(task):
+    for seed in range(7):
+        story = make_story(task, Random(seed))
+        assert facts_in(story.sentences) == told_facts(story.statements)
+
+
+def test_a_story_of_one_s_own_may_be_odd_but_not_in_other_words():
+    last = facts_in(["Mary dropped the milk there.", "Mary went to the office.", "Mary took the milk."])[-1]
+    assert last["place of milk"] == Told("office", 2)
+    assert facts_in(["Mary likes the milk."]) is None
+    assert facts_in(["Then she went to the office."]) is None  # who?
 
 
 @pytest.mark.parametrize("task", ["qa1", "qa2"])

@@ -50,10 +50,17 @@ _PATTERNS = [(re.compile(rf"{form}\.", re.IGNORECASE), make) for form, make in _
 
 
 def parse(sentences: Sequence[str]) -> list[Statement]:
-    """The statements that the sentences of a story tell."""
+    """The statements that the sentences of a story tell.
+
+    Raises
+    ------
+    ValueError
+        For a sentence that no task tells.
+    """
     statements: list[Statement] = []
     for sentence in sentences:
-        if goes_on := _GOES_ON.fullmatch(sentence):
+        goes_on = _GOES_ON.fullmatch(sentence)
+        if goes_on and statements:
             before = statements[-1]
             statements.append(Statement(before.subject, "move", goes_on[1], before.other))
         else:
@@ -65,4 +72,4 @@ def _parse(sentence: str) -> Statement:
     for pattern, make in _PATTERNS:
         if match := pattern.fullmatch(sentence):
             return make(*match.groups())
-    raise AssertionError(f"no statement tells {sentence!r}")
+    raise ValueError(f"{sentence!r} is a sentence of no task")

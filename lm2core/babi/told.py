@@ -33,10 +33,8 @@ def told_facts(history: Sequence[Statement]) -> list[ToldFacts]:
     after_each: list[ToldFacts] = []
     for i, said in enumerate(history):
         known = known | _told(said, i, known)
-        if said.relation == "drop":
-            known.pop(
-                f"holder of {said.target}", None
-            )  # a story that somebody wrote may drop what nobody took
+        if said.relation == "drop":  # in a story that somebody wrote, perhaps what nobody took
+            known.pop(f"holder of {said.target}", None)
         elif said.relation in (NOT_IN, EITHER):
             known.pop(f"place of {said.subject}", None)
         after_each.append(dict(known))

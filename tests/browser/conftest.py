@@ -8,6 +8,8 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
@@ -64,11 +66,11 @@ def browser() -> Iterator[Browser]:
             yield chromium
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A fresh page; any error the page reports fails the test."""
+@contextmanager
+def watched_page(browser: Browser, **options: Any) -> Iterator[Page]:
+    """A fresh page; any error that it reports, and any request to another machine, fails the test."""
     errors: list[str] = []
-    page = browser.new_page(viewport={"width": 1360, "height": 1200})
+    page = browser.new_page(**options)
     page.set_default_timeout(PATIENCE_MS)
 
     def note(message: ConsoleMessage) -> None:
@@ -76,13 +78,26 @@ def page(browser: Browser) -> Iterator[Page]:
             errors.append(message.text)
 
     def note_failure(request: Request) -> None:
-        is_download = "/media/" in request.url and request.failure == "net::ERR_ABORTED"  # goes to a file
-        if not is_download:
+        if (
+            request.failure != "net::ERR_ABORTED"
+        ):  # broken off by the browser: a download, a page that was left
             errors.append(f"{request.url} {request.failure}")
+
+    def note_stranger(request: Request) -> None:
+        if not request.url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:", "about:")):
+            errors.append(f"asked for {request.url}: the app needs no network")
 
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", note)
+    page.on("request", note_stranger)
     page.on("requestfailed", note_failure)
     yield page
     page.close()
     assert errors == []
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of the usual size."""
+    with watched_page(browser, viewport={"width": 1360, "height": 1200}) as page:
+        yield page

@@ -1,0 +1,54 @@
+"""Every page fits a laptop in the dark, grows with larger text and reports no error; lessons, one story."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.lessons import LESSONS
+from tests.browser.conftest import watched_page
+from tests.conftest import ROOT
+
+NAMES = sorted(path.stem for path in (ROOT / "app" / "views").glob("*.py"))
+PAGES = ["" if name == "story" else name for name in NAMES]  # the first page has no name
+LAPTOP = {"width": 1366, "height": 768}
+
+
+def open_drawn(page: Page, url: str) -> None:
+    """Open a page and wait until its script has run."""
+    page.goto(url)
+    expect(page.locator("h1").first).to_be_visible()
+    expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
+
+
+TITLE_PIXELS = "parseFloat(getComputedStyle(document.querySelector('h1')).fontSize)"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_a_laptop_in_the_dark_and_grows_with_larger_text(browser, app_url, name):
+    with watched_page(browser, viewport=LAPTOP, color_scheme="dark") as page:
+        open_drawn(page, f"{app_url}/{name}")
+        assert page.get_by_test_id("stException").count() == 0
+        too_wide = "e => e.scrollWidth - e.clientWidth"
+        assert page.get_by_test_id("stMain").evaluate(too_wide) <= 0
+        background = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
+        assert sum(int(n) for n in background.strip("rgb()").split(",")[:3]) < 3 * 100
+        usual = page.evaluate(TITLE_PIXELS)
+        open_drawn(page, f"{app_url}/{name}?large=true")
+        page.wait_for_function(f"{TITLE_PIXELS} > {1.15 * usual}")
+        assert page.get_by_test_id("stMain").evaluate(too_wide) <= 0
+
+
+@pytest.mark.parametrize("title", [lesson.title for lesson in LESSONS])
+def test_a_lesson_is_predicted_and_then_measured(page, app_url, title):
+    open_drawn(page, f"{app_url}/lessons?lesson={title.replace('?', '%3F').replace(' ', '+')}")
+    expect(page.get_by_role("heading", name=title)).to_be_visible()
+    expect(page.get_by_text("Choose an answer first")).to_be_visible()
+    page.get_by_test_id("stMain").get_by_role("radio").first.check(force=True)
+    expect(page.get_by_text("To take away.")).to_be_visible()
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
+
+
+def test_lm2_rmt_and_llama_answer_along_one_story(page, app_url):
+    open_drawn(page, f"{app_url}/compare?compare_view=One+story")
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
+    for name in ("babi-qa1-10", "babi-qa1-10-rmt", "babi-qa1-10-llama"):
+        expect(page.get_by_text(name, exact=True).first).to_be_visible()

@@ -6,10 +6,7 @@ import pytest
 from app.lessons import LESSONS
 from app.lessons.lesson import MODEL, Choice, lesson_stories, stories_of_questions
 from app.loaders.lessons import lesson, load_measured
-from lm2core.answers import read_stories
 from lm2core.checkpoints import load_reader
-from lm2core.compare import published
-from lm2viz.causal import ClampGate, run
 from lm2viz.estimates import Estimate
 from tests.app.pages import open_page
 
@@ -41,29 +38,6 @@ def test_the_choice_stays_right_anywhere_in_the_interval_and_the_control_is_anot
         assert right.low <= measured.value.low
         assert measured.value.high < right.high + 1e-9
     assert measured.of_control in measured.sentence()
-
-
-@pytest.mark.slow
-def test_the_lesson_on_slots_counts_what_a_plain_loop_counts(reader):
-    n_moved = []
-    for story in read_stories(reader, lesson_stories(), names=["hook_bank"]).arrays["hook_bank"]:
-        size = [np.sqrt(np.mean((story[1, n] - story[0, n]) ** 2)) for n in range(story.shape[1])]
-        n_moved.append(np.mean([x > max(size) / 2 for x in size]))
-    assert load_measured("What is a slot?").value.value == pytest.approx(np.mean(n_moved))
-
-
-@pytest.mark.slow
-def test_the_lesson_on_gates_counts_right_answers_with_the_gate_held(reader):
-    held = run(reader, lesson_stories(), [ClampGate(gate="forget", value=1.0)])
-    n_right = sum(a == b for a, b in zip(held.words, held.answers, strict=True))
-    assert load_measured("Why a gate?").value.value == n_right / len(held.words)
-
-
-def test_the_lesson_on_the_paper_shows_the_printed_figures():
-    measured = load_measured(PAPER)
-    lm2, rmt = published.BABILONG["128K"][-1], published.BABILONG["128K"][-2]
-    assert measured.value.value == pytest.approx(lm2 - rmt)
-    assert [bar.name for bar in measured.figure.data] == ["LM2-1.7B", "RMT-1.7B"]
 
 
 def test_a_measurement_that_no_range_holds_is_an_error_that_names_the_lesson():

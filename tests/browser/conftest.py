@@ -78,9 +78,7 @@ def watched_page(browser: Browser, **options: Any) -> Iterator[Page]:
             errors.append(message.text)
 
     def note_failure(request: Request) -> None:
-        if (
-            request.failure != "net::ERR_ABORTED"
-        ):  # broken off by the browser: a download, a page that was left
+        if request.failure != "net::ERR_ABORTED":  # the browser broke it off: a download, a page it left
             errors.append(f"{request.url} {request.failure}")
 
     def note_stranger(request: Request) -> None:

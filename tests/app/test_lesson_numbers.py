@@ -1,0 +1,131 @@
+"""Every number of a lesson, counted once more by a plain loop."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import entropy
+
+from app.lessons.lesson import MODEL, lesson_stories, read_lesson, trained_or_not
+from app.loaders.lessons import lesson, load_measured
+from lm2core.answers import read_stories
+from lm2core.checkpoints import load_reader
+from lm2core.compare import published
+from lm2core.story_traces import record_questions
+from lm2viz.causal import ClampGate, run
+from lm2viz.causal.running import ask_banks
+
+PAPER = "What the paper showed"
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return load_reader(MODEL)
+
+
+@pytest.mark.slow
+def test_the_lesson_on_slots_counts_what_a_plain_loop_counts(reader):
+    n_moved = []
+    for story in read_stories(reader, lesson_stories(), names=["hook_bank"]).arrays["hook_bank"]:
+        size = [np.sqrt(np.mean((story[1, n] - story[0, n]) ** 2)) for n in range(story.shape[1])]
+        n_moved.append(np.mean([x > max(size) / 2 for x in size]))
+    assert load_measured("What is a slot?").value.value == pytest.approx(np.mean(n_moved))
+
+
+def sentences_of(trace):
+    return [(story, s, len(words)) for story, told in enumerate(trace.tokens) for s, words in enumerate(told)]
+
+
+@pytest.mark.slow
+def test_the_lesson_on_writing_counts_what_a_plain_loop_counts(reader):
+    measured = load_measured("Writing")
+    for each, told in zip(trained_or_not(reader), (measured.value, measured.control), strict=True):
+        trace, shares = read_lesson(each), []
+        for story, segment, n_words in sentences_of(trace):
+            if n_words != 6:
+                continue
+            written = np.zeros(6)
+            for block in trace.blocks:
+                claims, gates = (
+                    trace.select(f"blocks.{block}.mem.{hook}", story=story, segment=segment)
+                    for hook in ("hook_write_pattern", "hook_gate_in_token")
+                )
+                for word, slot in np.ndindex(6, claims.shape[1]):
+                    taken = max(sum(claims[w, slot] for w in range(6)), 1.0)
+                    written[word] += claims[word, slot] / taken * gates[word].mean()
+            shares.append(written[4] / sum(written))  # "mary went to the KITCHEN ."
+        assert told.value == pytest.approx(np.mean(shares), abs=1e-6)
+
+
+@pytest.mark.slow
+def test_the_lesson_on_forgetting_counts_what_a_plain_loop_counts(reader):
+    trace, of_widest, of_others = read_lesson(reader), [], []
+    for story, segment, _ in sentences_of(trace):
+        where = {"story": story, "segment": segment}
+        gates = {
+            hook: [trace.select(f"blocks.{b}.mem.{hook}", **where).mean(axis=-1) for b in trace.blocks]
+            for hook in ("hook_gate_in", "hook_gate_forget")
+        }
+        kept = [math.prod(of_block[n] for of_block in gates["hook_gate_forget"]) for n in range(24)]
+        opened = [sum(of_block[n] for of_block in gates["hook_gate_in"]) for n in range(24)]
+        widest = opened.index(max(opened))
+        of_widest.append(kept[widest])
+        of_others.append(np.mean([kept[n] for n in range(24) if n != widest]))
+    measured = load_measured("Forgetting")
+    assert measured.value.value == pytest.approx(np.mean(of_widest), abs=1e-6)
+    assert measured.control.value == pytest.approx(np.mean(of_others), abs=1e-6)
+    assert "0.9 a sentence looks like much, and is 0.35 after ten" in lesson("Forgetting").moral
+    assert round(0.9**10, 2) == 0.35
+
+
+@pytest.mark.slow
+def test_the_lesson_on_reading_counts_what_a_plain_loop_counts(reader):
+    measured = load_measured("Reading")
+    for each, told in zip(trained_or_not(reader), (measured.value, measured.control), strict=True):
+        asked = record_questions(each, read_lesson(each, names=["hook_bank"]))
+        widths = {True: [], False: []}
+        for q, question in enumerate(asked.info["asked"]):
+            last = len(asked.tokens[q][0]) - 1
+            of_blocks = []
+            for block in asked.blocks:
+                heads = asked.select(f"blocks.{block}.mem.hook_read_pattern", story=q, segment=0)[:, last]
+                of_blocks.append(np.mean([2 ** entropy(head, base=2) / len(head) for head in heads]))
+            widths[question["story"] % 2 == 0].append(of_blocks)
+        narrowest = np.mean(widths[True], axis=0).argmin()
+        assert told.value == pytest.approx(np.mean(widths[False], axis=0)[narrowest], abs=1e-4)
+
+
+@pytest.mark.slow
+def test_the_lesson_on_causes_loses_the_answers_that_a_run_without_the_slot_loses(reader):
+    """Zero one slot after the sentence before the question, in each story for itself."""
+    shown = load_measured("Cause and correlation").figure.data[0]
+    assert len(shown.y) == 24
+    for slot in (13, 5):
+        n_lost = n_asked = 0
+        for story in lesson_stories():
+            clean = run(reader, [story])
+            for i, question in enumerate(q for q in story.questions if q.n_statements):
+                if "Mary" not in question.text:
+                    continue
+                bank = clean.asked_banks[i : i + 1].clone()
+                right = ask_banks(reader, [question.text], bank).argmax() == clean.answer_ids[i]
+                bank[:, slot] = 0
+                n_lost += int(right) - int(
+                    ask_banks(reader, [question.text], bank).argmax() == clean.answer_ids[i]
+                )
+                n_asked += 1
+        assert shown.y[slot] == pytest.approx(n_lost / n_asked, abs=1e-9)
+
+
+@pytest.mark.slow
+def test_the_lesson_on_gates_counts_right_answers_with_the_gate_held(reader):
+    held = run(reader, lesson_stories(), [ClampGate(gate="forget", value=1.0)])
+    n_right = sum(a == b for a, b in zip(held.words, held.answers, strict=True))
+    assert load_measured("Why a gate?").value.value == n_right / len(held.words)
+
+
+def test_the_lesson_on_the_paper_shows_the_printed_figures():
+    measured = load_measured(PAPER)
+    lm2, rmt = published.BABILONG["128K"][-1], published.BABILONG["128K"][-2]
+    assert measured.value.value == pytest.approx(lm2 - rmt)
+    assert [bar.name for bar in measured.figure.data] == ["LM2-1.7B", "RMT-1.7B"]

@@ -58,3 +58,17 @@ def test_views_compute_nothing_and_hold_no_cache():
                     ast.unparse(node)
                 )
         assert "st.cache" not in file.read_text()
+
+
+def test_every_cache_of_the_app_says_how_much_it_keeps():
+    """One without arguments keeps one thing."""
+    n_caches = 0
+    for file in (ROOT / "app").rglob("*.py"):
+        for function in ast.walk(ast.parse(file.read_text())):
+            for mark in getattr(function, "decorator_list", ()):
+                if "st.cache" not in ast.unparse(mark):
+                    continue
+                n_caches += 1
+                options = {keyword.arg for keyword in getattr(mark, "keywords", ())}
+                assert "max_entries" in options or not function.args.args, f"{file.name}: {function.name}"
+    assert n_caches > 30

@@ -71,7 +71,7 @@ def test_a_file_of_500_mb_is_refused_in_one_line_and_never_sent(page, app_url, t
     with large.open("wb") as file:
         file.truncate(500_000_000)  # sparse: takes no room
     page.locator(".st-key-trace_upload input[type=file]").set_input_files(large)
-    expect(page.get_by_text("File must be 16.0MB or smaller")).to_be_visible()
+    expect(page.get_by_text("File must be 100.0MB or smaller")).to_be_visible()
     assert sent == []
 
 

@@ -4,6 +4,7 @@ docs/HOOKS.md is this catalogue, printed by ``python -m lm2core.hooks``; a test 
 that it propagates exactly as said here.
 """
 
+import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -178,4 +179,4 @@ def catalogue_markdown() -> str:
 
 
 if __name__ == "__main__":
-    print(catalogue_markdown(), end="")  # noqa: T201
+    sys.stdout.write(catalogue_markdown())

@@ -209,7 +209,7 @@ def stop_run(run: Run) -> None:
             process.wait(SECONDS_TO_STOP)
         except psutil.TimeoutExpired:
             continue
-        except ProcessLookupError:
+        except ProcessLookupError:  # it has ended by itself
             pass
         break
     _record(replace(run, was_stopped=True))  # last: a full disk must not keep it going

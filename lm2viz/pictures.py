@@ -161,12 +161,12 @@ def gates_through_story(trace: Trace, shown: Sequence[int], *, story: int = 0) -
 
 def moved_through_story(trace: Trace, shown: Sequence[int], *, story: int = 0) -> Picture:
     """How far the ``shown`` sentences changed each slot."""
-    moved = [select.bank_move(trace, segment, story=story)[2] for segment in shown]
+    moved = [select.size_of(select.bank_move(trace, segment, story=story)[2]) for segment in shown]
     return _by_sentence(
         trace,
         shown,
         story,
-        np.stack([np.minimum(np.sqrt((x**2).mean(axis=-1)), 1.0) for x in moved]),
+        np.stack(moved),
         title="Which sentence changed which slot",
         unit="change",
         caption="Bright: the slot holds something else than before the sentence (root mean square over its "

@@ -43,8 +43,13 @@ def slot_gates(trace: Trace, segment: int, *, story: int = 0) -> tuple[Array, Ar
 def slot_change(trace: Trace, segment: int, *, story: int = 0) -> Array:
     """How far each block moved each slot: root mean square over the width, at most 1, (n_blocks, n_slots)."""
     where = {"story": story, "segment": segment}
-    moved = trace.over_blocks("hook_bank_post", **where) - trace.over_blocks("hook_bank_pre", **where)
-    return np.minimum(np.sqrt((moved**2).mean(axis=-1)), 1.0)
+    return size_of(trace.over_blocks("hook_bank_post", **where) - trace.over_blocks("hook_bank_pre", **where))
+
+
+def size_of(moved: Array) -> Array:
+    """How far slots were moved: root mean square over the width, at most 1."""
+    size: Array = np.minimum(np.sqrt((moved**2).mean(axis=-1)), 1.0)
+    return size
 
 
 def bank_move(trace: Trace, segment: int, *, story: int = 0) -> tuple[Array, Array, Array]:

@@ -1,5 +1,7 @@
 """View: start a small training run, watch it learn, stop it, resume it, use what it learnt. Draws only."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from app.loaders import training
@@ -77,31 +79,21 @@ def draw_buttons(run: Run, state: str) -> None:
     """Stop, resume or use the run, whichever it allows."""
     if state == training.RUNNING:
         if st.button("Stop", key="stop", icon=":material/stop:"):
-            stop(run)
+            attempt(training.stop_run, run)
     elif state == training.FINISHED:
         if st.button("Use it in the other pages", key="use", icon=":material/check:"):
             use(run)
     elif training.can_resume(run):
         if st.button("Resume", key="resume", icon=":material/play_arrow:"):
-            resume(run)
+            attempt(training.resume_run, run)
     else:
         st.info("It was over before its first checkpoint. Start a new run under another name.")
 
 
-def stop(run: Run) -> None:
-    """End a run, or say what went wrong."""
+def attempt(action: Callable[[Run], object], run: Run) -> None:
+    """Stop or resume a run, or say why not."""
     try:
-        training.stop_run(run)
-    except ValueError as error:
-        st.error(as_text(error))
-        return
-    st.rerun()
-
-
-def resume(run: Run) -> None:
-    """Go on with a run, or say why not."""
-    try:
-        training.resume_run(run)
+        action(run)
     except ValueError as error:
         st.error(as_text(error))
         return

@@ -18,6 +18,7 @@ def _one_of(words: Sequence[str]) -> str:
 
 
 _SINGULAR = {plural: animal for animal, plural in PLURALS.items()}
+_ANIMALS = _one_of([*_SINGULAR])
 _MOVE = f"(?:{'|'.join(VERBS['move'])}) the"
 _SLOT = _one_of(SLOTS)
 _THING = r"([a-z ]+?)"
@@ -32,7 +33,10 @@ _FORMS: list[tuple[str, Callable[..., Statement]]] = [
     (r"(\w+) is (?:not|no longer) in the (\w+)", lambda a, place: Statement(a, NOT_IN, place)),
     (r"(\w+) is in the (\w+)", lambda a, place: Statement(a, "in", place)),
     (r"(\w+) is either in the (\w+) or the (\w+)", lambda a, x, y: Statement(a, EITHER, x, y)),
-    (r"(\w+) are afraid of (\w+)", lambda x, y: Statement(_SINGULAR[x.lower()], FEARS, _SINGULAR[y])),
+    (
+        rf"{_ANIMALS} are afraid of {_ANIMALS}",
+        lambda x, y: Statement(_SINGULAR[x.lower()], FEARS, _SINGULAR[y.lower()]),
+    ),
     (r"(\w+) is a (\w+)", lambda a, animal: Statement(a, IS_A, animal)),
     (r"(\w+) is (\w+)", lambda a, trait: Statement(a, HAS_COLOUR, trait)),
     (rf"The {_THING} {_one_of([FITS, BIGGER])} the {_THING}", Statement),

@@ -35,6 +35,8 @@ def test_a_story_of_one_s_own_may_be_odd_but_not_in_other_words():
     assert last["place of milk"] == Told("office", 2)
     assert facts_in(["Mary likes the milk."]) is None
     assert facts_in(["Then she went to the office."]) is None  # who?
+    assert facts_in(["Birds are afraid of worms."]) is None  # of no task's animals
+    assert facts_in(["Mice are afraid of Wolves."]) is not None
 
 
 @pytest.mark.parametrize("task", ["qa1", "qa2"])

@@ -7,13 +7,13 @@ import streamlit as st
 
 from app.loaders import interventions
 from app.loaders.models import known_tasks
+from app.measure_button import measure_button
 from app.state import QUESTION, URL
 from app.waiting import wait_for
 from app.widgets import ShownStory, as_text, draw
 from lm2viz.causal.on_story import changed_slots
 from lm2viz.figures.heatmap import fraction_heatmap
 
-RUN = "effect_run"  # what was last run; not in the URL
 N_SLOTS_SHOWN = 6
 
 
@@ -110,17 +110,12 @@ def draw_moved(moved: Any) -> None:
 def draw_many(model: str, edits: str, many: Many) -> None:
     """The effect on many stories with its placebos, when asked for."""
     st.subheader(f"On {many.n_stories} stories of {many.task}")
-    wanted = (model, edits, many)
-    if st.button("Measure", icon=":material/science:", type="primary", key="effect_button"):
-        st.session_state[RUN] = wanted
-    if st.session_state.get(RUN) != wanted:
-        st.info(
-            "Press **Measure**: the stories are read with and without the interventions, and with placebos."
-        )
+    hint = "Press **Measure**: the stories are read with and without the interventions, and with placebos."
+    asked = (model, edits, many.task, many.seed, many.n_stories)
+    if not measure_button(*asked, key="effect_button", hint=hint):
         return
     try:
         told = f"Reading {many.n_stories} stories of {many.task} several times"
-        asked = (model, edits, many.task, many.seed, many.n_stories)
         found = wait_for(told, interventions.load_effect, *asked)
     except ValueError as error:
         st.error(as_text(error))

@@ -1,5 +1,6 @@
 """Entry of the app: ``streamlit run app/main.py``. Starts the server; what is shown is in menu.py."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from threading import Thread
@@ -8,10 +9,29 @@ import streamlit as st
 
 
 def warm_up() -> None:
-    """Import what pages need and open the model they begin with: the first visitor waits for less."""
+    """Import what pages need and open the model they begin with: the first visitor waits for less.
+
+    Garbage is not collected meanwhile, and what was imported is kept out of later collections, of which
+    Streamlit makes one after every click.
+    """
+    gc.disable()
+    try:
+        import_and_open()
+        gc.freeze()
+    finally:
+        gc.enable()
+
+
+def import_and_open() -> None:
+    """The slow part of the first page."""
+    import torch
+
+    import app.widgets  # noqa: F401
+    import lm2viz.pictures  # noqa: F401
     from app.loaders.models import load_model
     from lm2core.checkpoints import shipped_models
 
+    torch.set_num_threads(1)  # small models answer sooner on one, and visitors leave each other the rest
     for name in shipped_models()[:1]:
         load_model(name)
 

@@ -1,11 +1,31 @@
 """What every page has: navigation, and how large text is. Started by main.py."""
 
+import sys
 from pathlib import Path
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from app.state import keep_choices
-from app.widgets import pick_text_size
+from app.text_size import pick_text_size
+
+NOTHING = go.Figure(
+    layout={"height": 10, "margin": {"t": 0, "b": 0}, "xaxis_visible": False, "yaxis_visible": False}
+)
+
+
+def load_what_pages_need() -> None:
+    """The first visitor of a server waits here; the browser fetches meanwhile what draws its charts."""
+    if "lm2core.model" in sys.modules:
+        return
+    place = st.empty()
+    with place.container():
+        st.info("The server has just started and loads its model: some seconds, for the first visitor only.")
+        st.plotly_chart(NOTHING, key="nothing", config={"displayModeBar": False})
+    import app.widgets  # noqa: F401
+
+    place.empty()
+
 
 st.set_page_config(page_title="LM2 memory", page_icon=str(Path(__file__).parent / "icon.svg"), layout="wide")
 PAGES = [
@@ -30,4 +50,5 @@ with st.sidebar:
     for each in PAGES:
         st.page_link(each, query_params=chosen)
     pick_text_size()
+load_what_pages_need()
 page.run()

@@ -10,7 +10,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app.loaders import models, stories, traces
-from app.state import LARGE, OWN, OWN_TEXT, STEP, URL, WANTED_STEP, apply_wanted_step, move_step
+from app.state import OWN, OWN_TEXT, STEP, URL, WANTED_STEP, apply_wanted_step, move_step
+from app.text_size import in_chosen_size
 from app.waiting import wait_for
 from lm2core.babi.story import Question
 from lm2core.babi.told import ToldFacts, told_facts
@@ -18,7 +19,6 @@ from lm2core.trace import Trace
 from lm2viz.figures.heatmap import clickable
 
 LINES_BEFORE, LINES_AFTER = 9, 5  # sentences shown around the one just read
-LARGER, CHART_TEXT = 1.2, 12  # times as large; of a chart, in pixels
 EXAMPLE, GENERATED, OWN_STORY = "Example", "Generated", "Own"
 
 
@@ -61,12 +61,6 @@ class ShownStory:
 def as_text(words: object) -> str:
     """Words of a visitor or a file inside a message: what could be markup there is shown as it is."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(str(words).split()))
-
-
-def pick_text_size() -> None:
-    """Larger text, for those who sit far from a projector."""
-    if st.toggle("Larger text", key=LARGE, bind=URL):
-        st.html(f"<style>:root {{font-size: {LARGER:.0%}}}</style>")
 
 
 def pick_model() -> str:
@@ -232,9 +226,7 @@ def draw(
         "toImageButtonOptions": {"format": "svg", "filename": key},
     }
     fixed: dict[str, Any] = {"key": key, "alt": alt, "width": "stretch", "config": camera}
-    if st.session_state.get(LARGE):
-        figure = go.Figure(figure)  # a copy: figures may be kept
-        figure.update_layout(font_size=CHART_TEXT * LARGER, height=(figure.layout.height or 450) * LARGER)
+    figure = in_chosen_size(figure)
     if on_click is None:
         st.plotly_chart(figure, **fixed)
     else:

@@ -15,6 +15,13 @@ from lm2viz.figures.comparison import Line, lines_by_length
 
 LONGER, NOISE = "Longer stories", "Noise after the facts"
 TESTS = (LONGER, NOISE)
+ARCHITECTURE = "Architecture"
+VARIED = {  # what sets the models apart: the group of the table that tells it
+    ARCHITECTURE: "main",
+    "Blocks with memory": "layers",
+    "Number of slots": "slots",
+    "Steps of training": "longer",
+}
 X_TITLES = {LONGER: "sentences before the question", NOISE: "sentences of noise after the facts"}
 FLOORS = {"majority": "floor: majority answer", "last_mentioned": "floor: last place named"}
 
@@ -24,9 +31,10 @@ class Comparison:
     """What was measured of models that were trained alike, means over seeds with 95 % intervals.
 
     n_runs, n_missing : planned runs and those without a result yet
-    accuracy : one row a model and test set; in [0, 1]
+    accuracy : one row a model and test set; in [0, 1]; ``group`` is one of those in ``VARIED``
     differences : LM2 minus each other model, paired by seed, with a verdict
     perplexity : of held-out text, where memory is not needed
+    bank_change : relative, per token, by what LM2 reads and by block; of the trained and of the untrained
     """
 
     plan: str
@@ -35,10 +43,16 @@ class Comparison:
     accuracy: pd.DataFrame
     differences: pd.DataFrame
     perplexity: pd.DataFrame
+    bank_change: pd.DataFrame
 
-    def of(self, test: str) -> pd.DataFrame:
+    @property
+    def varied(self) -> list[str]:
+        """What the finished runs vary, of ``VARIED``."""
+        return [name for name, group in VARIED.items() if group in set(self.accuracy["group"])]
+
+    def of(self, test: str, varied: str = ARCHITECTURE) -> pd.DataFrame:
         """Accuracy in one of ``TESTS``, by model and by ``x``, the number of sentences."""
-        return _of_test(self.accuracy, test)
+        return _of_test(self.accuracy[self.accuracy["group"] == VARIED[varied]], test)
 
     def verdicts(self, test: str) -> pd.DataFrame:
         """Who is ahead of whom in one of ``TESTS``."""
@@ -55,14 +69,14 @@ class Comparison:
         ]
         return f"{text} Not ahead: {'; '.join(others)}." if others else text
 
-    def how_measured(self, test: str) -> str:
+    def how_measured(self, test: str, varied: str = ARCHITECTURE) -> str:
         """How many seeds and questions stand behind a point."""
-        rows = self.of(test)
+        rows = self.of(test, varied)
         return f"{_range(rows['n_seeds'])} seeds, {_range(rows['n'])} questions each"
 
-    def figure(self, test: str) -> go.Figure:
+    def figure(self, test: str, varied: str = ARCHITECTURE) -> go.Figure:
         """Accuracy by length of every model, with intervals over seeds and floors that need no model."""
-        rows = self.of(test)
+        rows = self.of(test, varied)
         models = [
             Line(str(name), *(of_model[column].to_numpy(float) for column in ("x", "mean", "low", "high")))
             for name, of_model in rows.groupby("model", sort=False)
@@ -90,9 +104,10 @@ def read_comparison(path: str | Path) -> Comparison:
             plan=table["plan"],
             n_runs=table["n_runs"],
             n_missing=len(table["missing"]),
-            accuracy=_frame(table["accuracy"], "main"),
+            accuracy=_frame(table["accuracy"], *VARIED.values()),
             differences=_frame(table["lm2_against"], "main"),
             perplexity=_frame(table["perplexity"], "text"),
+            bank_change=_bank_change(table["bank_change"]),
         )
     except OSError as error:
         raise ValueError(
@@ -110,15 +125,28 @@ def published_table() -> pd.DataFrame:
     return table.rename_axis("length").reset_index()
 
 
-def _frame(entries: list[dict[str, Any]], group: str) -> pd.DataFrame:
-    """The rows of one group of runs, LM2 first, with readable names."""
-    frame = pd.DataFrame([entry for entry in entries if entry["group"] == group])
+def _frame(entries: list[dict[str, Any]], *groups: str) -> pd.DataFrame:
+    """The rows of some groups of runs, LM2 first, with readable names."""
+    frame = pd.DataFrame([entry for entry in entries if entry["group"] in groups])
     frame.insert(0, "model", [NAMES.get(label, label) for label in frame["label"]])
     if "lm2_against" in frame:
         frame["verdict"] = [
             against["verdict"] if isinstance(against, dict) else "" for against in frame["lm2_against"]
         ]
     return frame.sort_values("label", key=lambda labels: labels != "lm2", kind="stable")
+
+
+def _bank_change(entries: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row a kind of text and block: the trained model with its interval, and the untrained one."""
+    return pd.DataFrame(
+        {
+            "reads": entry["reads"],
+            "block": entry["block"],
+            **{key: entry["trained"][key] for key in ("mean", "low", "high")},
+            "untrained": entry["untrained"]["mean"],
+        }
+        for entry in entries
+    )
 
 
 def _of_test(frame: pd.DataFrame, test: str) -> pd.DataFrame:

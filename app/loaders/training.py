@@ -143,38 +143,7 @@ def _begin(run: Run, *more: str) -> Run:
             raise ValueError(
                 f"run {going[0]} is going, and this server trains one at a time; stop it or wait"
             )
-        command = [
-            sys.executable,
-            "-m",
-            "lm2core",
-            "train",
-            "--preset",
-            "babi-tiny",
-            "--out",
-            str(run.folder),
-        ]
-        command += [
-            "--tasks",
-            ",".join(run.tasks),
-            "--steps",
-            str(run.n_steps),
-            "--seed",
-            str(run.seed),
-            *more,
-        ]
-        try:
-            runs_root().mkdir(parents=True, exist_ok=True)
-            with (runs_root() / f"{run.name}.log").open("wb") as log:
-                process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    env=os.environ | {"OMP_NUM_THREADS": "1"},  # the pages need the other processors
-                    start_new_session=True,  # it outlives the server, and can be stopped with all it started
-                )
-        except OSError as error:
-            raise ValueError(f"cannot write to {runs_root()}: {error.strerror}; set LM2_RUNS") from None
+        process = _launch(run, *more)
         Thread(target=process.wait, daemon=True).start()  # its end is noticed: no dead process is left behind
         try:
             born = psutil.Process(process.pid).create_time()
@@ -185,6 +154,27 @@ def _begin(run: Run, *more: str) -> Run:
         except ValueError:  # without a record nobody could stop it
             os.killpg(process.pid, signal.SIGKILL)
             raise
+
+
+def _launch(run: Run, *more: str) -> subprocess.Popen[bytes]:
+    """``lm2 train`` as a process of its own."""
+    options = {"preset": "babi-tiny", "out": run.folder, "tasks": ",".join(run.tasks)}
+    options |= {"steps": run.n_steps, "seed": run.seed}
+    command = [sys.executable, "-m", "lm2core", "train", *more]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    try:
+        runs_root().mkdir(parents=True, exist_ok=True)
+        with (runs_root() / f"{run.name}.log").open("wb") as log:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=os.environ | {"OMP_NUM_THREADS": "1"},  # the pages need the other processors
+                start_new_session=True,  # it outlives the server, and can be stopped with all it started
+            )
+    except OSError as error:
+        raise ValueError(f"cannot write to {runs_root()}: {error.strerror}; set LM2_RUNS") from None
 
 
 def _record(run: Run) -> Run:

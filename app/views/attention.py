@@ -59,7 +59,7 @@ def pick_other_step(step: int, n_sentences: int) -> int:
 def pick_block_and_head(trace: Trace) -> tuple[int | None, int | None]:
     """Choose a block with memory and one of its heads; None is the mean over them."""
     n_heads = trace.select(f"blocks.{trace.blocks[0]}.mem.hook_read_pattern", story=0, segment=0).shape[0]
-    left, right = st.columns(2)
+    left, right = st.columns([4, 5])  # heads have one button more
     with left:
         is_mean = st.toggle("Mean over blocks", key=ALL_BLOCKS, bind=URL)
         block = pick_block(trace, disabled=is_mean)

@@ -15,6 +15,7 @@ from app.causal_panel import (
     pick_how_many,
 )
 from app.loaders import causal
+from app.measure_button import measure_button
 from app.state import URL
 from app.waiting import wait_for
 from app.widgets import as_text, pick_model
@@ -22,7 +23,6 @@ from lm2core.babi.counterfactual import KINDS
 
 KIND, SEED, VIEW = "pair_kind", "pair_seed", "causal_view"
 FIRST_SEED = 16  # its pairs of task 1 change a sentence in the middle, whatever the kind
-MEASURED = "measured"  # URL key of what the button was last pressed for; bound to no widget
 DRAWN = {MAP: draw_map, PARTS: draw_parts, ATTRIBUTION: draw_attribution, GRADIENTS: draw_gradients}
 
 
@@ -74,16 +74,12 @@ def draw_measured(picked: Picked) -> None:
         view = st.segmented_control("Look at", list(DRAWN), default=MAP, required=True, key=VIEW, bind=URL)
     with right:
         n = pick_how_many(view)
-    wanted = "/".join(map(str, (*picked, view, n)))
-    if st.button("Measure", icon=":material/science:", type="primary", key="causal_button"):
-        st.query_params[MEASURED] = wanted  # so that the link shows the measurement too
-    if st.query_params.get(MEASURED) != wanted:
-        st.info(
-            "Press **Measure**. This pair and attributions take seconds; parts, and many pairs, minutes. "
-            "What was measured is kept."
-        )
-        return
-    DRAWN[view](picked, n)
+    hint = (
+        "Press **Measure**. This pair and attributions take seconds; parts, and many pairs, minutes. "
+        "What was measured is kept."
+    )
+    if measure_button(*picked, view, n, key="causal_button", hint=hint):
+        DRAWN[view](picked, n)
 
 
 main()

@@ -3,21 +3,12 @@
 import streamlit as st
 
 from app.along_panel import draw_one_story
+from app.architectures_panel import draw_architectures
 from app.compare_panel import draw_two_models
-from app.loaders.comparison import load_comparison
 from app.state import URL
-from app.widgets import draw
-from lm2core.compare import published
-from lm2viz.comparison import TESTS, Comparison, published_table
 
-TEST, VIEW = "test", "compare_view"
+VIEW = "compare_view"
 ARCHITECTURES, ONE_STORY, TWO_MODELS = "Architectures", "One story", "Two models"
-WHAT_IS_TESTED = (
-    "Stories of qa1 (*Where is Mary?*), trained at up to 10 sentences. **Longer stories** ask about one of "
-    "the last five statements: does the memory still work? **Noise after the facts** tells of other people "
-    "before it asks: how long does the memory keep a fact? All models have the same number of parameters, "
-    "saw the same batches in the same order, and were trained for as many steps; their recipe is LM2's own."
-)
 
 
 def main() -> None:
@@ -30,88 +21,6 @@ def main() -> None:
         draw_one_story()
     else:
         draw_architectures()
-
-
-def draw_architectures() -> None:
-    """What a memory is good for: models that were trained alike, over lengths."""
-    st.title("Does a memory help?")
-    try:
-        comparison = load_comparison()
-    except ValueError as error:
-        st.info(str(error))
-        st.stop()
-    st.markdown(WHAT_IS_TESTED)
-    test = st.segmented_control("Test", TESTS, default=TESTS[0], required=True, key=TEST, bind=URL)
-    draw_accuracy(comparison, test)
-    draw_verdicts(comparison, test)
-    draw_perplexity(comparison)
-    draw_published()
-
-
-def draw_accuracy(comparison: Comparison, test: str) -> None:
-    """Accuracy over length, all models."""
-    draw(
-        comparison.figure(test),
-        key="accuracy",
-        alt=f"Questions answered by model and number of sentences, with floors. {comparison.summary(test)}",
-        caption=f"A point is a mean over {comparison.how_measured(test)}; its bar is the 95 % interval, "
-        "wide where seeds are few. Grey lines: what answers without any model get right.",
-    )
-    if comparison.n_missing:
-        st.caption(f"{comparison.n_missing} of {comparison.n_runs} planned runs have no result yet.")
-
-
-def draw_verdicts(comparison: Comparison, test: str) -> None:
-    """LM2 minus each other model; a win is decided when its whole interval lies on one side of 0."""
-    st.subheader("Is LM2 ahead?")
-    st.markdown(comparison.summary(test))
-    rows = comparison.verdicts(test)
-    st.dataframe(
-        rows[["model", "x", "difference", "low", "high", "verdict"]],
-        hide_index=True,
-        column_config={
-            "model": "LM2 against",
-            "x": "sentences",
-            "difference": st.column_config.NumberColumn("LM2 minus it", format="percent"),
-            "low": st.column_config.NumberColumn("95 % from", format="percent"),
-            "high": st.column_config.NumberColumn("to", format="percent"),
-        },
-    )
-    st.caption("Paired by seed. It is decided when the whole interval lies on one side of 0.")
-
-
-def draw_perplexity(comparison: Comparison) -> None:
-    """The price of a memory where it is not needed."""
-    st.subheader("Does a memory hurt where it is not needed?")
-    st.dataframe(
-        comparison.perplexity[
-            ["model", "mean", "low", "high", "n_seeds", "perplexity_of_frequencies", "verdict"]
-        ],
-        hide_index=True,
-        column_config={
-            "mean": st.column_config.NumberColumn("perplexity", format="%.1f"),
-            "low": st.column_config.NumberColumn("95 % from", format="%.1f"),
-            "high": st.column_config.NumberColumn("to", format="%.1f"),
-            "n_seeds": "seeds",
-            "verdict": "LM2 beside it",
-            "perplexity_of_frequencies": st.column_config.NumberColumn(
-                "floor: token frequencies", format="%.0f"
-            ),
-        },
-    )
-    st.caption("Plain text (Python's help topics), held-out tokens; lower is better.")
-
-
-def draw_published() -> None:
-    """The paper's own figures, beside which ours must not be read."""
-    with st.expander("What the paper published, and where it contradicts itself"):
-        st.markdown(published.NOT_COMPARABLE)
-        st.dataframe(published_table(), hide_index=True)
-        st.caption(
-            "BABILong, mean of qa1 to qa10, percent; lengths in tokens (arXiv 2502.06049, tables 1, 3)."
-        )
-        for text in published.CONTRADICTIONS:
-            st.markdown(f"- {text}")
 
 
 main()

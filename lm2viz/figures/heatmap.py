@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.subplots import make_subplots
 
 from lm2viz.figures.text import plain
 
 FRACTION_COLOURS = "Cividis"  # dark blue to yellow, even in lightness and safe for colour blindness
 SIGNED_COLOURS = "RdBu"
 ROW_HEIGHT, MARGIN_HEIGHT = 24, 96  # pixels
-MARGINS = {"l": 110, "r": 70, "t": 40, "b": 50}  # pixels; "block 0 head 0" and the colour bar fit
+# Pixels; "block 0 head 0" and the colour bar fit. Making room for what does not would draw a figure twice.
+MARGINS = {"l": 110, "r": 80, "t": 40, "b": 50, "autoexpand": False}
+TITLE_LINES = 1.6  # of cells, left above each of several heatmaps
+# Measuring labels would draw a figure several times over.
+QUIET_AXIS = {"showgrid": False, "zeroline": False, "automargin": False}
 MAX_COLUMN_NAMES = 16
 MAX_CELL_MARKERS = 4_000  # click targets; more would slow the page
 
@@ -51,42 +54,52 @@ def stacked_fractions(
 ) -> go.Figure:
     """Several fractions of the same rows and columns, one below the other on one scale, under their titles.
 
-    One figure and not several: the page redraws faster.
+    All on one pair of axes, which a browser draws sooner than a pair for each.
     """
     names = plain(rows)
-    figure = make_subplots(
-        len(panels), 1, shared_xaxes=True, subplot_titles=list(panels), vertical_spacing=0.1
-    )
-    for i, (title, values) in enumerate(panels.items(), start=1):
+    n_lines = TITLE_LINES + len(rows)
+    tops = {title: TITLE_LINES + i * n_lines for i, title in enumerate(panels)}
+    for title, values in panels.items():
         _check_fractions(values, title)
-        figure.add_trace(
+    return go.Figure(
+        [
             go.Heatmap(
-                z=values,
+                z=panels[title],
+                y0=top,
                 name=title,
                 coloraxis="coloraxis",
                 xgap=1,
                 ygap=1,
                 text=[[f"{row}, slot {column}" for column in columns] for row in names],
                 hovertemplate="%{text}: %{z:.3f}<extra></extra>",
-            ),
-            row=i,
-            col=1,
-        )
-    figure.update_yaxes(
-        tickvals=list(range(len(rows))),
-        ticktext=names,
-        range=[len(rows) - 0.5, -0.5],
-        showgrid=False,
-        automargin=False,
+            )
+            for title, top in tops.items()
+        ],
+        {
+            "annotations": [_heading(title, top - 1) for title, top in tops.items()],
+            "coloraxis": {
+                "cmin": 0,
+                "cmax": 1,
+                "colorscale": FRACTION_COLOURS,
+                "colorbar": {"thickness": 10},
+            },
+            "height": MARGIN_HEIGHT + ROW_HEIGHT * n_lines * len(panels),
+            "margin": MARGINS | {"t": 10},
+            "xaxis": _column_axis(columns, "slot"),
+            "yaxis": {
+                **QUIET_AXIS,
+                "tickvals": [top + row for top in tops.values() for row in range(len(rows))],
+                "ticktext": names * len(panels),
+                "range": [n_lines * len(panels) - 0.5, -0.5],
+            },
+        },
     )
-    figure.update_xaxes(**_column_axis(columns))
-    figure.update_xaxes(title="slot", row=len(panels), col=1)
-    figure.update_annotations(x=0, xanchor="left", font_size=15)
-    return figure.update_layout(
-        coloraxis={"cmin": 0, "cmax": 1, "colorscale": FRACTION_COLOURS, "colorbar": {"thickness": 10}},
-        height=MARGIN_HEIGHT + (ROW_HEIGHT * len(rows) + 44) * len(panels),
-        margin=MARGINS,
-    )
+
+
+def _heading(text: str, line: float) -> dict[str, Any]:
+    """A title at the left of a line of cells."""
+    place = {"x": 0, "xref": "paper", "xanchor": "left", "y": line}
+    return {"text": text, "font": {"size": 15}, "showarrow": False, **place}
 
 
 def signed_heatmap(
@@ -112,35 +125,33 @@ def _heatmap(
         names = f"{n_rows} row and {n_columns} column names"
         raise ValueError(f"{labels.title}: {names} for shape {values.shape}")
     rows = plain(labels.rows)
-    figure = go.Figure(
-        go.Heatmap(
-            z=values,
-            zmin=low,
-            zmax=high,
-            colorscale=colours,
-            xgap=1,
-            ygap=1,
-            colorbar={"title": {"text": labels.unit, "side": "right"}, "thickness": 10},
-            text=[[f"{row}, {labels.column_title} {column}" for column in labels.columns] for row in rows],
-            hovertemplate=f"%{{text}}: %{{z:.3f}} {labels.unit}<extra></extra>",
-        )
+    cells = go.Heatmap(
+        z=values,
+        zmin=low,
+        zmax=high,
+        colorscale=colours,
+        xgap=1,
+        ygap=1,
+        colorbar={"title": {"text": labels.unit, "side": "right"}, "thickness": 10},
+        text=[[f"{row}, {labels.column_title} {column}" for column in labels.columns] for row in rows],
+        hovertemplate=f"%{{text}}: %{{z:.3f}} {labels.unit}<extra></extra>",
     )
-    return figure.update_layout(
-        title={"text": labels.title, "font": {"size": 15}, "x": 0},
-        height=MARGIN_HEIGHT + ROW_HEIGHT * n_rows,
-        margin=MARGINS,
-        xaxis={"title": labels.column_title, **_column_axis(labels.columns)},
-        yaxis={
+    layout = {
+        "title": {"text": labels.title, "font": {"size": 15}, "x": 0},
+        "height": MARGIN_HEIGHT + ROW_HEIGHT * n_rows,
+        "margin": MARGINS,
+        "xaxis": _column_axis(labels.columns, labels.column_title),
+        "yaxis": {
             "tickvals": list(range(n_rows)),
             "ticktext": rows,
             "range": [n_rows - 0.5, -0.5],
-            "showgrid": False,
-            "automargin": False,  # measuring labels would draw the figure several times over
+            **QUIET_AXIS,
         },
-    )
+    }
+    return go.Figure(cells, layout)
 
 
-def _column_axis(columns: Sequence[str]) -> dict[str, Any]:
+def _column_axis(columns: Sequence[str], title: str) -> dict[str, Any]:
     """An axis with as many of the column names as fit beside each other upright."""
     step = ceil(len(columns) / MAX_COLUMN_NAMES)
     return {
@@ -148,8 +159,8 @@ def _column_axis(columns: Sequence[str]) -> dict[str, Any]:
         "ticktext": list(columns[::step]),
         "tickangle": 0,
         "range": [-0.5, len(columns) - 0.5],
-        "showgrid": False,
-        "automargin": False,
+        "title": {"text": title, "standoff": 8},
+        **QUIET_AXIS,
     }
 
 

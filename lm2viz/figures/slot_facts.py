@@ -11,7 +11,7 @@ from lm2viz.figures.heatmap import stacked_fractions
 from lm2viz.figures.probes import SERIES
 from lm2viz.figures.text import plain
 
-NAMES_WIDTH = 150  # pixels; "holder of football" fits
+NAMES_WIDTH, BAR_WIDTH = 150, 110  # pixels; "holder of football" and a titled bar of percentages fit
 BANK = "bank"  # the last column: all slots together
 
 
@@ -28,9 +28,12 @@ def accuracy_matrices(panels: Mapping[str, NDArray[np.floating]], *, facts: Sequ
     names = [f"slot {n}" for n in range(n_slots)] + ["whole bank"]
     text = [[f"{fact}, {name}" for name in names] for fact in plain(facts)]
     figure.update_traces(text=text, hovertemplate="%{text}: %{z:.1%}<extra></extra>")
-    figure.update_xaxes(title="slot, at last the whole bank", row=len(panels), col=1)
     bar = {"title": {"text": "held-out accuracy", "side": "right"}, "thickness": 10, "tickformat": ".0%"}
-    return figure.update_layout(coloraxis_colorbar=bar, margin_l=NAMES_WIDTH)
+    return figure.update_layout(
+        coloraxis_colorbar=bar,
+        margin={"l": NAMES_WIDTH, "r": BAR_WIDTH},
+        xaxis_title_text="slot, at last the whole bank",
+    )
 
 
 def accuracy_points(estimates: Mapping[str, Estimate]) -> go.Figure:

@@ -1,9 +1,13 @@
 """The comparison page shows the table of docs/comparison, verdicts included."""
 
+import json
+
+import numpy as np
 import pytest
 
 from app.loaders import comparison
-from tests.app.pages import open_page
+from lm2viz.comparison import FLOORS
+from tests.app.pages import open_page, unpacked
 
 
 @pytest.mark.parametrize("test", ["Longer stories", "Noise after the facts"])
@@ -11,10 +15,24 @@ def test_the_page_draws_the_models_and_says_who_is_ahead(test):
     page = open_page("compare", test=test)
     found = comparison.load_comparison()
     assert any(m.value == found.summary(test) for m in page.markdown)
-    (table, perplexity, _published) = page.dataframe
+    (table, perplexity, bank_change, _published) = page.dataframe
     assert list(table.value["verdict"]) == list(found.verdicts(test)["verdict"])
     assert list(perplexity.value["mean"]) == list(found.perplexity["mean"])
+    np.testing.assert_allclose(bank_change.value["LM2"], 100 * found.bank_change["mean"])
     assert page.get("plotly_chart")[0].proto.alt
+
+
+@pytest.mark.parametrize(
+    ("varied", "last"), [("Blocks with memory", "all 4 blocks"), ("Number of slots", "24 slots")]
+)
+def test_blocks_and_slots_have_their_own_curves_and_no_verdict_of_architectures(varied, last):
+    page = open_page("compare", varied=varied)
+    found = comparison.load_comparison()
+    lines = {line["name"]: line for line in json.loads(page.get("plotly_chart")[0].proto.spec)["data"]}
+    assert set(found.of("Longer stories", varied)["model"]) == set(lines) - set(FLOORS.values())
+    of_lm2 = found.of("Longer stories")
+    np.testing.assert_allclose(unpacked(lines[last]["y"]), of_lm2[of_lm2["model"] == "LM2"]["mean"])
+    assert len(page.dataframe) == 3  # perplexity, change of the bank, what was published
 
 
 def test_a_link_with_an_unknown_test_opens_the_first():

@@ -165,6 +165,10 @@ def test_the_effect_is_measured_on_demand_beside_its_placebos(monkeypatch):
     np.testing.assert_allclose(
         numbers(shown), [c.change.value for c in found.changes if c.measure == "accuracy"]
     )
+    link = page.query_params["measured"]
+    asked = {"edits": ZERO, "effect_n": "25", "effect_seed": "3"}
+    again = open_page("interventions", **LINK, **asked, measured=link if isinstance(link, str) else link[0])
+    assert found.summary() in [t.value for t in again.text]
     page.number_input(key="effect_seed").set_value(4).run()
     assert any("Press **Measure**" in i.value for i in page.info)
 

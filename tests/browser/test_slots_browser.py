@@ -53,6 +53,24 @@ def test_a_clicked_point_opens_its_story_here_and_on_the_story_page(page, app_ur
     expect(page).to_have_url(re.compile("source=Generated"))
 
 
+def test_the_map_in_three_dimensions_is_turned_by_the_mouse(page, app_url):
+    open_slots(page, app_url, "&seed=0&map_slots=13")
+    page.get_by_text("3-D", exact=True).click()
+    expect(page.locator(".st-key-slot_map_3d .gl-container canvas").first).to_be_visible()
+    expect(page).to_have_url(re.compile("map_axes=3-D"))
+    looked_from = (
+        "document.querySelector('.st-key-slot_map_3d .js-plotly-plot')._fullLayout.scene.camera.eye.x"
+    )
+    before = page.evaluate(looked_from)
+    box = page.locator(".st-key-slot_map_3d .gl-container").first.bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] + 90, middle[1], steps=5)
+    page.mouse.up()
+    page.wait_for_function(f"before => {looked_from} !== before", arg=before)
+
+
 def test_after_an_example_the_link_still_opens_the_story_of_the_point(page, app_url):
     page.goto(app_url)
     expect(page.get_by_role("radio", name="Example")).to_be_checked()

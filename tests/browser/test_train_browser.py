@@ -1,18 +1,17 @@
 """The main path of the Train page in a real browser, with a real run and a server that ends in between."""
 
-import os
+import json
 import re
-import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from dataclasses import asdict
 
 import pytest
 from playwright.sync_api import expect
 
 from app.loaders import training
-from tests.browser.conftest import wait_until_up
-from tests.conftest import ROOT
+from benchmarks.app_server import served
+from tests.browser.conftest import watched_page
 
 pytestmark = pytest.mark.slow
 
@@ -26,25 +25,8 @@ def runs(tmp_path, monkeypatch):
         training.stop_run(training.find_run(name))
 
 
-@contextmanager
-def server():
-    """An app of its own, which ends with the block; runs must outlive it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.headless=true"]
-    command += [f"--server.port={port}", "--server.address=127.0.0.1"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), **quiet) as process:
-        try:
-            wait_until_up(f"http://127.0.0.1:{port}")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-
-
 def test_a_run_outlives_its_server_shows_its_curves_and_is_stopped(browser, runs):
-    with server() as url:
+    with served() as url:
         page = browser.new_page(viewport={"width": 1366, "height": 900})
         page.goto(f"{url}/train")
         page.get_by_role("button", name="Start").click()
@@ -53,7 +35,7 @@ def test_a_run_outlives_its_server_shows_its_curves_and_is_stopped(browser, runs
         page.close()
     run = training.find_run("first")
     assert training.state_of(run) == training.RUNNING
-    with server() as url:
+    with served() as url:
         page = browser.new_page(viewport={"width": 1366, "height": 900})
         errors = []
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -67,3 +49,20 @@ def test_a_run_outlives_its_server_shows_its_curves_and_is_stopped(browser, runs
         assert errors == []
         page.close()
     assert training.state_of(training.find_run("first")) == training.STOPPED
+
+
+def test_a_stopped_run_is_resumed_to_its_end_and_its_model_answers_on_the_page_story(browser, runs):
+    half = [sys.executable, "-m", "lm2core", "train", "--preset=babi-tiny", "--tasks=qa1", "--steps=20"]
+    subprocess.run([*half, f"--out={runs / 'first'}"], check=True, capture_output=True)
+    (runs / "first" / "model.safetensors").unlink()  # a run that was stopped has its checkpoints alone
+    record = training.Run("first", ("qa1",), n_steps=40, seed=0, was_stopped=True)
+    (runs / "first.json").write_text(json.dumps(asdict(record)))
+    with served() as url, watched_page(browser, viewport={"width": 1370, "height": 910}) as page:
+        page.goto(f"{url}/train")
+        expect(page.get_by_text("first: stopped, step 20 of 40")).to_be_visible()
+        page.get_by_role("button", name="Resume").click()
+        expect(page.get_by_text("first: finished, step 40 of 40")).to_be_visible()
+        page.get_by_role("button", name="Use it in the other pages").click()
+        page.get_by_role("link", name=re.compile("run:first.* on the Story page")).click()
+        expect(page.get_by_text(re.compile(r"After \d+ of \d+ sentences the model answers"))).to_be_visible()
+        expect(page).to_have_url(re.compile("model=run%3Afirst"))

@@ -15,6 +15,9 @@ LONELIEST = """(() => {
   const room = p => Math.min(...points.filter(q => q !== p).map(q => Math.hypot(p[0]-q[0], p[1]-q[1])));
   return points.reduce((best, p) => room(p) > room(best) ? p : best);
 })()"""
+LOOKED_FROM = """(
+  document.querySelector('.st-key-slot_map_3d .js-plotly-plot')._fullLayout.scene._scene.getCamera().eye.x
+)"""
 
 
 def open_slots(page: Page, url: str, query: str = "") -> None:
@@ -58,17 +61,14 @@ def test_the_map_in_three_dimensions_is_turned_by_the_mouse(page, app_url):
     page.get_by_text("3-D", exact=True).click()
     expect(page.locator(".st-key-slot_map_3d .gl-container canvas").first).to_be_visible()
     expect(page).to_have_url(re.compile("map_axes=3-D"))
-    looked_from = (
-        "document.querySelector('.st-key-slot_map_3d .js-plotly-plot')._fullLayout.scene.camera.eye.x"
-    )
-    before = page.evaluate(looked_from)
-    box = page.locator(".st-key-slot_map_3d .gl-container").first.bounding_box()
+    before = page.evaluate(LOOKED_FROM)
+    box = page.locator(".st-key-slot_map_3d .gl-container canvas").first.bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(*middle)
     page.mouse.down()
     page.mouse.move(middle[0] + 90, middle[1], steps=5)
     page.mouse.up()
-    page.wait_for_function(f"before => {looked_from} !== before", arg=before)
+    page.wait_for_function(f"before => {LOOKED_FROM} !== before", arg=before)
 
 
 def test_after_an_example_the_link_still_opens_the_story_of_the_point(page, app_url):

@@ -14,9 +14,10 @@ TEST, VARY = "test", "varied"
 WHAT_IS_TESTED = (
     "Stories of qa1 (*Where is Mary?*), trained at up to 10 sentences. **Longer stories** ask about one of "
     "the last five statements: does the memory still work? **Noise after the facts** tells of other people "
-    "before it asks: how long does the memory keep a fact? All models have the same number of parameters, "
-    "saw the same batches in the same order, and were trained for as many steps; their recipe is LM2's own. "
-    "The paper's other questions are beside it: how many **blocks** need the memory, and how many **slots**."
+    "before it asks: how long does the memory keep a fact? All models saw the same batches in the same order "
+    "and were trained for as many steps, by LM2's own recipe; the architectures have the same number of "
+    "parameters. The paper's other questions stand beside: how many **blocks** need memory (fewer blocks, "
+    "fewer parameters), and how many **slots**."
 )
 
 
@@ -29,7 +30,7 @@ def draw_architectures() -> None:
         st.info(str(error))
         st.stop()
     st.markdown(WHAT_IS_TESTED)
-    left, right = st.columns([1, 1])
+    left, right = st.columns(2)
     with left:
         varied = st.segmented_control(
             "What differs", comparison.varied, default=ARCHITECTURE, required=True, key=VARY, bind=URL

@@ -1,9 +1,11 @@
 """The entry of the app: what the first page needs is made while the server starts."""
 
+import gc
 import subprocess
 import sys
 
 import pytest
+import torch
 
 from app import main
 from app.loaders import models
@@ -17,9 +19,23 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_model_that_pages_begin_with_is_open_once_the_server_is_warm(monkeypatch):
     models.load_model.clear()
-    main.warm_up()
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: None)  # other tests keep theirs
+    main.import_and_open()
     monkeypatch.setattr(models, "load_reader", lambda name: pytest.fail(f"{name} is opened anew"))
     assert models.load_model(models.model_names()[0]).name == shipped_models()[0]
+
+
+def test_a_warm_server_collects_nothing_that_it_imported_and_has_one_thread():
+    told = "gc.isenabled(), gc.get_freeze_count() > 100_000, torch.get_num_threads()"
+    code = f"import gc, torch; from app.main import warm_up; warm_up(); print({told})"
+    assert run(code).stdout.split()[-3:] == ["True", "True", "1"]
+
+
+def test_a_server_that_cannot_open_its_model_still_collects_garbage(monkeypatch):
+    monkeypatch.setattr(main, "import_and_open", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main.warm_up()
+    assert gc.isenabled()
 
 
 def test_warming_up_in_a_thread_without_a_page_looks_for_no_page():
@@ -27,5 +43,6 @@ def test_warming_up_in_a_thread_without_a_page_looks_for_no_page():
     assert "ScriptRunContext" not in told.stderr
 
 
-def test_the_server_itself_starts_without_torch():
-    assert run("import sys; import app.main; print('torch' in sys.modules)").stdout.split()[-1] == "False"
+@pytest.mark.parametrize("module", ["app.main", "app.text_size", "app.state"])
+def test_the_server_and_its_menu_start_without_torch(module):
+    assert run(f"import sys; import {module}; print('torch' in sys.modules)").stdout.split()[-1] == "False"

@@ -77,9 +77,8 @@ def test_a_run_begins_with_what_was_chosen_and_is_seen_by_another_visitor(sleepi
     page.number_input(key="run_seed").set_value(5)
     press(page, "Start")
     (command,) = sleeping
-    expected = ["--out", str(runs / "mine"), "--tasks", "qa1,qa2", "--steps", "77", "--seed", "5"]
-    assert command[1:6] == ["-m", "lm2core", "train", "--preset", "babi-tiny"]
-    assert command[6:] == expected
+    chosen = [f"--out={runs / 'mine'}", "--tasks=qa1,qa2", "--steps=77", "--seed=5"]
+    assert command[1:] == ["-m", "lm2core", "train", "--preset=babi-tiny", *chosen]
     reloaded = open_page("train")  # state is on disk: a reload, another visitor and another server are alike
     assert reloaded.selectbox(key="run").value == "mine"
     assert any(b.label == "Stop" for b in reloaded.button)
@@ -202,7 +201,7 @@ def test_a_stopped_run_resumes_only_from_a_whole_checkpoint(sleeping, runs):
     assert "over before its first checkpoint" in told(open_page("train"))
     (run.folder / "checkpoint-250" / "curriculum.json").write_text("{}")
     press(open_page("train"), "Resume")
-    assert sleeping[0][-1] == "--resume"
+    assert "--resume" in sleeping[0]
     assert training.state_of(training.find_run("old")) == RUNNING
 
 

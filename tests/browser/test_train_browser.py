@@ -60,6 +60,7 @@ def test_a_stopped_run_is_resumed_to_its_end_and_its_model_answers_on_the_page_s
     with served() as url, watched_page(browser, viewport={"width": 1370, "height": 910}) as page:
         page.goto(f"{url}/train")
         expect(page.get_by_text("first: stopped, step 20 of 40")).to_be_visible()
+        expect(page.get_by_text("The server has just started")).to_have_count(0)
         page.get_by_role("button", name="Resume").click()
         expect(page.get_by_text("first: finished, step 40 of 40")).to_be_visible()
         page.get_by_role("button", name="Use it in the other pages").click()

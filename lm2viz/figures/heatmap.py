@@ -58,7 +58,7 @@ def stacked_fractions(
     """
     names = plain(rows)
     n_lines = TITLE_LINES + len(rows)
-    tops = {title: TITLE_LINES + i * n_lines for i, title in enumerate(panels)}
+    tops = {title: i * n_lines for i, title in enumerate(panels)}  # a click counts rows from the first
     for title, values in panels.items():
         _check_fractions(values, title)
     return go.Figure(
@@ -90,7 +90,7 @@ def stacked_fractions(
                 **QUIET_AXIS,
                 "tickvals": [top + row for top in tops.values() for row in range(len(rows))],
                 "ticktext": names * len(panels),
-                "range": [n_lines * len(panels) - 0.5, -0.5],
+                "range": [n_lines * len(panels) - TITLE_LINES - 0.5, -TITLE_LINES - 0.5],
             },
         },
     )

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from app.loaders import probes
 from app.loaders.sample import load_sample
+from lm2viz.figures.heatmap import TITLE_LINES
 from lm2viz.slot_facts import probe_fact
 from tests.browser.test_story_browser import heatmap_on_screen
 
@@ -32,7 +33,7 @@ def test_a_click_on_a_cell_opens_its_fact_and_slot_and_the_link_reopens_them(pag
     np.testing.assert_allclose(heatmap_on_screen(page, "matrix")[2], alone.matrix()[:, 0], atol=1e-6)
     slot, box = 13, area.bounding_box()
     x = box["x"] + box["width"] * (slot + 0.5) / N_COLUMNS
-    y = box["y"] + box["height"] * 2.5 / len(FACTS)
+    y = box["y"] + box["height"] * (TITLE_LINES + 2.5) / (TITLE_LINES + len(FACTS)) / 2  # two matrices
     page.mouse.move(x - 2, y)
     page.mouse.move(x, y)
     page.wait_for_timeout(HOVER_MS)

@@ -89,5 +89,7 @@ def test_stacked_fractions_share_one_fixed_scale_and_keep_their_numbers():
     assert {heat.coloraxis for heat in figure.data} == {"coloraxis"}
     assert (figure.layout.coloraxis.cmin, figure.layout.coloraxis.cmax) == (0, 1)
     assert [a.text for a in figure.layout.annotations] == ["gate", "kept"]
+    first, *_, marks = clickable(figure).data
+    np.testing.assert_allclose(marks.y, first.y0 + np.arange(2).repeat(3))
     with pytest.raises(ValueError, match="kept: fractions must be"):
         stacked_fractions({"kept": VALUES + 1}, rows=["a", "b"], columns=["0", "1", "2"])

@@ -54,7 +54,7 @@ def stacked_fractions(
 ) -> go.Figure:
     """Several fractions of the same rows and columns, one below the other on one scale, under their titles.
 
-    All on one pair of axes, which a browser draws sooner than a pair for each.
+    All on one pair of axes, which is built sooner than a pair for each.
     """
     names = plain(rows)
     n_lines = TITLE_LINES + len(rows)

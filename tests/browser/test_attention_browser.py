@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from app.loaders import stories, traces
 from lm2viz.reads import read_move
-from tests.browser.test_story_browser import heatmap_on_screen, wait_for_new_cells
+from tests.browser.charts import heatmap_on_screen, wait_for_new_cells
 
 MODEL, EXAMPLE, STEP, ASKED = "babi-qa1-10", "2-two-facts", 4, "Where is the milk?"
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, expect
 from app.loaders.stories import generate_story
 from app.loaders.traces import load_answer, load_trace
 from lm2viz.select import write_strength
-from tests.browser.test_story_browser import heatmap_on_screen
+from tests.browser.charts import heatmap_on_screen
 
 N_VISITORS = 20
 MODEL, STEP = "babi-qa1-3", 4

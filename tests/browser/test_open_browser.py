@@ -9,7 +9,8 @@ from playwright.sync_api import expect
 from app.loaders import stories, traces
 from lm2core.trace import Trace
 from lm2viz import select
-from tests.browser.test_story_browser import EXAMPLE, MODEL, heatmap_on_screen
+from tests.browser.charts import heatmap_on_screen
+from tests.browser.test_story_browser import EXAMPLE, MODEL
 
 
 def take_trace(page, app_url, folder):

@@ -11,7 +11,7 @@ from app.loaders import probes
 from app.loaders.sample import load_sample
 from lm2viz.figures.heatmap import TITLE_LINES
 from lm2viz.slot_facts import probe_fact
-from tests.browser.test_story_browser import heatmap_on_screen
+from tests.browser.charts import heatmap_on_screen
 
 SAMPLE = ("babi-qa1-3", "qa1", 100)
 FACTS = ["place of Daniel", "place of John", "place of Mary", "place of Sandra"]

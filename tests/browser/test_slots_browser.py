@@ -5,19 +5,18 @@ import re
 from playwright.sync_api import Page, expect
 
 from app.loaders.stories import generate_story
+from tests.browser.charts import drawn_chart
 
 LINK = "slots?model=babi-qa1-3&task=qa1&n_stories=50"
 HOVER_MS = 300  # plotly looks at where the mouse is only so often
-LONELIEST = """(() => {
-  const chart = document.querySelector('.st-key-slot_map .js-plotly-plot'), layout = chart._fullLayout;
+LONELIEST = """chart => {
+  const layout = chart._fullLayout;
   const points = chart._fullData.filter(t => t.xaxis === 'x').flatMap(t => Array.from(t.x).map(
     (x, i) => [layout.xaxis.d2p(x), layout.yaxis.d2p(t.y[i]), t.text[i]]));
   const room = p => Math.min(...points.filter(q => q !== p).map(q => Math.hypot(p[0]-q[0], p[1]-q[1])));
   return points.reduce((best, p) => room(p) > room(best) ? p : best);
-})()"""
-LOOKED_FROM = """(
-  document.querySelector('.st-key-slot_map_3d .js-plotly-plot')._fullLayout.scene._scene.getCamera().eye.x
-)"""
+}"""
+LOOKED_FROM = "chart => chart._fullLayout.scene._scene.getCamera().eye.x"
 
 
 def open_slots(page: Page, url: str, query: str = "") -> None:
@@ -27,7 +26,7 @@ def open_slots(page: Page, url: str, query: str = "") -> None:
 
 def click_loneliest(page: Page) -> tuple[int, int, int]:
     """Click the point that is farthest from all others; story, step and slot it names when pointed at."""
-    x, y, text = page.evaluate(LONELIEST)
+    x, y, text = drawn_chart(page, "slot_map").evaluate(LONELIEST)
     area = page.locator(".st-key-slot_map .nsewdrag").first
     area.scroll_into_view_if_needed()
     box = area.bounding_box()
@@ -61,14 +60,15 @@ def test_the_map_in_three_dimensions_is_turned_by_the_mouse(page, app_url):
     page.get_by_text("3-D", exact=True).click()
     expect(page.locator(".st-key-slot_map_3d .gl-container canvas").first).to_be_visible()
     expect(page).to_have_url(re.compile("map_axes=3-D"))
-    before = page.evaluate(LOOKED_FROM)
+    chart = drawn_chart(page, "slot_map_3d")
+    before = chart.evaluate(LOOKED_FROM)
     box = page.locator(".st-key-slot_map_3d .gl-container canvas").first.bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(*middle)
     page.mouse.down()
     page.mouse.move(middle[0] + 90, middle[1], steps=5)
     page.mouse.up()
-    page.wait_for_function(f"before => {LOOKED_FROM} !== before", arg=before)
+    page.wait_for_function(f"([chart, before]) => ({LOOKED_FROM})(chart) !== before", arg=[chart, before])
 
 
 def test_after_an_example_the_link_still_opens_the_story_of_the_point(page, app_url):

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from app.loaders import stories, traces
 from lm2viz import select
+from tests.browser.charts import click_cell, heatmap_on_screen, wait_for_new_cells, wait_until_drawn
 
 MODEL, EXAMPLE = "babi-qa1-10", "2-two-facts"
 N_SLOTS, N_WORDS = 24, 6
@@ -22,33 +23,6 @@ def open_story(page: Page, url: str, query: str = "") -> None:
     page.goto(f"{url}/?example={EXAMPLE}{query}")
     expect(page.get_by_text("the model answers")).to_be_visible()
     expect(page.locator(".st-key-writes .nsewdrag, .st-key-history .nsewdrag").first).to_be_visible()
-
-
-def wait_until_drawn(page: Page) -> None:
-    """Until the server has sent the whole page."""
-    expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
-
-
-def heatmap_on_screen(page: Page, key: str) -> np.ndarray:
-    """The cells plotly holds for the drawn chart."""
-    rows = page.evaluate(
-        "key => { const z = document.querySelector('.st-key-' + key + ' .js-plotly-plot')._fullData[0].z;"
-        " return Array.from(z, row => Array.from(row)); }",
-        key,
-    )
-    return np.array(rows)
-
-
-def click_cell(page: Page, key: str, row: int, column: int, shape: tuple[int, int]) -> None:
-    """Move to the middle of a cell, then click it."""
-    area = page.locator(f".st-key-{key} .nsewdrag").first
-    area.scroll_into_view_if_needed()
-    box = area.bounding_box()
-    x = box["x"] + box["width"] * (column + 0.5) / shape[1]
-    y = box["y"] + box["height"] * (row + 0.5) / shape[0]
-    page.mouse.move(x - 3, y - 3)
-    page.mouse.move(x, y)
-    page.mouse.click(x, y)
 
 
 def query_of(page: Page) -> dict[str, list[str]]:
@@ -124,18 +98,6 @@ def test_the_page_opens_in_both_themes(browser, app_url, scheme, tmp_path):
     light = sum(int(n) for n in re.findall(r"\d+", background)[:3]) > 3 * 128
     assert light == (scheme == "light")
     page.close()
-
-
-def wait_for_new_cells(page: Page, key: str, old: np.ndarray) -> None:
-    """Until plotly has drawn other cells than ``old``."""
-    page.wait_for_function(
-        "([key, old]) => { const plot = document.querySelector('.st-key-' + key + ' .js-plotly-plot');"
-        " if (!plot || !plot._fullData) return false;"
-        " const now = Array.from(plot._fullData[0].z, row => Array.from(row)).flat();"
-        " return now.length !== old.length || now.some((value, i) => value !== old[i]); }",
-        arg=[key, old.ravel().tolist()],
-        polling=10,
-    )
 
 
 def median_seconds(times: list[float], what: str) -> float:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from lm2core.babi.directions import tell_star
 from lm2core.babi.story import Question, Statement
 from lm2core.babi.tasks import TASKS, draw_question, get_task
 from lm2core.babi.vocabulary import WORDS
@@ -27,6 +28,9 @@ ASKED_OF = MappingProxyType(
         **{task: (task,) for task in ("qa4", "qa5", "qa9", "qa10")},
     }
 )
+# Stories for a task whose own reward a shortcut from the start: see directions.tell_star.
+PRACTICE = MappingProxyType({"qa4": tell_star})
+ASKED_AT_THE_END = ("qa4",)  # half a row has one neighbour, whatever the direction
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +41,14 @@ class Stage:
     n_sentences : sentences of a story the gradient runs through
     n_before : up to this many sentences come before them and are only read
     noise : up to this share of all these sentences are background text
+    practice : tasks that have stories to practise on (PRACTICE) tell those
     """
 
     tasks: tuple[str, ...]
     n_sentences: int
     n_before: int = 0
     noise: float = 0.0
+    practice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +147,8 @@ class StorySource:
         told = rng.choices(stage.tasks, [weights[name] for name in stage.tasks])[0]
         n_all = n_before + stage.n_sentences
         n_lines = n_all - int(n_all * stage.noise * rng.random())
-        lines = list(islice(chain.from_iterable(TASKS[told].tell(rng)), n_lines))
+        tell = PRACTICE.get(told, TASKS[told].tell) if stage.practice else TASKS[told].tell
+        lines = list(islice(chain.from_iterable(tell(rng)), n_lines))
         segments: list[list[int]] = [[] for _ in range(n_all)]
         places = list(range(n_all - len(lines), n_all))
         if stage.noise:
@@ -154,7 +161,9 @@ class StorySource:
             if i in line_at:
                 history.append(line_at[i].statement)
                 segments[i] = self._encode(line_at[i].sentence)
-            for name in stage.tasks if i >= n_before and history else ():
+            is_whole = len(history) == len(lines)
+            may_ask = history and i >= n_before and (is_whole or told not in ASKED_AT_THE_END)
+            for name in stage.tasks if may_ask else ():
                 if name in ASKED_OF[told] and (question := self._question(name, history, rng)) is not None:
                     possible.setdefault(name, []).append((i - n_before, name, question))
         if not possible:

@@ -39,6 +39,16 @@ def tell_row(rng: Random) -> Iterator[Sequence[Line]]:
     ]
 
 
+def tell_star(rng: Random) -> Iterator[Sequence[Line]]:
+    """For training on qa4: four places around one, each named before it.
+
+    In a row a model that takes no note of directions is right in 79 %. Here it is right in a quarter.
+    """
+    middle, *ends = rng.sample(HOME.places, 5)
+    at = {middle: (0, 0)} | dict(zip(ends, rng.sample(list(COMPASS.values()), 4), strict=True))
+    yield [_line(COMPASS, at, end, middle) for end in ends]
+
+
 def ask_neighbour(history: Sequence[Statement], i: int, rng: Random) -> Question | None:
     """qa4: what is on that side of the target of statement ``i``?"""
     said = history[i]

@@ -1,6 +1,7 @@
 """Batches of fresh stories: whose they are, what is asked about them, and what stands where."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from lm2core.tokenizer import word_tokenizer
 
 TOKENIZER = word_tokenizer(babi_words(TRAINED_TASKS))
 EVEN = dict.fromkeys(TRAINED_TASKS, 1.0)
+OTHER_WAY = {"north": "south", "south": "north", "east": "west", "west": "east"}
 
 
 @pytest.fixture
@@ -51,17 +53,35 @@ def test_every_task_is_told_and_asked_about(task, source):
 
 
 def test_a_story_that_ends_sooner_has_empty_sentences_first(source):
-    """A story of task 4 has two sentences; a question asked after the first is about the first."""
+    """A story of task 4 has two sentences; it is asked about when both are told, as often as a long one."""
     batch = source.batch(2, Stage(("qa4",), 7, n_before=5), EVEN)
     n_tokens = (batch.story_ids != 0).sum(-1)
     assert (n_tokens[:, :5] == 0).all()
     assert (n_tokens[:, 5:] == 8).all()
     assert (batch.before_ids == 0).all()
-    assert set(batch.segment.tolist()) == {5, 6}
-    for story, segment, question in zip(batch.story, batch.segment, batch.question_ids, strict=True):
-        told = " ".join(words(batch.story_ids[story, s]) for s in range(5, segment + 1))
-        asked = set(HOME.places) & set(words(question).split())
-        assert asked < set(told.split())
+    assert batch.segment.tolist() == [6] * 3 * 10
+    for story, question in zip(batch.story, batch.question_ids, strict=True):
+        told = {word for s in (5, 6) for word in words(batch.story_ids[story, s]).split()}
+        assert set(HOME.places) & set(words(question).split()) < told
+
+
+def test_in_a_stage_of_practice_each_side_of_one_place_is_told_and_asked_about(source):
+    """Directions alone tell four answers apart; in a row, told of without practice, other things do too."""
+    stage = Stage(("qa1", "qa4"), 5, practice=True)
+    batch = source.batch(4, stage, {"qa1": 0.0, "qa4": 1.0})
+    assert (batch.segment == 4).all()
+    for story, question, answer in zip(batch.story, batch.question_ids, batch.answer_ids, strict=True):
+        lines = [words(line).split() for line in batch.story_ids[story, 1:]]
+        beside = {line[3]: line[1] for line in lines}
+        assert set(beside) == {"north", "south", "east", "west"}
+        (middle,) = {line[-2] for line in lines}
+        asked = words(question).split()
+        side = asked[2] if asked[-2] == middle else OTHER_WAY[asked[4]]
+        assert middle in asked
+        assert TOKENIZER.convert_ids_to_tokens(int(answer)) == beside[side]
+    assert (
+        source.batch(4, replace(stage, practice=False), {"qa1": 0.0, "qa4": 1.0}).story_ids[:, 2] == 0
+    ).all()
 
 
 def test_lists_are_asked_about_as_one_word(source):

@@ -13,7 +13,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.floating[Any]]
+from lm2viz.arrays import Array
+
 CONFIDENCE = 0.95
 N_RESAMPLES = 2_000
 TAIL = (1 - CONFIDENCE) / 2

@@ -5,7 +5,6 @@ Reads traces of ``lm2core.long_traces``. A gate is a fraction in [0, 1], shown b
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,10 +12,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from lm2core.trace import Trace
+from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.noise import gate_boxes
-
-Array = NDArray[Any]
 
 EVERY_WORD, WIDEST, EVERY_SLOT = "By word", "Widest slot", "All slots"
 MEANING = {

@@ -13,11 +13,11 @@ import plotly.graph_objects as go
 
 from lm2core.trace import Trace
 from lm2viz import select
+from lm2viz.arrays import Array
 from lm2viz.figures.heatmap import fraction_heatmap, signed_heatmap, stacked_fractions
 from lm2viz.figures.provenance import share_heatmap
 from lm2viz.provenance.slots import slot_origins
 from lm2viz.provenance.traces import START
-from lm2viz.select import Array
 
 ROWS_SUM_TO_1 = "Rows sum to 1."
 

@@ -4,15 +4,12 @@ The traces are those of ``lm2core.answers.ask``: one question, one segment. Atte
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lm2core.trace import Trace
+from lm2viz.arrays import Array
 from lm2viz.select import read_by_token
-
-Array = NDArray[Any]
 
 
 def total_variation(p: Array, q: Array) -> Array:

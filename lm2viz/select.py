@@ -4,14 +4,11 @@ A gate or a share is a fraction in [0, 1]; a width-wise gate is shown by its mea
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lm2core.trace import Trace
-
-Array = NDArray[Any]  # of floats
+from lm2viz.arrays import Array
 
 
 def words_of(trace: Trace, segment: int, *, story: int = 0) -> list[str]:

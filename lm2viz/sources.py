@@ -8,10 +8,10 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from lm2core.trace import Trace
+from lm2viz.arrays import Array
 from lm2viz.figures.sources import source_bars
 from lm2viz.figures.update import routes
 from lm2viz.provenance import Provenance, trace_answer
-from lm2viz.provenance.parts import Array
 
 MAX_SENTENCES = 120  # the time grows with the square, and 400 sentences take a minute
 MAX_ROWS = 16

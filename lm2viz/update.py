@@ -10,12 +10,10 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lm2core.trace import Trace
+from lm2viz.arrays import Array
 from lm2viz.select import bank_move
-
-Array = NDArray[Any]  # of floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from lm2core.answers import Reader, answer_logits
 from lm2core.tokenizer import encode_segments
+from lm2viz.arrays import Array
 from lm2viz.causal.patching import MAX_ROWS
 from lm2viz.causal.running import Run
 from lm2viz.progress import track
-
-Array = NDArray[np.float64]
 
 
 def compared_words(it: Run) -> Tensor:

@@ -5,7 +5,6 @@ Axes: those of interventions.py, Q question, V word.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lm2core.answers import Reader
+from lm2viz.arrays import Array
 from lm2viz.causal.interventions import Intervention
 from lm2viz.causal.placebos import interventions_elsewhere, with_random_vectors
 from lm2viz.causal.running import Stories, run
@@ -23,7 +23,6 @@ from lm2viz.estimates import Estimate, mean, sign_flip_p
 from lm2viz.figures.effects import effect_points
 from lm2viz.progress import track
 
-Array = NDArray[np.floating[Any]]
 INTERVENTION, OTHER_SLOT, RANDOM_VECTOR = "intervention", "placebo: other slots", "placebo: random vector"
 MEASURES = ("logit difference", "probability", "accuracy")
 IS_SHARE = (False, True, True)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lm2viz.arrays import Array
 from lm2viz.causal.interventions import Erase
 
-Array = NDArray[np.floating[Any]]
 TOLERANCE = 1e-6  # of the largest: smaller singular values are rounding
 
 

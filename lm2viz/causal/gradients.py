@@ -9,6 +9,7 @@ normalise slots, so an answer does not depend on a slot's length, and that produ
 Axes: Q question, N slot, D width, V word.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from lm2core.answers import Reader
+from lm2viz.arrays import Array
 from lm2viz.causal.asked import Asked, compared_words, other_banks
 from lm2viz.causal.running import Stories, question_texts, run
 from lm2viz.estimates import CONFIDENCE, N_RESAMPLES, Estimate, mean
@@ -27,7 +29,6 @@ INTEGRATED, TIMES_CHANGE = "integrated gradients", "gradient x change"
 METHODS = (INTEGRATED, TIMES_CHANGE)
 ABLATIONS = ("fresh", "zero")
 N_POINTS = 32  # of the integral, by Gauss and Legendre
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ def _points(method: str, n_points: int) -> tuple[Array, Array]:
 class _Truth:
     """What is known of the questions without gradients: ablated (Q,N) by kind, gain (Q,), story (Q,)."""
 
-    ablated: dict[str, Array]
+    ablated: Mapping[str, Array]
     gain: Array
     story: NDArray[np.int_]
 

@@ -12,19 +12,18 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import torch
-from numpy.typing import NDArray
 
 from lm2core.answers import Reader, answer_logits
 from lm2core.babi.story import Question
 from lm2core.tokenizer import check_words, encode_segments
 from lm2core.trace import Trace
+from lm2viz.arrays import Array
 from lm2viz.causal.running import Stories, ask_banks
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.provenance import agreement_bars
 from lm2viz.progress import track
 from lm2viz.sources import NEEDED_BELOW, is_needed
 
-Array = NDArray[np.float64]
 KINDS = {"supporting facts": True, "other sentences": False}
 _ROWS = 64  # stories read side by side: enough for speed, few enough for memory
 

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from lm2core.answers import Reader
 from lm2core.babi.counterfactual import Counterfactual
+from lm2viz.arrays import Array
 from lm2viz.causal.pairs import (
     DIRECTIONS,
     PAIRS,
     PLACEBOS,
-    Array,
     Averages,
     Sides,
     average,

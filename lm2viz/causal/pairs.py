@@ -13,13 +13,13 @@ from torch import Tensor
 
 from lm2core.answers import Reader
 from lm2core.babi.counterfactual import Counterfactual
+from lm2viz.arrays import Array
 from lm2viz.causal.patching import Part, Patches, Side, patched_logits, record
 from lm2viz.estimates import CONFIDENCE, N_RESAMPLES, Estimate, mean
 from lm2viz.progress import track
 
 DIRECTIONS = ("noising", "denoising")
 PAIRS, PLACEBOS = "pairs", "placebos"
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 
 from lm2core.answers import Reader
 from lm2core.babi.counterfactual import Counterfactual
+from lm2viz.arrays import Array
 from lm2viz.causal.maps import align, describe
 from lm2viz.causal.pairs import (
     DIRECTIONS,
     PAIRS,
     PLACEBOS,
-    Array,
     Averages,
     Sides,
     average,

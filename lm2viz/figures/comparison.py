@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
-Array = NDArray[np.floating[Any]]
+from lm2viz.arrays import Array
+
 # Okabe and Ito's colours, apart for every kind of sight; symbols and dashes for those who see none.
 LOOKS = (
     ("#0072b2", "circle", "solid"),

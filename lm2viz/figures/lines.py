@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
+from lm2viz.arrays import Array
 from lm2viz.figures.bars import CONTROL_COLOUR, MODEL_COLOUR
 
-Array = NDArray[np.floating[Any]]
 # The finding, its first and its second control: apart in lightness, symbol and dash, not by colour alone.
 LOOKS = ((MODEL_COLOUR, "circle", "solid"), (CONTROL_COLOUR, "diamond", "dash"), ("#777777", "square", "dot"))
 BAND_OPACITY = 0.2

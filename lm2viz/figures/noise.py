@@ -1,17 +1,16 @@
 """Long texts: the input gate by segment, facts beside background, and answers beside their controls."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from lm2viz.arrays import Array
 from lm2viz.figures.bars import CONTROL_COLOUR, MODEL_COLOUR
 from lm2viz.figures.text import plain
 
-Array = NDArray[np.floating[Any]]
 FACT_COLOUR, BACKGROUND_COLOUR = "#d55e00", "#a5a5a5"
 ANSWER_COLOURS = (MODEL_COLOUR, "#7fb8d6", CONTROL_COLOUR)  # the text, its facts alone, the control
 PANEL_HEIGHT, MARGIN_HEIGHT = 84, 100  # pixels

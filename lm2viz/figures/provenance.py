@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from textwrap import shorten
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
+from lm2viz.arrays import Array
 from lm2viz.figures.bars import CONTROL_COLOUR, MODEL_COLOUR
 from lm2viz.figures.heatmap import signed_heatmap
 from lm2viz.figures.text import plain
 
-Array = NDArray[np.floating[Any]]
 INDIRECT_COLOUR = "#8ab8d6"  # the model's blue, lighter
 CONTROL_SYMBOLS = ("line-ns-open", "diamond-open", "circle-open")
 MAX_NAME = 44  # characters of a sentence; longer ones are cut

@@ -1,15 +1,11 @@
 """How far reads move, beside the scale that such a distance needs."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
+from lm2viz.arrays import Array
 from lm2viz.figures.lines import LOOKS
-
-Array = NDArray[np.floating[Any]]
 
 
 def distances_by_head(distances: Mapping[str, Array], *, blocks: Sequence[int]) -> go.Figure:

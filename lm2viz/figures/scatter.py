@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from lm2viz.arrays import Array
 from lm2viz.figures.lines import Series, interval_points, name_axis
 
-Array = NDArray[np.floating[Any]]
 # Okabe and Ito 2008: eight colours that are apart for every kind of sight.
 CATEGORY_COLOURS = (
     "#0072B2",

@@ -6,7 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from lm2viz.figures.provenance import Array, score_bars
+from lm2viz.arrays import Array
+from lm2viz.figures.provenance import score_bars
 from lm2viz.figures.text import plain
 
 TITLE = "What was read came from"

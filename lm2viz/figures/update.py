@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
+from lm2viz.arrays import Array
 from lm2viz.figures.bars import CONTROL_COLOUR, MODEL_COLOUR
 from lm2viz.figures.text import plain
 
@@ -13,7 +13,6 @@ MOVED_COLOUR = "#d55e00"
 PART_COLOURS = ("#8a8a8a", "#8fbcd8", "#009e73", MODEL_COLOUR, MOVED_COLOUR)
 FAINTEST, N_WIDTHS = 0.03, 10  # weaker connections are not drawn; widths that lines come in
 ROW_HEIGHT = 19  # pixels of a slot in the picture of routes
-Array = NDArray[np.floating]
 
 
 def part_bars(parts: Mapping[str, Array], *, dims: Sequence[int]) -> go.Figure:

@@ -1,13 +1,12 @@
 """How much of its room a bank uses: effective rank after each sentence, and how alike its slots are."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
+from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.heatmap import signed_heatmap
 from lm2viz.figures.lines import Series, lines_with_bands
@@ -16,7 +15,6 @@ from lm2viz.progress import track
 from lm2viz.rows import BankRows
 from lm2viz.slots.held_out import check_same_stories
 
-Array = NDArray[np.floating[Any]]
 MIN_STORIES = 2
 MODEL, FRESH, UNTRAINED = "model", "fresh bank", "untrained"
 

@@ -7,21 +7,19 @@ distance, in [0, 1]: the share of attention that would have to move.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
 from lm2core.trace import Trace
+from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, Estimates, by_story, columns, mean
 from lm2viz.figures.before_after import before_after_panels
 from lm2viz.figures.lines import Series, points_by_name
 from lm2viz.look.reads import Look, Reads, at_time, reads_of, text_of
 from lm2viz.reads import total_variation
 
-Array = NDArray[np.floating[Any]]
 MOVED, OTHER_STORY, UNTRAINED = "before to after", "other story's bank", "untrained, before to after"
 
 

@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
 from lm2core.trace import Trace
+from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, Estimates, by_story
 from lm2viz.figures.heatmap import stacked_fractions
 from lm2viz.figures.lines import Series, points_by_name
 from lm2viz.look.stats import half_life
 from lm2viz.rows import as_traces
 
-Array = NDArray[np.floating[Any]]
 GATE_HOOKS = ("hook_gate_in", "hook_gate_forget")
 MIN_STORIES = 2
 LONGEST = 1_000.0  # sentences: the top of the half-life axis where nothing finite is longer

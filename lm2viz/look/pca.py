@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
+from lm2viz.arrays import Array
 from lm2viz.rows import BankRows
 
-Array = NDArray[np.floating[Any]]
 SAME = 1e-10  # of the mean square: less variance than this is rounding
 SLOT = "slot"  # column of a projection that says which slot a point is
 

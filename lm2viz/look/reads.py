@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lm2core.trace import Trace
+from lm2viz.arrays import Array
 
-Array = NDArray[np.floating[Any]]
 MIN_STORIES = 2
 RECORD = "lm2core.story_traces.record_questions(reader, ask_at(trace, question, [BEFORE, AFTER]))"
 

@@ -6,7 +6,6 @@ within each dimension, and beside the silhouette that of labels whose names are 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import pairwise_distances, silhouette_samples
 from sklearn.model_selection import GroupShuffleSplit
 
+from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, Estimates, by_story, mean, over_draws
 from lm2viz.figures.lines import Series
 from lm2viz.figures.scatter import Cloud, cloud_with_shares, path_over_cloud
@@ -23,7 +23,6 @@ from lm2viz.progress import track
 from lm2viz.rows import BankRows
 from lm2viz.slots.held_out import check_same_stories
 
-Array = NDArray[np.floating[Any]]
 MODEL, SHUFFLED, UNTRAINED = "model", "shuffled", "untrained"
 N_SHUFFLES = 20
 MIN_STORIES = 4  # two to fit, two to draw

@@ -1,12 +1,10 @@
 """Plain measures of banks and gates: effective rank, similarity of slots, half-life."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import entropy
 
-Array = NDArray[np.floating[Any]]
+from lm2viz.arrays import Array
+
 LEAST_SHARE = 1e-6  # less than this kept, or lost, in a sentence counts as this much kept, or as nothing lost
 
 

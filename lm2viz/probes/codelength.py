@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.probes import bit_bars
 from lm2viz.probes.linear import predict
-from lm2viz.probes.samples import Array, Codes, Samples, Slot, fact_samples, named_facts, untrained_features
+from lm2viz.probes.samples import Codes, Samples, Slot, fact_samples, named_facts, untrained_features
 from lm2viz.probes.scores import PROBE, SHUFFLED, sources_of
 from lm2viz.progress import track
 from lm2viz.rows import BankRows

@@ -13,7 +13,8 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from lm2viz.probes.samples import NOISE, Array, Codes, Slot
+from lm2viz.arrays import Array
+from lm2viz.probes.samples import NOISE, Codes, Slot
 
 RIDGE = 1.0  # penalty on standardised features, as in RidgeClassifier
 MAX_ITERATIONS, TOLERANCE = 10_000, 1e-3  # of the gradient; accuracies no longer move

@@ -8,10 +8,11 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, Estimates, by_story
 from lm2viz.figures.probes import slot_fact_panels
 from lm2viz.probes.linear import ridge_hits, slot_features, story_folds
-from lm2viz.probes.samples import Array, Codes, Samples, untrained_features, usable_samples
+from lm2viz.probes.samples import Codes, Samples, untrained_features, usable_samples
 from lm2viz.probes.scores import (
     CONTROL_TASK,
     MAJORITY,

@@ -9,9 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
+from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate
 from lm2viz.probes.linear import choose_slots, logistic_probe
-from lm2viz.probes.samples import Array, Samples, untrained_features, usable_samples
+from lm2viz.probes.samples import Samples, untrained_features, usable_samples
 from lm2viz.probes.scores import PROBE, Scores, cross_validate
 from lm2viz.progress import track
 from lm2viz.rows import BankRows

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lm2viz.arrays import Array
 from lm2viz.rows import BankRows
 from lm2viz.slots.held_out import check_same_stories
 
-Array = NDArray[np.floating[Any]]
 Codes = NDArray[np.int_]
 Slot = int | Literal["best", "bank"]
 

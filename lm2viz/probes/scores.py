@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, mean
 from lm2viz.probes.linear import predict, slot_features, story_folds
-from lm2viz.probes.samples import Array, Codes, Samples, Slot
+from lm2viz.probes.samples import Codes, Samples, Slot
 from lm2viz.progress import track
 
 PROBE, MAJORITY, SHUFFLED = "probe", "majority", "shuffled labels"

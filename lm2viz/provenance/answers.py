@@ -17,8 +17,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from lm2core.trace import Trace
+from lm2viz.arrays import Array
 from lm2viz.figures.provenance import score_bars
-from lm2viz.provenance.parts import Array, Parts, shares, unrolled
+from lm2viz.provenance.parts import Parts, shares, unrolled
 from lm2viz.provenance.traces import paired, source_names
 
 SHARPNESS = 4  # few reads carry an answer; chosen on qa2 stories of seeds 0 to 99

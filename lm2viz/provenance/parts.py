@@ -9,16 +9,14 @@ However it is split, the parts sum to the bank.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lm2core.trace import Trace
+from lm2viz.arrays import Array
 from lm2viz.progress import track
 from lm2viz.provenance.stream import bank_shares_of_stream
 
-Array = NDArray[Any]  # of floats
 _SATURATED = 1 - 1e-12  # arctanh(1) is infinite
 
 

@@ -7,8 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from lm2core.trace import Trace
+from lm2viz.arrays import Array
 from lm2viz.figures.provenance import share_heatmap
-from lm2viz.provenance.parts import Array, Parts, shares, token_shares, unrolled
+from lm2viz.provenance.parts import Parts, shares, token_shares, unrolled
 from lm2viz.provenance.traces import check_story_trace, source_names
 
 

@@ -4,14 +4,10 @@ An estimate, unlike the sums in parts.py: a term's share of the stream is ``<ter
 to [0, 1]; self-attention mixes the shares of the tokens it looks at (mean over heads); the MLP leaves them.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from lm2core.trace import Trace
-
-Array = NDArray[Any]  # of floats
+from lm2viz.arrays import Array
 
 
 def bank_shares_of_stream(trace: Trace, story: int, segment: int, slots: Array) -> dict[int, Array]:

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from lm2viz.estimates import Array, Estimate, columns
+from lm2viz.arrays import Array
+from lm2viz.estimates import Estimate, columns
 from lm2viz.figures.slots import ranked_bars
 from lm2viz.progress import track
 from lm2viz.rows import BankRows

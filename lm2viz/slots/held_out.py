@@ -6,15 +6,14 @@ one sum per story, and draws stories as ``lm2viz.estimates.mean`` does.
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lm2viz.arrays import Array
 from lm2viz.estimates import TAIL, Estimate, drawn_stories
 from lm2viz.rows import BankRows
 
-Array = NDArray[np.floating[Any]]
 MIN_STORIES = 8  # a quarter of them fits, a quarter chooses, half is held out
 TOLERANCE = 1e-3  # a slot that moves less than this share of the bank's size does not vary
 NOTHING_VARIES = "nothing varies"

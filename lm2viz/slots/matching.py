@@ -6,7 +6,6 @@ regressions in both directions, scored on other stories than they were fitted to
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from sklearn.linear_model import Ridge
 
+from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, columns
 from lm2viz.figures.slots import ranked_bars
 from lm2viz.progress import track
@@ -31,7 +31,6 @@ from lm2viz.slots.held_out import (
     sums_by_story,
 )
 
-Array = NDArray[np.floating[Any]]
 PENALTY = 1e-2  # of a regression, in mean variances of the slot it starts from
 
 

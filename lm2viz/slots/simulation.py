@@ -6,17 +6,15 @@ explanation says what the slot holds at each row; its score is how well that cor
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate
 from lm2viz.rows import BankRows
 from lm2viz.slots.held_out import check_facts, estimate_from_sums, halves, sums_by_story
-
-Array = NDArray[np.floating[Any]]
 
 
 class Explanation(Protocol):

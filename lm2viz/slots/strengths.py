@@ -5,17 +5,15 @@ Occurrences are looked at once, as they come: of them only sums and the stronges
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lm2core.trace import Trace
+from lm2viz.arrays import Array
 from lm2viz.progress import track
 from lm2viz.rows import RECORD, as_traces
 from lm2viz.select import read_by_token, write_strength
 
-Array = NDArray[np.floating[Any]]
 Place = tuple[int, int]  # trace and story in it
 WRITE_HOOKS = ("mem.hook_write_pattern", "mem.hook_gate_in_token")
 READ_HOOKS = ("mem.hook_read_pattern", "mem.hook_gate_out")

@@ -27,6 +27,27 @@ SIZES = {
     "segment_length": T,
 }
 POSITIONAL = {"routing": "positional", "memory_slots": T}
+EVERY_ROUTING = pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"memory_top_k": 2},
+        {"memory_gate_rank": 3},
+        {"candidate": "memory"},
+        POSITIONAL,
+        POSITIONAL | {"candidate": "memory"},
+        POSITIONAL | {"memory_gate_rank": 3, "memory_top_k": 2},
+    ],
+    ids=[
+        "content",
+        "top-k",
+        "thin gates",
+        "content, eq. 6",
+        "positional",
+        "positional, eq. 6",
+        "positional, thin, top-k",
+    ],
+)
 
 
 def make_model(*, seed: int = 0, **changes: object) -> LM2ForCausalLM:

@@ -1,37 +1,12 @@
 """The whole model: nothing leaks from the future, the bank is a value, padding changes nothing."""
 
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from lm2core.config import LM2Config
 from lm2core.model import LM2ForCausalLM
-from tests.conftest import POSITIONAL, SIZES, B, D, N, S, T, V, make_ids, make_model
-
-EVERY_ROUTING = pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"memory_top_k": 2},
-        {"memory_gate_rank": 3},
-        {"candidate": "memory"},
-        POSITIONAL,
-        POSITIONAL | {"candidate": "memory"},
-        POSITIONAL | {"memory_gate_rank": 3, "memory_top_k": 2},
-    ],
-    ids=[
-        "content",
-        "top-k",
-        "thin gates",
-        "content, eq. 6",
-        "positional",
-        "positional, eq. 6",
-        "positional, thin, top-k",
-    ],
-)
+from tests.conftest import EVERY_ROUTING, POSITIONAL, SIZES, B, D, S, T, V, make_ids, make_model
 
 
 @EVERY_ROUTING
@@ -162,82 +137,6 @@ def test_positional_update_is_equation_6_on_the_model_s_own_gates():
     torch.testing.assert_close(out.memory, by_hand)
 
 
-@EVERY_ROUTING
-def test_gradients_reach_every_memory_parameter(changes):
-    model = make_model(**changes).train()
-    ids = make_ids(B, 3 * T)
-    model(ids, labels=ids).loss.backward()
-    dead = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    assert dead == []
-
-
-def test_loss_is_the_cross_entropy_of_the_next_token_across_segments(model):
-    ids = make_ids(B, 2 * T + 1)
-    with torch.no_grad():
-        out = model(ids, labels=ids)
-        by_hand = F.cross_entropy(out.logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
-    torch.testing.assert_close(out.loss, by_hand)
-
-
-def test_loss_of_padded_text_is_the_loss_of_the_text(model):
-    ids = make_ids(1, T + 2)
-    padded, mask = F.pad(ids, (3, 2)), F.pad(torch.ones_like(ids), (3, 2))
-    with torch.no_grad():
-        torch.testing.assert_close(model(padded, mask, labels=padded).loss, model(ids, labels=ids).loss)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("changes", [{}, POSITIONAL], ids=["content", "positional"])
-def test_training_on_random_tokens_never_beats_their_entropy(changes):
-    """Independent uniform tokens cannot be predicted: a loss below ln V would be a leak from the future."""
-    n_tokens = 4
-    model = make_model(**changes, vocab_size=n_tokens).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    rng, losses = torch.Generator().manual_seed(0), []
-    for _ in range(150):
-        ids = torch.randint(n_tokens, (32, 2 * T), generator=rng)
-        loss = model(ids, labels=ids).loss
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    late = torch.tensor(losses[-50:])
-    assert late.mean() > math.log(n_tokens) - 3 * late.std() / len(late) ** 0.5
-    assert late.mean() < math.log(n_tokens) + 0.05  # and it did learn that they are uniform
-
-
-def test_gradients_stop_after_the_segments_they_may_run_through(model):
-    """The loss of the third segment reaches the first one through the bank, unless the bank is cut off."""
-    ids = make_ids(B, 3 * T)
-    labels = ids.clone()
-    labels[:, : 2 * T + 1] = -100
-    reached = {}
-    for n_segments in (0, 1, 2, 3):
-        seen = []
-        with model.hooks(fwd_hooks=[("hook_bank", lambda bank, hook: seen.append(bank))]):  # noqa: B023
-            loss = model(ids, labels=labels, backprop_segments=n_segments).loss
-        grads = torch.autograd.grad(loss, seen[:2], allow_unused=True)
-        reached[n_segments] = [grad is not None and bool(grad.any()) for grad in grads]
-    assert reached == {0: [True, True], 1: [False, False], 2: [False, False], 3: [True, True]}
-
-
-def test_truncated_backpropagation_changes_no_logit(model):
-    ids = make_ids(B, 3 * T)
-    assert torch.equal(model(ids).logits, model(ids, backprop_segments=1).logits)
-
-
-@EVERY_ROUTING
-def test_checkpointing_activations_changes_no_gradient(changes):
-    ids, grads = make_ids(B, 3 * T), []
-    for checkpointing in (False, True):
-        model = make_model(**changes).train()
-        if checkpointing:
-            model.activation_checkpointing_enable()
-        model(ids, labels=ids).loss.backward()
-        grads.append([p.grad for p in model.parameters()])
-    torch.testing.assert_close(*grads, rtol=0, atol=1e-7)
-
-
 def test_saved_and_reloaded_model_gives_bit_equal_logits(model, tmp_path):
     model.save_pretrained(tmp_path)
     again = AutoModelForCausalLM.from_pretrained(tmp_path)
@@ -267,11 +166,6 @@ def test_greedy_generation_is_the_argmax_token_by_token(model, has_memory):
     assert torch.equal(generated, told)
 
 
-def test_a_misspelt_argument_is_refused(model):
-    with pytest.raises(TypeError, match="attention_masks"):
-        model(make_ids(B, T), attention_masks=None)
-
-
 def test_all_but_the_memory_has_the_names_of_a_llama_checkpoint(model):
     keys = {"memory_slots", "memory_heads", "segment_length"}
     llama = LlamaForCausalLM(LlamaConfig(**{k: v for k, v in SIZES.items() if k not in keys}))
@@ -282,67 +176,6 @@ def test_all_but_the_memory_has_the_names_of_a_llama_checkpoint(model):
 def test_memory_blocks_can_be_chosen():
     model = make_model(memory_layers=[1])
     assert {name.split(".")[2] for name in model.state_dict() if ".mem." in name} == {"1"}
-
-
-@pytest.mark.parametrize(
-    ("changes", "text"),
-    [
-        ({"memory_heads": 5}, "memory_heads=5 must divide hidden_size=12"),
-        ({"memory_slots": 0}, "memory_slots=0 must be a whole number, at least 1"),
-        ({"memory_slots": 2.5}, "memory_slots=2.5 must be a whole number"),
-        ({"num_attention_heads": 0}, "num_attention_heads=0 must be a whole number, at least 1"),
-        ({"num_attention_heads": 6, "num_key_value_heads": 4}, "num_key_value_heads=4 must divide"),
-        ({"num_attention_heads": 4}, "head_dim=3 must be even"),
-        ({"attention_dropout": 0.5}, "attention_dropout=0.5 is not supported"),
-        ({"hidden_act": "nope"}, "hidden_act='nope' is not an activation"),
-        ({"memory_top_k": 1.5}, "memory_top_k=1.5 must be between 1 and memory_slots=5"),
-        ({"memory_top_k": 6}, "memory_top_k=6 must be between 1 and memory_slots=5"),
-        ({"routing": "random"}, "routing='random' must be one of content, positional"),
-        ({"memory_gate_rank": 13}, "memory_gate_rank=13 must be between 1 and hidden_size=12"),
-        ({"memory_layers": [3]}, "memory_layers=\\[3\\] must name blocks 0..2"),
-        ({"routing": "positional"}, "segment_length=6 must equal memory_slots=5"),
-        ({"memory_slotz": 3}, "unknown config key memory_slotz; did you mean memory_slots"),
-    ],
-)
-def test_a_config_that_cannot_work_is_refused_in_one_sentence(changes, text):
-    with pytest.raises(ValueError, match=text):
-        LM2Config(**(SIZES | changes))
-
-
-@pytest.mark.parametrize(
-    ("call", "text"),
-    [
-        ({"input_ids": torch.zeros(2, 0, dtype=torch.long)}, "at least one token"),
-        (
-            {"input_ids": make_ids(B, T), "attention_mask": torch.ones(B, 2)},
-            "must be a tensor of input_ids' shape",
-        ),
-        ({"input_ids": make_ids(B, T), "memory": torch.zeros(3, N, D)}, r"memory must be \(2, 5, 12\)"),
-        ({"input_ids": make_ids(B, T) + V}, "token ids must be in 0..16"),
-        ({"input_ids": [[1, 2], [3]]}, "input_ids must be a tensor, got list; pad texts of different length"),
-        ({"input_ids": make_ids(B, T), "memory": [0.0]}, r"memory must be a tensor \(2, 5, 12\) .*got list"),
-        ({"input_ids": make_ids(B, T), "labels": make_ids(B, 3)}, r"labels \(2, 3\) must have input_ids'"),
-        ({"input_ids": make_ids(B, T), "labels": make_ids(B, T) + V}, "labels must be in 0..16, or -100"),
-        (
-            {"input_ids": make_ids(B, T), "labels": make_ids(B, T).float()},
-            "whole numbers .*, got torch.float3",
-        ),
-        ({"input_ids": make_ids(B, T), "labels": [[1]]}, "labels must be a tensor of whole .*, got list"),
-        ({"input_ids": make_ids(B, T), "attention_mask": [1]}, "attention_mask list must be a tensor"),
-        ({"input_ids": make_ids(B, 1), "labels": make_ids(B, 1)}, "leave nothing to predict"),
-        ({"input_ids": make_ids(B, T), "labels": torch.full((B, T), -100)}, "leave nothing to predict"),
-        ({"input_ids": make_ids(B, T), "logits_to_keep": -1}, "logits_to_keep=-1 and backprop_segments=0"),
-        ({"input_ids": make_ids(B, T), "backprop_segments": -2}, "backprop_segments=-2 must be 0"),
-    ],
-)
-def test_inputs_that_cannot_work_are_refused_with_what_was_got(model, call, text):
-    with pytest.raises(ValueError, match=text):
-        model(**call)
-
-
-def test_positional_routing_refuses_a_segment_that_is_not_one_token_a_slot():
-    with pytest.raises(ValueError, match="segments of 6 tokens, one a slot, got 4"):
-        make_model(**POSITIONAL)(make_ids(B, S, 4))
 
 
 @EVERY_ROUTING

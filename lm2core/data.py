@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from lm2core.babi.directions import tell_star
-from lm2core.babi.story import Question, Statement
+from lm2core.babi.story import Line, Question, Statement
 from lm2core.babi.tasks import TASKS, draw_question, get_task
 from lm2core.babi.vocabulary import WORDS
 from lm2core.babilong.noise import Noise
@@ -139,40 +139,51 @@ class StorySource:
     def _story(
         self, stage: Stage, n_before: int, weights: Mapping[str, float], rng: Random
     ) -> tuple[list[list[int]], list[tuple[int, str, Question]]]:
-        """Ids of one story, and questions about the part after ``n_before``: segment, task, question.
-
-        Sentences stand among background text, in order. Where there is none, and for a story that ends
-        sooner, empty segments come first.
-        """
+        """Ids of one story, and questions about the part after ``n_before``: segment, task, question."""
         told = rng.choices(stage.tasks, [weights[name] for name in stage.tasks])[0]
+        segments, line_at = self._told(told, stage, n_before, rng)
+        n_questions = round(
+            stage.n_sentences * self._density
+        )  # of few lines too: a short story counts as much
+        history: list[Statement] = []
+        possible: dict[str, list[tuple[int, str, Question]]] = {}
+        for i in range(len(segments)):
+            if i in line_at:
+                history.append(line_at[i].statement)
+            if i < n_before or not history:
+                continue
+            n_draws = 1
+            if told in ASKED_AT_THE_END:
+                n_draws = n_questions if len(history) == len(line_at) else 0
+            for name in stage.tasks:
+                for _ in range(n_draws if name in ASKED_OF[told] else 0):
+                    if (question := self._question(name, history, rng)) is not None:
+                        possible.setdefault(name, []).append((i - n_before, name, question))
+        if not possible:
+            return segments, []
+        names = rng.choices(list(possible), [weights[name] for name in possible], k=n_questions)
+        return segments, [rng.choice(possible[name]) for name in names]
+
+    def _told(
+        self, task: str, stage: Stage, n_before: int, rng: Random
+    ) -> tuple[list[list[int]], dict[int, Line]]:
+        """Ids of a story's segments, and which of them are its lines.
+
+        Lines stand among background text, in order. Where there is none, and for a story that ends sooner,
+        empty segments come first.
+        """
         n_all = n_before + stage.n_sentences
         n_lines = n_all - int(n_all * stage.noise * rng.random())
-        tell = PRACTICE.get(told, TASKS[told].tell) if stage.practice else TASKS[told].tell
+        tell = PRACTICE.get(task, TASKS[task].tell) if stage.practice else TASKS[task].tell
         lines = list(islice(chain.from_iterable(tell(rng)), n_lines))
         segments: list[list[int]] = [[] for _ in range(n_all)]
         places = list(range(n_all - len(lines), n_all))
         if stage.noise:
             segments = self._background(n_all, rng)
             places = sorted(rng.sample(range(n_all), len(lines)))
-        history: list[Statement] = []
-        possible: dict[str, list[tuple[int, str, Question]]] = {}
-        line_at = dict(zip(places, lines, strict=True))
-        for i in range(n_all):
-            if i in line_at:
-                history.append(line_at[i].statement)
-                segments[i] = self._encode(line_at[i].sentence)
-            is_whole = len(history) == len(lines)
-            may_ask = history and i >= n_before and (is_whole or told not in ASKED_AT_THE_END)
-            for name in stage.tasks if may_ask else ():
-                if name in ASKED_OF[told] and (question := self._question(name, history, rng)) is not None:
-                    possible.setdefault(name, []).append((i - n_before, name, question))
-        if not possible:
-            return segments, []
-        n_questions = round(
-            stage.n_sentences * self._density
-        )  # of few lines too: a short story counts as much
-        names = rng.choices(list(possible), [weights[name] for name in possible], k=n_questions)
-        return segments, [rng.choice(possible[name]) for name in names]
+        for i, line in zip(places, lines, strict=True):
+            segments[i] = self._encode(line.sentence)
+        return segments, dict(zip(places, lines, strict=True))
 
     def _background(self, n_segments: int, rng: Random) -> list[list[int]]:
         """Background text that goes on for so many segments."""

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from lm2core.babi.directions import tell_star
-from lm2core.babi.story import Line, Question, Statement
-from lm2core.babi.tasks import TASKS, draw_question, get_task
+from lm2core.babi.directions import ask_as_told, tell_star
+from lm2core.babi.story import Line, Question, Statement, Task
+from lm2core.babi.tasks import draw_question, get_task
 from lm2core.babi.vocabulary import WORDS
 from lm2core.babilong.noise import Noise
 
@@ -28,8 +28,8 @@ ASKED_OF = MappingProxyType(
         **{task: (task,) for task in ("qa4", "qa5", "qa9", "qa10")},
     }
 )
-# Stories for a task whose own reward a shortcut from the start: see directions.tell_star.
-PRACTICE = MappingProxyType({"qa4": tell_star})
+# What comes before a task whose own stories reward a shortcut from the start: see directions.tell_star.
+PRACTICE: Mapping[str, Task] = MappingProxyType({"qa4": Task(tell=tell_star, ask=ask_as_told, ages=None)})
 ASKED_AT_THE_END = ("qa4",)  # half a row has one neighbour, whatever the direction
 
 
@@ -41,7 +41,7 @@ class Stage:
     n_sentences : sentences of a story the gradient runs through
     n_before : up to this many sentences come before them and are only read
     noise : up to this share of all these sentences are background text
-    practice : tasks that have stories to practise on (PRACTICE) tell those
+    practice : tasks are replaced by what is to be practised before them, if anything is (PRACTICE)
     """
 
     tasks: tuple[str, ...]
@@ -49,6 +49,10 @@ class Stage:
     n_before: int = 0
     noise: float = 0.0
     practice: bool = False
+
+    def task(self, name: str) -> Task:
+        """What is told and asked for the task ``name``."""
+        return PRACTICE[name] if self.practice and name in PRACTICE else get_task(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,8 @@ class StorySource:
                 n_draws = n_questions if len(history) == len(line_at) else 0
             for name in stage.tasks:
                 for _ in range(n_draws if name in ASKED_OF[told] else 0):
-                    if (question := self._question(name, history, rng)) is not None:
+                    question = draw_question(stage.task(name), history, rng, ages=ASK_AGES)
+                    if question is not None:
                         possible.setdefault(name, []).append((i - n_before, name, question))
         if not possible:
             return segments, []
@@ -174,8 +179,7 @@ class StorySource:
         """
         n_all = n_before + stage.n_sentences
         n_lines = n_all - int(n_all * stage.noise * rng.random())
-        tell = PRACTICE.get(task, TASKS[task].tell) if stage.practice else TASKS[task].tell
-        lines = list(islice(chain.from_iterable(tell(rng)), n_lines))
+        lines = list(islice(chain.from_iterable(stage.task(task).tell(rng)), n_lines))
         segments: list[list[int]] = [[] for _ in range(n_all)]
         places = list(range(n_all - len(lines), n_all))
         if stage.noise:
@@ -193,10 +197,6 @@ class StorySource:
             s[i : i + self._segment_length] for s in sentences for i in range(0, len(s), self._segment_length)
         )
         return list(islice(pieces, n_segments))
-
-    @staticmethod
-    def _question(name: str, history: list[Statement], rng: Random) -> Question | None:
-        return draw_question(TASKS[name], history, rng, ages=ASK_AGES)
 
 
 def _pad(encoded: Sequence[list[int]]) -> Tensor:

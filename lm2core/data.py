@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from lm2core.babi.directions import ask_as_told, tell_star
-from lm2core.babi.story import Line, Question, Statement, Task
+from lm2core.babi.story import Line, Question, Task
 from lm2core.babi.tasks import draw_question, get_task
 from lm2core.babi.vocabulary import WORDS
 from lm2core.babilong.noise import Noise
@@ -146,24 +146,23 @@ class StorySource:
         """Ids of one story, and questions about the part after ``n_before``: segment, task, question."""
         told = rng.choices(stage.tasks, [weights[name] for name in stage.tasks])[0]
         segments, line_at = self._told(told, stage, n_before, rng)
-        n_questions = round(
-            stage.n_sentences * self._density
-        )  # of few lines too: a short story counts as much
-        history: list[Statement] = []
+        n_questions = round(stage.n_sentences * self._density)  # a short story counts as much as a long one
+        if told in ASKED_AT_THE_END:
+            task, history = stage.task(told), [line.statement for line in line_at.values()]
+            # Every statement as often as another: then only what tells them apart moves the weights.
+            drawn = [task.ask(history, i % len(history), rng) for i in range(n_questions)]
+            first = max(n_before, *line_at)
+            places = [rng.randrange(first, len(segments)) - n_before for _ in drawn]
+            return segments, [(i, told, q) for i, q in zip(places, drawn, strict=True) if q is not None]
+        history, asked_of = [], [name for name in stage.tasks if name in ASKED_OF[told]]
         possible: dict[str, list[tuple[int, str, Question]]] = {}
         for i in range(len(segments)):
             if i in line_at:
                 history.append(line_at[i].statement)
-            if i < n_before or not history:
-                continue
-            n_draws = 1
-            if told in ASKED_AT_THE_END:
-                n_draws = n_questions if len(history) == len(line_at) else 0
-            for name in stage.tasks:
-                for _ in range(n_draws if name in ASKED_OF[told] else 0):
-                    question = draw_question(stage.task(name), history, rng, ages=ASK_AGES)
-                    if question is not None:
-                        possible.setdefault(name, []).append((i - n_before, name, question))
+            for name in asked_of if i >= n_before and history else ():
+                question = draw_question(stage.task(name), history, rng, ages=ASK_AGES)
+                if question is not None:
+                    possible.setdefault(name, []).append((i - n_before, name, question))
         if not possible:
             return segments, []
         names = rng.choices(list(possible), [weights[name] for name in possible], k=n_questions)

@@ -10,6 +10,7 @@ from lm2core.babi.vocabulary import babi_words
 from lm2core.babi.world import HOME
 from lm2core.babilong.noise import Noise
 from lm2core.data import ASKED_OF, TRAINED_TASKS, Stage, StoryBatch, StorySource
+from lm2core.recipe import stages_for
 from lm2core.tokenizer import word_tokenizer
 
 TOKENIZER = word_tokenizer(babi_words(TRAINED_TASKS))
@@ -84,6 +85,15 @@ def test_in_a_stage_of_practice_each_side_of_one_place_is_told_and_asked_about(s
     assert (
         source.batch(4, replace(stage, practice=False), {"qa1": 0.0, "qa4": 1.0}).story_ids[:, 2] == 0
     ).all()
+
+
+@pytest.mark.parametrize("tasks", [("qa4",), TRAINED_TASKS])
+def test_directions_are_practised_before_rows_are_told(tasks):
+    first, *later = [stage for stage in stages_for(tasks) if "qa4" in stage.tasks]
+    assert first.practice
+    assert first.n_sentences >= 4  # or a place around the middle would be left out
+    assert later
+    assert not any(stage.practice for stage in later)
 
 
 def test_lists_are_asked_about_as_one_word(source):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from lm2core.data import Stage
@@ -67,6 +67,7 @@ class Curriculum:
     def save(self, path: Path) -> None:
         """Write where training stands as JSON."""
         state = {"index": self.index, "steps_in_stage": self.steps_in_stage, "accuracy": self.accuracy}
+        state["stage"] = asdict(self.stage)
         write_whole(path, json.dumps(state))
 
     def restore(self, path: Path) -> None:
@@ -75,6 +76,13 @@ class Curriculum:
         if state["index"] >= len(self.stages):
             raise ValueError(
                 f"{path}: stage {state['index']} of {len(self.stages)}; resume with the tasks it began with"
+            )
+        stage = json.loads(json.dumps(asdict(self.stages[state["index"]])))
+        was = state.get("stage", stage)  # earlier versions did not record it
+        if was != stage:
+            raise ValueError(
+                f"{path}: stage {state['index']} is {stage}, was {was}; go on with the version that began "
+                "it, or start another run --from its newest checkpoint"
             )
         self.index, self.steps_in_stage = state["index"], state["steps_in_stage"]
         self.accuracy = state["accuracy"]

@@ -1,4 +1,4 @@
-"""Training batches of fresh bAbI stories, with questions asked at many points of each."""
+"""Training batches of fresh bAbI stories, with questions asked at many points of most."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from lm2core.babi.directions import ask_as_told, tell_star
-from lm2core.babi.story import Line, Question, Task
+from lm2core.babi.story import Line, Question, Statement, Task
 from lm2core.babi.tasks import draw_question, get_task
 from lm2core.babi.vocabulary import WORDS
 from lm2core.babilong.noise import Noise
@@ -30,7 +30,8 @@ ASKED_OF = MappingProxyType(
 )
 # What comes before a task whose own stories reward a shortcut from the start: see directions.tell_star.
 PRACTICE: Mapping[str, Task] = MappingProxyType({"qa4": Task(tell=tell_star, ask=ask_as_told, ages=None)})
-ASKED_AT_THE_END = ("qa4",)  # half a row has one neighbour, whatever the direction
+Asked = tuple[int, str, Question]  # after which segment, for which task, what
+ASKED_ONCE_TOLD = ("qa4",)  # half a row has one neighbour, whatever the direction
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,11 @@ class Stage:
     n_before: int = 0
     noise: float = 0.0
     practice: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse to practise on stories that noise, or want of room, would cut short."""
+        if self.practice and (self.noise or self.n_sentences < 4):
+            raise ValueError("a stage of practice has no noise and at least 4 sentences")
 
     def task(self, name: str) -> Task:
         """What is told and asked for the task ``name``."""
@@ -142,31 +148,17 @@ class StorySource:
 
     def _story(
         self, stage: Stage, n_before: int, weights: Mapping[str, float], rng: Random
-    ) -> tuple[list[list[int]], list[tuple[int, str, Question]]]:
+    ) -> tuple[list[list[int]], list[Asked]]:
         """Ids of one story, and questions about the part after ``n_before``: segment, task, question."""
         told = rng.choices(stage.tasks, [weights[name] for name in stage.tasks])[0]
         segments, line_at = self._told(told, stage, n_before, rng)
         n_questions = round(stage.n_sentences * self._density)  # a short story counts as much as a long one
-        if told in ASKED_AT_THE_END:
-            task, history = stage.task(told), [line.statement for line in line_at.values()]
-            # Every statement as often as another: then only what tells them apart moves the weights.
-            drawn = [task.ask(history, i % len(history), rng) for i in range(n_questions)]
-            first = max(n_before, *line_at)
-            places = [rng.randrange(first, len(segments)) - n_before for _ in drawn]
-            return segments, [(i, told, q) for i, q in zip(places, drawn, strict=True) if q is not None]
-        history, asked_of = [], [name for name in stage.tasks if name in ASKED_OF[told]]
-        possible: dict[str, list[tuple[int, str, Question]]] = {}
-        for i in range(len(segments)):
-            if i in line_at:
-                history.append(line_at[i].statement)
-            for name in asked_of if i >= n_before and history else ():
-                question = draw_question(stage.task(name), history, rng, ages=ASK_AGES)
-                if question is not None:
-                    possible.setdefault(name, []).append((i - n_before, name, question))
-        if not possible:
-            return segments, []
-        names = rng.choices(list(possible), [weights[name] for name in possible], k=n_questions)
-        return segments, [rng.choice(possible[name]) for name in names]
+        after = range(n_before, len(segments))
+        if told in ASKED_ONCE_TOLD:
+            asked = _once_told(stage, told, line_at, after, n_questions, rng)
+        else:
+            asked = _on_the_way(stage, told, line_at, after, n_questions, weights, rng)
+        return segments, [(i - n_before, name, question) for i, name, question in asked]
 
     def _told(
         self, task: str, stage: Stage, n_before: int, rng: Random
@@ -196,6 +188,50 @@ class StorySource:
             s[i : i + self._segment_length] for s in sentences for i in range(0, len(s), self._segment_length)
         )
         return list(islice(pieces, n_segments))
+
+
+def _once_told(
+    stage: Stage, told: str, line_at: Mapping[int, Line], after: range, n_questions: int, rng: Random
+) -> list[Asked]:
+    """Questions about each statement in turn, after any segment from the last line on.
+
+    In turn: asked as often as another, what does not tell the statements apart cancels out within a story.
+    """
+    history, places = (
+        [line.statement for line in line_at.values()],
+        range(max(after.start, *line_at), after.stop),
+    )
+    drawn = [stage.task(told).ask(history, i % len(history), rng) for i in range(n_questions)]
+    return [(rng.choice(places), told, question) for question in drawn if question is not None]
+
+
+def _on_the_way(
+    stage: Stage,
+    told: str,
+    line_at: Mapping[int, Line],
+    after: range,
+    n_questions: int,
+    weights: Mapping[str, float],
+    rng: Random,
+) -> list[Asked]:
+    """Questions after random segments, for every task that the story allows, by ``weights``."""
+    history: list[Statement] = []
+    possible: dict[str, list[Asked]] = {}
+    for i in range(after.stop):
+        if i in line_at:
+            history.append(line_at[i].statement)
+        for name in stage.tasks if i in after and history else ():
+            question = (
+                draw_question(stage.task(name), history, rng, ages=ASK_AGES)
+                if name in ASKED_OF[told]
+                else None
+            )
+            if question is not None:
+                possible.setdefault(name, []).append((i, name, question))
+    names = (
+        rng.choices(list(possible), [weights[name] for name in possible], k=n_questions) if possible else []
+    )
+    return [rng.choice(possible[name]) for name in names]
 
 
 def _pad(encoded: Sequence[list[int]]) -> Tensor:

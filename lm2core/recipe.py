@@ -52,7 +52,7 @@ PRESETS = {
 def stages_for(tasks: Sequence[str], *, noise: bool = False) -> tuple[Stage, ...]:
     """Few sentences about persons first, then objects join, then stories grow to the real lengths.
 
-    What needs practice has it when the tasks come together.
+    What needs practice has it when the tasks come together, without noise.
 
     With ``noise`` they grow by background text, at last to thirty times as much as there is story.
     """
@@ -66,5 +66,5 @@ def stages_for(tasks: Sequence[str], *, noise: bool = False) -> tuple[Stage, ...
     if noise:
         grown = ((6, 0, 0.0), (10, 0, 0.5), (16, 0, 0.8), (16, 24, 0.9), (16, 64, 0.97))
         return (*persons, *(Stage(tuple(tasks), n, n_before=m, noise=share) for n, m, share in grown))
-    everything = [Stage(tuple(tasks), n, practice=n == 6) for n in (6, 10, 16)]
-    return (*persons, *everything, *(Stage(tuple(tasks), 16, n_before=n) for n in (24, 80)))
+    together = Stage(tuple(tasks), 6, practice=True), Stage(tuple(tasks), 10), Stage(tuple(tasks), 16)
+    return (*persons, *together, *(Stage(tuple(tasks), 16, n_before=n) for n in (24, 80)))

@@ -12,10 +12,17 @@ from lm2viz import update as maths
 from lm2viz.causal.moved import GateMove
 from tests.app.pages import drawn, open_page
 
-MODEL, EXAMPLE, STEP, BLOCK, SLOT, DIM = "babi-qa1-10", "2-two-facts", 4, 2, 13, 9
-LINK = {"example": EXAMPLE, "step": str(STEP), "block": str(BLOCK), "slot": str(SLOT), "dim": str(DIM)}
+MODEL, EXAMPLE, STEP, BLOCK, SLOT, DIM = "babi-qa1-10", "2-two-facts", 4, 3, 13, 9
+ASKED = "Where is Mary?"  # what slot 13 alone keeps
+LINK = {
+    "example": EXAMPLE,
+    "step": str(STEP),
+    "block": str(BLOCK),
+    "slot": str(SLOT),
+    "dim": str(DIM),
+    "question": ASKED,
+}
 SENTENCES = stories.load_example(EXAMPLE).sentences
-MILK = "Where is the milk?"
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +81,8 @@ def test_a_shut_input_gate_changes_slot_and_answer_as_a_run_of_the_model_does(up
     page.slider(key="input_gate").set_value(0.0).run()
     assert not page.exception
     move = GateMove(step=STEP, slot=SLOT, gate_in=0.0)
-    expected = gated_update.load_moved_answer(MODEL, SENTENCES, move, STEP, MILK)
-    own = traces.load_answer(MODEL, SENTENCES, STEP, MILK)
+    expected = gated_update.load_moved_answer(MODEL, SENTENCES, move, STEP, ASKED)
+    own = traces.load_answer(MODEL, SENTENCES, STEP, ASKED)
     assert expected.words[0] != own.words[0]
     by_word = bars(page, "gates moved")
     for word in by_word:
@@ -99,7 +106,7 @@ def test_moved_gates_change_the_pictures_of_the_bank_and_of_the_routes():
     shown = drawn(page, "What the moved gates change of the whole bank")
     np.testing.assert_allclose(shown, change, atol=1e-6)
     assert np.abs(shown[SLOT]).max() > 0.1
-    answer = gated_update.load_moved_answer(MODEL, SENTENCES, move, STEP, MILK)
+    answer = gated_update.load_moved_answer(MODEL, SENTENCES, move, STEP, ASKED)
     strongest = select.read_by_token(answer.trace, BLOCK, head=None).max()
     (alt,) = (chart.proto.alt for chart in page.get("plotly_chart") if "slots to words" in chart.proto.alt)
     assert f"slots to words of the question, strongest {strongest:.2f}" in alt
@@ -110,7 +117,7 @@ def test_the_control_is_the_same_move_in_another_slot():
     page = open_page("gated_update", **LINK, input_gate="0")
     other = maths.control_slot(SLOT, 24)
     move = GateMove(step=STEP, slot=other, gate_in=0.0)
-    answer = gated_update.load_moved_answer(MODEL, SENTENCES, move, STEP, MILK)
+    answer = gated_update.load_moved_answer(MODEL, SENTENCES, move, STEP, ASKED)
     for word, shown in bars(page, f"control: slot {other} instead").items():
         assert shown == pytest.approx(answer.probabilities[answer.words.index(word)])
 
@@ -128,9 +135,9 @@ def test_undo_and_another_slot_put_the_models_own_gates_back(update):
 
 
 def test_at_the_end_the_question_is_asked_after_the_whole_story():
-    page = open_page("gated_update", **LINK, input_gate="0", ask_at="At the end", question=MILK)
+    page = open_page("gated_update", **LINK, input_gate="0", ask_at="At the end")
     move = GateMove(step=STEP, slot=SLOT, gate_in=0.0)
-    answer = gated_update.load_moved_answer(MODEL, SENTENCES, move, len(SENTENCES), MILK)
+    answer = gated_update.load_moved_answer(MODEL, SENTENCES, move, len(SENTENCES), ASKED)
     for word, shown in bars(page, "gates moved").items():
         assert shown == pytest.approx(answer.probabilities[answer.words.index(word)])
 
@@ -171,7 +178,7 @@ def test_a_link_with_values_out_of_range_still_opens(query):
 
 
 def test_a_question_with_unknown_words_names_them_and_leaves_the_equation():
-    page = open_page("gated_update", **LINK, question="Where is <b>Zoe</b>?", input_gate="0")
+    page = open_page("gated_update", **LINK | {"question": "Where is <b>Zoe</b>?", "input_gate": "0"})
     assert "unknown words" in page.error[0].value
     assert len(page.latex) == 4
 

@@ -1,46 +1,48 @@
 """Charts on screen: what plotly holds for them, and the mouse over their cells."""
 
-import numpy as np
-from playwright.sync_api import JSHandle, Page, expect
+from typing import Any
 
-DRAWN = """key => {
-    const plot = document.querySelector('.st-key-' + key + ' .js-plotly-plot');
-    return plot && plot._fullData && plot.querySelector('.nsewdrag, canvas') ? plot : null;
-}"""
-OTHER_CELLS = """([key, old]) => {
-    const plot = document.querySelector('.st-key-' + key + ' .js-plotly-plot');
-    if (!plot || !plot._fullData) return false;
-    const now = Array.from(plot._fullData[0].z, row => Array.from(row)).flat();
-    return now.length !== old.length || now.some((value, i) => value !== old[i]);
+import numpy as np
+from playwright.sync_api import Page, expect
+
+CELLS = "chart => Array.from(chart._fullData[0].z, row => Array.from(row))"
+# Found and read in one step: a redraw takes a chart away and brings another.
+FOUND = """([key, old]) => {
+    const chart = document.querySelector('.st-key-' + key + ' .js-plotly-plot');
+    if (!chart || !chart._fullData || !chart.querySelector('.nsewdrag, canvas')) return null;
+    const now = (READ)(chart);
+    return old !== null && JSON.stringify(now) === JSON.stringify(old) ? null : now;
 }"""
 
 
 def wait_until_drawn(page: Page) -> None:
-    """Until the server has sent the whole page."""
+    """Until the server has sent the whole page; call it after a first sign of what is waited for."""
     expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
 
 
-def drawn_chart(page: Page, key: str) -> JSHandle:
-    """Plotly's element of a chart, once it is drawn: a redraw replaces the old one, with a gap between."""
-    wait_until_drawn(page)
-    return page.wait_for_function(DRAWN, arg=key)
+def chart_value(page: Page, key: str, read: str, *, other_than: Any = None) -> Any:
+    """What the JavaScript function ``read`` finds in plotly's element of a chart, once it is drawn.
+
+    other_than : wait until it finds another value than this
+    """
+    found = page.wait_for_function(FOUND.replace("READ", read), arg=[key, other_than], polling=10)
+    return found.json_value()
 
 
 def heatmap_on_screen(page: Page, key: str) -> np.ndarray:
-    """The cells plotly holds for the drawn chart."""
-    return np.array(
-        drawn_chart(page, key).evaluate("plot => Array.from(plot._fullData[0].z, row => Array.from(row))")
-    )
+    """The cells plotly holds for the chart, when the whole page is there."""
+    wait_until_drawn(page)
+    return np.array(chart_value(page, key, CELLS))
 
 
 def wait_for_new_cells(page: Page, key: str, old: np.ndarray) -> None:
     """Until plotly has drawn other cells than ``old``."""
-    page.wait_for_function(OTHER_CELLS, arg=[key, old.ravel().tolist()], polling=10)
+    chart_value(page, key, CELLS, other_than=old.tolist())
 
 
 def click_cell(page: Page, key: str, row: int, column: int, shape: tuple[int, int]) -> None:
     """Move to the middle of a cell, then click it."""
-    drawn_chart(page, key)
+    heatmap_on_screen(page, key)
     area = page.locator(f".st-key-{key} .nsewdrag").first
     area.scroll_into_view_if_needed()
     box = area.bounding_box()

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from app.loaders import noise
 from lm2viz.noise import EVERY_WORD, is_fact, segment_gates
-from tests.browser.charts import drawn_chart
+from tests.browser.charts import chart_value
 
 TEXT = ("qa1", "1k", 0)
 N_SEGMENTS = 34
@@ -22,9 +22,11 @@ def open_noise(page: Page, url: str, query: str = "") -> None:
 
 def test_the_bars_on_screen_are_the_gates_of_the_trace(page, app_url):
     open_noise(page, app_url)
-    bars = drawn_chart(page, "strips").evaluate(
-        "plot => Array.from(plot._fullData).filter(t => t.type === 'bar')"
-        ".map(t => [Array.from(t.x), Array.from(t.y)])"
+    bars = chart_value(
+        page,
+        "strips",
+        "chart => Array.from(chart._fullData).filter(t => t.type === 'bar')"
+        ".map(t => [Array.from(t.x), Array.from(t.y)])",
     )
     trace = noise.load_reading(*TEXT, True)
     gates, told = segment_gates(trace, EVERY_WORD), is_fact(trace)

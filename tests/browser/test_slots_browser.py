@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from app.loaders.stories import generate_story
-from tests.browser.charts import drawn_chart
+from tests.browser.charts import chart_value
 
 LINK = "slots?model=babi-qa1-3&task=qa1&n_stories=50"
 HOVER_MS = 300  # plotly looks at where the mouse is only so often
@@ -16,7 +16,7 @@ LONELIEST = """chart => {
   const room = p => Math.min(...points.filter(q => q !== p).map(q => Math.hypot(p[0]-q[0], p[1]-q[1])));
   return points.reduce((best, p) => room(p) > room(best) ? p : best);
 }"""
-LOOKED_FROM = "chart => chart._fullLayout.scene._scene.getCamera().eye.x"
+LOOKED_FROM = "chart => chart._fullLayout.scene?._scene?.getCamera().eye.x"
 
 
 def open_slots(page: Page, url: str, query: str = "") -> None:
@@ -26,7 +26,7 @@ def open_slots(page: Page, url: str, query: str = "") -> None:
 
 def click_loneliest(page: Page) -> tuple[int, int, int]:
     """Click the point that is farthest from all others; story, step and slot it names when pointed at."""
-    x, y, text = drawn_chart(page, "slot_map").evaluate(LONELIEST)
+    x, y, text = chart_value(page, "slot_map", LONELIEST)
     area = page.locator(".st-key-slot_map .nsewdrag").first
     area.scroll_into_view_if_needed()
     box = area.bounding_box()
@@ -60,15 +60,14 @@ def test_the_map_in_three_dimensions_is_turned_by_the_mouse(page, app_url):
     page.get_by_text("3-D", exact=True).click()
     expect(page.locator(".st-key-slot_map_3d .gl-container canvas").first).to_be_visible()
     expect(page).to_have_url(re.compile("map_axes=3-D"))
-    chart = drawn_chart(page, "slot_map_3d")
-    before = chart.evaluate(LOOKED_FROM)
+    before = chart_value(page, "slot_map_3d", LOOKED_FROM)
     box = page.locator(".st-key-slot_map_3d .gl-container canvas").first.bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(*middle)
     page.mouse.down()
     page.mouse.move(middle[0] + 90, middle[1], steps=5)
     page.mouse.up()
-    page.wait_for_function(f"([chart, before]) => ({LOOKED_FROM})(chart) !== before", arg=[chart, before])
+    assert chart_value(page, "slot_map_3d", LOOKED_FROM, other_than=before) != before
 
 
 def test_after_an_example_the_link_still_opens_the_story_of_the_point(page, app_url):

@@ -96,6 +96,12 @@ def test_directions_are_practised_before_rows_are_told(tasks):
     assert not any(stage.practice for stage in later)
 
 
+@pytest.mark.parametrize("changes", [{"noise": 0.5}, {"n_sentences": 3}])
+def test_a_stage_that_would_cut_what_is_practised_is_refused(changes):
+    with pytest.raises(ValueError, match="no noise and at least 4 sentences"):
+        Stage(**({"tasks": ("qa4",), "n_sentences": 4, "practice": True} | changes))
+
+
 def test_lists_are_asked_about_as_one_word(source):
     """Told stories of task 8 long enough, somebody carries two things; the answer is one token."""
     batches = [source.batch(i, Stage(("qa8",), 40), EVEN) for i in range(6)]
@@ -122,15 +128,17 @@ N_STORIES = 4
 HIDING = Stage(("qa1", "qa2"), 6, n_before=21, noise=0.9)
 
 
-NOISY = word_tokenizer(babi_words(HIDING.tasks) | {word for s in NOISE.sentences for word in s.split()})
+NOISY = word_tokenizer(
+    babi_words((*HIDING.tasks, "qa4")) | {word for s in NOISE.sentences for word in s.split()}
+)
 
 
-def hidden(index: int) -> tuple[StoryBatch, list[list[str]]]:
+def hidden(index: int, stage: Stage = HIDING) -> tuple[StoryBatch, list[list[str]]]:
     """A batch of stories in noise, and its segments as text."""
     source = StorySource(
         NOISY, n_stories=N_STORIES, questions_per_sentence=1.5, seed=0, noise=NOISE, segment_length=3
     )
-    batch = source.batch(index, HIDING, EVEN)
+    batch = source.batch(index, stage, EVEN)
     ids = torch.cat([batch.before_ids, batch.story_ids], 1)
     return batch, [[NOISY.decode(x[x != 0]) for x in story] for story in ids]
 
@@ -156,6 +164,21 @@ def test_up_to_the_stage_s_share_of_the_segments_is_background():
     assert max(shares) <= HIDING.noise
     assert max(shares) > 0.75
     assert min(shares) < 0.2
+
+
+def test_a_row_in_noise_is_asked_about_anywhere_once_it_is_told():
+    """In the part with a gradient, also when the row was told before it, and not only at the end."""
+    places, last_lines = set(), set()
+    for index in range(8):
+        batch, stories = hidden(index, replace(HIDING, tasks=("qa4",)))
+        n_before = batch.before_ids.shape[1]
+        for b, segment in zip(batch.story.tolist(), batch.segment.tolist(), strict=True):
+            last = max(i for i, text in enumerate(stories[b]) if text not in PIECES) - n_before
+            assert max(last, 0) <= segment < 6
+            places.add(segment)
+            last_lines.add(last)
+    assert places == set(range(6))
+    assert min(last_lines) < 0 < max(last_lines)
 
 
 def test_a_question_in_noise_is_about_what_was_told_before_it():

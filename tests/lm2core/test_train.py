@@ -232,6 +232,9 @@ def test_a_curriculum_comes_back_from_its_file(tmp_path):
     again.restore(tmp_path / "c.json")
     assert again == curriculum
     assert again.index == 1
+    other = Curriculum([Stage(("qa1", "qa2"), 3), Stage(("qa1", "qa2"), 7)])
+    with pytest.raises(ValueError, match="stage 1 is .*'n_sentences': 7.*, was .*'n_sentences': 6"):
+        other.restore(tmp_path / "c.json")
 
 
 def test_reading_the_first_part_without_gradient_changes_no_answer(source):

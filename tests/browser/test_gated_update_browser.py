@@ -4,7 +4,7 @@ import time
 
 from playwright.sync_api import Page, expect
 
-LINK = "gated_update?example=2-two-facts&step=4&block=2"
+LINK = "gated_update?example=2-two-facts&step=4&block=3&slot=13&question=Where+is+Mary%3F"
 REDRAW_S = (
     1.5  # in tests, which may run beside other work; the goal of 0.5 s is measured by benchmarks/pages.py
 )
@@ -12,7 +12,7 @@ REDRAW_S = (
 
 def open_update(page: Page, url: str, query: str = "") -> None:
     page.goto(f"{url}/{LINK}{query}")
-    expect(page.get_by_role("heading", name="Slot 13 in block 2")).to_be_visible()
+    expect(page.get_by_role("heading", name="Slot 13 in block 3")).to_be_visible()
     expect(page.locator(".st-key-routes .nsewdrag").first).to_be_visible()
 
 

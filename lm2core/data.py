@@ -197,10 +197,8 @@ def _once_told(
 
     In turn: asked as often as another, what does not tell the statements apart cancels out within a story.
     """
-    history, places = (
-        [line.statement for line in line_at.values()],
-        range(max(after.start, *line_at), after.stop),
-    )
+    history = [line.statement for line in line_at.values()]
+    places = range(max(after.start, *line_at), after.stop)
     drawn = [stage.task(told).ask(history, i % len(history), rng) for i in range(n_questions)]
     return [(rng.choice(places), told, question) for question in drawn if question is not None]
 
@@ -215,22 +213,19 @@ def _on_the_way(
     rng: Random,
 ) -> list[Asked]:
     """Questions after random segments, for every task that the story allows, by ``weights``."""
+    allowed = [name for name in stage.tasks if name in ASKED_OF[told]]
     history: list[Statement] = []
     possible: dict[str, list[Asked]] = {}
     for i in range(after.stop):
         if i in line_at:
             history.append(line_at[i].statement)
-        for name in stage.tasks if i in after and history else ():
-            question = (
-                draw_question(stage.task(name), history, rng, ages=ASK_AGES)
-                if name in ASKED_OF[told]
-                else None
-            )
+        for name in allowed if i in after and history else ():
+            question = draw_question(stage.task(name), history, rng, ages=ASK_AGES)
             if question is not None:
                 possible.setdefault(name, []).append((i, name, question))
-    names = (
-        rng.choices(list(possible), [weights[name] for name in possible], k=n_questions) if possible else []
-    )
+    if not possible:
+        return []
+    names = rng.choices(list(possible), [weights[name] for name in possible], k=n_questions)
     return [rng.choice(possible[name]) for name in names]
 
 

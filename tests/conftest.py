@@ -67,10 +67,15 @@ def model() -> LM2ForCausalLM:
     return make_model()
 
 
+def shared_folder(name: str, what: str) -> Path:
+    """A folder of data that is not part of the project; where it is absent the test is skipped."""
+    folder = SHARED / name
+    if not folder.is_dir():
+        pytest.skip(f"{what} are not at {folder}")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def babi_dir() -> Path:
-    """Folder of the published bAbI training files; they are not part of the project."""
-    folder = SHARED / "babi"
-    if not folder.is_dir():
-        pytest.skip(f"the published bAbI files are not at {folder}")
-    return folder
+    """Folder of the published bAbI training files."""
+    return shared_folder("babi", "the published bAbI files")

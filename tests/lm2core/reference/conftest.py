@@ -7,16 +7,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.conftest import SHARED
+from tests.conftest import shared_folder
 from tests.lm2core.reference.small import TOLD, make_model, public_weights
 
 
 @pytest.fixture(scope="module")
 def golden_dir() -> Path:
-    folder = SHARED / "golden"
-    if not folder.is_dir():
-        pytest.skip(f"the outputs recorded from the public code are not at {folder}")
-    return folder
+    return shared_folder("golden", "the outputs recorded from the public code")
 
 
 @pytest.fixture

@@ -17,6 +17,9 @@ from lm2core.recording import MEMORY_HOOKS, capture, recording
 from lm2core.tokenizer import check_words, encode_segments
 from lm2core.trace import Trace
 
+# What the question reads from the bank, and what becomes of it.
+READ_HOOKS = ("mem.hook_read_pattern", "mem.hook_read", "mem.hook_gate_out", "hook_mem_out")
+
 
 @dataclass(frozen=True, slots=True)
 class Reader:
@@ -66,11 +69,11 @@ def read_stories(
     Raises
     ------
     ValueError
-        For no or an empty story, unknown words (named, with the known ones), a trace over the budget, or
-        positional routing with sentences of another length than the bank.
+        As ``check_stories``; for a trace over the budget, or positional routing with sentences of another
+        length than the bank.
     """
+    check_stories(reader, stories)
     told = [story.sentences for story in stories]
-    check_words(reader.tokenizer, sorted({sentence for sentences in told for sentence in sentences}))
     ids, mask = encode_segments(reader.tokenizer, told)
     config = reader.model.config
     if config.routing == "positional" and ids.shape[-1] != config.memory_slots:
@@ -87,6 +90,24 @@ def read_stories(
         tokens=[[reader.tokenizer.tokenize(sentence) for sentence in sentences] for sentences in told],
         info={"model": reader.name, "stories": [_truth(story) for story in stories]},
     )
+
+
+def check_stories(reader: Reader, stories: Sequence[Story | TextStory]) -> None:
+    """Refuse what cannot be read, before anything is.
+
+    Raises
+    ------
+    ValueError
+        For no story, one without a sentence, and unknown words (named, with the known ones).
+    """
+    if not stories:
+        raise ValueError("there is no story to read; give at least one")
+    for i, story in enumerate(stories, start=1):
+        if not story.sentences:
+            where = f" {i} of {len(stories)}" if len(stories) > 1 else ""
+            raise ValueError(f"the story{where} is empty; give it at least one sentence")
+    told = sorted({sentence for story in stories for sentence in story.sentences})
+    check_words(reader.tokenizer, told)
 
 
 def _truth(story: Story | TextStory) -> dict[str, Any]:
@@ -167,10 +188,7 @@ def as_question(text: str) -> str:
 
 def ask(reader: Reader, question: str, bank: Tensor) -> Answer:
     """Answer ``question`` from ``bank`` (1,N,D) of an LM2, and record what is read; see ``ranked_words``."""
-    names = match_hooks(
-        ["mem.hook_read_pattern", "mem.hook_read", "mem.hook_gate_out", "hook_mem_out"], reader.model.config
-    )
-    with recording(reader.model, names) as recorder:
+    with recording(reader.model, match_hooks(list(READ_HOOKS), reader.model.config)) as recorder:
         words, probabilities = zip(*ranked_words(reader, question, bank), strict=True)
     text = as_question(question)
     trace = recorder.trace([[reader.tokenizer.tokenize(text)]], {"model": reader.name, "question": text})

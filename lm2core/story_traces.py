@@ -9,16 +9,16 @@ from typing import Any, overload
 import torch
 from tqdm import tqdm
 
-from lm2core.answers import Answer, Reader, answer_logits, read_stories
+from lm2core.answers import READ_HOOKS, Answer, Reader, answer_logits, check_stories, read_stories
 from lm2core.babi.story import Story
 from lm2core.babi.text import TextStory
-from lm2core.byte_sizes import parse_bytes
+from lm2core.byte_sizes import parse_bytes, told_bytes
+from lm2core.files import replacing
 from lm2core.hooks import match_hooks
 from lm2core.recording import MEMORY_HOOKS, recording, trace_bytes
 from lm2core.tokenizer import check_words, encode_segments
 from lm2core.trace import Trace
 
-READ_HOOKS = ("mem.hook_read_pattern", "mem.hook_read", "mem.hook_gate_out", "hook_mem_out")
 PROGRESS_AFTER_S = 2.0
 _PART = "part-{:05d}.safetensors"
 
@@ -118,22 +118,34 @@ def record_to(
     names: Sequence[str] = MEMORY_HOOKS,
     budget: str = "512MB",
 ) -> TraceFolder:
-    """Record stories into a folder, part by part, each within the budget.
+    """Record stories into a new or empty folder, part by part, each within the budget.
+
+    All or nothing: the parts are written beside the folder, which is there when the last one is.
 
     Raises
     ------
     ValueError
-        As ``read_stories``; when the folder has traces already, or one story alone is over the budget.
+        As ``read_stories``; when the folder is not empty or cannot be written, or one story alone is over the
+        budget.
     """
     folder = Path(folder)
-    if any(folder.glob("part-*")):
-        raise ValueError(f"{folder} has traces already; choose an empty folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    if folder.is_dir() and any(folder.iterdir()):
+        has = "has traces already" if any(folder.glob("part-*")) else "is not empty"
+        raise ValueError(f"{folder} {has}; choose an empty folder")
+    check_stories(reader, stories)
     chosen = match_hooks(list(names), reader.model.config)
     parts = list(_parts(reader, stories, chosen, budget))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if folder.exists():
+            folder.rmdir()  # a folder that cannot give way is found before the work
+    except OSError as error:
+        raise ValueError(f"cannot write {folder}: {error.strerror}; choose another folder") from None
     bar = tqdm(parts, desc="recording", unit="part", delay=PROGRESS_AFTER_S, disable=None)
-    for i, part in enumerate(bar):
-        read_stories(reader, part, names=chosen, budget=budget).save(folder / _PART.format(i))
+    with replacing(folder) as unfinished:
+        unfinished.mkdir()
+        for i, part in enumerate(bar):
+            read_stories(reader, part, names=chosen, budget=budget).save(unfinished / _PART.format(i))
     return TraceFolder(folder)
 
 
@@ -143,15 +155,22 @@ def _parts(
     """As many stories in a row as fit the budget when padded to the longest of them."""
     part: list[Story | TextStory] = []
     longest = (0, 0)
+    allowed = parse_bytes(budget)
     n_tokens = {
         sentence: len(reader.tokenizer.tokenize(sentence))
         for story in stories
         for sentence in story.sentences
     }
-    for story in stories:
+    for i, story in enumerate(stories, start=1):
         size = len(story.sentences), max(n_tokens[sentence] for sentence in story.sentences)
+        alone = trace_bytes(reader.model, (1, *size), names)
+        if alone > allowed:
+            raise ValueError(
+                f"the trace of story {i} alone would take {told_bytes(alone)}, the budget is {budget}; "
+                "name fewer hooks or raise the budget"
+            )
         padded = max(longest[0], size[0]), max(longest[1], size[1])
-        if part and trace_bytes(reader.model, (len(part) + 1, *padded), names) > parse_bytes(budget):
+        if part and trace_bytes(reader.model, (len(part) + 1, *padded), names) > allowed:
             yield part
             part, padded = [], size
         part.append(story)

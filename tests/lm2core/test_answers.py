@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lm2core.answers import Reader, ask, bank_after, read_story
+from lm2core.answers import READ_HOOKS, Reader, ask, bank_after, read_stories, read_story
 from lm2core.babi.tasks import Question, make_story
 from lm2core.babi.text import TextStory
 from lm2core.babi.vocabulary import babi_words
@@ -54,6 +54,7 @@ def test_the_question_mark_may_be_left_out(reader):
 def test_a_question_shows_what_it_read(reader):
     trace = ask(reader, "Where is Mary?", reader.model.new_memory(1)).trace
     assert trace.tokens == [[["where", "is", "mary", "?"]]]
+    assert {name.split(".", 2)[2] for name in trace.arrays} == set(READ_HOOKS)
     assert trace.select("blocks.0.mem.hook_read_pattern").shape == (1, 1, 3, 4, 5)
 
 
@@ -65,8 +66,12 @@ def test_unknown_words_are_named_with_those_that_can_be_used(reader):
 
 
 def test_an_empty_story_or_question_is_refused(reader):
-    with pytest.raises(ValueError, match="the story is empty"):
+    with pytest.raises(ValueError, match="the story is empty; give it at least one sentence"):
         read_story(reader, [])
+    with pytest.raises(ValueError, match="the story 2 of 3 is empty; give it"):
+        read_stories(reader, [TextStory(STORY[:n], ()) for n in (2, 0, 1)])
+    with pytest.raises(ValueError, match="there is no story to read; give at least one"):
+        read_stories(reader, [])
     with pytest.raises(ValueError, match="the question is empty"):
         ask(reader, "  ", reader.model.new_memory(1))
 

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from lm2core.answers import Reader, ask, bank_after, read_stories, read_story
-from lm2core.babi.tasks import make_story
+from lm2core.babi.tasks import Question, make_story
 from lm2core.babi.text import TextStory
 from lm2core.babi.vocabulary import babi_words
 from lm2core.story_traces import TraceFolder, asked_once, record_questions, record_to, true_facts
 from lm2core.tokenizer import word_tokenizer
+from lm2core.trace import Trace
 from tests.conftest import make_model
 
 STORIES = [make_story(task, Random(seed)) for seed, task in enumerate(["qa1", "qa2", "qa1", "qa6", "qa2"])]
@@ -105,6 +106,73 @@ def test_a_budget_below_one_story_and_a_used_folder_are_refused(reader, tmp_path
         record_to(tmp_path / "full", reader, STORIES[:1])
     with pytest.raises(ValueError, match="no traces in .*nothing"):
         TraceFolder(tmp_path / "nothing")
+
+
+def is_as_before(folder, kept=()):
+    """Whether neither a part nor anything half-made is left."""
+    return sorted(path.name for path in folder.iterdir()) == sorted(kept)
+
+
+@pytest.mark.parametrize(
+    ("last", "text"),
+    [
+        (TextStory(("Gandalf went to the office.",), ()), "unknown words: Gandalf; this model knows"),
+        (TextStory(("Mary went to the office.",) * 99, ()), "story 6 alone would take .* the budget is 8KB"),
+        (
+            TextStory((), (Question("Where is Mary?", "kitchen", (), 0),)),
+            "the story 6 of 6 is empty; give it at least one sentence",
+        ),
+    ],
+    ids=["unknown word", "too large", "no sentence"],
+)
+def test_a_later_story_that_cannot_be_read_is_found_before_a_folder_is_made(reader, tmp_path, last, text):
+    with pytest.raises(ValueError, match=text):
+        record_to(tmp_path / "a" / "b", reader, [*STORIES, last], names=["hook_bank"], budget="8KB")
+    assert is_as_before(tmp_path)
+
+
+def test_no_story_makes_no_folder(reader, tmp_path):
+    with pytest.raises(ValueError, match="there is no story to read"):
+        record_to(tmp_path / "none", reader, [])
+    assert is_as_before(tmp_path)
+
+
+def test_an_interrupted_recording_leaves_nothing_that_opens(reader, tmp_path, monkeypatch):
+    saved = []
+
+    def save(trace, path):
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+        saved.append(path)
+        real(trace, path)
+
+    real = Trace.save
+    monkeypatch.setattr(Trace, "save", save)
+    options = {"names": ["hook_bank"], "budget": "8KB"}
+    with pytest.raises(KeyboardInterrupt):
+        record_to(tmp_path / "parts", reader, STORIES, **options)
+    assert len(saved) == 2
+    assert is_as_before(tmp_path)
+    monkeypatch.undo()
+    assert len(record_to(tmp_path / "parts", reader, STORIES, **options)) > 2
+    assert is_as_before(tmp_path, ["parts"])
+
+
+def test_a_folder_that_cannot_be_taken_is_refused_before_the_work(reader, tmp_path, monkeypatch):
+    monkeypatch.setattr(Trace, "save", lambda *_: pytest.fail("something was recorded"))
+    (tmp_path / "file").touch()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").touch()
+    for name in ("file", "file/x"):
+        with pytest.raises(ValueError, match="cannot write .*file.*; choose another folder"):
+            record_to(tmp_path / name, reader, STORIES)
+    with pytest.raises(ValueError, match="mine is not empty; choose an empty folder"):
+        record_to(tmp_path / "mine", reader, STORIES)
+
+
+def test_an_empty_folder_is_filled(reader, tmp_path):
+    record_to(tmp_path, reader, STORIES[:2], names=["hook_bank"])
+    assert is_as_before(tmp_path, ["part-00000.safetensors"])
 
 
 def test_a_question_of_one_s_own_is_recorded_as_those_of_the_story(reader, trace):

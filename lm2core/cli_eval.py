@@ -1,6 +1,7 @@
 """``lm2 eval``: which form is asked for, and what belongs to it; on bAbI files. Long texts: cli_long.py."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -99,15 +100,17 @@ def evaluate(
         raise ValueError(f"--harness is a form of its own; {FORMS}")
     if harness is None and any(value is not None for value in of_harness.values()):
         raise ValueError("--harness-... options belong to --harness TASKS; name the tasks")
+    if more and not babi:
+        raise ValueError(f"what is {more[0]}? Paths come after --babi, tasks in one word by commas; {FORMS}")
     if babi and given:
         others = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise ValueError(f"--babi does not go with {others}; {FORMS}")
+    if json_out is not None:
+        _check_place(json_out)
     if harness is not None:
         rows = on_harness(checkpoint, harness, **of_harness)
     elif babi:
         rows = _on_babi_files(checkpoint, [*babi, *(more or [])])
-    elif more:
-        raise ValueError(f"what is {more[0]}? Paths come after an option; {FORMS}")
     elif tasks is None or lengths is None:
         raise ValueError(f"{'half of a form is missing' if given else 'nothing to evaluate on'}; {FORMS}")
     else:
@@ -116,6 +119,16 @@ def evaluate(
         from lm2core.files import write_whole
 
         write_whole(json_out, json.dumps(rows, indent=2) + "\n")
+
+
+def _check_place(file: Path) -> None:
+    """Refuse a file that cannot be written, before the work: a ValueError."""
+    if file.is_dir():
+        raise ValueError(f"cannot write {file}: it is a folder; name a file")
+    if not file.parent.is_dir():
+        raise ValueError(f"cannot write {file}: there is no folder {file.parent}; make it first")
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        raise ValueError(f"cannot write {file}: {file.parent} may not be written; choose another place")
 
 
 def _on_babi_files(checkpoint: str, paths: Sequence[Path]) -> Rows:

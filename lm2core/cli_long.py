@@ -1,6 +1,6 @@
 """``lm2 eval --tasks ... --lengths ...``: facts hidden in long texts, generated or published."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +61,9 @@ def on_long_texts(checkpoint: str, given: dict[str, Any]) -> Rows:
         )
     wanted = LongTexts(**given)
     wanted.check()
+    published = _published(wanted) if wanted.data else None
     reader = open_reader(checkpoint)
-    told = _published(wanted) if wanted.data else list(_made(reader, wanted))
+    told = _made(reader, wanted) if published is None else published
     n_tokens = None if wanted.data else sum(s.n_tokens or 0 for samples in told for s in samples)
     asked: dict[str, Any] = {"segments": wanted.segments, "question_first": wanted.question_first}
     rows = []
@@ -81,14 +82,15 @@ def on_long_texts(checkpoint: str, given: dict[str, Any]) -> Rows:
     return rows
 
 
-def _made(reader: "Reader", wanted: LongTexts) -> Iterator[list["BabiLongSample"]]:
+def _made(reader: "Reader", wanted: LongTexts) -> list[list["BabiLongSample"]]:
     """Samples of generated stories; says with what lengths are counted, and what the noise is."""
     from lm2core.babilong.background import Background
     from lm2core.babilong.noise import MOST_CHARS, open_noise
     from lm2core.babilong.samples import make_samples, parse_length, told_stories
     from lm2core.text_tokenizer import open_tokenizer
 
-    tokenizer = open_tokenizer(wanted.tokenizer) if wanted.tokenizer else reader.tokenizer
+    advice = "give a folder or a Hugging Face id, or leave it out and the model's own counts"
+    tokenizer = open_tokenizer(wanted.tokenizer, advice=advice) if wanted.tokenizer else reader.tokenizer
     longest = max(parse_length(length) for _, length in wanted.cells())
     enough = max(MOST_CHARS, CHARS_PER_TOKEN * longest)
     noise = open_noise(wanted.noise, split="test", most_chars=enough) if longest else None
@@ -97,17 +99,29 @@ def _made(reader: "Reader", wanted: LongTexts) -> Iterator[list["BabiLongSample"
     if noise is not None:
         n_sentences, n_tokens = background.n_sentences, background.n_tokens
         typer.echo(f"noise: test share of {noise.source}, {n_sentences:,} sentences, {n_tokens:,} tokens")
+    return [
+        make_samples(
+            told_stories(task, wanted.seed),
+            background,
+            task=task,
+            length=length,
+            n=wanted.samples,
+            seed=wanted.seed,
+        )
+        for task, length in wanted.cells()
+    ]
+
+
+def _published(wanted: LongTexts) -> Iterator[list["BabiLongSample"]]:
+    """Samples of a published data set, all of which is there; read cell by cell, as texts may be huge."""
+    from lm2core.babilong.published import check_published, read_published
+
+    source = str(wanted.data)
     for task, length in wanted.cells():
-        stories = told_stories(task, wanted.seed)
-        yield make_samples(stories, background, task=task, length=length, n=wanted.samples, seed=wanted.seed)
-
-
-def _published(wanted: LongTexts) -> Iterable[list["BabiLongSample"]]:
-    """Samples of a published data set."""
-    from lm2core.babilong.published import read_published
-
-    for task, length in wanted.cells():
-        yield read_published(str(wanted.data), task=task, length=length, n=wanted.samples)
+        check_published(source, task=task, length=length)
+    return (
+        read_published(source, task=task, length=length, n=wanted.samples) for task, length in wanted.cells()
+    )
 
 
 def _origin(wanted: LongTexts, checkpoint: str, samples: list["BabiLongSample"]) -> dict[str, Any]:

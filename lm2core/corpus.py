@@ -41,7 +41,8 @@ def open_corpus(source: str) -> Corpus:
     Raises
     ------
     ValueError
-        When there is no such text. While reading: for a file that is not UTF-8, a line or row without "text".
+        When there is no such text. While reading: for a file that is not UTF-8, a line or row without
+        "text", and when a file or the hub can no longer be read.
     """
     path = Path(source)
     if path.is_file():
@@ -58,17 +59,19 @@ def open_corpus(source: str) -> Corpus:
 
 def _file_pieces(path: Path, n_chars: int) -> Iterator[Piece]:
     """The documents of one file; plain text unless it is .jsonl."""
-    with path.open(encoding="utf-8") as file:
-        try:
+    try:
+        with path.open(encoding="utf-8") as file:
             if path.suffix == ".jsonl":
                 for text in _json_texts(file, path):
                     yield from _pieces(io.StringIO(text), n_chars)
             else:
                 yield from _pieces(file, n_chars)
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{path} is not UTF-8 text ({error.reason}); convert it or take it out"
-            ) from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text ({error.reason}); convert it or take it out") from None
+    except OSError as error:
+        raise ValueError(
+            f"cannot read {path}: {error.strerror or error}; put it back or take it out"
+        ) from None
 
 
 def _pieces(file: TextIO, n_chars: int) -> Iterator[Piece]:
@@ -104,9 +107,15 @@ def _hub_corpus(name: str) -> Corpus:
         ) from None
 
     def pieces(n_chars: int) -> Iterator[Piece]:
-        for row in rows:
-            if not isinstance(row.get("text"), str):
-                raise ValueError(f"{name} has no column 'text', but: {', '.join(row)}; {LOCAL}")
-            yield from _pieces(io.StringIO(row["text"]), n_chars)
+        try:
+            for row in rows:
+                if not isinstance(row.get("text"), str):
+                    raise ValueError(f"{name} has no column 'text', but: {', '.join(row)}; {LOCAL}")
+                yield from _pieces(io.StringIO(row["text"]), n_chars)
+        except OSError as error:
+            reason = str(error).split("\n")[0]
+            raise ValueError(
+                f"cannot read {name} from the hub: {reason}; try again later, or {LOCAL}"
+            ) from None
 
     return pieces

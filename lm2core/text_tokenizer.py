@@ -9,24 +9,21 @@ END_OF_TEXT = "<|endoftext|>"
 SAMPLE_CHARS = 10_000_000  # characters that a tokenizer is trained on, from the beginning of the text
 
 
-def open_tokenizer(name: str) -> PreTrainedTokenizerBase:
+def open_tokenizer(
+    name: str, *, advice: str = "give a folder or a Hugging Face id"
+) -> PreTrainedTokenizerBase:
     """A tokenizer from a folder or by its Hugging Face id; no code is run.
 
     Raises
     ------
     ValueError
-        When it cannot be opened, or has no end-of-text token to join documents with.
+        When it cannot be opened, with the ``advice`` what to do.
     """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = str(error).strip().split("\n")[0]
-        raise ValueError(
-            f"cannot open tokenizer {name!r}: {reason}; give a folder, or leave it out and one is trained"
-        ) from None
-    if tokenizer.eos_token_id is None:
-        raise ValueError(f"the tokenizer {name!r} has no end-of-text token; set its eos_token and save it")
-    return tokenizer
+        raise ValueError(f"cannot open tokenizer {name!r}: {reason}; {advice}") from None
 
 
 def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> PreTrainedTokenizerFast:

@@ -23,6 +23,7 @@ from lm2core.text_recipe import MODELS, TextRecipe
 from lm2core.text_tokenizer import n_ids, open_tokenizer, train_tokenizer
 
 SAMPLE_PIECE_CHARS = 16_384  # pieces a tokenizer is trained on
+LOST = "copy the tokenizer* files of the run back, or start in another folder"
 
 
 class TextTrainer(RunTrainer):
@@ -64,7 +65,12 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
     _check_options(recipe)
     checkpoint = check_start(recipe, out, resume=resume, last_file=SKIPS_FILE)
     corpus = open_corpus(recipe.text)
-    tokenizer = open_tokenizer(str(out)) if resume else _new_tokenizer(recipe, corpus)
+    tokenizer = open_tokenizer(str(out), advice=LOST) if resume else _new_tokenizer(recipe, corpus)
+    if tokenizer.eos_token_id is None:
+        raise ValueError(
+            f"the tokenizer {tokenizer.name_or_path!r} has no end-of-text token to join documents with; "
+            "set its eos_token and save it"
+        )
     config = _config(recipe, tokenizer)
     packer = Packer(
         corpus=corpus,
@@ -94,8 +100,11 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
 
 
 def _new_tokenizer(recipe: TextRecipe, corpus: Corpus) -> PreTrainedTokenizerBase:
-    if recipe.tokenizer or recipe.llama:
-        return open_tokenizer(recipe.tokenizer or recipe.llama)
+    if recipe.tokenizer:
+        otherwise = "the Llama's own is taken" if recipe.llama else "one is trained"
+        return open_tokenizer(recipe.tokenizer, advice=f"give a folder, or leave it out and {otherwise}")
+    if recipe.llama:
+        return open_tokenizer(recipe.llama, advice="give the Llama's own: --tokenizer FOLDER")
     return train_tokenizer((piece.text for piece in corpus(SAMPLE_PIECE_CHARS)), vocab_size=recipe.vocab_size)
 
 

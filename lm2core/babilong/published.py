@@ -6,7 +6,8 @@ configuration is a length, a split is a task, and a row has ``input`` (facts in 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -52,17 +53,34 @@ def read_published(source: str, *, task: str, length: str, n: int) -> list[BabiL
     return samples
 
 
+def check_published(source: str, *, task: str, length: str) -> None:
+    """See that there is such a data set, task and length, without reading a row; a ValueError otherwise."""
+    parse_length(length)
+    with _as_one_line(source, task, length):
+        _open(source, task, length)
+
+
 def _rows(source: str, task: str, length: str) -> Iterator[Mapping[str, Any]]:
+    with _as_one_line(source, task, length):
+        yield from _open(source, task, length)
+
+
+def _open(source: str, task: str, length: str) -> Iterable[Mapping[str, Any]]:
+    """The rows, none of which is read yet."""
     from datasets import load_dataset  # type: ignore[import-untyped]  # slow to import
 
     files = [f for suffix in BUILDERS if (f := Path(source) / length / f"{task}{suffix}").is_file()]
+    if files:
+        builder = BUILDERS[files[0].suffix]
+        return load_dataset(builder, data_files=str(files[0]), split="train", streaming=True)
+    return load_dataset(source, length, split=task, streaming=True)
+
+
+@contextmanager
+def _as_one_line(source: str, task: str, length: str) -> Iterator[None]:
+    """What ``datasets`` says of a data set that it cannot read, in one line with what to do."""
     try:
-        if files:
-            builder = BUILDERS[files[0].suffix]
-            rows = load_dataset(builder, data_files=str(files[0]), split="train", streaming=True)
-        else:
-            rows = load_dataset(source, length, split=task, streaming=True)
-        yield from rows
+        yield
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ValueError(f"cannot read {task} at {length} from {source!r}: {reason}; {LOCAL}") from None

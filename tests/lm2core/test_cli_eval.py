@@ -97,6 +97,42 @@ def test_a_published_data_set_is_read_from_a_folder(tmp_path, capsys):
     assert "noise" not in row
 
 
+def test_a_published_cell_that_is_missing_is_found_before_anything_is_asked(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("lm2core.long_eval.predict_long", lambda *_, **__: pytest.fail("a model was asked"))
+    (tmp_path / "0k").mkdir()
+    row = {"input": "Mary went to the office.", "question": "Where is Mary?", "target": "office"}
+    (tmp_path / "0k" / "qa1.jsonl").write_text(json.dumps(row))
+    assert main(["eval", SHIPPED, "--tasks", "qa1,qa2", "--lengths", "0k", "--data", str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert re.search("cannot read qa2 at 0k from .*; or give a folder with LENGTH/TASK.json", line)
+
+
+@pytest.mark.parametrize("form", [LONG, ["--babi", "{tmp}/one.txt"], ["--harness", "mmlu"]])
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ("{tmp}/none/e.json", "there is no folder .*none; make it first"),
+        ("{tmp}", "it is a folder; name a file"),
+    ],
+)
+def test_figures_that_cannot_be_written_are_refused_before_the_model_is_opened(
+    form, place, text, tmp_path, capsys
+):
+    (tmp_path / "one.txt").write_text("1 Mary went to the office.\n2 Where is Mary? \toffice\t1\n")
+    filled = [part.replace("{tmp}", str(tmp_path)) for part in [*form, "--json", place]]
+    assert main(["eval", SHIPPED, *filled]) == 2
+    said = capsys.readouterr()
+    assert re.fullmatch(f"lm2: cannot write .*: {text}", said.err.strip())
+    assert said.out == ""
+
+
+def test_lengths_may_be_counted_by_a_tokenizer_without_end_of_text(untrained, tmp_path):
+    """As a story model's own is, and BERT's."""
+    options = ["--samples", "2", "--tokenizer", untrained]
+    (row,) = run(untrained, *LONG, *options, out=tmp_path / "e.json")
+    assert (row["n"], row["tokenizer"]) == (2, untrained)
+
+
 def test_stories_that_do_not_fit_are_told(untrained, capsys):
     assert main(["eval", untrained, "--tasks", "qa3", "--lengths", "1k", "--samples", "12"]) == 0
     assert re.search(r"left out because they did not fit: qa3 1k: \d", capsys.readouterr().out)
@@ -107,7 +143,11 @@ def test_stories_that_do_not_fit_are_told(untrained, capsys):
     [
         ([], "nothing to evaluate on; give --babi FILE..., --tasks qa1,qa2 with --lengths"),
         (["--tasks", "qa1"], "half of a form is missing; give --babi FILE..., --tasks"),
-        (["more.txt", *LONG], "what is more.txt. Paths come after an option; give --babi FILE"),
+        (["more.txt", *LONG], "what is more.txt. Paths come after --babi, tasks in one word by commas; give"),
+        (
+            ["--harness", "mmlu", "babilong_qa1"],
+            "what is babilong_qa1. Paths come after --babi, tasks in one",
+        ),
         (
             ["--babi", "x.txt", *LONG, "--question-first"],
             "--babi does not go with --tasks, --lengths, --question",
@@ -123,7 +163,10 @@ def test_stories_that_do_not_fit_are_told(untrained, capsys):
             "noise is too short: a sample needs 999,.* python .* give more",
         ),
         (LONG, "does not know .* of the background text of qa1 at 1k: .* ask at length 0k"),
-        ([*LONG, "--tokenizer", "{tmp}"], "cannot open tokenizer"),
+        (
+            [*LONG, "--tokenizer", "{tmp}"],
+            "cannot open tokenizer .*; give a folder or .* id, or leave it out and the model's own counts",
+        ),
         (
             [*LONG, "--data", "x/y", "--seed", "1"],
             "--data has its texts already, which --seed cannot change; leave",

@@ -178,6 +178,27 @@ def test_a_file_that_is_no_text_is_named(tmp_path, name, content, error):
         list(open_corpus(str(tmp_path))(100))
 
 
+def test_a_file_that_is_gone_when_it_is_read_is_named(tmp_path):
+    (tmp_path / "gone.txt").write_text(POEM)
+    corpus = open_corpus(str(tmp_path))
+    (tmp_path / "gone.txt").unlink()
+    with pytest.raises(ValueError, match="cannot read .*gone.txt: No such file or directory; put it back"):
+        list(corpus(100))
+
+
+def test_a_hub_that_is_lost_while_reading_is_told_in_one_line(monkeypatch):
+    def rows():
+        yield {"text": "row"}
+        raise ConnectionError("Read timed out\nand more")
+
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: rows())
+    pieces = open_corpus("owner/name")(100)
+    assert next(pieces).text == "row"
+    with pytest.raises(ValueError, match="cannot read owner/name from the hub: Read timed out; try") as told:
+        next(pieces)
+    assert "\n" not in str(told.value)
+
+
 @pytest.mark.parametrize("source", ["", "none.txt", "/no/such/folder", "./none", "word", "a/b.txt", "a/b/c"])
 def test_what_is_no_path_and_no_data_set_is_told_without_asking_the_hub(source, monkeypatch):
     monkeypatch.delattr(datasets, "load_dataset")
@@ -224,14 +245,17 @@ def test_a_trained_tokenizer_gives_back_any_text(tokenizer, text):
     assert tokenizer.eos_token_id == tokenizer(END_OF_TEXT)["input_ids"][0]
 
 
-def test_a_tokenizer_that_cannot_join_documents_is_refused(tokenizer, tmp_path):
-    tokenizer.save_pretrained(tmp_path / "good")
-    assert n_ids(open_tokenizer(str(tmp_path / "good"))) == n_ids(tokenizer)
-    settings = json.loads((tmp_path / "good" / "tokenizer_config.json").read_text())
-    settings["eos_token"] = None
-    (tmp_path / "good" / "tokenizer_config.json").write_text(json.dumps(settings))
-    with pytest.raises(ValueError, match="has no end-of-text token; set its eos_token and save it"):
-        open_tokenizer(str(tmp_path / "good"))
+def test_a_tokenizer_opens_with_or_without_an_end_of_text_and_else_the_caller_says_what_to_do(
+    tokenizer, tmp_path
+):
+    for end in (tokenizer.eos_token, None):
+        tokenizer.save_pretrained(tmp_path / "good")
+        settings = json.loads((tmp_path / "good" / "tokenizer_config.json").read_text())
+        (tmp_path / "good" / "tokenizer_config.json").write_text(json.dumps(settings | {"eos_token": end}))
+        opened = open_tokenizer(str(tmp_path / "good"))
+        assert (opened.eos_token, n_ids(opened)) == (end, n_ids(tokenizer))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="cannot open tokenizer .*; give a folder, or leave it out"):
+    with pytest.raises(ValueError, match="cannot open tokenizer .*; give a folder or a Hugging Face id$"):
         open_tokenizer(str(tmp_path / "empty"))
+    with pytest.raises(ValueError, match="cannot open tokenizer .*; ask a friend$"):
+        open_tokenizer(str(tmp_path / "empty"), advice="ask a friend")

@@ -5,7 +5,7 @@ import json
 import datasets
 import pytest
 
-from lm2core.babilong.published import Sentences, read_published
+from lm2core.babilong.published import Sentences, check_published, read_published
 
 TEXT = 'It was a dark night. "Who," said Mr. Smith, "is it?" Mary went to the office. "No!" he cr'
 ROWS = [
@@ -64,6 +64,17 @@ def test_a_hub_that_cannot_be_reached_is_one_line_that_names_the_local_way(monke
     with pytest.raises(ValueError, match="Couldn't reach .* give a folder with LENGTH/TASK.json") as told:
         read_published("RMT-team/babilong", task="qa1", length="4k", n=2)
     assert "\n" not in str(told.value)
+
+
+def test_what_is_there_is_known_without_reading_a_row(folder):
+    for task in ("qa1", "qa2", "qa3"):
+        check_published(str(folder), task=task, length="4k")
+    (folder / "4k" / "qa4.json").write_text("not read")
+    check_published(str(folder), task="qa4", length="4k")
+    with pytest.raises(ValueError, match="cannot read qa1 at 8k from .*; or give a folder with LENGTH/TASK"):
+        check_published(str(folder), task="qa1", length="8k")
+    with pytest.raises(ValueError, match="length '4' is not a number"):
+        check_published(str(folder), task="qa1", length="4")
 
 
 def test_what_is_not_there_or_has_other_fields_is_said(folder):

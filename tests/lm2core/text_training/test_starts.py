@@ -14,6 +14,7 @@ from lm2core.model import LM2ForCausalLM
 from lm2core.text_recipe import MODELS, TEXT_PRESETS
 from lm2core.text_tokenizer import n_ids, open_tokenizer
 from lm2core.text_training import train_text
+from lm2core.tokenizer import word_tokenizer
 from tests.lm2core.text_training.runs import SHORT, lines, same_weights
 
 
@@ -24,6 +25,16 @@ def test_a_given_tokenizer_is_used_and_kept(straight, text, tmp_path):
     recipe = replace(SHORT, text=text, tokenizer=str(tmp_path / "tokenizer"), n_steps=1)
     model = train_text(recipe, tmp_path / "run")
     assert model.config.vocab_size == n_ids(tokenizer) == n_ids(open_tokenizer(str(tmp_path / "run")))
+
+
+def test_a_tokenizer_that_cannot_join_documents_is_refused(text, tmp_path):
+    word_tokenizer(["a", "b"]).save_pretrained(tmp_path / "words")
+    recipe = replace(SHORT, text=text, tokenizer=str(tmp_path / "words"))
+    with pytest.raises(
+        ValueError, match="'.*words' has no end-of-text token to join documents with; set its eos_token"
+    ):
+        train_text(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +48,28 @@ def llama(straight, tmp_path_factory) -> str:
     config = LlamaConfig(vocab_size=n_ids(tokenizer), max_position_embeddings=9, **sizes)
     LlamaForCausalLM(config).save_pretrained(folder)
     return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("names", "advice"),
+    [
+        (["tokenizer"], "give a folder, or leave it out and one is trained"),
+        (["tokenizer", "llama"], "give a folder, or leave it out and the Llama's own is taken"),
+        (["llama"], "give the Llama's own: --tokenizer FOLDER"),
+    ],
+)
+def test_what_to_do_without_a_tokenizer_depends_on_what_was_named(llama, text, tmp_path, names, advice):
+    shutil.copytree(llama, tmp_path / "bare", ignore=shutil.ignore_patterns("tokenizer*"))
+    named = dict.fromkeys(names, str(tmp_path / "bare")) | {"memory_slots": 5 if "llama" in names else 0}
+    with pytest.raises(ValueError, match=f"cannot open tokenizer .*bare.*; {advice}$"):
+        train_text(replace(SHORT, text=text, **named), tmp_path / "run")
+
+
+def test_a_run_that_lost_its_tokenizer_does_not_go_on(straight, text, tmp_path):
+    shutil.copytree(straight[0], tmp_path / "run", ignore=shutil.ignore_patterns("tokenizer*"))
+    recipe = replace(SHORT, text=text, n_steps=SHORT.n_steps + 1)
+    with pytest.raises(ValueError, match=r"cannot open .*; copy the tokenizer\* files of the run back, or"):
+        train_text(recipe, tmp_path / "run", resume=True)
 
 
 @pytest.mark.parametrize("frozen", [True, False])

@@ -159,6 +159,21 @@ def test_too_little_text_leaves_no_folder_behind(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_text_that_goes_away_while_training_is_not_taken_for_a_full_disk(text, tmp_path, monkeypatch):
+    """Its file is deleted in the first pass; the next one cannot begin."""
+    folder = tmp_path / "text"
+    shutil.copytree(text, folder)
+    real = TextTrainer.training_step
+
+    def training_step(self, *args, **kwargs):
+        shutil.rmtree(folder, ignore_errors=True)
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(TextTrainer, "training_step", training_step)
+    with pytest.raises(ValueError, match=r"cannot read .*\.txt: No such file or directory; put it back"):
+        train_text(replace(SHORT, text=str(folder), n_steps=2_000, save_every=5_000), tmp_path / "run")
+
+
 @pytest.mark.slow
 def test_loss_on_held_out_text_falls_below_what_word_counts_can_reach(tmp_path):
     """The floor: every token by its frequency in the training share, whatever came before it."""

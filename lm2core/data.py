@@ -17,6 +17,7 @@ from lm2core.babi.tasks import draw_question, get_task
 from lm2core.babi.vocabulary import WORDS
 from lm2core.babilong.noise import Noise
 
+MOST_SENTENCES = 4_000  # of a batch: the longer its stories are, the fewer it has
 ASK_AGES = range(10)  # statements; twice what the tasks ask about, so that a question may come late
 TRAINED_TASKS = tuple(WORDS)  # qa1 to qa10
 _HANDLING = ("qa1", "qa2", "qa3", "qa6", "qa7", "qa8")
@@ -42,6 +43,7 @@ class Stage:
     n_sentences : sentences of a story the gradient runs through
     n_before : up to this many sentences come before them and are only read
     noise : up to this share of all these sentences are background text
+    least_noise : and at least this share
     practice : tasks are replaced by what is to be practised before them, if anything is (PRACTICE)
     """
 
@@ -49,6 +51,7 @@ class Stage:
     n_sentences: int
     n_before: int = 0
     noise: float = 0.0
+    least_noise: float = 0.0
     practice: bool = False
 
     def __post_init__(self) -> None:
@@ -100,7 +103,7 @@ class StorySource:
     Parameters
     ----------
     n_stories : int
-        B, stories in a batch.
+        B, stories in a batch, fewer where it would be more than ``MOST_SENTENCES``.
     questions_per_sentence : float
         A story is asked so many questions for each of its sentences, if it allows any.
     noise : Noise, optional
@@ -126,16 +129,20 @@ class StorySource:
         self._noise, self._segment_length = noise, segment_length
 
     def batch(self, index: int, stage: Stage, weights: Mapping[str, float]) -> StoryBatch:
-        """Batch number ``index`` for ``stage``; tasks are told and asked about by ``weights``."""
+        """Batch number ``index`` for ``stage``; tasks are told and asked about by ``weights``.
+
+        Stories are drawn again until one of them allows a question, which few short ones of task 3 do.
+        """
         rng = Random(f"{self._seed}/{index}")
         n_before = rng.randint(0, stage.n_before)
+        n_stories = min(self._n_stories, max(1, MOST_SENTENCES // (n_before + stage.n_sentences)))
         stories: list[list[list[int]]] = []
         asked: list[tuple[int, int, str, Question]] = []
-        for b in range(self._n_stories):
-            segments, questions = self._story(stage, n_before, weights, rng)
-            stories.append(segments)
-            asked += [(b, *question) for question in questions]
-        ids = _pad([segment for story in stories for segment in story]).unflatten(0, (self._n_stories, -1))
+        while not asked:
+            drawn = [self._story(stage, n_before, weights, rng) for _ in range(n_stories)]
+            stories = [segments for segments, _ in drawn]
+            asked = [(b, *question) for b, (_, questions) in enumerate(drawn) for question in questions]
+        ids = _pad([segment for story in stories for segment in story]).unflatten(0, (n_stories, -1))
         return StoryBatch(
             before_ids=ids[:, :n_before],
             story_ids=ids[:, n_before:],
@@ -169,7 +176,7 @@ class StorySource:
         empty segments come first.
         """
         n_all = n_before + stage.n_sentences
-        n_lines = n_all - int(n_all * stage.noise * rng.random())
+        n_lines = n_all - int(n_all * rng.uniform(stage.least_noise, stage.noise))
         lines = list(islice(chain.from_iterable(stage.task(task).tell(rng)), n_lines))
         segments: list[list[int]] = [[] for _ in range(n_all)]
         places = list(range(n_all - len(lines), n_all))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,8 +28,9 @@ def whole_checkpoints(out: Path, last_file: str = SKIPS_FILE) -> dict[int, Path]
 
     last_file : one without it was cut short, as it is written last
     """
-    steps = sorted(int(file.parent.name.split("-")[-1]) for file in out.glob(f"checkpoint-*/{last_file}"))
-    return {step: out / f"checkpoint-{step}" for step in steps}
+    folders = [file.parent for file in out.glob(f"checkpoint-*/{last_file}")]
+    named = [(re.fullmatch(r"checkpoint-(\d+)", folder.name), folder) for folder in folders]
+    return dict(sorted((int(name[1]), folder) for name, folder in named if name))
 
 
 def newest_checkpoint(out: Path, last_file: str) -> Path | None:
@@ -88,7 +90,7 @@ def full_disk_told(out: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         if isinstance(error, RuntimeError):  # how torch's zip writer reports a failed write
             if "inline_container" not in reason:
                 raise

@@ -1,7 +1,7 @@
 """Train an LM2, or a baseline, on fresh bAbI stories with transformers' Trainer.
 
-The loss is the cross entropy of the answer alone. A batch is a function of seed, step and curriculum, and the
-curriculum is saved with every checkpoint, so a resumed run goes on as if it had never stopped.
+The loss is the cross entropy of the answer alone. A batch is a function of its number, seed and curriculum,
+and the curriculum is saved with every checkpoint, so a resumed run goes on as if it had never stopped.
 """
 
 from collections.abc import Sequence
@@ -122,11 +122,11 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> Model:
     stages = stages_for(recipe.tasks, noise=recipe.noise is not None)
     curriculum = Curriculum(stages, recipe.stage_steps)  # an unknown task is told before a folder is made
     checkpoint = check_start(recipe, out, resume=resume, last_file=STAGE_FILE)
-    begin(recipe, out)
     set_seed(recipe.seed)
     noise = None if recipe.noise is None else open_noise(recipe.noise, split="train")
     tokenizer = _tokenizer(recipe, noise)
     model = _start(recipe, tokenizer)
+    begin(recipe, out)  # after all that a wrong option can stop: it would leave a run that never began
     if recipe.compile:
         model.compile_segments()
     arguments = _arguments(recipe, out)
@@ -134,7 +134,7 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> Model:
         tokenizer=tokenizer,
         model=model,
         args=arguments,
-        train_dataset=StepNumbers(recipe.n_steps * arguments.world_size),  # no batch is drawn twice
+        train_dataset=StepNumbers(recipe.n_steps * arguments.world_size),  # each process has its own
         source=StorySource(
             tokenizer,
             n_stories=recipe.n_stories,
@@ -161,7 +161,7 @@ def _start(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Model:
     """The model that training begins with."""
     sizes = {"memory_slots": recipe.memory_slots, "memory_layers": recipe.memory_layers}
     chosen = {name: value for name, value in sizes.items() if value is not None}
-    if recipe.noise is not None:
+    if recipe.noise is not None and recipe.architecture != "llama-full":  # which has no segments
         chosen["segment_length"] = recipe.segment_length
     if recipe.start_from is not None:
         return start_model(recipe.start_from, tokenizer, recipe.architecture, chosen)

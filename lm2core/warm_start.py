@@ -26,6 +26,8 @@ def start_model(
             f"{checkpoint} is of architecture {architecture_of(old.model)}, not {architecture}; "
             f"give --architecture {architecture_of(old.model)}, or start from another checkpoint"
         )
+    if unknown := [name for name in changes if not hasattr(old.model.config, name)]:
+        raise ValueError(f"{checkpoint}, of architecture {architecture}, has no {unknown[0]}; leave it out")
     sizes = {"vocab_size": len(tokenizer), **changes}
     config = type(old.model.config)(**old.model.config.to_dict() | sizes)
     model = type(old.model)(config)

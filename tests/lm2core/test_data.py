@@ -43,6 +43,27 @@ def test_questions_of_a_batch_are_about_its_stories(source):
     assert batch.segment.max() < batch.story_ids.shape[1] == 9
 
 
+def test_of_long_stories_a_batch_has_as_many_as_it_may_read(monkeypatch, source):
+    """And one of a story that is longer than that."""
+    monkeypatch.setattr("lm2core.data.MOST_SENTENCES", 50)
+    counts = set()
+    for index in range(12):
+        batch = source.batch(index, Stage(("qa1",), 9, n_before=47), EVEN)
+        n_sentences = batch.before_ids.shape[1] + batch.story_ids.shape[1]
+        assert len(batch.story_ids) == min(3, max(1, 50 // n_sentences))
+        assert set(batch.story.tolist()) == set(range(len(batch.story_ids)))
+        counts.add(len(batch.story_ids))
+    assert counts == {1, 2, 3}
+
+
+def test_stories_are_drawn_until_one_can_be_asked_about(source):
+    """Of six sentences hardly any has somebody take a thing and carry it to a second place."""
+    for index in range(15):
+        batch = source.batch(index, Stage(("qa3",), 6), EVEN)
+        assert batch.story.dtype == batch.segment.dtype == batch.answer_ids.dtype == torch.long
+        assert set(batch.tasks) == {"qa3"}
+
+
 @pytest.mark.parametrize("task", TRAINED_TASKS)
 def test_every_task_is_told_and_asked_about(task, source):
     batch = source.batch(1, Stage((task,), 11), EVEN)
@@ -87,9 +108,11 @@ def test_in_a_stage_of_practice_each_side_of_one_place_is_told_and_asked_about(s
     ).all()
 
 
-@pytest.mark.parametrize("tasks", [("qa4",), TRAINED_TASKS])
-def test_directions_are_practised_before_rows_are_told(tasks):
-    first, *later = [stage for stage in stages_for(tasks) if "qa4" in stage.tasks]
+@pytest.mark.parametrize(
+    ("tasks", "noise"), [(("qa4",), False), (TRAINED_TASKS, False), (("qa1", "qa4"), True)]
+)
+def test_directions_are_practised_before_rows_are_told(tasks, noise):
+    first, *later = [stage for stage in stages_for(tasks, noise=noise) if "qa4" in stage.tasks]
     assert first.practice
     assert first.n_sentences >= 4  # or a place around the middle would be left out
     assert later
@@ -164,6 +187,25 @@ def test_up_to_the_stage_s_share_of_the_segments_is_background():
     assert max(shares) <= HIDING.noise
     assert max(shares) > 0.75
     assert min(shares) < 0.2
+
+
+def test_at_least_the_stage_s_share_of_the_segments_is_background():
+    shares = []
+    for index in range(12):
+        _, stories = hidden(index, replace(HIDING, least_noise=0.7))
+        shares += [sum(s in PIECES for s in story) / len(story) for story in stories]
+        assert all(sum(s in PIECES for s in story) >= int(len(story) * 0.7) for story in stories)
+    assert max(shares) > 0.8
+
+
+def test_with_noise_stories_grow_by_more_and_more_background():
+    stages = stages_for(("qa1", "qa5"), noise=True)
+    lengths = [stage.n_before + stage.n_sentences for stage in stages]
+    most = [stage.n_before * stage.noise for stage in stages]
+    assert lengths == sorted(lengths)
+    assert most == sorted(most)
+    assert most[-1] > 690
+    assert all(stage.least_noise <= stage.noise for stage in stages)
 
 
 def test_a_row_in_noise_is_asked_about_anywhere_once_it_is_told():

@@ -15,7 +15,7 @@ from lm2core.checkpoints import load_reader
 from lm2core.curriculum import MIN_STEPS, Curriculum
 from lm2core.data import Stage, StoryBatch, StorySource
 from lm2core.recipe import Recipe, stages_for
-from lm2core.run_folder import STAGE_FILE, whole_checkpoints
+from lm2core.run_folder import SKIPS_FILE, STAGE_FILE, full_disk_told, whole_checkpoints
 from lm2core.tokenizer import word_tokenizer
 from lm2core.train import StoryTrainer, batch_logits, train
 from tests.conftest import make_model
@@ -155,6 +155,21 @@ def test_a_full_disk_while_saving_is_told_and_the_run_goes_on_later(straight, tm
         train(SHORT, tmp_path / "run")
     again = train(SHORT, tmp_path / "run", resume=True)
     assert all(torch.equal(a, b) for a, b in zip(straight[1].parameters(), again.parameters(), strict=True))
+
+
+def test_a_write_that_fails_without_a_word_is_told_by_its_kind(tmp_path):
+    with pytest.raises(ValueError, match="cannot write to .*: OSError; make room"), full_disk_told(tmp_path):
+        raise OSError
+    with pytest.raises(RuntimeError), full_disk_told(tmp_path):
+        raise RuntimeError
+
+
+def test_a_user_s_copy_of_a_checkpoint_is_not_one_of_the_run(tmp_path):
+    for name in ("checkpoint-best", "checkpoint-20", "checkpoint-3", "checkpoint-3-copy"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / SKIPS_FILE).write_text("{}")
+    found = {3: tmp_path / "checkpoint-3", 20: tmp_path / "checkpoint-20"}
+    assert list(whole_checkpoints(tmp_path).items()) == list(found.items())
 
 
 def plant_nan(monkeypatch, bad_steps) -> None:

@@ -13,7 +13,7 @@ from lm2core.data import TRAINED_TASKS
 from lm2core.recipe import Recipe
 from lm2core.run_folder import save_model
 from lm2core.tokenizer import encode_segments, word_tokenizer
-from lm2core.train import train
+from lm2core.train import _start, train
 from lm2core.warm_start import start_model
 from tests.conftest import SIZES
 
@@ -22,7 +22,7 @@ NEW = word_tokenizer(babi_words(TRAINED_TASKS))
 STORY = [["Mary went to the office.", "Mary got the milk there."]]
 
 
-@pytest.fixture(params=["lm2", "rmt"])
+@pytest.fixture(params=["lm2", "rmt", "llama-full"])
 def checkpoint(request, tmp_path):
     torch.manual_seed(0)
     model = make_model(LM2Config(**SIZES | {"vocab_size": len(OLD)}), request.param)
@@ -45,8 +45,28 @@ def test_known_words_mean_what_they_meant(checkpoint):
 
 def test_another_architecture_is_refused(checkpoint):
     architecture, folder = checkpoint
-    with pytest.raises(ValueError, match=f"is of architecture {architecture}, not llama-full; give --arch"):
-        start_model(folder, NEW, "llama-full", {})
+    other = "rmt" if architecture == "lm2" else "lm2"
+    with pytest.raises(ValueError, match=f"is of architecture {architecture}, not {other}; give --arch"):
+        start_model(folder, NEW, other, {})
+
+
+def test_a_model_without_segments_goes_on_in_noise_and_is_given_no_slots(tmp_path):
+    """Noise is cut into segments for models that have them; nobody asked this one to have any."""
+    model = make_model(LM2Config(**SIZES | {"vocab_size": len(OLD)}), "llama-full")
+    save_model(model, OLD, tmp_path)
+    recipe = Recipe(architecture="llama-full", start_from=str(tmp_path), noise="any", segment_length=7)
+    assert not hasattr(_start(recipe, NEW).config, "segment_length")
+    with pytest.raises(ValueError, match="of architecture llama-full, has no memory_slots; leave it out"):
+        _start(replace(recipe, memory_slots=3), NEW)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"start_from": "nosuch"}, {"noise": "nosuch.txt"}, {"memory_layers": (9,)}], ids=str
+)
+def test_a_wrong_option_leaves_the_folder_free_for_the_right_one(tmp_path, wrong):
+    with pytest.raises(ValueError, match="nosuch|memory_layers"):
+        train(Recipe(tasks=("qa1",), n_steps=1, **wrong), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_begins_where_its_checkpoint_ended(tmp_path):

@@ -31,5 +31,6 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'lm2core' has no attribute {name!r}; it has: {', '.join(__all__)}")
     if name.endswith("ForCausalLM"):
-        import_module("lm2core.reference")  # transformers' Auto classes then know every model of the package
+        for module in ("architectures", "reference"):  # the Auto classes then know every model of the package
+            import_module(f"lm2core.{module}")
     return getattr(import_module(f"lm2core.{_HOME[name]}"), name)

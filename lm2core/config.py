@@ -136,6 +136,11 @@ class LM2Config(LlamaConfig):
                 f"memory_gate_rank={self.memory_gate_rank} must be between 1 and "
                 f"hidden_size={self.hidden_size}"
             )
+        layers = () if self.memory_layers is None else self.memory_layers
+        if not isinstance(layers, (list, tuple)) or not all(isinstance(i, int) for i in layers):
+            raise ValueError(
+                f"memory_layers={layers!r} must be a list of block numbers such as [0, 2], or None for all"
+            )
         unknown = set(self.memory_blocks) - set(range(self.num_hidden_layers))
         if unknown or len(set(self.memory_blocks)) != len(self.memory_blocks):
             raise ValueError(

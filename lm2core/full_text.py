@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache, LlamaCo
 
 from lm2core.baselines import Baseline, positions
 from lm2core.config import refuse_unknown_keys
-from lm2core.inputs import check_texts
+from lm2core.inputs import check_parts, check_texts
 from lm2core.model import LM2Output
 from lm2core.segments import next_token_loss
 
@@ -89,6 +89,7 @@ class FullTextForCausalLM(Baseline):
         Training under gradient checkpointing keeps no keys: memory is None, and no text goes on from one.
         """
         check_texts(input_ids, attention_mask, labels, vocab_size=self.config.vocab_size)
+        check_parts(labels, logits_to_keep=logits_to_keep)
         keeps_keys = not (self.training and self.model.gradient_checkpointing)
         if memory is not None:
             _check_memory(memory, len(input_ids), keeps_keys)

@@ -6,9 +6,7 @@ import torch
 from torch import Tensor
 
 from lm2core.config import LM2Config
-from lm2core.segments import OpenSegment
-
-NOT_COUNTED = -100  # a label that the loss leaves out
+from lm2core.segments import NOT_COUNTED, OpenSegment, next_labels
 
 
 def check_inputs(
@@ -49,12 +47,21 @@ def check_labels(labels: Tensor, ids: Tensor, mask: Tensor | None, *, vocab_size
             f"labels must be in 0..{vocab_size - 1}, or {NOT_COUNTED} for what is not counted, got "
             f"{int(counted.min())}..{int(counted.max())}"
         )
-    if mask is not None:
-        labels = labels.masked_fill(mask == 0, NOT_COUNTED)
-    if not (labels.flatten(1)[:, 1:] != NOT_COUNTED).any():
+    if not (next_labels(labels, mask) != NOT_COUNTED).any():
         raise ValueError(
             f"labels {tuple(labels.shape)} leave nothing to predict: the first token has no token before it, "
             f"padding and {NOT_COUNTED} are not counted; give longer texts or more labels"
+        )
+
+
+def check_parts(labels: Tensor | None, *, logits_to_keep: int, backprop_segments: int = 0) -> None:
+    """Refuse negative counts, and a loss of which some logits would not be made, by ValueError."""
+    if logits_to_keep < 0 or backprop_segments < 0:
+        raise ValueError(f"{logits_to_keep=} and {backprop_segments=} must be 0 (all) or more")
+    if logits_to_keep and labels is not None:
+        raise ValueError(
+            f"a loss needs the logits of all tokens, {logits_to_keep=} makes the last ones only; "
+            "leave it out, or labels"
         )
 
 

@@ -19,7 +19,7 @@ from lm2core.config import LM2Config
 from lm2core.decoder import LM2Decoder
 from lm2core.from_llama import LlamaLoading
 from lm2core.generate import LM2GenerationMixin
-from lm2core.inputs import check_cache, check_inputs
+from lm2core.inputs import check_cache, check_inputs, check_parts
 from lm2core.memory import CLOSED_BIAS, FORGET_BIAS, LM2Memory, initial_bank
 from lm2core.segments import OpenSegment, Segments, next_token_loss
 
@@ -101,7 +101,8 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         input_ids : (B,T) or (B,S,T)
         attention_mask : same shape, 1 for tokens and 0 for padding (left, right or between); None: all tokens
         memory : (B,N,D), the bank of the text so far; None: a fresh one
-        labels : same shape as ``input_ids``; the loss predicts each next token, -100 is not counted
+        labels : same shape as ``input_ids``; the loss predicts each next token, -100 is not counted.
+            Not with ``logits_to_keep``: the loss needs the logits of all
         past_key_values : the cache of an earlier call, to go on within its last segment
         write_memory : False reads only, e.g. a question that must leave no trace
         backprop_segments : gradients run back through this many segments, then stop; 0: through all
@@ -110,8 +111,7 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         return_dict : what transformers' ``generate`` says to every model; nothing to choose here
         """
         check_inputs(self.config, input_ids, attention_mask, memory, labels, like=self.lm_head.weight)
-        if logits_to_keep < 0 or backprop_segments < 0:
-            raise ValueError(f"{logits_to_keep=} and {backprop_segments=} must be 0 (all) or more")
+        check_parts(labels, logits_to_keep=logits_to_keep, backprop_segments=backprop_segments)
         mask = attention_mask
         if past_key_values is not None:
             check_cache(past_key_values, input_ids, memory, labels)

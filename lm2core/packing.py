@@ -65,7 +65,7 @@ class Packer:
         return [_example(block) for block in blocks]
 
     def check_enough(self) -> None:
-        """Refuse a text that does not fill one block, or has nothing to hold out: a ValueError."""
+        """Refuse a text of which the trained share does not fill one block: a ValueError."""
         carry: list[int] = []
         if next(self.blocks(carry), None) is None:
             n_held_out = sum(len(ids) for ids in self.ids(held_out=True))

@@ -125,7 +125,7 @@ def capture(
     if segments.ndim != 3:
         raise ValueError(f"segments must be (B,S,T) token ids, got shape {tuple(segments.shape)}")
     mask = torch.ones_like(segments) if attention_mask is None else attention_mask
-    if (mask.diff(dim=-1) > 0).any():
+    if ((mask != 0).long().diff(dim=-1) > 0).any():
         raise ValueError("segments must be right-padded, so that token t of a trace is word t of its segment")
     chosen = _chosen(model, segments.shape, names, budget)
     with recording(model, chosen) as recorder:
@@ -163,21 +163,20 @@ def capture_generation(
         raise ValueError(
             "positional routing writes the bank row by row; generate first, then capture() the text"
         )
-    if options.get("num_beams", 1) != 1:
-        raise ValueError(
-            f"num_beams={options['num_beams']}: beams change places, record greedy or sampled text"
-        )
+    num_beams = _option(model, options, "num_beams") or 1
+    if num_beams != 1:
+        raise ValueError(f"{num_beams=}: beams change places, record greedy or sampled text: num_beams=1")
     own = sorted({"attention_mask", "past_key_values", "return_dict_in_generate", "use_cache"} & set(options))
     if own:
         raise ValueError(f"a recorded generation decides on {', '.join(own)} itself; leave it out")
-    n_texts = len(input_ids) * options.get("num_return_sequences", 1)
-    if n_texts > 1 and _can_end(model, options):
+    n_texts = len(input_ids) * (_option(model, options, "num_return_sequences") or 1)
+    if n_texts > 1 and _option(model, options, "eos_token_id") is not None:
         raise ValueError(
             f"{n_texts} texts may end at different tokens, and a trace has one length; record "
             "one at a time, or without an end: eos_token_id=None"
         )
     n_tokens, length = input_ids.shape[1] + max_new_tokens - 1, model.config.segment_length
-    shape = (len(input_ids), math.ceil(n_tokens / length), length)
+    shape = (n_texts, math.ceil(n_tokens / length), length)
     chosen = _chosen(model, shape, names, budget)
     ids = input_ids.to(model.device)
     with recording(model, chosen) as recorder:
@@ -187,6 +186,7 @@ def capture_generation(
             memory=memory,
             max_new_tokens=max_new_tokens,
             return_dict_in_generate=True,
+            use_cache=True,  # a generation config may say otherwise
             **options,
         )
         if out.past_key_values.mask_BJ.shape[1]:
@@ -198,10 +198,12 @@ def capture_generation(
     return out.sequences, recorder.trace(words, {})
 
 
-def _can_end(model: LM2ForCausalLM, options: Mapping[str, Any]) -> bool:
-    """Whether generation stops at a token, and not only at a length."""
-    of_model = options.get("generation_config", model.generation_config).eos_token_id
-    return options.get("eos_token_id", of_model) is not None
+def _option(model: LM2ForCausalLM, options: Mapping[str, Any], name: str) -> Any:
+    """What ``generate`` will take for ``name``: the option, else the given config's, else the model's."""
+    if name in options:
+        return options[name]
+    given = getattr(options.get("generation_config"), name, None)
+    return getattr(model.generation_config, name, None) if given is None else given
 
 
 def _chosen(model: LM2ForCausalLM, shape: Sequence[int], names: Sequence[str], budget: str) -> list[str]:

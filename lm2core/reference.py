@@ -13,12 +13,13 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
 from transformers import initialization as init
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaRMSNorm, LlamaRotaryEmbedding
 
 from lm2core.attention import attention_pattern, merge_heads, split_heads, strongest
 from lm2core.config import LM2Config, refuse_unknown_keys
+from lm2core.from_llama import WholeCheckpoints
 from lm2core.inputs import check_bank, check_texts
 from lm2core.model import LM2Output
 from lm2core.segments import next_token_loss
@@ -207,7 +208,7 @@ class ReferenceModel(nn.Module):
         self.rotary_emb = LlamaRotaryEmbedding(config)
 
 
-class ReferenceForCausalLM(PreTrainedModel):
+class ReferenceForCausalLM(WholeCheckpoints):
     """The public code's language model, with its bank as a value: the public code keeps it between calls.
 
     ``model(input_ids, attention_mask=None, memory=None, labels=None)``. ``memory=None`` starts from the bank
@@ -218,6 +219,7 @@ class ReferenceForCausalLM(PreTrainedModel):
     base_model_prefix = "model"
     accepts_loss_kwargs = False
     _tied_weights_keys = {"lm_head.weight": "model.embed_tokens.weight"}
+    _keys_to_ignore_on_load_missing = ["memory_bank"]  # it then starts from the identity
 
     def __init__(self, config: ReferenceConfig) -> None:
         super().__init__(config)
@@ -259,17 +261,16 @@ class ReferenceForCausalLM(PreTrainedModel):
         self, ids: Tensor, mask: Tensor | None, memory: Tensor | None, labels: Tensor | None
     ) -> None:
         n_slots = self.config.memory_slots
-        check_texts(ids, None, labels, vocab_size=self.config.vocab_size)
-        if ids.ndim != 2 or ids.shape[1] != n_slots or not len(ids):
+        check_texts(ids, mask, labels, vocab_size=self.config.vocab_size)
+        if ids.ndim != 2 or ids.shape[1] != n_slots:
             raise ValueError(
                 f"this architecture reads texts of exactly {n_slots} tokens, one a slot: input_ids must be "
                 f"(B,{n_slots}), got {tuple(ids.shape)}; cut the texts there"
             )
-        if mask is not None and (mask.shape != ids.shape or not mask.all()):
-            got = f"{tuple(mask.shape)} with {int((mask == 0).sum())} zeros"
+        if mask is not None and not mask.all():
             raise ValueError(
-                f"every token has its slot, so no text can be padded: attention_mask must be "
-                f"{tuple(ids.shape)} and all ones, got {got}; leave it out"
+                "every token has its slot, so no text can be padded: attention_mask must be all ones, "
+                f"got {int((mask == 0).sum())} zeros; leave it out"
             )
         if memory is not None:
             check_bank(memory, (len(ids), n_slots, n_slots), like=self.lm_head.weight)

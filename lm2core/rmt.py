@@ -13,7 +13,7 @@ from transformers import initialization as init
 
 from lm2core.baselines import Baseline, positions
 from lm2core.config import refuse_unknown_keys
-from lm2core.inputs import check_bank, check_texts
+from lm2core.inputs import check_bank, check_parts, check_texts
 from lm2core.model import LM2Output
 from lm2core.segments import Segments, next_token_loss
 
@@ -68,6 +68,7 @@ class RMTForCausalLM(Baseline):
     ) -> LM2Output:
         """Run texts (B,T) or (B,S,T); every argument means what it means to ``LM2ForCausalLM``."""
         check_texts(input_ids, attention_mask, labels, vocab_size=self.config.vocab_size)
+        check_parts(labels, logits_to_keep=logits_to_keep, backprop_segments=backprop_segments)
         if memory is not None:
             shape = (len(input_ids), self.config.memory_slots, self.config.hidden_size)
             check_bank(memory, shape, like=self.lm_head.weight)

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+NOT_COUNTED = -100  # a label that the loss leaves out
+
 
 @dataclass(frozen=True)
 class Segments:
@@ -69,7 +71,8 @@ class Segments:
             return max(0, len(self) - n_last)
         if self.place is None:
             return max(0, self.ids_BST[0].numel() - n_last) // self.ids_BST.shape[-1]
-        return int(self.place[:, -n_last:].min()) // self.ids_BST.shape[-1]
+        first = int(self.place[:, -n_last:].min()) // self.ids_BST.shape[-1]
+        return min(first, len(self) - 1)  # columns that are padding in every text have no segment
 
     def restore(self, streams: Sequence[Tensor], *, first: int = 0, n_last: int = 0) -> Tensor:
         """What segments ``first``.. hold, (B,T,D) each, in the texts' shape or that of what was needed."""
@@ -166,10 +169,21 @@ class OpenSegment:
 
 def next_token_loss(logits: Tensor, labels: Tensor, mask: Tensor | None) -> Tensor:
     """Mean cross entropy (nats) of each real token given the ones before it, across segment borders."""
-    logits_BTV, labels_BT = logits.flatten(1, -2), labels.flatten(1)
+    logits_BTV = logits.flatten(1, -2)
     if mask is not None:
-        mask_BT = mask.flatten(1)
-        order_BT = (mask_BT == 0).to(torch.int8).argsort(dim=1, stable=True)
+        order_BT = _tokens_first(mask)
         logits_BTV = logits_BTV.gather(1, order_BT[..., None].expand_as(logits_BTV))
-        labels_BT = labels_BT.masked_fill(mask_BT == 0, -100).gather(1, order_BT)
-    return F.cross_entropy(logits_BTV[:, :-1].flatten(0, 1).float(), labels_BT[:, 1:].flatten())
+    return F.cross_entropy(logits_BTV[:, :-1].flatten(0, 1).float(), next_labels(labels, mask).flatten())
+
+
+def next_labels(labels: Tensor, mask: Tensor | None) -> Tensor:
+    """What is to be predicted after each column but the last, (B,T-1): a text's tokens, then its padding."""
+    labels_BT = labels.flatten(1).long()
+    if mask is not None:
+        labels_BT = labels_BT.masked_fill(mask.flatten(1) == 0, NOT_COUNTED).gather(1, _tokens_first(mask))
+    return labels_BT[:, 1:]
+
+
+def _tokens_first(mask: Tensor) -> Tensor:
+    """Columns (B,T) of each text in an order that moves padding behind its tokens."""
+    return (mask.flatten(1) == 0).to(torch.int8).argsort(dim=1, stable=True)

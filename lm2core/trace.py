@@ -39,7 +39,7 @@ class Trace:
     Raises
     ------
     ValueError
-        When axes and arrays do not fit each other.
+        When axes, arrays and words do not fit each other, or there is no array or no story.
     """
 
     arrays: Mapping[str, NDArray[np.floating]]
@@ -56,6 +56,8 @@ class Trace:
             axes = self.axes.get(name, ())
             if len(axes) != array.ndim or not set(axes) <= set(AXES):
                 raise ValueError(f"{name}: axes {axes} do not fit an array of shape {array.shape}")
+            if not {"story", "segment"} <= set(axes):
+                raise ValueError(f"{name}: axes {axes} must have story and segment; give an axis of size 1")
             for axis, size in zip(axes, array.shape, strict=True):
                 if sizes.setdefault(axis, size) != size:
                     raise ValueError(f"{name}: axis {axis} has size {size}, elsewhere {sizes[axis]}")
@@ -71,6 +73,8 @@ class Trace:
                 raise TypeError
         except TypeError:
             raise ValueError("tokens must be lists (stories) of lists (segments) of words") from None
+        if not n_segments:
+            raise ValueError("tokens must have the words of at least one story, got none; a story is a list")
         n_words = max(map(len, words), default=0)
         for axis, size in (("story", len(self.tokens)), ("segment", max(n_segments)), ("token", n_words)):
             if size > sizes.get(axis, size):

@@ -18,7 +18,14 @@ from lm2core.babi.story import Question
 from lm2core.babi.tasks import draw_question, get_task, make_story
 from lm2core.babi.text import TextStory
 
-__all__ = ["KINDS", "KINDS_OF", "Counterfactual", "draw_counterfactual", "draw_counterfactuals"]
+__all__ = [
+    "KINDS",
+    "KINDS_OF",
+    "Counterfactual",
+    "draw_counterfactual",
+    "draw_counterfactuals",
+    "sentences_of",
+]
 
 _ALL = tuple(KINDS)
 _OF_THINGS = ("person", "support", "placebo")  # who gave or holds what does not depend on places
@@ -33,6 +40,8 @@ KINDS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
         **dict.fromkeys(("qa9", "qa10"), _ALL),
     }
 )
+_N_SENTENCES = 8
+_FEWER_SENTENCES = {"qa4": 2}  # that task tells no more
 _MAX_STORIES = 2_000  # without a pair, before it is given up
 _MAX_REPEATS = 200  # of known pairs in a row, before there are held to be no others
 
@@ -64,6 +73,11 @@ class Counterfactual:
         told = Question(self.question, self.answer, self.support, n)
         edited = Question(self.question, self.edited_answer, self.edited_support, n)
         return TextStory(self.sentences, (told,)), TextStory(self.edited, (edited,))
+
+
+def sentences_of(task: str) -> int:
+    """How long stories of a task are that are patched side by side, which must be of one length."""
+    return _FEWER_SENTENCES.get(task, _N_SENTENCES)
 
 
 def draw_counterfactuals(

@@ -12,7 +12,7 @@ from lm2core.babi import animals, certainty, directions, motives, people, sizes,
 from lm2core.babi.story import Line, Question, Statement, Story, Task
 from lm2core.babi.world import HOME, TOWN
 
-__all__ = ["TASKS", "Question", "Story", "Task", "draw_question", "get_task", "make_story"]
+__all__ = ["TASKS", "Question", "Story", "Task", "draw_question", "get_task", "make_stories", "make_story"]
 
 TASKS: Mapping[str, Task] = MappingProxyType(
     {

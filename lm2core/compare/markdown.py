@@ -20,7 +20,7 @@ HOW_TO_READ = (
     " so many seeds are there yet; one seed has no interval. Wins are paired by seed and decided when "
     "the whole interval of the difference lies on one side of 0; each stands for itself, so that of "
     "many one in twenty may be chance. A window is a segment: one sentence of a story, 64 tokens of a "
-    "text. Batch k of seed s is the same for all models: stories grow at the same steps for all. "
+    "text. Of one seed, models trained for as many steps see the same batches, of stories that grow alike. "
     "Questions are about one of the last five statements: length alone asks whether the memory still "
     "works, noise after the facts asks how long it keeps them."
 )

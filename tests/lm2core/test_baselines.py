@@ -135,6 +135,30 @@ def test_kept_logits_are_the_last_of_all(architecture, is_given, n_kept):
             torch.testing.assert_close(kept.logits, whole.logits[:, -n_kept:], rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_kept_logits_of_padding_in_every_text_are_zero(architecture):
+    model, ids = make(architecture), make_ids(B, 2 * T - 1)
+    mask = torch.ones_like(ids)
+    mask[:, T - 2 :] = 0
+    with torch.no_grad():
+        whole, kept = model(ids, mask), model(ids, mask, logits_to_keep=3)
+    assert torch.equal(kept.logits, torch.zeros(B, 3, V))
+    assert torch.equal(kept.logits, whole.logits[:, -3:])
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        ({"labels": make_ids(B, T), "logits_to_keep": 3}, "all tokens, logits_to_keep=3 .* leave it out, or"),
+        ({"logits_to_keep": -2}, "logits_to_keep=-2 and backprop_segments=0 must be 0"),
+    ],
+)
+def test_a_part_of_the_logits_that_cannot_be_kept_is_refused(architecture, call, text):
+    with pytest.raises(ValueError, match=text):
+        make(architecture)(make_ids(B, T), **call)
+
+
 @pytest.mark.parametrize("architecture", BASELINES)
 def test_a_baseline_starts_and_attends_as_the_lm2_does(architecture):
     model = make(architecture, hidden_size=96, vocab_size=500)

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from transformers import GenerationConfig
 
-from lm2core.recording import capture, capture_generation
+from lm2core.hooks import match_hooks
+from lm2core.recording import MEMORY_HOOKS, capture, capture_generation, trace_bytes
 from tests.conftest import POSITIONAL, B, D, N, T, V, make_ids, make_model
 
 EVERY_ROUTING = pytest.mark.parametrize(
@@ -184,6 +185,7 @@ def test_a_trace_of_real_generation_is_the_trace_of_the_text_it_made(model):
     [
         (POSITIONAL, {}, "row by row"),
         ({}, {"num_beams": 2}, "num_beams=2"),
+        ({}, {"generation_config": GenerationConfig(num_beams=3)}, "num_beams=3: beams change places"),
         ({}, {"names": ["mem.hook_nothing"]}, "no hook point 'mem.hook_nothing'"),
         ({}, {"budget": "1KB"}, "the budget is 1KB"),
         ({}, {"generation_config": GenerationConfig(eos_token_id=5)}, "2 texts may end at different tokens"),
@@ -191,11 +193,55 @@ def test_a_trace_of_real_generation_is_the_trace_of_the_text_it_made(model):
         ({}, {"attention_mask": torch.ones(B, 3)}, "decides on attention_mask itself; leave it out"),
         ({}, {"use_cache": False}, "decides on use_cache itself; leave it out"),
     ],
-    ids=["positional", "beams", "unknown hook", "budget", "ends of a config", "ends", "mask", "no cache"],
+    ids=[
+        "positional",
+        "beams",
+        "beams of a config",
+        "unknown hook",
+        "budget",
+        "ends of a config",
+        "ends",
+        "mask",
+        "no cache",
+    ],
 )
 def test_generation_that_cannot_be_recorded_is_refused(changes, options, text):
     with pytest.raises(ValueError, match=text):
         capture_generation(make_model(**changes), make_ids(B, 3), max_new_tokens=T, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [("num_beams", 3, "num_beams=3: beams"), ("eos_token_id", 5, "2 texts may end at different tokens")],
+)
+def test_what_the_model_s_own_config_says_of_generation_is_seen(model, name, value, text):
+    """Also beside a given config that is silent on it; an option has the last word."""
+    setattr(model.generation_config, name, value)
+    for options in ({}, {"generation_config": GenerationConfig(pad_token_id=0)}):
+        with pytest.raises(ValueError, match=text):
+            capture_generation(model, make_ids(B, 3), max_new_tokens=4, **options)
+    plain = {"num_beams": 1, "eos_token_id": None, "do_sample": False, "pad_token_id": 0}
+    text, _ = capture_generation(model, make_ids(B, 3), max_new_tokens=4, **plain)
+    assert torch.equal(text, told(model, make_ids(B, 3), 4))
+
+
+@pytest.mark.parametrize("in_config", [False, True])
+def test_texts_returned_for_one_prompt_count_towards_the_budget(model, in_config):
+    asked = {"num_return_sequences": 7, "do_sample": True, "pad_token_id": 0}
+    options = {"generation_config": GenerationConfig(**asked)} if in_config else asked
+    size = trace_bytes(model, (B * 7, 2, T), match_hooks(MEMORY_HOOKS, model.config))
+    ids, n_new = make_ids(B, 3), T
+    with pytest.raises(ValueError, match="use fewer stories or raise the budget"):
+        capture_generation(model, ids, max_new_tokens=n_new, budget=f"{(size - 1) / 1e6}MB", **options)
+    text, trace = capture_generation(model, ids, max_new_tokens=n_new, budget=f"{size / 1e6}MB", **options)
+    assert len(text) == len(trace.tokens) == B * 7
+    assert sum(array.nbytes for array in trace.arrays.values()) == size
+
+
+def test_a_config_that_would_not_use_the_cache_is_recorded_with_it(model):
+    config = GenerationConfig(use_cache=False, do_sample=False, pad_token_id=0)
+    text, _ = capture_generation(model, make_ids(B, 3), max_new_tokens=4, generation_config=config)
+    assert torch.equal(text, told(model, make_ids(B, 3), 4))
 
 
 def test_the_trace_of_one_text_ends_where_the_text_ends(model):

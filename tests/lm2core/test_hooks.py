@@ -233,6 +233,17 @@ def test_left_padding_is_refused_where_it_would_misname_words(model):
         capture(model, make_ids(B, S, T), mask)
 
 
+def test_a_mask_of_truth_values_is_taken_as_one_of_numbers(model):
+    ids, mask = make_ids(B, S, T), torch.ones(B, S, T, dtype=torch.long)
+    mask[0, 1, 4:] = 0
+    one, two = (capture(model, ids, m, names=["hook_bank"]) for m in (mask, mask.bool()))
+    assert (one.arrays["hook_bank"] == two.arrays["hook_bank"]).all()
+    assert one.tokens == two.tokens
+    mask[1, 2, :3] = 0
+    with pytest.raises(ValueError, match="must be right-padded"):
+        capture(model, ids, mask.bool())
+
+
 @pytest.mark.parametrize("budget", ["lots", "12", "-1MB", "5 TB"])
 def test_a_budget_that_is_no_size_is_refused(model, budget):
     with pytest.raises(ValueError, match="is not a size"):

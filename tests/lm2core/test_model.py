@@ -107,6 +107,12 @@ def test_a_text_without_a_mask_is_the_text_with_a_mask_of_ones_to_the_bit(change
             assert torch.equal(last, plain.logits[:, -2:])
 
 
+def test_labels_of_32_bits_give_the_loss_of_64(model):
+    ids = make_ids(B, T)
+    with torch.no_grad():
+        assert torch.equal(model(ids, labels=ids.int()).loss, model(ids, labels=ids).loss)
+
+
 def test_sentences_of_different_length_and_number_do_not_disturb_each_other(model):
     ids, mask = make_ids(2, S, T), torch.ones(2, S, T, dtype=torch.long)
     mask[0, :, T - 2 :] = 0  # short sentences

@@ -27,6 +27,8 @@ def test_a_misspelt_argument_is_refused(model):
         ({"memory_top_k": 6}, "memory_top_k=6 must be between 1 and memory_slots=5"),
         ({"routing": "random"}, "routing='random' must be one of content, positional"),
         ({"memory_gate_rank": 13}, "memory_gate_rank=13 must be between 1 and hidden_size=12"),
+        ({"memory_layers": 2}, "memory_layers=2 must be a list of block numbers such as"),
+        ({"memory_layers": [0, 1.0]}, r"memory_layers=\[0, 1.0\] must be a list of block numbers"),
         ({"memory_layers": [3]}, "memory_layers=\\[3\\] must name blocks 0..2"),
         ({"routing": "positional"}, "segment_length=6 must equal memory_slots=5"),
         ({"memory_slotz": 3}, "unknown config key memory_slotz; did you mean memory_slots"),
@@ -59,6 +61,14 @@ def test_a_config_that_cannot_work_is_refused_in_one_sentence(changes, text):
         ({"input_ids": make_ids(B, T), "attention_mask": [1]}, "attention_mask list must be a tensor"),
         ({"input_ids": make_ids(B, 1), "labels": make_ids(B, 1)}, "leave nothing to predict"),
         ({"input_ids": make_ids(B, T), "labels": torch.full((B, T), -100)}, "leave nothing to predict"),
+        (
+            {
+                "input_ids": torch.tensor([[0, 5], [3, 4]]),
+                "attention_mask": torch.tensor([[0, 1], [1, 0]]),
+                "labels": torch.tensor([[-100, 5], [3, 4]]),
+            },
+            "the first token has no token before it",
+        ),
         ({"input_ids": make_ids(B, T), "logits_to_keep": -1}, "logits_to_keep=-1 and backprop_segments=0"),
         ({"input_ids": make_ids(B, T), "backprop_segments": -2}, "backprop_segments=-2 must be 0"),
     ],

@@ -56,7 +56,14 @@ def test_axes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="do not fit an array of shape"):
         Trace({"a": np.zeros((2, 3))}, {"a": ("story",)}, [[["w"]]])
     with pytest.raises(ValueError, match="axis slot has size 4, elsewhere 3"):
-        Trace({"a": np.zeros(3), "b": np.zeros(4)}, {"a": ("slot",), "b": ("slot",)}, [[["w"]]])
+        axes = ("story", "segment", "slot")
+        Trace({"a": np.zeros((1, 1, 3)), "b": np.zeros((1, 1, 4))}, {"a": axes, "b": axes}, [[["w"]]])
+
+
+@pytest.mark.parametrize("axes", [("slot", "dim"), ("story", "slot"), ("segment", "slot")])
+def test_an_array_without_story_or_segment_is_refused(axes):
+    with pytest.raises(ValueError, match=f"a: axes .*{axes[0]}.* must have story and segment"):
+        Trace({"a": np.zeros((1, 2))}, {"a": axes}, [[["w"]]])
 
 
 def test_arrays_of_a_trace_cannot_be_changed(trace):
@@ -123,7 +130,7 @@ def test_a_broken_manifest_is_refused_in_one_line(trace, tmp_path, manifest, tex
         Trace.load(tmp_path / "n.safetensors")
 
 
-@pytest.mark.parametrize("tokens", [3, [3], [["a"], 4], [[["a"]]] * 3, [[["a"]] * 4]])
+@pytest.mark.parametrize("tokens", [[], 3, [3], [["a"], 4], [[["a"]]] * 3, [[["a"]] * 4]])
 def test_words_that_do_not_fit_the_axes_are_refused(trace, tokens):
     with pytest.raises(ValueError, match="tokens "):
         Trace(trace.arrays, trace.axes, tokens)

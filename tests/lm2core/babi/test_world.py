@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from lm2core.babi import tasks
 from lm2core.babi.people import ACTING
 from lm2core.babi.tasks import TASKS, make_story
 from lm2core.babi.world import OBJECTS, World
@@ -93,3 +94,8 @@ def test_the_shipped_model_can_be_trained_on_the_same_stories_again(task, digest
     stories = [make_story(task, Random(seed)) for seed in range(30)]
     told = [(story.sentences, [(q.text, q.answer) for q in story.questions]) for story in stories]
     assert sha256(json.dumps(told).encode()).hexdigest().startswith(digest)
+
+
+def test_every_public_function_of_the_tasks_is_named_as_such():
+    made_there = {name for name, x in vars(tasks).items() if getattr(x, "__module__", "") == tasks.__name__}
+    assert {name for name in made_there if not name.startswith("_")} <= set(tasks.__all__)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, LlamaConfig
 
+from lm2core.checkpoints import KINDS
 from lm2core.reference import ReferenceConfig, ReferenceForCausalLM
 from tests.lm2core.reference.small import (
     BOTH_GATES,
@@ -141,6 +142,15 @@ def test_a_folder_without_a_bank_starts_from_the_identity(tmp_path):
     assert torch.equal(ReferenceForCausalLM.from_pretrained(tmp_path).memory_bank, torch.eye(N))
 
 
+def test_a_folder_that_lacks_a_weight_is_refused_by_its_name(tmp_path):
+    make_model().save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["model.norm.weight"]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=r"not a whole checkpoint \(missing: model.norm.weight\)"):
+        ReferenceForCausalLM.from_pretrained(tmp_path)
+
+
 @pytest.mark.slow
 def test_random_tokens_are_predicted_below_their_entropy_only_with_the_published_gates():
     late = {}
@@ -190,7 +200,11 @@ def test_a_config_that_cannot_work_is_refused_in_one_sentence(changes, text):
             {"input_ids": make_ids(), "attention_mask": torch.ones(B, N).triu()},
             "no text can be padded.*3 zeros",
         ),
-        ({"input_ids": make_ids(), "attention_mask": torch.ones(1, 8)}, r"must be \(3, 8\).* got \(1, 8\)"),
+        (
+            {"input_ids": make_ids(), "attention_mask": torch.ones(1, 8)},
+            r"attention_mask \(1, 8\) .*shape \(3, 8\)",
+        ),
+        ({"input_ids": make_ids(), "attention_mask": [1]}, "attention_mask list must be a tensor of"),
         ({"input_ids": make_ids(), "memory": torch.eye(8)[None]}, r"\(3, 8, 8\) .*got \(1, 8, 8\)"),
         (
             {"input_ids": make_ids(), "memory": torch.eye(8).double().expand(3, 8, 8)},
@@ -206,7 +220,8 @@ def test_inputs_that_cannot_work_are_refused_with_what_was_got(call, text):
         make_model()(**call)
 
 
-def test_importing_any_model_of_the_package_lets_the_auto_classes_open_this_one():
+def test_importing_any_model_of_the_package_lets_the_auto_classes_open_every_one():
+    kinds = [*KINDS, "lm2-reference"]
     code = "from lm2core import LM2ForCausalLM; from transformers import AutoConfig; "
-    code += "AutoConfig.for_model('lm2-reference')"
+    code += f"[AutoConfig.for_model(kind) for kind in {kinds}]"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0

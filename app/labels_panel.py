@@ -24,15 +24,15 @@ def draw_own(model: str, task: str, n: int) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
-    own = pick_labels(model, task, n)
-    table = labels.fitting_labels(own, model, task, n)
+    own = pick_labels(task)
+    table = labels.fitting_labels(own, task)
     facts = sorted(table["fact"].unique())
     st.markdown(f"{as_text(own.name)}: {len(table)} labels of {len(facts)} facts.")
     found = wait_for("Probing", labels.find_facts, own, model, task, n, tuple(facts))
     draw_matrix(found, key="own_matrix")
 
 
-def pick_labels(model: str, task: str, n: int) -> labels.OwnLabels:
+def pick_labels(task: str) -> labels.OwnLabels:
     """The table this visitor opened; stops the page with a hint where there is none."""
     upload = st.file_uploader(
         "Labels: a CSV file with columns story, segment, fact, value",
@@ -43,7 +43,7 @@ def pick_labels(model: str, task: str, n: int) -> labels.OwnLabels:
     )
     own = labels.opened_labels()
     if upload is not None and own is None:
-        own = labels.open_labels(upload.name, upload.getvalue(), model, task, n)
+        own = labels.open_labels(upload.name, upload.getvalue(), task)
     if own is None:
         st.info(
             "No labels yet. Only you will see yours; they are forgotten when you close the browser's tab."

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_integer_dtype
 
 from lm2core.trace import Trace
 from lm2viz import select
@@ -95,12 +94,8 @@ def told_in(trace: Trace, labels: pd.DataFrame | None = None) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        When the facts in the trace are broken, or labels do not count places or are about no sentence of it.
+        When the facts in the trace are broken, or a label is about a sentence that it does not have.
     """
-    if labels is not None:
-        counted = [is_integer_dtype(labels[column]) for column in ("story", "segment")]
-        if not all(counted):
-            raise ValueError("labels must count story and segment in whole numbers from 0, in every row")
     try:
         rows = bank_rows(trace, labels)
         wide = rows.facts.assign(story=rows.story, segment=rows.segment)

@@ -119,8 +119,8 @@ def bank_rows(
     ------
     ValueError
         When a trace has no ``hook_bank``, traces are of different models, banks are larger than the budget,
-        or none is finite; when no label is about these stories. Where only some banks are not finite they
-        are left out, with a warning.
+        or none is finite; when a label is about a sentence that is not there. Where only some banks are not
+        finite they are left out, with a warning.
     """
     banks, places, n_before, n_bytes, allowed = [], [], 0, 0, parse_bytes(budget)
     known: list[dict[str, tuple[str, int]]] = []
@@ -162,7 +162,7 @@ def read_labels(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        When it cannot be read, or naming missing columns.
+        When it cannot be read or nothing is filled in; naming missing columns, or what has two values.
     """
     try:
         table = pd.read_csv(path, dtype={"fact": str, "value": str})
@@ -177,6 +177,14 @@ def read_labels(path: str | Path) -> pd.DataFrame:
         if not (numbers >= 0).all() or (numbers % 1 != 0).any():
             raise ValueError(f"{path}: column {name} must have whole numbers from 0 in every row with a fact")
         table = table.assign(**{name: numbers.astype(int)})
+    if table.empty:
+        raise ValueError(
+            f"{path}: no row has both a fact and a value; fill in these columns where you know them"
+        )
+    again = table[table.duplicated(["story", "segment", "fact"])]
+    if len(again):
+        story, segment, fact = again.iloc[0][["story", "segment", "fact"]]
+        raise ValueError(f"{path}: story {story}, segment {segment} has {fact!r} twice; give one value each")
     return table
 
 
@@ -188,6 +196,7 @@ def _facts(trace: Trace, story: int) -> list[dict[str, tuple[str, int]]] | None:
 
 def _from_labels(labels: pd.DataFrame, places: Sequence[tuple[int, int]]) -> list[dict[str, tuple[str, int]]]:
     """Facts of each place; a fact holds since the first of the segments in a row that give it this value."""
+    _check_places(labels, places)
     given: dict[tuple[int, int], dict[str, str]] = {}
     for story, segment, fact, value in labels[list(LABEL_COLUMNS)].itertuples(index=False):
         given.setdefault((int(story), int(segment)), {})[fact] = value
@@ -200,13 +209,21 @@ def _from_labels(labels: pd.DataFrame, places: Sequence[tuple[int, int]]) -> lis
                 for fact, value in given.get((story, segment), {}).items()
             }
         )
-    if not any(known):
-        n_stories, n_segments = (1 + max(numbers) for numbers in zip(*places, strict=True))
-        raise ValueError(
-            f"no label is about a sentence of these stories: they are 0 to {n_stories - 1}, their "
-            f"segments 0 to {n_segments - 1}"
-        )
     return known
+
+
+def _check_places(labels: pd.DataFrame, places: Sequence[tuple[int, int]]) -> None:
+    last = dict(places)  # segment of each story
+    for story, segment in labels[["story", "segment"]].itertuples(index=False):
+        if story not in last:
+            raise ValueError(
+                f"a label is about story {story}; these are 0 to {max(last)}; read more, or leave it out"
+            )
+        if not 0 <= segment <= last[story]:
+            raise ValueError(
+                f"a label is about segment {segment} of story {story}, which has 0 to {last[story]}; number "
+                "its sentences from 0"
+            )
 
 
 def _frame(known: Sequence[dict[str, tuple[str, int]]], part: int) -> pd.DataFrame:

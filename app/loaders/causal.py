@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.loaders.models import known_tasks, workbench
-from lm2core.babi.counterfactual import KINDS_OF, Counterfactual, draw_counterfactuals
+from lm2core.babi.counterfactual import KINDS_OF, Counterfactual, draw_counterfactuals, sentences_of
 from lm2core.babi.tasks import make_stories
 from lm2viz.causal import (
     Attribution,
@@ -20,8 +20,6 @@ PLACEBO = "placebo"
 N_PAIRS = (1, 10, 30, 60)
 N_STORIES = (20, 50)
 MIN_PLACEBOS = 5  # one pair is compared with more than one placebo
-N_SENTENCES = 8  # of every pair: what is patched side by side must be of one length
-_FEWER_SENTENCES = {"qa4": 2}  # that task tells no more
 
 
 def tasks_with_pairs(model: str) -> list[str]:
@@ -37,8 +35,7 @@ def kinds_of(task: str) -> list[str]:
 @st.cache_data(max_entries=32, show_spinner=False)
 def load_pairs(task: str, kind: str, n: int, seed: int) -> list[Counterfactual]:
     """``n`` pairs, or a ValueError; the first ones of a seed are the same for every ``n``."""
-    n_sentences = _FEWER_SENTENCES.get(task, N_SENTENCES)
-    return draw_counterfactuals(task, kind, n, seed, n_sentences=n_sentences)
+    return draw_counterfactuals(task, kind, n, seed, n_sentences=sentences_of(task))
 
 
 def _pairs_and_placebos(

@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from app.loaders.sample import load_sample
-from lm2viz.own_labels import checked_labels, label_template
+from lm2viz.own_labels import check_size, label_template
 from lm2viz.probes import SlotFacts
 from lm2viz.progress import track
 from lm2viz.rows import LABEL_COLUMNS, bank_rows, read_labels
@@ -32,31 +32,31 @@ class OwnLabels:
     found: dict[tuple[str, int, str], SlotFacts | None] = field(default_factory=dict)
 
 
-def open_labels(name: str, data: bytes, model: str, task: str, n: int) -> OwnLabels:
+def open_labels(name: str, data: bytes, task: str) -> OwnLabels:
     """Keep a table for this visitor.
 
     Raises
     ------
     ValueError
-        In one line: no CSV, too large, columns that are missing, or a story or sentence that was not read.
+        In one line: no CSV, too large, columns that are missing, or too many facts or values.
     """
     if len(data) > MAX_MEGABYTES * 1_000_000:
         raise ValueError(
             f"the file has {len(data) / 1e6:.1f} MB; at most {MAX_MEGABYTES} MB are read; give fewer rows"
         )
     own = OwnLabels(name, task, _read(data))
-    fitting_labels(own, model, task, n)
+    check_size(own.table)
     st.session_state[_LABELS] = own
     return own
 
 
-def fitting_labels(own: OwnLabels, model: str, task: str, n: int) -> pd.DataFrame:
-    """The filled rows of a visitor's table; a ValueError when they are about other stories than these."""
+def fitting_labels(own: OwnLabels, task: str) -> pd.DataFrame:
+    """The filled rows of a visitor's table; a ValueError when they are about stories of another task."""
     if own.task != task:
         raise ValueError(
             f"these labels are about stories of {own.task}, not {task}; choose it, or close them"
         )
-    return checked_labels(own.table, [len(story) for story in load_sample(model, task, n).sentences])
+    return own.table
 
 
 def opened_labels() -> OwnLabels | None:
@@ -74,7 +74,7 @@ def find_fact(own: OwnLabels, model: str, task: str, n: int, fact: str) -> SlotF
     """Probes of every slot for one fact of the table; None where it cannot be probed."""
     place = (model, n, fact)
     if place not in own.found:
-        sample, table = load_sample(model, task, n), fitting_labels(own, model, task, n)
+        sample, table = load_sample(model, task, n), fitting_labels(own, task)
         rows, control = (bank_rows(traces, table) for traces in (sample.traces, sample.control))
         own.found[place] = probe_fact(rows, control, fact)
     return own.found[place]

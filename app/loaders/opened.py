@@ -63,7 +63,7 @@ def close_trace() -> None:
 
 
 def open_labels(data: bytes) -> None:
-    """Take a table of own facts about the opened trace; a ValueError when it is none or fits no sentence."""
+    """Take a table of own facts about the opened trace; a ValueError when it is none or does not fit."""
     labels = _read(data, "labels.csv", read_labels)
     opened = opened_trace()
     if opened is not None:

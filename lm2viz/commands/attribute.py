@@ -1,6 +1,16 @@
 """``lm2 attribute``: which block and slot the answers' logits come from."""
 
-from lm2viz.commands.shared import Checkpoint, Image, Out, Seed, Stories, Task, put_down, stories_of
+from lm2viz.commands.shared import (
+    Checkpoint,
+    Image,
+    Out,
+    Seed,
+    Stories,
+    Task,
+    prepare,
+    put_down,
+    stories_of,
+)
 
 
 def attribute(
@@ -12,6 +22,7 @@ def attribute(
     image: Image = None,
 ) -> None:
     """Split answers' logits over blocks and slots, and integrate gradients along the asked bank."""
+    prepare(out, image)
     from lm2core.checkpoints import load_reader
     from lm2viz.causal import attribute_answers, slot_gradients
 

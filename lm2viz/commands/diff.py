@@ -4,7 +4,17 @@ from typing import Annotated
 
 import typer
 
-from lm2viz.commands.shared import Checkpoint, Image, Out, Seed, Stories, Task, open_sample, put_down
+from lm2viz.commands.shared import (
+    Checkpoint,
+    Image,
+    Out,
+    Seed,
+    Stories,
+    Task,
+    open_sample,
+    prepare,
+    put_down,
+)
 
 
 def diff(
@@ -17,6 +27,7 @@ def diff(
     image: Image = None,
 ) -> None:
     """Which slot of one model does the work of which slot of another, on the same stories."""
+    prepare(out, image)
     from lm2viz.rows import bank_rows
     from lm2viz.slots import match_slots
 

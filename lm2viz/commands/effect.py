@@ -12,6 +12,7 @@ from lm2viz.commands.shared import (
     Seed,
     Stories,
     Task,
+    prepare,
     put_down,
     slot_numbers,
     stories_of,
@@ -31,6 +32,7 @@ def effect(
     image: Image = None,
 ) -> None:
     """What an edit of the memory changes in answers, beside the same on other slots and random vectors."""
+    prepare(out, image)
     if (edits is None) == (zero is None):
         raise ValueError("give one of --edits FILE and --zero SLOTS")
     from lm2core.checkpoints import load_reader

@@ -8,7 +8,9 @@ from lm2viz.commands.shared import (
     Source,
     Stories,
     Task,
+    labels_of,
     open_sample,
+    prepare,
     put_down,
     rows_of,
 )
@@ -24,6 +26,8 @@ def explore(
     image: Image = None,
 ) -> None:
     """What writes and reads each slot most, and which fact explains it, scored on other stories."""
+    prepare(out, image)
+    own = labels_of(labels)
     from lm2core.story_traces import record_questions
     from lm2viz.slots import explain_slots, top_contexts
 
@@ -32,6 +36,6 @@ def explore(
     asked = (
         [] if sample.reader is None else [record_questions(sample.reader, trace) for trace in sample.traces]
     )
+    rows, _ = rows_of(sample, own)
     put_down("contexts", top_contexts(sample.traces, asked, seed=seed), out, image)
-    rows, _ = rows_of(sample, labels)
     put_down("explanations", explain_slots(rows, seed=seed), out, image)

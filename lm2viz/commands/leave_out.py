@@ -1,6 +1,16 @@
 """``lm2 leave-out``: which sentences answers need."""
 
-from lm2viz.commands.shared import Checkpoint, Image, Out, Seed, Stories, Task, put_down, stories_of
+from lm2viz.commands.shared import (
+    Checkpoint,
+    Image,
+    Out,
+    Seed,
+    Stories,
+    Task,
+    prepare,
+    put_down,
+    stories_of,
+)
 
 
 def leave_out(
@@ -12,6 +22,7 @@ def leave_out(
     image: Image = None,
 ) -> None:
     """Read stories again without each sentence, and ask again: which sentences do the answers need?"""
+    prepare(out, image)
     from lm2core.checkpoints import load_reader
     from lm2core.compare.measures import untrained
     from lm2viz.causal import left_out

@@ -13,7 +13,9 @@ from lm2viz.commands.shared import (
     Source,
     Stories,
     Task,
+    labels_of,
     open_sample,
+    prepare,
     put_down,
     rows_of,
     slot_numbers,
@@ -31,7 +33,9 @@ def look(
     slots: Annotated[
         str | None, typer.Option(help="Also a map (PCA) of these slots, by commas, coloured by --fact.")
     ] = None,
-    fact: Annotated[str, typer.Option(help='Fact that colours the map, or "slot".')] = "slot",
+    fact: Annotated[
+        str | None, typer.Option(help="Fact that colours the map; else which of several slots a point is.")
+    ] = None,
     labels: Labels = None,
     ask: Annotated[
         str | None,
@@ -44,19 +48,36 @@ def look(
     image: Image = None,
 ) -> None:
     """How far gates open, how long slots remember, how much of the bank is used; control: no training."""
+    prepare(out, image)
+    own = labels_of(labels)
+    shown = _on_map(slots, fact)
     from lm2viz.look import bank_stats, gate_stats, map_slots
 
-    shown = None if slots is None else slot_numbers("--slots", slots)
     names = ("mem.hook_gate_in", "mem.hook_gate_forget", "hook_bank")
     sample = open_sample(source, task, stories, seed, names=names)
     reads = {} if ask is None else _reads(sample, ask, seed)
+    rows, control = rows_of(sample, own)
     put_down("gates", gate_stats(sample.traces, untrained=sample.untrained, seed=seed), out, image)
-    rows, control = rows_of(sample, labels)
     put_down("bank", bank_stats(rows, untrained=control, seed=seed), out, image)
     if shown is not None:
-        put_down("map", map_slots(rows, fact, slots=shown, untrained=control, seed=seed), out, image)
+        drawn = map_slots(rows, fact or "slot", slots=shown, untrained=control, seed=seed)
+        put_down("map", drawn, out, image)
     for block, found in reads.items():
         put_down(f"reads-{block}", found, out, image)
+
+
+def _on_map(slots: str | None, fact: str | None) -> tuple[int, ...] | None:
+    """The slots of a map, where one is asked for; a ValueError where its points would be of one colour."""
+    if slots is None:
+        if fact is not None:
+            raise ValueError(f'--fact "{fact}" colours a map of slots; give them by commas with --slots')
+        return None
+    shown = slot_numbers("--slots", slots)
+    if len(shown) == 1 and fact in (None, "slot"):
+        raise ValueError(
+            f'--slots {slots} is one slot, all of one colour; give --fact, such as "place of Mary"'
+        )
+    return shown
 
 
 def _reads(sample: Sample, question: str, seed: int) -> "dict[int, BeforeAfter]":

@@ -4,17 +4,23 @@ from typing import Annotated
 
 import typer
 
-from lm2viz.commands.shared import Checkpoint, Image, Out, Seed, Task, put_down
+from lm2core.babi.counterfactual import KINDS_OF, draw_counterfactuals, sentences_of
+from lm2viz.commands.shared import Checkpoint, Image, Out, Seed, prepare, put_down
 
 
 def causal_map(
     checkpoint: Checkpoint,
-    task: Task = "qa1",
+    task: Annotated[
+        str, typer.Option(help=f"Whose stories are edited, one of: {', '.join(KINDS_OF)}.")
+    ] = "qa1",
     kind: Annotated[
         str, typer.Option(help="What differs: place, person, order or support; see lm2core.babi.")
     ] = "place",
     pairs: Annotated[int, typer.Option(min=2, help="How many pairs of stories.")] = 30,
-    sentences: Annotated[int, typer.Option(min=2, help="Sentences of each story.")] = 8,
+    sentences: Annotated[
+        int | None,
+        typer.Option(min=2, help="Sentences of each story; else 8, or as many as the task tells (qa4: 2)."),
+    ] = None,
     seed: Seed = 0,
     parts: Annotated[
         bool,
@@ -24,13 +30,13 @@ def causal_map(
     image: Image = None,
 ) -> None:
     """Patch slots between stories that differ in one fact, beside pairs that differ in nothing asked."""
-    from lm2core.babi.counterfactual import draw_counterfactuals
+    prepare(out, image)
     from lm2core.checkpoints import load_reader
     from lm2viz import causal
 
-    reader = load_reader(checkpoint)
+    reader, n_sentences = load_reader(checkpoint), sentences or sentences_of(task)
     of_kind, placebos = (
-        draw_counterfactuals(task, name, pairs, seed, n_sentences=sentences) for name in (kind, "placebo")
+        draw_counterfactuals(task, name, pairs, seed, n_sentences=n_sentences) for name in (kind, "placebo")
     )
     put_down("map", causal.causal_map(reader, of_kind, placebos, seed=seed), out, image)
     if parts:

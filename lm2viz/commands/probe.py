@@ -12,7 +12,9 @@ from lm2viz.commands.shared import (
     Source,
     Stories,
     Task,
+    labels_of,
     open_sample,
+    prepare,
     put_down,
     rows_of,
 )
@@ -32,9 +34,11 @@ def probe(
     image: Image = None,
 ) -> None:
     """Which slot holds which fact: linear probes, beside what they reach on shuffled labels or untrained."""
+    prepare(out, image)
+    own = labels_of(labels)
     from lm2viz.probes import codelength, decay, learning_curve, slot_fact_matrix
 
-    rows, untrained = rows_of(open_sample(source, task, stories, seed), labels)
+    rows, untrained = rows_of(open_sample(source, task, stories, seed), own)
     facts = None if fact is None else [fact]
     put_down("probes", slot_fact_matrix(rows, facts=facts, untrained=untrained, seed=seed), out, image)
     put_down("probes-by-age", decay(rows, facts=facts, untrained=untrained, seed=seed), out, image)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lm2viz.commands.shared import Image, check_image, made
+from lm2viz.commands.shared import Image, prepare
 
 
 def report(
@@ -16,17 +16,17 @@ def report(
     image: Image = None,
 ) -> None:
     """Put the pictures of a trace into one HTML file that opens offline."""
+    prepare(parts, image, "--parts")
     from lm2core.files import write_whole
     from lm2core.trace import Trace
     from lm2viz.report import write_image, write_report
 
-    check_image(image, "--parts", parts)
     found = write_report(out, Trace.load(trace), story=story)
     typer.echo(f"{out}: {len(found)} pictures")
     if parts is None:
         return
     for name, picture in found.items():
-        write_whole(made(parts) / f"{name}.csv", picture.table.to_csv())
+        write_whole(parts / f"{name}.csv", picture.table.to_csv())
         if image is not None:
             write_image(picture.figure, parts / f"{name}.{image}")
     typer.echo(f"{parts}: {', '.join(found)}, each as csv{'' if image is None else f' and {image}'}")

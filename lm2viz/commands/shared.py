@@ -1,13 +1,16 @@
-"""What analysis commands share: where stories come from, the untrained control, results put down."""
+"""What analysis commands share: output and labels seen to first, stories, the control, results put down."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from lm2core.answers import Reader
     from lm2core.babi.story import Story
     from lm2core.babi.text import TextStory
@@ -50,8 +53,8 @@ BUDGET = "2GB"  # of the traces of one command; 300 stories of task 1 with all m
 class Sample:
     """Stories as a model read them.
 
-    untrained : the same stories read by the same model before its first step; None of traces from files, or
-        where it was not asked for
+    untrained : the same stories read by a new model of the same sizes; None of traces from files, or where it
+        was not asked for
     reader : None of traces from files
     """
 
@@ -61,11 +64,50 @@ class Sample:
 
 
 def slot_numbers(option: str, text: str) -> tuple[int, ...]:
-    """Slot numbers by commas; a ValueError that names the option otherwise."""
+    """Slot numbers by commas, none twice; a ValueError that names the option otherwise."""
     try:
-        return tuple(int(number) for number in text.split(","))
+        slots = tuple(int(number) for number in text.split(","))
     except ValueError:
         raise ValueError(f"{option} {text}; give slot numbers by commas, e.g. 3,7") from None
+    if len(set(slots)) < len(slots):
+        raise ValueError(f"{option} {text} has a slot twice; give each once")
+    return slots
+
+
+def prepare(out: Path | None, image: str | None, option: str = "--out") -> None:
+    """Make the folder that ``option`` gives and draw an empty image there, before minutes of measurement.
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind of image, or one without ``out`` or without what draws it; for an unusable folder.
+    """
+    if image is not None and (image not in IMAGES or out is None):
+        raise ValueError(f"--image {image}; give {' or '.join(IMAGES)}, and a folder with {option}")
+    if out is None:
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".", dir=out) as tried:  # a folder that is there may be read-only
+            if image is not None:
+                _draw_empty(Path(tried) / f"empty.{image}")
+    except OSError as error:
+        raise ValueError(f"cannot write to folder {out}: {error.strerror}; choose another") from None
+
+
+def _draw_empty(path: Path) -> None:
+    from plotly.graph_objects import Figure
+
+    from lm2viz.report import write_image
+
+    write_image(Figure(), path)
+
+
+def labels_of(path: Path | None) -> "pd.DataFrame | None":
+    """The table of ``--labels``, where one is given; a ValueError for one that cannot be used."""
+    from lm2viz.rows import read_labels
+
+    return None if path is None else read_labels(path)
 
 
 def open_sample(
@@ -94,14 +136,13 @@ def open_sample(
     from lm2core.checkpoints import load_reader
 
     reader = load_reader(source)
-    return Sample([_read(reader, stories_of(task, stories, seed), names)], None, reader)
+    return Sample([read(reader, stories_of(task, stories, seed), names)], None, reader)
 
 
-def rows_of(sample: Sample, labels: Path | None = None) -> "tuple[BankRows, BankRows | None]":
-    """The banks of a sample and of its control, with the facts that are known or given."""
-    from lm2viz.rows import bank_rows, read_labels
+def rows_of(sample: Sample, own: "pd.DataFrame | None" = None) -> "tuple[BankRows, BankRows | None]":
+    """The banks of a sample and of its control, with the facts that are known, or ``own`` (``labels_of``)."""
+    from lm2viz.rows import bank_rows
 
-    own = None if labels is None else read_labels(labels)
     control = None if sample.untrained is None else bank_rows(sample.untrained, own)
     return bank_rows(sample.traces, own), control
 
@@ -118,17 +159,18 @@ def stories_of(task: str, n: int, seed: int) -> "Sequence[Story | TextStory]":
 def read_twice(
     checkpoint: str, task: str, stories: int, seed: int, *, names: Sequence[str]
 ) -> "list[tuple[Reader, Trace]]":
-    """Stories as a checkpoint reads them, and as it did before its first step."""
+    """Stories as a checkpoint reads them, and as a new model of the same sizes does, made with ``seed``."""
     from lm2core.checkpoints import load_reader
     from lm2core.compare.measures import untrained
     from lm2viz.progress import track
 
     reader, told = load_reader(checkpoint), stories_of(task, stories, seed)
     readers = (reader, untrained(reader, seed))
-    return [(each, _read(each, told, names)) for each in track(readers, "reading, trained or not", "model")]
+    return [(each, read(each, told, names)) for each in track(readers, "reading, trained or not", "model")]
 
 
-def _read(reader: "Reader", stories: "Sequence[Story | TextStory]", names: Sequence[str]) -> "Trace":
+def read(reader: "Reader", stories: "Sequence[Story | TextStory]", names: Sequence[str]) -> "Trace":
+    """The trace of stories, with the hooks that are named."""
     from lm2core.answers import read_stories
     from lm2viz.progress import counting_sentences
 
@@ -137,14 +179,7 @@ def _read(reader: "Reader", stories: "Sequence[Story | TextStory]", names: Seque
 
 
 def put_down(name: str, result: "Result", out: Path | None, image: str | None = None) -> None:
-    """Say what was found; with ``out`` also write NAME.html, NAME.csv and the image there.
-
-    Raises
-    ------
-    ValueError
-        For an unknown kind of image, or one without ``out`` or without what draws it; for an unusable folder.
-    """
-    check_image(image, "--out", out)
+    """Say what was found; with ``out``, which ``prepare`` made, write page, table and image of that name."""
     typer.echo(result.summary())
     if out is None:
         return
@@ -152,7 +187,7 @@ def put_down(name: str, result: "Result", out: Path | None, image: str | None = 
     from lm2viz.pictures import Picture
     from lm2viz.report import write_image, write_page
 
-    files = [made(out) / f"{name}.html", out / f"{name}.csv"]
+    files = [out / f"{name}.html", out / f"{name}.csv"]
     picture = Picture(result.figure(), result.summary(), name, result.table())
     write_page(files[0], name, "", {name: picture})
     write_whole(files[1], picture.table.to_csv(index=False))
@@ -160,18 +195,3 @@ def put_down(name: str, result: "Result", out: Path | None, image: str | None = 
         files.append(out / f"{name}.{image}")
         write_image(picture.figure, files[-1])
     typer.echo(f"written: {', '.join(map(str, files))}")
-
-
-def check_image(image: str | None, option: str, folder: Path | None) -> None:
-    """A ValueError for an unknown kind of image, or one without the folder that ``option`` gives."""
-    if image is not None and (image not in IMAGES or folder is None):
-        raise ValueError(f"--image {image}; give {' or '.join(IMAGES)}, and a folder with {option}")
-
-
-def made(folder: Path) -> Path:
-    """The folder, made if it is not there; a ValueError for one that cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"cannot make folder {folder}: {error.strerror}; choose another") from None
-    return folder

@@ -23,8 +23,8 @@ class SlotPCA:
     Raises
     ------
     ValueError
-        On ``fit`` and ``transform``: for slots that the bank lacks, more components than there are
-        dimensions or points, or slots that never change.
+        On ``fit`` and ``transform``: for slots that are not in the bank or named twice, more components than
+        there are dimensions or points, or slots that never change.
     """
 
     def __init__(self, slots: Sequence[int], *, n_components: int = 3) -> None:
@@ -62,6 +62,8 @@ class SlotPCA:
             raise ValueError(
                 f"slots {outside or 'none'} of a bank of {n_slots}; choose from 0..{n_slots - 1}"
             )
+        if len(set(self.slots)) < len(self.slots):  # each of its points would count twice
+            raise ValueError(f"slots {list(self.slots)} have one twice; name each once")
         return rows.banks[:, list(self.slots)].reshape(-1, rows.banks.shape[2]).astype(float)
 
     def _project(self, features: Array) -> Array:

@@ -19,7 +19,7 @@ LINK = {"model": MODEL, "task": "qa1", "pair_kind": "place", "pair_seed": str(SE
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
     """Short stories and few placebos: what is measured is not what these tests are about."""
-    monkeypatch.setattr(causal, "N_SENTENCES", 4)
+    monkeypatch.setattr(causal, "sentences_of", lambda task: 4)
     monkeypatch.setattr(causal, "MIN_PLACEBOS", 2)
     for loader in (causal.load_pairs, causal.load_map, causal.load_parts):
         loader.clear()

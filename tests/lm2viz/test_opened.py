@@ -46,8 +46,8 @@ def test_facts_are_those_of_the_trace_and_labels_replace_them(trace):
 
 
 def test_labels_of_no_sentence_are_refused_with_the_places_there_are(trace):
-    labels = pd.DataFrame({"story": [7], "segment": [0], "fact": ["mood"], "value": ["sad"]})
-    with pytest.raises(ValueError, match="they are 0 to 2, their segments 0 to 3"):
+    labels = pd.DataFrame({"story": [1, 2], "segment": [3, 3], "fact": "mood", "value": "sad"})
+    with pytest.raises(ValueError, match="a label is about segment 3 of story 2, which has 0 to 1"):
         told_in(trace, labels)
 
 

@@ -68,10 +68,43 @@ def test_a_bank_that_is_not_finite_is_left_out_and_counted(reader):
         bank_rows(replace(trace, arrays={"hook_bank": np.full_like(banks, np.nan)}, axes=_axes(trace)))
 
 
-def test_labels_of_other_stories_are_refused(reader):
-    labels = pd.DataFrame({"story": [9], "segment": [0], "fact": ["mood"], "value": ["calm"]})
-    with pytest.raises(ValueError, match="no label is about a sentence of these stories: they are 0 to 1"):
-        bank_rows(read_stories(reader, STORIES[:2]), labels)
+@pytest.mark.parametrize(
+    ("story", "segment", "told"),
+    [
+        (9, 0, "a label is about story 9; these are 0 to 2; read more, or leave it out"),
+        (-1, 0, "a label is about story -1; these are 0 to 2"),
+        (0, 4, "a label is about segment 4 of story 0, which has 0 to 3; number its sentences from 0"),
+        (2, -1, "a label is about segment -1 of story 2, which has 0 to 5"),
+    ],
+)
+def test_a_label_of_no_sentence_is_refused_though_others_fit(reader, story, segment, told):
+    trace = read_stories(reader, [*STORIES[:2], STORIES[3]])
+    labels = pd.DataFrame({"story": [2, story], "segment": [5, segment], "fact": "mood", "value": "calm"})
+    with pytest.raises(ValueError, match=told):
+        bank_rows(trace, labels)
+    assert bank_rows(trace, labels[:1]).facts["mood"].notna().sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("0,1,mood,calm\n0,1,mood,wild\n", "story 0, segment 1 has 'mood' twice; give one value each"),
+        ("0,0,,calm\n0,1,mood,\n", "no row has both a fact and a value; fill in these columns"),
+        ("0.5,0,mood,calm\n", "column story must have whole numbers from 0"),
+        ("0,first,mood,calm\n", "column segment must have whole numbers from 0"),
+    ],
+)
+def test_a_table_that_says_two_things_or_nothing_is_refused(tmp_path, lines, told):
+    table = tmp_path / "labels.csv"
+    table.write_text("story,segment,fact,value\n" + lines)
+    with pytest.raises(ValueError, match=told):
+        read_labels(table)
+
+
+def test_rows_of_a_table_that_were_left_blank_do_not_count(tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("story,segment,fact,value\n0,1,mood,calm\n0,1,mood,\n0,2,,\n1,0,place,home\n")
+    assert read_labels(table)["value"].tolist() == ["calm", "home"]
 
 
 def _axes(trace: Trace) -> dict[str, tuple[str, ...]]:

@@ -34,13 +34,14 @@ def test_the_facts_beside_a_sentence_are_those_of_the_trace_and_then_the_visitor
     ("labels", "expected"),
     [
         (b"a,b\n1,2\n", "no column story, segment, fact, value"),
-        (b"story,segment,fact,value\n9,9,mood,sad\n", "no label is about a sentence of these stories"),
+        (b"story,segment,fact,value\n9,9,mood,sad\n", "a label is about story 9; these are 0 to 2"),
+        (b"story,segment,fact,value\n0,0,mood,sad\n0,0,mood,glad\n", "story 0, segment 0 has 'mood' twice"),
         (b"\x80\x04\x95pickle", "cannot read labels the file"),
         (b"", "cannot read labels the file"),
         (b"story,segment,fact,value\nx,y,mood,sad\n", "column story must have whole numbers"),
         (b"PK\x03\x04 zip", "the file has no column"),
     ],
-    ids=["columns", "nowhere", "pickle", "empty", "words for numbers", "zip"],
+    ids=["columns", "nowhere", "twice", "pickle", "empty", "words for numbers", "zip"],
 )
 def test_labels_that_do_not_fit_are_told_and_the_trace_stays(data, labels, expected):
     page = upload(upload(open_page("open", step="2"), data), labels, "labels.csv", "labels_upload")

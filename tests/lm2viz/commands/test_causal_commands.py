@@ -42,6 +42,14 @@ def test_provenance_finds_the_support_beside_chance_and_an_untrained_model(capsy
     assert "untrained" in first
 
 
+def test_provenance_is_scored_on_other_stories_than_its_weights_were_chosen_on(tmp_path, capsys):
+    for name, options in (("default", []), ("other", ["--seed", "1000"])):
+        out = ["--out", str(tmp_path / name)]
+        assert main(["provenance", MODEL, "--stories", "2", *options, *out]) == 0
+    default, other = ((tmp_path / name / "provenance.csv").read_text() for name in ("default", "other"))
+    assert default == other
+
+
 def test_leave_out_says_which_sentences_answers_need_beside_an_untrained_model(tmp_path, capsys):
     assert main(["leave-out", MODEL, "--task", "qa1", "--stories", "4", "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().out
@@ -92,6 +100,11 @@ def test_map_says_the_effect_of_one_slot_beside_that_of_placebos(capsys):
     said = capsys.readouterr().out
     assert "4 pairs (qa1 'place') of 5 sentences, 4 placebos" in said
     assert said.count("of placebos") == 4
+
+
+def test_map_takes_as_many_sentences_as_the_task_tells(capsys):
+    assert main(["map", "babi-qa1-10", "--task", "qa4", "--pairs", "3"]) == 0
+    assert "3 pairs (qa4 'place') of 2 sentences, 3 placebos" in capsys.readouterr().out
 
 
 def test_attribute_prints_how_far_the_parts_miss_the_logits(capsys):

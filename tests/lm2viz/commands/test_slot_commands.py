@@ -1,13 +1,20 @@
 """What slots hold and do, as a user types it."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
+import torch
 
 from lm2core.checkpoints import load_reader
 from lm2core.compare.measures import untrained
-from lm2core.run_folder import SKIPS_FILE
+from lm2core.recipe import PRESETS
+from lm2core.run_folder import RECIPE_FILE, SKIPS_FILE
 from lm2core.story_traces import record_questions
+from lm2core.train import train
 from lm2viz.cli import main
+from lm2viz.commands.became import _readers
 from lm2viz.commands.shared import read_twice
 from lm2viz.look import Look, ask_at, compare_reads
 
@@ -80,9 +87,31 @@ def test_became_says_from_which_checkpoint_on_a_slot_holds_a_fact(tmp_path, caps
         reader.tokenizer.save_pretrained(tmp_path / f"checkpoint-{step}")
         (tmp_path / f"checkpoint-{step}" / SKIPS_FILE).write_text("{}")
     (tmp_path / "checkpoint-20").mkdir()  # of a run that was killed
+    (tmp_path / RECIPE_FILE).write_text('{"seed": 4, "start_from": null}')
     options = ["--fact", "place of Mary", "--stories", "44", "--out", str(tmp_path / "out")]
     assert main(["became", str(tmp_path), *options]) == 0
     assert capsys.readouterr().out.startswith("slot 13 holds place of Mary from step 9 on")
     table = pd.read_csv(tmp_path / "out" / "became.csv")
     assert table["step"].tolist() == [0, 5, 9, 12]
     assert table["score"][1] < 0.6 < table["score_low"][2]
+
+
+def test_became_begins_with_the_very_model_the_run_began_with(tmp_path):
+    recipe = replace(PRESETS["babi-tiny"], tasks=("qa1",), n_steps=1, n_stories=2, memory_slots=5, seed=7)
+    train(replace(recipe, learning_rate=0.0), tmp_path)
+    (zero, began), (one, after) = _readers(tmp_path)
+    assert (zero, one) == (0, 1)
+    saved = after.model.state_dict()
+    for name, weight in began.model.state_dict().items():
+        torch.testing.assert_close(weight, saved[name], rtol=0, atol=0)
+
+
+def test_became_makes_up_no_first_model_of_a_run_that_began_with_a_trained_one_or_does_not_say(tmp_path):
+    reader = load_reader(MODEL)
+    reader.model.save_pretrained(tmp_path / "checkpoint-6")
+    reader.tokenizer.save_pretrained(tmp_path / "checkpoint-6")
+    (tmp_path / "checkpoint-6" / SKIPS_FILE).write_text("{}")
+    assert [step for step, _ in _readers(tmp_path)] == [6]
+    for began in ({"start_from": MODEL}, {"llama": "a-llama"}):
+        (tmp_path / RECIPE_FILE).write_text(json.dumps({"seed": 2} | began))
+        assert [step for step, _ in _readers(tmp_path)] == [6]

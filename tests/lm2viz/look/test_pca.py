@@ -64,6 +64,8 @@ def test_slots_components_and_constants_that_do_not_fit_are_refused(banks):
         SlotPCA([1, 4]).fit(rows_of(banks))
     with pytest.raises(ValueError, match=r"slots none of a bank of 4"):
         SlotPCA([]).fit(rows_of(banks))
+    with pytest.raises(ValueError, match=r"slots \[3, 1, 3\] have one twice; name each once"):
+        SlotPCA([3, 1, 3]).fit(rows_of(banks))
     with pytest.raises(ValueError, match="7 components of 30 points with 6 dimensions; choose 1 to 6"):
         SlotPCA([1], n_components=7).fit(rows_of(banks))
     banks[:, 2] = banks[0, 2]

@@ -135,13 +135,13 @@ def history(trace: Trace, slot: int, *, story: int = 0) -> Picture:
 
 def gates_through_story(trace: Trace, shown: Sequence[int], *, story: int = 0) -> dict[str, Picture]:
     """What the ``shown`` sentences wrote to each slot and left in it."""
-    gates_of = [select.slot_gates(trace, segment, story=story) for segment in shown]
+    opened = [select.slot_gates(trace, segment, story=story)[0].mean(axis=0) for segment in shown]
     return {
         "written": _by_sentence(
             trace,
             shown,
             story,
-            np.stack([opened.mean(axis=0) for opened, _ in gates_of]),
+            np.stack(opened),
             title="Which sentence wrote to which slot",
             unit="input gate",
             caption="Bright: the sentence let new content into the slot (input gate, mean over blocks "
@@ -151,10 +151,11 @@ def gates_through_story(trace: Trace, shown: Sequence[int], *, story: int = 0) -
             trace,
             shown,
             story,
-            np.stack([kept.prod(axis=0) for _, kept in gates_of]),
+            np.stack([select.kept_by_sentence(trace, segment, story=story) for segment in shown]),
             title="What each sentence left of what was there",
             unit="kept share",
-            caption="Dark: the slot's old content was erased (kept shares of all blocks, multiplied).",
+            caption="Dark: the slot's old content was erased (kept shares of all blocks multiplied, "
+            "mean over the width).",
         ),
     }
 

@@ -37,6 +37,16 @@ def slot_gates(trace: Trace, segment: int, *, story: int = 0) -> tuple[Array, Ar
     return opened, trace.over_blocks("hook_gate_forget", **where).mean(axis=-1)
 
 
+def kept_by_sentence(trace: Trace, segment: int, *, story: int = 0) -> Array:
+    """Share of each slot's content that all blocks together leave, (n_slots,) in [0, 1].
+
+    Multiplied for every dimension, as writes of blocks follow each other, then the mean over the width.
+    """
+    kept = trace.over_blocks("hook_gate_forget", story=story, segment=segment)
+    share: Array = kept.prod(axis=0).mean(axis=-1)
+    return share
+
+
 def slot_change(trace: Trace, segment: int, *, story: int = 0) -> Array:
     """How far each block moved each slot: root mean square over the width, at most 1, (n_blocks, n_slots)."""
     where = {"story": story, "segment": segment}

@@ -51,7 +51,7 @@ def _writing(reader: Reader) -> Measured:
         value=mean(trained[:, place], groups=stories),
         control=mean(control[:, place], groups=stories),
         of="Share of all writing that is done by the word for the place",
-        of_control=f"In the same model before training (one of {len(WORDS)} words: {1 / len(WORDS):.0%})",
+        of_control=f"In an untrained model of these sizes (one of {len(WORDS)} words: {1 / len(WORDS):.0%})",
         figure=paired_bars(
             WORDS,
             {"trained": trained.mean(axis=0), "control: untrained": control.mean(axis=0)},
@@ -87,8 +87,8 @@ def _kept(reader: Reader) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     written, others = [], []
     for story, sentences in enumerate(trace.tokens):
         for segment in range(len(sentences)):
-            opened, kept = select.slot_gates(trace, segment, story=story)
-            total = kept.prod(axis=0)
+            opened, _ = select.slot_gates(trace, segment, story=story)
+            total = select.kept_by_sentence(trace, segment, story=story)
             slot = int(opened.sum(axis=0).argmax())
             written.append(total[slot])
             others.append(np.delete(total, slot).mean())

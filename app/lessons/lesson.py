@@ -30,11 +30,17 @@ class Choice:
     high: float
 
 
+def measured_on(stories: str) -> str:
+    """Where the figures of a lesson come from."""
+    return f"Measured by this server on {MODEL} and {stories}; brackets: 95 % intervals."
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What was found; ``value`` decides the lesson, ``control`` stands beside it.
 
     is_share : whether both are fractions, said in percent
+    source : where the figures come from
     """
 
     value: Estimate
@@ -44,9 +50,7 @@ class Measured:
     figure: go.Figure
     caption: str
     is_share: bool = True
-    source: str = (
-        f"Measured by this server on {MODEL} and {N_STORIES} generated stories; brackets: 95 % intervals."
-    )
+    source: str = measured_on(f"{N_STORIES} generated stories")
 
     def sentence(self) -> str:
         """Both figures in words, with interval and n."""
@@ -101,7 +105,7 @@ def read_lesson(reader: Reader, n: int = N_STORIES, *, names: Sequence[str] = ME
 
 
 def trained_or_not(reader: Reader) -> Iterator[Reader]:
-    """The model, then as control the same before training."""
+    """The model, then as control a new one of the same sizes."""
     yield from track((reader, untrained(reader, SEED)), "measuring, trained or not", "model")
 
 

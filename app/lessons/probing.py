@@ -8,10 +8,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from app.lessons.lesson import Choice, Lesson, Measured, lesson_stories, read_lesson, trained_or_not
+from app.lessons.lesson import (
+    N_STORIES,
+    Choice,
+    Lesson,
+    Measured,
+    lesson_stories,
+    measured_on,
+    read_lesson,
+    trained_or_not,
+)
 from lm2core.answers import Reader
 from lm2viz.causal.running import ask_banks, run
-from lm2viz.estimates import Estimate, share
+from lm2viz.estimates import Estimate
 from lm2viz.figures.bars import paired_bars
 from lm2viz.figures.points import named_points
 from lm2viz.probes import SlotFacts, slot_fact_matrix
@@ -23,7 +32,6 @@ PERSON = "Mary"
 FACT = f"place of {PERSON}"
 N_PROBED = 150  # stories: a probe of fewer is weak, whatever it probes
 READABLE = 0.05  # accuracy above that of shuffled labels
-NO_SLOT = Estimate(nan, nan, nan, 0)
 MATTERS = 0.02  # of the questions about the person
 
 
@@ -48,8 +56,8 @@ def _without_fooling_yourself(reader: Reader) -> Measured:
             x_title="",
             y_title="held-out accuracy",
         ),
-        caption=f"Linear probes for the {FACT}, of {N_PROBED} stories. Every probe chose its slot on the "
-        "training stories.",
+        caption=f"Linear probes for the {FACT}. Every probe chose its slot on the training stories.",
+        source=measured_on(f"{N_PROBED} generated stories"),
     )
 
 
@@ -92,13 +100,18 @@ def _drops(reader: Reader) -> NDArray[Any]:
     return accuracy(clean.asked_banks) - np.array(without)
 
 
+def _share_of_slots(chosen: NDArray[np.bool_]) -> Estimate:
+    """Of some slots of one model, which are not independent: no interval; NaN where there are none."""
+    return Estimate(float(chosen.mean()) if chosen.size else nan, nan, nan, chosen.size)
+
+
 def _cause_and_correlation(reader: Reader) -> Measured:
     found, drops = _probes(reader), _drops(reader)
     probe, shuffled = (found.matrix(name)[:-1, 0] for name in (PROBE, SHUFFLED))
     is_readable, matters = probe > shuffled + READABLE, drops > MATTERS
     return Measured(
-        value=share(~matters[is_readable]),
-        control=share(~matters[~is_readable]) if (~is_readable).any() else NO_SLOT,
+        value=_share_of_slots(~matters[is_readable]),
+        control=_share_of_slots(~matters[~is_readable]),
         of="Of the slots that a probe reads above shuffled labels, those that may be forgotten without a "
         "loss",
         of_control="Of all other slots",
@@ -111,7 +124,9 @@ def _cause_and_correlation(reader: Reader) -> Measured:
             x_control=("shuffled labels", float(shuffled.mean())),
         ),
         caption="One point a slot. To the right: a probe reads the fact there. High up: the model needs "
-        "the slot.",
+        f"the slot. Needed: more than {MATTERS:.0%} of the answers about {PERSON} are lost without it. Slots "
+        "of one model are no sample, so their shares have no interval.",
+        source=measured_on(f"{N_PROBED} generated stories for the probes, {N_STORIES} for the answers"),
     )
 
 
@@ -127,6 +142,6 @@ CAUSE_AND_CORRELATION = Lesson(
     ),
     measure=_cause_and_correlation,
     moral="A fact leaves traces where nobody looks for it. That it can be read is correlation; that "
-    "answers change when it is removed is cause. Only an intervention, beside its placebo, shows the "
-    "second.",
+    "answers change when it is removed is cause. Only an intervention shows the second; the page "
+    "Interventions puts a placebo beside it.",
 )

@@ -37,7 +37,7 @@ def _what_is_a_slot(reader: Reader) -> Measured:
         value=mean((trained > MOVED).mean(axis=1)),
         control=mean((control > MOVED).mean(axis=1)),
         of="Slots that one sentence moved at least half as far as the one it moved farthest",
-        of_control="In the same model before training",
+        of_control="In an untrained model of these sizes",
         figure=paired_bars(
             places,
             {"trained": trained.mean(axis=0), "control: untrained": control.mean(axis=0)},
@@ -90,7 +90,7 @@ def _reading(reader: Reader) -> Measured:
         control=mean(control[~chooses, of_control], groups=stories[~chooses]),
         of=f"Share of the bank that the question's last word reads in block {blocks[narrowest]}, its most "
         "selective one",
-        of_control="In the same model before training, in its own",
+        of_control="In an untrained model of these sizes, in its own",
         figure=paired_bars(
             [f"block {block}" for block in blocks],
             {"trained": trained.mean(axis=0), "control: untrained": control.mean(axis=0)},

@@ -22,7 +22,7 @@ from lm2core.answers import Reader
 from lm2viz.arrays import Array
 from lm2viz.causal.asked import Asked, compared_words, other_banks
 from lm2viz.causal.running import Stories, question_texts, run
-from lm2viz.estimates import CONFIDENCE, N_RESAMPLES, Estimate, mean
+from lm2viz.estimates import TAIL, Estimate, drawn_stories, mean
 from lm2viz.figures.attribution import slot_points
 
 INTEGRATED, TIMES_CHANGE = "integrated gradients", "gradient x change"
@@ -200,13 +200,9 @@ def correlation(x: Array, y: Array, *, groups: NDArray[np.int_], seed: int = 0) 
     n_groups = group.max() + 1
     cells = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=-1).sum(axis=1)  # (Q,6)
     sums = np.stack([np.bincount(group, weights=column) for column in cells.T], axis=1)  # (groups,6)
-    draws = np.random.default_rng(seed).multinomial(
-        n_groups, np.full(n_groups, 1 / n_groups), size=N_RESAMPLES
-    )
-    n, *rest = np.vstack([sums.sum(axis=0), draws @ sums]).T
+    n, *rest = np.vstack([sums.sum(axis=0), drawn_stories(n_groups, seed) @ sums]).T
     mean_x, mean_y, xx, yy, xy = (part / n for part in rest)
     spread = np.sqrt(np.maximum((xx - mean_x**2) * (yy - mean_y**2), 0.0))
     r = np.divide(xy - mean_x * mean_y, spread, out=np.full(len(n), np.nan), where=spread > 0)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(r[1:], [tail, 1 - tail])
+    low, high = np.quantile(r[1:], [TAIL, 1 - TAIL])
     return Estimate(float(r[0]), float(low), float(high), len(x))

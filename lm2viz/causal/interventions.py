@@ -226,8 +226,10 @@ class ClampGate:
     kind: ClassVar[str] = "clamp_gate"
 
     def __post_init__(self) -> None:
-        if self.gate not in GATES:
+        if not isinstance(self.gate, str) or self.gate not in GATES:
             raise ValueError(f"no gate {self.gate!r}; known: {', '.join(GATES)}")
+        if self.block is not None:
+            _check_count("block", self.block)
         if (
             isinstance(self.value, bool)
             or not isinstance(self.value, (int, float))

@@ -86,8 +86,9 @@ class LeftOut:
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
-        """``rows``."""
-        return self.rows
+        """``rows`` of each model, which ``model`` names."""
+        models = {self.model: self.rows} | ({} if self.untrained is None else {"untrained": self.untrained})
+        return pd.concat([rows.assign(model=name) for name, rows in models.items()], ignore_index=True)
 
     def figure(self) -> go.Figure:
         """Bars of needed supports and needed other sentences, with the control."""

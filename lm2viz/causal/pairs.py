@@ -15,7 +15,7 @@ from lm2core.answers import Reader
 from lm2core.babi.counterfactual import Counterfactual
 from lm2viz.arrays import Array
 from lm2viz.causal.patching import Part, Patches, Side, patched_logits, record
-from lm2viz.estimates import CONFIDENCE, N_RESAMPLES, Estimate, mean
+from lm2viz.estimates import TAIL, Estimate, drawn_stories, mean
 from lm2viz.progress import track
 
 DIRECTIONS = ("noising", "denoising")
@@ -119,7 +119,8 @@ def effects(reader: Reader, sides: Sides, part: Part, patches: Patches, scale: f
 class Averages:
     """Means over pairs of many cells, NaN where no pair has the cell.
 
-    mean, low, high : ndarrays of one shape; 95 % bootstrap intervals by pair, with the scale held fixed
+    mean, low, high : ndarrays of one shape; 95 % bootstrap intervals by pair, with the scale held fixed; NaN
+        for one pair, and where all pairs are alike, which leaves a bootstrap no width
     n : pairs of each cell, the same shape
     """
 
@@ -140,13 +141,15 @@ def average(values: Array, *, seed: int) -> Averages:
     flat = values.reshape(n_pairs, -1)
     is_there = np.isfinite(flat)
     filled = np.where(is_there, flat, 0.0)
-    draws = np.random.default_rng(seed).multinomial(n_pairs, np.full(n_pairs, 1 / n_pairs), size=N_RESAMPLES)
+    draws = drawn_stories(n_pairs, seed)
     n = is_there.sum(axis=0)
     counts = draws @ is_there.astype(float)
     # A draw without any pair of a cell says nothing of it.
     means = np.divide(draws @ filled, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
     centre = np.divide(filled.sum(axis=0), n, out=np.full(n.shape, np.nan), where=n > 0)
     low, high = np.full((2, len(n)), np.nan)
-    tail = (1 - CONFIDENCE) / 2
-    low[n > 0], high[n > 0] = np.nanquantile(means[:, n > 0], [tail, 1 - tail], axis=0)
+    least = np.where(is_there, flat, np.inf).min(axis=0)
+    varies = (n > 1) & (np.where(is_there, flat, -np.inf).max(axis=0) > least)
+    if varies.any():
+        low[varies], high[varies] = np.nanquantile(means[:, varies], [TAIL, 1 - TAIL], axis=0)
     return Averages(*(x.reshape(shape) for x in (centre, low, high, n)))

@@ -39,6 +39,8 @@ def from_json(text: str) -> list[Intervention]:
         entries = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"interventions are not JSON ({error}); write them with to_json") from None
+    except RecursionError:
+        raise ValueError("interventions are nested too deep; write them with to_json") from None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ValueError(
             'interventions must be a JSON list of objects, e.g. [{"kind": "zero", "slots": [3]}]'

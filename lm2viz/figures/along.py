@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from lm2viz.figures.heatmap import FRACTION_COLOURS
+from lm2viz.figures.text import plain
 
 ROW_HEIGHT = 34  # pixels: a word and its mark
 MAX_WRITTEN = 12  # columns whose words fit; of more the words are shown under the pointer alone
@@ -26,9 +27,10 @@ def answer_grid(
     words, is_right : as many; None where there is no answer, or where it is not known what is right
     """
     told = [
-        [f"{word}{MARKS[right]}" if word else "" for word, right in zip(row, marks, strict=True)]
+        plain(f"{word}{MARKS[right]}" if word else "" for word, right in zip(row, marks, strict=True))
         for row, marks in zip(words, is_right, strict=True)
     ]
+    names = plain(names)
     n_rows, n_columns = sure.shape
     figure = go.Figure(
         go.Heatmap(
@@ -58,7 +60,7 @@ def answer_grid(
         },
         yaxis={
             "tickvals": list(range(n_rows)),
-            "ticktext": list(names),
+            "ticktext": names,
             "range": [n_rows - 0.5, -0.5],
             "showgrid": False,
         },

@@ -10,6 +10,7 @@ from plotly.subplots import make_subplots
 
 from lm2viz.figures.heatmap import FRACTION_COLOURS, ROW_HEIGHT, SIGNED_COLOURS
 from lm2viz.figures.lines import Series, interval_points, name_axis
+from lm2viz.figures.text import plain
 
 POINTS_HEIGHT, GAPS_HEIGHT = 160, 330  # pixels
 BAR_LENGTH = 0.4  # of the height, each of the two colour bars
@@ -28,6 +29,7 @@ def before_after_panels(
     before, after : ndarrays of shape (n_words, n_slots), fractions in [0, 1]
     titles : of these two
     """
+    words = plain(words)
     heatmap = ROW_HEIGHT * len(words)
     figure = make_subplots(
         4,
@@ -40,7 +42,7 @@ def before_after_panels(
         ((before, "coloraxis"), (after, "coloraxis"), (after - before, "coloraxis2")), start=1
     ):
         hover = "%{y}, slot %{x}: %{z:.3f}<extra></extra>"
-        heat = go.Heatmap(z=values, y=list(words), coloraxis=axis, xgap=1, ygap=1, hovertemplate=hover)
+        heat = go.Heatmap(z=values, y=words, coloraxis=axis, xgap=1, ygap=1, hovertemplate=hover)
         figure.add_trace(heat, row=i, col=1)
         figure.update_yaxes(autorange="reversed", type="category", row=i, col=1)
     figure.update_xaxes(title="slot", row=3, col=1)

@@ -124,7 +124,7 @@ def _heatmap(
     if values.shape != (n_rows, n_columns):
         names = f"{n_rows} row and {n_columns} column names"
         raise ValueError(f"{labels.title}: {names} for shape {values.shape}")
-    rows = plain(labels.rows)
+    rows, columns = plain(labels.rows), plain(labels.columns)
     cells = go.Heatmap(
         z=values,
         zmin=low,
@@ -133,14 +133,14 @@ def _heatmap(
         xgap=1,
         ygap=1,
         colorbar={"title": {"text": labels.unit, "side": "right"}, "thickness": 10},
-        text=[[f"{row}, {labels.column_title} {column}" for column in labels.columns] for row in rows],
+        text=[[f"{row}, {labels.column_title} {column}" for column in columns] for row in rows],
         hovertemplate=f"%{{text}}: %{{z:.3f}} {labels.unit}<extra></extra>",
     )
     layout = {
-        "title": {"text": labels.title, "font": {"size": 15}, "x": 0},
+        "title": {"text": plain([labels.title])[0], "font": {"size": 15}, "x": 0},
         "height": MARGIN_HEIGHT + ROW_HEIGHT * n_rows,
         "margin": MARGINS,
-        "xaxis": _column_axis(labels.columns, labels.column_title),
+        "xaxis": _column_axis(columns, labels.column_title),
         "yaxis": {
             "tickvals": list(range(n_rows)),
             "ticktext": rows,

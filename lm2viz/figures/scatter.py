@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 
 from lm2viz.arrays import Array
 from lm2viz.figures.lines import Series, interval_points, name_axis
+from lm2viz.figures.text import plain
 
 # Okabe and Ito 2008: eight colours that are apart for every kind of sight.
 CATEGORY_COLOURS = (
@@ -69,7 +70,7 @@ def cloud_with_shares(
         2,
         column_widths=[0.7, 0.3],
         specs=[[{"type": "scene" if is_3d else "xy"}, {"type": "xy"}]],
-        subplot_titles=[title, "explained share"],
+        subplot_titles=plain([title, "explained share"]),
     )
     figure.add_traces(marks, rows=1, cols=1)
     names = [str(i + 1) for i in range(len(shares[0].value))]
@@ -114,7 +115,7 @@ def path_over_cloud(
     )
     figure.add_traces(_categories(way, known=_looks(cloud.values)))
     return figure.update_layout(
-        title={"text": title, "font": {"size": 15}, "x": 0},
+        title={"text": plain([title])[0], "font": {"size": 15}, "x": 0},
         xaxis={"title": axes[0]},
         yaxis={"title": axes[1]},
         height=480,
@@ -156,8 +157,8 @@ def _marks(cloud: Cloud, name: str, colour: str, symbol: str) -> Any:
     return kind(
         **dict(zip("xyz", cloud.points.T, strict=False)),
         mode="markers",
-        name=name,
+        name=plain([name])[0],
         marker={"color": colour, "symbol": symbol, "size": size, "opacity": 0.75},
-        text=list(cloud.hover),
+        text=plain(cloud.hover),
         hovertemplate="%{text}<extra></extra>",
     )

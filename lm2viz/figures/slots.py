@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 
 from lm2viz.estimates import Estimate
 from lm2viz.figures.bars import CONTROL_COLOUR, MODEL_COLOUR
+from lm2viz.figures.text import plain
 
 ROW_HEIGHT, GAP, MARGIN_HEIGHT = 26, 90, 130  # pixels
 CONTROL_MARKS = ("circle", "diamond", "x")  # controls share a colour, so each has its shape
@@ -23,13 +24,14 @@ def ranked_bars(panels: Mapping[str, Panel], *, title: str, missing: str = "") -
     missing : written where the finding is NaN
     """
     n_rows = [max(len(names), 1) for names, _ in panels.values()]
-    height = MARGIN_HEIGHT + ROW_HEIGHT * sum(n_rows) + GAP * (len(panels) - 1)
+    gaps = GAP * (len(panels) - 1)
+    height = MARGIN_HEIGHT + ROW_HEIGHT * sum(n_rows) + gaps
     figure = make_subplots(
         len(panels),
         1,
-        subplot_titles=list(panels),
+        subplot_titles=plain(panels),
         row_heights=n_rows,
-        vertical_spacing=GAP / (height - MARGIN_HEIGHT),
+        vertical_spacing=min(gaps, GAP) / (height - MARGIN_HEIGHT),
     )
     for row, (names, series) in enumerate(panels.values(), start=1):
         for i, (label, estimates) in enumerate(series.items()):
@@ -42,7 +44,7 @@ def ranked_bars(panels: Mapping[str, Panel], *, title: str, missing: str = "") -
         figure.update_xaxes(range=[min(0.0, 1.05 * min(lows, default=0.0)), 1.0], title=title, row=row, col=1)
         figure.update_yaxes(
             tickvals=list(range(len(names))),
-            ticktext=list(names),
+            ticktext=plain(names),
             range=[len(names) - 0.5, -0.5],
             automargin=True,
             row=row,

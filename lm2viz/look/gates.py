@@ -27,6 +27,7 @@ class Gates:
 
     opened, kept : shape (n_blocks, n_slots); the input gate, and the share that a block's write keeps
     kept_in_sentence : shape (n_slots,); the share that all blocks together keep
+    kept_in_halves : the same of every second story, to choose a slot on, and of the others, to score it on
     n_stories : of which the intervals are
     n_nan : sentences left out because a gate is not finite there
     """
@@ -34,14 +35,20 @@ class Gates:
     opened: Estimates
     kept: Estimates
     kept_in_sentence: Estimates
+    kept_in_halves: tuple[Estimates, Estimates]
     n_stories: int
     n_nan: int
 
     @property
     def half_lives(self) -> Estimates:
         """In sentences, shape (n_slots,); infinite where nothing is lost. See ``stats.half_life``."""
-        kept = self.kept_in_sentence
-        return Estimates(half_life(kept.value), half_life(kept.low), half_life(kept.high), kept.n)
+        return _half_lives(self.kept_in_sentence)
+
+    def extreme(self, rank: int) -> tuple[int, Estimate]:
+        """The slot of this rank, -1 remembers longest, and its half-life, each on half of the stories."""
+        choosing, scoring = map(_half_lives, self.kept_in_halves)
+        slot = int(np.argsort(choosing.value)[rank])
+        return slot, scoring.at(slot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +68,8 @@ class GateStats:
 
     def summary(self) -> str:
         """The slots that remember longest and shortest, and the middle of all, beside the untrained model."""
-        lives = self.model.half_lives
-        order = np.argsort(lives.value)
-        lines = [f"{lives.n} sentences of {self.model.n_stories} stories, intervals by story"]
+        n_sentences = self.model.half_lives.n
+        lines = [f"{n_sentences} sentences of {self.model.n_stories} stories, intervals by story"]
         for name, gates in self._variants().items():
             if gates.n_nan:
                 lines.append(f"{gates.n_nan} sentences of the {name} left out: a gate is not finite")
@@ -73,11 +79,10 @@ class GateStats:
                 f"{name}: input gate {opened:.1%}, kept {kept:.1%} (means over blocks and slots); "
                 f"half-life of the middle slot {middle:.3g} sentences"
             )
-        for slot, which in ((order[-1], "longest"), (order[0], "shortest")):
-            line = f"{which} of all on these stories: slot {slot}, {lives.at(slot)} sentences"
-            if self.untrained is not None:
-                line += f"; untrained: {self.untrained.half_lives.at(slot)}"
-            lines.append(line)
+        for rank, which in ((-1, "longest"), (0, "shortest")):
+            found = {name: gates.extreme(rank) for name, gates in self._variants().items()}
+            told = "; ".join(f"{name}: slot {slot}, {life} sentences" for name, (slot, life) in found.items())
+            lines.append(f"{which} (chosen on every second story, measured on the others), {told}")
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
@@ -150,6 +155,10 @@ def gate_stats(
     return GateStats(blocks, gates, control)
 
 
+def _half_lives(kept: Estimates) -> Estimates:
+    return Estimates(half_life(kept.value), half_life(kept.low), half_life(kept.high), kept.n)
+
+
 def _row(variant: str, figure: str, block: int | None, slot: int, e: Estimate) -> dict[str, Any]:
     return {
         "variant": variant,
@@ -179,8 +188,11 @@ def _gates(traces: Trace | Sequence[Trace], seed: int) -> tuple[tuple[int, ...],
         raise ValueError(
             f"{n_stories} stories with finite gates; an interval by story needs at least {MIN_STORIES}"
         )
-    means = [by_story(values[finite], story, seed=seed) for values in (opened, kept, together)]
-    return blocks, Gates(means[0], means[1], means[2], n_stories, int((~finite).sum()))
+    opened, kept, together = opened[finite], kept[finite], together[finite]
+    means = [by_story(values, story, seed=seed) for values in (opened, kept, together)]
+    is_second = np.isin(story, np.unique(story)[::2])
+    choosing, scoring = (by_story(together[half], story[half], seed=seed) for half in (is_second, ~is_second))
+    return blocks, Gates(means[0], means[1], means[2], (choosing, scoring), n_stories, int((~finite).sum()))
 
 
 def _of_trace(trace: Trace) -> tuple[Array, Array, Array]:

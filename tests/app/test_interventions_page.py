@@ -107,7 +107,7 @@ def test_building_without_slots_is_told_in_one_line():
         ('[{"kind": "zero", "slots": "13"}]', "give different slot numbers"),
         ('[{"kind": "zero", "slots": [99]}]', "no slot 99; this model has 0..23"),
         ('[{"kind": "zero", "slots": [1], "step": 99}]', "step 99, but the longest story has 11 sentences"),
-        ('[{"kind": "clamp_gate", "gate": {}, "value": 1}]', "values of a wrong type"),
+        ('[{"kind": "clamp_gate", "gate": {}, "value": 1}]', "no gate {}; known: in, forget, out"),
         ('[{"kind": "clamp_gate", "gate": "in", "value": NaN}]', "give a number in [0, 1]"),
         ('[{"kind": "clamp_gate", "gate": "in", "value": 1, "block": true}]', "give a whole number"),
         ('[{"kind": "clamp_gate", "gate": "in", "value": 1, "block": 9}]', "no memory in block 9"),

@@ -62,12 +62,15 @@ def test_the_lesson_on_forgetting_counts_what_a_plain_loop_counts(reader):
     trace, of_widest, of_others = read_lesson(reader), [], []
     for story, segment, _ in sentences_of(trace):
         where = {"story": story, "segment": segment}
-        gates = {
-            hook: [trace.select(f"blocks.{b}.mem.{hook}", **where).mean(axis=-1) for b in trace.blocks]
+        opened_by, kept_by = (
+            [trace.select(f"blocks.{b}.mem.{hook}", **where) for b in trace.blocks]
             for hook in ("hook_gate_in", "hook_gate_forget")
-        }
-        kept = [math.prod(of_block[n] for of_block in gates["hook_gate_forget"]) for n in range(24)]
-        opened = [sum(of_block[n] for of_block in gates["hook_gate_in"]) for n in range(24)]
+        )
+        kept = [
+            np.mean([math.prod(float(of_block[n, d]) for of_block in kept_by) for d in range(64)])
+            for n in range(24)
+        ]
+        opened = [sum(of_block[n].mean() for of_block in opened_by) for n in range(24)]
         widest = opened.index(max(opened))
         of_widest.append(kept[widest])
         of_others.append(np.mean([kept[n] for n in range(24) if n != widest]))

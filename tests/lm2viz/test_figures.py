@@ -3,13 +3,20 @@
 import numpy as np
 import pytest
 
+from lm2viz.estimates import Estimate
+from lm2viz.figures.along import answer_grid
 from lm2viz.figures.bars import answer_bars
+from lm2viz.figures.before_after import before_after_panels
 from lm2viz.figures.heatmap import clickable, fraction_heatmap, signed_heatmap, stacked_fractions
+from lm2viz.figures.lines import Series
 from lm2viz.figures.provenance import score_bars
+from lm2viz.figures.scatter import Cloud, cloud_with_shares
 from lm2viz.figures.slot_facts import accuracy_matrices
+from lm2viz.figures.slots import ranked_bars
 from lm2viz.figures.update import routes
 
 VALUES = np.array([[0.0, 0.25, 0.5], [0.75, 1.0, 0.1]])
+SHARES = Series("model", *np.array([[0.3, 0.2], [0.1, 0.1], [0.5, 0.4]]))
 NAMES = {"rows": ["0:the", "1:the"], "columns": ["0", "1", "2"], "title": "Reads", "unit": "attention"}
 
 
@@ -35,6 +42,13 @@ def test_markup_in_words_and_facts_is_shown_as_text():
         accuracy_matrices({"p": VALUES.T}, facts=[link, "b"]),
         routes([link], VALUES[:1], [link], VALUES[:1], slot=1),
         score_bars([link], np.ones(1), np.zeros(1), any_slot=np.zeros(1), title=link),
+        fraction_heatmap(VALUES, **(NAMES | {"columns": [link, "1", "2"], "title": link})),
+        ranked_bars({link: ([link], {"score": [Estimate(0.4, 0.1, 0.7, 9)]})}, title="score"),
+        cloud_with_shares(
+            Cloud(VALUES.T, [link, None, "b"], [link] * 3), [SHARES], axes=["1", "2"], title=link
+        ),
+        answer_grid(VALUES[:1], [[link] * 3], [[True, False, None]], names=[link]),
+        before_after_panels(VALUES, VALUES, [SHARES], words=[link, "b"], titles=["before", "after"]),
     ]
     for figure in figures:
         told = str(figure.to_dict())

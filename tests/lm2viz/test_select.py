@@ -29,6 +29,17 @@ def test_strengths_of_the_words_add_up_to_the_slot_s_input_gate(trace, story, se
         np.testing.assert_allclose(strength.sum(axis=0), opened[block], atol=1e-6)
 
 
+@pytest.mark.parametrize("story", [0, 1])
+def test_what_a_sentence_keeps_is_multiplied_over_blocks_before_the_mean_over_the_width(trace, story):
+    """Blocks that each keep half of the width keep that half, or nothing, as it is the same or not."""
+    product = np.ones((N, D))
+    for block in range(BLOCKS):
+        product *= trace.select(f"blocks.{block}.mem.hook_gate_forget", story=story, segment=1)
+    kept = select.kept_by_sentence(trace, 1, story=story)
+    np.testing.assert_allclose(kept, product.mean(axis=1), rtol=1e-5)
+    assert not np.allclose(kept, select.slot_gates(trace, 1, story=story)[1].prod(axis=0), rtol=1e-5)
+
+
 def test_bank_moves_from_before_to_after_by_what_the_blocks_changed(trace):
     before, after, difference = select.bank_move(trace, 2)
     assert before.shape == after.shape == (N, D)

@@ -222,6 +222,16 @@ def test_json_gives_the_same_interventions_back_and_the_same_banks():
             r"value 2 of a gate; give a number in \[0, 1\]",
         ),
         ('[{"kind": "clamp_gate", "gate": "out", "value": 1, "step": 2}]', "acts on a question's words"),
+        ('[{"kind": "clamp_gate", "gate": {}, "value": 1}]', "no gate {}; known: in"),
+        (
+            '[{"kind": "clamp_gate", "gate": "in", "value": 1, "block": true}]',
+            "block True; give a whole number",
+        ),
+        (
+            '[{"kind": "clamp_gate", "gate": "in", "value": 1, "block": 1.0}]',
+            "block 1.0; give a whole number",
+        ),
+        ("[" * 50_000, "nested too deep"),
         ('[{"kind": "reset_bank", "step": null}]', "step None"),
         ('[{"kind": "swap", "slots": [1], "other": "a"}]', "other 'a'"),
         ('[{"kind": "resample", "slots": [1], "seed": -1}]', "seed -1"),

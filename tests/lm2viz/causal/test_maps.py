@@ -104,9 +104,21 @@ def test_averages_are_means_with_the_same_intervals_and_leave_missing_pairs_out(
     assert (it.at(1, 2).low, it.at(1, 2).high) == pytest.approx((one.low, one.high))
     values[:8, 0, 0], values[:, 0, 1] = np.nan, np.nan
     it = average(values, seed=4)
-    assert it.at(0, 0).value == it.at(0, 0).low == pytest.approx(values[8, 0, 0])
+    assert it.at(0, 0).value == pytest.approx(values[8, 0, 0])
     assert np.isnan(it.at(0, 1).value)
     assert (it.at(0, 0).n, it.at(0, 1).n, it.at(0, 2).n) == (1, 0, 9)
+
+
+def test_one_pair_and_pairs_that_are_all_alike_have_no_interval():
+    """A bootstrap of them has no width, which would say that nothing is uncertain."""
+    values = np.random.default_rng(0).normal(size=(7, 2, 3))
+    values[:, 1, 1] = 0.25
+    values[1:, 0, 2] = np.nan
+    it = average(values, seed=4)
+    assert "0.25 (no interval, n = 7)" in str(it.at(1, 1))
+    assert str(it.at(0, 2)).endswith("(no interval, n = 1)")
+    assert it.at(1, 2).low < it.at(1, 2).high
+    assert np.isnan(average(values[:1], seed=4).low).all()
 
 
 def test_localisation_is_not_measured_where_only_the_last_sentence_changes():

@@ -56,7 +56,7 @@ def test_a_slot_that_nothing_is_written_to_never_forgets(found):
     slots = [note.x for note in figure.layout.annotations if note.text == "inf"]
     assert [round(x) for x in slots] == [i for i in range(5) if np.isinf(found.model.half_lives.value[i])]
     assert np.isfinite(np.asarray(figure.data[0].y)).all()
-    assert "longest of all on these stories: slot" in found.summary() and "inf" in found.summary()
+    assert "longest (chosen on every second story" in found.summary() and "inf" in found.summary()
 
 
 def test_blocks_keep_what_their_shares_multiply_to():
@@ -72,6 +72,19 @@ def test_blocks_keep_what_their_shares_multiply_to():
             kept.append(product.mean(axis=1))
     np.testing.assert_allclose(stats.model.kept_in_sentence.value, np.mean(kept, axis=0), rtol=1e-5)
     assert stats.model.opened.value.shape == (3, 5)
+
+
+def test_a_slot_is_chosen_on_every_second_story_and_scored_on_the_others():
+    """The same of each half alone; and the untrained model names a slot of its own."""
+    reader, other = untrained_reader(seed=1), untrained_reader(seed=4)
+    stats = gate_stats(read_stories(reader, STORIES), untrained=read_stories(other, STORIES))
+    for gates, model in ((stats.model, reader), (stats.untrained, other)):
+        choosing, scoring = (
+            gate_stats(read_stories(model, half)).model for half in (STORIES[::2], STORIES[1::2])
+        )
+        slot, life = gates.extreme(-1)
+        assert slot == choosing.half_lives.value.argmax()
+        assert life.value == pytest.approx(scoring.half_lives.value[slot], rel=1e-5)
 
 
 def test_parts_of_the_stories_give_what_all_at_once_do(found):
@@ -91,7 +104,7 @@ def test_an_untrained_model_stands_beside_it():
     assert [trace.name for trace in stats.figure().data] == ["model", "untrained"]
     panels = [trace.name for trace in stats.gate_figure().data]
     assert panels[2:] == ["input gate (untrained)", "kept share (untrained)"]
-    assert "; untrained: " in stats.summary()
+    assert "; untrained: slot" in stats.summary()
 
 
 def test_sentences_whose_gates_are_not_finite_are_counted(trace):

@@ -59,8 +59,7 @@ def names_of(first: str, second: str) -> tuple[str, str]:
 
 def draw_matching(found: Matching) -> None:
     """All pairs with their controls; then the figures."""
-    about, mean, *_ = found.summary().splitlines()
-    st.markdown(f"{as_text(about)}. **{as_text(mean)}.**")
+    st.markdown(f"{as_text(found.about)}. **{as_text(found.finding)}.**")
     draw(
         found.figure(),
         key="matching",

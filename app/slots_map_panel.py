@@ -87,8 +87,7 @@ def draw_map(sample: Sample, chosen: Chosen) -> SlotMap:
             caption=f"{about} **Click a point** to open its story at that step.",
             on_click=lambda: _open_clicked(found),
         )
-    about, *_, silhouette = summary.splitlines()
-    st.text(f"{about}\n{silhouette}")
+    st.text(f"{found.about}\n{found.finding}")
     with st.expander("All figures with their 95 % intervals"):
         st.dataframe(found.table(), hide_index=True, width="stretch")
     return found

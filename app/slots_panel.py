@@ -61,12 +61,11 @@ def draw_explanations(sample: Sample, slot: int) -> None:
     found = wait_for(told, slots.load_explanations, sample.model, sample.task, sample.n)
     draw_verdict(found.of(slot))
     st.subheader("All slots, the best explained first")
-    first, *rest = found.summary().splitlines()
-    st.text(f"{first}\n{rest[0]}")
+    st.text(f"{found.about}\n{found.finding}")
     draw(
         found.figure(),
         key="explanations",
-        alt=f"Score of the best fact of every slot, with controls. {rest[0]}",
+        alt=f"Score of the best fact of every slot, with controls. {found.finding}",
         caption=f"A long blue bar away from all its marks: the fact tells what the slot holds. {INTERVALS} "
         "Told is not used: whether answers need the slot, the page Interventions shows.",
     )

@@ -51,22 +51,30 @@ class SlotMap:
     n_fit_stories: int
     n_nan: int
 
-    def summary(self) -> str:
-        """Shares and silhouette, each beside its controls."""
+    @property
+    def about(self) -> str:
+        """How it was measured, and what was left out."""
         n_drawn = self.drawn.rows["story"].nunique()
-        lines = [
+        left_out = f"; {self.n_nan} banks left out because they are not finite" if self.n_nan else ""
+        return (
             f"slots {list(self.slots)} coloured by {self.fact}: fitted on {self.n_fit_stories} stories, "
             f"drawn {len(self.drawn.rows)} points of {n_drawn} others; intervals by story, of shuffled "
-            "values over draws"
-        ]
-        if self.n_nan:
-            lines.append(f"{self.n_nan} banks left out because they are not finite")
+            f"values over draws{left_out}"
+        )
+
+    @property
+    def finding(self) -> str:
+        """How far the contents fall apart by the fact, beside the controls."""
+        told = (f"{name} {v.silhouette}" for name, v in self.variants.items())
+        return f"silhouette of {self.fact}: {'; '.join(told)}"
+
+    def summary(self) -> str:
+        """Shares and silhouette, each beside its controls."""
+        lines = [self.about]
         for i in range(self.drawn.coordinates.shape[1]):
             told = (f"{name} {v.shares.at(i).as_share()}" for name, v in self.variants.items())
             lines.append(f"component {i + 1} explains: {'; '.join(told)}")
-        told = (f"{name} {v.silhouette}" for name, v in self.variants.items())
-        lines.append(f"silhouette of {self.fact}: {'; '.join(told)}")
-        return "\n".join(lines)
+        return "\n".join([*lines, self.finding])
 
     def table(self) -> pd.DataFrame:
         """One row a figure and variant."""

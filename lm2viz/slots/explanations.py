@@ -73,14 +73,21 @@ class Explanations:
         """That of one slot."""
         return next(found for found in self.slots if found.slot == slot)
 
+    @property
+    def about(self) -> str:
+        """How it was measured."""
+        told = f"fitted to {self.n_train} stories, scored on {self.n_test} others; score: correlation"
+        return f"Slots explained: {told} of simulated and real content, interval by story"
+
+    @property
+    def finding(self) -> str:
+        """How many slots are explained."""
+        n_explained = sum(found.is_explained for found in self.slots)
+        return f"{n_explained} of {len(self.slots)} slots have a score above all controls, intervals apart"
+
     def summary(self) -> str:
         """Each slot with its fact, its score and the controls."""
-        told = f"fitted to {self.n_train} stories, scored on {self.n_test} others; score: correlation"
-        n_explained = sum(found.is_explained for found in self.slots)
-        lines = [
-            f"Slots explained: {told} of simulated and real content, interval by story",
-            f"{n_explained} of {len(self.slots)} slots have a score above all controls, intervals apart",
-        ]
+        lines = [self.about, self.finding]
         for found in self.slots:
             if found.name == NOTHING_VARIES:
                 lines.append(f"slot {found.slot}: {NOTHING_VARIES}")

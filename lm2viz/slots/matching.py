@@ -70,14 +70,25 @@ class Matching:
     n_train: int
     n_test: int
 
+    @property
+    def about(self) -> str:
+        """How it was measured."""
+        return (
+            f"Slots of {self.names[0]} matched with {self.names[1]}: on {self.n_train} stories, scored on "
+            f"{self.n_test} others; score: share of variance told linearly, mean of both directions"
+        )
+
+    @property
+    def finding(self) -> str:
+        """The mean score with its controls."""
+        return (
+            f"mean of {len(self.pairs)} pairs: {self.mean}, interval by story; controls: stories exchanged "
+            f"{self.shuffled}, random matching {self.random}"
+        )
+
     def summary(self) -> str:
         """The mean score with its controls, then each pair."""
-        lines = [
-            f"Slots of {self.names[0]} matched with {self.names[1]}: on {self.n_train} stories, scored on "
-            f"{self.n_test} others; score: share of variance told linearly, mean of both directions",
-            f"mean of {len(self.pairs)} pairs: {self.mean}, interval by story; controls: stories exchanged "
-            f"{self.shuffled}, random matching {self.random}",
-        ]
+        lines = [self.about, self.finding]
         for pair in self.pairs:
             shuffled, other = (
                 f"{e.value:.2f} ({e.low:.2f} to {e.high:.2f})" for e in (pair.shuffled, pair.random_slot)

@@ -8,7 +8,8 @@ from app.state import QUESTION, URL
 from app.widgets import ShownStory, as_text, draw
 from lm2core.answers import Answer
 from lm2viz.causal.moved import GateMove
-from lm2viz.figures.update import compared_answers
+from lm2viz.figures.bars import CONTROL_COLOUR, MODEL_COLOUR, answer_bars
+from lm2viz.figures.update import MOVED_COLOUR
 from lm2viz.update import control_slot
 
 ASK_AT, SCOPE, INPUT, KEEP = "ask_at", "gates_of", "input_gate", "keep_gate"
@@ -85,17 +86,15 @@ def draw_answers(story: ShownStory, cell: Cell, move: GateMove | None) -> Answer
 
 def draw_compared(answers: dict[str, Answer]) -> None:
     """One line that says what was answered, and the bars; the last of ``answers`` is the control."""
-    *_, control = answers
     for name, answer in answers.items():
         st.markdown(f"**{as_text(answer.words[0])}** ({answer.probabilities[0]:.0%}) — {name}")
     words = list(dict.fromkeys(word for a in answers.values() for word in a.words[:N_ANSWERS]))[:N_ANSWERS]
     by_word = {name: dict(zip(a.words, a.probabilities, strict=True)) for name, a in answers.items()}
     draw(
-        compared_answers(
+        answer_bars(
             words,
             {name: [of[word] for word in words] for name, of in by_word.items()},
-            moved=MOVED,
-            control=control,
+            colours=[MOVED_COLOUR, MODEL_COLOUR, CONTROL_COLOUR][-len(answers) :],
         ),
         key="moved_answers",
         alt=", ".join(f"{name}: {a.words[0]} {a.probabilities[0]:.0%}" for name, a in answers.items()),

@@ -6,7 +6,8 @@ from app.loaders import noise
 from app.state import STEP, choose_clicked
 from app.widgets import as_text, draw
 from lm2core.trace import Trace
-from lm2viz.figures.noise import compared_answers, gate_strips
+from lm2viz.figures.bars import answer_bars
+from lm2viz.figures.noise import ANSWER_COLOURS, gate_strips
 from lm2viz.noise import BACKGROUND, FACTS, MEANING, GateContrast, is_fact, segment_gates, segment_texts
 
 SHOWN_BEFORE, SHOWN_AFTER = 5, 2  # segments around the one just read
@@ -54,9 +55,10 @@ def draw_answers(text: tuple[str, str, int], trace: Trace, step: int) -> None:
         "control: fresh bank": fresh,
     }
     draw(
-        compared_answers(
+        answer_bars(
             words,
             {name: [a.probabilities[a.words.index(word)] for word in words] for name, a in banks.items()},
+            colours=ANSWER_COLOURS,
         ),
         key="noise_answers",
         alt="Probability of the right answer: "

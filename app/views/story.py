@@ -96,7 +96,13 @@ def draw_question(model: str, story: ShownStory, step: int) -> Answer | None:
     words = answer.words[:N_ANSWERS]
     of_control = dict(zip(control.words, control.probabilities, strict=True))
     draw(
-        answer_bars(words, answer.probabilities[:N_ANSWERS], [of_control[w] for w in words]),
+        answer_bars(
+            words,
+            {
+                "this bank": answer.probabilities[:N_ANSWERS],
+                "control: fresh bank": [of_control[w] for w in words],
+            },
+        ),
         key="answers",
         alt=f"Answer {answer.words[0]} with probability {answer.probabilities[0]:.0%}",
         caption="A long blue bar: the model is sure. Ochre: its answer from a fresh bank, without the story.",

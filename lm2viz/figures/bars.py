@@ -4,35 +4,41 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
+from lm2viz.figures.text import plain
+
+BAR_HEIGHT, MARGIN_HEIGHT = 12, 130  # pixels
 MODEL_COLOUR, CONTROL_COLOUR = "#1f6f9f", "#c8a24a"  # dark blue and ochre: apart for every kind of sight
 
 
 def answer_bars(
-    words: Sequence[str], with_memory: Sequence[float], with_empty_bank: Sequence[float]
+    words: Sequence[str],
+    series: Mapping[str, Sequence[float]],
+    *,
+    colours: Sequence[str] = (MODEL_COLOUR, CONTROL_COLOUR),
 ) -> go.Figure:
-    """Probability in [0, 1] of each answer, from the story's bank and, as control, from a fresh one."""
+    """Probability in [0, 1] of each answer under several conditions, the first on top, the control last.
+
+    colours : one a condition
+    """
     figure = go.Figure(
         [
             go.Bar(
-                y=list(words),
+                y=plain(words),
                 x=list(values),
                 name=name,
                 orientation="h",
                 marker_color=colour,
                 hovertemplate=f"%{{y}}: %{{x:.1%}} ({name})<extra></extra>",
             )
-            for values, name, colour in (
-                (with_empty_bank, "control: fresh bank", CONTROL_COLOUR),
-                (with_memory, "this bank", MODEL_COLOUR),
-            )
+            for (name, values), colour in reversed(list(zip(series.items(), colours, strict=True)))
         ]
     )
     return figure.update_layout(
         xaxis={"range": [0, 1], "tickformat": ".0%", "title": "probability of the answer"},
         yaxis={"autorange": "reversed", "automargin": True},
-        height=110 + 34 * len(words),
-        margin={"l": 10, "r": 10, "t": 10, "b": 40},
-        legend={"orientation": "h", "y": 1.12, "traceorder": "reversed"},
+        height=MARGIN_HEIGHT + (10 + BAR_HEIGHT * len(series)) * len(words),
+        margin={"l": 10, "r": 10, "t": 40, "b": 40},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "reversed"},
     )
 
 

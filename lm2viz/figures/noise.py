@@ -110,30 +110,6 @@ def gate_boxes(models: Mapping[str, Array], is_fact: NDArray[np.bool_], blocks: 
     )
 
 
-def compared_answers(words: Sequence[str], banks: Mapping[str, Sequence[float]]) -> go.Figure:
-    """Probability in [0, 1] of each answer by the bank it is asked of; the first bank on top."""
-    figure = go.Figure(
-        [
-            go.Bar(
-                y=list(words),
-                x=list(values),
-                name=name,
-                orientation="h",
-                marker_color=colour,
-                hovertemplate=f"%{{y}}: %{{x:.1%}} ({name})<extra></extra>",
-            )
-            for (name, values), colour in reversed(list(zip(banks.items(), ANSWER_COLOURS, strict=True)))
-        ]
-    )
-    return figure.update_layout(
-        xaxis={"range": [0, 1], "tickformat": ".0%", "title": "probability of the answer"},
-        yaxis={"autorange": "reversed", "automargin": True},
-        height=120 + 40 * len(words),
-        margin={"l": 10, "r": 10, "t": 10, "b": 40},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "reversed"},
-    )
-
-
 def _shortened(text: str, most: int = 70) -> str:
     """For a tooltip: the beginning, with what plotly would take for markup written out."""
     beginning = text if len(text) <= most else text[: most - 1] + "…"

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from lm2viz.arrays import Array
-from lm2viz.figures.bars import CONTROL_COLOUR, MODEL_COLOUR
+from lm2viz.figures.bars import MODEL_COLOUR
 from lm2viz.figures.text import plain
 
 MOVED_COLOUR = "#d55e00"
@@ -40,36 +40,6 @@ def part_bars(parts: Mapping[str, Array], *, dims: Sequence[int]) -> go.Figure:
         height=340,
         margin={"l": 10, "r": 10, "t": 50, "b": 40},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
-    )
-
-
-def compared_answers(
-    words: Sequence[str], series: Mapping[str, Sequence[float]], *, moved: str | None, control: str
-) -> go.Figure:
-    """Probability in [0, 1] of each answer under several conditions.
-
-    moved, control : names in ``series`` of the condition that was made by hand, and of the control
-    """
-    special = {moved: MOVED_COLOUR, control: CONTROL_COLOUR}
-    figure = go.Figure(
-        [
-            go.Bar(
-                y=list(words),
-                x=list(values),
-                name=name,
-                orientation="h",
-                marker_color=special.get(name, MODEL_COLOUR),
-                hovertemplate=f"%{{y}}: %{{x:.1%}} ({name})<extra></extra>",
-            )
-            for name, values in reversed(list(series.items()))
-        ]
-    )
-    return figure.update_layout(
-        xaxis={"range": [0, 1], "tickformat": ".0%", "title": "probability of the answer"},
-        yaxis={"autorange": "reversed", "automargin": True},
-        height=140 + 44 * len(words),
-        margin={"l": 10, "r": 10, "t": 70, "b": 40},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "reversed"},
     )
 
 

@@ -90,9 +90,11 @@ def test_too_many_click_targets_are_refused():
 
 
 def test_answers_stand_beside_their_control():
-    control, model = answer_bars(["office", "garden"], [0.9, 0.05], [0.2, 0.3]).data
-    assert (list(model.x), list(model.y), model.name) == ([0.9, 0.05], ["office", "garden"], "this bank")
-    assert (list(control.x), control.name) == ([0.2, 0.3], "control: fresh bank")
+    series = {"moved": [0.1, 0.9], "own": [0.8, 0.2], "control": [0.7, 0.3]}
+    control, own, moved = answer_bars(["office", "<b>"], series, colours=["red", "blue", "grey"]).data
+    assert (list(moved.x), moved.name, moved.marker.color) == ([0.1, 0.9], "moved", "red")
+    assert (list(own.x), own.name, list(own.y)) == ([0.8, 0.2], "own", ["office", "&lt;b&gt;"])
+    assert (list(control.x), control.name, control.marker.color) == ([0.7, 0.3], "control", "grey")
 
 
 def test_stacked_fractions_share_one_fixed_scale_and_keep_their_numbers():

@@ -9,7 +9,7 @@ import pytest
 from lm2core.recording import capture
 from lm2viz import select
 from lm2viz import update as maths
-from lm2viz.figures.update import FAINTEST, MOVED_COLOUR, compared_answers, part_bars, routes
+from lm2viz.figures.update import FAINTEST, part_bars, routes
 from tests.conftest import N, S, T, make_ids, make_model
 
 SEGMENT, BLOCK, SLOT, DIM = 2, 1, 3, 7
@@ -100,15 +100,6 @@ def test_bars_of_the_parts_are_the_chosen_dimensions_on_a_symmetric_scale(update
     assert list(figure.data[1].y) == [update.after[1], update.after[8]]
     low, high = figure.layout.yaxis.range
     assert low == -high
-
-
-def test_moved_own_and_control_have_their_own_colours_in_the_order_given():
-    series = {"moved": [0.1, 0.9], "own": [0.8, 0.2], "control": [0.7, 0.3]}
-    figure = compared_answers(["a", "b"], series, moved="moved", control="control")
-    assert [bar.name for bar in figure.data] == ["control", "own", "moved"]
-    assert figure.data[2].marker.color == MOVED_COLOUR
-    assert len({bar.marker.color for bar in figure.data}) == 3
-    assert list(figure.data[0].x) == [0.7, 0.3]
 
 
 def test_only_connections_above_the_faintest_are_drawn():

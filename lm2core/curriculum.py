@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 
 from lm2core.data import Stage
@@ -11,6 +11,7 @@ from lm2core.files import write_whole
 MASTERY = 0.80  # running accuracy every task of a stage must reach
 MIN_WEIGHT = 0.02  # of a task that is always right: it is still asked about
 MIN_STEPS = 60  # optimizer steps a stage lasts at least, so that the running accuracy is about it
+_DEFAULTS = {f.name: f.default for f in fields(Stage) if f.default is not MISSING}
 SMOOTHING = 0.95  # of the running accuracy: it looks back about 20 steps
 
 
@@ -78,7 +79,8 @@ class Curriculum:
                 f"{path}: stage {state['index']} of {len(self.stages)}; resume with the tasks it began with"
             )
         stage = json.loads(json.dumps(asdict(self.stages[state["index"]])))
-        was = state.get("stage", stage)  # earlier versions did not record it
+        # Earlier versions did not record it, or had no such field, which meant what its default means.
+        was = _DEFAULTS | state.get("stage", stage)
         if was != stage:
             raise ValueError(
                 f"{path}: stage {state['index']} is {stage}, was {was}; go on with the version that began "

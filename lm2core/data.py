@@ -17,6 +17,7 @@ from lm2core.babi.tasks import draw_question, get_task
 from lm2core.babi.vocabulary import WORDS
 from lm2core.babilong.noise import Noise
 
+MOST_DRAWS = 100  # of the stories of a batch that allow no question
 MOST_SENTENCES = 4_000  # of a batch: the longer its stories are, the fewer it has
 ASK_AGES = range(10)  # statements; twice what the tasks ask about, so that a question may come late
 TRAINED_TASKS = tuple(WORDS)  # qa1 to qa10
@@ -55,9 +56,11 @@ class Stage:
     practice: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse to practise on stories that noise, or want of room, would cut short."""
+        """Refuse a stage that cannot be: practice on stories that are cut short, a share out of range."""
         if self.practice and (self.noise or self.n_sentences < 4):
             raise ValueError("a stage of practice has no noise and at least 4 sentences")
+        if not 0 <= self.least_noise <= self.noise < 1:
+            raise ValueError(f"noise from {self.least_noise} to {self.noise}; give 0 <= least <= most < 1")
 
     def task(self, name: str) -> Task:
         """What is told and asked for the task ``name``."""
@@ -138,10 +141,15 @@ class StorySource:
         n_stories = min(self._n_stories, max(1, MOST_SENTENCES // (n_before + stage.n_sentences)))
         stories: list[list[list[int]]] = []
         asked: list[tuple[int, int, str, Question]] = []
-        while not asked:
+        for _ in range(MOST_DRAWS):
             drawn = [self._story(stage, n_before, weights, rng) for _ in range(n_stories)]
             stories = [segments for segments, _ in drawn]
             asked = [(b, *question) for b, (_, questions) in enumerate(drawn) for question in questions]
+            if asked:
+                break
+        else:
+            told = f"{stage.n_sentences} sentences of {', '.join(stage.tasks)}"
+            raise ValueError(f"found no question about {told}; give longer stories or other tasks")
         ids = _pad([segment for story in stories for segment in story]).unflatten(0, (n_stories, -1))
         return StoryBatch(
             before_ids=ids[:, :n_before],
@@ -159,7 +167,8 @@ class StorySource:
         """Ids of one story, and questions about the part after ``n_before``: segment, task, question."""
         told = rng.choices(stage.tasks, [weights[name] for name in stage.tasks])[0]
         segments, line_at = self._told(told, stage, n_before, rng)
-        n_questions = round(stage.n_sentences * self._density)  # a short story counts as much as a long one
+        # A short story counts as much as a long one.
+        n_questions = max(1, round(stage.n_sentences * self._density))
         after = range(n_before, len(segments))
         if told in ASKED_ONCE_TOLD:
             asked = _once_told(stage, told, line_at, after, n_questions, rng)

@@ -38,7 +38,7 @@ class Recipe(RunRecipe):
     memory_layers: tuple[int, ...] | None = None  # blocks that have memory; None: all
     n_steps: int = 4_600  # optimizer steps
     stage_steps: tuple[int, ...] | None = None  # of each stage but the last; None: until it is mastered
-    n_stories: int = 32  # per step and process
+    n_stories: int = 32  # per step and process; fewer where they are long, see data.MOST_SENTENCES
     questions_per_sentence: float = 2.0
     decay_share: float = 0.9  # of the steps, at the end, in which the learning rate falls to zero
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, overload
 
 import torch
@@ -13,7 +14,6 @@ from lm2core.answers import READ_HOOKS, Answer, Reader, answer_logits, check_sto
 from lm2core.babi.story import Story
 from lm2core.babi.text import TextStory
 from lm2core.byte_sizes import parse_bytes, told_bytes
-from lm2core.files import replacing
 from lm2core.hooks import match_hooks
 from lm2core.recording import MEMORY_HOOKS, recording, trace_bytes
 from lm2core.tokenizer import check_words, encode_segments
@@ -120,7 +120,7 @@ def record_to(
 ) -> TraceFolder:
     """Record stories into a new or empty folder, part by part, each within the budget.
 
-    All or nothing: the parts are written beside the folder, which is there when the last one is.
+    All or nothing: the parts stand in a hidden folder within it until the last one is written.
 
     Raises
     ------
@@ -136,16 +136,16 @@ def record_to(
     chosen = match_hooks(list(names), reader.model.config)
     parts = list(_parts(reader, stories, chosen, budget))
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        if folder.exists():
-            folder.rmdir()  # a folder that cannot give way is found before the work
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = TemporaryDirectory(prefix=".unfinished-", dir=folder)
     except OSError as error:
         raise ValueError(f"cannot write {folder}: {error.strerror}; choose another folder") from None
     bar = tqdm(parts, desc="recording", unit="part", delay=PROGRESS_AFTER_S, disable=None)
-    with replacing(folder) as unfinished:
-        unfinished.mkdir()
+    with unfinished as name:
         for i, part in enumerate(bar):
-            read_stories(reader, part, names=chosen, budget=budget).save(unfinished / _PART.format(i))
+            read_stories(reader, part, names=chosen, budget=budget).save(Path(name) / _PART.format(i))
+        for file in sorted(Path(name).iterdir()):
+            file.rename(folder / file.name)
     return TraceFolder(folder)
 
 

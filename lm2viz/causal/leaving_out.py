@@ -86,9 +86,10 @@ class LeftOut:
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
-        """``rows`` of each model, which ``model`` names."""
-        models = {self.model: self.rows} | ({} if self.untrained is None else {"untrained": self.untrained})
-        return pd.concat([rows.assign(model=name) for name, rows in models.items()], ignore_index=True)
+        """``rows`` of the model, then of the control."""
+        of_models = (self.rows, False), (self.untrained, True)
+        marked = [rows.assign(is_control=is_control) for rows, is_control in of_models if rows is not None]
+        return pd.concat(marked, ignore_index=True)
 
     def figure(self) -> go.Figure:
         """Bars of needed supports and needed other sentences, with the control."""

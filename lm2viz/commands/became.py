@@ -40,8 +40,8 @@ def became(
     image: Image = None,
 ) -> None:
     """Since which step of training a slot holds a fact; controls: stories exchanged, no training."""
-    prepare(out, image)
     own = labels_of(labels)
+    prepare(out, image)
     from lm2viz.rows import bank_rows
     from lm2viz.slots import became as slot_became
     from lm2viz.slots.timeline import check_fact

@@ -32,7 +32,6 @@ def effect(
     image: Image = None,
 ) -> None:
     """What an edit of the memory changes in answers, beside the same on other slots and random vectors."""
-    prepare(out, image)
     if (edits is None) == (zero is None):
         raise ValueError("give one of --edits FILE and --zero SLOTS")
     from lm2core.checkpoints import load_reader
@@ -42,6 +41,7 @@ def effect(
     interventions = (
         [Zero(slots=slot_numbers("--zero", zero))] if zero is not None else from_json(_text_of(edits))
     )
+    prepare(out, image)
     told = stories_of(task, stories, seed)
     put_down("effect", measure(load_reader(checkpoint), told, interventions, seed=seed), out, image)
 

@@ -26,8 +26,8 @@ def explore(
     image: Image = None,
 ) -> None:
     """What writes and reads each slot most, and which fact explains it, scored on other stories."""
-    prepare(out, image)
     own = labels_of(labels)
+    prepare(out, image)
     from lm2core.story_traces import record_questions
     from lm2viz.slots import explain_slots, top_contexts
 

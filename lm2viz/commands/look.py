@@ -48,9 +48,9 @@ def look(
     image: Image = None,
 ) -> None:
     """How far gates open, how long slots remember, how much of the bank is used; control: no training."""
-    prepare(out, image)
     own = labels_of(labels)
     shown = _on_map(slots, fact)
+    prepare(out, image)
     from lm2viz.look import bank_stats, gate_stats, map_slots
 
     names = ("mem.hook_gate_in", "mem.hook_gate_forget", "hook_bank")

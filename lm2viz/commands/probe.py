@@ -34,8 +34,8 @@ def probe(
     image: Image = None,
 ) -> None:
     """Which slot holds which fact: linear probes, beside what they reach on shuffled labels or untrained."""
-    prepare(out, image)
     own = labels_of(labels)
+    prepare(out, image)
     from lm2viz.probes import codelength, decay, learning_curve, slot_fact_matrix
 
     rows, untrained = rows_of(open_sample(source, task, stories, seed), own)

@@ -38,9 +38,9 @@ def provenance(
     image: Image = None,
 ) -> None:
     """Trace answers back through the memory to sentences, and score that by the sentences they rest on."""
-    prepare(out, image)
     if truth not in TRUTHS:
         raise ValueError(f"--truth {truth}; take one of: {', '.join(TRUTHS)}")
+    prepare(out, image)
     from lm2core.story_traces import record_questions
     from lm2viz.causal import left_out, lose_slots
     from lm2viz.provenance import STORY_HOOKS, agreement

@@ -189,9 +189,11 @@ def _gates(traces: Trace | Sequence[Trace], seed: int) -> tuple[tuple[int, ...],
             f"{n_stories} stories with finite gates; an interval by story needs at least {MIN_STORIES}"
         )
     opened, kept, together = opened[finite], kept[finite], together[finite]
-    means = [by_story(values, story, seed=seed) for values in (opened, kept, together)]
+    means = [by_story(values, story, seed=seed, within=(0, 1)) for values in (opened, kept, together)]
     is_second = np.isin(story, np.unique(story)[::2])
-    choosing, scoring = (by_story(together[half], story[half], seed=seed) for half in (is_second, ~is_second))
+    choosing, scoring = (
+        by_story(together[half], story[half], seed=seed, within=(0, 1)) for half in (is_second, ~is_second)
+    )
     return blocks, Gates(means[0], means[1], means[2], (choosing, scoring), n_stories, int((~finite).sum()))
 
 

@@ -64,6 +64,16 @@ def test_stories_are_drawn_until_one_can_be_asked_about(source):
         assert set(batch.tasks) == {"qa3"}
 
 
+def test_a_stage_in_which_nothing_can_be_asked_is_refused(source):
+    with pytest.raises(ValueError, match="no question about 2 sentences of qa3; give longer stories"):
+        source.batch(4, Stage(("qa3",), 2), EVEN)
+
+
+def test_a_short_story_is_asked_once_at_least():
+    seldom = StorySource(TOKENIZER, n_stories=2, questions_per_sentence=0.1, seed=0)
+    assert seldom.batch(0, Stage(("qa1",), 4), EVEN).tasks == ("qa1", "qa1")
+
+
 @pytest.mark.parametrize("task", TRAINED_TASKS)
 def test_every_task_is_told_and_asked_about(task, source):
     batch = source.batch(1, Stage((task,), 11), EVEN)
@@ -123,6 +133,14 @@ def test_directions_are_practised_before_rows_are_told(tasks, noise):
 def test_a_stage_that_would_cut_what_is_practised_is_refused(changes):
     with pytest.raises(ValueError, match="no noise and at least 4 sentences"):
         Stage(**({"tasks": ("qa4",), "n_sentences": 4, "practice": True} | changes))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"least_noise": 0.3}, {"noise": 1.0}, {"noise": 0.2, "least_noise": 0.4}]
+)
+def test_a_stage_with_shares_of_noise_out_of_range_is_refused(changes):
+    with pytest.raises(ValueError, match="give 0 <= least <= most < 1"):
+        Stage(("qa1",), 5, **changes)
 
 
 def test_lists_are_asked_about_as_one_word(source):

@@ -152,7 +152,7 @@ def test_an_interrupted_recording_leaves_nothing_that_opens(reader, tmp_path, mo
     with pytest.raises(KeyboardInterrupt):
         record_to(tmp_path / "parts", reader, STORIES, **options)
     assert len(saved) == 2
-    assert is_as_before(tmp_path)
+    assert is_as_before(tmp_path / "parts")
     monkeypatch.undo()
     assert len(record_to(tmp_path / "parts", reader, STORIES, **options)) > 2
     assert is_as_before(tmp_path, ["parts"])
@@ -170,9 +170,11 @@ def test_a_folder_that_cannot_be_taken_is_refused_before_the_work(reader, tmp_pa
         record_to(tmp_path / "mine", reader, STORIES)
 
 
-def test_an_empty_folder_is_filled(reader, tmp_path):
-    record_to(tmp_path, reader, STORIES[:2], names=["hook_bank"])
-    assert is_as_before(tmp_path, ["part-00000.safetensors"])
+def test_an_empty_folder_is_filled_also_through_a_link(reader, tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    record_to(tmp_path / "link", reader, STORIES[:2], names=["hook_bank"])
+    assert is_as_before(tmp_path / "there", ["part-00000.safetensors"])
 
 
 def test_a_question_of_one_s_own_is_recorded_as_those_of_the_story(reader, trace):

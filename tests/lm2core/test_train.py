@@ -238,6 +238,20 @@ def test_stages_need_a_length_each_but_the_last(steps):
         Curriculum(stages_for(("qa1",)), steps)
 
 
+def test_a_curriculum_of_a_version_without_a_field_goes_on(tmp_path):
+    """What the field is by default is what that version did."""
+    file, curriculum = tmp_path / "c.json", Curriculum(stages_for(("qa1", "qa2")))
+    curriculum.save(file)
+    state = json.loads(file.read_text())
+    del state["stage"]["least_noise"]
+    file.write_text(json.dumps(state))
+    curriculum.restore(file)
+    state["stage"]["noise"] = 0.3
+    file.write_text(json.dumps(state))
+    with pytest.raises(ValueError, match=r"stage 0 is .*, was .*0.3"):
+        curriculum.restore(file)
+
+
 def test_a_curriculum_comes_back_from_its_file(tmp_path):
     curriculum = Curriculum(stages_for(("qa1", "qa2")))
     for _ in range(MIN_STEPS + 5):

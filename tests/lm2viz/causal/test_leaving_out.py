@@ -145,7 +145,7 @@ def test_an_untrained_model_stands_beside_as_control():
     bars, control = found.figure().data
     assert list(bars.y) == [found.estimate(kind).value for kind in ("supporting facts", "other sentences")]
     assert control.name == "control: untrained model"
-    assert found.table().groupby("model").size().to_dict() == {reader.name: 27, "untrained": 27}
+    assert found.table().groupby("is_control").size().to_dict() == {False: 27, True: 27}
 
 
 def test_questions_without_known_supports_are_all_other_sentences():

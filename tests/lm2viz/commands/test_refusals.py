@@ -116,6 +116,24 @@ def test_an_image_or_a_folder_that_cannot_be_is_told_before_anything_is_measured
     assert "in: Not a directory; choose another" in said
 
 
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        ["effect", "no-model"],
+        ["look", "no-model", "--slots", "three"],
+        ["provenance", "no-model", "--truth", "mine"],
+        ["probe", "no-model", "--labels", "no.csv"],
+        ["explore", "no-model", "--labels", "no.csv"],
+        ["became", "no-run", "--fact", "place of Mary", "--labels", "no.csv"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_mistake_in_a_command_s_own_options_makes_no_folder(mistake, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert "no-model" not in refused([*mistake, "--out", "new"], capsys)
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_cannot_draw_an_image_is_told_before_anything_is_measured(capsys, monkeypatch, tmp_path):
     def without_a_browser(*_, **__):
         raise RuntimeError("no Chromium\nin many lines")

@@ -15,6 +15,8 @@ from lm2core.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.select import bank_move
 
+_ROOM = r"\rule[-2em]{0pt}{0em}"  # below a formula: the foot of what stands under a brace would be cut off
+
 
 @dataclass(frozen=True, slots=True)
 class SlotUpdate:
@@ -172,7 +174,7 @@ def update_latex(update: SlotUpdate, slot: int, dim: int) -> str:
         f"{row[dim]:.3f}" for row in (update.keep, update.before, update.write, update.after)
     )
     numbers = rf"\underbrace{{{keep}}}_{{\text{{keep}}}} \cdot \underbrace{{({before})}}_{{M}}"
-    return rf"M'_{{{slot},{dim}}} = {numbers} + \underbrace{{({write})}}_{{w}} = {after}"
+    return rf"M'_{{{slot},{dim}}} = {numbers} + \underbrace{{({write})}}_{{w}} = {after}{_ROOM}"
 
 
 def write_latex(update: SlotUpdate, token: int, dim: int) -> str:
@@ -184,7 +186,7 @@ def write_latex(update: SlotUpdate, token: int, dim: int) -> str:
     total = rf"{_sum_of_terms(update, dim):.3f}"
     return (
         rf"w = \sum_t R_t\, g^{{in}}_t c_t = \underbrace{{{factors}}}_{{\text{{word }} {token}}}"
-        rf" + \underbrace{{({rest:.3f})}}_{{\text{{other words}}}} = {total}"
+        rf" + \underbrace{{({rest:.3f})}}_{{\text{{other words}}}} = {total}{_ROOM}"
     )
 
 
@@ -196,7 +198,7 @@ def keep_latex(update: SlotUpdate, token: int, dim: int) -> str:
     return (
         r"\text{keep} = 1 - \sum_t R_t (1 - g^f_t) = 1"
         rf" - \underbrace{{{factors}}}_{{\text{{word }} {token}}}"
-        rf" - \underbrace{{{rest:.3f}}}_{{\text{{other words}}}} = {total:.3f}"
+        rf" - \underbrace{{{rest:.3f}}}_{{\text{{other words}}}} = {total:.3f}{_ROOM}"
     )
 
 

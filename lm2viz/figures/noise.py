@@ -12,6 +12,7 @@ from lm2viz.figures.bars import CONTROL_COLOUR, MODEL_COLOUR
 from lm2viz.figures.text import plain
 
 FACT_COLOUR, BACKGROUND_COLOUR = "#d55e00", "#a5a5a5"
+BAR_WIDTH = 0.9  # of a segment's place; else bars that stand far apart would fill what is between them
 ANSWER_COLOURS = (MODEL_COLOUR, "#7fb8d6", CONTROL_COLOUR)  # the text, its facts alone, the control
 PANEL_HEIGHT, MARGIN_HEIGHT = 84, 100  # pixels
 TOP = 1.12  # of the gate's axis: room for the mark above a gate of 1
@@ -36,6 +37,7 @@ def gate_strips(
             figure.add_bar(
                 x=places + 1,
                 y=values[chosen],
+                width=BAR_WIDTH,
                 name=name,
                 marker={"color": colour, "line": {"width": 0}},
                 unselected={"marker": {"opacity": 1}},
@@ -66,7 +68,6 @@ def gate_strips(
         height=MARGIN_HEIGHT + PANEL_HEIGHT * len(blocks),
         margin={"l": 60, "r": 20, "t": 60, "b": 50},
         barmode="overlay",
-        bargap=0.1,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
         dragmode=False,
     )

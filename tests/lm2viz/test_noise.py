@@ -92,6 +92,7 @@ def test_strips_keep_the_order_of_the_text_and_mark_facts():
     bars = {bar.name: bar for bar in figure.data if bar.type == "bar"}
     assert list(bars["background"].x) == [1, 3]
     assert list(bars["fact"].x) == [2]
+    assert bars["fact"].width == bars["background"].width <= 1  # of one place each, however far apart
     assert bars["fact"].text[0] == "&lt;b&gt;"
     (marks,) = (t for t in figure.data if t.type == "scatter")
     assert list(marks.x) == [2]

@@ -56,10 +56,11 @@ def test_leave_out_says_which_sentences_answers_need_beside_an_untrained_model(t
     assert "20 questions of 4 stories" in said
     assert said.count("untrained") == 2
     table = pd.read_csv(tmp_path / "left-out.csv")
-    needed = table.groupby("is_support")["is_needed"].mean()
-    assert needed[True] > 0.8
-    assert needed[False] < 0.1
-    assert f"needed of supporting facts: {needed[True]:.1%}" in said
+    needed = table.groupby(["is_control", "is_support"])["is_needed"].mean()
+    assert needed[False, True] > 0.8
+    assert needed[False, False] < 0.1
+    assert f"needed of supporting facts: {needed[False, True]:.1%}" in said
+    assert f"untrained {needed[True, True]:.1%}" in said
 
 
 def test_a_model_of_other_words_is_looked_into_with_stories_of_its_own(tmp_path, capsys):

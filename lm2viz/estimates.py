@@ -100,12 +100,12 @@ def mean(
 ) -> Estimate:
     """The mean of ``values`` with a bootstrap interval (percentiles).
 
-    One story has no interval. Values that are all alike leave a bootstrap no width: then, where they have
-    bounds, the interval reaches to both sides as far as Wilson's for what none of as many stories showed.
+    One story has no interval. Values that are all alike leave a bootstrap no width: then the interval reaches
+    to both sides as far as Wilson's for what was seen in none of as many stories.
 
     groups : the story of each value; whole stories are drawn. None: each value is a story of its own.
     within : bounds of the values, (0, 1) for shares and (-1, 1) for differences of shares; None: there are
-        none, and values that are all alike have no interval. Truth values are shares.
+        none, and values all alike have no interval to speak of. Truth values are shares.
 
     Raises
     ------
@@ -147,11 +147,10 @@ def by_story(
     else:
         drawn = drawn_stories(len(sums), seed)
         low, high = np.quantile((drawn @ sums) / (drawn @ counts)[:, None], [TAIL, 1 - TAIL], axis=0)
-    is_alike = np.ptp(columns, axis=0) == 0
-    if len(sums) > 1 and is_alike.any():
-        unseen, (least, most) = share(np.zeros(len(sums))).high, within or (np.nan, np.nan)
-        low = np.where(is_alike, np.maximum(least, value - unseen), low)
-        high = np.where(is_alike, np.minimum(most, value + unseen), high)
+    if within is not None and len(sums) > 1:
+        is_alike, unseen = np.ptp(columns, axis=0) == 0, share(np.zeros(len(sums))).high
+        low = np.where(is_alike, np.maximum(within[0], value - unseen), low)
+        high = np.where(is_alike, np.minimum(within[1], value + unseen), high)
     value, low, high = (x.reshape(values.shape[1:]) for x in (value, low, high))
     return Estimates(value, low, high, len(values))
 

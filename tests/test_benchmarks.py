@@ -7,6 +7,8 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from lm2core.checkpoints import load_reader
+from lm2core.compare.measures import untrained
 from lm2core.config import LM2Config
 from lm2core.model import LM2ForCausalLM
 from tests.conftest import ROOT
@@ -93,3 +95,13 @@ def test_the_gpu_benchmark_says_what_to_do_without_a_gpu():
     assert out.returncode == 2
     assert "no GPU here" in out.stderr
     assert "Traceback" not in out.stderr
+
+
+def test_a_trained_model_keeps_facts_and_an_untrained_one_has_none(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import retention
+
+    monkeypatch.setattr(retention, "AFTER", (0, 7))
+    reader = load_reader("babilong-qa1-5")
+    assert list(retention.retention(reader, 3, seed=1)) == [(0, 1.0), (7, 1.0)]
+    assert all(share < 0.5 for _, share in retention.retention(untrained(reader, 0), 3, seed=1))

@@ -11,8 +11,8 @@ from lm2core.files import write_whole
 MASTERY = 0.80  # running accuracy every task of a stage must reach
 MIN_WEIGHT = 0.02  # of a task that is always right: it is still asked about
 MIN_STEPS = 60  # optimizer steps a stage lasts at least, so that the running accuracy is about it
-_DEFAULTS = {f.name: f.default for f in fields(Stage) if f.default is not MISSING}
 SMOOTHING = 0.95  # of the running accuracy: it looks back about 20 steps
+_DEFAULTS = {f.name: f.default for f in fields(Stage) if f.default is not MISSING}
 
 
 @dataclass

@@ -132,24 +132,13 @@ class StorySource:
         self._noise, self._segment_length = noise, segment_length
 
     def batch(self, index: int, stage: Stage, weights: Mapping[str, float]) -> StoryBatch:
-        """Batch number ``index`` for ``stage``; tasks are told and asked about by ``weights``.
-
-        Stories are drawn again until one of them allows a question, which few short ones of task 3 do.
-        """
+        """Batch number ``index`` for ``stage``; tasks are told and asked about by ``weights``."""
         rng = Random(f"{self._seed}/{index}")
         n_before = rng.randint(0, stage.n_before)
         n_stories = min(self._n_stories, max(1, MOST_SENTENCES // (n_before + stage.n_sentences)))
-        stories: list[list[list[int]]] = []
-        asked: list[tuple[int, int, str, Question]] = []
-        for _ in range(MOST_DRAWS):
-            drawn = [self._story(stage, n_before, weights, rng) for _ in range(n_stories)]
-            stories = [segments for segments, _ in drawn]
-            asked = [(b, *question) for b, (_, questions) in enumerate(drawn) for question in questions]
-            if asked:
-                break
-        else:
-            told = f"{stage.n_sentences} sentences of {', '.join(stage.tasks)}"
-            raise ValueError(f"found no question about {told}; give longer stories or other tasks")
+        drawn = self._stories(n_stories, stage, n_before, weights, rng)
+        stories = [segments for segments, _ in drawn]
+        asked = [(b, *question) for b, (_, questions) in enumerate(drawn) for question in questions]
         ids = _pad([segment for story in stories for segment in story]).unflatten(0, (n_stories, -1))
         return StoryBatch(
             before_ids=ids[:, :n_before],
@@ -160,6 +149,17 @@ class StorySource:
             answer_ids=torch.tensor([self._encode(q.answer)[0] for _, _, _, q in asked]),
             tasks=tuple(task for _, _, task, _ in asked),
         )
+
+    def _stories(
+        self, n_stories: int, stage: Stage, n_before: int, weights: Mapping[str, float], rng: Random
+    ) -> list[tuple[list[list[int]], list[Asked]]]:
+        """Stories with their questions, drawn again until one allows any: few short ones of task 3 do."""
+        for _ in range(MOST_DRAWS):
+            drawn = [self._story(stage, n_before, weights, rng) for _ in range(n_stories)]
+            if any(questions for _, questions in drawn):
+                return drawn
+        told = f"{stage.n_sentences} sentences of {', '.join(stage.tasks)}"
+        raise ValueError(f"found no question about {told}; give longer stories or other tasks")
 
     def _story(
         self, stage: Stage, n_before: int, weights: Mapping[str, float], rng: Random

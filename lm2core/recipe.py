@@ -65,7 +65,7 @@ IN_NOISE = (
 def stages_for(tasks: Sequence[str], *, noise: bool = False) -> tuple[Stage, ...]:
     """Few sentences about persons first, then objects join, then stories grow to the real lengths.
 
-    What needs practice has it when the tasks come together, without noise.
+    What needs practice has it when the tasks come together, before any noise.
 
     With ``noise`` they grow by background text, at last to two hundred times as much as there is story.
     """

@@ -26,10 +26,10 @@ def import_and_open() -> None:
     """The slow part of the first page."""
     import torch
 
-    import app.widgets  # noqa: F401
-    import lm2viz.pictures  # noqa: F401
+    import app.widgets.pickers  # noqa: F401
+    import lm2viz.story.pictures  # noqa: F401
     from app.loaders.models import load_model
-    from lm2core.checkpoints import shipped_models
+    from lm2core.reading.checkpoints import shipped_models
 
     torch.set_num_threads(1)  # small models answer sooner on one, and visitors leave each other the rest
     for name in shipped_models()[:1]:

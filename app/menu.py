@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app.state import keep_choices
-from app.text_size import pick_text_size
+from app.widgets.text_size import pick_text_size
 
 NOTHING = go.Figure(
     layout={"height": 10, "margin": {"t": 0, "b": 0}, "xaxis_visible": False, "yaxis_visible": False}
@@ -16,13 +16,13 @@ NOTHING = go.Figure(
 
 def load_what_pages_need() -> None:
     """The first visitor of a server waits here; the browser fetches meanwhile what draws its charts."""
-    if "lm2core.model" in sys.modules:
+    if "lm2core.model.causal_lm" in sys.modules:
         return
     place = st.empty()
     with place.container():
         st.info("The server has just started and loads its model: some seconds, for the first visitor only.")
         st.plotly_chart(NOTHING, key="nothing", config={"displayModeBar": False})
-    import app.widgets  # noqa: F401
+    import app.widgets.pickers  # noqa: F401
 
     place.empty()
 

@@ -1,9 +1,9 @@
 """Does the public code's memory see the future, and does a running mean in its gates cure it?
 
-Trains a two-block model of lm2core/reference.py on independent uniform random tokens, fresh at every step.
-Each token is one of four, so no model that sees only the past can be below ln 4. Once with the gates' mean
-over the whole text, as published, once with a running mean. The targets are the next tokens. The last
-position's target is not in the text at all and is the control: looking ahead cannot help there.
+Trains a two-block model of lm2core/reference/causal_lm.py on independent uniform random tokens, fresh at
+every step. Each token is one of four, so no model that sees only the past can be below ln 4. Once with the
+gates' mean over the whole text, as published, once with a running mean. The targets are the next tokens.
+The last position's target is not in the text at all and is the control: looking ahead cannot help there.
 
     python benchmarks/causal_gates.py                    # about 5 minutes on one core
 """
@@ -19,7 +19,7 @@ import typer
 from numpy.typing import NDArray
 from transformers import get_cosine_schedule_with_warmup
 
-from lm2core.reference import ReferenceConfig, ReferenceForCausalLM
+from lm2core.reference.causal_lm import ReferenceConfig, ReferenceForCausalLM
 
 N_VALUES = 4  # token values, equally likely: ln 4 nats cannot be beaten
 N_TOKENS = 32  # of a text; also slots and width

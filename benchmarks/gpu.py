@@ -22,11 +22,11 @@ from rich.table import Table
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from lm2core.config import LM2Config, llama_fields
-from lm2core.model import LM2ForCausalLM
-from lm2core.recording import capture
-from lm2core.sizes import model_size
-from lm2core.text_recipe import MODELS, TEXT_PRESETS
+from lm2core.model.causal_lm import LM2ForCausalLM
+from lm2core.model.config import LM2Config, llama_fields
+from lm2core.model.sizes import model_size
+from lm2core.traces.recording import capture
+from lm2core.training.text_recipe import MODELS, TEXT_PRESETS
 
 # Dense bf16 matrix peak in FLOP/s of the makers' data sheets, by a part of the device's name.
 PEAKS = {

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from lm2core.config import LM2Config
-from lm2core.model import LM2ForCausalLM
+from lm2core.model.causal_lm import LM2ForCausalLM
+from lm2core.model.config import LM2Config
 
 Run = Callable[[], object]
 Model = LM2ForCausalLM | LlamaForCausalLM

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from lm2core.config import LM2Config, babi_tiny
-from lm2core.model import LM2ForCausalLM
-from lm2core.recording import capture
+from lm2core.model.causal_lm import LM2ForCausalLM
+from lm2core.model.config import LM2Config, babi_tiny
+from lm2core.traces.recording import capture
 
 N_BLOCKS, VOCAB, N_TEXTS, N_SEGMENTS = 4, 512, 2, 4
 PAPER = {"routing": "positional", "candidate": "memory"}

@@ -7,13 +7,13 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
-    "LM2Config": "config",
-    "LM2ForCausalLM": "model",
-    "LM2Output": "model",
-    "ReferenceForCausalLM": "reference",
-    "Trace": "trace",
-    "capture": "recording",
-    "capture_generation": "recording",
+    "LM2Config": "model.config",
+    "LM2ForCausalLM": "model.causal_lm",
+    "LM2Output": "model.causal_lm",
+    "ReferenceForCausalLM": "reference.causal_lm",
+    "Trace": "traces.trace",
+    "capture": "traces.recording",
+    "capture_generation": "traces.recording",
 }
 
 __all__ = [
@@ -31,6 +31,9 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'lm2core' has no attribute {name!r}; it has: {', '.join(__all__)}")
     if name.endswith("ForCausalLM"):
-        for module in ("architectures", "reference"):  # the Auto classes then know every model of the package
+        for module in (
+            "baselines.architectures",
+            "reference.causal_lm",
+        ):  # the Auto classes then know every model of the package
             import_module(f"lm2core.{module}")
     return getattr(import_module(f"lm2core.{_HOME[name]}"), name)

@@ -2,6 +2,6 @@
 
 import sys
 
-from lm2core.cli import main
+from lm2core.cli.main import main
 
 sys.exit(main())

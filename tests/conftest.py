@@ -9,8 +9,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
-from lm2core.config import LM2Config  # noqa: E402
-from lm2core.model import LM2ForCausalLM  # noqa: E402
+from lm2core.model.causal_lm import LM2ForCausalLM  # noqa: E402
+from lm2core.model.config import LM2Config  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"

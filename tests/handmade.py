@@ -10,12 +10,12 @@ from random import Random
 import torch
 from torch import Tensor
 
-from lm2core.answers import Reader
 from lm2core.babi.counterfactual import Counterfactual
 from lm2core.babi.story import Question, Statement, Story
-from lm2core.config import LM2Config
-from lm2core.model import LM2ForCausalLM
-from lm2core.tokenizer import word_tokenizer
+from lm2core.model.causal_lm import LM2ForCausalLM
+from lm2core.model.config import LM2Config
+from lm2core.reading.answers import Reader
+from lm2core.text.tokenizer import word_tokenizer
 
 SLOT_OF = {"Mary": 3, "John": 0, "Sandra": 2}  # slot 1 and the last one hold nothing
 PLACES = ("garden", "hallway", "kitchen", "office")

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from lm2core.architectures import ARCHITECTURES, make_model
 from lm2core.babi.tasks import make_story
-from lm2core.checkpoints import load_reader
-from lm2core.config import LM2Config
-from lm2core.evaluate import predict
-from lm2core.recipe import Recipe
-from lm2core.recording import capture, capture_generation
-from lm2core.train import train
+from lm2core.baselines.architectures import ARCHITECTURES, make_model
+from lm2core.evaluation.stories import predict
+from lm2core.model.config import LM2Config
+from lm2core.reading.checkpoints import load_reader
+from lm2core.traces.recording import capture, capture_generation
+from lm2core.training.recipe import Recipe
+from lm2core.training.stories import train
 from tests.conftest import POSITIONAL, SIZES, B, S, T, make_ids
 from tests.conftest import make_model as make_lm2
 

@@ -2,9 +2,9 @@
 
 import torch
 
-from lm2core.answers import read_stories
-from lm2core.evaluate import predict, score
-from lm2core.story_traces import record_questions
+from lm2core.evaluation.stories import predict, score
+from lm2core.reading.answers import read_stories
+from lm2core.reading.story_traces import record_questions
 from tests.handmade import (
     AT,
     MEMORY_BLOCK,

@@ -10,10 +10,10 @@ from lm2core.babi.text import read_babi
 from lm2core.babilong.background import Background
 from lm2core.babilong.noise import open_noise
 from lm2core.babilong.samples import make_samples, told_stories
-from lm2core.checkpoints import SHIPPED, load_reader, shipped_models
-from lm2core.evaluate import predict, score
-from lm2core.long_eval import predict_long, score_long
-from lm2core.sizes import n_parameters
+from lm2core.evaluation.long_texts import predict_long, score_long
+from lm2core.evaluation.stories import predict, score
+from lm2core.model.sizes import n_parameters
+from lm2core.reading.checkpoints import SHIPPED, load_reader, shipped_models
 from tests.conftest import ROOT
 
 NAMES = shipped_models(baselines=True)

@@ -15,12 +15,12 @@ from app.lessons.lesson import (
     stories_of_questions,
     trained_or_not,
 )
-from lm2core.answers import Reader
-from lm2viz import select
+from lm2core.reading.answers import Reader
 from lm2viz.causal import ClampGate, run
 from lm2viz.estimates import mean
 from lm2viz.figures.bars import paired_bars
 from lm2viz.progress import track
+from lm2viz.story import select
 
 WORDS = ("the person", "the verb", "to", "the", "the place", "the full stop")
 

@@ -8,12 +8,12 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from lm2core.answers import Reader, read_stories
 from lm2core.babi.story import Story
 from lm2core.babi.tasks import make_stories
 from lm2core.compare.measures import untrained
-from lm2core.recording import MEMORY_HOOKS
-from lm2core.trace import Trace
+from lm2core.reading.answers import Reader, read_stories
+from lm2core.traces.recording import MEMORY_HOOKS
+from lm2core.traces.trace import Trace
 from lm2viz.estimates import Estimate
 from lm2viz.progress import counting_sentences, track
 

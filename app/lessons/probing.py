@@ -18,7 +18,7 @@ from app.lessons.lesson import (
     read_lesson,
     trained_or_not,
 )
-from lm2core.answers import Reader
+from lm2core.reading.answers import Reader
 from lm2viz.causal.running import ask_banks, run
 from lm2viz.estimates import Estimate
 from lm2viz.figures.bars import paired_bars
@@ -26,7 +26,7 @@ from lm2viz.figures.points import named_points
 from lm2viz.probes import SlotFacts, slot_fact_matrix
 from lm2viz.probes.scores import MAJORITY, PROBE, SHUFFLED, UNTRAINED
 from lm2viz.progress import track
-from lm2viz.rows import bank_rows
+from lm2viz.sample.rows import bank_rows
 
 PERSON = "Mary"
 FACT = f"place of {PERSON}"

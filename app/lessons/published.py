@@ -1,8 +1,8 @@
 """Lesson about the paper: how large its lead is where texts are longest."""
 
 from app.lessons.lesson import Choice, Lesson, Measured
-from lm2core.answers import Reader
 from lm2core.compare import published
+from lm2core.reading.answers import Reader
 from lm2viz.estimates import Estimate
 from lm2viz.figures.bars import paired_bars
 

@@ -14,8 +14,8 @@ from app.lessons.lesson import (
     stories_of_questions,
     trained_or_not,
 )
-from lm2core.answers import Reader
-from lm2core.story_traces import record_questions
+from lm2core.reading.answers import Reader
+from lm2core.reading.story_traces import record_questions
 from lm2viz.estimates import mean
 from lm2viz.figures.bars import paired_bars
 

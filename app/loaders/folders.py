@@ -16,8 +16,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from lm2core.answers import Reader
-from lm2core.checkpoints import load_reader
+from lm2core.reading.answers import Reader
+from lm2core.reading.checkpoints import load_reader
 
 HERE, RUN = "./", "run:"  # what a name begins with
 MAX_CHECKPOINT_GB = 4  # of weights; all visitors share the server's memory

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from app.loaders.models import load_model, model_lock, workbench
 from app.loaders.traces import load_trace
-from lm2core.answers import bank_after
 from lm2core.babi.story import Question
 from lm2core.babi.tasks import Story, make_stories
 from lm2core.babi.text import TextStory
+from lm2core.reading.answers import bank_after
 from lm2viz.causal import Effect, Intervention, Zero, effect, from_json, run, to_json
 from lm2viz.causal.interventions import needs_reference
 from lm2viz.causal.on_story import StoryEffect, asking, most_needed_slot, on_story

@@ -12,11 +12,11 @@ import pandas as pd
 import streamlit as st
 
 from app.loaders.sample import load_sample
-from lm2viz.own_labels import check_size, label_template
 from lm2viz.probes import SlotFacts
+from lm2viz.probes.by_fact import probe_fact, side_by_side
 from lm2viz.progress import track
-from lm2viz.rows import LABEL_COLUMNS, bank_rows, read_labels
-from lm2viz.slot_facts import probe_fact, side_by_side
+from lm2viz.sample.labels import check_size, label_template
+from lm2viz.sample.rows import LABEL_COLUMNS, bank_rows, read_labels
 
 MAX_MEGABYTES = 2
 _LABELS = "probe_labels"  # of the session; no widget has this key

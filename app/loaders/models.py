@@ -1,4 +1,4 @@
-"""The models the app offers, opened once."""
+"""The models the app offers, opened once, and the untrained control beside each."""
 
 from copy import deepcopy
 from threading import Lock
@@ -6,11 +6,13 @@ from threading import Lock
 import streamlit as st
 
 from app.loaders import folders
-from lm2core.answers import Reader
 from lm2core.babi.vocabulary import WORDS
-from lm2core.checkpoints import load_reader, shipped_models
+from lm2core.compare.measures import untrained
+from lm2core.reading.answers import Reader
+from lm2core.reading.checkpoints import load_reader, shipped_models
 
 model_lock = Lock()
+UNTRAINED_SEED = 0
 
 
 def model_names() -> list[str]:
@@ -42,6 +44,13 @@ def load_asked(name: str) -> Reader:
     """As ``load_model``; also a shipped baseline, which can be asked but has no bank to look into."""
     is_baseline = name in set(shipped_models(baselines=True)) - set(shipped_models())
     return load_reader(name, baselines=True) if is_baseline else load_model(name)
+
+
+@st.cache_resource(max_entries=2)
+def load_untrained(model: str) -> Reader:
+    """A new model of the sizes of ``model``, with its tokenizer."""
+    with model_lock:
+        return untrained(load_model(model), UNTRAINED_SEED)
 
 
 @st.cache_resource(max_entries=2)

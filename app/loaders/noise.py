@@ -2,16 +2,15 @@
 
 import streamlit as st
 
-from app.loaders.models import load_model, model_lock
-from app.loaders.untrained import load_untrained
-from lm2core.answers import Answer, ask, bank_after, read_story
+from app.loaders.models import load_model, load_untrained, model_lock
 from lm2core.babilong.background import Background
 from lm2core.babilong.noise import open_noise
 from lm2core.babilong.samples import BabiLongSample, make_samples, told_stories
-from lm2core.long_traces import record_sample
-from lm2core.trace import Trace
-from lm2viz.noise import GateContrast, gate_contrast
+from lm2core.reading.answers import Answer, ask, bank_after, read_story
+from lm2core.reading.long_traces import record_sample
+from lm2core.traces.trace import Trace
 from lm2viz.progress import counting_sentences, track
+from lm2viz.stats.noise import GateContrast, gate_contrast
 
 MODEL = "babilong-qa1-5"  # the shipped model that was trained among background text
 LENGTHS = ("0k", "1k", "2k", "4k")  # longer ones take more than a few seconds to read on two cores

@@ -15,10 +15,10 @@ import streamlit as st
 
 from app.loaders.stories import check_story
 from lm2core.babi.text import read_babi, read_sentences
-from lm2core.trace import Trace
-from lm2viz.opened import check_shown, one_story, told_in, writes_table
-from lm2viz.report import write_report
-from lm2viz.rows import read_labels
+from lm2core.traces.trace import Trace
+from lm2viz.sample.rows import read_labels
+from lm2viz.story.from_file import check_shown, one_story, told_in, writes_table
+from lm2viz.story.report import write_report
 
 T = TypeVar("T")
 _TRACE, _LABELS = "opened_trace", "opened_labels"  # of the session; no widget has these keys

@@ -4,11 +4,11 @@ import streamlit as st
 
 from app.loaders.sample import load_sample
 from lm2viz.probes import CodeLength, Decay, LearningCurve, SlotFacts, codelength, decay, learning_curve
+from lm2viz.probes.by_fact import probe_fact, probe_slot, side_by_side
 from lm2viz.probes.samples import Slot
 from lm2viz.probes.scores import Scores
 from lm2viz.progress import track
-from lm2viz.rows import BankRows, bank_rows
-from lm2viz.slot_facts import probe_fact, probe_slot, side_by_side
+from lm2viz.sample.rows import BankRows, bank_rows
 
 SIZES = (100, 200, 300)  # stories
 

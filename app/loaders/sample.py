@@ -9,11 +9,10 @@ from random import Random
 
 import streamlit as st
 
-from app.loaders.models import load_model, model_lock
-from app.loaders.untrained import load_untrained
-from lm2core.answers import Reader, read_stories
+from app.loaders.models import load_model, load_untrained, model_lock
 from lm2core.babi.tasks import Story, make_story
-from lm2core.trace import Trace
+from lm2core.reading.answers import Reader, read_stories
+from lm2core.traces.trace import Trace
 from lm2viz.progress import track
 
 MAX_SENTENCES = 4_000  # of a sample: 25 MB a model with 24 slots of 64, and probes of seconds, not minutes

@@ -7,19 +7,18 @@ from random import Random
 
 import streamlit as st
 
-from app.loaders.models import load_model, model_lock
+from app.loaders.models import load_model, load_untrained, model_lock
 from app.loaders.sample import read_in_parts
-from app.loaders.untrained import load_untrained
 from lm2core.babi.tasks import Story, make_story
 from lm2core.babi.told import told_facts
-from lm2core.story_traces import record_questions
-from lm2viz.look import SlotMap, map_slots
-from lm2viz.look.places import first_stories
+from lm2core.reading.story_traces import record_questions
 from lm2viz.progress import track
-from lm2viz.rows import BankRows, bank_rows
+from lm2viz.sample.rows import BankRows, bank_rows
 from lm2viz.slots import Explanations, Matching, TopContexts, explain_slots, match_slots, top_contexts
 from lm2viz.slots.strengths import READ_HOOKS, WRITE_HOOKS
 from lm2viz.slots.suggestion import clearest_slot
+from lm2viz.stats import SlotMap, map_slots
+from lm2viz.stats.places import first_stories
 
 SIZES = (50, 100, 200)  # stories
 N_MATCHED = 100  # stories that two models are compared on

@@ -7,9 +7,9 @@ import streamlit as st
 from app.loaders.models import workbench
 from app.loaders.traces import load_answer, load_trace
 from lm2core.babi.story import Question
-from lm2core.story_traces import asked_once
-from lm2viz.causal.leaving_out import without_each
-from lm2viz.sources import Sources, check_length, sources_of
+from lm2core.reading.story_traces import asked_once
+from lm2viz.causal.ablation import without_each
+from lm2viz.provenance.sources import Sources, check_length, sources_of
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -21,9 +21,9 @@ import streamlit as st
 
 from app.loaders.folders import RUN, keep_folder, name_folder, runs_root
 from lm2core.babi.tasks import make_stories
-from lm2core.evaluate import score
+from lm2core.evaluation.stories import score
 from lm2core.files import write_whole
-from lm2core.run_folder import STAGE_FILE, newest_checkpoint
+from lm2core.training.run_folder import STAGE_FILE, newest_checkpoint
 
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "ended early"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from app.attention_panel import draw_distances, draw_question, draw_reads, draw_self_attention, pick_head
 from app.loaders import traces
-from app.memory_panel import pick_block
+from app.panels.attention import draw_distances, draw_question, draw_reads, draw_self_attention, pick_head
+from app.panels.story_memory import pick_block
 from app.state import STEP, URL, keep_inside
-from app.widgets import choose_story, pick_step
-from lm2core.trace import Trace
+from app.widgets.pickers import choose_story, pick_step
+from lm2core.traces.trace import Trace
 
 SENTENCE_BEFORE, FRESH, CHOSEN = "The sentence before", "A fresh bank", "A chosen sentence"
 OTHER_STEP, HEAD, ALL_BLOCKS = "other_step", "head", "all_blocks"

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from app.causal_pair_panel import Picked, draw_pair
-from app.causal_panel import (
+from app.loaders import causal
+from app.panels.causal_map_pair import Picked, draw_pair
+from app.panels.causal_map_results import (
     ATTRIBUTION,
     GRADIENTS,
     MAP,
@@ -14,11 +15,10 @@ from app.causal_panel import (
     draw_parts,
     pick_how_many,
 )
-from app.loaders import causal
-from app.measure_button import measure_button
 from app.state import URL
-from app.waiting import wait_for
-from app.widgets import as_text, pick_model
+from app.widgets.measure_button import measure_button
+from app.widgets.pickers import as_text, pick_model
+from app.widgets.waiting import wait_for
 from lm2core.babi.counterfactual import KINDS
 
 KIND, SEED, VIEW = "pair_kind", "pair_seed", "causal_view"

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from app.along_panel import draw_one_story
-from app.architectures_panel import draw_architectures
-from app.compare_panel import draw_two_models
+from app.panels.compare_architectures import draw_architectures
+from app.panels.compare_slots import draw_two_models
+from app.panels.compare_story import draw_one_story
 from app.state import URL
 
 VIEW = "compare_view"

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from app.gated_update_panel import draw_bank_moved, draw_routes, draw_slot_update, draw_word, pick_cell
-from app.gates_by_hand import draw_answers, pick_move
+from app.panels.gated_update import draw_bank_moved, draw_routes, draw_slot_update, draw_word, pick_cell
+from app.panels.gated_update_edit import draw_answers, pick_move
 from app.state import STEP, keep_inside
-from app.widgets import choose_story, pick_step
-from lm2viz.select import words_of
+from app.widgets.pickers import choose_story, pick_step
+from lm2viz.story.select import words_of
 
 
 def main() -> None:

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from app.interventions_builder import pick_edits
-from app.interventions_panel import draw_many, draw_story_effect, pick_many
-from app.widgets import choose_story
+from app.panels.interventions_effects import draw_many, draw_story_effect, pick_many
+from app.panels.interventions_list import pick_edits
+from app.widgets.pickers import choose_story
 
 
 def main() -> None:

@@ -5,8 +5,8 @@ import streamlit as st
 from app.lessons import LESSONS, Lesson, Measured
 from app.loaders.lessons import lesson, load_measured
 from app.state import URL
-from app.waiting import wait_for
-from app.widgets import draw
+from app.widgets.pickers import draw
+from app.widgets.waiting import wait_for
 
 LESSON = "lesson"
 

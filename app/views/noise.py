@@ -3,11 +3,11 @@
 import streamlit as st
 
 from app.loaders import models, noise
-from app.noise_panel import draw_answers, draw_contrast, draw_means, draw_segments, draw_strips
+from app.panels.noise import draw_answers, draw_contrast, draw_means, draw_segments, draw_strips
 from app.state import STEP, URL, keep_inside
-from app.waiting import wait_for
-from app.widgets import as_text, pick_step
-from lm2viz.noise import MEANING
+from app.widgets.pickers import as_text, pick_step
+from app.widgets.waiting import wait_for
+from lm2viz.stats.noise import MEANING
 
 
 def main() -> None:

@@ -4,13 +4,13 @@ import streamlit as st
 
 from app.loaders import traces
 from app.loaders.folders import place_of
-from app.memory_panel import draw_memory
-from app.open_panel import draw_folder, draw_stories, draw_trace_file
-from app.reproduce import story_source
+from app.panels.open_files import draw_folder, draw_stories, draw_trace_file
+from app.panels.python_code import story_source
+from app.panels.story_downloads import draw_code, draw_downloads
+from app.panels.story_memory import draw_memory
 from app.state import QUESTION, STEP, URL, keep_inside
-from app.take_away import draw_code, draw_downloads
-from app.waiting import wait_for
-from app.widgets import as_text, pick_model, pick_step, pick_story
+from app.widgets.pickers import as_text, pick_model, pick_step, pick_story
+from app.widgets.waiting import wait_for
 
 TRACE, FOLDER, STORIES, TAKE_AWAY = "Trace file", "Checkpoint folder", "Stories", "Take away"
 

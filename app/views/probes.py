@@ -4,9 +4,8 @@ from functools import partial
 
 import streamlit as st
 
-from app.labels_panel import draw_own
 from app.loaders import probes
-from app.probes_panel import (
+from app.panels.probes import (
     AGE,
     BANK,
     BEST,
@@ -22,12 +21,13 @@ from app.probes_panel import (
     draw_one,
     open_clicked,
 )
+from app.panels.probes_labels import draw_own
 from app.state import URL
-from app.waiting import wait_for
-from app.widgets import as_text, pick_sample
+from app.widgets.pickers import as_text, pick_sample
+from app.widgets.waiting import wait_for
+from lm2viz.probes.by_fact import as_slot
 from lm2viz.probes.samples import Slot
-from lm2viz.rows import BankRows
-from lm2viz.slot_facts import as_slot
+from lm2viz.sample.rows import BankRows
 
 
 def main() -> None:

@@ -3,10 +3,10 @@
 import streamlit as st
 
 from app.loaders import slots
-from app.slots_map_panel import draw_map, draw_story, pick_map, suggest_slot
-from app.slots_panel import Sample, draw_contexts, draw_explanations
+from app.panels.slots_detail import Sample, draw_contexts, draw_explanations
+from app.panels.slots_map import draw_map, draw_story, pick_map, suggest_slot
 from app.state import SLOT, URL, keep_inside
-from app.widgets import as_text, pick_sample
+from app.widgets.pickers import as_text, pick_sample
 
 MAP, CONTEXTS, EXPLAINED = "Map", "Words and questions", "Explanation"
 

@@ -5,12 +5,12 @@ from functools import partial
 import streamlit as st
 
 from app.loaders import traces
-from app.memory_panel import draw_memory
-from app.play import keep_playing, play_button
+from app.panels.story_memory import draw_memory
 from app.state import QUESTION, STEP, URL, keep_inside
-from app.widgets import ShownStory, as_text, choose_story, draw, pick_step
-from lm2core.answers import Answer
-from lm2core.trace import Trace
+from app.widgets.pickers import ShownStory, as_text, choose_story, draw, pick_step
+from app.widgets.play import keep_playing, play_button
+from lm2core.reading.answers import Answer
+from lm2core.traces.trace import Trace
 from lm2viz.figures.bars import answer_bars
 
 N_ANSWERS = 6
@@ -48,16 +48,16 @@ def main() -> None:
 
 def draw_sources(model: str, story: ShownStory, step: int, answer: Answer | None) -> None:
     """Which sentences the answer rests on. Loaded when asked for: the first page need not wait for it."""
-    from app import sources_panel
+    from app.panels import story_sources
 
-    sources_panel.draw_sources(model, story, step, answer)
+    story_sources.draw_sources(model, story, step, answer)
 
 
 def draw_facts(model: str, story: ShownStory, trace: Trace, step: int) -> None:
     """What is true and what probes read. Loaded when asked for, like ``draw_sources``."""
-    from app import facts_panel
+    from app.panels import story_facts
 
-    facts_panel.draw_facts(model, story, trace, step)
+    story_facts.draw_facts(model, story, trace, step)
 
 
 def draw_story(story: ShownStory, step: int) -> None:

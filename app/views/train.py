@@ -7,8 +7,8 @@ import streamlit as st
 from app.loaders import training
 from app.loaders.training import Curves, Run
 from app.state import URL
-from app.widgets import as_text, draw
-from lm2core.data import TRAINED_TASKS
+from app.widgets.pickers import as_text, draw
+from lm2core.training.batches import TRAINED_TASKS
 from lm2viz.figures.training import training_curves
 
 EVERY_S = 2  # between two looks at a run that goes

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from lm2core.corpus import open_corpus
+from lm2core.text.corpus import open_corpus
 
 # The source that is always there: what comes with every Python. Its reference pages are to test among, the
 # docstrings of its standard library, about five times as much, to train among.

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from lm2core.answers import Reader
 from lm2core.compare.story_set import StorySet
-from lm2core.recording import capture
-from lm2core.tokenizer import encode_segments
+from lm2core.reading.answers import Reader
+from lm2core.text.tokenizer import encode_segments
+from lm2core.traces.recording import capture
 
 N_STORIES = 32
 N_TOLD = 10  # sentences before the measured ones: a fresh bank moves more

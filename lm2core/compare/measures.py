@@ -10,14 +10,14 @@ from typing import Any
 
 import torch
 
-from lm2core.answers import Reader
 from lm2core.compare.bank_change import bank_change
 from lm2core.compare.story_set import StorySet
-from lm2core.corpus import open_corpus
-from lm2core.packing import Packer
-from lm2core.progress import last_logged
-from lm2core.recipe import Recipe
-from lm2core.text_recipe import MODELS, TextRecipe
+from lm2core.reading.answers import Reader
+from lm2core.text.corpus import open_corpus
+from lm2core.text.packing import Packer
+from lm2core.training.progress import last_logged
+from lm2core.training.recipe import Recipe
+from lm2core.training.text_recipe import MODELS, TextRecipe
 
 N_UNTRAINED = 50  # stories of each set that the untrained model is asked about
 

@@ -10,12 +10,12 @@ from collections.abc import Collection
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
-from lm2core.architectures import ARCHITECTURES
+from lm2core.baselines.architectures import ARCHITECTURES
 from lm2core.compare.story_set import StorySet
-from lm2core.config import babi_tiny
-from lm2core.recipe import Recipe
-from lm2core.run_folder import MAY_CHANGE
-from lm2core.text_recipe import TEXT_PRESETS, TextRecipe
+from lm2core.model.config import babi_tiny
+from lm2core.training.recipe import Recipe
+from lm2core.training.run_folder import MAY_CHANGE
+from lm2core.training.text_recipe import TEXT_PRESETS, TextRecipe
 
 GROUPS = ("main", "text", "layers", "slots", "longer")  # in the order in which they are run
 ON_TEXT = ("lm2", "llama-full", "llama-window")

@@ -6,15 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from pydoc_data.topics import topics
 
-from lm2core.answers import Reader
-from lm2core.checkpoints import load_reader
 from lm2core.compare.plan import Run
 from lm2core.files import write_whole
-from lm2core.recipe import Recipe
-from lm2core.run_folder import RECIPE_FILE, SKIPS_FILE, STAGE_FILE, newest_checkpoint
-from lm2core.text_recipe import TextRecipe
-from lm2core.text_training import train_text
-from lm2core.train import train
+from lm2core.reading.answers import Reader
+from lm2core.reading.checkpoints import load_reader
+from lm2core.training.recipe import Recipe
+from lm2core.training.run_folder import RECIPE_FILE, SKIPS_FILE, STAGE_FILE, newest_checkpoint
+from lm2core.training.stories import train
+from lm2core.training.text import train_text
+from lm2core.training.text_recipe import TextRecipe
 
 TEXT_FILE = "text.txt"
 

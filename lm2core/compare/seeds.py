@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import hypot
 from statistics import fmean, stdev
 
-from lm2core.evaluate import wilson_interval
+from lm2core.evaluation.stories import wilson_interval
 
 # 97.5 % points of Student's t for 1, 2, ... degrees of freedom; the last serves beyond, a little too wide.
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)

@@ -9,12 +9,12 @@ from itertools import chain, islice
 from random import Random
 from typing import Any, ClassVar
 
-from lm2core.answers import Reader
 from lm2core.babi.people import ACTING
 from lm2core.babi.story import Line, Question
 from lm2core.babi.tasks import TASKS, draw_question, get_task
 from lm2core.babi.text import TextStory
-from lm2core.evaluate import predict, score
+from lm2core.evaluation.stories import predict, score
+from lm2core.reading.answers import Reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

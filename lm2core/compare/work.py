@@ -16,8 +16,8 @@ from lm2core.compare.results import FOLDER, Result, read_results, result_file, s
 from lm2core.compare.runs import run_folder, train_run, with_text
 from lm2core.compare.table import make_table
 from lm2core.files import write_whole
-from lm2core.sizes import n_parameters
-from lm2core.text_recipe import TextRecipe
+from lm2core.model.sizes import n_parameters
+from lm2core.training.text_recipe import TextRecipe
 
 PLAN_FILE = "plan.json"  # marks a folder as that of a comparison
 TABLE_FILES = ("table.md", "table.json")

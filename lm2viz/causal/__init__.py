@@ -1,5 +1,6 @@
 """Edits of the memory and what they change in answers: the only part of lm2viz that runs a model."""
 
+from lm2viz.causal.ablation import LeftOut, left_out, lose_slots, without_each
 from lm2viz.causal.attribution import Attribution, attribute_answers
 from lm2viz.causal.effects import Effect, effect
 from lm2viz.causal.erase import Eraser, leace, mean_projection
@@ -15,11 +16,10 @@ from lm2viz.causal.interventions import (
     Swap,
     Zero,
 )
-from lm2viz.causal.leaving_out import LeftOut, left_out, lose_slots, without_each
+from lm2viz.causal.interventions_json import from_json, to_json
 from lm2viz.causal.maps import CausalMap, causal_map
 from lm2viz.causal.parts import CausalParts, causal_parts
 from lm2viz.causal.running import Run, run
-from lm2viz.causal.saved import from_json, to_json
 
 __all__ = [
     "Attribution",

@@ -20,10 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lm2core.answers import Reader
-from lm2core.attention import split_heads
-from lm2core.tokenizer import encode_segments
-from lm2viz.causal.asked import compared_words, other_banks
+from lm2core.model.attention import split_heads
+from lm2core.reading.answers import Reader
+from lm2core.text.tokenizer import encode_segments
+from lm2viz.causal.questions import compared_words, other_banks
 from lm2viz.causal.running import Stories, ask_banks, question_texts, run
 from lm2viz.estimates import Estimate, Estimates, by_story, mean
 from lm2viz.figures.attribution import component_bars

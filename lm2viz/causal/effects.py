@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lm2core.answers import Reader
+from lm2core.reading.answers import Reader
 from lm2viz.arrays import Array
+from lm2viz.causal.describe import reach
 from lm2viz.causal.interventions import Intervention
 from lm2viz.causal.placebos import interventions_elsewhere, with_random_vectors
 from lm2viz.causal.running import Stories, run
-from lm2viz.causal.wording import reach
 from lm2viz.estimates import Estimate, mean, sign_flip_p
 from lm2viz.figures.effects import effect_points
 from lm2viz.progress import track

@@ -18,9 +18,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from lm2core.answers import Reader
+from lm2core.reading.answers import Reader
 from lm2viz.arrays import Array
-from lm2viz.causal.asked import Asked, compared_words, other_banks
+from lm2viz.causal.questions import Asked, compared_words, other_banks
 from lm2viz.causal.running import Stories, question_texts, run
 from lm2viz.estimates import TAIL, Estimate, drawn_stories, mean
 from lm2viz.figures.attribution import slot_points

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lm2core.config import LM2Config
+from lm2core.model.config import LM2Config
 
 Hook = tuple[str, Callable[..., Tensor | None]]
 GATES = {"in": "hook_gate_in", "forget": "hook_gate_forget", "out": "hook_gate_out"}

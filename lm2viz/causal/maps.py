@@ -15,8 +15,8 @@ import plotly.graph_objects as go
 import torch
 from numpy.typing import NDArray
 
-from lm2core.answers import Reader
 from lm2core.babi.counterfactual import Counterfactual
+from lm2core.reading.answers import Reader
 from lm2viz.arrays import Array
 from lm2viz.causal.pairs import (
     DIRECTIONS,
@@ -31,7 +31,7 @@ from lm2viz.causal.pairs import (
 )
 from lm2viz.causal.patching import BANK, Patches
 from lm2viz.estimates import Estimate, mean, share
-from lm2viz.figures.maps import MapPanel, stacked_maps, step_names
+from lm2viz.figures.causal_maps import MapPanel, stacked_maps, step_names
 from lm2viz.progress import track
 
 UNKNOWN = Estimate(np.nan, np.nan, np.nan, 0)

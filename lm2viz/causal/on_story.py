@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lm2core.answers import Reader, as_question, ranked_words, remember
 from lm2core.babi.story import Question
 from lm2core.babi.text import TextStory
+from lm2core.reading.answers import Reader, as_question, ranked_words, remember
 from lm2viz.causal.interventions import Intervention
 from lm2viz.causal.placebos import on_other_slots, used_and_other_slots
 from lm2viz.causal.running import Run, ask_banks, question_texts, run

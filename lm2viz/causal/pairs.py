@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lm2core.answers import Reader
 from lm2core.babi.counterfactual import Counterfactual
+from lm2core.reading.answers import Reader
 from lm2viz.arrays import Array
 from lm2viz.causal.patching import Part, Patches, Side, patched_logits, record
 from lm2viz.estimates import TAIL, Estimate, drawn_stories, mean

@@ -20,8 +20,8 @@ import plotly.graph_objects as go
 import torch
 from numpy.typing import NDArray
 
-from lm2core.answers import Reader
 from lm2core.babi.counterfactual import Counterfactual
+from lm2core.reading.answers import Reader
 from lm2viz.arrays import Array
 from lm2viz.causal.maps import align, describe
 from lm2viz.causal.pairs import (
@@ -37,7 +37,7 @@ from lm2viz.causal.pairs import (
 )
 from lm2viz.causal.patching import ALL, PARTS, Patches
 from lm2viz.estimates import Estimate
-from lm2viz.figures.maps import MapPanel, stacked_maps
+from lm2viz.figures.causal_maps import MapPanel, stacked_maps
 from lm2viz.progress import track
 
 MEANINGS = {

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lm2core.answers import Reader, answer_logits
 from lm2core.babi.text import TextStory
-from lm2core.tokenizer import encode_segments
+from lm2core.reading.answers import Reader, answer_logits
+from lm2core.text.tokenizer import encode_segments
 from lm2viz.causal.interventions import Hook
 from lm2viz.causal.running import hooked, run
 from lm2viz.progress import track

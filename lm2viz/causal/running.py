@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lm2core.answers import Reader, answer_logits
 from lm2core.babi.story import Question, Story
 from lm2core.babi.text import TextStory
-from lm2core.tokenizer import check_words, encode_segments
+from lm2core.reading.answers import Reader, answer_logits
+from lm2core.text.tokenizer import check_words, encode_segments
 from lm2viz.causal.interventions import (
     ClampGate,
     Erase,

@@ -20,7 +20,7 @@ from lm2viz.probes.linear import predict
 from lm2viz.probes.samples import Codes, Samples, Slot, fact_samples, named_facts, untrained_features
 from lm2viz.probes.scores import PROBE, SHUFFLED, sources_of
 from lm2viz.progress import track
-from lm2viz.rows import BankRows
+from lm2viz.sample.rows import BankRows
 
 PORTIONS = (
     0.02,

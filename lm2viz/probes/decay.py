@@ -13,7 +13,7 @@ from lm2viz.figures.probes import accuracy_lines
 from lm2viz.probes.samples import Slot, untrained_features, usable_samples
 from lm2viz.probes.scores import MAJORITY, PROBE, SHUFFLED, UNTRAINED, cross_validate
 from lm2viz.progress import track
-from lm2viz.rows import BankRows
+from lm2viz.sample.rows import BankRows
 
 EDGES = (0, 1, 2, 3, 5, 8, 13, 21)  # ages in sentences at which a bin begins; the last is open
 

@@ -13,7 +13,7 @@ from lm2viz.probes.linear import story_folds
 from lm2viz.probes.samples import Codes, Samples, Slot, fact_samples, named_facts, untrained_features
 from lm2viz.probes.scores import held_out_hits, sources_of, tasks_of
 from lm2viz.progress import track
-from lm2viz.rows import BankRows
+from lm2viz.sample.rows import BankRows
 
 FEWEST = 4  # stories to train on
 

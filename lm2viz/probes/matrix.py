@@ -23,7 +23,7 @@ from lm2viz.probes.scores import (
     tasks_of,
 )
 from lm2viz.progress import track
-from lm2viz.rows import BankRows
+from lm2viz.sample.rows import BankRows
 
 SELECTIVITY = "selectivity"  # probe minus control task, by sample
 NOT_PROBED = Estimate(np.nan, np.nan, np.nan, 0)

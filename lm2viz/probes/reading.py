@@ -15,7 +15,7 @@ from lm2viz.probes.linear import choose_slots, logistic_probe
 from lm2viz.probes.samples import Samples, untrained_features, usable_samples
 from lm2viz.probes.scores import PROBE, Scores, cross_validate
 from lm2viz.progress import track
-from lm2viz.rows import BankRows
+from lm2viz.sample.rows import BankRows
 
 COLUMNS = ("fact", "true", "read", "probability", "is_right", "slot")
 

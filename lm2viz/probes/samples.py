@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lm2viz.arrays import Array
-from lm2viz.rows import BankRows
+from lm2viz.sample.rows import BankRows
 from lm2viz.slots.held_out import check_same_stories
 
 Codes = NDArray[np.int_]

@@ -16,7 +16,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from lm2core.trace import Trace
+from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.figures.provenance import score_bars
 from lm2viz.provenance.parts import Parts, shares, unrolled

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lm2core.trace import Trace
+from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.progress import track
 from lm2viz.provenance.stream import bank_shares_of_stream

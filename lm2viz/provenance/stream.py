@@ -6,7 +6,7 @@ to [0, 1]; self-attention mixes the shares of the tokens it looks at (mean over 
 
 import numpy as np
 
-from lm2core.trace import Trace
+from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from lm2core.trace import Trace
-from lm2viz.rows import as_traces, check_same_model
+from lm2core.traces.trace import Trace
+from lm2viz.sample.rows import as_traces, check_same_model
 
 FOLLOW = ("copies", "stream")
 START = "start bank"

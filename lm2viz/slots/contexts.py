@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from lm2core.trace import Trace
+from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, columns, mean, sign_flip_p
 from lm2viz.figures.slots import ranked_bars
 from lm2viz.progress import track
-from lm2viz.rows import check_same_model
+from lm2viz.sample.rows import check_same_model
 from lm2viz.slots.strengths import Context, Place, collect, read, written
 
 WRITES, READS = "written by", "read by"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lm2viz.arrays import Array
 from lm2viz.estimates import TAIL, Estimate, drawn_stories
-from lm2viz.rows import BankRows
+from lm2viz.sample.rows import BankRows
 
 MIN_STORIES = 8  # a quarter of them fits, a quarter chooses, half is held out
 TOLERANCE = 1e-3  # a slot that moves less than this share of the bank's size does not vary

@@ -18,7 +18,7 @@ from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, columns
 from lm2viz.figures.slots import ranked_bars
 from lm2viz.progress import track
-from lm2viz.rows import BankRows
+from lm2viz.sample.rows import BankRows
 from lm2viz.slots.held_out import (
     NOTHING,
     NOTHING_VARIES,

@@ -13,7 +13,7 @@ import pandas as pd
 
 from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate
-from lm2viz.rows import BankRows
+from lm2viz.sample.rows import BankRows
 from lm2viz.slots.held_out import check_facts, estimate_from_sums, halves, sums_by_story
 
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lm2core.trace import Trace
+from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.progress import track
-from lm2viz.rows import RECORD, as_traces
-from lm2viz.select import read_by_token, write_strength
+from lm2viz.sample.rows import RECORD, as_traces
+from lm2viz.story.select import read_by_token, write_strength
 
 Place = tuple[int, int]  # trace and story in it
 WRITE_HOOKS = ("mem.hook_write_pattern", "mem.hook_gate_in_token")
 READ_HOOKS = ("mem.hook_read_pattern", "mem.hook_gate_out")
-ASK = "record questions with: record_questions(reader, trace), see lm2core.story_traces"
+ASK = "record questions with: record_questions(reader, trace), see lm2core.reading.story_traces"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from lm2viz.progress import track
-from lm2viz.rows import BankRows
+from lm2viz.sample.rows import BankRows
 from lm2viz.slots.held_out import check_enough, check_facts, halves, is_varying
 from lm2viz.slots.simulation import agreement, correlation, explain_by
 

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from app.loaders import reads, stories, traces
-from lm2viz.reads import distances_of_answer, read_move, self_attention
+from app.loaders import stories, traces
+from lm2viz.story.read_shift import distances_of_answer, read_move, self_attention
 from tests.app.pages import drawn, open_page, unpacked
 
 MODEL, EXAMPLE, STEP, ASKED = "babi-qa1-10", "2-two-facts", 4, "Where is the milk?"
@@ -52,7 +52,7 @@ def test_reads_and_self_attention_can_be_means_over_blocks(story):
     before, after = (traces.load_answer(MODEL, story, s, ASKED).trace for s in (STEP - 1, STEP))
     of_blocks = [read_move(before, after, block, 1).after for block in after.blocks]
     np.testing.assert_allclose(drawn(page, title(STEP)), np.mean(of_blocks, axis=0), atol=1e-6)
-    trace = reads.load_self_attention(MODEL, story)
+    trace = traces.load_self_attention(MODEL, story)
     of_blocks = [self_attention(trace, STEP - 1, block, 2) for block in range(4)]
     cells = drawn(page, f"Self-attention in sentence {STEP}")
     np.testing.assert_allclose(cells, np.mean(of_blocks, axis=0), atol=1e-6)
@@ -61,7 +61,7 @@ def test_reads_and_self_attention_can_be_means_over_blocks(story):
 
 def test_self_attention_is_that_of_the_sentence_just_read(story):
     page = open_page("attention", block="2", head="3", **LINK)  # of memory, not of this
-    trace = reads.load_self_attention(MODEL, story)
+    trace = traces.load_self_attention(MODEL, story)
     cells = drawn(page, f"Self-attention in sentence {STEP}")
     np.testing.assert_allclose(cells, self_attention(trace, STEP - 1, 2, None), atol=1e-6)
     np.testing.assert_allclose(cells.sum(1), 1, atol=1e-5)
@@ -73,7 +73,7 @@ def test_the_distance_stands_beside_a_fresh_bank_and_an_untrained_model(story):
     spec = next(s for s in map(spec_of, page.get("plotly_chart")) if len(s["data"]) == 3)
     shown = {points["name"]: unpacked(points["y"]) for points in spec["data"]}
     of = {s: traces.load_answer(MODEL, story, s, ASKED).trace for s in (0, STEP - 1, STEP)}
-    untrained = [reads.load_untrained_read(MODEL, story, s, ASKED) for s in (STEP - 1, STEP)]
+    untrained = [traces.load_untrained_read(MODEL, story, s, ASKED) for s in (STEP - 1, STEP)]
     expected = {
         "from the first bank to the second": distances_of_answer(of[STEP - 1], of[STEP]),
         "scale: from a fresh bank to the second": distances_of_answer(of[0], of[STEP]),

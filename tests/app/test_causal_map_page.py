@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.loaders import causal, traces
 from lm2core.babi.counterfactual import draw_counterfactuals
-from lm2viz.marked import marked_sides
+from lm2viz.causal.pair_text import marked_sides
 from tests.app.pages import open_page, unpacked
 from tests.conftest import ROOT
 

@@ -5,8 +5,8 @@ import json
 import numpy as np
 
 from app.loaders.stories import generate_story
-from lm2core.answers import answers_along
-from lm2core.checkpoints import load_reader, shipped_models
+from lm2core.reading.answers import answers_along
+from lm2core.reading.checkpoints import load_reader, shipped_models
 from tests.app.pages import open_page, unpacked
 
 MODEL, ASKED = "babi-qa1-10", "Where is Mary?"

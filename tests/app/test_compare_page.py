@@ -5,15 +5,15 @@ import json
 import numpy as np
 import pytest
 
-from app.loaders import comparison
-from lm2viz.comparison import FLOORS
+from app.loaders import compare
+from lm2viz.compare.architectures import FLOORS
 from tests.app.pages import open_page, unpacked
 
 
 @pytest.mark.parametrize("test", ["Longer stories", "Noise after the facts"])
 def test_the_page_draws_the_models_and_says_who_is_ahead(test):
     page = open_page("compare", test=test)
-    found = comparison.load_comparison()
+    found = compare.load_comparison()
     assert any(m.value == found.summary(test) for m in page.markdown)
     (table, perplexity, bank_change, _published) = page.dataframe
     assert list(table.value["verdict"]) == list(found.verdicts(test)["verdict"])
@@ -27,7 +27,7 @@ def test_the_page_draws_the_models_and_says_who_is_ahead(test):
 )
 def test_blocks_and_slots_have_their_own_curves_and_no_verdict_of_architectures(varied, last):
     page = open_page("compare", varied=varied)
-    found = comparison.load_comparison()
+    found = compare.load_comparison()
     lines = {line["name"]: line for line in json.loads(page.get("plotly_chart")[0].proto.spec)["data"]}
     assert set(found.of("Longer stories", varied)["model"]) == set(lines) - set(FLOORS.values())
     of_lm2 = found.of("Longer stories")
@@ -40,8 +40,8 @@ def test_a_link_with_an_unknown_test_opens_the_first():
 
 
 def test_without_the_table_the_page_says_how_to_make_it(monkeypatch, tmp_path):
-    monkeypatch.setattr(comparison, "TABLE", tmp_path / "table.json")
-    comparison.load_comparison.clear()
+    monkeypatch.setattr(compare, "TABLE", tmp_path / "table.json")
+    compare.load_comparison.clear()
     page = open_page("compare")
     assert "make it with: lm2 compare --out DIR" in page.info[0].value
-    comparison.load_comparison.clear()
+    compare.load_comparison.clear()

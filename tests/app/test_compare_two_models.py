@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from app.loaders import comparison, slots
+from app.loaders import compare, slots
 from app.loaders.models import known_tasks, model_names
 from tests.app.pages import open_page, unpacked
 
@@ -53,10 +53,10 @@ def test_the_first_view_matches_nothing(monkeypatch):
 
 
 def test_without_the_table_of_architectures_two_models_are_still_compared(monkeypatch, tmp_path):
-    monkeypatch.setattr(comparison, "TABLE", tmp_path / "table.json")
-    comparison.load_comparison.clear()
+    monkeypatch.setattr(compare, "TABLE", tmp_path / "table.json")
+    compare.load_comparison.clear()
     assert open_page("compare", **LINK).get("plotly_chart")
-    comparison.load_comparison.clear()
+    compare.load_comparison.clear()
 
 
 def test_one_model_alone_is_told_what_to_do(monkeypatch):

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.loaders import gated_update, stories, traces
-from lm2viz import select
-from lm2viz import update as maths
-from lm2viz.causal.moved import GateMove
+from app.loaders import stories, traces
+from lm2viz.causal.gate_edit import GateMove
+from lm2viz.story import gated_update, select
 from tests.app.pages import drawn, open_page
 
 MODEL, EXAMPLE, STEP, BLOCK, SLOT, DIM = "babi-qa1-10", "2-two-facts", 4, 3, 13, 9
@@ -27,7 +26,7 @@ SENTENCES = stories.load_example(EXAMPLE).sentences
 
 @pytest.fixture(scope="module")
 def update():
-    return maths.slot_update(traces.load_trace(MODEL, SENTENCES), STEP - 1, BLOCK, SLOT)
+    return gated_update.slot_update(traces.load_trace(MODEL, SENTENCES), STEP - 1, BLOCK, SLOT)
 
 
 def bars(page: AppTest, name: str) -> dict[str, float]:
@@ -50,10 +49,10 @@ def test_bars_and_equation_are_the_numbers_of_the_trace(update):
         for dim, shown in bars(page, name).items():
             assert shown == pytest.approx(values[int(dim)], abs=1e-6)
     assert str(DIM) in bars(page, "after M′")
-    assert maths.update_latex(update, SLOT, DIM) in page.latex[0].value
+    assert gated_update.update_latex(update, SLOT, DIM) in page.latex[0].value
     token = update.strongest_token()
-    assert maths.write_latex(update, token, DIM) in page.latex[1].value
-    assert maths.keep_latex(update, token, DIM) in page.latex[2].value
+    assert gated_update.write_latex(update, token, DIM) in page.latex[1].value
+    assert gated_update.keep_latex(update, token, DIM) in page.latex[2].value
 
 
 def test_the_check_line_shows_the_error_of_the_equation(update):
@@ -65,8 +64,8 @@ def test_the_check_line_shows_the_error_of_the_equation(update):
 def test_the_tables_are_the_slot_and_the_chosen_word(update):
     page = open_page("gated_update", **LINK, word="0:mary")
     slot, word = (frame.value for frame in page.dataframe)
-    assert slot.to_dict("list") == maths.slot_table(update, DIM)
-    assert word.to_dict("list") == maths.word_table(update, 0, DIM)
+    assert slot.to_dict("list") == gated_update.slot_table(update, DIM)
+    assert word.to_dict("list") == gated_update.word_table(update, 0, DIM)
 
 
 def test_sliders_begin_at_the_models_own_gates_and_moving_nothing_changes_nothing(update):
@@ -81,7 +80,7 @@ def test_a_shut_input_gate_changes_slot_and_answer_as_a_run_of_the_model_does(up
     page.slider(key="input_gate").set_value(0.0).run()
     assert not page.exception
     move = GateMove(step=STEP, slot=SLOT, gate_in=0.0)
-    expected = gated_update.load_moved_answer(MODEL, SENTENCES, move, STEP, ASKED)
+    expected = traces.load_moved_answer(MODEL, SENTENCES, move, STEP, ASKED)
     own = traces.load_answer(MODEL, SENTENCES, STEP, ASKED)
     assert expected.words[0] != own.words[0]
     by_word = bars(page, "gates moved")
@@ -90,8 +89,8 @@ def test_a_shut_input_gate_changes_slot_and_answer_as_a_run_of_the_model_does(up
         assert bars(page, "the model's own gates")[word] == pytest.approx(
             own.probabilities[own.words.index(word)]
         )
-    trace = gated_update.load_moved(MODEL, SENTENCES, move, STEP).trace
-    moved = maths.slot_update(trace, 0, BLOCK, SLOT)
+    trace = traces.load_moved(MODEL, SENTENCES, move, STEP).trace
+    moved = gated_update.slot_update(trace, 0, BLOCK, SLOT)
     assert not moved.write.any()
     for dim, shown in bars(page, "after, gates moved").items():
         assert shown == pytest.approx(moved.after[int(dim)], abs=1e-6)
@@ -100,13 +99,13 @@ def test_a_shut_input_gate_changes_slot_and_answer_as_a_run_of_the_model_does(up
 def test_moved_gates_change_the_pictures_of_the_bank_and_of_the_routes():
     page = open_page("gated_update", **LINK, input_gate="0")
     move = GateMove(step=STEP, slot=SLOT, gate_in=0.0)
-    moved = gated_update.load_moved(MODEL, SENTENCES, move, STEP).trace
+    moved = traces.load_moved(MODEL, SENTENCES, move, STEP).trace
     own = traces.load_trace(MODEL, SENTENCES)
     change = select.bank_move(moved, 0)[1] - select.bank_move(own, STEP - 1)[1]
     shown = drawn(page, "What the moved gates change of the whole bank")
     np.testing.assert_allclose(shown, change, atol=1e-6)
     assert np.abs(shown[SLOT]).max() > 0.1
-    answer = gated_update.load_moved_answer(MODEL, SENTENCES, move, STEP, ASKED)
+    answer = traces.load_moved_answer(MODEL, SENTENCES, move, STEP, ASKED)
     strongest = select.read_by_token(answer.trace, BLOCK, head=None).max()
     (alt,) = (chart.proto.alt for chart in page.get("plotly_chart") if "slots to words" in chart.proto.alt)
     assert f"slots to words of the question, strongest {strongest:.2f}" in alt
@@ -115,9 +114,9 @@ def test_moved_gates_change_the_pictures_of_the_bank_and_of_the_routes():
 
 def test_the_control_is_the_same_move_in_another_slot():
     page = open_page("gated_update", **LINK, input_gate="0")
-    other = maths.control_slot(SLOT, 24)
+    other = gated_update.control_slot(SLOT, 24)
     move = GateMove(step=STEP, slot=other, gate_in=0.0)
-    answer = gated_update.load_moved_answer(MODEL, SENTENCES, move, STEP, ASKED)
+    answer = traces.load_moved_answer(MODEL, SENTENCES, move, STEP, ASKED)
     for word, shown in bars(page, f"control: slot {other} instead").items():
         assert shown == pytest.approx(answer.probabilities[answer.words.index(word)])
 
@@ -130,14 +129,16 @@ def test_undo_and_another_slot_put_the_models_own_gates_back(update):
     page.slider(key="keep_gate").set_value(0.25).run()
     page.number_input(key="slot").set_value(5).run()
     trace = traces.load_trace(MODEL, SENTENCES)
-    assert page.slider(key="keep_gate").value == maths.slot_update(trace, STEP - 1, BLOCK, 5).gates()[1]
+    assert (
+        page.slider(key="keep_gate").value == gated_update.slot_update(trace, STEP - 1, BLOCK, 5).gates()[1]
+    )
     assert "gates moved" not in page.get("plotly_chart")[1].proto.spec
 
 
 def test_at_the_end_the_question_is_asked_after_the_whole_story():
     page = open_page("gated_update", **LINK, input_gate="0", ask_at="At the end")
     move = GateMove(step=STEP, slot=SLOT, gate_in=0.0)
-    answer = gated_update.load_moved_answer(MODEL, SENTENCES, move, len(SENTENCES), ASKED)
+    answer = traces.load_moved_answer(MODEL, SENTENCES, move, len(SENTENCES), ASKED)
     for word, shown in bars(page, "gates moved").items():
         assert shown == pytest.approx(answer.probabilities[answer.words.index(word)])
 
@@ -149,7 +150,7 @@ def test_another_sentence_has_other_words_and_a_button_leads_to_its_slot():
     assert page.selectbox(key="word").value.split(":")[1] in SENTENCES[STEP].lower()
     page.button(key="to_strongest").click().run()
     trace = traces.load_trace(MODEL, SENTENCES)
-    assert page.number_input(key="slot").value == maths.most_changed_slot(trace, STEP)
+    assert page.number_input(key="slot").value == gated_update.most_changed_slot(trace, STEP)
 
 
 def test_before_the_first_sentence_the_page_says_what_to_do():

@@ -8,10 +8,10 @@ from scipy.stats import entropy
 
 from app.lessons.lesson import MODEL, lesson_stories, read_lesson, trained_or_not
 from app.loaders.lessons import lesson, load_measured
-from lm2core.answers import read_stories
-from lm2core.checkpoints import load_reader
 from lm2core.compare import published
-from lm2core.story_traces import record_questions
+from lm2core.reading.answers import read_stories
+from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.story_traces import record_questions
 from lm2viz.causal import ClampGate, run
 from lm2viz.causal.running import ask_banks
 

@@ -6,7 +6,7 @@ import pytest
 from app.lessons import LESSONS
 from app.lessons.lesson import MODEL, Choice, lesson_stories, stories_of_questions
 from app.loaders.lessons import lesson, load_measured
-from lm2core.checkpoints import load_reader
+from lm2core.reading.checkpoints import load_reader
 from lm2viz.estimates import Estimate
 from tests.app.pages import open_page
 

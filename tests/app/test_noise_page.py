@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from app.loaders import noise
-from app.widgets import as_text
-from lm2viz.noise import BACKGROUND, EVERY_SLOT, FACTS, MEANING, is_fact, segment_gates
+from app.widgets.pickers import as_text
+from lm2viz.stats.noise import BACKGROUND, EVERY_SLOT, FACTS, MEANING, is_fact, segment_gates
 from tests.app.pages import open_page, unpacked
 
 TEXT = ("qa2", "1k", 3)

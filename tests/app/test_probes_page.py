@@ -11,10 +11,10 @@ import streamlit as st
 from app.loaders import labels, probes
 from app.loaders.sample import load_sample
 from app.loaders.stories import generate_story
-from app.probes_panel import open_clicked
+from app.panels.probes import open_clicked
 from lm2viz.probes import codelength, decay, learning_curve, slot_fact_matrix
+from lm2viz.probes.by_fact import MEANING, best_slots
 from lm2viz.probes.scores import CONTROL_TASK, MAJORITY, PROBE, SHUFFLED, UNTRAINED
-from lm2viz.slot_facts import MEANING, best_slots
 from tests.app.pages import drawn, open_page, unpacked
 
 MODEL, TASK, N = "babi-qa1-3", "qa1", 20  # so few stories only here: the page offers more

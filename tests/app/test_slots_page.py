@@ -8,8 +8,8 @@ import pytest
 
 from app.loaders import sample, slots
 from app.loaders.stories import generate_story
-from lm2viz.look.places import first_drawn
 from lm2viz.slots.contexts import READS, WRITES
+from lm2viz.stats.places import first_drawn
 from tests.app.pages import open_page, unpacked
 
 MODEL, TASK, N = "babi-qa1-3", "qa1", 50

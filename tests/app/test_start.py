@@ -9,7 +9,7 @@ import torch
 
 from app import main
 from app.loaders import models
-from lm2core.checkpoints import shipped_models
+from lm2core.reading.checkpoints import shipped_models
 from tests.conftest import ROOT
 
 
@@ -43,6 +43,6 @@ def test_warming_up_in_a_thread_without_a_page_looks_for_no_page():
     assert "ScriptRunContext" not in told.stderr
 
 
-@pytest.mark.parametrize("module", ["app.main", "app.text_size", "app.state"])
+@pytest.mark.parametrize("module", ["app.main", "app.widgets.text_size", "app.state"])
 def test_the_server_and_its_menu_start_without_torch(module):
     assert run(f"import sys; import {module}; print('torch' in sys.modules)").stdout.split()[-1] == "False"

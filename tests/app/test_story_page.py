@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.loaders import stories, traces
-from lm2viz import select
+from lm2viz.story import select
 from tests.app.pages import drawn, open_page
 
 MODEL, EXAMPLE, STEP = "babi-qa1-10", "2-two-facts", 4

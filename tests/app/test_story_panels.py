@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from app.loaders import models, readings, stories, traces
-from app.play import IS_DRAWN
-from lm2core.answers import ranked_words, remember
+from app.loaders import fact_probes, models, stories, traces
+from app.widgets.play import IS_DRAWN
 from lm2core.babi.told import facts_in, told_facts
-from lm2core.story_traces import asked_once
+from lm2core.reading.answers import ranked_words, remember
+from lm2core.reading.story_traces import asked_once
 from lm2viz.provenance import trace_answer
 from tests.app.pages import open_page, unpacked
 
@@ -20,10 +20,10 @@ TASK, SEED = "qa1", 3
 @pytest.fixture
 def few_stories(monkeypatch):
     """Probes of few stories, learnt anew."""
-    monkeypatch.setattr(readings, "N_STORIES", 24)
-    readings.load_readers.clear()
+    monkeypatch.setattr(fact_probes, "N_STORIES", 24)
+    fact_probes.load_readers.clear()
     yield
-    readings.load_readers.clear()
+    fact_probes.load_readers.clear()
 
 
 def chart_of_sources(page):
@@ -89,7 +89,7 @@ def test_sources_of_a_question_that_cannot_be_asked_say_so():
 
 
 def test_too_long_a_story_says_how_many_sentences_can_be_followed(monkeypatch):
-    monkeypatch.setattr("lm2viz.sources.MAX_SENTENCES", 6)
+    monkeypatch.setattr("lm2viz.provenance.sources.MAX_SENTENCES", 6)
     page = open_page(example=EXAMPLE, step="9", view="Sources")
     assert any("at most 6 is followed" in i.value for i in page.info)
 
@@ -99,7 +99,7 @@ def test_facts_are_the_true_ones_beside_what_the_probes_read(few_stories):
     table = page.dataframe[0].value
     known = told_facts(stories.generate_story(TASK, SEED).statements)[5]
     assert dict(zip(table["fact"], table["true"], strict=True)) == {f: v for f, (v, _) in known.items()}
-    readers = readings.load_readers(MODEL, TASK)
+    readers = fact_probes.load_readers(MODEL, TASK)
     sentences = stories.generate_story(TASK, SEED).sentences
     bank = traces.load_trace(MODEL, sentences).select("hook_bank", story=0, segment=5)  # Daniel just moved
     for row in table.itertuples():
@@ -114,15 +114,15 @@ def test_facts_are_the_true_ones_beside_what_the_probes_read(few_stories):
 
 def test_probes_never_learn_from_a_story_that_can_be_shown():
     told = {stories.generate_story(TASK, seed).sentences for seed in range(200)}
-    learnt = [story.sentences for story in readings._stories(TASK)]
+    learnt = [story.sentences for story in fact_probes._stories(TASK)]
     assert not told & set(learnt)
-    assert readings.FIRST_SEED > 10_000  # the page's largest
+    assert fact_probes.FIRST_SEED > 10_000  # the page's largest
 
 
 def test_stories_to_learn_from_are_fewer_where_they_are_long():
-    assert len(readings._stories("qa1")) == readings.N_STORIES
-    n = [len(story.sentences) for story in readings._stories("qa3")]
-    assert sum(n[:-1]) < readings.MAX_SENTENCES <= sum(n)
+    assert len(fact_probes._stories("qa1")) == fact_probes.N_STORIES
+    n = [len(story.sentences) for story in fact_probes._stories("qa3")]
+    assert sum(n[:-1]) < fact_probes.MAX_SENTENCES <= sum(n)
 
 
 def own_story(text):

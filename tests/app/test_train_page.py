@@ -14,8 +14,8 @@ import pytest
 from app.loaders import training
 from app.loaders.training import FAILED, FINISHED, RUNNING, STOPPED, Run
 from lm2core.babi.tasks import make_story
-from lm2core.checkpoints import SHIPPED
-from lm2core.evaluate import score
+from lm2core.evaluation.stories import score
+from lm2core.reading.checkpoints import SHIPPED
 from tests.app.pages import open_page
 
 # Stands in for ``python -m lm2core``: begins a child of its own, as a run may, and waits.

@@ -7,7 +7,7 @@ from io import BytesIO
 import pytest
 
 from app.loaders import opened
-from lm2core.answers import read_stories
+from lm2core.reading.answers import read_stories
 from tests.app.open.opening import Evil
 from tests.app.pages import open_page
 from tests.handmade import handmade_reader, handmade_stories

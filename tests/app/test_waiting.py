@@ -6,8 +6,8 @@ from threading import Barrier, Event, Thread
 import pytest
 import streamlit as st
 
-from app import waiting
-from app.waiting import wait_for
+from app.widgets import waiting
+from app.widgets.waiting import wait_for
 from lm2viz.progress import track
 
 STEP_S = 0.06

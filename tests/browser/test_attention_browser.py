@@ -6,7 +6,7 @@ import numpy as np
 from playwright.sync_api import Page, expect
 
 from app.loaders import stories, traces
-from lm2viz.reads import read_move
+from lm2viz.story.read_shift import read_move
 from tests.browser.charts import heatmap_on_screen, wait_for_new_cells
 
 MODEL, EXAMPLE, STEP, ASKED = "babi-qa1-10", "2-two-facts", 4, "Where is the milk?"

@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, expect
 
 from app.loaders.stories import generate_story
 from app.loaders.traces import load_answer, load_trace
-from lm2viz.select import write_strength
+from lm2viz.story.select import write_strength
 from tests.browser.charts import heatmap_on_screen
 
 N_VISITORS = 20

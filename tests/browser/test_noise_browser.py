@@ -6,7 +6,7 @@ import numpy as np
 from playwright.sync_api import Page, expect
 
 from app.loaders import noise
-from lm2viz.noise import EVERY_WORD, is_fact, segment_gates
+from lm2viz.stats.noise import EVERY_WORD, is_fact, segment_gates
 from tests.browser.charts import chart_value
 
 TEXT = ("qa1", "1k", 0)

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from app.loaders import stories, traces
-from lm2core.trace import Trace
-from lm2viz import select
+from lm2core.traces.trace import Trace
+from lm2viz.story import select
 from tests.browser.charts import heatmap_on_screen
 from tests.browser.test_story_browser import EXAMPLE, MODEL
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from app.loaders import probes
 from app.loaders.sample import load_sample
 from lm2viz.figures.heatmap import TITLE_LINES
-from lm2viz.slot_facts import probe_fact
+from lm2viz.probes.by_fact import probe_fact
 from tests.browser.charts import heatmap_on_screen
 
 SAMPLE = ("babi-qa1-3", "qa1", 100)

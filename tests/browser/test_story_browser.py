@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.loaders import stories, traces
-from lm2viz import select
+from lm2viz.story import select
 from tests.browser.charts import click_cell, heatmap_on_screen, wait_for_new_cells, wait_until_drawn
 
 MODEL, EXAMPLE = "babi-qa1-10", "2-two-facts"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lm2viz.estimates import Estimate
-from lm2viz.figures.along import answer_grid
+from lm2viz.figures.answer_grid import answer_grid
 from lm2viz.figures.bars import answer_bars
 from lm2viz.figures.before_after import before_after_panels
 from lm2viz.figures.heatmap import clickable, fraction_heatmap, signed_heatmap, stacked_fractions

@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from app.loaders import opened
-from lm2core.answers import read_stories
-from lm2core.checkpoints import SHIPPED
+from lm2core.reading.answers import read_stories
+from lm2core.reading.checkpoints import SHIPPED
 from tests.app.open.opening import MODEL
 from tests.handmade import handmade_reader, handmade_stories
 

@@ -1,7 +1,7 @@
 """What a visitor of the Open page does, and what they bring that is broken."""
 
 from app.loaders import opened
-from lm2core.trace import Trace
+from lm2core.traces.trace import Trace
 
 MODEL, EXAMPLE, STEP = "babi-qa1-10", "2-two-facts", 4
 GATE = "blocks.1.mem.hook_gate_in"

@@ -9,8 +9,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from app.loaders import opened
-from lm2core.checkpoints import SHIPPED
-from lm2core.trace import Trace
+from lm2core.reading.checkpoints import SHIPPED
+from lm2core.traces.trace import Trace
 from tests.app.open.opening import GATE, MODEL, Evil, changed, told, upload
 from tests.app.pages import open_page
 

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from app.loaders import folders, models, stories, traces
-from lm2core.checkpoints import SHIPPED
+from lm2core.reading.checkpoints import SHIPPED
 from tests.app.open.opening import EXAMPLE, MODEL, Evil, told, type_folder
 from tests.app.pages import open_page
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from app.loaders import opened, stories
-from app.reproduce import file_source, story_source, view_code
-from lm2core.trace import Trace
+from app.panels.python_code import file_source, story_source, view_code
+from lm2core.traces.trace import Trace
 from tests.app.open.opening import EXAMPLE, GATE, STEP, told, type_folder, upload
 from tests.app.pages import drawn, open_page
 

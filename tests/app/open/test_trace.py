@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lm2viz import select
+from lm2viz.story import select
 from tests.app.open.opening import changed, told, upload
 from tests.app.pages import drawn, open_page
 

@@ -12,9 +12,9 @@ from lm2core.babi.counterfactual import KINDS, KINDS_OF, draw_counterfactual, dr
 from lm2core.babi.sentences import parse
 from lm2core.babi.vocabulary import babi_words
 from lm2core.babi.world import GIVERS, HOME, OBJECTS, TOWN
-from lm2core.checkpoints import load_reader
-from lm2core.evaluate import predict
-from lm2core.tokenizer import check_words, word_tokenizer
+from lm2core.evaluation.stories import predict
+from lm2core.reading.checkpoints import load_reader
+from lm2core.text.tokenizer import check_words, word_tokenizer
 from tests.lm2core.babi.retold import can_happen, retold_answer
 
 N_PAIRS, SEED = 100, 5

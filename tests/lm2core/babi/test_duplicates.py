@@ -8,7 +8,7 @@ from lm2core.babi.duplicates import count_duplicates
 from lm2core.babi.story import Question
 from lm2core.babi.tasks import make_story
 from lm2core.babi.text import TextStory
-from lm2core.cli import main
+from lm2core.cli.main import main
 
 SAID = ("Mary went to the office.", "John went to the garden.")
 

@@ -5,8 +5,8 @@ import pytest
 from lm2core.babi.vocabulary import WORDS, babi_words
 from lm2core.babilong.background import Background
 from lm2core.babilong.noise import Noise, open_noise
-from lm2core.text_tokenizer import train_tokenizer
-from lm2core.tokenizer import subword_tokenizer
+from lm2core.text.bpe import train_tokenizer
+from lm2core.text.tokenizer import subword_tokenizer
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from lm2core.babi.text import TextStory, read_babi
 from lm2core.babilong.background import Background
 from lm2core.babilong.noise import Noise
 from lm2core.babilong.samples import PROMPT_TOKENS, asked_in, make_samples, parse_length, told_stories
-from lm2core.tokenizer import word_tokenizer
+from lm2core.text.tokenizer import word_tokenizer
 
 FACTS = ("Mary went to the kitchen.", "John went to the office.")
 STORY = TextStory(FACTS, (Question("Where is Mary?", "kitchen", (0,), 2),))

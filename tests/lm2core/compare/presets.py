@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from lm2core.compare.plan import Preset
-from lm2core.recipe import Recipe
-from lm2core.text_recipe import TEXT_PRESETS
+from lm2core.training.recipe import Recipe
+from lm2core.training.text_recipe import TEXT_PRESETS
 
 TINY = Preset(
     name="tiny",

@@ -13,13 +13,13 @@ from statistics import fmean
 import pytest
 from filelock import FileLock
 
-from lm2core.checkpoints import load_reader
-from lm2core.cli import main
+from lm2core.cli.main import main
 from lm2core.compare.bank_change import bank_change
 from lm2core.compare.markdown import as_markdown
 from lm2core.compare.plan import PRESETS, make_plan
 from lm2core.compare.table import make_table
 from lm2core.compare.work import compare, duration, seconds_left, write_table
+from lm2core.reading.checkpoints import load_reader
 from tests.conftest import ROOT
 from tests.lm2core.compare.presets import TINY
 

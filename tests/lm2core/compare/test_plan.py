@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lm2core.architectures import ARCHITECTURES
+from lm2core.baselines.architectures import ARCHITECTURES
 from lm2core.compare.plan import GROUPS, PRESETS, Run, check_groups, get_preset, make_plan
-from lm2core.data import StorySource
-from lm2core.recipe import Recipe
-from lm2core.train import train
+from lm2core.training.batches import StorySource
+from lm2core.training.recipe import Recipe
+from lm2core.training.stories import train
 from tests.lm2core.compare.presets import TINY
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lm2core.cli import main
+from lm2core.cli.main import main
 from lm2core.compare.plan import PRESETS, make_plan
 from lm2core.compare.results import read_results, save_result
 from lm2core.compare.work import compare

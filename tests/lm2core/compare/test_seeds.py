@@ -5,7 +5,7 @@ from math import pi, tan
 import pytest
 
 from lm2core.compare.seeds import T_975, OverSeeds, difference_over_seeds, over_seeds, share_over_seeds
-from lm2core.evaluate import wilson_interval
+from lm2core.evaluation.stories import wilson_interval
 
 
 def test_the_interval_of_three_seeds_is_students():

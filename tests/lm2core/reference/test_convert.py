@@ -7,9 +7,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from lm2core.cli import main
-from lm2core.convert import convert_reference
-from lm2core.reference import ReferenceForCausalLM
+from lm2core.cli.main import main
+from lm2core.reference.causal_lm import ReferenceForCausalLM
+from lm2core.reference.convert import convert_reference
 from tests.lm2core.reference.small import B, N, make_ids, make_model, public_weights, random
 
 

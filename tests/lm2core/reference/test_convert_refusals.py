@@ -5,8 +5,8 @@ import pickle
 import pytest
 import torch
 
-from lm2core import convert
-from lm2core.convert import convert_reference
+from lm2core.reference import convert
+from lm2core.reference.convert import convert_reference
 from tests.lm2core.reference.small import TOLD, B, N, V, make_model, public_weights
 
 BLOCK = "model.layers.1."

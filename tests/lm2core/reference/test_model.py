@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from lm2core.checkpoints import KINDS
-from lm2core.reference import ReferenceConfig, ReferenceForCausalLM
+from lm2core.reading.checkpoints import KINDS
+from lm2core.reference.causal_lm import ReferenceConfig, ReferenceForCausalLM
 from tests.lm2core.reference.small import (
     BOTH_GATES,
     EVERY_KIND,

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from lm2core.answers import Reader
-from lm2core.attention import attention_pattern, split_heads
 from lm2core.babi.tasks import make_story
-from lm2core.checkpoints import load_reader
-from lm2core.config import LM2Config
-from lm2core.model import LM2ForCausalLM
-from lm2viz.causal.asked import compared_words, other_banks
+from lm2core.model.attention import attention_pattern, split_heads
+from lm2core.model.causal_lm import LM2ForCausalLM
+from lm2core.model.config import LM2Config
+from lm2core.reading.answers import Reader
+from lm2core.reading.checkpoints import load_reader
 from lm2viz.causal.attribution import FRESH, MEMORY, OTHER, OWN, TOTAL, _attributed, attribute_answers
+from lm2viz.causal.questions import compared_words, other_banks
 from lm2viz.causal.running import question_texts, run
 from tests.handmade import MEMORY_BLOCK, SLOT_OF, handmade_reader, handmade_stories
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lm2core.babi.tasks import make_stories
-from lm2core.checkpoints import load_reader
+from lm2core.reading.checkpoints import load_reader
 from lm2viz.causal import ClampGate, Swap, Zero, effect, placebos, run
 from lm2viz.causal.effects import INTERVENTION, MEASURES, OTHER_SLOT, RANDOM_VECTOR
 from lm2viz.causal.running import question_texts

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from lm2core.babi.tasks import make_story
-from lm2core.checkpoints import load_reader
-from lm2viz.causal.asked import Asked, compared_words
+from lm2core.reading.checkpoints import load_reader
 from lm2viz.causal.gradients import INTEGRATED, TIMES_CHANGE, _points, correlation, slot_gradients
+from lm2viz.causal.questions import Asked, compared_words
 from lm2viz.causal.running import question_texts, run
 from tests.handmade import N_SLOTS, SLOT_OF, handmade_reader, handmade_stories
 

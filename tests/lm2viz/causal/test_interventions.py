@@ -8,7 +8,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from lm2core.babi.story import Question, Statement, Story
-from lm2core.hooks import hook_names
+from lm2core.traces.hooks import hook_names
 from lm2viz.causal import (
     ClampGate,
     Erase,

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lm2core.answers import bank_after, read_story
 from lm2core.babi.story import Statement
+from lm2core.reading.answers import bank_after, read_story
 from lm2viz.causal import ClampGate, ResetBank, Zero, run
+from lm2viz.causal.describe import in_words, reach
 from lm2viz.causal.on_story import (
     asking,
     changed_slots,
@@ -15,7 +16,6 @@ from lm2viz.causal.on_story import (
     most_needed_slot,
     on_story,
 )
-from lm2viz.causal.wording import in_words, reach
 from tests.handmade import N_SLOTS, SLOT_OF, handmade_reader, story_of
 
 READER = handmade_reader()

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lm2core.answers import answer_logits
 from lm2core.babi.counterfactual import draw_counterfactuals
-from lm2core.checkpoints import load_reader
+from lm2core.reading.answers import answer_logits
+from lm2core.reading.checkpoints import load_reader
 from lm2viz.causal.pairs import read_sides
 from lm2viz.causal.parts import causal_parts
 from lm2viz.causal.patching import ALL, PARTS, Patches, patched_logits

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from lm2core.answers import read_stories
-from lm2viz.rows import BankRows, bank_rows
+from lm2core.reading.answers import read_stories
+from lm2viz.sample.rows import BankRows, bank_rows
 from tests.handmade import handmade_reader, handmade_stories
 
 N_STORIES = 40

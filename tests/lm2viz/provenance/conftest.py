@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from lm2core.answers import Reader, read_stories
-from lm2core.config import LM2Config
-from lm2core.model import LM2ForCausalLM
-from lm2core.story_traces import record_questions
-from lm2core.trace import Trace
+from lm2core.model.causal_lm import LM2ForCausalLM
+from lm2core.model.config import LM2Config
+from lm2core.reading.answers import Reader, read_stories
+from lm2core.reading.story_traces import record_questions
+from lm2core.traces.trace import Trace
 from lm2viz.provenance import STORY_HOOKS
 from tests.handmade import TOKENIZER, handmade_reader, handmade_stories
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lm2core.trace import Trace
+from lm2core.traces.trace import Trace
 from lm2viz.provenance import agreement
 from tests.handmade import SLOT_OF, handmade_reader, handmade_stories
 from tests.lm2viz.provenance.conftest import STORIES, recorded

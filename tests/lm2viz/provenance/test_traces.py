@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from lm2core.answers import read_stories
+from lm2core.reading.answers import read_stories
 from lm2viz.provenance import STORY_HOOKS, agreement, trace_answer, unroll
 from tests.handmade import handmade_reader
 from tests.lm2viz.provenance.conftest import STORIES, random_reader

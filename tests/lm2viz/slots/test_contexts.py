@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lm2core.answers import read_stories
-from lm2core.story_traces import TraceFolder, record_questions, record_to
-from lm2core.trace import Trace
+from lm2core.reading.answers import read_stories
+from lm2core.reading.story_traces import TraceFolder, record_questions, record_to
+from lm2core.traces.trace import Trace
 from lm2viz.slots import top_contexts
 from lm2viz.slots.contexts import READS, WRITES
 from tests.handmade import MEMORY_BLOCK, PLACES, SLOT_OF, handmade_reader, handmade_stories

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lm2core.answers import read_stories
-from lm2viz.rows import bank_rows
+from lm2core.reading.answers import read_stories
+from lm2viz.sample.rows import bank_rows
 from lm2viz.slots import explain_slots
 from lm2viz.slots.held_out import exchanged, halves
 from lm2viz.slots.simulation import agreement, correlation, explain_by, explained_share

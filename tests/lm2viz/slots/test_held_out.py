@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lm2viz.estimates import mean
-from lm2viz.rows import BankRows
+from lm2viz.sample.rows import BankRows
 from lm2viz.slots.held_out import NOTHING, estimate_from_sums, exchanged, halves, is_varying, sums_by_story
 
 N_SLOTS, WIDTH = 3, 4

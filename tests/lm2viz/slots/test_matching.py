@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lm2core.answers import read_stories
-from lm2viz.rows import bank_rows
+from lm2core.reading.answers import read_stories
+from lm2viz.sample.rows import bank_rows
 from lm2viz.slots import match_slots
 from lm2viz.slots.held_out import exchanged, halves
 from lm2viz.slots.matching import PENALTY

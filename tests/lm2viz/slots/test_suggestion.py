@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lm2core.answers import read_stories
-from lm2viz.rows import bank_rows
+from lm2core.reading.answers import read_stories
+from lm2viz.sample.rows import bank_rows
 from lm2viz.slots import explain_slots
 from lm2viz.slots.suggestion import clearest_slot
 from tests.handmade import SLOT_OF, handmade_reader, handmade_stories

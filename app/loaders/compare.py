@@ -1,0 +1,43 @@
+"""Models asked along one story, and the comparison of LM2 with its baselines that the project ran."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from app.loaders.models import load_asked, model_lock
+from lm2core.reading.answers import answers_along
+from lm2core.text.tokenizer import check_words
+from lm2viz.compare.architectures import Comparison, read_comparison
+from lm2viz.compare.by_sentence import AnswersAlong, along
+from lm2viz.progress import track
+
+TABLE = Path(__file__).parents[2] / "docs" / "comparison" / "table.json"
+
+
+@st.cache_resource(max_entries=1)
+def load_comparison() -> Comparison:
+    """The table of docs/comparison; ValueError when it is not there."""
+    return read_comparison(TABLE)
+
+
+def knows(name: str, texts: Sequence[str]) -> bool:
+    """Whether the model ``name`` knows every word; a ValueError when it cannot be opened."""
+    tokenizer = load_asked(name).tokenizer
+    try:
+        check_words(tokenizer, texts)
+    except ValueError:
+        return False
+    return True
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def load_along(
+    names: Sequence[str], sentences: Sequence[str], question: str, truth: Sequence[str | None]
+) -> AnswersAlong:
+    """What each of the models answers after every sentence; a ValueError where one cannot be asked."""
+    answers = {}
+    for name in track(names, "asking", "model"):
+        with model_lock:
+            answers[name] = answers_along(load_asked(name), sentences, question)
+    return along(question, sentences, answers, truth)

@@ -1,0 +1,40 @@
+"""Probes that read facts out of a bank, trained once a model and task."""
+
+from collections.abc import Mapping
+from random import Random
+
+import streamlit as st
+
+from app.loaders.models import load_model, load_untrained
+from app.loaders.sample import read_in_parts
+from lm2core.babi.tasks import Story, make_story
+from lm2viz.probes.reading import FactReader, fit_readers
+from lm2viz.progress import track
+from lm2viz.sample.rows import bank_rows
+
+FIRST_SEED = 10_001  # behind those that a page can show: no shown story was trained on
+N_STORIES, MAX_SENTENCES = 150, 1_500  # the first limit that is met: stories of some tasks are long
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def load_readers(model: str, task: str) -> Mapping[str, FactReader]:
+    """A reader of each fact of the task's stories, with its controls. Takes seconds to a minute.
+
+    Raises
+    ------
+    ValueError
+        When stories of the task tell no fact that can be probed.
+    """
+    stories = _stories(task)
+    rows, control = (
+        bank_rows(read_in_parts(reader, stories, ["hook_bank"]))
+        for reader in track((load_model(model), load_untrained(model)), "reading, trained or not", "model")
+    )
+    return fit_readers(rows, untrained=control)
+
+
+def _stories(task: str) -> list[Story]:
+    stories: list[Story] = []
+    while len(stories) < N_STORIES and sum(len(one.sentences) for one in stories) < MAX_SENTENCES:
+        stories.append(make_story(task, Random(FIRST_SEED + len(stories))))
+    return stories

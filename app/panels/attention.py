@@ -1,0 +1,147 @@
+"""The pictures of the attention page: the question and its two answers, reads, self-attention, distances."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app.loaders import traces
+from app.state import QUESTION, URL
+from app.widgets.pickers import ShownStory, as_text, draw
+from app.widgets.waiting import wait_for
+from lm2core.traces.trace import Trace
+from lm2viz.figures.heatmap import fraction_heatmap, signed_heatmap
+from lm2viz.figures.read_shift import distances_by_head
+from lm2viz.story.read_shift import distances_of_answer, read_move, self_attention
+from lm2viz.story.select import largest_size, words_of
+
+MEAN = "mean"
+
+
+def draw_question(model: str, story: ShownStory, other: int, step: int) -> str | None:
+    """The story around the step, the question, and its answer from both banks; None if it cannot be asked."""
+    with st.container(border=True):
+        st.text("\n".join(story.lines_around(step)))
+    st.caption("✓ already read   ▶ read last   · not read yet")
+    suggested = story.suggestion(step)
+    placeholder = suggested.text if suggested else "Where is Mary?"
+    asked = (
+        st.text_input("Question", placeholder=placeholder, key=QUESTION, max_chars=200, bind=URL)
+        or placeholder
+    )
+    try:
+        answers = [traces.load_answer(model, story.sentences, s, asked) for s in (other, step)]
+    except ValueError as error:
+        st.error(as_text(error))
+        return None
+    st.markdown(
+        " ".join(
+            f"{_after(s)} the model answers **{as_text(a.words[0])}** ({a.probabilities[0]:.0%})."
+            for s, a in zip((other, step), answers, strict=True)
+        )
+    )
+    if other == step:
+        st.info("Both banks are the same, so nothing can differ. Choose another sentence.")
+    return asked
+
+
+def draw_reads(
+    before: Trace, after: Trace, block: int | None, head: int | None, *, steps: tuple[int, int]
+) -> None:
+    """Attention of each word over slots from both banks, and the difference."""
+    move, where = read_move(before, after, block, head), f"{_blocks(block)}, {_heads(head)}"
+    rows, slots = words_of(after, 0), [str(n) for n in range(move.after.shape[1])]
+    for key, values, s in (("read_before", move.before, steps[0]), ("read_after", move.after, steps[1])):
+        draw(
+            fraction_heatmap(
+                values,
+                rows=rows,
+                columns=slots,
+                title=f"{_after(s)}: where each word looked",
+                unit="attention",
+            ),
+            key=key,
+            alt=f"Attention of each word over slots {_after(s)}, {where}, largest {values.max():.2f}",
+            caption=f"{where.capitalize()}. Bright: this word read this slot. Rows sum to 1.",
+        )
+    limit = largest_size(move.difference) or 1.0
+    draw(
+        signed_heatmap(
+            move.difference,
+            rows=rows,
+            columns=slots,
+            title="What moved: the second minus the first",
+            unit="attention",
+            limit=limit,
+            column_title="slot",
+        ),
+        key="read_difference",
+        alt=f"Difference of the two reads, largest size {largest_size(move.difference):.2f}",
+        caption="Blue: the word looks there more than before; red: less. The scale ends at the largest "
+        f"difference. Share of the last word's attention that moved: {move.distances[-1]:.2f}.",
+    )
+
+
+def draw_self_attention(model: str, sentences: Sequence[str], step: int, block: int | None) -> None:
+    """How the words of the sentence just read look at each other in the same block, or in all."""
+    if step == 0:
+        st.info("No sentence has been read. Press **Next** to see how one's words look at each other.")
+        return
+    trace = wait_for("Reading the story once more", traces.load_self_attention, model, sentences)
+    n_heads = trace.select("blocks.0.attn.hook_pattern", story=0, segment=0).shape[0]
+    head = pick_head("Head of self-attention", n_heads, key="attn_head")
+    names = words_of(trace, step - 1)
+    draw(
+        fraction_heatmap(
+            self_attention(trace, step - 1, block, head),
+            rows=names,
+            columns=[str(i) for i in range(len(names))],
+            title=f"Self-attention in sentence {step}",
+            unit="attention",
+            column_title="index of the word looked at",
+        ),
+        key="self_attention",
+        alt=f"Self-attention of sentence {step}, {_blocks(block)}, words by words",
+        caption=f"{_blocks(block).capitalize()}, {_heads(head)} of self-attention, which are not those of "
+        "memory: it sees this sentence alone, and never a later word. What is further back comes from the "
+        "slots.",
+    )
+
+
+def pick_head(label: str, n_heads: int, *, key: str) -> int | None:
+    """Choose a head; None is their mean."""
+    heads = [MEAN, *map(str, range(n_heads))]
+    head = st.segmented_control(label, heads, default=MEAN, required=True, key=key, bind=URL)
+    return None if head == MEAN else int(head)
+
+
+def draw_distances(model: str, sentences: Sequence[str], steps: tuple[int, int], asked: str) -> None:
+    """How far the last word's read moved, beside a fresh bank and an untrained model."""
+    fresh, before, after = (traces.load_answer(model, sentences, s, asked).trace for s in (0, *steps))
+    told = "An untrained model reads the same story"
+    control = [wait_for(told, traces.load_untrained_read, model, sentences, s, asked) for s in steps]
+    distances = {
+        "from the first bank to the second": distances_of_answer(before, after),
+        "scale: from a fresh bank to the second": distances_of_answer(fresh, after),
+        "control: first to second, untrained model": distances_of_answer(control[0], control[1]),
+    }
+    draw(
+        distances_by_head(distances, blocks=after.blocks),
+        key="distances",
+        alt="; ".join(f"{name}: mean {values.mean():.2f}" for name, values in distances.items()),
+        caption="A point is a head. 0: it looked at the same slots in the same shares; 1: at none of them. "
+        "Mean over blocks and heads: "
+        + "; ".join(f"{name} {values.mean():.3f} (n = {values.size})" for name, values in distances.items())
+        + ". One question of one story: a sentence about somebody else should move little.",
+    )
+
+
+def _after(step: int) -> str:
+    return f"After {step} sentences" if step != 1 else "After 1 sentence"
+
+
+def _blocks(block: int | None) -> str:
+    return "mean over blocks" if block is None else f"block {block}"
+
+
+def _heads(head: int | None) -> str:
+    return "mean over heads" if head is None else f"head {head}"

@@ -1,0 +1,83 @@
+"""A counterfactual pair on the page: both sides, what differs, and what the model answers to them."""
+
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from app.loaders import causal, traces
+from app.state import QUESTION
+from app.widgets.pickers import as_text, open_story
+from app.widgets.waiting import wait_for
+from lm2core.babi.counterfactual import Counterfactual
+from lm2viz.causal.pair_text import LEGEND, marked_sides
+
+
+class Picked(NamedTuple):
+    """Which pair, and which model reads it."""
+
+    model: str
+    task: str
+    kind: str
+    seed: int
+
+    def of(self, n: int) -> tuple[str, str, str, int, int]:
+        """What loaders want to know of ``n`` pairs, the first of which is this one."""
+        return self.model, self.task, self.kind, n, self.seed
+
+
+def draw_pair(picked: Picked, pair: Counterfactual) -> None:
+    """The sides beside each other, the answers to both, and a placebo on request."""
+    sides = zip(
+        st.columns(2, gap="large"),
+        ("As told", "As edited"),
+        marked_sides(pair),
+        (pair.sentences, pair.edited),
+        strict=True,
+    )
+    for column, name, lines, sentences in sides:
+        with column:
+            st.subheader(name)
+            with st.container(border=True):
+                st.text("\n".join(lines))
+            if st.button("Open in Story", icon=":material/menu_book:", key=f"open_{name}", type="tertiary"):
+                open_story(sentences, {QUESTION: pair.question})
+    st.caption(LEGEND)
+    draw_answers(picked.model, pair)
+    with st.expander("One of the placebos"):
+        draw_placebo(picked)
+
+
+def draw_answers(model: str, pair: Counterfactual) -> None:
+    """The right answers, the model's to both sides, and as control its answer from a fresh bank."""
+    told, edited, fresh = (
+        wait_for("Reading both sides", traces.load_answer, model, sentences, step, pair.question)
+        for sentences, step in (
+            (pair.sentences, len(pair.sentences)),
+            (pair.edited, len(pair.edited)),
+            (pair.sentences, 0),
+        )
+    )
+    right, given = (pair.answer, pair.edited_answer), (told.words[0], edited.words[0])
+    st.markdown(f"**{as_text(pair.question)}**")
+    share: Any = st.column_config.NumberColumn(format="percent")
+    st.dataframe(
+        {
+            "story": ["as told", "as edited", "control: not read"],
+            "right answer": [*right, ""],
+            "model answers": [*given, fresh.words[0]],
+            "probability": [a.probabilities[0] for a in (told, edited, fresh)],
+        },
+        hide_index=True,
+        width="content",
+        column_config={"probability": share},
+    )
+    if right != given:
+        st.warning("The model does not answer both sides rightly. What is measured of this pair says little.")
+
+
+def draw_placebo(picked: Picked) -> None:
+    """An edit that leaves the answer as it is."""
+    (placebo,) = causal.load_pairs(picked.task, causal.PLACEBO, 1, picked.seed)
+    for column, lines in zip(st.columns(2, gap="large"), marked_sides(placebo), strict=True):
+        column.text("\n".join(lines))
+    st.markdown(f"**{as_text(placebo.question)}** Both sides: **{as_text(placebo.answer)}**.")

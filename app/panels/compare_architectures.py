@@ -1,0 +1,131 @@
+"""Models that were trained alike and differ in one thing: who answers, at which length, at what price."""
+
+from typing import Any
+
+import streamlit as st
+
+from app.loaders.compare import load_comparison
+from app.state import URL
+from app.widgets.pickers import draw
+from lm2core.compare import published
+from lm2viz.compare.architectures import ARCHITECTURE, TESTS, Comparison, published_table
+
+TEST, VARY = "test", "varied"
+WHAT_IS_TESTED = (
+    "Stories of qa1 (*Where is Mary?*), trained at up to 10 sentences. **Longer stories** ask about one of "
+    "the last five statements: does the memory still work? **Noise after the facts** tells of other people "
+    "before it asks: how long does the memory keep a fact? All models saw the same batches in the same order "
+    "and were trained for as many steps, by LM2's own recipe; the architectures have the same number of "
+    "parameters. The paper's other questions stand beside: how many **blocks** need memory (fewer blocks, "
+    "fewer parameters), and how many **slots**."
+)
+
+
+def draw_architectures() -> None:
+    """What a memory is good for: models that were trained alike, over lengths."""
+    st.title("Does a memory help?")
+    try:
+        comparison = load_comparison()
+    except ValueError as error:
+        st.info(str(error))
+        st.stop()
+    st.markdown(WHAT_IS_TESTED)
+    left, right = st.columns(2)
+    with left:
+        varied = st.segmented_control(
+            "What differs", comparison.varied, default=ARCHITECTURE, required=True, key=VARY, bind=URL
+        )
+    with right:
+        test = st.segmented_control("Test", TESTS, default=TESTS[0], required=True, key=TEST, bind=URL)
+    draw_accuracy(comparison, test, varied)
+    if varied == ARCHITECTURE:
+        draw_verdicts(comparison, test)
+    draw_perplexity(comparison)
+    draw_bank_change(comparison)
+    draw_published()
+
+
+def draw_accuracy(comparison: Comparison, test: str, varied: str) -> None:
+    """Accuracy over length, all models that differ in one thing."""
+    said = f" {comparison.summary(test)}" if varied == ARCHITECTURE else ""
+    draw(
+        comparison.figure(test, varied),
+        key="accuracy",
+        alt=f"Questions answered by model and number of sentences, with floors.{said}",
+        caption=f"A point is a mean over {comparison.how_measured(test, varied)}; its bar is the 95 % "
+        "interval, wide where seeds are few. Grey lines: what answers without any model get right.",
+    )
+    if comparison.n_missing:
+        st.caption(f"{comparison.n_missing} of {comparison.n_runs} planned runs have no result yet.")
+
+
+def draw_verdicts(comparison: Comparison, test: str) -> None:
+    """LM2 minus each other model; a win is decided when its whole interval lies on one side of 0."""
+    st.subheader("Is LM2 ahead?")
+    st.markdown(comparison.summary(test))
+    rows = comparison.verdicts(test)
+    st.dataframe(
+        rows[["model", "x", "difference", "low", "high", "verdict"]],
+        hide_index=True,
+        column_config={
+            "model": "LM2 against",
+            "x": "sentences",
+            "difference": st.column_config.NumberColumn("LM2 minus it", format="percent"),
+            "low": st.column_config.NumberColumn("95 % from", format="percent"),
+            "high": st.column_config.NumberColumn("to", format="percent"),
+        },
+    )
+    st.caption("Paired by seed. It is decided when the whole interval lies on one side of 0.")
+
+
+def draw_perplexity(comparison: Comparison) -> None:
+    """The price of a memory where it is not needed."""
+    st.subheader("Does a memory hurt where it is not needed?")
+    st.dataframe(
+        comparison.perplexity[
+            ["model", "mean", "low", "high", "n_seeds", "perplexity_of_frequencies", "verdict"]
+        ],
+        hide_index=True,
+        column_config={
+            "mean": st.column_config.NumberColumn("perplexity", format="%.1f"),
+            "low": st.column_config.NumberColumn("95 % from", format="%.1f"),
+            "high": st.column_config.NumberColumn("to", format="%.1f"),
+            "n_seeds": "seeds",
+            "verdict": "LM2 beside it",
+            "perplexity_of_frequencies": st.column_config.NumberColumn(
+                "floor: token frequencies", format="%.0f"
+            ),
+        },
+    )
+    st.caption("Plain text (Python's help topics), held-out tokens; lower is better.")
+
+
+def draw_bank_change(comparison: Comparison) -> None:
+    """What the memory does while it reads on, and whether it tells noise from facts."""
+    st.subheader("What does the memory do while it reads?")
+    percent: Any = st.column_config.NumberColumn(format="%.2f%%")
+    rows = comparison.bank_change.copy()
+    shares = {"mean": "LM2", "low": "95 % from", "high": "to", "untrained": "untrained LM2"}
+    rows[list(shares)] *= 100
+    st.dataframe(
+        rows.rename(columns=shares),
+        hide_index=True,
+        column_config=dict.fromkeys(shares.values(), percent),
+    )
+    st.caption(
+        "Relative change of the bank a token, after the first ten sentences of a story: where it goes on "
+        "(statements), where it tells of people whom nobody asks about (noise), and where the last sentence "
+        "comes again and again (repeats). Intervals over seeds."
+    )
+
+
+def draw_published() -> None:
+    """The paper's own figures, beside which ours must not be read."""
+    with st.expander("What the paper published, and where it contradicts itself"):
+        st.markdown(published.NOT_COMPARABLE)
+        st.dataframe(published_table(), hide_index=True)
+        st.caption(
+            "BABILong, mean of qa1 to qa10, percent; lengths in tokens (arXiv 2502.06049, tables 1, 3)."
+        )
+        for text in published.CONTRADICTIONS:
+            st.markdown(f"- {text}")

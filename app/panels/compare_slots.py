@@ -1,0 +1,75 @@
+"""Two models side by side: which slot of one holds what which slot of the other does."""
+
+import streamlit as st
+
+from app.loaders import models, slots
+from app.state import URL
+from app.widgets.pickers import as_text, draw, pick_model
+from app.widgets.waiting import wait_for
+from lm2viz.slots import Matching
+
+
+def draw_two_models() -> None:
+    """Choose two models and a task; their slots matched one to one, beside the controls."""
+    st.title("Do two models use their slots alike?")
+    st.markdown(
+        f"Two models read the same {slots.N_MATCHED} stories. Their slots have other numbers and other "
+        "bases, so slots are **matched**: a pair agrees as far as the content of one can be told linearly "
+        "from that of the other. The pairs are chosen on half of the stories and scored on the other half."
+    )
+    try:
+        first, second = pick_two()
+        task = pick_task(first, second)
+        told = f"Both models read {slots.N_MATCHED} stories of {task}, and their slots are matched"
+        found = wait_for(told, slots.load_matching, first, second, names_of(first, second), task)
+    except ValueError as error:
+        st.error(as_text(error))
+        return
+    draw_matching(found)
+
+
+def pick_two() -> tuple[str, str]:
+    """Choose two different models."""
+    left, right = st.columns(2)
+    with left:
+        first = pick_model()
+    others = [name for name in models.model_names() if name != first]
+    if not others:
+        st.info("There is one model only. Train one on the page **Train**, or open a folder on **Open**.")
+        st.stop()
+    with right:
+        return first, st.selectbox("Second model", others, key="other_model", bind=URL)
+
+
+def pick_task(first: str, second: str) -> str:
+    """Choose a task whose every word both models know."""
+    known = models.known_tasks(second)
+    tasks = [task for task in models.known_tasks(first) if task in known]
+    if not tasks:
+        st.info("No task can be told in words that both models know. Choose other models.")
+        st.stop()
+    return st.selectbox("Task", tasks, key="task", bind=URL)
+
+
+def names_of(first: str, second: str) -> tuple[str, str]:
+    """The models without the marks of their files, where that tells them apart."""
+    short = first.rpartition("@")[0] or first, second.rpartition("@")[0] or second
+    return short if short[0] != short[1] else (first, second)
+
+
+def draw_matching(found: Matching) -> None:
+    """All pairs with their controls; then the figures."""
+    st.markdown(f"{as_text(found.about)}. **{as_text(found.finding)}.**")
+    draw(
+        found.figure(),
+        key="matching",
+        alt=found.summary(),
+        caption=f"A line a pair: {as_text(found.names[0])} on the left, {as_text(found.names[1])} on the "
+        "right of 'and'. A long blue bar away from both marks: this slot holds what that one does, and more "
+        "than any slot tells. Lines are 95 % intervals over stories.",
+    )
+    st.dataframe(found.table(), hide_index=True, width="stretch")
+    st.caption(
+        "Score: share of the variance told on held-out stories, mean of both directions; shuffled: the "
+        "stories of the second model exchanged; random_slot: the first slot with any slot of the second."
+    )

@@ -1,0 +1,141 @@
+"""A slot's update with its numbers, one word's part in it, and who writes to and reads which slot."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from app.loaders import traces
+from app.panels.story_memory import pick_block
+from app.state import SLOT, URL, keep_inside
+from app.widgets.pickers import draw
+from lm2core.reading.answers import Answer
+from lm2core.traces.trace import Trace
+from lm2viz.causal.gate_edit import GateMove
+from lm2viz.figures.update import part_bars, routes
+from lm2viz.story import gated_update, pictures, select
+
+WORD, DIM = "word", "dim"
+N_DIMS = 8
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What was chosen: one slot in one block while sentence ``step`` is read, and one dimension."""
+
+    model: str
+    sentences: tuple[str, ...]
+    step: int
+    block: int
+    slot: int
+    dim: int
+    n_slots: int
+    update: gated_update.SlotUpdate
+
+
+def pick_cell(model: str, sentences: tuple[str, ...], trace: Trace, step: int) -> Cell:
+    """Choose block, slot and dimension; at first those that the sentence changed most."""
+    n_slots, n_dims = trace.select("hook_bank", story=0, segment=0).shape
+    columns = st.columns([2, 2, 2, 4], vertical_alignment="bottom")
+    with columns[0]:
+        block = pick_block(trace, disabled=False)
+    strongest = gated_update.most_changed_slot(trace, step - 1)
+    keep_inside(SLOT, 0, n_slots - 1)
+    slot = int(columns[1].number_input("Slot", 0, n_slots - 1, strongest, key=SLOT, bind=URL))
+    update = gated_update.slot_update(trace, step - 1, block, slot)
+    keep_inside(DIM, 0, n_dims - 1)
+    dim = columns[2].number_input("Dimension", 0, n_dims - 1, update.most_moved_dim(), key=DIM, bind=URL)
+    columns[3].button(
+        f"Go to slot {strongest}: changed most",
+        icon=":material/trending_up:",
+        key="to_strongest",
+        disabled=slot == strongest,
+        on_click=_go_to,
+        args=(strongest, gated_update.slot_update(trace, step - 1, block, strongest).most_moved_dim()),
+    )
+    return Cell(model, sentences, step, block, slot, int(dim), n_slots, update)
+
+
+def _go_to(slot: int, dim: int) -> None:
+    """Open another slot and one of its dimensions."""
+    st.session_state[SLOT], st.session_state[DIM] = slot, dim
+
+
+def draw_slot_update(cell: Cell, move: GateMove | None) -> None:
+    """The sum with its numbers, the check that the trace obeys it, and what moved gates make of it."""
+    st.subheader(f"Slot {cell.slot} in block {cell.block}")
+    st.latex(gated_update.update_latex(cell.update, cell.slot, cell.dim))
+    parts = {
+        "before M": cell.update.before,
+        "kept keep · M": cell.update.kept,
+        "written w": cell.update.write,
+        "after M′": cell.update.after,
+    }
+    moved = None
+    if move is not None:
+        trace = traces.load_moved(cell.model, cell.sentences, move, cell.step).trace
+        moved = gated_update.slot_update(trace, 0, cell.block, cell.slot)
+        parts["after, gates moved"] = moved.after
+        st.markdown("With the gates moved:")
+        st.latex(gated_update.update_latex(moved, cell.slot, cell.dim))
+    st.caption(
+        "Check, in all dimensions: keep · M + w differs from the recorded M′ by at most "
+        f"{cell.update.error():.1e}" + (f", with the gates moved by {moved.error():.1e}." if moved else ".")
+    )
+    draw(
+        part_bars(parts, dims=cell.update.moved_dims(N_DIMS, with_dim=cell.dim)),
+        key="parts",
+        alt=f"Slot {cell.slot} before and after the sentence in the {N_DIMS} dimensions that changed most",
+        caption=f"The {N_DIMS} dimensions that changed most, the chosen one among them. "
+        "Light blue plus green is dark blue.",
+    )
+    draw_table(gated_update.slot_table(cell.update, cell.dim, moved))
+
+
+def draw_bank_moved(trace: Trace, cell: Cell, move: GateMove) -> None:
+    """What moved gates make of the other slots too: later blocks read what was written."""
+    moved = traces.load_moved(cell.model, cell.sentences, move, cell.step).trace
+    picture = pictures.bank_moved(trace, cell.step - 1, moved, 0)
+    draw(picture.figure, key="bank_moved", alt=picture.alt, caption=picture.caption)
+
+
+def draw_word(cell: Cell, words: list[str]) -> None:
+    """Choose a word of the sentence, and see what it brings to the slot."""
+    st.subheader("What one word brings")
+    if st.session_state.get(WORD, words[0]) not in words:
+        del st.session_state[WORD]  # a word of another sentence
+    word = st.selectbox("Word", words, cell.update.strongest_token(), key=WORD, bind=URL)
+    token = words.index(word)
+    st.latex(gated_update.write_latex(cell.update, token, cell.dim))
+    st.latex(gated_update.keep_latex(cell.update, token, cell.dim))
+    st.caption(
+        f"Word {token} in dimension {cell.dim} of slot {cell.slot}. R: its share of the slot, the same in "
+        "every dimension; words that claim one slot share it."
+    )
+    draw_table(gated_update.word_table(cell.update, token, cell.dim))
+
+
+def draw_table(table: dict[str, list[Any]]) -> None:
+    """Numbers with three decimals."""
+    numbers: Any = st.column_config.NumberColumn(format="%.3f")
+    st.dataframe(table, hide_index=True, column_config={name: numbers for name in list(table)[1:]})
+    st.caption("Over the width: the mean of a gate, the norm of a content.")
+
+
+def draw_routes(trace: Trace, cell: Cell, answer: Answer, move: GateMove | None) -> None:
+    """Which slot each word writes to, and which slot the question reads; with the gates as they stand."""
+    st.subheader("Who writes where, and who reads it")
+    segment, shown = cell.step - 1, "" if move is None else ", with the gates moved"
+    if move is not None:
+        trace, segment = traces.load_moved(cell.model, cell.sentences, move, cell.step).trace, 0
+    writes = select.write_strength(trace, segment, cell.block)
+    reads = select.read_by_token(answer.trace, cell.block, head=None)
+    words, readers = select.words_of(trace, segment), select.words_of(answer.trace, 0)
+    draw(
+        routes(words, writes, readers, reads, slot=cell.slot),
+        key="routes",
+        alt=f"Block {cell.block}: words of the sentence to slots, strongest {writes.max():.2f}; "
+        f"slots to words of the question, strongest {reads.max():.2f}",
+        caption=f"Block {cell.block}{shown}. Blue, left: share × input gate of the sentence's words. Green, "
+        "right: attention of the question's words, mean over heads. Wide is strong; under 0.03 is not drawn.",
+    )

@@ -1,0 +1,130 @@
+"""What interventions change: on the story of the page, and on many stories of a task."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from app.loaders import interventions
+from app.loaders.models import known_tasks
+from app.state import QUESTION, URL
+from app.widgets.measure_button import measure_button
+from app.widgets.pickers import ShownStory, as_text, draw
+from app.widgets.waiting import wait_for
+from lm2viz.causal.on_story import changed_slots
+from lm2viz.figures.heatmap import fraction_heatmap
+
+N_SLOTS_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Many:
+    """Which stories the effect is measured on."""
+
+    task: str
+    seed: int
+    n_stories: int
+
+
+def pick_many(model: str) -> Many:
+    """Choose the task, the seed and the number of generated stories."""
+    tasks = known_tasks(model)
+    if not tasks:
+        st.info(
+            "Interventions are held against other stories of a task, and no task can be told in this model's "
+            "words alone. Choose another model, or run them from Python: lm2viz.causal."
+        )
+        st.stop()
+    with st.sidebar:
+        task = st.selectbox("Task of the many stories", tasks, key="effect_task", bind=URL)
+        seed = st.number_input("Seed of the many stories", 0, 10_000, 0, key="effect_seed", bind=URL)
+        sizes = [25, 100]
+        n = st.segmented_control("How many", sizes, default=100, required=True, key="effect_n", bind=URL)
+    return Many(task, int(seed), n)
+
+
+def draw_story_effect(model: str, story: ShownStory, edits: str, many: Many) -> None:
+    """Answers before and after, beside the control, and which slots hold something else."""
+    st.subheader("On this story")
+    asked = st.text_input(
+        "Question", placeholder="the story's own questions", key=QUESTION, max_chars=200, bind=URL
+    )
+    if not asked and not any(q.n_statements for q in story.questions):
+        asked = "Where is Mary?"
+    try:
+        found = wait_for(
+            "Reading the story again, edited",
+            interventions.load_story_effect,
+            *(model, story.sentences, story.questions, asked, edits),
+            task=many.task,
+            seed=many.seed,
+        )
+    except ValueError as error:
+        st.error(as_text(error))
+        return
+    share: Any = st.column_config.NumberColumn(format="percent")
+    st.dataframe(
+        {
+            "question": [a.question for a in found.answers],
+            "after sentence": [a.step for a in found.answers],
+            "story says": [a.truth for a in found.answers],
+            "before": [a.before for a in found.answers],
+            "p before": [a.p_before for a in found.answers],
+            "edited": [a.after for a in found.answers],
+            "p edited": [a.p_after for a in found.answers],
+            "control": [a.control for a in found.answers],
+            "p control": [a.p_control for a in found.answers],
+        },
+        hide_index=True,
+        column_config={name: share for name in ("p before", "p edited", "p control")},
+    )
+    st.caption(
+        "Before: without interventions. p: how probable that same answer is before, edited, and under the "
+        "control, which is the same interventions on other slots."
+    )
+    draw_moved(found.moved)
+
+
+def draw_moved(moved: Any) -> None:
+    """How far every slot is from what it would hold."""
+    slots = changed_slots(moved, N_SLOTS_SHOWN)
+    if not slots:
+        st.info("No slot holds anything else after any sentence of this story.")
+        return
+    draw(
+        fraction_heatmap(
+            moved[slots],
+            rows=[f"slot {n}" for n in slots],
+            columns=[str(i + 1) for i in range(moved.shape[1])],
+            title="Slots that hold something else, most changed first",
+            unit="change",
+            column_title="sentence",
+        ),
+        key="edited_slots",
+        alt=f"Change of slots {', '.join(map(str, slots))} by sentence, largest {moved.max():.2f}",
+        caption="Edited against unedited run: root mean square over the width, drawn up to 1. "
+        "Slots that were not edited change because later sentences read what was.",
+    )
+
+
+def draw_many(model: str, edits: str, many: Many) -> None:
+    """The effect on many stories with its placebos, when asked for."""
+    st.subheader(f"On {many.n_stories} stories of {many.task}")
+    hint = "Press **Measure**: the stories are read with and without the interventions, and with placebos."
+    asked = (model, edits, many.task, many.seed, many.n_stories)
+    if not measure_button(*asked, key="effect_button", hint=hint):
+        return
+    try:
+        told = f"Reading {many.n_stories} stories of {many.task} several times"
+        found = wait_for(told, interventions.load_effect, *asked)
+    except ValueError as error:
+        st.error(as_text(error))
+        return
+    draw(
+        found.figure(),
+        key="effect",
+        alt=found.summary(),
+        caption="Blue: the interventions; ochre: placebos. A line is a 95 % interval over stories. "
+        "The effect is real where blue is away from 0 and from both placebos.",
+    )
+    st.text(found.summary())

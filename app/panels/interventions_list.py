@@ -1,0 +1,151 @@
+"""The list of interventions: built one by one, uploaded, downloaded, kept in the link."""
+
+import json
+from typing import Any
+
+import streamlit as st
+
+from app.loaders import interventions
+from app.widgets.pickers import ShownStory, as_text
+from lm2core.traces.trace import Trace
+from lm2viz.causal import Intervention, from_json, to_json
+from lm2viz.causal.describe import in_words, reach
+from lm2viz.causal.interventions import GATES
+
+EDITS = "edits"  # URL key of the list, as JSON; written by hand, bound to no widget
+LONG_LINK = 1_500  # characters of JSON; a longer list stays out of the link
+FIELDS = {
+    "zero": ("slots", "step"),
+    "mean": ("slots", "step"),
+    "resample": ("slots", "step", "seed"),
+    "swap": ("slots", "step", "other"),
+    "freeze": ("slots", "from_step"),
+    "reset_bank": ("step",),
+    "clamp_gate": ("gate", "value", "slots", "step", "block"),
+}
+MEANING = {
+    "zero": "the slots hold zeros",
+    "mean": "the slots hold what they hold on average over other stories",
+    "resample": "the slots hold what they hold in a story drawn from others",
+    "swap": "the slots hold what they hold in one other story",
+    "freeze": "the slots keep what they hold after a sentence",
+    "reset_bank": "the whole bank is fresh again after a sentence",
+    "clamp_gate": "a gate stands at one value",
+}
+
+
+def pick_edits(model: str, story: ShownStory, trace: Trace) -> str:
+    """The list as JSON; at first one that shows something on this story."""
+    st.subheader("Interventions")
+    text, edits = _current(model, story)
+    for i, edit in enumerate(edits):
+        told, remove = st.columns([6, 1], vertical_alignment="center")
+        told.text(f"{i + 1}.  {in_words(edit)}")
+        rest = edits[:i] + edits[i + 1 :]
+        remove.button(
+            "Remove",
+            key=f"remove_{i}",
+            icon=":material/close:",
+            on_click=_keep,
+            args=(rest,),
+            disabled=not rest,
+        )
+    st.caption(f"{reach(edits)} Several act in their order.")
+    add, files = st.columns([3, 2], gap="large")
+    with add, st.expander("Add another", icon=":material/add:"):
+        draw_builder(trace, edits)
+    with files, st.expander("Save or open", icon=":material/save:"):
+        st.download_button(
+            "Download as JSON", text, "interventions.json", "application/json", on_click="ignore"
+        )
+        draw_upload()
+    return text
+
+
+def _current(model: str, story: ShownStory) -> tuple[str, list[Intervention]]:
+    """The list of the session or the link, as JSON and read; else the default of this model and story."""
+    if text := st.session_state.get(EDITS) or st.query_params.get(EDITS):
+        try:
+            edits = interventions.read_edits(text)
+        except ValueError as error:
+            st.error(f"The link's interventions cannot be used: {as_text(error)}")
+        else:
+            _keep(edits)
+            return to_json(edits), edits
+    n_sentences = len(story.sentences)
+    asked = story.suggestion(n_sentences)
+    question, step = (asked.text, asked.n_statements) if asked else ("Where is Mary?", n_sentences)
+    try:
+        text = interventions.default_edits(model, story.sentences, question, step)
+    except ValueError:  # a model that does not know the words of that question
+        text = interventions.FALLBACK
+    return text, interventions.read_edits(text)
+
+
+def _keep(edits: list[Intervention]) -> None:
+    """Make this the list, and put it in the link."""
+    text = to_json(edits)
+    st.session_state[EDITS] = text
+    if len(text) <= LONG_LINK:
+        st.query_params[EDITS] = text
+    else:
+        st.query_params.pop(EDITS, None)
+
+
+def draw_builder(trace: Trace, edits: list[Intervention]) -> None:
+    """Pickers for one intervention, by its kind."""
+    kind = st.selectbox("Kind", list(FIELDS), key="edit_kind", help="Erase: upload it as JSON.")
+    st.caption(f"{kind}: {MEANING[kind]}.")
+    values = {name: _field(kind, name, trace) for name in FIELDS[kind]}
+    values = {name: value for name, value in values.items() if value is not None}
+    add, instead = st.columns(2)
+    to_list = add.button("Add to the list", icon=":material/add:", key="edit_add", width="stretch")
+    alone = instead.button("Use it alone", icon=":material/swap_horiz:", key="edit_alone", width="stretch")
+    if to_list or alone:
+        try:
+            (new,) = from_json(json.dumps([{"kind": kind, **values}]))
+            wanted = [new] if alone else [*edits, new]
+            interventions.read_edits(to_json(wanted))
+        except ValueError as error:
+            st.error(as_text(error))
+            return
+        _keep(wanted)
+        st.rerun()
+
+
+def _field(kind: str, name: str, trace: Trace) -> Any:
+    """The picker of one value; None is left out, and means every one."""
+    n_slots = trace.select("hook_bank", story=0, segment=0).shape[0]
+    key = f"edit_{name}"
+    if name == "slots":
+        return st.multiselect("Slots", list(range(n_slots)), key=key) or None
+    if name == "gate":
+        return st.segmented_control("Gate", list(GATES), default="in", required=True, key=key)
+    if name == "value":
+        return st.slider("Value", 0.0, 1.0, 0.0, 0.05, key=key, help="1 is open; for the forget gate, keeps.")
+    if name == "block":
+        return st.segmented_control("Block", list(trace.blocks), key=key, help="None chosen: every block.")
+    if name in ("seed", "other"):
+        label = "Seed" if name == "seed" else "Number of the other story"
+        return int(st.number_input(label, 0, 10_000, 0, key=key))
+    lowest = 0 if name == "from_step" else 1
+    is_needed = kind in ("freeze", "reset_bank")
+    step = st.number_input(
+        "After sentence", lowest, None, lowest if is_needed else None, key=f"edit_{name}_{is_needed}",
+        placeholder="every one",
+    )  # fmt: skip
+    return None if step is None else int(step)
+
+
+def draw_upload() -> None:
+    """Open a list that was saved; one line when it is none."""
+    upload = st.file_uploader("Open JSON", type="json", key="edit_upload")
+    if upload is not None and st.session_state.get("edit_opened") != upload.file_id:
+        try:
+            edits = interventions.read_edits(upload.getvalue())
+        except ValueError as error:
+            st.error(as_text(error))
+            return
+        st.session_state["edit_opened"] = upload.file_id  # once: later changes of the list stay
+        _keep(edits)
+        st.rerun()

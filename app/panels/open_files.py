@@ -1,0 +1,171 @@
+"""Panels of the Open page: a trace file with labels, a checkpoint folder, a file of stories."""
+
+import streamlit as st
+
+from app.loaders import folders, models, opened
+from app.loaders.labels import MAX_MEGABYTES
+from app.panels.python_code import file_source
+from app.panels.story_downloads import draw_code, draw_downloads
+from app.panels.story_memory import draw_memory
+from app.state import STEP, keep_inside
+from app.widgets.pickers import ShownStory, as_text, open_story, pick_step
+from app.widgets.waiting import wait_for
+from lm2core.traces.trace import Trace
+
+STORY_PAGE = "views/story.py"
+
+
+def draw_trace_file() -> None:
+    """Open a trace and step through it; there is no model behind it, so nothing can be asked."""
+    upload = st.file_uploader(
+        "Trace file",
+        type="safetensors",
+        max_upload_size=opened.MAX_TRACE_MEGABYTES,
+        key="trace_upload",
+        on_change=opened.close_trace,
+        help="Made by: lm2 trace MODEL --story FILE --out run.safetensors, or under Take away.",
+    )
+    trace_file = opened.opened_trace()
+    if upload is not None and trace_file is None:
+        try:
+            with st.spinner("Opening the trace …", show_time=True):
+                trace_file = opened.open_trace(upload.name, upload.getvalue())
+        except ValueError as error:
+            st.error(as_text(error))
+            st.stop()
+    if trace_file is None:
+        st.info(
+            "Open a trace file to step through it without its model. To get one, press **Take away** above, "
+            "or run: `lm2 trace MODEL --story FILE --out run.safetensors`"
+        )
+        st.stop()
+    if upload is None:
+        st.button(f"Close {as_text(trace_file.name)}", icon=":material/close:", on_click=opened.close_trace)
+    draw_opened(trace_file)
+
+
+def draw_opened(trace_file: opened.OpenedTrace) -> None:
+    """The opened trace, one of its stories, step by step, with what is known beside it."""
+    trace = trace_file.trace
+    n_stories = len(trace.tokens)
+    st.markdown(
+        f"Recorded from **{as_text(trace.info.get('model', 'a model without a name'))}**: "
+        f"{n_stories} {'story' if n_stories == 1 else 'stories'}, blocks with memory "
+        f"{', '.join(map(str, trace.blocks))}."
+    )
+    keep_inside("trace_story", 0, n_stories - 1)
+    number = (
+        0 if n_stories == 1 else st.number_input("Story of the trace", 0, n_stories - 1, key="trace_story")
+    )
+    told = opened.story_of(trace_file, number)
+    story = ShownStory(tuple(" ".join(words) for words in told.tokens[0]))
+    keep_inside(STEP, 0, len(story.sentences))
+    step = pick_step(len(story.sentences))
+    left, right = st.columns([3, 5], gap="large")
+    with left:
+        with st.container(border=True):
+            st.text("\n".join(story.lines_around(step)))
+        draw_facts(trace, number, step)
+        draw_downloads(told)
+    with right:
+        try:
+            draw_memory(told, step, None)
+        except ValueError as error:  # e.g. more cells than can be clicked
+            st.error(as_text(error))
+            st.stop()
+    draw_code(file_source(trace_file.name, number), step, None)
+
+
+def draw_facts(trace: Trace, story: int, step: int) -> None:
+    """What is true after this sentence: the trace's own facts, or the visitor's labels instead."""
+    st.subheader("Known by now")
+    facts = opened.facts_after(trace, story, step)
+    if facts.empty:
+        st.info("Nothing is known after this sentence. A table of your own facts can be opened below.")
+    else:
+        st.dataframe(facts, hide_index=True)
+        whose = "your labels" if opened.has_labels() else "the trace, from the story's simulator"
+        st.caption(f"Facts after this sentence and the sentence that told them, of {whose}.")
+    upload = st.file_uploader(
+        "Own labels: a CSV with columns story, segment (both from 0), fact, value",
+        type="csv",
+        max_upload_size=MAX_MEGABYTES,
+        key="labels_upload",
+        on_change=opened.close_labels,
+    )
+    if upload is not None and not opened.has_labels():
+        try:
+            opened.open_labels(upload.getvalue())
+        except ValueError as error:
+            st.error(as_text(error))
+            return
+        st.rerun()
+
+
+def draw_folder() -> None:
+    """Open a checkpoint folder of the server's disk; it joins this visitor's models."""
+    with st.form("open_folder"):
+        typed = st.text_input(
+            "Folder on the server, below where checkpoints may be",
+            key="folder",
+            max_chars=400,
+            placeholder="runs/first",
+            help="What 'lm2 train --out DIR' or save_pretrained wrote. Weights must be *.safetensors; "
+            "no code in the folder is run.",
+        )
+        pressed = st.form_submit_button("Open it")
+    if pressed:
+        open_typed(typed)
+    names = folders.opened_folders()
+    if not names:
+        st.info(
+            "Type a folder and press **Open it**. The model then stands among those of every page, for you."
+        )
+    for name in names:
+        look, close = st.columns([5, 2], vertical_alignment="center")
+        look.page_link(
+            STORY_PAGE,
+            label=f"{as_text(name)} on the Story page",
+            icon=":material/menu_book:",
+            query_params={"model": name},
+        )
+        close.button("Close", key=f"close_{name}", on_click=folders.close_folder, args=(name,))
+
+
+def open_typed(typed: str) -> None:
+    """Open what was typed and say what it is, or in one line why not."""
+    try:
+        name = folders.name_folder(typed)
+        size = wait_for("Opening the checkpoint", models.describe, name)
+        folders.keep_folder(name)
+    except ValueError as error:
+        st.error(as_text(error))
+        return
+    st.success(f"Opened {as_text(name)}: {size}.")
+
+
+def draw_stories() -> None:
+    """Open a text file of stories; the chosen one can be read on every page that takes an own story."""
+    upload = st.file_uploader(
+        "Stories: a text file, one sentence a line, or a file in the bAbI format",
+        type="txt",
+        key="story_upload",
+    )
+    if upload is None:
+        st.info("Open a text file with one sentence a line, or a bAbI file of many stories.")
+        st.stop()
+    try:
+        found = opened.open_stories(upload.getvalue())
+    except ValueError as error:
+        st.error(as_text(error))
+        st.stop()
+    keep_inside("file_story", 1, len(found))
+    number = (
+        1 if len(found) == 1 else st.number_input(f"Story, of {len(found)}", 1, len(found), key="file_story")
+    )
+    sentences = found[number - 1]
+    with st.container(border=True, height=320 if len(sentences) > 12 else "content"):
+        st.text("\n".join(sentences))
+    st.caption(f"Sentences: {len(sentences)}. Reading it makes a link; whoever gets that sees the story too.")
+    if st.button("Read it on the Story page", icon=":material/menu_book:", key="read_story"):
+        open_story(sentences)

@@ -1,0 +1,163 @@
+"""What probes found: the matrix and the best slots, accuracy by age, one fact with its own probe."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from app.loaders import probes
+from app.state import URL
+from app.widgets.pickers import as_text, draw
+from app.widgets.waiting import wait_for
+from lm2viz.figures.slot_facts import accuracy_matrices, accuracy_points
+from lm2viz.probes import SlotFacts
+from lm2viz.probes.by_fact import MEANING, best_slots
+from lm2viz.probes.samples import Slot
+from lm2viz.probes.scores import CONTROL_TASK, PROBE, SHUFFLED, UNTRAINED
+
+VIEW, FACT, SLOT, BESIDE, POOLED = "probes_view", "fact", "probe_slot", "beside", "all_facts"
+CODE, LEARNING = "code_length", "learning_curve"
+MATRIX, AGE, ONE, OWN = "Slots and facts", "Age", "One fact", "Own labels"
+BEST, BANK = "best", "bank"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which stories are probed: the first ``n`` of a task, read by a model; and for which fact and slot."""
+
+    model: str
+    task: str
+    n: int
+    fact: str
+    slot: Slot
+
+    @property
+    def sample(self) -> tuple[str, str, int]:
+        """What a loader wants to know of the stories."""
+        return self.model, self.task, self.n
+
+    @property
+    def slot_name(self) -> str:
+        """The slot in words."""
+        return {BEST: "the best slot", BANK: "the whole bank"}.get(str(self.slot), f"slot {self.slot}")
+
+
+def draw_matrix(found: SlotFacts, *, key: str, on_click: Callable[[], None] | None = None) -> None:
+    """The accuracy of every slot for every fact, a control below it, and the best slots."""
+    names = list(MEANING)
+    beside = st.segmented_control("Control", names, default=names[0], required=True, key=BESIDE, bind=URL)
+    draw(
+        accuracy_matrices(
+            {"Probe of this model": found.matrix(), f"Control: {beside}": found.matrix(beside)},
+            facts=found.facts,
+        ),
+        key=key,
+        alt="Accuracy by fact and slot; best slots: "
+        + ", ".join(f"{fact} slot {found.slot_of(fact)}" for fact in found.best),
+        caption="A bright cell: from this slot alone a linear probe names the fact's value, in stories it "
+        f"was not trained on. Control: {MEANING[beside]}."
+        + (" Click a cell to look closer." if on_click else "")
+        + (" Empty: too few stories or values." if len(found.best) < len(found.facts) else ""),
+        on_click=on_click,
+    )
+    st.markdown("**The best slot of each fact**, chosen on the training stories and scored on the others")
+    table = best_slots(found)
+    shares = ["accuracy", *(name for name in MEANING if name in table)]
+    st.dataframe(
+        table,
+        hide_index=True,
+        column_config=_two_digits(*shares) | {"selectivity": st.column_config.NumberColumn(format="%+.2f")},
+    )
+    st.caption(
+        "Folds: in how many of them this slot was chosen. Every control chooses its own best slot. "
+        "Selectivity: accuracy minus that of the control task. Intervals are over stories. A fact that can "
+        "be read need not be used: see Interventions."
+    )
+    with st.expander("What each control is"):
+        st.markdown("\n".join(f"- **{name}**: {meaning}" for name, meaning in MEANING.items()))
+
+
+def _two_digits(*names: str) -> dict[str, Any]:
+    return {name: st.column_config.NumberColumn(format="%.2f") for name in names}
+
+
+def draw_age(asked: Asked, n_facts: int) -> None:
+    """How accuracy falls with the age of the fact."""
+    pooled = st.toggle(f"All {n_facts} facts together", key=POOLED, bind=URL)
+    fact = None if pooled else asked.fact
+    found = wait_for("Probing by age", probes.load_decay, *asked.sample, fact, asked.slot)
+    first, last = found.bins[0], found.bins[-1]
+    of = "all facts" if pooled else as_text(asked.fact)
+    draw(
+        found.figure(),
+        key="decay",
+        alt=f"Accuracy for {of} by age: {first.accuracy[PROBE].value:.0%} at {first.name}, "
+        f"{last.accuracy[PROBE].value:.0%} at {last.name} sentences; "
+        f"untrained model {first.accuracy[UNTRAINED].value:.0%} and {last.accuracy[UNTRAINED].value:.0%}",
+        caption=f"Probe of {asked.slot_name} for {of}. To the right: facts told longer ago. Where the blue "
+        "line falls to the ochre one, the fact is gone; where it is no higher than the green one, random "
+        "weights carry it as far. Bars: 95 % intervals over stories.",
+    )
+    table = found.table()
+    shares = [name for name in table if table[name].dtype == float]
+    st.dataframe(table, hide_index=True, column_config=_two_digits(*shares))
+
+
+def draw_one(asked: Asked) -> None:
+    """One fact read from one slot: accuracy with controls, code length, learning curve."""
+    scores = wait_for("Probing", probes.load_scores, *asked.sample, asked.fact, asked.slot)
+    names = [name for name in (PROBE, *MEANING) if name in scores.hits]
+    found = {name: scores.estimate(name) for name in names}
+    selectivity = scores.estimate(PROBE, minus=CONTROL_TASK)
+    st.markdown(f"From **{asked.slot_name}** a probe reads the **{as_text(asked.fact)}** rightly in "
+                f"**{as_text(found[PROBE].as_share())}** of sentences.")  # fmt: skip
+    chosen = ", ".join(map(str, scores.slots))
+    draw(
+        accuracy_points(found),
+        key="one_probe",
+        alt="; ".join(f"{name} {estimate.as_share()}" for name, estimate in found.items()),
+        caption="The further right of its controls the probe stands, the more it says about the model. "
+        f"Selectivity {selectivity}." + (f" Slots chosen in the folds: {chosen}." if chosen else ""),
+    )
+    if st.toggle("Code length: how many bits the fact still takes", key=CODE, bind=URL):
+        _draw_codelength(asked)
+    if st.toggle("Learning curve: how many stories the probe needs", key=LEARNING, bind=URL):
+        _draw_learning(asked)
+    st.caption("Both take some seconds, the whole bank up to a minute. What can be read need not be used:")
+    st.page_link("views/interventions.py", label="Interventions", icon=":material/science:")
+
+
+def _draw_codelength(asked: Asked) -> None:
+    told = "Sending the fact in bits"
+    found = wait_for(told, probes.load_codelength, *asked.sample, asked.fact, asked.slot)
+    draw(
+        found.figure(),
+        key="codelength",
+        alt=found.summary(),
+        caption=f"Short is good: a probe makes the fact {found.compression()} times shorter than the "
+        f"uniform code; in an untrained model {found.compression(UNTRAINED)} times, with shuffled labels "
+        f"{found.compression(SHUFFLED)} times.",
+    )
+
+
+def _draw_learning(asked: Asked) -> None:
+    told = "Training on ever more stories"
+    found = wait_for(told, probes.load_learning, *asked.sample, asked.fact, asked.slot)
+    draw(
+        found.figure(),
+        key="learning",
+        alt=found.summary(),
+        caption="High at the left: the fact lies open. Rising slowly: the probe does the work, as it does "
+        "where the green line, an untrained model, rises too.",
+    )
+
+
+def open_clicked(chart: str, facts: tuple[str, ...], n_slots: int) -> None:
+    """Go from a clicked cell to its fact and slot."""
+    points = st.session_state[chart]["selection"]["points"]
+    if points:
+        slot = int(points[0]["x"])
+        st.session_state[FACT] = facts[int(points[0]["y"])]
+        st.session_state[SLOT] = BANK if slot == n_slots else str(slot)
+        st.session_state[VIEW] = ONE

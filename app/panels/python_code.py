@@ -1,0 +1,53 @@
+"""The Python that makes the picture on the page: written out, so that it can be copied, run and changed."""
+
+from collections.abc import Sequence
+
+from app.panels.story_memory import BANK, ONE_SLOT, READS
+
+
+def story_source(model: str, sentences: Sequence[str]) -> str:
+    """Python that records a story, as ``reader`` and ``trace``. The sentences stand in it as text."""
+    told = "\n".join(f"    {sentence!r}," for sentence in sentences)
+    return (
+        "from lm2core.reading.answers import ask, bank_after, read_story\n"
+        "from lm2core.reading.checkpoints import load_reader\n\n"
+        f"reader = load_reader({model!r})\ntrace = read_story(reader, [\n{told}\n])\n"
+    )
+
+
+def file_source(file_name: str, story: int) -> str:
+    """Python that opens one story of a trace file, as ``trace``."""
+    return (
+        "from lm2core.traces.trace import Trace\nfrom lm2viz.story.from_file import one_story\n\n"
+        f"trace = one_story(Trace.load({file_name!r}), {story})\n"
+    )
+
+
+def view_code(source: str, *, view: str, step: int, block: int, slot: int, question: str | None) -> str:
+    """Python that makes the first picture of a view from ``source``; without a picture, the source alone.
+
+    view : as chosen in the memory panel
+    question : what was asked, where the view shows what it read
+    """
+    if view == READS:
+        picture = _reads(step, question) if question else ""
+    elif view == ONE_SLOT:
+        picture = f"picture = pictures.history(trace, slot={slot})\n"
+    elif step == 0:
+        picture = ""
+    elif view == BANK:
+        picture = f'picture = pictures.bank(trace, segment={step - 1})["difference"]\n'
+    else:
+        picture = f"picture = pictures.writes(trace, segment={step - 1}, block={block})\n"
+    if not picture:
+        return source
+    show = 'print(picture.table)\npicture.figure.write_html("view.html")\n'
+    return f"from lm2viz import pictures\n{source}\n{picture}{show}"
+
+
+def _reads(step: int, question: str) -> str:
+    return (
+        f"answer = ask(reader, {question!r}, bank_after(trace, {step}, reader.model))\n"
+        "print(answer.words[0], answer.probabilities[0])\n"
+        "picture = pictures.reads_of_last_word(answer.trace)\n"
+    )

@@ -1,0 +1,108 @@
+"""One slot in words: what writes to it and reads it, and what it is said to hold, put to the test."""
+
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from app.loaders import slots
+from app.widgets.pickers import draw
+from app.widgets.waiting import wait_for
+from lm2viz.slots.contexts import READS, WRITES
+from lm2viz.slots.explanations import SlotExplanation
+from lm2viz.slots.held_out import NOTHING_VARIES
+
+INTERVALS = "Lines are 95 % intervals over stories."
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A model and the stories it reads: those of seeds 0 to ``n`` - 1."""
+
+    model: str
+    task: str
+    n: int
+
+    @property
+    def told(self) -> str:
+        """The stories in words."""
+        return f"{self.n} stories of {self.task}"
+
+
+def draw_contexts(sample: Sample, slot: int) -> None:
+    """Words that write to the slot, questions that read it, and the strongest sentences."""
+    st.subheader(f"Slot {slot}: what writes to it and what reads it")
+    told = f"Reading {sample.told} and asking their questions, word by word"
+    found = wait_for(told, slots.load_contexts, sample.model, sample.task, sample.n)
+    of_slot = (*found.of(slot, WRITES), *found.of(slot, READS))
+    draw(
+        replace(found, strengths=of_slot).figure(),
+        key="contexts",
+        alt=f"Slot {slot}: " + "; ".join(f"{one.kind} {one.text}, {one.strength}" for one in of_slot),
+        caption="A long blue bar away from its mark: this word writes here, or this question looks here, and "
+        f"not elsewhere. {INTERVALS} Chosen on half of the stories, measured on the others.",
+    )
+    rows = replace(found, strengths=of_slot).table()
+    st.dataframe(rows.drop(columns="slot"), hide_index=True, width="stretch")
+    st.caption(
+        "Strength: share of the slot's update (of the read) times gate, 0 to 1; elsewhere: the same in the "
+        "other slots, their mean; p: sign-flip test that both are equal."
+    )
+    for kind, title in ((WRITES, "Sentences that wrote most"), (READS, "Questions that read most")):
+        st.markdown(f"**{title}**")
+        by_slot = found.contexts.get(kind)
+        st.text("\n".join(map(str, by_slot[slot])) if by_slot and by_slot[slot] else "none")
+    st.caption("In brackets the word, behind it its strength. No sentence is shown twice.")
+
+
+def draw_explanations(sample: Sample, slot: int) -> None:
+    """The best fact of the slot with its controls, then all slots ranked."""
+    st.subheader(f"Slot {slot}: what it is said to hold")
+    told = f"Explaining every slot over {sample.told}"
+    found = wait_for(told, slots.load_explanations, sample.model, sample.task, sample.n)
+    draw_verdict(found.of(slot))
+    st.subheader("All slots, the best explained first")
+    st.text(f"{found.about}\n{found.finding}")
+    draw(
+        found.figure(),
+        key="explanations",
+        alt=f"Score of the best fact of every slot, with controls. {found.finding}",
+        caption=f"A long blue bar away from all its marks: the fact tells what the slot holds. {INTERVALS} "
+        "Told is not used: whether answers need the slot, the page Interventions shows.",
+    )
+    st.dataframe(found.table(), hide_index=True, width="stretch")
+    st.caption(
+        "Score: correlation of what the fact says with what the slot holds, on held-out stories; explained: "
+        "share of the variance; each with its 95 % interval (low, high) by story."
+    )
+
+
+def draw_verdict(found: SlotExplanation) -> None:
+    """One slot's explanation in words, and its score beside the controls."""
+    if found.name == NOTHING_VARIES:
+        st.info("This slot holds the same after every sentence of every story. Choose another slot.")
+        return
+    verdict = "and is above all its controls" if found.is_explained else "which is **not** above its controls"
+    st.markdown(
+        f"The fact that tells most of it is **{found.name}**. Its score on held-out stories is "
+        f"{found.score.value:.2f} (95 % interval {found.score.low:.2f} to {found.score.high:.2f}, "
+        f"n = {found.score.n} stories), {verdict}."
+    )
+    figures = {
+        "score: correlation": found.score,
+        "explained share of variance": found.explained,
+        "control: stories exchanged": found.shuffled,
+        "control: a random other fact": found.random_fact,
+        "control: a random other slot": found.random_slot,
+    }
+    known = {name: e for name, e in figures.items() if e.n}
+    st.dataframe(
+        {
+            "figure": list(known),
+            "value": [e.value for e in known.values()],
+            "95 % from": [e.low for e in known.values()],
+            "to": [e.high for e in known.values()],
+            "stories": [e.n for e in known.values()],
+        },
+        hide_index=True,
+        width="stretch",
+    )

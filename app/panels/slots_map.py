@@ -1,0 +1,166 @@
+"""The map of slots, and the story behind one of its points."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app.loaders import slots
+from app.loaders.stories import generate_story
+from app.panels.slots_detail import Sample
+from app.state import SLOT, STEP, URL, keep_inside
+from app.widgets.pickers import GENERATED, ShownStory, draw, pick_step
+from app.widgets.waiting import wait_for
+from lm2viz.stats import SlotMap
+from lm2viz.stats.pca import SLOT as WHICH_SLOT
+from lm2viz.stats.places import first_drawn, is_drawn, place_at
+
+PLANE, SPACE = "2-D", "3-D"
+MOST_SLOTS = 4  # on one map; more hide each other
+MAP_SLOTS, FACT, CHART = "map_slots", "fact", "slot_map"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is on the map."""
+
+    slots: tuple[int, ...]
+    fact: str
+    axes: str
+
+
+def pick_map(sample: Sample) -> Chosen:
+    """Choose slots, the fact that colours them, and the axes."""
+    suggested = suggest_slot(sample)
+    facts = [*slots.fact_names(sample.task, sample.n), WHICH_SLOT]
+    all_slots = list(range(slots.n_slots(sample.model)))
+    _keep_known(MAP_SLOTS, all_slots)
+    chosen = st.multiselect(
+        "Slots on the map",
+        all_slots,
+        default=[suggested[0] if suggested else 0],
+        max_selections=MOST_SLOTS,
+        key=MAP_SLOTS,
+        bind=URL,
+    )
+    fact = st.selectbox(
+        "Coloured by",
+        facts,
+        index=facts.index(suggested[1]) if suggested and suggested[1] in facts else 0,
+        key=FACT,
+        bind=URL,
+        help="What is true in the story at that point; 'slot' tells several slots apart.",
+    )
+    axes = st.segmented_control(
+        "Axes", [PLANE, SPACE], default=PLANE, required=True, key="map_axes", bind=URL
+    )
+    return Chosen(tuple(sorted(chosen)), fact, axes)
+
+
+def suggest_slot(sample: Sample) -> tuple[int, str] | None:
+    """Slot and fact to look at first; None where nothing is known."""
+    return wait_for("Looking for a slot to begin with", slots.suggest_slot, sample.model, sample.task)
+
+
+def _keep_known(key: str, options: list[int]) -> None:
+    """Take from a list in the state what is no option any more, e.g. after a change of model."""
+    value = st.session_state.get(key)
+    if value:
+        st.session_state[key] = [one for one in value if one in options]
+
+
+def draw_map(sample: Sample, chosen: Chosen) -> SlotMap:
+    """Every bank of the held-out stories as a point; in two dimensions a click opens its story."""
+    told = f"Reading {sample.told} in this model and in an untrained one"
+    found = wait_for(told, slots.load_map, sample.model, sample.task, sample.n, chosen.fact, chosen.slots)
+    summary = found.summary()
+    about = (
+        "A point: what a slot held after a sentence, placed by components fitted on other stories. Points of "
+        "a colour together, apart from others: the slot holds the fact. Right: what the components explain."
+    )
+    if chosen.axes == SPACE:
+        draw(found.figure_3d(), key="slot_map_3d", alt=summary, caption=f"{about} Turn it; click in {PLANE}.")
+    else:
+        draw(
+            found.figure().update_layout(clickmode="event+select", dragmode=False),
+            key=CHART,
+            alt=summary,
+            caption=f"{about} **Click a point** to open its story at that step.",
+            on_click=lambda: _open_clicked(found),
+        )
+    st.text(f"{found.about}\n{found.finding}")
+    with st.expander("All figures with their 95 % intervals"):
+        st.dataframe(found.table(), hide_index=True, width="stretch")
+    return found
+
+
+def _open_clicked(found: SlotMap) -> None:
+    """Put the story, the step and the slot of a clicked point into the state."""
+    points = st.session_state[CHART]["selection"]["points"]
+    place = place_at(found, points[0]["x"], points[0]["y"]) if points else None
+    if place is not None:
+        st.session_state["seed"] = place.story
+        st.session_state[STEP] = place.step
+        st.session_state[SLOT] = place.slot
+
+
+def draw_story(sample: Sample, found: SlotMap, slot: int) -> None:
+    """One story: its sentences, where the slot went while they were read, and the way to its own page."""
+    st.subheader("The story of a point")
+    picker, _ = st.columns([3, 5], gap="large")
+    with picker:
+        seed = pick_seed(found)
+    told = generate_story(sample.task, seed)
+    story = ShownStory(told.sentences, told.questions)
+    keep_inside(STEP, 0, len(story.sentences))
+    step = pick_step(len(story.sentences))
+    left, right = st.columns([3, 5], gap="large")
+    with left:
+        with st.container(border=True):
+            st.text("\n".join(story.lines_around(step)))
+        st.caption("✓ already read   ▶ read last   · not read yet")
+        st.page_link(
+            "views/story.py",
+            label="Open it on the page Story",
+            icon=":material/menu_book:",
+            query_params={
+                "model": sample.model,
+                "source": GENERATED,
+                "task": sample.task,
+                "seed": str(seed),
+                STEP: str(step),
+                SLOT: str(slot),
+            },
+        )
+    with right:
+        draw_path(found, seed, slot)
+
+
+def pick_seed(found: SlotMap) -> int:
+    """Choose a story by its seed: the one that was clicked, or any other."""
+    return int(
+        st.number_input(
+            "Seed",
+            0,
+            10_000,
+            first_drawn(found),
+            key="seed",
+            help="The same seed tells the same story.",
+            bind=URL,
+        )
+    )
+
+
+def draw_path(found: SlotMap, seed: int, slot: int) -> None:
+    """The way of the slot through the story over the map, where both are on it."""
+    if slot not in found.slots:
+        st.info(f"Slot {slot} is not on the map. Choose it under **Slots on the map** to see its way.")
+    elif not is_drawn(found, seed):
+        st.info(f"Story {seed} is not on the map: it is among those fitted, or none of them. Click a point.")
+    else:
+        draw(
+            found.path(seed, slot),
+            key="path",
+            alt=f"Way of slot {slot} through story {seed} over the map, numbered by sentences read",
+            caption="Numbers: sentences read. A long way: the sentence changed the slot; numbers in one "
+            "place: it kept what it held.",
+        )

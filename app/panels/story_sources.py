@@ -1,0 +1,61 @@
+"""The sentences that the question's answer rests on: where what it read came from, beside a control."""
+
+import streamlit as st
+
+from app.loaders import sources
+from app.state import STEP
+from app.widgets.pickers import ShownStory, as_text, draw
+from app.widgets.waiting import wait_for
+from lm2core.reading.answers import Answer
+
+CHART = "sources"
+
+
+def draw_sources(model: str, story: ShownStory, step: int, answer: Answer | None) -> None:
+    """A bar for each sentence: its share of what the question read from the bank of this step."""
+    if answer is None:
+        st.info("Nothing was asked here, or the question could not be: mend it on the left.")
+        return
+    if step == 0:
+        st.info("No sentence has been read. Press **Next** to read the first one.")
+        return
+    asked = answer.trace.info["question"]
+    own = story.own_question(step, asked)
+    try:
+        question = (model, story.sentences, step, asked, own.support if own else ())
+        found = wait_for("Following what was read back through the slots", sources.load_sources, *question)
+    except ValueError as error:
+        st.info(as_text(error))
+        return
+    draw(
+        found.figure(),
+        key=CHART,
+        alt=f"Share of each sentence of what the question read: {found.summary()}",
+        caption="A long bar: this sentence brought much of what was read. Diamonds, the control: the "
+        "same bank with every slot read alike. On the right: how probable the answer is when this "
+        "sentence is left out and the story read again. Click a row to go to its sentence.",
+        on_click=go_to_clicked,
+    )
+    draw(
+        found.arrows(),
+        key="arrows",
+        alt=f"From the answer through slots to sentences: {found.summary()}",
+        caption="The same, from the answer back: green, how much of what was read came out of which slot; "
+        "blue, which sentence that slot's content came from. Wide is much; under 0.03 is not drawn.",
+    )
+    if found.n_left_out:
+        st.caption(f"Left out: {found.n_left_out} sentences that together brought {found.rest:.0%}.")
+    st.caption(
+        f"With all sentences *{as_text(found.given)}* is {found.p_all:.0%} probable; bold: at most half of "
+        "that, so the answer needs the sentence. The bars tell where content came from, and need not agree: "
+        "whether an apple was put down or is still held, it is in the same place. "
+        f"The parts add up to the bank up to {found.error:.0e} of a value."
+    )
+
+
+def go_to_clicked() -> None:
+    """Go to the sentence whose row was clicked; the start bank is before the first."""
+    points = st.session_state[CHART]["selection"]["points"]
+    if points:
+        number = points[0]["customdata"]
+        st.session_state[STEP] = int(number[0] if isinstance(number, list) else number)

@@ -1,0 +1,236 @@
+"""Pickers that pages share. Each returns a value and keeps it in the URL."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from app.loaders import models, stories, traces
+from app.state import OWN, OWN_TEXT, STEP, URL, WANTED_STEP, apply_wanted_step, move_step
+from app.widgets.text_size import in_chosen_size
+from app.widgets.waiting import wait_for
+from lm2core.babi.story import Question
+from lm2core.babi.told import ToldFacts, told_facts
+from lm2core.traces.trace import Trace
+from lm2viz.figures.heatmap import clickable
+
+LINES_BEFORE, LINES_AFTER = 9, 5  # sentences shown around the one just read
+EXAMPLE, GENERATED, OWN_STORY = "Example", "Generated", "Own"
+
+
+@dataclass(frozen=True)
+class ShownStory:
+    """A story on the page; ``questions`` is empty for a pasted one.
+
+    task, facts : the task whose probes know such facts, and what is known after each sentence; empty where
+        a sentence is one of no task
+    """
+
+    sentences: tuple[str, ...]
+    questions: tuple[Question, ...] = ()
+    task: str = ""
+    facts: Sequence[ToldFacts] = ()
+
+    def lines_around(self, step: int) -> list[str]:
+        """The sentences near ``step``, marked as read, just read and not yet read; all of a short story."""
+        first, last = 0, len(self.sentences)
+        if last > LINES_BEFORE + LINES_AFTER:
+            first = max(0, min(step, last - LINES_AFTER) - LINES_BEFORE)
+            last = first + LINES_BEFORE + LINES_AFTER
+        lines = [f"… {first} before"] if first else []
+        for number in range(first + 1, last + 1):
+            mark = "▶" if number == step else "✓" if number < step else "·"
+            lines.append(f"{mark} {number}  {self.sentences[number - 1]}")
+        n_after = len(self.sentences) - last
+        return lines + ([f"… {n_after} more"] if n_after else [])
+
+    def suggestion(self, step: int) -> Question | None:
+        """The story's own question asked last at or before ``step``."""
+        asked = [q for q in self.questions if q.n_statements <= step]
+        return asked[-1] if asked else None
+
+    def own_question(self, step: int, text: str) -> Question | None:
+        """The story's own question of these words asked right after ``step``, with its true answer."""
+        return next((q for q in self.questions if q.n_statements == step and q.text == text), None)
+
+
+def as_text(words: object) -> str:
+    """Words of a visitor or a file inside a message: what could be markup there is shown as it is."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(str(words).split()))
+
+
+def pick_model() -> str:
+    """Choose one of the models."""
+    names = models.model_names()
+    if not names:
+        st.error("No trained model is installed. Make one with: lm2 train --preset babi-tiny --out DIR")
+        st.stop()
+    linked = st.query_params.get("model", "")
+    if linked and linked not in names:
+        if models.open_linked(linked):
+            names = models.model_names()
+        else:
+            st.info(f"The model {as_text(linked)} of this link is not here, or has changed: this is another.")
+    return st.selectbox("Model", names, key="model", bind=URL)
+
+
+def _pick_task(model: str) -> str:
+    """Choose a task whose every word ``model`` knows; stop the page where there is none."""
+    tasks = models.known_tasks(model)
+    if not tasks:
+        st.info("No task can be told in this model's words alone. Choose another model or story.")
+        st.stop()
+    return st.selectbox("Task", tasks, key="task", bind=URL)
+
+
+def pick_sample(sizes: Sequence[int], default: int) -> tuple[str, str, int]:
+    """Choose a model, and of which task it reads how many stories."""
+    model = pick_model()
+    task = _pick_task(model)
+    n = st.segmented_control(
+        "Stories",
+        sizes,
+        default=default,
+        required=True,
+        key="n_stories",
+        bind=URL,
+        help="Story k is the generated one with seed k. More: narrower intervals, and longer to wait, once.",
+    )
+    return model, task, n
+
+
+def pick_story(model: str) -> ShownStory:
+    """Choose an example, a story generated of a task whose words ``model`` knows, or paste one."""
+    sources = [EXAMPLE, GENERATED, OWN_STORY]
+    source = st.segmented_control("Story", sources, default=EXAMPLE, required=True, key="source", bind=URL)
+    if source == GENERATED:
+        task = _pick_task(model)
+        seed = st.number_input(
+            "Seed", 0, 10_000, 0, key="seed", help="The same seed tells the same story.", bind=URL
+        )
+        generated = stories.generate_story(task, int(seed))
+        return ShownStory(generated.sentences, generated.questions, task, told_facts(generated.statements))
+    if source == OWN_STORY:
+        own = _own_sentences()
+        return ShownStory(own, (), *stories.task_and_facts(own))
+    example = stories.load_example(st.selectbox("Example", stories.example_names(), key="example", bind=URL))
+    return ShownStory(example.sentences, example.questions, *stories.task_and_facts(example.sentences))
+
+
+def open_story(sentences: tuple[str, ...], also: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Go to the Story page with these sentences as an own story, read to its end.
+
+    Said in the address, for the link, and in the state, which may remember another story. The model is in
+    both already, and may not be set: it belongs to its picker.
+
+    also : further state of that page, such as its question
+    """
+    wanted: dict[str, str | int] = {"source": OWN_STORY, STEP: len(sentences), **also}
+    for name, value in wanted.items():
+        st.session_state[name] = value
+    query = {name: str(value) for name, value in wanted.items()}
+    st.switch_page("views/story.py", query_params={**query, OWN: stories.remember_story(sentences)})
+
+
+def choose_story() -> tuple[str, ShownStory, Trace]:
+    """Choose a model and a story, and record what the memory does; stop with one line where it cannot."""
+    with st.sidebar:
+        model = pick_model()
+        story = pick_story(model)
+    try:
+        return model, story, wait_for("Reading the story", traces.load_trace, model, story.sentences)
+    except ValueError as error:
+        st.error(as_text(error))
+        st.stop()
+
+
+def _own_sentences() -> tuple[str, ...]:
+    """The pasted story; its link carries a key, not the text."""
+    key = st.query_params.get(OWN, "")
+    kept = stories.recall_story(key)
+    if key and kept is None:
+        st.info("This server does not have the story of this link. Paste it here to see it.")
+    st.session_state.setdefault(OWN_TEXT, "\n".join(kept or ()))
+    with st.form("own_story"):
+        text = st.text_area(
+            "One sentence a line",
+            key=OWN_TEXT,
+            height=180,
+            placeholder="Mary went to the kitchen.\nMary took the milk there.",
+        )
+        if st.form_submit_button("Read it"):
+            kept = tuple(line.strip() for line in text.splitlines() if line.strip())
+            _check(kept)
+            st.query_params[OWN] = stories.remember_story(kept)
+            st.session_state[WANTED_STEP] = len(kept)
+    if not kept:
+        st.info("The story is empty. Write at least one sentence and press **Read it**.")
+        st.stop()
+    return kept
+
+
+def _check(sentences: tuple[str, ...]) -> None:
+    """Stop the page with one line when a pasted story is too long for it."""
+    try:
+        stories.check_story(sentences)
+    except ValueError as error:
+        st.error(as_text(error))
+        st.stop()
+
+
+def pick_step(n_sentences: int) -> int:
+    """Choose after which sentence to look; 0 is before the first."""
+    back, slider, forward = st.columns([2, 9, 2], vertical_alignment="bottom")
+    back.button(
+        "Back",
+        icon=":material/chevron_left:",
+        shortcut="Left",
+        key="back",
+        on_click=move_step,
+        args=(-1, n_sentences),
+        width="stretch",
+    )
+    forward.button(
+        "Next",
+        icon=":material/chevron_right:",
+        shortcut="Right",
+        key="next",
+        on_click=move_step,
+        args=(1, n_sentences),
+        width="stretch",
+    )
+    apply_wanted_step(n_sentences)
+    step = slider.slider("Sentences read", 0, n_sentences, n_sentences, key=STEP, bind=URL)
+    if WANTED_STEP in st.session_state:
+        st.rerun()
+    return step
+
+
+def draw(
+    figure: go.Figure, *, key: str, alt: str, caption: str, on_click: Callable[[], None] | None = None
+) -> None:
+    """Show a figure with its one-line caption and its text for those who cannot see it.
+
+    A camera over its corner downloads it as SVG.
+
+    With ``on_click`` the cells of a heatmap, or the points of another figure, can be clicked; the callback
+    finds the click under ``key``.
+    """
+    camera = {
+        "modeBarButtons": [["toImage"]],
+        "displaylogo": False,
+        "toImageButtonOptions": {"format": "svg", "filename": key},
+    }
+    fixed: dict[str, Any] = {"key": key, "alt": alt, "width": "stretch", "config": camera}
+    figure = in_chosen_size(figure)
+    if on_click is None:
+        st.plotly_chart(figure, **fixed)
+    else:
+        is_heatmap = isinstance(figure.data[0], go.Heatmap)
+        figure = clickable(figure) if is_heatmap else figure
+        st.plotly_chart(figure, on_select=on_click, selection_mode="points", **fixed)
+    st.caption(caption)

@@ -1,0 +1,62 @@
+"""What a preset can be trained as: LM2 or one of the baselines, each with the same number of parameters."""
+
+import torch
+
+from lm2core.baselines.base import Baseline
+from lm2core.baselines.full_text import FullTextConfig, FullTextForCausalLM
+from lm2core.baselines.rmt import RMTConfig, RMTForCausalLM
+from lm2core.model.causal_lm import LM2ForCausalLM
+from lm2core.model.config import LM2Config, llama_fields
+from lm2core.model.sizes import model_size, n_parameters
+
+Model = LM2ForCausalLM | Baseline
+ARCHITECTURES = ("lm2", "rmt", "llama-window", "llama-full")
+# RMT's authors gained nothing above 32 memory tokens, and lost with 64 (arXiv:2406.10149, run logs of qa3).
+MOST_MEMORY_TOKENS = 32
+
+
+def make_model(config: LM2Config, architecture: str) -> Model:
+    """An untrained LM2 of ``config``, or a baseline of its width, depth and number of parameters.
+
+    architecture : "lm2"; "rmt", a Llama with as many memory tokens as LM2 has slots, 32 at most;
+        "llama-window", a Llama that sees one segment; "llama-full", a Llama that sees the whole text
+
+    A ValueError for an unknown one.
+    """
+    check_architecture(architecture)
+    return LM2ForCausalLM(config) if architecture == "lm2" else _make(_matched(config, architecture))
+
+
+def check_architecture(architecture: str) -> None:
+    """Refuse an unknown architecture with a ValueError that names the known ones."""
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"unknown architecture {architecture!r}; known: {', '.join(ARCHITECTURES)}")
+
+
+def architecture_of(model: Model) -> str:
+    """The name of what ``make_model`` made."""
+    config = model.config
+    if isinstance(config, RMTConfig):
+        return "rmt" if config.memory_slots else "llama-window"
+    return "llama-full" if isinstance(config, FullTextConfig) else "lm2"
+
+
+def _matched(config: LM2Config, architecture: str) -> RMTConfig | FullTextConfig:
+    """The config of a baseline: what LM2 spends on its memory, the baseline spends on wider MLPs."""
+    n_tokens = min(config.memory_slots, MOST_MEMORY_TOKENS) if architecture == "rmt" else 0
+
+    def of_width(intermediate_size: int) -> RMTConfig | FullTextConfig:
+        sizes = llama_fields(config) | {"intermediate_size": intermediate_size}
+        if architecture == "llama-full":
+            return FullTextConfig(**sizes)
+        return RMTConfig(**sizes, memory_slots=n_tokens, segment_length=config.segment_length)
+
+    with torch.device("meta"):
+        n_plain = n_parameters(_make(of_width(config.intermediate_size)))
+    per_unit = 3 * config.hidden_size * config.num_hidden_layers  # gate, up and down of every block
+    more = round((model_size(config).n_parameters - n_plain) / per_unit)
+    return of_width(config.intermediate_size + more)
+
+
+def _make(config: RMTConfig | FullTextConfig) -> Baseline:
+    return FullTextForCausalLM(config) if isinstance(config, FullTextConfig) else RMTForCausalLM(config)

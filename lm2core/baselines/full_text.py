@@ -1,0 +1,127 @@
+"""A plain Llama that has the whole text in view; its memory is the keys and values of every token.
+
+Axes: see memory.py, plus J columns of the text so far, G key heads, Q questions.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache, LlamaConfig
+
+from lm2core.baselines.base import Baseline, positions
+from lm2core.model.causal_lm import LM2Output
+from lm2core.model.config import refuse_unknown_keys
+from lm2core.model.inputs import check_parts, check_texts
+from lm2core.model.segments import next_token_loss
+
+
+class FullTextConfig(LlamaConfig):
+    """Llama's config, of a model that has the whole text in view."""
+
+    model_type = "lm2-llama-full"
+
+    bos_token_id: int | None = None
+    eos_token_id: int | list[int] | None = None
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        """Refuse unknown keys, then fill Llama's derived fields."""
+        refuse_unknown_keys(type(self), kwargs)
+        super().__post_init__(**kwargs)
+
+
+@dataclass(frozen=True)
+class TextSoFar:
+    """The memory of a Llama that has the whole text in view: keys and values of every token. A value.
+
+    blocks : of each block keys and values (B,G,J,K); mask_BJ : 1 where there is a token
+    """
+
+    blocks: tuple[tuple[Tensor, Tensor], ...]
+    mask_BJ: Tensor
+
+
+@dataclass
+class FullTextOutput(LM2Output):
+    """What a forward pass returns; ``memory`` is a TextSoFar.
+
+    columns : of the memory before the text that was run, and of each of its segments; None: nothing was kept
+    """
+
+    memory: TextSoFar | None = None  # type: ignore[assignment]
+    columns: tuple[int, int] | None = None
+
+    def memory_at(self, story: Tensor, segment: Tensor) -> TextSoFar:
+        """The text of stories ``story`` (Q,) up to and with segments ``segment`` (Q,)."""
+        if self.memory is None or self.columns is None:
+            raise ValueError("no memory was kept; run the text with write_memory, and without checkpointing")
+        kept, (n_before, per_segment) = self.memory, self.columns
+        end_Q = n_before + (segment + 1) * per_segment
+        n_columns = int(end_Q.max())
+        is_past = torch.arange(n_columns, device=end_Q.device) < end_Q[:, None]
+        blocks = tuple((k[story, :, :n_columns], v[story, :, :n_columns]) for k, v in kept.blocks)
+        return TextSoFar(blocks, kept.mask_BJ[story, :n_columns] * is_past)
+
+
+class FullTextForCausalLM(Baseline):
+    """A plain Llama with the whole text in view, segment borders or not."""
+
+    config_class = FullTextConfig
+
+    def __init__(self, config: FullTextConfig) -> None:
+        super().__init__(config)
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        memory: TextSoFar | None = None,
+        labels: Tensor | None = None,
+        *,
+        write_memory: bool = True,
+        logits_to_keep: int = 0,
+    ) -> FullTextOutput:
+        """Run texts (B,T) or (B,S,T) that go on from the text ``memory``; see ``LM2ForCausalLM``.
+
+        A flat text (B,T) is one segment. With ``write_memory=False`` the memory stays as it is.
+        Training under gradient checkpointing keeps no keys: memory is None, and no text goes on from one.
+        """
+        check_texts(input_ids, attention_mask, labels, vocab_size=self.config.vocab_size)
+        check_parts(labels, logits_to_keep=logits_to_keep)
+        keeps_keys = not (self.training and self.model.gradient_checkpointing)
+        if memory is not None:
+            _check_memory(memory, len(input_ids), keeps_keys)
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        mask_BJ = mask.flatten(1) if memory is None else torch.cat([memory.mask_BJ, mask.flatten(1)], 1)
+        is_kept = write_memory and keeps_keys
+        cache = DynamicCache(memory.blocks if memory else None) if memory or is_kept else None
+        x_BTD = self.model(
+            input_ids=input_ids.flatten(1),
+            attention_mask=mask_BJ,
+            position_ids=positions(mask_BJ)[:, -input_ids.flatten(1).shape[1] :],
+            past_key_values=cache,
+            use_cache=cache is not None,
+        ).last_hidden_state
+        if cache is not None and is_kept:
+            memory = TextSoFar(tuple((layer.keys, layer.values) for layer in cache.layers), mask_BJ)
+        x = x_BTD.view(*input_ids.shape, -1)[:, -logits_to_keep:]
+        logits = self._logits(x, None if attention_mask is None else attention_mask[:, -logits_to_keep:])
+        loss = None if labels is None else next_token_loss(logits, labels, attention_mask)
+        n_before = mask_BJ.shape[1] - mask.flatten(1).shape[1]
+        columns = (n_before, input_ids.shape[-1]) if is_kept else None
+        return FullTextOutput(loss, logits, memory, columns=columns)
+
+
+def _check_memory(memory: TextSoFar, n_texts: int, keeps_keys: bool) -> None:
+    if not isinstance(memory, TextSoFar):
+        raise ValueError(f"memory must be a TextSoFar, as this model returns it, got {type(memory).__name__}")
+    if len(memory.mask_BJ) != n_texts:
+        raise ValueError(f"memory is of {len(memory.mask_BJ)} texts, input_ids of {n_texts}")
+    if not keeps_keys:
+        raise ValueError("under gradient checkpointing no text goes on from a memory; switch it off")
+
+
+AutoConfig.register(FullTextConfig.model_type, FullTextConfig)
+AutoModelForCausalLM.register(FullTextConfig, FullTextForCausalLM)

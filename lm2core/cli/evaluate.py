@@ -1,0 +1,146 @@
+"""``lm2 eval``: which form is asked for, and what belongs to it; on bAbI files. Long texts: cli_long.py."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lm2core.cli.harness import on_harness
+from lm2core.cli.long_texts import on_long_texts
+from lm2core.cli.tables import Rows, figures, open_reader, show
+
+FORMS = "give --babi FILE..., --tasks qa1,qa2 with --lengths 0k,4k, or --harness mmlu"
+
+
+def evaluate(
+    checkpoint: Annotated[
+        str, typer.Argument(help="Shipped model (see 'lm2 models'), folder, or Hugging Face id.")
+    ],
+    babi: Annotated[
+        list[Path] | None, typer.Option(help="Files in the bAbI format.", metavar="PATH...")
+    ] = None,
+    more: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,  # the paths after the first
+    tasks: Annotated[str | None, typer.Option(help="Long texts: tasks by commas, e.g. qa1,qa2.")] = None,
+    lengths: Annotated[
+        str | None, typer.Option(help="Long texts: tokens, by commas; 0k (facts alone), 4k, 128k, 1M.")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Questions of each task and length; 100 by default.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same texts; 0 by default.")] = None,
+    noise: Annotated[
+        str | None,
+        typer.Option(
+            help='Background text: a file, a folder, a hub data set\'s id, or by default "python", the '
+            "documentation that every Python has. Its test share is used."
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="A published data set instead: a hub id, e.g. RMT-team/babilong, or a folder with "
+            "LENGTH/TASK.json."
+        ),
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(help="Counts the lengths: folder or Hugging Face id; by default the model's own."),
+    ] = None,
+    segments: Annotated[
+        str | None,
+        typer.Option(help="sentences, by default, or tokens: cuts of equal length, as language models have."),
+    ] = None,
+    question_first: Annotated[
+        bool | None, typer.Option("--question-first", help="Read the question before the text, too.")
+    ] = None,
+    harness: Annotated[
+        str | None,
+        typer.Option(help="Tasks of lm-evaluation-harness by commas: mmlu,babilong_qa1; needs [harness]."),
+    ] = None,
+    harness_tasks_folder: Annotated[
+        Path | None, typer.Option(help="Folder with task files (YAML) of your own for --harness.")
+    ] = None,
+    harness_limit: Annotated[
+        int | None, typer.Option(min=1, help="Only so many documents of each task, to try it out.")
+    ] = None,
+    harness_shots: Annotated[
+        int | None, typer.Option(min=0, help="Worked examples before a question; by default the task's.")
+    ] = None,
+    harness_length: Annotated[
+        str | None, typer.Option(help="Of the harness's BABILong tasks: 0k, by default, to 1M.")
+    ] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Also write the figures there.")] = None,
+) -> None:
+    """Accuracy on bAbI files, or with --tasks and --lengths on long texts with the facts hidden in them.
+
+    Exact match, with a 95 % interval and the floors that need no model.
+    """
+    long = {
+        "tasks": tasks,
+        "lengths": lengths,
+        "samples": samples,
+        "seed": seed,
+        "noise": noise,
+        "data": data,
+        "tokenizer": tokenizer,
+        "segments": segments,
+        "question_first": question_first,
+    }
+    given = {name: value for name, value in long.items() if value is not None}
+    of_harness = {
+        "include_path": harness_tasks_folder,
+        "limit": harness_limit,
+        "n_shot": harness_shots,
+        "length": harness_length,
+    }
+    if harness is not None and (babi or given):
+        raise ValueError(f"--harness is a form of its own; {FORMS}")
+    if harness is None and any(value is not None for value in of_harness.values()):
+        raise ValueError("--harness-... options belong to --harness TASKS; name the tasks")
+    if more and not babi:
+        raise ValueError(f"what is {more[0]}? Paths come after --babi, tasks in one word by commas; {FORMS}")
+    if babi and given:
+        others = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise ValueError(f"--babi does not go with {others}; {FORMS}")
+    if json_out is not None:
+        _check_place(json_out)
+    if harness is not None:
+        rows = on_harness(checkpoint, harness, **of_harness)
+    elif babi:
+        rows = _on_babi_files(checkpoint, [*babi, *(more or [])])
+    elif tasks is None or lengths is None:
+        raise ValueError(f"{'half of a form is missing' if given else 'nothing to evaluate on'}; {FORMS}")
+    else:
+        rows = on_long_texts(checkpoint, given)
+    if json_out is not None:
+        from lm2core.files import write_whole
+
+        write_whole(json_out, json.dumps(rows, indent=2) + "\n")
+
+
+def _check_place(file: Path) -> None:
+    """Refuse a file that cannot be written, before the work: a ValueError."""
+    if file.is_dir():
+        raise ValueError(f"cannot write {file}: it is a folder; name a file")
+    if not file.parent.is_dir():
+        raise ValueError(f"cannot write {file}: there is no folder {file.parent}; make it first")
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        raise ValueError(f"cannot write {file}: {file.parent} may not be written; choose another place")
+
+
+def _on_babi_files(checkpoint: str, paths: Sequence[Path]) -> Rows:
+    """A row for each file."""
+    from lm2core.babi.text import read_babi
+    from lm2core.evaluation.stories import predict, score
+
+    files = [(path, read_babi(path)) for path in paths]  # a broken file is found before the model is opened
+    reader = open_reader(checkpoint)
+    rows = []
+    for path, stories in files:
+        result = score(stories, predict(reader, stories))
+        rows.append({"task": path.stem.split("_")[0], "file": str(path)} | figures(reader, result))
+    show(rows)
+    return rows

@@ -1,0 +1,165 @@
+"""The ``lm2`` command. Heavy imports happen inside the commands, so that --help answers at once."""
+
+import json
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer._click.exceptions import ClickException  # typer carries its own click
+
+from lm2core.cli.compare import compare
+from lm2core.cli.evaluate import evaluate
+from lm2core.cli.trace import trace
+from lm2core.cli.train import train
+
+app = typer.Typer(
+    help="Train an LM2, run it, and look into its memory.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+convert = typer.Typer(help="Turn checkpoints of other code into models of this one.")
+app.add_typer(convert, name="convert")
+Checkpoint = Annotated[
+    str, typer.Argument(help="Shipped model (see 'lm2 models'), folder, or Hugging Face id.")
+]
+
+
+app.command()(train)
+app.command()(trace)
+app.command()(compare)
+app.command(name="eval")(evaluate)
+
+
+@app.command()
+def babi(
+    task: Annotated[str, typer.Option(help="qa1 to qa20.")],
+    out: Annotated[Path, typer.Option(help="Folder to write TASK_generated.txt to.")],
+    stories: Annotated[int, typer.Option(min=1, help="How many stories, of 1 to 12 questions each.")] = 200,
+    seed: Annotated[int, typer.Option(help="Same seed, same file.")] = 0,
+    against: Annotated[
+        Path | None, typer.Option(help="Also count the samples that stand word for word in this bAbI file.")
+    ] = None,
+) -> None:
+    """Write generated stories in the bAbI file format."""
+
+    from lm2core.babi.duplicates import count_duplicates
+    from lm2core.babi.tasks import get_task, make_stories
+    from lm2core.babi.text import read_babi, write_babi
+
+    get_task(task)
+    others = None if against is None else read_babi(against)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"cannot make folder {out}: {error.strerror}; choose another") from None
+    path = out / f"{task}_generated.txt"
+    made = make_stories(task, stories, seed)
+    write_babi(path, made)
+    typer.echo(str(path))
+    if others is not None:
+        n_samples = sum(len(story.questions) for story in made)
+        typer.echo(f"{count_duplicates(made, others)} of {n_samples} samples also stand in {against}")
+
+
+@app.command()
+def ask(
+    checkpoint: Checkpoint,
+    story: Annotated[Path, typer.Option(help="Text file, one sentence a line.")],
+    question: Annotated[str, typer.Option(help='For example "Where is Mary?"')],
+) -> None:
+    """Read a story and answer a question about it, with the likeliest answers and their probabilities."""
+    from lm2core.babi.text import read_sentences
+    from lm2core.reading.answers import ranked_words, remember
+    from lm2core.reading.checkpoints import load_reader
+
+    sentences = read_sentences(story)
+    reader = load_reader(checkpoint, baselines=True)
+    best = ranked_words(reader, question, remember(reader, sentences))
+    typer.echo(best[0][0])
+    for word, probability in best[:6]:
+        typer.echo(f"  {probability:6.1%}  {word}")
+
+
+@app.command()
+def models() -> None:
+    """List the models that come with the package, and the sizes that can be trained."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from lm2core.model.config import base, lm2_1_7b
+    from lm2core.model.sizes import model_size
+    from lm2core.reading.checkpoints import SHIPPED, shipped_models
+
+    for name in shipped_models(baselines=True):
+        config = json.loads((SHIPPED / name / "config.json").read_text(encoding="utf-8"))
+        size = sum(f.stat().st_size for f in (SHIPPED / name).glob("*.safetensors"))
+        memory = f"{config['memory_slots']} slots" if config.get("memory_slots") else "no memory"
+        typer.echo(
+            f"{name}: {config['num_hidden_layers']} blocks, width {config['hidden_size']}, "
+            f"{memory}, {size / 1e6:.1f} MB"
+        )
+    table = Table("preset", "blocks", "width", "slots", "backbone", "memory", "to run", "to train")
+    for name, preset in (("base", base()), ("lm2-1.7b", lm2_1_7b())):
+        made = model_size(preset)
+        table.add_row(
+            name,
+            f"{preset.num_hidden_layers}",
+            f"{preset.hidden_size}",
+            f"{preset.memory_slots}",
+            f"{made.n_backbone / 1e6:,.1f} M",
+            f"{made.n_memory / 1e6:,.1f} M",
+            f"{made.run_bytes / 1e9:.1f} GB",
+            f"{made.train_bytes / 1e9:.1f} GB",
+        )
+    console = Console()
+    console.print(table)
+    console.print(
+        "To run: weights and one bank in bf16. To train: weights, gradients and AdamW in 32 bits. "
+        "Activations come on top.",
+        style="dim",
+    )
+
+
+@convert.command(name="reference")
+def convert_reference(
+    file: Annotated[Path, typer.Argument(help="Checkpoint: safetensors, or a torch file with a state dict.")],
+    config: Annotated[Path, typer.Option(help="JSON file with its sizes.")],
+    out: Annotated[Path, typer.Option(help="Folder for the model; new or empty.")],
+) -> None:
+    """A checkpoint of the public LM2 code to a folder that from_pretrained opens."""
+    from lm2core.reference.convert import convert_reference as run
+
+    for note in run(file, config, out):
+        typer.echo(f"note: {note}")
+    typer.echo(
+        f"written: {out}; open it: from lm2core import LM2ForCausalLM, then "
+        "transformers.AutoModelForCausalLM.from_pretrained"
+    )
+
+
+def _say_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning in one line, without the place in the code."""
+    typer.echo(f"lm2: {' '.join(str(message).split())}", err=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; an error a user can mend is one line on stderr and exit status 2."""
+    try:
+        typed = sys.argv[1:] if arguments is None else list(arguments)
+        with warnings.catch_warnings():
+            warnings.showwarning = _say_warning
+            return app(args=typed or ["--help"], standalone_mode=False) or 0
+    except ClickException as error:
+        typer.echo(f"lm2: {error.format_message().rstrip('.')}. See: lm2 --help", err=True)
+        return 2
+    except (ValueError, KeyError, OSError) as error:
+        message = error.args[0] if isinstance(error, KeyError) else error
+        typer.echo(f"lm2: {' '.join(str(message).split())}", err=True)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""``lm2 trace``: what the memory does while stories are read, in a file or, part by part, in a folder."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from lm2core.babi.story import Story
+    from lm2core.babi.text import TextStory
+
+
+def trace(
+    checkpoint: Annotated[
+        str, typer.Argument(help="Shipped model (see 'lm2 models'), folder, or Hugging Face id.")
+    ],
+    out: Annotated[Path, typer.Option(help="Trace file to write; of several stories, a new folder.")],
+    story: Annotated[Path | None, typer.Option(help="One story: a text file, one sentence a line.")] = None,
+    babi: Annotated[Path | None, typer.Option(help="Several stories: a file in the bAbI format.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Several stories: generated ones of qa1 to qa20, with what is true.")
+    ] = None,
+    stories: Annotated[int, typer.Option(min=1, help="With --task: how many.")] = 100,
+    seed: Annotated[int, typer.Option(help="With --task: same seed, same stories.")] = 0,
+    hooks: Annotated[
+        str, typer.Option(help="Hook names or patterns, by commas; see docs/HOOKS.md.")
+    ] = "mem.*,hook_bank",
+    budget: Annotated[
+        str, typer.Option(help="Refuse a larger trace before it is made; of several stories, size of a part.")
+    ] = "512MB",
+) -> None:
+    """Record what the memory does while a story is read, or many."""
+    if [story, babi, task].count(None) != 2:
+        raise ValueError("give one of --story FILE, --babi FILE and --task NAME")
+    from lm2core.reading.checkpoints import load_reader
+
+    names = [name.strip() for name in hooks.split(",") if name.strip()]
+    if story is not None:
+        from lm2core.babi.text import read_sentences
+        from lm2core.reading.answers import read_story
+
+        sentences = read_sentences(story)
+        recorded = read_story(load_reader(checkpoint), sentences, names=names, budget=budget)
+        recorded.save(out)
+        typer.echo(f"{out}: {len(recorded.arrays)} arrays over {recorded.n_segments} sentences")
+        return
+    from lm2core.reading.story_traces import record_to
+
+    told = _told(babi, task, stories, seed)
+    parts = record_to(out, load_reader(checkpoint), told, names=names, budget=budget)
+    typer.echo(f"{out}: {len(told)} stories in {len(parts)} part{'s' * (len(parts) > 1)}")
+
+
+def _told(babi: Path | None, task: str | None, n: int, seed: int) -> "list[Story] | list[TextStory]":
+    if babi is not None:
+        from lm2core.babi.text import read_babi
+
+        return read_babi(babi)
+    from lm2core.babi.tasks import make_stories
+
+    return make_stories(str(task), n, seed)

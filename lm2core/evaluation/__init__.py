@@ -1,0 +1,1 @@
+"""Scores: on stories, on long texts, on EleutherAI's evaluation harness."""

@@ -1,0 +1,182 @@
+"""Scores on tasks of EleutherAI's evaluation harness (lm-eval): MMLU, BABILong, perplexities, own task files.
+
+The harness is optional: pip install -e '.[harness]'. How a model of ours answers it is harness_model.py.
+"""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lm2core.reading.answers import Reader
+
+RESAMPLES = 1000  # for the standard error of a metric that has no formula; the harness's 100,000 take minutes
+ACCURACIES = ("acc", "acc_norm", "acc_bytes")  # of choices: by log-probability, also per character, per byte
+
+
+def run_harness(
+    reader: Reader,
+    tasks: Sequence[str],
+    *,
+    include_path: Path | None = None,
+    limit: int | None = None,
+    n_shot: int | None = None,
+    length: str | None = None,
+    batch_size: int = 8,
+) -> list[dict[str, Any]]:
+    """Score a model on tasks of the harness.
+
+    Parameters
+    ----------
+    reader : Reader
+        LM2 or a baseline. Every request starts with a fresh memory, and no text is truncated: it is cut
+        every ``segment_length`` tokens. A model trained with a sentence a segment, such as the stories'
+        models, is asked in a form it has not seen; ``lm2 eval --babi`` and ``--tasks`` ask in its own.
+    tasks : sequence of str
+        Names of tasks, groups or tags of the harness, or of a file in ``include_path``.
+    include_path : Path
+        Folder of task files (YAML) of one's own; they come before the harness's of the same name. Paths of
+        data in them are from the current folder.
+    limit : int
+        Only the first so many documents of each task, at least 1: to try it out, not to report.
+    n_shot : int
+        Worked examples before each question; None: as the task says. A task that fixes 0 keeps it.
+    length : str
+        Of BABILong's tasks: "0k", the harness's own choice, to "1M".
+    batch_size : int
+        Requests run at once.
+
+    Returns
+    -------
+    list of dict
+        A row for every task (or group) and metric: "task", "metric" (with the harness's filter of answers
+        where there is one), "value", "stderr" (None: unknown), "chance" (of a random choice; None: the task
+        offers no choices), "n" documents, "n_shot", "length", "model", "harness" (its version).
+
+    Raises
+    ------
+    ValueError
+        When the harness is not installed, a task is unknown (with near names), its data cannot be had, or
+        the model cannot read it (words it does not know).
+    """
+    for name, value, least in (("limit", limit, 1), ("n_shot", n_shot, 0), ("batch_size", batch_size, 1)):
+        if value is not None and value < least:
+            raise ValueError(f"{name}={value} must be at least {least}")
+    check_installed()
+    from lm_eval import simple_evaluate
+
+    from lm2core.evaluation.harness_model import HarnessModel
+
+    results = simple_evaluate(
+        HarnessModel(reader, batch_size=batch_size),
+        tasks=_load_tasks(tasks, include_path, length),
+        num_fewshot=n_shot,
+        limit=limit,
+        bootstrap_iters=RESAMPLES,
+    )
+    return [
+        row | {"length": length, "model": reader.name, "harness": version("lm_eval")}
+        for row in _rows(results)
+    ]
+
+
+def check_installed() -> None:
+    """Say how to install the harness where it is not: a ValueError."""
+    try:
+        import lm_eval  # noqa: F401
+    except ImportError:
+        raise ValueError(
+            "the evaluation harness is not installed; in the checkout: pip install -e '.[harness]'"
+        ) from None
+
+
+def _load_tasks(names: Sequence[str], include_path: Path | None, length: str | None) -> list[Any]:
+    """The harness's tasks and groups of these names, with their data."""
+    from lm_eval.tasks import TaskManager
+
+    if include_path is not None and not include_path.is_dir():
+        raise ValueError(f"{include_path} is no folder; give one with the harness's task files (YAML)")
+    manager = TaskManager(
+        include_path=include_path, metadata=None if length is None else {"max_seq_lengths": length}
+    )
+    wanted = [name.strip() for name in dict.fromkeys(names) if name.strip()]
+    if not wanted:
+        raise ValueError("no task named; give names of the harness by commas, for example mmlu,babilong_qa1")
+    for name in wanted:
+        if name not in manager.all_tasks:
+            near = get_close_matches(name, manager.all_tasks, n=5)
+            known = (
+                f"near: {', '.join(near)}" if near else f"it has {len(manager.all_tasks)}, mmlu for example"
+            )
+            raise ValueError(
+                f"the harness has no task {name!r}; {known}; for task files of your own: "
+                "--harness-tasks-folder FOLDER"
+            )
+    return [part for name in wanted for part in _load_task(manager, name)]
+
+
+def _load_task(manager: Any, name: str) -> list[Any]:
+    """One task or group, or all tasks of a tag; the harness fetches data here, in its own ways."""
+    try:
+        loaded = manager.load([name])
+    except ImportError as error:
+        raise ValueError(f"task {name} needs a package that is not installed ({error}); install it") from None
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        reason = str(error).strip().split("\n")[0].rstrip(".")
+        raise ValueError(
+            f"cannot get the data of task {name}: {reason}; fetch it once with a network, or give a folder "
+            "with a task file whose data is local (dataset_path: json): --harness-tasks-folder FOLDER"
+        ) from None
+    groups = loaded["groups"]
+    inner = {child for group in groups.values() for child in group.child_names}
+    return [part for name, part in (groups | loaded["tasks"]).items() if name not in inner]
+
+
+def _rows(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row for every figure: of the tasks, and of the groups that have figures of their own."""
+    chances = {name: _chance(name, results) for name in results["samples"]}
+    for group in results["group_subtasks"]:
+        of_tasks = {chances[name] for name in _tasks_of(group, results["group_subtasks"])}
+        chances[group] = of_tasks.pop() if len(of_tasks) == 1 else None  # unequal: it depends on the weights
+    rows = []
+    for task, figures in results["results"].items():
+        for key in figures:
+            metric, _, answers = key.partition(",")
+            if not answers or metric.endswith("_stderr"):
+                continue
+            stderr = figures.get(f"{metric}_stderr,{answers}", "N/A")
+            rows.append(
+                {
+                    "task": task,
+                    "metric": metric if answers == "none" else key,
+                    "value": float(figures[key]),
+                    "stderr": None if stderr == "N/A" else float(stderr),
+                    "chance": chances[task] if metric in ACCURACIES else None,
+                    "n": figures.get("sample_count", {}).get(key, figures["sample_len"]),
+                    "n_shot": results["n-shot"].get(task),
+                }
+            )
+    return rows
+
+
+def _tasks_of(name: str, members: dict[str, list[str]]) -> list[str]:
+    """The tasks of a group, and of the groups in it."""
+    return (
+        [task for child in members[name] for task in _tasks_of(child, members)] if name in members else [name]
+    )
+
+
+def _chance(task: str, results: dict[str, Any]) -> float | None:
+    """Accuracy that a random choice is expected to have; None for a task without choices.
+
+    The harness has no such figure. A sample's requests are its choices.
+    """
+    if results["configs"][task].get("output_type") != "multiple_choice":
+        return None
+    shares = []
+    for sample in results["samples"][task]:
+        is_twice = "acc_mutual_info" in sample["metrics"]  # each choice is also scored by itself
+        n_right = len(sample["target"]) if isinstance(sample["target"], list) else 1
+        shares.append(n_right / (len(sample["arguments"]) / (2 if is_twice else 1)))
+    return sum(shares) / len(shares)

@@ -1,0 +1,205 @@
+"""Ask a model about texts of any length: read in chunks, the memory handed on, nothing else kept.
+
+Axes: see memory.py, plus S segments of a chunk.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedTokenizerBase
+
+from lm2core.babi.story import Question
+from lm2core.babi.text import TextStory
+from lm2core.babilong.samples import BabiLongSample
+from lm2core.babilong.scoring import answer_words, as_part, as_word, names_label
+from lm2core.evaluation.stories import Score, score
+from lm2core.reading.answers import Reader, answer_logits
+from lm2core.text.tokenizer import check_words
+
+SEGMENTS = ("sentences", "tokens")
+CHUNK = 64  # segments of each text that are read at a time
+BATCH = 16  # texts that are read side by side
+WHOLE_TEXT_SEGMENT = 8  # tokens, for a model without segments: attention over a chunk must fit into memory
+UNKNOWN_SENTENCES = 100  # of a text's background, that are looked at for unknown words
+MOST_UNKNOWN = 0.1  # of their tokens
+
+Ids = list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class LongScore:
+    """How many answers are right: exactly, and by the published label sets (fractions in [0, 1]).
+
+    exact : exact match of the answer's words; the last place is that of the facts, where these are known
+    label_set : the published metric
+    label_words : the same with labels that are whole words
+    """
+
+    exact: Score
+    label_set: float
+    label_words: float
+
+
+def predict_long(
+    reader: Reader,
+    samples: Sequence[BabiLongSample],
+    *,
+    segments: str = "sentences",
+    question_first: bool = False,
+    on_read: Callable[[int], object] | None = None,
+) -> list[str]:
+    """The model's answer to every sample's question, which is asked after the text and leaves no trace.
+
+    One token, the likeliest of the vocabulary; where the tokenizer has an answer in several, as many of the
+    likeliest, one after the other.
+
+    Parameters
+    ----------
+    samples : of about equal length, or many of them wait for the longest
+    segments : "sentences": one each, longer ones than ``config.segment_length`` are cut;
+        "tokens": text and question straight through, cut after every ``config.segment_length`` tokens.
+        To a model that has the whole text in view borders mean nothing.
+    question_first : the question is read before the text, too
+    on_read : called with the number of tokens after each chunk
+
+    Raises
+    ------
+    ValueError
+        For facts or questions with unknown words, and for background that the tokenizer cannot read.
+    """
+    if segments not in SEGMENTS:
+        raise ValueError(f"unknown segments {segments!r}; known: {', '.join(SEGMENTS)}")
+    _check_known(reader, samples)
+    n_new = _answer_length(reader.tokenizer, samples)
+    answers = [""] * len(samples)
+    order = sorted(range(len(samples)), key=lambda i: samples[i].n_tokens or 0)
+    for start in range(0, len(order), BATCH):
+        chosen = order[start : start + BATCH]
+        streams = [_segments(reader, samples[i], segments, question_first) for i in chosen]
+        memory, asked = _read(reader.model.eval(), streams, on_read)
+        for i, answer in zip(chosen, _answer(reader, asked, memory, n_new), strict=True):
+            answers[i] = answer
+    return answers
+
+
+def score_long(samples: Sequence[BabiLongSample], answers: Sequence[str]) -> LongScore:
+    """Compare answers with the samples' own."""
+    exact = score([_story(s) for s in samples], [[",".join(answer_words(answer))] for answer in answers])
+
+    def share(find: Callable[[str, str], bool]) -> float:
+        pairs = zip(samples, answers, strict=True)
+        return sum(names_label(a, s.answer, s.question, s.task, find=find) for s, a in pairs) / len(samples)
+
+    return LongScore(exact, share(as_part), share(as_word))
+
+
+def _story(sample: BabiLongSample) -> TextStory:
+    """The facts with the question, or the whole text of a sample that does not say which they are."""
+    told = sample.facts or tuple(piece.text for piece in sample.pieces)
+    return TextStory(told, (Question(sample.question, sample.answer, (), len(told)),))
+
+
+def _segments(reader: Reader, sample: BabiLongSample, segments: str, question_first: bool) -> Iterator[Ids]:
+    """What is read of a sample, one after the other; the last ends in the question, and is what is asked."""
+    length = getattr(reader.model.config, "segment_length", None)
+    first = [sample.question] if question_first else []
+    texts = chain(first, (piece.text for piece in sample.pieces))
+    if segments == "sentences" and length is not None:
+        return chain(_cut(_encoded(reader, texts), length), _encoded(reader, [sample.question]))
+    between = " " if segments == "tokens" else ""
+    return _straight(_encoded(reader, chain(texts, [sample.question]), between), length or WHOLE_TEXT_SEGMENT)
+
+
+def _encoded(reader: Reader, texts: Iterable[str], between: str = "") -> Iterator[Ids]:
+    """The ids of each text; of all but the first with ``between`` before it."""
+    return (_encode(reader.tokenizer, between * bool(i) + text) for i, text in enumerate(texts))
+
+
+def _cut(encoded: Iterable[Ids], length: int) -> Iterator[Ids]:
+    """Each by itself, in parts of at most ``length``."""
+    return (ids[i : i + length] for ids in encoded for i in range(0, len(ids), length))
+
+
+def _straight(encoded: Iterable[Ids], length: int) -> Iterator[Ids]:
+    """All in one row, cut after every ``length`` ids; the last part is never empty."""
+    held: Ids = []
+    for ids in encoded:
+        held += ids
+        while len(held) > length:
+            yield held[:length]
+            held = held[length:]
+    yield held
+
+
+def _encode(tokenizer: PreTrainedTokenizerBase, text: str) -> Ids:
+    return tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+
+
+@torch.no_grad()
+def _read(
+    model: Any, streams: Sequence[Iterator[Ids]], on_read: Callable[[int], object] | None
+) -> tuple[Any, list[Ids]]:
+    """The memory after all segments but the last of each text, and these."""
+    memory = None
+    ahead = [list(islice(stream, CHUNK + 1)) for stream in streams]
+    while any(len(segments) > 1 for segments in ahead):
+        ids_BST, mask_BST = _padded([segments[:-1] for segments in ahead], model.device)
+        is_full = bool(mask_BST.all())
+        memory = model(ids_BST, None if is_full else mask_BST, memory, logits_to_keep=1).memory
+        if on_read is not None:
+            on_read(int(mask_BST.sum()))
+        ahead = [
+            [*segments[-1:], *islice(stream, CHUNK)] for segments, stream in zip(ahead, streams, strict=True)
+        ]
+    return memory, [segments[0] for segments in ahead]
+
+
+@torch.no_grad()
+def _answer(reader: Reader, asked: Sequence[Ids], memory: Any, n_new: int) -> list[str]:
+    """The likeliest ``n_new`` tokens after each question, up to the end-of-text token."""
+    said: list[Ids] = [[] for _ in asked]
+    for _ in range(n_new):
+        ids_Q1T, mask_Q1T = _padded(
+            [[before + new] for before, new in zip(asked, said, strict=True)], reader.model.device
+        )
+        best = answer_logits(reader.model, ids_Q1T[:, 0], mask_Q1T[:, 0], memory).argmax(-1)
+        for new, token in zip(said, best.tolist(), strict=True):
+            new.append(token)
+    end = reader.tokenizer.eos_token_id
+    return [reader.tokenizer.decode(new[: new.index(end)] if end in new else new) for new in said]
+
+
+def _padded(texts: Sequence[Sequence[Ids]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Ids and mask (B,S,T); a text with fewer segments than others has empty ones behind."""
+    n_segments = max(map(len, texts))
+    rows = [segment for text in texts for segment in (*text, *[[]] * (n_segments - len(text)))]
+    ids = pad_sequence([torch.tensor(row, dtype=torch.long) for row in rows], batch_first=True)
+    mask = pad_sequence([torch.ones(len(row), dtype=torch.long) for row in rows], batch_first=True)
+    ids_BST, mask_BST = (x.unflatten(0, (len(texts), n_segments)).to(device) for x in (ids, mask))
+    return ids_BST, mask_BST
+
+
+def _answer_length(tokenizer: PreTrainedTokenizerBase, samples: Sequence[BabiLongSample]) -> int:
+    """Tokens of the longest answer, be it after a space or not."""
+    return max(len(_encode(tokenizer, space + s.answer)) for s in samples for space in ("", " "))
+
+
+def _check_known(reader: Reader, samples: Sequence[BabiLongSample]) -> None:
+    """Refuse unknown words of facts and questions, and background of which too many tokens are unknown."""
+    check_words(reader.tokenizer, sorted({text for s in samples for text in (s.question, *s.facts)}))
+    unknown = reader.tokenizer.unk_token_id
+    for sample in samples[:1]:
+        background = (piece.text for piece in sample.pieces if piece.fact is None)
+        ids = [i for text in islice(background, UNKNOWN_SENTENCES) for i in _encode(reader.tokenizer, text)]
+        share = ids.count(unknown) / len(ids) if ids and unknown is not None else 0
+        if share > MOST_UNKNOWN:
+            raise ValueError(
+                f"the tokenizer of {reader.name} does not know {share:.0%} of the background text of "
+                f"{sample.task} at {sample.length}: it is one for stories alone; ask at length 0k, or ask a "
+                "model that was trained with noise"
+            )

@@ -1,0 +1,98 @@
+"""Exact-match accuracy on stories, with an interval and the floors that need no model."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import torch
+
+from lm2core.babi.tasks import Story
+from lm2core.babi.text import TextStory
+from lm2core.babi.told import last_mentioned
+from lm2core.reading.answers import Reader, answer_logits
+from lm2core.text.tokenizer import check_words, encode_segments
+
+BATCH_STORIES = 32
+Z_95 = 1.96  # of the normal distribution: a 95 % interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """Accuracy of ``n`` answers; all figures are fractions in [0, 1].
+
+    low, high : 95 % Wilson interval of the accuracy
+    majority : always naming the commonest answer of these questions
+    last_mentioned : always naming the answer word that occurs last before the question
+    """
+
+    n: int
+    accuracy: float
+    low: float
+    high: float
+    majority: float
+    last_mentioned: float
+
+
+def predict(reader: Reader, stories: Sequence[Story | TextStory]) -> list[list[str]]:
+    """The model's one-word answer to every question of every story."""
+    texts = [*(s for story in stories for s in story.sentences)]
+    texts += [q.text for story in stories for q in story.questions]
+    check_words(reader.tokenizer, sorted(set(texts)))
+    answers: list[list[str]] = [[] for _ in stories]
+    by_length = sorted(range(len(stories)), key=lambda i: len(stories[i].sentences))
+    for start in range(0, len(by_length), BATCH_STORIES):
+        chosen = by_length[start : start + BATCH_STORIES]
+        for i, words in zip(chosen, _predict_batch(reader, [stories[i] for i in chosen]), strict=True):
+            answers[i] = words
+    return answers
+
+
+@torch.no_grad()
+def _predict_batch(reader: Reader, stories: Sequence[Story | TextStory]) -> list[list[str]]:
+    model = reader.model.eval()
+    device = model.device
+    # An empty sentence comes first and leaves a fresh memory: of a question before every statement.
+    segments = encode_segments(reader.tokenizer, [("", *story.sentences) for story in stories])
+    output = model(*(x.to(device) for x in segments))
+    asked = [(b, q) for b, story in enumerate(stories) for q in story.questions]
+    answers: list[list[str]] = [[] for _ in stories]
+    if not asked:
+        return answers
+    ids, mask = (x[:, 0].to(device) for x in encode_segments(reader.tokenizer, [[q.text] for _, q in asked]))
+    story = torch.tensor([b for b, _ in asked], device=device)
+    after = torch.tensor([q.n_statements for _, q in asked], device=device)
+    best = answer_logits(model, ids, mask, output.memory_at(story, after)).argmax(-1)
+    for (b, _), word in zip(asked, reader.tokenizer.convert_ids_to_tokens(best.tolist()), strict=True):
+        answers[b].append(word)
+    return answers
+
+
+def score(stories: Sequence[Story | TextStory], answers: Sequence[Sequence[str]]) -> Score:
+    """Compare answers with the stories' own, as whole words without regard to case."""
+    asked = [(story, q) for story in stories for q in story.questions]
+    given = [word for words in answers for word in words]
+    if not asked or len(given) != len(asked):
+        raise ValueError(f"{len(given)} answers for {len(asked)} questions; give one for each, at least one")
+    truth = [q.answer.lower() for _, q in asked]
+    n, labels = len(asked), set(truth)
+    n_right = sum(a.lower() == b for a, b in zip(given, truth, strict=True))
+    last = [last_mentioned(story.sentences[: q.n_statements], labels) for story, q in asked]
+    low, high = wilson_interval(n_right, n)
+    return Score(
+        n=n,
+        accuracy=n_right / n,
+        low=low,
+        high=high,
+        majority=Counter(truth).most_common(1)[0][1] / n,
+        last_mentioned=sum(a == b for a, b in zip(last, truth, strict=True)) / n,
+    )
+
+
+def wilson_interval(n_right: int, n: int) -> tuple[float, float]:
+    """95 % interval of a share ``n_right / n`` (Wilson 1927); stays inside [0, 1]."""
+    share, spread = n_right / n, Z_95**2 / n
+    middle = (share + spread / 2) / (1 + spread)
+    half = Z_95 / (1 + spread) * sqrt(share * (1 - share) / n + spread / (4 * n))
+    # Rounding may leave the share itself just outside; it never is.
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))

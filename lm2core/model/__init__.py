@@ -1,0 +1,1 @@
+"""The model itself: configuration, memory, blocks, segments, generation."""

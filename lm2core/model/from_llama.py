@@ -1,0 +1,115 @@
+"""Loading: an LM2 from its own folder, or from a Llama's with a memory added to it.
+
+A new memory starts closed: its values are zero, so the logits are the Llama's, and it learns to speak.
+"""
+
+from dataclasses import fields
+from typing import Any
+
+from safetensors import SafetensorError
+from transformers import LlamaConfig, PreTrainedConfig, PreTrainedModel
+from transformers.utils import logging
+
+from lm2core.model.config import LM2Config, llama_fields
+
+ADVICE = "; copy it again or name another"
+LONGEST_SEGMENT = 2048  # tokens; of a Llama that was trained on longer texts, unless a length is given
+HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "revision", "subfolder", "token")
+
+
+class WholeCheckpoints(PreTrainedModel):
+    """``from_pretrained`` that refuses weights that are not whole."""
+
+    @classmethod
+    def from_pretrained(cls, name: str, *args: Any, may_be_new: str | None = None, **kwargs: Any) -> Any:
+        """Open a checkpoint; weights whose name has ``may_be_new`` in it may be missing from it.
+
+        Raises
+        ------
+        ValueError
+            For other missing or unexpected weights or such of another shape, by their names; for cut files.
+        """
+        wants_info = kwargs.pop("output_loading_info", False)
+        kwargs.pop("ignore_mismatched_sizes", None)  # none is ignored
+        verbosity = logging.get_verbosity()
+        logging.set_verbosity_error()  # what is amiss is told below, and that a new memory is new is no news
+        try:
+            # Weights of another shape are named by _check_whole, as missing ones are.
+            model, info = super().from_pretrained(
+                name, *args, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
+            )
+        except SafetensorError as error:
+            raise ValueError(f"weights cut short or no safetensors ({error}): {name}{ADVICE}") from None
+        finally:
+            logging.set_verbosity(verbosity)
+        _check_whole(str(name), info, may_be_new)
+        return (model, info) if wants_info else model
+
+
+class LlamaLoading(WholeCheckpoints):
+    """``from_pretrained`` that also takes a Llama checkpoint."""
+
+    @classmethod
+    def from_pretrained(cls, name: str, *args: Any, config: Any = None, **kwargs: Any) -> Any:
+        """Open an LM2, or a Llama with ``memory_slots=...``; other keys of LM2Config may be given too.
+
+        Raises
+        ------
+        ValueError
+            For a model of another family, a Llama without ``memory_slots``, weights that are missing,
+            unexpected or of another shape, files that were cut short.
+        """
+        hub = {key: kwargs[key] for key in HUB_OPTIONS if key in kwargs}
+        kind, is_llama = "lm2", False
+        if config is None:
+            stored, _ = PreTrainedConfig.get_config_dict(name, **hub)
+            kind = stored.get("model_type")
+            is_llama = kind == "llama"
+        if is_llama:
+            memory = {f.name: kwargs.pop(f.name) for f in _memory_fields() if f.name in kwargs}
+            config = lm2_config(LlamaConfig.from_dict(stored), source=str(name), **memory)
+        elif kind != "lm2":
+            raise ValueError(
+                f"{name} holds a {kind!r} model; an LM2 is made from 'lm2' or 'llama' checkpoints only"
+            )
+        new = ".mem." if is_llama else None
+        return super().from_pretrained(name, *args, config=config, may_be_new=new, **kwargs)
+
+    def freeze_backbone(self) -> None:
+        """Leave only the memory to be trained: all that a Llama checkpoint has stays as it is."""
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(".mem." in name)
+
+
+def lm2_config(llama: LlamaConfig, *, source: str = "this model", **memory: Any) -> LM2Config:
+    """The config of a Llama with a memory of ``memory_slots`` slots; other keys as in LM2Config.
+
+    By default the memory reads with as many heads as self-attention, in segments as long as the Llama's
+    texts, ``LONGEST_SEGMENT`` at most.
+    """
+    if "memory_slots" not in memory:
+        raise ValueError(f"{source} is a Llama without a memory; say how large it is to be: memory_slots=...")
+    defaults = {
+        "memory_heads": llama.num_attention_heads,
+        "segment_length": min(llama.max_position_embeddings, LONGEST_SEGMENT),
+        "memory_starts_closed": True,
+        "attention_dropout": 0.0,  # no part of the answers; an LM2 is trained without
+    }
+    if memory.get("routing") == "positional":
+        defaults["segment_length"] = memory["memory_slots"]
+    return LM2Config(**(llama_fields(llama) | defaults | memory))
+
+
+def _memory_fields() -> list[Any]:
+    llama = {f.name for f in fields(LlamaConfig)}
+    return [f for f in fields(LM2Config) if f.name not in llama]
+
+
+def _check_whole(name: str, info: dict[str, Any], may_be_new: str | None) -> None:
+    missing = sorted(key for key in info["missing_keys"] if not may_be_new or may_be_new not in key)
+    unexpected = sorted(info["unexpected_keys"])
+    other = [f"{key} {tuple(got)} instead of {tuple(wanted)}" for key, got, wanted in info["mismatched_keys"]]
+    if missing or unexpected or other:
+        lists = {"missing": missing, "unexpected": unexpected, "of another shape": sorted(other)}
+        what = "; ".join(f"{kind}: {', '.join(keys[:4])}" for kind, keys in lists.items() if keys)
+        raise ValueError(f"not a whole checkpoint ({what}): {name}{ADVICE}")

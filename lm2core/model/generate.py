@@ -1,0 +1,84 @@
+"""Generation: what ``generate()`` of transformers needs to carry an open segment from token to token.
+
+Source: the segments of docs/ARCHITECTURE.md, "Generation". Axes: see memory.py and segments.py.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig, GenerationMixin
+
+from lm2core.model.segments import OpenSegment
+
+
+class LM2GenerationMixin(GenerationMixin):
+    """``generate()`` whose cache is the bank and the segment in the making: it never grows with the text."""
+
+    _is_stateful = True  # what was written to the bank cannot be taken back: no assisted generation
+
+    def prepare_inputs_for_generation(
+        self,
+        input_ids: Tensor,
+        next_sequence_length: int | None = None,
+        past_key_values: OpenSegment | None = None,
+        attention_mask: Tensor | None = None,
+        memory: Tensor | None = None,
+        ends: tuple[Tensor, int] | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """What to run next: the whole prompt, then the tokens that the cache does not hold.
+
+        ends : tokens that end a text, and how long the prompt is; what follows an end is padding
+        """
+        if attention_mask is not None and (attention_mask[:, -1] == 0).any():
+            raise ValueError(
+                "a prompt ends with padding, so nothing can follow it; pad on the left: "
+                "tokenizer.padding_side = 'left'"
+            )
+        if ends is not None:
+            mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+            attention_mask = mask.masked_fill(_is_after_end(input_ids, *ends), 0)
+        kept = {k: kwargs[k] for k in ("write_memory", "use_cache", "logits_to_keep") if k in kwargs}
+        if past_key_values is not None:
+            n_new = input_ids.shape[1] - past_key_values.get_seq_length()
+            if n_new < 1:
+                raise ValueError(
+                    f"the cache holds {past_key_values.get_seq_length()} tokens, input_ids only "
+                    f"{input_ids.shape[1]}; give the whole text, the cached tokens first"
+                )
+            input_ids, memory = input_ids[:, -n_new:], None  # the bank is in the cache
+        if attention_mask is not None:
+            attention_mask = attention_mask[:, -input_ids.shape[1] :]
+        return kept | {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "memory": memory,
+            "past_key_values": past_key_values,
+        }
+
+    def _prepare_cache_for_generation(
+        self, generation_config: GenerationConfig, model_kwargs: dict[str, Any], *_: Any, **__: Any
+    ) -> None:
+        """No cache, which the first forward returns: here it is seen how texts end and where prompts do."""
+        if generation_config.cache_implementation is not None:
+            raise ValueError(
+                f"cache_implementation={generation_config.cache_implementation!r} is not supported: an LM2 "
+                "has its own cache, the open segment; leave it out"
+            )
+        end_tokens = generation_config._eos_token_tensor
+        if end_tokens is not None:
+            mask = model_kwargs["attention_mask"]  # dropped by now when it hides nothing
+            n_prompt = generation_config._mask_length if mask is None else mask.shape[1]
+            model_kwargs["ends"] = end_tokens, n_prompt
+
+    def _reorder_cache(self, past_key_values: OpenSegment, beam_idx: Tensor) -> OpenSegment:
+        """The cache of the beams that go on."""
+        return past_key_values.of_stories(beam_idx)
+
+
+def _is_after_end(ids_BT: Tensor, end_tokens: Tensor, n_prompt: int) -> Tensor:
+    """True behind the first token after the prompt that ends its text."""
+    is_end = torch.isin(ids_BT, end_tokens)
+    is_end[:, :n_prompt] = False
+    return is_end.long().cumsum(1) > is_end.long()

@@ -1,0 +1,1 @@
+"""Open a model, read stories with it, ask it questions."""

@@ -1,0 +1,195 @@
+"""Ask a model about a story: read it sentence by sentence, keep every bank, answer from one of them."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase
+
+from lm2core.babi.story import Story
+from lm2core.babi.text import TextStory
+from lm2core.babi.told import facts_in, told_facts
+from lm2core.model.causal_lm import LM2ForCausalLM
+from lm2core.text.tokenizer import check_words, encode_segments
+from lm2core.traces.hooks import match_hooks
+from lm2core.traces.recording import MEMORY_HOOKS, capture, recording
+from lm2core.traces.trace import Trace
+
+# What the question reads from the bank, and what becomes of it.
+READ_HOOKS = ("mem.hook_read_pattern", "mem.hook_read", "mem.hook_gate_out", "hook_mem_out")
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A model with its tokenizer, under the name it was asked for.
+
+    model : LM2ForCausalLM, or one of the baselines, which is called alike but has no hook points
+    """
+
+    name: str
+    model: Any
+    tokenizer: PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model answers.
+
+    words, probabilities : the whole vocabulary, likeliest first; probabilities in [0, 1] sum to 1
+    trace : what the question read from the bank: one story, one segment
+    """
+
+    words: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    trace: Trace
+
+
+def read_story(
+    reader: Reader, sentences: Sequence[str], *, names: Sequence[str] = MEMORY_HOOKS, budget: str = "512MB"
+) -> Trace:
+    """Run one story without questions; see ``read_stories``."""
+    return read_stories(reader, [TextStory(tuple(sentences), ())], names=names, budget=budget)
+
+
+def read_stories(
+    reader: Reader,
+    stories: Sequence[Story | TextStory],
+    *,
+    names: Sequence[str] = MEMORY_HOOKS,
+    budget: str = "512MB",
+) -> Trace:
+    """Run stories side by side, one sentence a segment, and record their memory.
+
+    ``info["stories"]`` says of each its ``sentences``, its ``questions``, and of generated ones the ``facts``
+    known after each sentence as ``{name: (value, since)}``, else None. Shorter stories end with empty
+    segments, which change nothing; ``tokens`` has none for them.
+
+    Raises
+    ------
+    ValueError
+        As ``check_stories``; for a trace over the budget, or positional routing with sentences of another
+        length than the bank.
+    """
+    check_stories(reader, stories)
+    told = [story.sentences for story in stories]
+    ids, mask = encode_segments(reader.tokenizer, told)
+    config = reader.model.config
+    if config.routing == "positional" and ids.shape[-1] != config.memory_slots:
+        raise ValueError(
+            f"with positional routing a slot is a token's place, and the longest sentence has "
+            f"{ids.shape[-1]} tokens for {config.memory_slots} slots; take a model with routing='content'"
+        )
+    return capture(
+        reader.model,
+        ids,
+        mask,
+        names=names,
+        budget=budget,
+        tokens=[[reader.tokenizer.tokenize(sentence) for sentence in sentences] for sentences in told],
+        info={"model": reader.name, "stories": [_truth(story) for story in stories]},
+    )
+
+
+def check_stories(reader: Reader, stories: Sequence[Story | TextStory]) -> None:
+    """Refuse what cannot be read, before anything is.
+
+    Raises
+    ------
+    ValueError
+        For no story, one without a sentence, and unknown words (named, with the known ones).
+    """
+    if not stories:
+        raise ValueError("there is no story to read; give at least one")
+    for i, story in enumerate(stories, start=1):
+        if not story.sentences:
+            where = f" {i} of {len(stories)}" if len(stories) > 1 else ""
+            raise ValueError(f"the story{where} is empty; give it at least one sentence")
+    told = sorted({sentence for story in stories for sentence in story.sentences})
+    check_words(reader.tokenizer, told)
+
+
+def _truth(story: Story | TextStory) -> dict[str, Any]:
+    return {
+        "sentences": list(story.sentences),
+        "facts": told_facts(story.statements) if isinstance(story, Story) else facts_in(story.sentences),
+        "questions": [asdict(question) for question in story.questions],
+    }
+
+
+def answer_logits(model: nn.Module, ids_QT: Tensor, mask_QT: Tensor, memory: Any) -> Tensor:
+    """Logits (Q,V) after the last word of each question, asked of its own memory, which stays as it is."""
+    logits_QTV = model(ids_QT[:, None], mask_QT[:, None], memory, write_memory=False).logits[:, 0]
+    return logits_QTV[torch.arange(len(ids_QT), device=ids_QT.device), mask_QT.sum(-1) - 1]
+
+
+def bank_after(trace: Trace, n_sentences: int, model: LM2ForCausalLM) -> Tensor:
+    """The bank (1,N,D) a recorded story had after its first ``n_sentences``; 0 is a fresh bank."""
+    if n_sentences == 0:
+        return model.new_memory(1)
+    bank = trace.select("hook_bank", story=0, segment=n_sentences - 1)
+    return torch.tensor(bank, device=model.device, dtype=model.dtype)[None]
+
+
+def remember(reader: Reader, sentences: Sequence[str]) -> Any:
+    """The memory that a story leaves, one sentence a segment; a ValueError as ``read_story``."""
+    check_words(reader.tokenizer, sentences)
+    ids, mask = (x.to(reader.model.device) for x in encode_segments(reader.tokenizer, [sentences]))
+    with torch.no_grad():
+        return reader.model(ids, mask).memory
+
+
+def ranked_words(reader: Reader, question: str, memory: Any) -> list[tuple[str, float]]:
+    """The vocabulary by its probability as answer to ``question``, asked of the ``memory`` of one story.
+
+    Raises
+    ------
+    ValueError
+        For an empty question or unknown words.
+    """
+    text = as_question(question)
+    check_words(reader.tokenizer, [text])
+    ids, mask = (x[:, 0].to(reader.model.device) for x in encode_segments(reader.tokenizer, [[text]]))
+    with torch.no_grad():
+        (logits_V,) = answer_logits(reader.model, ids, mask, memory)
+    probability, order = logits_V.float().softmax(-1).sort(descending=True)
+    words = reader.tokenizer.convert_ids_to_tokens(order.tolist())
+    return list(zip(words, probability.tolist(), strict=True))
+
+
+def answers_along(reader: Reader, sentences: Sequence[str], question: str) -> list[tuple[str, float]]:
+    """The likeliest answer to ``question`` and its probability after 0, 1, ... and all of the sentences.
+
+    Of an LM2 or a baseline alike. A ValueError as ``ranked_words`` and ``read_story``.
+    """
+    text = as_question(question)
+    check_words(reader.tokenizer, [*sentences, text])
+    model = reader.model
+    # An empty sentence comes first and leaves a fresh memory.
+    ids, mask = (x.to(model.device) for x in encode_segments(reader.tokenizer, [("", *sentences)]))
+    asked_ids, asked_mask = (x[:, 0].to(model.device) for x in encode_segments(reader.tokenizer, [[text]]))
+    steps = torch.arange(len(sentences) + 1, device=model.device)
+    with torch.no_grad():
+        memory = model(ids, mask).memory_at(torch.zeros_like(steps), steps)
+        many_ids, many_mask = (x.expand(len(steps), -1) for x in (asked_ids, asked_mask))
+        logits_QV = answer_logits(model, many_ids, many_mask, memory)
+    probability, best = logits_QV.float().softmax(-1).max(-1)
+    words = reader.tokenizer.convert_ids_to_tokens(best.tolist())
+    return list(zip(words, probability.tolist(), strict=True))
+
+
+def as_question(text: str) -> str:
+    """The text of a question, with its question mark; a ValueError when there is none."""
+    if not text.strip():
+        raise ValueError("the question is empty; ask for example: Where is Mary?")
+    return text.strip() if text.strip().endswith("?") else text.strip() + "?"
+
+
+def ask(reader: Reader, question: str, bank: Tensor) -> Answer:
+    """Answer ``question`` from ``bank`` (1,N,D) of an LM2, and record what is read; see ``ranked_words``."""
+    with recording(reader.model, match_hooks(list(READ_HOOKS), reader.model.config)) as recorder:
+        words, probabilities = zip(*ranked_words(reader, question, bank), strict=True)
+    text = as_question(question)
+    trace = recorder.trace([[reader.tokenizer.tokenize(text)]], {"model": reader.name, "question": text})
+    return Answer(words, probabilities, trace)

@@ -1,0 +1,111 @@
+"""Find and open checkpoints: a shipped model by name, a folder, or a Hugging Face id."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lm2core.reading.answers import Reader
+
+KINDS = ("lm2", "lm2-rmt", "lm2-llama-full")  # LM2 and its baselines
+SHIPPED = Path(__file__).parents[1] / "pretrained"
+
+
+def shipped_models(*, baselines: bool = False) -> list[str]:
+    """Names of the LM2s that come with the package, with ``baselines`` of all models."""
+    kinds = {
+        f.parent.name: json.loads(f.read_text("utf-8"))["model_type"] for f in SHIPPED.glob("*/config.json")
+    }
+    return sorted(name for name, kind in kinds.items() if baselines or kind == "lm2")
+
+
+def load_reader(checkpoint: str, *, baselines: bool = False) -> "Reader":
+    """Open model and tokenizer of ``checkpoint``. Weights are read with safetensors only; no code is run.
+
+    ``baselines`` allows one where only the call is needed, which is the same for all.
+
+    Raises
+    ------
+    ValueError
+        When there is no such checkpoint, it is not a whole one (says what is missing or unexpected), or it
+        is a baseline where a memory bank is needed.
+    """
+    from lm2core.baselines.architectures import architecture_of  # the Auto classes then know all kinds
+
+    reader = _find(checkpoint)
+    architecture = architecture_of(reader.model)
+    if architecture != "lm2" and not baselines:
+        raise ValueError(
+            f"{checkpoint} holds a baseline ({architecture}), which has no memory bank to look into; "
+            f"name an LM2, or measure it: lm2 eval {checkpoint} --babi FILE"
+        )
+    return reader
+
+
+def _find(checkpoint: str) -> "Reader":
+    folder = SHIPPED / checkpoint
+    if not (folder / "config.json").is_file():
+        folder = Path(checkpoint)
+    if folder.is_dir():
+        return _load(checkpoint, _checked_folder(folder))
+    if checkpoint.count("/") != 1 or checkpoint.startswith((".", "/")):
+        raise ValueError(
+            f"no checkpoint {checkpoint!r}; give a folder, a Hugging Face id (owner/name), or one of: "
+            f"{', '.join(shipped_models(baselines=True))}"
+        )
+    return _load(checkpoint, checkpoint)
+
+
+def _checked_folder(folder: Path) -> str:
+    """The folder as text, if its config can be read and its weights are safetensors."""
+    config = folder / "config.json"
+    if not config.is_file():
+        raise ValueError(
+            f"{folder} has no config.json; give a folder that 'lm2 train' or save_pretrained wrote"
+        )
+    try:
+        json.loads(config.read_text(encoding="utf-8")).get("model_type")
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{config} is not a readable config ({error}); copy the checkpoint again") from None
+    if not any(folder.glob("*.safetensors")):
+        raise ValueError(f"{folder} has no *.safetensors weights; pickled weights are not opened")
+    if not any(folder.glob("tokenizer*")):
+        raise ValueError(f"{folder} has no tokenizer; copy the tokenizer* files of its run or model there")
+    return str(folder)
+
+
+def _load(name: str, source: str) -> "Reader":
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
+    from transformers.utils import logging
+
+    from lm2core.model.from_llama import ADVICE
+    from lm2core.reading.answers import Reader
+
+    logging.disable_progress_bar()
+    try:
+        kind = PreTrainedConfig.get_config_dict(source)[0].get("model_type")
+        if kind not in KINDS:
+            raise ValueError(f"it holds a {kind!r} model, not one of {', '.join(KINDS)}")
+        model = AutoModelForCausalLM.from_pretrained(source, use_safetensors=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    except (
+        OSError,
+        ValueError,
+        ArithmeticError,
+        SafetensorError,
+        StrictDataclassError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+    ) as error:
+        reason = str(error).strip().split("\n")[0].removesuffix(ADVICE)
+        raise ValueError(f"cannot open checkpoint {name}: {reason}{ADVICE}") from None
+    largest = max(tokenizer.get_vocab().values())
+    if largest >= model.config.vocab_size:
+        raise ValueError(
+            f"the tokenizer of {name} has id {largest}, its model only 0..{model.config.vocab_size - 1}; "
+            "put the tokenizer that the model was trained with beside it"
+        )
+    return Reader(name, model.eval(), tokenizer)

@@ -1,0 +1,65 @@
+"""Record what the memory does while one long sample is read: which segment is a fact, which is background."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedTokenizerBase
+
+from lm2core.babilong.samples import BabiLongSample
+from lm2core.reading.answers import Reader
+from lm2core.text.tokenizer import check_words
+from lm2core.traces.recording import capture
+from lm2core.traces.trace import Trace
+
+GATE_HOOKS = ("mem.hook_gate_in", "mem.hook_gate_in_token", "hook_bank")
+
+
+def record_sample(
+    reader: Reader, sample: BabiLongSample, *, names: Sequence[str] = GATE_HOOKS, budget: str = "512MB"
+) -> Trace:
+    """Read a sample sentence by sentence, as ``predict_long`` does, without its question.
+
+    A sentence longer than ``config.segment_length`` is cut into several segments. ``info["segments"]`` says
+    of each its ``text``, the ``piece`` of the sample it is from and which ``fact`` that is, None for
+    background; ``info["n_unknown"]`` counts the tokens that the tokenizer does not know.
+
+    Raises
+    ------
+    ValueError
+        For facts or a question with unknown words, and a trace over the budget.
+    """
+    check_words(reader.tokenizer, [*sample.facts, sample.question])
+    segments, ids = zip(*_segments(reader.tokenizer, sample, reader.model.config.segment_length), strict=True)
+    unknown = reader.tokenizer.unk_token_id
+    return capture(
+        reader.model,
+        pad_sequence([torch.tensor(row) for row in ids], batch_first=True)[None],
+        pad_sequence([torch.ones(len(row), dtype=torch.long) for row in ids], batch_first=True)[None],
+        names=names,
+        budget=budget,
+        tokens=[[reader.tokenizer.convert_ids_to_tokens(row) for row in ids]],
+        info={
+            "model": reader.name,
+            "task": sample.task,
+            "length": sample.length,
+            "question": sample.question,
+            "answer": sample.answer,
+            "segments": list(segments),
+            "n_unknown": sum(row.count(unknown) for row in ids),
+        },
+    )
+
+
+def _segments(
+    tokenizer: PreTrainedTokenizerBase, sample: BabiLongSample, length: int
+) -> Iterator[tuple[dict[str, Any], list[int]]]:
+    """What is said of each segment, and its ids."""
+    for number, piece in enumerate(sample.pieces):
+        encoded = tokenizer(piece.text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
+        for start in range(0, len(ids), length):
+            part = offsets[start : start + length]
+            text = piece.text[part[0][0] : part[-1][1]]
+            yield {"text": text, "piece": number, "fact": piece.fact}, ids[start : start + length]

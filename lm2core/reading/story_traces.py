@@ -1,0 +1,186 @@
+"""Traces of more stories than fit in memory, and of the questions asked about the stories of a trace."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, overload
+
+import torch
+from tqdm import tqdm
+
+from lm2core.babi.story import Story
+from lm2core.babi.text import TextStory
+from lm2core.byte_sizes import parse_bytes, told_bytes
+from lm2core.reading.answers import READ_HOOKS, Answer, Reader, answer_logits, check_stories, read_stories
+from lm2core.text.tokenizer import check_words, encode_segments
+from lm2core.traces.hooks import match_hooks
+from lm2core.traces.recording import MEMORY_HOOKS, recording, trace_bytes
+from lm2core.traces.trace import Trace
+
+PROGRESS_AFTER_S = 2.0
+_PART = "part-{:05d}.safetensors"
+
+
+def record_questions(reader: Reader, trace: Trace, *, names: Sequence[str] = READ_HOOKS) -> Trace:
+    """Ask every question of a story trace at its place, and record what it reads from the bank.
+
+    The axis ``story`` of the result counts questions; ``info["asked"]`` says of each which ``story`` it is
+    about, its ``text``, ``answer``, ``support`` and ``n_statements``, and the word ``given``. A question
+    before every sentence is left out.
+
+    Raises
+    ------
+    ValueError
+        When the trace has no questions or no ``hook_bank``, or for unknown words.
+    """
+    asked = [
+        {"story": b, **question}
+        for b, story in enumerate(trace.info.get("stories", ()))
+        for question in story["questions"]
+        if question["n_statements"]
+    ]
+    if not asked:
+        raise ValueError("no question in this trace; record stories that have some, see lm2core.babi")
+    if "hook_bank" not in trace.arrays:
+        raise ValueError("the trace has no hook_bank; record it with --hooks 'mem.*,hook_bank'")
+    texts = [question["text"] for question in asked]
+    check_words(reader.tokenizer, sorted(set(texts)))
+    banks = trace.arrays["hook_bank"][
+        [question["story"] for question in asked], [question["n_statements"] - 1 for question in asked]
+    ]
+    model = reader.model
+    memory = torch.tensor(banks, device=model.device, dtype=model.dtype)
+    ids, mask = (
+        x[:, 0].to(model.device) for x in encode_segments(reader.tokenizer, [[text] for text in texts])
+    )
+    with recording(model, match_hooks(list(names), model.config)) as recorder:
+        best = answer_logits(model, ids, mask, memory).argmax(-1)
+    for question, word in zip(asked, reader.tokenizer.convert_ids_to_tokens(best.tolist()), strict=True):
+        question["given"] = word
+    words = [[reader.tokenizer.tokenize(text)] for text in texts]
+    return recorder.trace(words, {"model": reader.name, "asked": asked})
+
+
+def asked_once(answer: Answer, n_statements: int, *, support: Sequence[int] = ()) -> Trace:
+    """What one question of one's own read (``ask``), as ``record_questions`` gives those of a story.
+
+    n_statements : after how many sentences of story 0 it was asked
+    support : sentences from 0 that its true answer follows from, where they are known
+    """
+    question = {
+        "story": 0,
+        "text": answer.trace.info["question"],
+        "answer": None,
+        "support": list(support),
+        "n_statements": n_statements,
+        "given": answer.words[0],
+    }
+    return replace(answer.trace, info={**answer.trace.info, "asked": [question]})
+
+
+class TraceFolder(Sequence[Trace]):
+    """Story traces in files of one folder, opened one at a time: thousands of stories in little memory.
+
+    Raises
+    ------
+    ValueError
+        When the folder holds no part.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self._parts = sorted(
+            p for p in self.folder.glob("*") if re.fullmatch(r"part-\d{5}\.safetensors", p.name)
+        )
+        if not self._parts:
+            raise ValueError(f"no traces in {folder}; record_to() writes them")
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    @overload
+    def __getitem__(self, index: int) -> Trace: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Trace]: ...
+    def __getitem__(self, index: int | slice) -> Trace | Sequence[Trace]:
+        """Open one part, or several at once."""
+        chosen = self._parts[index]
+        return Trace.load(chosen) if isinstance(chosen, Path) else [Trace.load(part) for part in chosen]
+
+
+def record_to(
+    folder: str | Path,
+    reader: Reader,
+    stories: Sequence[Story | TextStory],
+    *,
+    names: Sequence[str] = MEMORY_HOOKS,
+    budget: str = "512MB",
+) -> TraceFolder:
+    """Record stories into a new or empty folder, part by part, each within the budget.
+
+    All or nothing: the parts stand in a hidden folder within it until the last one is written.
+
+    Raises
+    ------
+    ValueError
+        As ``read_stories``; when the folder is not empty or cannot be written, or one story alone is over the
+        budget.
+    """
+    folder = Path(folder)
+    if folder.is_dir() and any(folder.iterdir()):
+        has = "has traces already" if any(folder.glob("part-*")) else "is not empty"
+        raise ValueError(f"{folder} {has}; choose an empty folder")
+    check_stories(reader, stories)
+    chosen = match_hooks(list(names), reader.model.config)
+    parts = list(_parts(reader, stories, chosen, budget))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = TemporaryDirectory(prefix=".unfinished-", dir=folder)
+    except OSError as error:
+        raise ValueError(f"cannot write {folder}: {error.strerror}; choose another folder") from None
+    bar = tqdm(parts, desc="recording", unit="part", delay=PROGRESS_AFTER_S, disable=None)
+    with unfinished as name:
+        for i, part in enumerate(bar):
+            read_stories(reader, part, names=chosen, budget=budget).save(Path(name) / _PART.format(i))
+        for file in sorted(Path(name).iterdir()):
+            file.rename(folder / file.name)
+    return TraceFolder(folder)
+
+
+def _parts(
+    reader: Reader, stories: Sequence[Story | TextStory], names: Sequence[str], budget: str
+) -> Iterator[Sequence[Story | TextStory]]:
+    """As many stories in a row as fit the budget when padded to the longest of them."""
+    part: list[Story | TextStory] = []
+    longest = (0, 0)
+    allowed = parse_bytes(budget)
+    n_tokens = {
+        sentence: len(reader.tokenizer.tokenize(sentence))
+        for story in stories
+        for sentence in story.sentences
+    }
+    for i, story in enumerate(stories, start=1):
+        size = len(story.sentences), max(n_tokens[sentence] for sentence in story.sentences)
+        alone = trace_bytes(reader.model, (1, *size), names)
+        if alone > allowed:
+            raise ValueError(
+                f"the trace of story {i} alone would take {told_bytes(alone)}, the budget is {budget}; "
+                "name fewer hooks or raise the budget"
+            )
+        padded = max(longest[0], size[0]), max(longest[1], size[1])
+        if part and trace_bytes(reader.model, (len(part) + 1, *padded), names) > allowed:
+            yield part
+            part, padded = [], size
+        part.append(story)
+        longest = padded
+    if part:
+        yield part
+
+
+def true_facts(trace: Trace, story: int) -> Sequence[Mapping[str, Sequence[Any]]] | None:
+    """The facts known after each sentence of a story, ``{name: (value, since)}``; None where not recorded."""
+    stories = trace.info.get("stories")
+    facts: Sequence[Mapping[str, Sequence[Any]]] | None = stories[story]["facts"] if stories else None
+    return facts

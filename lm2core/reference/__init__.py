@@ -1,0 +1,1 @@
+"""The public code's module, and the import of its checkpoints."""

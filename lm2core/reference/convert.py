@@ -1,0 +1,257 @@
+"""Turn a checkpoint of the public LM2 code into a folder that ``from_pretrained`` opens.
+
+Source: the code published with Kang et al. 2025, arXiv:2502.06049. Its checkpoints are state dicts that name
+some tensors twice and say nothing of heads or rotary positions, so the sizes come from a JSON file. Nothing
+in a checkpoint is run: pickles are opened for tensors and plain values only.
+"""
+
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from lm2core.reference.causal_lm import ReferenceConfig, ReferenceForCausalLM
+
+Weights = dict[str, Tensor]
+
+# Parts of names under which the public code saves a tensor a second time, and of the first.
+SECOND_NAMES = {".mem_attn.self_attn.": ".self_attn.", ".attention_mlp.1.": ".attention_mlp.0."}
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError
+    return value
+
+
+NEEDED = (
+    "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+    "num_key_value_heads", "num_mem_heads", "memory_slots",
+)  # fmt: skip
+ASSUMED: dict[str, Any] = {  # Llama's defaults
+    "rope_theta": 10000.0, "rope_scaling": None, "rms_norm_eps": 1e-6, "hidden_act": "silu",
+    "tie_word_embeddings": False, "max_position_embeddings": 2048,
+}  # fmt: skip
+UNUSED = ("batch_size",)
+# Safetensors metadata holds text only, so every value is read from its text.
+KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "rope_theta": (_positive, "a number above 0"),
+    "rms_norm_eps": (_positive, "a number above 0"),
+    "hidden_act": (str, "the name of an activation"),
+    "tie_word_embeddings": (lambda text: {"true": True, "false": False}[text.lower()], "true or false"),
+}
+
+
+def convert_reference(file: str | Path, config_json: str | Path, out: str | Path) -> list[str]:
+    """Write the model of ``file``, with the sizes of ``config_json``, to folder ``out``, whole or not at all.
+
+    Parameters
+    ----------
+    file : path
+        Safetensors, or a torch file: a state dict, or a training checkpoint with a ``model_state_dict``.
+    config_json : path
+        The sizes: all of ``NEEDED``; what is not given of ``ASSUMED`` is as there. Values may be text.
+    out : path
+        New or empty. Once ``lm2core.reference.causal_lm`` is imported, ``AutoModelForCausalLM`` opens it.
+
+    Returns
+    -------
+    list of str
+        What the files left open, and what was taken for it: one sentence each.
+
+    Raises
+    ------
+    ValueError
+        In one line, when a file cannot be read, is not such a checkpoint, or ``out`` cannot be written.
+    """
+    file, config_json, out = Path(file), Path(config_json), Path(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{out} is not an empty folder; choose another")
+    sizes = _read_json(config_json)
+    weights = _read_weights(file)
+    if any(".mem." in name for name in weights):
+        raise ValueError(f"{file} is an LM2 of this project; it needs no conversion: open its folder")
+    if "model.embed_tokens.weight" in weights and not any(".memory_module." in name for name in weights):
+        raise ValueError(
+            f"{file} has no memory: it is a plain Llama; give one a memory with "
+            "LM2ForCausalLM.from_pretrained(FOLDER, memory_slots=...), FOLDER with its config.json"
+        )
+    model, assumed = _skeleton(sizes, config_json)
+    config = model.config
+    weights = _without_second_names(weights, file, tied=config.tie_word_embeddings)
+    weights["memory_bank"], about_bank = _starting_bank(weights.get("memory_bank"), config.memory_slots)
+    _check_fit(weights, model, file)
+    _write(out, config, weights)
+    return [*assumed, *about_bank]
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        sizes = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}; give the JSON file with the sizes") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON ({error}); mend it") from None
+    if not isinstance(sizes, dict):
+        raise ValueError(f'{path} must hold one JSON object, {{"hidden_size": ...}}, got {sizes!r:.40}')
+    return sizes
+
+
+def _read_weights(path: Path) -> Weights:
+    """All tensors of the file by name, in float32 as the public code saves them."""
+    try:
+        with path.open("rb") as opened:
+            head = opened.read(9)
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}; name a checkpoint file") from None
+    try:
+        if head[8:] == b"{":  # how safetensors begin, after eight bytes of length
+            found: Any = load_file(path)
+        elif head.startswith((b"PK", b"\x80")):  # a zip file, or a pickle as older versions of torch write
+            # Opened here, for torch would go by the name. Its warnings are about files refused below.
+            with path.open("rb") as opened, warnings.catch_warnings(action="ignore"):
+                found = torch.load(opened, weights_only=True, map_location="cpu")
+        else:
+            raise ValueError("it begins like neither")
+    except UnpicklingError:
+        raise ValueError(
+            f"{path} holds more than tensors and plain values, and opening that would run its code; "
+            "save the weights alone: torch.save(model.state_dict(), FILE)"
+        ) from None
+    except Exception as error:  # an unpickler can fail in any way on a file that is none
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(
+            f"{path} is neither safetensors nor a torch file, or is cut short ({reason}); copy it again"
+        ) from None
+    if isinstance(found, dict) and "model_state_dict" in found:
+        found = found["model_state_dict"]
+    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise ValueError(
+            f"{path} holds no state dict; it must map names to tensors, or have model_state_dict"
+        )
+    return {str(name): value.float() for name, value in found.items()}
+
+
+def _skeleton(sizes: dict[str, Any], path: Path) -> tuple[ReferenceForCausalLM, list[str]]:
+    """A model of these sizes without weights, and what was assumed for it."""
+    known = (*NEEDED, *ASSUMED, *UNUSED)
+    missing, unknown = [n for n in NEEDED if n not in sizes], [n for n in sizes if n not in known]
+    if missing:
+        raise ValueError(f"{path} does not give {_some(missing)}; the weights do not tell, so add it")
+    if unknown:
+        raise ValueError(f"{path} has unknown {_some(unknown)}; known: {', '.join(known)}")
+    given = {name: _value(name, sizes[name], path) for name in sizes if name not in UNUSED}
+    taken = {name: value for name, value in ASSUMED.items() if name not in given}
+    values = given | taken
+    scaling = values.pop("rope_scaling") or {"rope_type": "default"}
+    rope = {**scaling, "rope_theta": values.pop("rope_theta")}
+    try:
+        config = ReferenceConfig(memory_heads=values.pop("num_mem_heads"), rope_parameters=rope, **values)
+        with torch.device("meta"):
+            model = ReferenceForCausalLM(config)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    except (KeyError, TypeError) as error:  # how transformers refuses rotary settings
+        raise ValueError(f"{path}: rope_scaling has a wrong or missing entry: {error}; correct it") from None
+    told = ", ".join(f"{name}={value}" for name, value in taken.items())
+    return model, [f"{path} does not say, so taken: {told}"] if told else []
+
+
+def _value(name: str, value: Any, path: Path) -> Any:
+    if name == "rope_scaling":
+        if value is None or isinstance(value, dict):
+            return value
+        raise ValueError(f"{path}: {name} must be null or an object as in a Llama's config, got {value!r}")
+    read, allowed = KINDS.get(name, (int, "a whole number"))
+    try:
+        return read(str(value))
+    except (ValueError, KeyError):
+        raise ValueError(f"{path}: {name} must be {allowed}, got {value!r}") from None
+
+
+def _without_second_names(weights: Weights, file: Path, *, tied: bool) -> Weights:
+    """Each tensor under one name. Of those that the public code saves twice, either or both may be there."""
+    second_names = SECOND_NAMES | ({"lm_head.weight": "model.embed_tokens.weight"} if tied else {})
+    once: Weights = {}
+    differ = []
+    for name, tensor in weights.items():
+        first = name
+        for second_part, first_part in second_names.items():
+            first = first.replace(second_part, first_part)
+        once[first] = weights.get(first, tensor)
+        if not torch.equal(once[first], tensor):
+            differ.append(f"{name} and {first}")
+    if differ:
+        hint = " or correct tie_word_embeddings" if tied else ""
+        raise ValueError(
+            f"{file} gives one tensor of the model two names, but under these it differs: {_some(differ)}; "
+            f"copy it again{hint}"
+        )
+    return once
+
+
+def _starting_bank(bank_BND: Tensor | None, n_slots: int) -> tuple[Tensor, list[str]]:
+    """The bank (N,D) to start from, and why: how many texts the stored one was left by is an accident."""
+    if bank_BND is None:
+        return torch.eye(n_slots), ["the checkpoint has no memory_bank: texts start from the identity"]
+    if bank_BND.ndim != 3 or bank_BND.shape[1:] != (n_slots, n_slots) or not len(bank_BND):
+        raise ValueError(
+            f"memory_bank of the checkpoint is {tuple(bank_BND.shape)}, must be (B, {n_slots}, {n_slots})"
+        )
+    if not torch.equal(bank_BND, bank_BND[:1].expand_as(bank_BND)):
+        why = (
+            f"the stored memory_bank differs between its {len(bank_BND)} texts: texts start from the identity"
+        )
+        return torch.eye(n_slots), [why]
+    return bank_BND[0], []
+
+
+def _check_fit(weights: Weights, model: ReferenceForCausalLM, file: Path) -> None:
+    expected = model.state_dict()
+    if model.config.tie_word_embeddings:
+        del expected["lm_head.weight"]
+    wrong = {
+        "missing": [name for name in expected if name not in weights],
+        "unexpected": [name for name in weights if name not in expected],
+        "wrong shape": [
+            f"{name} is {tuple(tensor.shape)}, must be {tuple(expected[name].shape)}"
+            for name, tensor in weights.items()
+            if name in expected and tensor.shape != expected[name].shape
+        ],
+    }
+    if any(wrong.values()):
+        what = "; ".join(f"{kind}: {_some(names)}" for kind, names in wrong.items() if names)
+        raise ValueError(f"{file} is not a checkpoint of the public code with these sizes ({what})")
+
+
+def _write(out: Path, config: ReferenceConfig, weights: Weights) -> None:
+    """Config and weights beside their goal first, then renamed, the weights last."""
+    config.architectures = [ReferenceForCausalLM.__name__]
+    # Safetensors refuses tensors that share their storage.
+    copies = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in weights.items()}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".model.", dir=out) as name:
+            folder = Path(name)
+            config.save_pretrained(folder)
+            save_file(copies, folder / "model.safetensors", metadata={"format": "pt"})
+            for written in ("config.json", "model.safetensors"):
+                os.replace(folder / written, out / written)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"cannot write to {out}: {error}; choose another folder, or make room") from None
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
+    return ", ".join(listed[:3]) + more

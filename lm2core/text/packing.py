@@ -1,0 +1,110 @@
+"""Pieces of text to blocks of token ids, all of one length: what a language model is trained and scored on.
+
+Documents are joined by the tokenizer's end-of-text token and cut every ``block_length`` ids, wherever that
+falls. A block starts with a fresh bank; at a document's end inside a block the bank goes on, and the
+end-of-text token is all the model is told.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import count, islice
+from random import Random
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset
+from transformers import PreTrainedTokenizerBase
+
+from lm2core.text.corpus import Corpus
+
+CHARS_PER_TOKEN = 4  # of English text, about
+BLOCKS_PER_PIECE = 4  # of the pieces a text is split by: what is held out should be longer than a block
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packer:
+    """How a text becomes blocks.
+
+    block_length : ids of one block
+    held_out_every : the first of so many pieces is never trained on
+    """
+
+    corpus: Corpus
+    tokenizer: PreTrainedTokenizerBase
+    block_length: int
+    held_out_every: int
+
+    def ids(self, *, held_out: bool) -> Iterator[list[int]]:
+        """Ids of one share of the text, piece by piece, with an end-of-text id where a document stops."""
+        end_of_text = [int(self.tokenizer.eos_token_id)]
+        is_open = False
+        n_chars = CHARS_PER_TOKEN * BLOCKS_PER_PIECE * self.block_length
+        for index, piece in enumerate(self.corpus(n_chars)):
+            if (index % self.held_out_every == 0) == held_out:
+                ids = self.tokenizer(piece.text, add_special_tokens=False, verbose=False)["input_ids"]
+                yield ids + end_of_text * piece.ends_document
+                is_open = not piece.ends_document
+            elif is_open:  # the document goes on in the other share
+                yield end_of_text
+                is_open = False
+
+    def blocks(self, carry: list[int], *, held_out: bool = False) -> Iterator[list[int]]:
+        """Blocks of one pass over a share; ``carry`` holds ids from before, and what is left after."""
+        for ids in self.ids(held_out=held_out):
+            carry += ids
+            while len(carry) >= self.block_length:
+                yield carry[: self.block_length]
+                del carry[: self.block_length]
+
+    def held_out_blocks(self, n_blocks: int) -> list[dict[str, Tensor]]:
+        """At most ``n_blocks`` blocks of the held-out share; when it has not one, what there is."""
+        carry: list[int] = []
+        blocks = list(islice(self.blocks(carry, held_out=True), n_blocks)) or [carry]
+        return [_example(block) for block in blocks]
+
+    def check_enough(self) -> None:
+        """Refuse a text of which the trained share does not fill one block: a ValueError."""
+        carry: list[int] = []
+        if next(self.blocks(carry), None) is None:
+            n_held_out = sum(len(ids) for ids in self.ids(held_out=True))
+            raise ValueError(
+                f"too little text: {len(carry)} tokens to train on and {n_held_out} held out, a block needs "
+                f"{self.block_length}; give more text"
+            )
+
+
+class PackedText(IterableDataset[dict[str, Tensor]]):
+    """Training examples: pass after pass over the text, without end; a function of the seed.
+
+    Every block comes once in a pass; what is left at its end begins the next pass, so no token is lost.
+    ``n_shuffle`` blocks are held at a time, and the next one is drawn from them.
+    """
+
+    def __init__(self, packer: Packer, *, n_shuffle: int, seed: int) -> None:
+        self._packer, self._n_shuffle, self._seed = packer, n_shuffle, seed
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        carry: list[int] = []
+        for n_passes in count():
+            rng = Random(f"{self._seed}, {n_passes}")
+            yield from shuffled(map(_example, self._packer.blocks(carry)), self._n_shuffle, rng)
+
+
+def shuffled(items: Iterable[Item], n_held: int, rng: Random) -> Iterator[Item]:
+    """Every item once, in an order drawn with ``rng``; never more than ``n_held`` are held."""
+    held: list[Item] = []
+    for item in items:
+        held.append(item)
+        if len(held) == n_held:
+            i = rng.randrange(n_held)
+            held[i], held[-1] = held[-1], held[i]  # the last is taken out in no time
+            yield held.pop()
+    rng.shuffle(held)
+    yield from held
+
+
+def _example(ids: list[int]) -> dict[str, Tensor]:
+    block = torch.tensor(ids)
+    return {"input_ids": block, "labels": block}

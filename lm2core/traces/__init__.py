@@ -1,0 +1,1 @@
+"""Hook points, and how a run is recorded into a Trace."""

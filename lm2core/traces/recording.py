@@ -1,0 +1,243 @@
+"""Record what passes through hook points of a run into a Trace, within a memory budget."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lm2core.byte_sizes import parse_bytes, told_bytes
+from lm2core.model.causal_lm import LM2ForCausalLM
+from lm2core.model.config import LM2Config
+from lm2core.traces.fingerprint import fingerprint
+from lm2core.traces.hooks import hook_names, match_hooks
+from lm2core.traces.trace import Trace
+
+MEMORY_HOOKS = ("mem.*", "hook_bank")
+BYTES_PER_VALUE = 4  # a trace holds float32
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Copies of recorded tensors on the CPU, one per segment, in the order the run made them.
+
+    weights : the model's ``fingerprint``
+    """
+
+    config: LM2Config
+    weights: str
+    steps: dict[str, list[NDArray[np.float32]]] = field(default_factory=lambda: defaultdict(list))
+
+    def trace(self, tokens: list[list[list[str]]], info: Mapping[str, Any]) -> Trace:
+        """What was recorded as a Trace; every array gets a segment axis after story, also for one segment."""
+        known = hook_names(self.config)
+        return Trace(
+            arrays={name: np.stack(steps, axis=1) for name, steps in self.steps.items()},
+            axes={name: ("story", "segment", *known[name].axes) for name in self.steps},
+            tokens=tokens,
+            info={"config": self.config.to_diff_dict(), "weights": self.weights, **info},
+        )
+
+    def cut_into_segments(self, length: int) -> None:
+        """Put what came token by token together, and cut it into segments of ``length`` tokens."""
+        known = hook_names(self.config)
+        for name, steps in self.steps.items():
+            axes = known[name].axes
+            if "token" not in axes:
+                continue
+            axis = 1 + axes.index("token")
+            if "source" in axes:  # tokens of the segment so far; the ones to come have weight zero
+                steps = [_padded(step, 1 + axes.index("source"), length) for step in steps]
+            text = np.concatenate(steps, axis=axis)
+            n_segments = math.ceil(text.shape[axis] / length)
+            text = _padded(text, axis, n_segments * length)
+            self.steps[name] = np.split(text, n_segments, axis=axis)
+
+
+def _padded(array: NDArray[np.float32], axis: int, size: int) -> NDArray[np.float32]:
+    widths = [(0, 0)] * array.ndim
+    widths[axis] = (0, size - array.shape[axis])
+    return np.pad(array, widths)
+
+
+@contextmanager
+def recording(model: LM2ForCausalLM, names: Sequence[str]) -> Iterator[Recorder]:
+    """Record every run of ``model`` inside the block, in evaluation mode and without gradients.
+
+    The hooks are gone after the block, also after an exception. Compiled code would not call them, so the
+    model runs eagerly inside.
+    """
+    recorder = Recorder(model.config, fingerprint(model))
+
+    def keep(value: Tensor, *, hook: Any) -> None:
+        recorder.steps[hook.name].append(value.detach().to("cpu", torch.float32, copy=True).numpy())
+
+    was_training = model.training
+    try:
+        with (
+            torch.no_grad(),
+            torch.compiler.set_stance("force_eager"),
+            model.eval().hooks(fwd_hooks=[(name, keep) for name in names]),
+        ):
+            yield recorder
+    finally:
+        model.train(was_training)
+
+
+def capture(
+    model: LM2ForCausalLM,
+    segments: Tensor,
+    attention_mask: Tensor | None = None,
+    *,
+    memory: Tensor | None = None,
+    names: Sequence[str] = MEMORY_HOOKS,
+    budget: str = "512MB",
+    to: str | Path | None = None,
+    tokens: list[list[list[str]]] | None = None,
+    info: Mapping[str, Any] | None = None,
+) -> Trace:
+    """Run ``model`` over stories and return what passed through its hook points.
+
+    Parameters
+    ----------
+    segments : (B,S,T) token ids, as ``encode_segments`` makes them
+    attention_mask : (B,S,T), 0 for padding
+    memory : (B,N,D), the bank to start from; None: a fresh one
+    names : hook names or shell-style patterns, with or without ``blocks.{l}.``; see docs/HOOKS.md
+    budget : how large the trace may become, e.g. "512MB"; counted before the run
+    to : also save the trace there
+    tokens : words of each segment, for pictures; the ids when None
+    info : anything JSON that says where the run comes from
+
+    Raises
+    ------
+    ValueError
+        For an unknown name (with the nearest), nothing to record, or a trace larger than the budget.
+    """
+    if segments.ndim != 3:
+        raise ValueError(f"segments must be (B,S,T) token ids, got shape {tuple(segments.shape)}")
+    mask = torch.ones_like(segments) if attention_mask is None else attention_mask
+    if ((mask != 0).long().diff(dim=-1) > 0).any():
+        raise ValueError("segments must be right-padded, so that token t of a trace is word t of its segment")
+    chosen = _chosen(model, segments.shape, names, budget)
+    with recording(model, chosen) as recorder:
+        model(segments.to(model.device), mask.to(model.device), memory)
+    words = tokens or _ids_as_words(segments, mask)
+    trace = recorder.trace(words, info or {})
+    if to is not None:
+        trace.save(to)
+    return trace
+
+
+def capture_generation(
+    model: LM2ForCausalLM,
+    input_ids: Tensor,
+    *,
+    max_new_tokens: int,
+    memory: Tensor | None = None,
+    names: Sequence[str] = MEMORY_HOOKS,
+    budget: str = "512MB",
+    **options: Any,
+) -> tuple[Tensor, Trace]:
+    """Generate from ``input_ids`` (B,T) and record what passes through hook points while it happens.
+
+    Returns the text (B,T') and the trace of its tokens in segments of ``config.segment_length``. The last
+    token was never run, so it is not in the trace; the unfinished segment is written at the end and padded
+    with zeros. ``options`` are those of ``generate``.
+
+    Raises
+    ------
+    ValueError
+        As ``capture``; for beams, which change places; for positional routing, which writes row by row;
+        for several texts that may end at different tokens.
+    """
+    if model.config.routing == "positional":
+        raise ValueError(
+            "positional routing writes the bank row by row; generate first, then capture() the text"
+        )
+    num_beams = _option(model, options, "num_beams") or 1
+    if num_beams != 1:
+        raise ValueError(f"{num_beams=}: beams change places, record greedy or sampled text: num_beams=1")
+    own = sorted({"attention_mask", "past_key_values", "return_dict_in_generate", "use_cache"} & set(options))
+    if own:
+        raise ValueError(f"a recorded generation decides on {', '.join(own)} itself; leave it out")
+    n_texts = len(input_ids) * (_option(model, options, "num_return_sequences") or 1)
+    if n_texts > 1 and _option(model, options, "eos_token_id") is not None:
+        raise ValueError(
+            f"{n_texts} texts may end at different tokens, and a trace has one length; record "
+            "one at a time, or without an end: eos_token_id=None"
+        )
+    n_tokens, length = input_ids.shape[1] + max_new_tokens - 1, model.config.segment_length
+    shape = (n_texts, math.ceil(n_tokens / length), length)
+    chosen = _chosen(model, shape, names, budget)
+    ids = input_ids.to(model.device)
+    with recording(model, chosen) as recorder:
+        out = model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            memory=memory,
+            max_new_tokens=max_new_tokens,
+            return_dict_in_generate=True,
+            use_cache=True,  # a generation config may say otherwise
+            **options,
+        )
+        if out.past_key_values.mask_BJ.shape[1]:
+            model.close(out.past_key_values)
+    run = out.sequences[:, :-1].cpu()
+    recorder.cut_into_segments(length)
+    segments = F.pad(run, (0, -run.shape[1] % length), value=-1).unflatten(1, (-1, length))
+    words = _ids_as_words(segments, (segments >= 0).long())
+    return out.sequences, recorder.trace(words, {})
+
+
+def _option(model: LM2ForCausalLM, options: Mapping[str, Any], name: str) -> Any:
+    """What ``generate`` will take for ``name``: the option, else the given config's, else the model's."""
+    if name in options:
+        return options[name]
+    given = getattr(options.get("generation_config"), name, None)
+    return getattr(model.generation_config, name, None) if given is None else given
+
+
+def _chosen(model: LM2ForCausalLM, shape: Sequence[int], names: Sequence[str], budget: str) -> list[str]:
+    """The hook points that ``names`` mean, if a trace of them fits the budget."""
+    chosen = match_hooks(list(names), model.config)
+    if not chosen:
+        raise ValueError("no hook point was named; the default is names=" + repr(MEMORY_HOOKS))
+    needed, allowed = trace_bytes(model, shape, chosen), parse_bytes(budget)
+    if needed > allowed:
+        raise ValueError(
+            f"the trace would take {told_bytes(needed)}, the budget is {budget}; "
+            "name fewer hooks, use fewer stories or raise the budget"
+        )
+    return chosen
+
+
+def _ids_as_words(ids_BST: Tensor, mask_BST: Tensor) -> list[list[list[str]]]:
+    return [
+        [[str(int(i)) for i in ids[keep != 0]] for ids, keep in zip(story, kept, strict=True)]
+        for story, kept in zip(ids_BST, mask_BST, strict=True)
+    ]
+
+
+def trace_bytes(model: LM2ForCausalLM, shape: Sequence[int], names: Sequence[str]) -> int:
+    """Size in bytes of a trace of ``names`` over ids of ``shape`` (B,S,T), known before the run."""
+    config, known = model.config, hook_names(model.config)
+    n_stories, n_segments, n_tokens = shape
+    size = {
+        "token": n_tokens,
+        "source": n_tokens,
+        "slot": config.memory_slots,
+        "dim": config.hidden_size,
+        "head": config.memory_heads,
+        "attn_head": config.num_attention_heads,
+    }
+    values = sum(math.prod(size[axis] for axis in known[name].axes) for name in names)
+    return values * n_stories * n_segments * BYTES_PER_VALUE

@@ -1,0 +1,1 @@
+"""Training on generated stories and on any text."""

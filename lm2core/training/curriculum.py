@@ -1,0 +1,90 @@
+"""A curriculum: stages of training data, each left once it is mastered, or after a number of steps."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
+
+from lm2core.files import write_whole
+from lm2core.training.batches import Stage
+
+MASTERY = 0.80  # running accuracy every task of a stage must reach
+MIN_WEIGHT = 0.02  # of a task that is always right: it is still asked about
+MIN_STEPS = 60  # optimizer steps a stage lasts at least, so that the running accuracy is about it
+SMOOTHING = 0.95  # of the running accuracy: it looks back about 20 steps
+_DEFAULTS = {f.name: f.default for f in fields(Stage) if f.default is not MISSING}
+
+
+@dataclass
+class Curriculum:
+    """Where training stands among its stages. The running accuracies are fractions in [0, 1].
+
+    stage_steps : optimizer steps of each stage but the last, mastered or not: all models see the same data;
+        None: a stage is left when it is mastered
+    """
+
+    stages: Sequence[Stage]
+    stage_steps: Sequence[int] | None = None
+    index: int = 0
+    steps_in_stage: int = 0
+    accuracy: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def stage(self) -> Stage:
+        """The stage now."""
+        return self.stages[self.index]
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """How often each task of the stage is asked about: in proportion to its errors."""
+        return {task: max(MIN_WEIGHT, 1 - self.accuracy.get(task, 0.0)) for task in self.stage.tasks}
+
+    def record(self, accuracy: Mapping[str, float]) -> None:
+        """Take in one step's accuracy per task and go on to the next stage when this one is mastered."""
+        for task, value in accuracy.items():
+            smooth = SMOOTHING * self.accuracy.get(task, 0.0) + (1 - SMOOTHING) * value
+            self.accuracy[task] = smooth
+        self.steps_in_stage += 1
+        if self.index + 1 < len(self.stages) and self._is_done():
+            self.index += 1
+            self.steps_in_stage = 0
+
+    def _is_done(self) -> bool:
+        if self.stage_steps is not None:
+            return self.steps_in_stage >= self.stage_steps[self.index]
+        mastered = all(self.accuracy.get(task, 0.0) >= MASTERY for task in self.stage.tasks)
+        return mastered and self.steps_in_stage >= MIN_STEPS
+
+    def __post_init__(self) -> None:
+        """Refuse another number of lengths than of stages that are left, and stages without a step."""
+        if self.stage_steps is None:
+            return
+        if len(self.stage_steps) != len(self.stages) - 1 or min(self.stage_steps, default=1) < 1:
+            raise ValueError(
+                f"stage_steps={','.join(map(str, self.stage_steps))} must be the steps, 1 or more, of each "
+                f"of the {len(self.stages)} stages but the last"
+            )
+
+    def save(self, path: Path) -> None:
+        """Write where training stands as JSON."""
+        state = {"index": self.index, "steps_in_stage": self.steps_in_stage, "accuracy": self.accuracy}
+        state["stage"] = asdict(self.stage)
+        write_whole(path, json.dumps(state))
+
+    def restore(self, path: Path) -> None:
+        """Continue from what ``save`` wrote."""
+        state = json.loads(path.read_text(encoding="utf-8"))
+        if state["index"] >= len(self.stages):
+            raise ValueError(
+                f"{path}: stage {state['index']} of {len(self.stages)}; resume with the tasks it began with"
+            )
+        stage = json.loads(json.dumps(asdict(self.stages[state["index"]])))
+        # Earlier versions did not record it, or had no such field, which meant what its default means.
+        was = _DEFAULTS | state.get("stage", stage)
+        if was != stage:
+            raise ValueError(
+                f"{path}: stage {state['index']} is {stage}, was {was}; go on with the version that began "
+                "it, or start another run --from its newest checkpoint"
+            )
+        self.index, self.steps_in_stage = state["index"], state["steps_in_stage"]
+        self.accuracy = state["accuracy"]

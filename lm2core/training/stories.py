@@ -1,0 +1,182 @@
+"""Train an LM2, or a baseline, on fresh bAbI stories with transformers' Trainer.
+
+The loss is the cross entropy of the answer alone. A batch is a function of its number, seed and curriculum,
+and the curriculum is saved with every checkpoint, so a resumed run goes on as if it had never stopped.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.data import Dataset
+from transformers import PreTrainedTokenizerBase, TrainingArguments, set_seed
+
+from lm2core.babi.vocabulary import babi_words
+from lm2core.babilong.noise import Noise, open_noise
+from lm2core.baselines.architectures import Model, check_architecture, make_model
+from lm2core.model.config import LM2Config, babi_tiny
+from lm2core.reading.answers import answer_logits
+from lm2core.text.tokenizer import subword_tokenizer, word_tokenizer
+from lm2core.training.batches import StoryBatch, StorySource
+from lm2core.training.curriculum import Curriculum
+from lm2core.training.recipe import Recipe, stages_for
+from lm2core.training.run_folder import STAGE_FILE, begin, check_start
+from lm2core.training.trainer import RunTrainer, check_devices, common_arguments, run
+from lm2core.training.warm_start import start_model
+
+
+def batch_logits(model: torch.nn.Module, batch: StoryBatch) -> Tensor:
+    """Logits (Q,V) of the answers: stories are read and written, questions are read only.
+
+    The memory after every sentence is kept, and all questions go through in one batch, each with the memory
+    of its story at its time.
+    """
+    memory = None
+    if batch.before_ids.shape[1]:
+        with torch.no_grad():
+            memory = model(batch.before_ids, _mask(batch.before_ids), logits_to_keep=1).memory
+    story = model(batch.story_ids, _mask(batch.story_ids), memory, logits_to_keep=1)
+    memory = story.memory_at(batch.story, batch.segment)
+    return answer_logits(model, batch.question_ids, _mask(batch.question_ids), memory)
+
+
+def _mask(ids: Tensor) -> Tensor:
+    return (ids != 0).long()
+
+
+class StepNumbers(Dataset[dict[str, Tensor]]):
+    """The data set of a generator: item i is the number i, from which batch i is drawn."""
+
+    def __init__(self, n_items: int) -> None:
+        self._n_items = n_items
+
+    def __len__(self) -> int:
+        return self._n_items
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        return {"index": torch.tensor(index)}
+
+
+class StoryTrainer(RunTrainer):
+    """transformers' Trainer on batches drawn for the curriculum's stage."""
+
+    last_file = STAGE_FILE
+
+    def __init__(self, *, source: StorySource, curriculum: Curriculum, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.source, self.curriculum = source, curriculum
+
+    def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Tensor], *_: Any, **__: Any) -> Tensor:
+        """Mean cross entropy of the answers in nats; the curriculum sees the accuracy of all processes."""
+        curriculum = self.curriculum
+        batch = self.source.batch(int(inputs["index"]), curriculum.stage, curriculum.weights).to(
+            self.args.device
+        )
+        logits_QV = batch_logits(model, batch)
+        is_right = (logits_QV.argmax(-1) == batch.answer_ids).float()
+        self.curriculum.record(self._accuracy(is_right, batch.tasks))
+        return F.cross_entropy(logits_QV, batch.answer_ids)
+
+    def _accuracy(self, is_right: Tensor, tasks: Sequence[str]) -> dict[str, float]:
+        """Share of right answers by task, over all processes."""
+        names = self.curriculum.stage.tasks
+        counts = torch.zeros(len(names), 2, device=is_right.device)
+        for i, name in enumerate(names):
+            mine = torch.tensor([task == name for task in tasks], device=is_right.device)
+            counts[i] = torch.stack([is_right[mine].sum(), mine.sum()])
+        counts = self.accelerator.reduce(counts)
+        return {n: float(right / total) for n, (right, total) in zip(names, counts, strict=True) if total}
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the stage and the running accuracies to what the Trainer logs."""
+        if "loss" in logs:
+            logs["stage"] = self.curriculum.index
+            logs |= {f"accuracy_{task}": value for task, value in self.curriculum.accuracy.items()}
+        super().log(logs, start_time)
+
+    def save_last(self, folder: Path) -> None:
+        """Put the curriculum's stage into a checkpoint, after all else."""
+        super().save_last(folder)
+        self.curriculum.save(folder / STAGE_FILE)
+
+    def restore(self, folder: Path) -> None:
+        """Go on at the curriculum's stage."""
+        super().restore(folder)
+        self.curriculum.restore(folder / STAGE_FILE)
+
+
+def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> Model:
+    """Train by ``recipe`` and leave model, tokenizer, recipe, metrics and checkpoints in the folder ``out``.
+
+    Raises
+    ------
+    ValueError
+        When ``out`` holds a run and ``resume`` is False, holds none and it is True, or cannot be written.
+    """
+    out = Path(out)
+    check_devices()
+    check_architecture(recipe.architecture)
+    stages = stages_for(recipe.tasks, noise=recipe.noise is not None)
+    curriculum = Curriculum(stages, recipe.stage_steps)  # an unknown task is told before a folder is made
+    checkpoint = check_start(recipe, out, resume=resume, last_file=STAGE_FILE)
+    set_seed(recipe.seed)
+    noise = None if recipe.noise is None else open_noise(recipe.noise, split="train")
+    tokenizer = _tokenizer(recipe, noise)
+    model = _start(recipe, tokenizer)
+    begin(recipe, out)  # after all that a wrong option can stop: it would leave a run that never began
+    if recipe.compile:
+        model.compile_segments()
+    arguments = _arguments(recipe, out)
+    trainer = StoryTrainer(
+        tokenizer=tokenizer,
+        model=model,
+        args=arguments,
+        train_dataset=StepNumbers(recipe.n_steps * arguments.world_size),  # each process has its own
+        source=StorySource(
+            tokenizer,
+            n_stories=recipe.n_stories,
+            questions_per_sentence=recipe.questions_per_sentence,
+            seed=recipe.seed,
+            noise=noise,
+            segment_length=recipe.segment_length,
+        ),
+        curriculum=curriculum,
+    )
+    run(trainer, out, checkpoint)
+    return model
+
+
+def _tokenizer(recipe: Recipe, noise: Noise | None) -> PreTrainedTokenizerBase:
+    """The words of the tasks, and with background text parts of its words."""
+    words = babi_words(("qa1", *recipe.tasks))  # every curriculum begins with qa1
+    if noise is None:
+        return word_tokenizer(words)
+    return subword_tokenizer(words, noise.sentences, vocab_size=recipe.n_subwords)
+
+
+def _start(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Model:
+    """The model that training begins with."""
+    sizes = {"memory_slots": recipe.memory_slots, "memory_layers": recipe.memory_layers}
+    chosen = {name: value for name, value in sizes.items() if value is not None}
+    if recipe.noise is not None and recipe.architecture != "llama-full":  # which has no segments
+        chosen["segment_length"] = recipe.segment_length
+    if recipe.start_from is not None:
+        return start_model(recipe.start_from, tokenizer, recipe.architecture, chosen)
+    config = babi_tiny(vocab_size=len(tokenizer))
+    return make_model(LM2Config(**config.to_dict() | chosen), recipe.architecture)
+
+
+def _arguments(recipe: Recipe, out: Path) -> TrainingArguments:
+    return TrainingArguments(
+        **common_arguments(recipe, out),
+        per_device_train_batch_size=1,  # one item is the number of one whole batch
+        lr_scheduler_type="warmup_stable_decay",
+        lr_scheduler_kwargs={
+            "num_decay_steps": max(1, round(recipe.decay_share * recipe.n_steps)),
+            "decay_type": "linear",
+        },
+        adam_beta2=0.98,
+    )

@@ -1,0 +1,175 @@
+"""Train an LM2, or a baseline, as a language model on any text with transformers' Trainer.
+
+The loss is the next-token cross entropy of packed blocks; a bank lives for one block. The examples are a
+function of text and seed, so a resumed run reads on where it stopped and ends as if it never had.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import LlamaConfig, PreTrainedConfig, PreTrainedTokenizerBase, TrainingArguments, set_seed
+
+from lm2core.baselines.architectures import Model, check_architecture, make_model
+from lm2core.model.causal_lm import LM2ForCausalLM
+from lm2core.model.config import LM2Config
+from lm2core.model.from_llama import lm2_config
+from lm2core.text.bpe import n_ids, open_tokenizer, train_tokenizer
+from lm2core.text.corpus import Corpus, open_corpus
+from lm2core.text.packing import PackedText, Packer
+from lm2core.training.run_folder import SKIPS_FILE, begin, check_start
+from lm2core.training.text_recipe import MODELS, TextRecipe
+from lm2core.training.trainer import RunTrainer, check_devices, common_arguments, run
+
+SAMPLE_PIECE_CHARS = 16_384  # pieces a tokenizer is trained on
+LOST = "copy the tokenizer* files of the run back, or start in another folder"
+
+
+class TextTrainer(RunTrainer):
+    """transformers' Trainer on packed text."""
+
+    def __init__(self, *, backprop_segments: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._backprop_segments = backprop_segments
+
+    def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Mean next-token cross entropy in nats; gradients run back through some segments only, if asked."""
+        if model.training and self._backprop_segments:
+            inputs = inputs | {"backprop_segments": self._backprop_segments}
+        return super().compute_loss(model, inputs, *args, **kwargs)
+
+    def get_decay_parameter_names(self, model: torch.nn.Module) -> list[str]:
+        """Matrices of linear layers: no bias, norm, embedding or slot key decays."""
+        linear = (name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear))
+        return [f"{name}.weight" for name in linear]
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the perplexity, exp of the loss, to an evaluation."""
+        if "eval_loss" in logs:
+            logs["eval_perplexity"] = math.exp(min(logs["eval_loss"], 700.0))
+        super().log(logs, start_time)
+
+
+def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> Model:
+    """Train by ``recipe`` and leave model, tokenizer, recipe, metrics and checkpoints in the folder ``out``.
+
+    Raises
+    ------
+    ValueError
+        For a text or tokenizer that cannot be used, and for a folder as in
+        ``lm2core.training.stories.train``. When ten steps in a row are not finite; the newest checkpoint
+        is good.
+    """
+    out = Path(out)
+    check_devices()
+    _check_options(recipe)
+    checkpoint = check_start(recipe, out, resume=resume, last_file=SKIPS_FILE)
+    corpus = open_corpus(recipe.text)
+    tokenizer = open_tokenizer(str(out), advice=LOST) if resume else _new_tokenizer(recipe, corpus)
+    if tokenizer.eos_token_id is None:
+        raise ValueError(
+            f"the tokenizer {tokenizer.name_or_path!r} has no end-of-text token to join documents with; "
+            "set its eos_token and save it"
+        )
+    config = _config(recipe, tokenizer)
+    packer = Packer(
+        corpus=corpus,
+        tokenizer=tokenizer,
+        block_length=recipe.n_segments * config.segment_length,
+        held_out_every=recipe.held_out_every,
+    )
+    packer.check_enough()  # before a folder or a model is made
+    set_seed(recipe.seed)
+    model = _new_model(recipe, config)
+    begin(recipe, out)
+    if recipe.compile:
+        model.compile_segments()
+    arguments = _arguments(recipe, out)
+    if arguments.process_index == 0:
+        tokenizer.save_pretrained(out)  # now, so that a resumed run has it
+    trainer = TextTrainer(
+        tokenizer=tokenizer,
+        model=model,
+        args=arguments,
+        train_dataset=PackedText(packer, n_shuffle=recipe.n_shuffle, seed=recipe.seed),
+        eval_dataset=packer.held_out_blocks(recipe.n_eval_blocks),
+        backprop_segments=recipe.backprop_segments,
+    )
+    run(trainer, out, checkpoint)
+    return model
+
+
+def _new_tokenizer(recipe: TextRecipe, corpus: Corpus) -> PreTrainedTokenizerBase:
+    if recipe.tokenizer:
+        otherwise = "the Llama's own is taken" if recipe.llama else "one is trained"
+        return open_tokenizer(recipe.tokenizer, advice=f"give a folder, or leave it out and {otherwise}")
+    if recipe.llama:
+        return open_tokenizer(recipe.llama, advice="give the Llama's own: --tokenizer FOLDER")
+    return train_tokenizer((piece.text for piece in corpus(SAMPLE_PIECE_CHARS)), vocab_size=recipe.vocab_size)
+
+
+def _check_options(recipe: TextRecipe) -> None:
+    """Refuse options that do not go together, before anything is opened."""
+    check_architecture(recipe.architecture)
+    if recipe.backprop_segments and recipe.architecture.startswith("llama"):
+        raise ValueError(
+            f"{recipe.architecture} has no memory to cut gradients at; leave out --backprop-segments"
+        )
+    if not recipe.llama and (recipe.memory_slots or recipe.freeze_backbone):
+        raise ValueError("--memory-slots and --freeze-backbone belong to a Llama; name it: --llama FOLDER")
+    if recipe.llama and recipe.architecture != "lm2":
+        raise ValueError(f"--llama gives a Llama an LM2's memory, not {recipe.architecture}; leave one out")
+    if recipe.llama and not recipe.memory_slots:
+        raise ValueError(f"{recipe.llama} gets a memory; say how large it is to be: --memory-slots N")
+
+
+def _config(recipe: TextRecipe, tokenizer: PreTrainedTokenizerBase) -> LM2Config:
+    """The preset's sizes, or a Llama's with those of its new memory; a ValueError for what does not fit."""
+    if not recipe.llama:
+        config = MODELS[recipe.model](vocab_size=n_ids(tokenizer))
+        config.eos_token_id = tokenizer.eos_token_id
+        return config
+    stored = PreTrainedConfig.get_config_dict(recipe.llama)[0]
+    if stored.get("model_type") != "llama":
+        raise ValueError(
+            f"{recipe.llama} holds a {stored.get('model_type')!r} model; --llama takes a Llama's folder or id"
+        )
+    config = lm2_config(LlamaConfig.from_dict(stored), source=recipe.llama, memory_slots=recipe.memory_slots)
+    if n_ids(tokenizer) > config.vocab_size:
+        raise ValueError(
+            f"the tokenizer has {n_ids(tokenizer)} ids, {recipe.llama} only {config.vocab_size}; "
+            "give the Llama's own: --tokenizer FOLDER"
+        )
+    return config
+
+
+def _new_model(recipe: TextRecipe, config: LM2Config) -> Model:
+    """A new model of these sizes, or the Llama with a new memory, in 32 bits."""
+    if not recipe.llama:
+        return make_model(config, recipe.architecture)
+    model: LM2ForCausalLM = LM2ForCausalLM.from_pretrained(
+        recipe.llama, memory_slots=recipe.memory_slots, dtype=torch.float32
+    )
+    if recipe.freeze_backbone:
+        model.freeze_backbone()
+    return model
+
+
+def _arguments(recipe: TextRecipe, out: Path) -> TrainingArguments:
+    return TrainingArguments(
+        **common_arguments(recipe, out),
+        per_device_train_batch_size=recipe.batch_size,
+        per_device_eval_batch_size=1,  # so that blocks weigh the same whatever the number of processes
+        gradient_accumulation_steps=recipe.accumulate,
+        activation_checkpointing=recipe.checkpointing,
+        bf16=recipe.bf16,
+        lr_scheduler_type="cosine",
+        adam_beta2=0.95,
+        eval_strategy="steps",
+        eval_steps=recipe.eval_every,
+        prediction_loss_only=True,
+        include_num_input_tokens_seen="all",
+        # With gradients through one segment only, no write has one.
+        ddp_find_unused_parameters=recipe.backprop_segments == 1 or recipe.n_segments == 1,
+    )

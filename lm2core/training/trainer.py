@@ -1,0 +1,156 @@
+"""What training on stories and on text have in common: the Trainer that skips non-finite steps, and a run.
+
+transformers' Trainer does the rest: several processes, bf16, accumulation, checkpointing, saving, resuming.
+"""
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer
+
+from lm2core.files import write_whole
+from lm2core.training.progress import ProgressLog, ReportTheEnd
+from lm2core.training.recipe import RunRecipe
+from lm2core.training.run_folder import SKIPS_FILE, full_disk_told, newest_checkpoint, save_model
+
+MAX_SKIPPED_IN_A_ROW = 10
+
+
+class RunTrainer(Trainer):
+    """A Trainer whose weights are never NaN.
+
+    A step whose loss or gradient norm is not finite, in any process, changes no weight and no optimizer
+    state. It counts as a step: data and learning rate go on. After ``MAX_SKIPPED_IN_A_ROW`` training stops.
+
+    n_skipped : such steps since the run began; n_skipped_in_a_row : of them the last ones without a good one
+    """
+
+    last_file = SKIPS_FILE  # of a checkpoint: the one that is written last
+
+    def __init__(self, *, tokenizer: PreTrainedTokenizerBase, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.tokenizer = tokenizer
+        self.n_skipped = self.n_skipped_in_a_row = 0
+        self._step_loss: Tensor | float = 0.0  # of the parts of this step so far, where it was computed
+        self._losses: list[float] = []  # of the good steps since the last log
+
+    def training_step(self, model: torch.nn.Module, *args: Any, **kwargs: Any) -> Tensor:
+        """Forward and backward of one part of a step; remember its loss."""
+        loss = super().training_step(model, *args, **kwargs)
+        self._step_loss = self._step_loss + loss.detach()  # read once a step: a GPU waits for every reading
+        return loss
+
+    def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Any = None) -> Any:
+        """Called between the backward pass and the optimizer: the place to call a step off."""
+        norm, loss = super()._get_grad_norm(model, grad_norm), float(self._step_loss)
+        is_bad = not math.isfinite(loss) or not math.isfinite(norm)
+        n_bad = self.accelerator.reduce(torch.tensor(float(is_bad), device=self.args.device))
+        if n_bad > 0:
+            # An optimizer passes over a parameter without a gradient: no momentum, no decay, no count.
+            # A gradient of zero would have all three.
+            model.zero_grad(set_to_none=True)
+            self.n_skipped += 1
+            self.n_skipped_in_a_row += 1
+            self._stop_after_too_many(loss, norm)
+        else:
+            self.n_skipped_in_a_row = 0
+            self._losses.append(loss)
+        self._step_loss = 0.0
+        return norm
+
+    def _stop_after_too_many(self, loss: float, norm: Any) -> None:
+        if self.n_skipped_in_a_row < MAX_SKIPPED_IN_A_ROW:
+            return
+        newest = newest_checkpoint(Path(self.args.output_dir), self.last_file)
+        kept = f"the newest good checkpoint is {newest}" if newest else "no checkpoint had been written yet"
+        raise ValueError(
+            f"training stopped at step {self.state.global_step + 1}: {MAX_SKIPPED_IN_A_ROW} steps in a row "
+            f"were not finite (loss {loss:.3g}, gradient norm {float(norm):.3g}); "
+            f"{kept}; train in another folder with a lower --learning-rate, or go on with --resume"
+        )
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log the mean loss of the steps that were taken (NaN if none was), and how many were skipped."""
+        if "loss" in logs:
+            mean = sum(self._losses) / len(self._losses) if self._losses else math.nan
+            logs["loss"] = float(self.accelerator.reduce(torch.tensor(mean, device=self.args.device), "mean"))
+            logs["n_skipped"] = self.n_skipped
+            self._losses.clear()
+        super().log(logs, start_time)
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        if self.args.should_save:
+            folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+            self.save_last(folder)
+
+    def save_last(self, folder: Path) -> None:
+        """Put into a checkpoint what the Trainer does not know; ``last_file`` last.
+
+        With the tokenizer a checkpoint can be opened like the trained model.
+        """
+        self.tokenizer.save_pretrained(folder)
+        counts = {"n_skipped": self.n_skipped, "n_skipped_in_a_row": self.n_skipped_in_a_row}
+        write_whole(folder / SKIPS_FILE, json.dumps(counts))
+
+    def restore(self, folder: Path) -> None:
+        """Go on from what ``save_last`` wrote."""
+        if (folder / SKIPS_FILE).is_file():
+            counts = json.loads((folder / SKIPS_FILE).read_text(encoding="utf-8"))
+            self.n_skipped, self.n_skipped_in_a_row = counts["n_skipped"], counts["n_skipped_in_a_row"]
+
+
+def check_devices() -> None:
+    """Refuse to split batches over GPUs in one process: a ValueError that names the command."""
+    if torch.cuda.device_count() > 1 and "LOCAL_RANK" not in os.environ:
+        raise ValueError(
+            "several GPUs are in sight; start one process each: accelerate launch -m lm2core train ..."
+        )
+
+
+def leave_together() -> None:
+    """At the end of a command: processes wait for each other and part; else one may abort the others."""
+    if dist.is_available() and dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
+
+
+def common_arguments(recipe: RunRecipe, out: Path) -> dict[str, Any]:
+    """TrainingArguments that do not depend on what is trained on."""
+    return {
+        "output_dir": str(out),
+        "max_steps": recipe.n_steps,
+        "learning_rate": recipe.learning_rate,
+        "warmup_steps": min(recipe.n_warmup_steps, recipe.n_steps // 2),
+        "weight_decay": recipe.weight_decay,
+        "max_grad_norm": 1.0,
+        "seed": recipe.seed,
+        "logging_steps": recipe.log_every,
+        "save_steps": recipe.save_every,
+        "save_total_limit": None if recipe.keep_all else 2,  # while one is being written the other is whole
+        "remove_unused_columns": False,
+        "disable_tqdm": True,  # ProgressLog draws the bar
+        "report_to": "none",
+        "use_cpu": not torch.cuda.is_available(),
+    }
+
+
+def run(trainer: RunTrainer, out: Path, checkpoint: Path | None) -> None:
+    """Train, from ``checkpoint`` on if there is one, and leave model, tokenizer and metrics in ``out``."""
+    trainer.add_callback(ReportTheEnd())
+    trainer.add_callback(ProgressLog(out / "metrics.jsonl"))
+    trainer.remove_callback(PrinterCallback)  # ProgressLog shows the same, beside a bar
+    if checkpoint is not None:
+        trainer.restore(checkpoint)
+    with full_disk_told(out):
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        weights = trainer.accelerator.get_state_dict(trainer.model)  # of all processes, when they share them
+        if trainer.is_world_process_zero():
+            model = trainer.accelerator.unwrap_model(trainer.model)
+            save_model(model, trainer.tokenizer, out, weights=weights)

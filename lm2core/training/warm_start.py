@@ -1,0 +1,55 @@
+"""Begin training from a trained model whose vocabulary is another: what both know goes over."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from lm2core.baselines.architectures import Model, architecture_of
+from lm2core.reading.checkpoints import load_reader
+
+BY_TOKEN = ("model.embed_tokens.weight", "lm_head.weight")  # one row a token
+
+
+def start_model(
+    checkpoint: str, tokenizer: PreTrainedTokenizerBase, architecture: str, changes: Mapping[str, Any]
+) -> Model:
+    """The model of ``checkpoint`` for the words of ``tokenizer``; words it did not know start untrained.
+
+    changes : of its config; a ValueError when weights do not fit them, when there is no such checkpoint, or
+        when it is not of the ``architecture``
+    """
+    old = load_reader(checkpoint, baselines=True)
+    if architecture_of(old.model) != architecture:
+        raise ValueError(
+            f"{checkpoint} is of architecture {architecture_of(old.model)}, not {architecture}; "
+            f"give --architecture {architecture_of(old.model)}, or start from another checkpoint"
+        )
+    if unknown := [name for name in changes if not hasattr(old.model.config, name)]:
+        raise ValueError(f"{checkpoint}, of architecture {architecture}, has no {unknown[0]}; leave it out")
+    sizes = {"vocab_size": len(tokenizer), **changes}
+    config = type(old.model.config)(**old.model.config.to_dict() | sizes)
+    model = type(old.model)(config)
+    weights = dict(old.model.state_dict())
+    for name in BY_TOKEN:
+        weights[name] = _moved(weights[name], old.tokenizer, model.state_dict()[name].clone(), tokenizer)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError:
+        given = ", ".join(f"{name}={value}" for name, value in changes.items())
+        raise ValueError(
+            f"{checkpoint} cannot be given {given}; leave that out, or start a new model"
+        ) from None
+    return model
+
+
+def _moved(
+    old: Tensor, old_tokenizer: PreTrainedTokenizerBase, new: Tensor, tokenizer: PreTrainedTokenizerBase
+) -> Tensor:
+    """``new`` (V,D) with the rows that ``old`` has for the same tokens."""
+    ids = old_tokenizer.get_vocab()
+    for token, i in tokenizer.get_vocab().items():
+        if token in ids:
+            new[i] = old[ids[token]]
+    return new

@@ -1,0 +1,220 @@
+"""Does an answer need a sentence, or a slot? Each is left out in turn, and the question asked again.
+
+This is what the model does, where provenance is what its memory holds: the one can be checked by the other.
+A supporting fact need not be needed: whether the apple was put down or is still held, it is where Mary is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import torch
+
+from lm2core.babi.story import Question
+from lm2core.reading.answers import Reader, answer_logits
+from lm2core.text.tokenizer import check_words, encode_segments
+from lm2core.traces.trace import Trace
+from lm2viz.arrays import Array
+from lm2viz.causal.running import Stories, ask_banks
+from lm2viz.estimates import Estimate, mean
+from lm2viz.figures.provenance import agreement_bars
+from lm2viz.progress import track
+from lm2viz.provenance.sources import NEEDED_BELOW, is_needed
+
+KINDS = {"supporting facts": True, "other sentences": False}
+_ROWS = 64  # stories read side by side: enough for speed, few enough for memory
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What answers lose when a sentence is left out.
+
+    rows : one row a question and earlier sentence: ``story``; ``question``, counted over all stories;
+        ``sentence``, from 0; ``given``, the answer with all sentences; ``p_all`` and ``p_without``, its
+        probability in [0, 1]; ``is_needed`` and ``is_support``
+    untrained : the same of a model with fresh weights, or None
+    """
+
+    rows: pd.DataFrame
+    untrained: pd.DataFrame | None
+    model: str
+    seed: int
+
+    def estimate(self, kind: str = "supporting facts") -> Estimate:
+        """Share of needed sentences among "supporting facts" or "other sentences"; interval by story."""
+        return _share(self.rows, kind, self.seed)
+
+    def needed(self) -> list[tuple[int, ...]]:
+        """Of each question, the sentences that its answer needs."""
+        return [tuple(some["sentence"][some["is_needed"]]) for _, some in self.rows.groupby("question")]
+
+    def as_supports(self, asked: Trace) -> Trace:
+        """The trace of the same questions (``record_questions``), with what is needed as their supports.
+
+        Raises
+        ------
+        ValueError
+            When these are not the same questions.
+        """
+        needed, questions = self.needed(), asked.info["asked"]
+        lengths = self.rows.groupby("question").size().tolist()
+        if lengths != [question["n_statements"] for question in questions]:
+            raise ValueError(
+                f"{len(needed)} questions were asked without sentences, and {len(questions)} others were "
+                "traced; give the questions of the same stories"
+            )
+        supported = [q | {"support": list(some)} for q, some in zip(questions, needed, strict=True)]
+        return replace(asked, info={**asked.info, "asked": supported, "truth": "what the answer needs"})
+
+    def summary(self) -> str:
+        """Needed supports and needed other sentences, beside an untrained model."""
+        n_stories, n_questions = (self.rows[name].nunique() for name in ("story", "question"))
+        lines = [
+            f"{self.model}: {n_questions} questions of {n_stories} stories, intervals by story; needed: "
+            f"without it the answer is at most {NEEDED_BELOW:.0%} as probable"
+        ]
+        for kind in KINDS:
+            if not (self.rows["is_support"] == KINDS[kind]).any():
+                continue
+            line = f"needed of {kind}: {self.estimate(kind).as_share()}"
+            if self.untrained is not None:
+                line += f"; untrained {_share(self.untrained, kind, self.seed).as_share()}"
+            lines.append(line)
+        return "\n".join(lines)
+
+    def table(self) -> pd.DataFrame:
+        """``rows`` of the model, then of the control."""
+        of_models = (self.rows, False), (self.untrained, True)
+        marked = [rows.assign(is_control=is_control) for rows, is_control in of_models if rows is not None]
+        return pd.concat(marked, ignore_index=True)
+
+    def figure(self) -> go.Figure:
+        """Bars of needed supports and needed other sentences, with the control."""
+        kinds = [kind for kind, is_support in KINDS.items() if (self.rows["is_support"] == is_support).any()]
+        shares = [self.estimate(kind) for kind in kinds]
+        value, low, high = (np.array([getattr(s, x) for s in shares]) for x in ("value", "low", "high"))
+        controls = {}
+        if self.untrained is not None:
+            of_control = [_share(self.untrained, kind, self.seed).value for kind in kinds]
+            controls["untrained model"] = np.array(of_control)
+        names = [f"needed of<br>{kind}" for kind in kinds]
+        return agreement_bars(names, value, low, high, controls)
+
+
+def left_out(reader: Reader, stories: Stories, *, untrained: Reader | None = None, seed: int = 0) -> LeftOut:
+    """Ask every question of the stories again without each sentence before it.
+
+    reader : an LM2, or one of the baselines
+    untrained : a model of the same shape with fresh weights, as control
+    seed : of the intervals
+
+    Raises
+    ------
+    ValueError
+        For no question after a sentence, or unknown words.
+    """
+    rows = _rows(reader, stories)
+    of_control = None if untrained is None else _rows(untrained, stories)
+    return LeftOut(rows, of_control, reader.name, seed)
+
+
+def without_each(
+    reader: Reader, sentences: Sequence[str], questions: Sequence[Question]
+) -> list[tuple[str, Array]]:
+    """What a model answers to each question, and how probable that is: (n_statements + 1,) in [0, 1].
+
+    First with all sentences before the question, then without the first of them, and so on.
+
+    Raises
+    ------
+    ValueError
+        For unknown words.
+    """
+    check_words(reader.tokenizer, [*sentences, *(question.text for question in questions)])
+    model, device = reader.model, reader.model.device
+    ids, mask = (x.to(device) for x in encode_segments(reader.tokenizer, [sentences]))
+    asked = encode_segments(reader.tokenizer, [[question.text] for question in questions])
+    asked_ids, asked_mask = (x[:, 0].to(device) for x in asked)
+    steps_Q = torch.tensor([question.n_statements for question in questions], device=device)
+    n_left_out = torch.arange(int(steps_Q.max()) + 1, device=device)  # 0: none; i + 1: sentence i
+    masks = mask.repeat(len(n_left_out), 1, 1)
+    masks[n_left_out[1:], n_left_out[:-1]] = 0  # an empty segment leaves the memory as it is
+    given_Q = torch.empty_like(steps_Q)
+    found = torch.empty(len(n_left_out), len(questions))
+    for rows in track(n_left_out.split(_ROWS), "reading without a sentence", "part"):
+        # A question before sentence i is the same without it.
+        row, question = (rows[:, None] <= steps_Q).nonzero(as_tuple=True)
+        with torch.no_grad():
+            memory = model(ids.expand(len(rows), -1, -1), masks[rows]).memory_at(row, steps_Q[question] - 1)
+            logits = answer_logits(model, asked_ids[question], asked_mask[question], memory).float()
+        if rows[0] == 0:
+            given_Q = logits[row == 0].argmax(-1)
+        probability = logits.softmax(-1).gather(1, given_Q[question, None])[:, 0]
+        found[rows[row].cpu(), question.cpu()] = probability.cpu()
+    words = reader.tokenizer.convert_ids_to_tokens(given_Q.tolist())
+    return [
+        (word, found[: question.n_statements + 1, k].double().numpy())
+        for k, (word, question) in enumerate(zip(words, questions, strict=True))
+    ]
+
+
+def lose_slots(reader: Reader, trace: Trace, asked: Trace) -> Trace:
+    """The trace of questions (``record_questions``), with what each answer loses without each slot.
+
+    ``slot_losses`` of a question: by how many nats its answer is less probable when the slot is as in a fresh
+    bank; negative where it is more probable. ``trace`` is that of the stories.
+    """
+    questions = asked.info["asked"]
+    banks = [trace.select("hook_bank", story=q["story"], segment=q["n_statements"] - 1) for q in questions]
+    banks_QND = torch.tensor(np.array(banks), device=reader.model.device, dtype=reader.model.dtype)
+    (fresh_ND,) = reader.model.new_memory(1).detach()
+    texts = [question["text"] for question in questions]
+    before_QV = ask_banks(reader, texts, banks_QND).float().log_softmax(-1)
+    given_Q1 = before_QV.argmax(-1, keepdim=True)
+    losses = []
+    for slot in track(range(len(fresh_ND)), "asking without a slot", "slot"):
+        without_QND = banks_QND.clone()
+        without_QND[:, slot] = fresh_ND[slot]
+        after_QV = ask_banks(reader, texts, without_QND).float().log_softmax(-1)
+        losses.append((before_QV - after_QV).gather(1, given_Q1)[:, 0].cpu())
+    by_question = torch.stack(losses, dim=1).tolist()
+    measured = [q | {"slot_losses": lost} for q, lost in zip(questions, by_question, strict=True)]
+    return replace(asked, info={**asked.info, "asked": measured})
+
+
+def _rows(reader: Reader, stories: Stories) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    n_asked = 0
+    for b, story in enumerate(track(stories, f"leaving sentences out, {reader.name}", "story")):
+        questions = [question for question in story.questions if question.n_statements]
+        for question, (given, p) in zip(
+            questions, without_each(reader, story.sentences, questions) if questions else (), strict=True
+        ):
+            rows += [
+                {
+                    "story": b,
+                    "question": n_asked,
+                    "text": question.text,
+                    "given": given,
+                    "sentence": s,
+                    "p_all": p[0],
+                    "p_without": p[s + 1],
+                    "is_needed": needed,
+                    "is_support": s in question.support,
+                }
+                for s, needed in enumerate(is_needed(p[0], p[1:]).tolist())
+            ]
+            n_asked += 1
+    if not rows:
+        raise ValueError(
+            "no question after a sentence in these stories; give stories that ask, see lm2core.babi"
+        )
+    return pd.DataFrame(rows)
+
+
+def _share(rows: pd.DataFrame, kind: str, seed: int) -> Estimate:
+    some = rows[rows["is_support"] == KINDS[kind]]
+    return mean(some["is_needed"].to_numpy(), groups=some["story"], seed=seed)

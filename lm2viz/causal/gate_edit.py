@@ -1,0 +1,78 @@
+"""A sentence read with one slot's gates moved by hand: what it writes then, and the bank at the end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from lm2core.reading.answers import Reader, bank_after
+from lm2core.text.tokenizer import check_words, encode_segments
+from lm2core.traces.recording import capture
+from lm2core.traces.trace import Trace
+from lm2viz.causal.interventions import ClampGate, Intervention, Scene
+from lm2viz.causal.running import hooked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateMove:
+    """Where the gates of a slot are put while sentence ``step`` is read.
+
+    block : None moves them in every block
+    gate_in, keep : in [0, 1]; None leaves the model's own
+    """
+
+    step: int
+    slot: int
+    block: int | None = None
+    gate_in: float | None = None
+    keep: float | None = None
+
+    def edits(self) -> list[Intervention]:
+        """The move for a run that begins with its sentence."""
+        gates = (("in", self.gate_in), ("forget", self.keep))
+        return [
+            ClampGate(gate=gate, value=value, block=self.block, slots=(self.slot,), step=1)
+            for gate, value in gates
+            if value is not None
+        ]
+
+    def in_slot(self, slot: int) -> "GateMove":
+        """The same move in another slot."""
+        return replace(self, slot=slot)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A sentence read with moved gates.
+
+    trace : of that sentence alone: one story, one segment
+    bank : (1,N,D), after the last sentence that was read
+    """
+
+    trace: Trace
+    bank: Tensor
+
+
+def read_moved(reader: Reader, sentences: Sequence[str], bank: Tensor, move: GateMove) -> Moved:
+    """Read ``sentences`` from ``bank`` (1,N,D), the first one with moved gates, the rest as the model does.
+
+    Raises
+    ------
+    ValueError
+        For no sentence, or unknown words.
+    """
+    if not sentences:
+        raise ValueError("no sentence to read; give at least one")
+    check_words(reader.tokenizer, sentences)
+    model = reader.model
+    (fresh_ND,) = model.new_memory(1).detach()
+    scene = Scene(model.config, fresh_ND, fresh_ND[None, None], is_own=True, n_steps=len(sentences))
+    edits = [hook for edit in move.edits() for hook in edit.hooks(scene)]
+    ids, mask = (x.to(model.device) for x in encode_segments(reader.tokenizer, [sentences]))
+    with hooked(model, [*edits, ("hook_bank", scene.tick)]):
+        words = [[reader.tokenizer.tokenize(sentences[0])]]
+        trace = capture(model, ids[:, :1], mask[:, :1], memory=bank, tokens=words)
+        bank = bank_after(trace, 1, model)
+        if len(sentences) > 1:
+            bank = model(ids[:, 1:], mask[:, 1:], bank).memory
+    return Moved(trace, bank)

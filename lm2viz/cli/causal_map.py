@@ -1,0 +1,43 @@
+"""``lm2 map``: where between two stories that differ in one fact the answer is decided."""
+
+from typing import Annotated
+
+import typer
+
+from lm2core.babi.counterfactual import KINDS_OF, draw_counterfactuals, sentences_of
+from lm2viz.cli.shared import Checkpoint, Image, Out, Seed, prepare, put_down
+
+
+def causal_map(
+    checkpoint: Checkpoint,
+    task: Annotated[
+        str, typer.Option(help=f"Whose stories are edited, one of: {', '.join(KINDS_OF)}.")
+    ] = "qa1",
+    kind: Annotated[
+        str, typer.Option(help="What differs: place, person, order or support; see lm2core.babi.")
+    ] = "place",
+    pairs: Annotated[int, typer.Option(min=2, help="How many pairs of stories.")] = 30,
+    sentences: Annotated[
+        int | None,
+        typer.Option(min=2, help="Sentences of each story; else 8, or as many as the task tells (qa4: 2)."),
+    ] = None,
+    seed: Seed = 0,
+    parts: Annotated[
+        bool,
+        typer.Option("--parts", help="Also what of the write matters: gates, candidates, routing, read."),
+    ] = False,
+    out: Out = None,
+    image: Image = None,
+) -> None:
+    """Patch slots between stories that differ in one fact, beside pairs that differ in nothing asked."""
+    prepare(out, image)
+    from lm2core.reading.checkpoints import load_reader
+    from lm2viz import causal
+
+    reader, n_sentences = load_reader(checkpoint), sentences or sentences_of(task)
+    of_kind, placebos = (
+        draw_counterfactuals(task, name, pairs, seed, n_sentences=n_sentences) for name in (kind, "placebo")
+    )
+    put_down("map", causal.causal_map(reader, of_kind, placebos, seed=seed), out, image)
+    if parts:
+        put_down("map-parts", causal.causal_parts(reader, of_kind, placebos, seed=seed), out, image)

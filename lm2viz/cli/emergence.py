@@ -1,0 +1,82 @@
+"""``lm2 became``: since which step of a training run a slot holds a fact."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lm2viz.cli.shared import (
+    Image,
+    Labels,
+    Out,
+    Seed,
+    Stories,
+    Task,
+    labels_of,
+    prepare,
+    put_down,
+    read,
+    stories_of,
+)
+
+if TYPE_CHECKING:
+    from lm2core.reading.answers import Reader
+    from lm2viz.sample.rows import BankRows
+
+
+def became(
+    run: Annotated[
+        Path,
+        typer.Argument(help="Folder of a run that kept its checkpoints: lm2 train --keep-all."),
+    ],
+    fact: Annotated[str, typer.Option(help='Such as "place of Mary".')],
+    labels: Labels = None,
+    task: Task = "qa1",
+    stories: Stories = 200,
+    seed: Seed = 0,
+    out: Out = None,
+    image: Image = None,
+) -> None:
+    """Since which step of training a slot holds a fact; controls: stories exchanged, no training."""
+    own = labels_of(labels)
+    prepare(out, image)
+    from lm2viz.sample.rows import bank_rows
+    from lm2viz.slots import became as slot_became
+    from lm2viz.slots.emergence import check_fact
+
+    told = stories_of(task, stories, seed)
+    rows: dict[int, BankRows] = {}
+    for step, reader in _readers(run):
+        rows[step] = bank_rows(read(reader, told, ("hook_bank",)), own)
+        check_fact(rows[step], fact)
+    put_down("became", slot_became(list(rows.values()), list(rows), fact, seed=seed), out, image)
+
+
+def _readers(run: Path) -> "Iterator[tuple[int, Reader]]":
+    """The models of a run by their step: at 0 the one it began with, made anew, where it was a new one."""
+    from lm2core.compare.measures import untrained
+    from lm2core.reading.checkpoints import load_reader
+    from lm2core.training.run_folder import whole_checkpoints
+
+    checkpoints = whole_checkpoints(run)
+    if not checkpoints:
+        raise ValueError(f"no whole checkpoint in {run}; give the folder of a run of lm2 train --keep-all")
+    seed = _first_seed(run)
+    for step, folder in checkpoints.items():
+        reader = load_reader(str(folder))
+        if seed is not None:
+            yield 0, untrained(reader, seed)
+            seed = None
+        yield step, reader
+
+
+def _first_seed(run: Path) -> int | None:
+    """The seed that gave the run's first weights; None where they were trained ones, or no recipe says."""
+    from lm2core.training.run_folder import RECIPE_FILE
+
+    file = run / RECIPE_FILE
+    recipe = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    seed: int | None = None if recipe.get("start_from") or recipe.get("llama") else recipe.get("seed")
+    return seed

@@ -1,0 +1,53 @@
+"""``lm2 effect``: what an edit of the memory changes in the answers to many stories."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lm2viz.cli.shared import (
+    Checkpoint,
+    Image,
+    Out,
+    Seed,
+    Stories,
+    Task,
+    prepare,
+    put_down,
+    slot_numbers,
+    stories_of,
+)
+
+
+def effect(
+    checkpoint: Checkpoint,
+    edits: Annotated[
+        Path | None, typer.Option(help="JSON file of interventions; see lm2viz.causal.to_json.")
+    ] = None,
+    zero: Annotated[str | None, typer.Option(help="Instead of a file: slots to zero, by commas.")] = None,
+    task: Task = "qa1",
+    stories: Stories = 100,
+    seed: Seed = 0,
+    out: Out = None,
+    image: Image = None,
+) -> None:
+    """What an edit of the memory changes in answers, beside the same on other slots and random vectors."""
+    if (edits is None) == (zero is None):
+        raise ValueError("give one of --edits FILE and --zero SLOTS")
+    from lm2core.reading.checkpoints import load_reader
+    from lm2viz.causal import Zero, from_json
+    from lm2viz.causal import effect as measure
+
+    interventions = (
+        [Zero(slots=slot_numbers("--zero", zero))] if zero is not None else from_json(_text_of(edits))
+    )
+    prepare(out, image)
+    told = stories_of(task, stories, seed)
+    put_down("effect", measure(load_reader(checkpoint), told, interventions, seed=seed), out, image)
+
+
+def _text_of(path: Path | None) -> str:
+    try:
+        return Path(str(path)).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot read {path}: {error}; name a JSON file of interventions") from None

@@ -1,0 +1,38 @@
+"""``lm2 diff``: two models, or two checkpoints of one run, slot by slot."""
+
+from typing import Annotated
+
+import typer
+
+from lm2viz.cli.shared import (
+    Checkpoint,
+    Image,
+    Out,
+    Seed,
+    Stories,
+    Task,
+    open_sample,
+    prepare,
+    put_down,
+)
+
+
+def diff(
+    first: Checkpoint,
+    second: Annotated[str, typer.Argument(help="The model it is compared with.")],
+    task: Task = "qa1",
+    stories: Stories = 200,
+    seed: Seed = 0,
+    out: Out = None,
+    image: Image = None,
+) -> None:
+    """Which slot of one model does the work of which slot of another, on the same stories."""
+    prepare(out, image)
+    from lm2viz.sample.rows import bank_rows
+    from lm2viz.slots import match_slots
+
+    one, other = (
+        bank_rows(open_sample(name, task, stories, seed, with_untrained=False).traces)
+        for name in (first, second)
+    )
+    put_down("matching", match_slots(one, other, names=(first, second), seed=seed), out, image)

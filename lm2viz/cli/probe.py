@@ -1,0 +1,47 @@
+"""``lm2 probe``: which slot holds which fact, and for how long."""
+
+from typing import Annotated
+
+import typer
+
+from lm2viz.cli.shared import (
+    Image,
+    Labels,
+    Out,
+    Seed,
+    Source,
+    Stories,
+    Task,
+    labels_of,
+    open_sample,
+    prepare,
+    put_down,
+    rows_of,
+)
+
+
+def probe(
+    source: Source,
+    task: Task = "qa1",
+    stories: Stories = 200,
+    seed: Seed = 0,
+    labels: Labels = None,
+    fact: Annotated[
+        str | None,
+        typer.Option(help='One fact only, e.g. "place of Mary": also its code length and learning curve.'),
+    ] = None,
+    out: Out = None,
+    image: Image = None,
+) -> None:
+    """Which slot holds which fact: linear probes, beside what they reach on shuffled labels or untrained."""
+    own = labels_of(labels)
+    prepare(out, image)
+    from lm2viz.probes import codelength, decay, learning_curve, slot_fact_matrix
+
+    rows, untrained = rows_of(open_sample(source, task, stories, seed), own)
+    facts = None if fact is None else [fact]
+    put_down("probes", slot_fact_matrix(rows, facts=facts, untrained=untrained, seed=seed), out, image)
+    put_down("probes-by-age", decay(rows, facts=facts, untrained=untrained, seed=seed), out, image)
+    if fact is not None:
+        for name, measure in (("code-length", codelength), ("learning-curve", learning_curve)):
+            put_down(name, measure(rows, fact, untrained=untrained, seed=seed), out, image)

@@ -1,0 +1,32 @@
+"""``lm2 report``: one HTML file of a trace that opens offline."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lm2viz.cli.shared import Image, prepare
+
+
+def report(
+    trace: Annotated[Path, typer.Argument(help="Trace file, as 'lm2 trace' writes it.")],
+    out: Annotated[Path, typer.Option(help="HTML file to write.")],
+    story: Annotated[int, typer.Option(min=0, help="Which story of the trace, from 0.")] = 0,
+    parts: Annotated[Path | None, typer.Option(help="Folder for the numbers of each picture (CSV).")] = None,
+    image: Image = None,
+) -> None:
+    """Put the pictures of a trace into one HTML file that opens offline."""
+    prepare(parts, image, "--parts")
+    from lm2core.files import write_whole
+    from lm2core.traces.trace import Trace
+    from lm2viz.story.report import write_image, write_report
+
+    found = write_report(out, Trace.load(trace), story=story)
+    typer.echo(f"{out}: {len(found)} pictures")
+    if parts is None:
+        return
+    for name, picture in found.items():
+        write_whole(parts / f"{name}.csv", picture.table.to_csv())
+        if image is not None:
+            write_image(picture.figure, parts / f"{name}.{image}")
+    typer.echo(f"{parts}: {', '.join(found)}, each as csv{'' if image is None else f' and {image}'}")

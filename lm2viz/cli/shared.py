@@ -1,0 +1,197 @@
+"""What analysis commands share: output and labels seen to first, stories, the control, results put down."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lm2core.babi.story import Story
+    from lm2core.babi.text import TextStory
+    from lm2core.reading.answers import Reader
+    from lm2core.traces.trace import Trace
+    from lm2viz.estimates import Result
+    from lm2viz.sample.rows import BankRows
+
+Checkpoint = Annotated[
+    str, typer.Argument(help="Shipped model (see 'lm2 models'), folder, or Hugging Face id.")
+]
+Source = Annotated[
+    str, typer.Argument(help="A checkpoint, which reads generated stories; or traces, see 'lm2 trace'.")
+]
+Task = Annotated[
+    str,
+    typer.Option(
+        help="What a checkpoint reads: generated stories of qa1 to qa20, or a file in the bAbI format."
+    ),
+]
+Stories = Annotated[int, typer.Option(min=1, help="How many stories a checkpoint reads.")]
+Seed = Annotated[int, typer.Option(help="Same seed, same stories.")]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder for the picture (HTML, opens offline) and the table (CSV).")
+]
+Image = Annotated[
+    str | None,
+    typer.Option(help="Beside the CSV, the picture as png or svg; needs: pip install -e '.\\[images]'."),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(
+        help="A CSV of facts of one's own, columns story, segment, fact, value; else those generated."
+    ),
+]
+IMAGES = ("png", "svg")
+BUDGET = "2GB"  # of the traces of one command; 300 stories of task 1 with all memory hooks take 0.4 GB
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Stories as a model read them.
+
+    untrained : the same stories read by a new model of the same sizes; None of traces from files, or where it
+        was not asked for
+    reader : None of traces from files
+    """
+
+    traces: "Sequence[Trace]"
+    untrained: "Sequence[Trace] | None"
+    reader: "Reader | None"
+
+
+def slot_numbers(option: str, text: str) -> tuple[int, ...]:
+    """Slot numbers by commas, none twice; a ValueError that names the option otherwise."""
+    try:
+        slots = tuple(int(number) for number in text.split(","))
+    except ValueError:
+        raise ValueError(f"{option} {text}; give slot numbers by commas, e.g. 3,7") from None
+    if len(set(slots)) < len(slots):
+        raise ValueError(f"{option} {text} has a slot twice; give each once")
+    return slots
+
+
+def prepare(out: Path | None, image: str | None, option: str = "--out") -> None:
+    """Make the folder that ``option`` gives and draw an empty image there, before minutes of measurement.
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind of image, or one without ``out`` or without what draws it; for an unusable folder.
+    """
+    if image is not None and (image not in IMAGES or out is None):
+        raise ValueError(f"--image {image}; give {' or '.join(IMAGES)}, and a folder with {option}")
+    if out is None:
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".", dir=out) as tried:  # a folder that is there may be read-only
+            if image is not None:
+                _draw_empty(Path(tried) / f"empty.{image}")
+    except OSError as error:
+        raise ValueError(f"cannot write to folder {out}: {error.strerror}; choose another") from None
+
+
+def _draw_empty(path: Path) -> None:
+    from plotly.graph_objects import Figure
+
+    from lm2viz.story.report import write_image
+
+    write_image(Figure(), path)
+
+
+def labels_of(path: Path | None) -> "pd.DataFrame | None":
+    """The table of ``--labels``, where one is given; a ValueError for one that cannot be used."""
+    from lm2viz.sample.rows import read_labels
+
+    return None if path is None else read_labels(path)
+
+
+def open_sample(
+    source: str,
+    task: str,
+    stories: int,
+    seed: int,
+    *,
+    names: Sequence[str] = ("hook_bank",),
+    with_untrained: bool = True,
+) -> Sample:
+    """Traces of a file or folder, or those of stories that a checkpoint reads, with its control."""
+    from lm2core.reading.story_traces import TraceFolder
+    from lm2core.traces.trace import Trace
+
+    path = Path(source)
+    is_file = path.suffix == ".safetensors"
+    if is_file or (path.is_dir() and any(path.glob("part-*.safetensors"))):
+        traces: Sequence[Trace] = [Trace.load(path)] if is_file else TraceFolder(path)
+        if with_untrained:
+            typer.echo(f"{source}: no untrained model beside traces; give the checkpoint for it", err=True)
+        return Sample(traces, None, None)
+    if with_untrained:
+        (reader, trained), (_, control) = read_twice(source, task, stories, seed, names=names)
+        return Sample([trained], [control], reader)
+    from lm2core.reading.checkpoints import load_reader
+
+    reader = load_reader(source)
+    return Sample([read(reader, stories_of(task, stories, seed), names)], None, reader)
+
+
+def rows_of(sample: Sample, own: "pd.DataFrame | None" = None) -> "tuple[BankRows, BankRows | None]":
+    """The banks of a sample and of its control, with the facts that are known, or ``own`` (``labels_of``)."""
+    from lm2viz.sample.rows import bank_rows
+
+    control = None if sample.untrained is None else bank_rows(sample.untrained, own)
+    return bank_rows(sample.traces, own), control
+
+
+def stories_of(task: str, n: int, seed: int) -> "Sequence[Story | TextStory]":
+    """Generated stories of a task, or the first of a bAbI file; a ValueError for neither."""
+    from lm2core.babi.tasks import make_stories
+    from lm2core.babi.text import read_babi
+
+    is_file = Path(task).suffix != "" or Path(task).is_file()
+    return read_babi(task)[:n] if is_file else make_stories(task, n, seed)
+
+
+def read_twice(
+    checkpoint: str, task: str, stories: int, seed: int, *, names: Sequence[str]
+) -> "list[tuple[Reader, Trace]]":
+    """Stories as a checkpoint reads them, and as a new model of the same sizes does, made with ``seed``."""
+    from lm2core.compare.measures import untrained
+    from lm2core.reading.checkpoints import load_reader
+    from lm2viz.progress import track
+
+    reader, told = load_reader(checkpoint), stories_of(task, stories, seed)
+    readers = (reader, untrained(reader, seed))
+    return [(each, read(each, told, names)) for each in track(readers, "reading, trained or not", "model")]
+
+
+def read(reader: "Reader", stories: "Sequence[Story | TextStory]", names: Sequence[str]) -> "Trace":
+    """The trace of stories, with the hooks that are named."""
+    from lm2core.reading.answers import read_stories
+    from lm2viz.progress import counting_sentences
+
+    with counting_sentences(reader.model, max(len(story.sentences) for story in stories)):
+        return read_stories(reader, stories, names=names, budget=BUDGET)
+
+
+def put_down(name: str, result: "Result", out: Path | None, image: str | None = None) -> None:
+    """Say what was found; with ``out``, which ``prepare`` made, write page, table and image of that name."""
+    typer.echo(result.summary())
+    if out is None:
+        return
+    from lm2core.files import write_whole
+    from lm2viz.story.pictures import Picture
+    from lm2viz.story.report import write_image, write_page
+
+    files = [out / f"{name}.html", out / f"{name}.csv"]
+    picture = Picture(result.figure(), result.summary(), name, result.table())
+    write_page(files[0], name, "", {name: picture})
+    write_whole(files[1], picture.table.to_csv(index=False))
+    if image is not None:
+        files.append(out / f"{name}.{image}")
+        write_image(picture.figure, files[-1])
+    typer.echo(f"written: {', '.join(map(str, files))}")

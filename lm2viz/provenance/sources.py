@@ -1,0 +1,157 @@
+"""The sentences that an answer's reads come from, and what it would be without them, as few as fit a page."""
+
+from dataclasses import dataclass, replace
+from textwrap import shorten
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from lm2core.traces.trace import Trace
+from lm2viz.arrays import Array
+from lm2viz.figures.sources import source_bars
+from lm2viz.figures.update import routes
+from lm2viz.provenance import Provenance, trace_answer
+
+MAX_SENTENCES = 120  # the time grows with the square, and 400 sentences take a minute
+MAX_ROWS = 16
+MAX_NAME = 34  # characters of a sentence; longer ones are cut
+NEEDED_BELOW = 0.5  # of the probability with all sentences: without a needed one the answer is half as likely
+
+
+def is_needed(p_all: float, p_without: Array) -> NDArray[np.bool_]:
+    """Which sentences an answer needs, by its probability with all of them and without each."""
+    needed: NDArray[np.bool_] = p_without <= NEEDED_BELOW * p_all
+    return needed
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The largest sources of what one question read, in the order of the story.
+
+    numbers : of the sentences, from 1; last 0, the start bank
+    direct, indirect, any_slot : ndarrays of shape (n_shown,), see ``Provenance``
+    through : ndarray of shape (n_shown, n_slots), see ``Provenance``
+    given, p_all : the answer, and how probable it is, in [0, 1]
+    p_without : ndarray of shape (n_shown,), the same with the sentence left out; NaN for the start bank
+    n_sources : with those not shown
+    rest : the share that those not shown bring together, signed
+    error : largest size of what the sums miss of a value of the bank
+    """
+
+    numbers: tuple[int, ...]
+    names: tuple[str, ...]
+    direct: Array
+    indirect: Array
+    any_slot: Array
+    through: Array
+    given: str
+    p_all: float
+    p_without: Array
+    support: tuple[int, ...]
+    n_sources: int
+    rest: float
+    error: float
+
+    @property
+    def origin(self) -> Array:
+        """Share of each source, directly or over other slots, (n_shown,)."""
+        return self.direct + self.indirect
+
+    @property
+    def n_left_out(self) -> int:
+        """Sentences that are not shown."""
+        return self.n_sources - len(self.numbers)
+
+    def summary(self) -> str:
+        """The largest source with its control, and what the answer would be without it."""
+        top = int(self.origin.argmax())
+        control = f"reading every slot alike {self.any_slot[top]:.0%}"
+        found = f"most came from {self.names[top]}: {self.origin[top]:.0%}, {control}"
+        if np.isnan(self.p_without[top]):
+            return found
+        return f"{found}; {self.given} is {self.p_all:.0%} probable, without it {self.p_without[top]:.0%}"
+
+    def figure(self) -> go.Figure:
+        """A bar a source, with the controls; each row can be clicked."""
+        marked = [
+            f"{name} *" if n in self.support else name
+            for n, name in zip(self.numbers, self.names, strict=True)
+        ]
+        shares = np.stack([self.direct, self.indirect, self.any_slot])
+        return source_bars(
+            marked,
+            shares,
+            self.numbers,
+            even=1 / self.n_sources,
+            without=self.p_without,
+            is_needed=is_needed(self.p_all, self.p_without),
+        )
+
+    def arrows(self) -> go.Figure:
+        """From the answer on the right back through slots to sentences; wide is much of what was read."""
+        of_slots = np.clip(self.through.sum(axis=0), 0.0, 1.0)
+        return routes(
+            self.names,
+            np.clip(self.through, 0.0, 1.0),
+            [self.given],
+            of_slots[None],
+            slot=int(of_slots.argmax()),
+            titles=("sentences", "slots", "answer"),
+            left_room=1.6,
+        )
+
+
+def sources_of(trace: Trace, asked: Trace, without: Array, *, max_rows: int = MAX_ROWS) -> Sources:
+    """Where the content came from that the one question of ``asked`` read; see ``trace_answer``.
+
+    trace : one story, one sentence a segment
+    asked : see ``asked_once``
+    without : ndarray of shape (n_sentences + 1,), see ``causal.without_each``
+
+    Raises
+    ------
+    ValueError
+        As ``trace_answer``, and for a question after more than ``MAX_SENTENCES`` sentences.
+    """
+    question = asked.info["asked"][0]
+    n_read = question["n_statements"]
+    check_length(n_read)
+    until = replace(trace, tokens=[trace.tokens[0][:n_read]])  # later sentences would only cost time
+    return largest(trace_answer(until, asked, 0, follow="copies"), question["given"], without, max_rows)
+
+
+def check_length(n_read: int) -> None:
+    """Refuse a story of which too much was read to follow it on a page; a ValueError."""
+    if n_read > MAX_SENTENCES:
+        raise ValueError(
+            f"{n_read} sentences were read; on a page the content of at most {MAX_SENTENCES} is followed. "
+            "Go to an earlier sentence, or use lm2viz.provenance.trace_answer"
+        )
+
+
+def largest(found: Provenance, given: str, without: Array, max_rows: int) -> Sources:
+    """The start bank, and the sentences that the answer follows from, that it needs, or that brought most."""
+    p_all, *p_without = without.tolist()
+    needed = np.flatnonzero(is_needed(p_all, np.array(p_without))).tolist()
+    first = dict.fromkeys([*found.support, *needed])
+    wanted = list(first | dict.fromkeys(found.ranking().tolist()))
+    kept = [*sorted(wanted[: max(max_rows - 1, len(first))]), len(found.sources) - 1]
+    sentences = [source.split(": ", 1)[-1] for source in found.sources]
+    numbers = [n + 1 for n in kept[:-1]]
+    named = [f"{n} {sentences[n - 1]}" for n in numbers]
+    return Sources(
+        numbers=(*numbers, 0),
+        names=(*(shorten(name, MAX_NAME, placeholder=" …") for name in named), found.sources[-1]),
+        direct=found.direct[kept],
+        indirect=found.indirect[kept],
+        any_slot=found.any_slot[kept],
+        through=found.through[kept],
+        given=given,
+        p_all=p_all,
+        p_without=np.array([*p_without, np.nan])[kept],
+        support=tuple(n + 1 for n in found.support),
+        n_sources=len(found.sources),
+        rest=float(found.origin.sum() - found.origin[kept].sum()),
+        error=found.error,
+    )

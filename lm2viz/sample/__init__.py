@@ -1,0 +1,1 @@
+"""Many stories: the bank after each sentence, and what was true then."""

@@ -1,0 +1,235 @@
+"""Banks of many stories as rows for analyses, with what was known at each: one row a story and sentence.
+
+Facts come from the trace, which has them for generated stories, or from a table of one's own.
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lm2core.byte_sizes import parse_bytes, told_bytes
+from lm2core.traces.trace import Trace
+from lm2viz.progress import track
+
+LABEL_COLUMNS = ("story", "segment", "fact", "value")
+RECORD = "record them with: lm2 trace CHECKPOINT --story FILE --out run.safetensors --hooks 'mem.*,hook_bank'"
+
+
+@dataclass(frozen=True, slots=True)
+class BankRows:
+    """The bank after each sentence.
+
+    banks : ndarray of shape (n_rows, n_slots, n_dims)
+    story, segment : ndarrays of shape (n_rows,); stories count on over several traces
+    facts : one row each and one column a fact; its value, or missing where it is not known
+    since : the same shape, the segment since which it is known, or missing
+    n_nan : rows that were left out because the bank is not finite there
+    """
+
+    banks: NDArray[np.float32]
+    story: NDArray[np.int_]
+    segment: NDArray[np.int_]
+    facts: pd.DataFrame
+    since: pd.DataFrame
+    n_nan: int = 0
+
+    @property
+    def n_stories(self) -> int:
+        """Different stories among the rows."""
+        return len(np.unique(self.story))
+
+    def take(self, chosen: NDArray[Any]) -> "BankRows":
+        """Some of the rows, by a mask or by indices."""
+        facts, since = (frame.iloc[np.arange(len(frame))[chosen]] for frame in (self.facts, self.since))
+        return BankRows(
+            self.banks[chosen],
+            self.story[chosen],
+            self.segment[chosen],
+            facts.reset_index(drop=True),
+            since.reset_index(drop=True),
+            self.n_nan,
+        )
+
+
+def as_traces(traces: Trace | Sequence[Trace], *, needs: Sequence[str] = ()) -> Iterator[Trace]:
+    """The traces one by one, each of the same model and with the hooks that are needed.
+
+    Raises
+    ------
+    ValueError
+        Naming missing hooks and the command that records them, or the models that are mixed.
+    """
+    first: Trace | None = None
+    several = [traces] if isinstance(traces, Trace) else traces
+    for trace in track(several, "going through traces", "trace"):
+        missing = [name for name in needs if name not in trace.arrays]
+        if missing:
+            raise ValueError(f"the trace lacks {', '.join(missing)}; {RECORD}")
+        first = first or trace
+        check_same_model(first, trace)
+        yield trace
+
+
+def check_same_model(one: Trace, other: Trace) -> None:
+    """Refuse traces of two models, or of one with other weights, such as two checkpoints of a run.
+
+    Raises
+    ------
+    ValueError
+        Naming both.
+    """
+    if _model(one) != _model(other):
+        raise ValueError(
+            f"traces of different models: {_model(one)} and {_model(other)}; take those of one model"
+        )
+    if _config(one) != _config(other):
+        raise ValueError(f"traces of {_model(one)} with different configs; take those of one model")
+    weights = [str(trace.info["weights"]) for trace in (one, other) if "weights" in trace.info]
+    if len(set(weights)) > 1:  # a trace of an older version does not say
+        raise ValueError(
+            f"traces of {_model(one)} with different weights ({' and '.join(weights)}), such as two "
+            "checkpoints of a run; take those of one"
+        )
+
+
+def _config(trace: Trace) -> dict[str, Any]:
+    """What the model is, whatever code saved it."""
+    return {name: it for name, it in trace.info.get("config", {}).items() if name != "transformers_version"}
+
+
+def _model(trace: Trace) -> str:
+    return str(trace.info.get("model", "a model without a name"))
+
+
+def bank_rows(
+    traces: Trace | Sequence[Trace], labels: pd.DataFrame | None = None, *, budget: str = "2GB"
+) -> BankRows:
+    """The bank after every sentence of every story.
+
+    labels : facts of one's own, as ``read_labels`` gives them, instead of those in the traces
+    budget : how much memory the banks may take; traces in parts are gone through one by one
+
+    Raises
+    ------
+    ValueError
+        When a trace has no ``hook_bank``, traces are of different models, banks are larger than the budget,
+        or none is finite; when a label is about a sentence that is not there. Where only some banks are not
+        finite they are left out, with a warning.
+    """
+    banks, places, n_before, n_bytes, allowed = [], [], 0, 0, parse_bytes(budget)
+    known: list[dict[str, tuple[str, int]]] = []
+    for trace in as_traces(traces, needs=["hook_bank"]):
+        array = trace.arrays["hook_bank"]
+        n_bytes += array[0, 0].nbytes * sum(map(len, trace.tokens))
+        if n_bytes > allowed:
+            raise ValueError(
+                f"the banks of {n_before + len(trace.tokens)} stories take {told_bytes(n_bytes)}, the budget "
+                f"is {budget}; take fewer stories, or in Python bank_rows(traces, budget='8GB')"
+            )
+        for b, words in enumerate(trace.tokens):
+            told = _facts(trace, b)
+            banks.append(array[b, : len(words)])
+            places += [(n_before + b, s) for s in range(len(words))]
+            known += told or [{} for _ in words]
+        n_before += len(trace.tokens)
+    story, segment = np.array(places).T
+    if labels is not None:
+        known = _from_labels(labels, places)
+    rows = BankRows(np.concatenate(banks), story, segment, _frame(known, 0), _frame(known, 1))
+    is_finite = np.asarray(np.isfinite(rows.banks).all(axis=(1, 2)))
+    if not is_finite.any():
+        raise ValueError("no bank of the trace is finite; the model overflows, look at its gates")
+    n_nan = int((~is_finite).sum())
+    if n_nan:
+        first = np.flatnonzero(~is_finite)[0]
+        warnings.warn(
+            f"{n_nan} of {len(is_finite)} banks left out because they are not finite; the first is of story "
+            f"{story[first]}, sentence {segment[first]}",
+            stacklevel=2,
+        )
+    return replace(rows.take(is_finite), n_nan=n_nan) if n_nan else rows  # no copy where none is left out
+
+
+def read_labels(path: str | Path) -> pd.DataFrame:
+    """A table of facts of one's own: CSV with columns story, segment (from 0), fact, value.
+
+    Raises
+    ------
+    ValueError
+        When it cannot be read or nothing is filled in; naming missing columns, or what has two values.
+    """
+    try:
+        table = pd.read_csv(path, dtype={"fact": str, "value": str})
+    except (OSError, ValueError) as error:
+        raise ValueError(f"cannot read labels {path}: {error}; give a CSV file") from None
+    missing = [name for name in LABEL_COLUMNS if name not in table]
+    if missing:
+        raise ValueError(f"{path} has no column {', '.join(missing)}; it needs: {', '.join(LABEL_COLUMNS)}")
+    table = table.dropna(subset=["fact", "value"])  # rows that were left blank
+    for name in ("story", "segment"):
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        if not (numbers >= 0).all() or (numbers % 1 != 0).any():
+            raise ValueError(f"{path}: column {name} must have whole numbers from 0 in every row with a fact")
+        table = table.assign(**{name: numbers.astype(int)})
+    if table.empty:
+        raise ValueError(
+            f"{path}: no row has both a fact and a value; fill in these columns where you know them"
+        )
+    again = table[table.duplicated(["story", "segment", "fact"])]
+    if len(again):
+        story, segment, fact = again.iloc[0][["story", "segment", "fact"]]
+        raise ValueError(f"{path}: story {story}, segment {segment} has {fact!r} twice; give one value each")
+    return table
+
+
+def _facts(trace: Trace, story: int) -> list[dict[str, tuple[str, int]]] | None:
+    stories = trace.info.get("stories")
+    facts: list[dict[str, tuple[str, int]]] | None = stories[story]["facts"] if stories else None
+    return facts
+
+
+def _from_labels(labels: pd.DataFrame, places: Sequence[tuple[int, int]]) -> list[dict[str, tuple[str, int]]]:
+    """Facts of each place; a fact holds since the first of the segments in a row that give it this value."""
+    _check_places(labels, places)
+    given: dict[tuple[int, int], dict[str, str]] = {}
+    for story, segment, fact, value in labels[list(LABEL_COLUMNS)].itertuples(index=False):
+        given.setdefault((int(story), int(segment)), {})[fact] = value
+    known: list[dict[str, tuple[str, int]]] = []
+    for i, (story, segment) in enumerate(places):
+        before = known[i - 1] if segment else {}
+        known.append(
+            {
+                fact: before[fact] if before.get(fact, ("", 0))[0] == value else (value, segment)
+                for fact, value in given.get((story, segment), {}).items()
+            }
+        )
+    return known
+
+
+def _check_places(labels: pd.DataFrame, places: Sequence[tuple[int, int]]) -> None:
+    last = dict(places)  # segment of each story
+    for story, segment in labels[["story", "segment"]].itertuples(index=False):
+        if story not in last:
+            raise ValueError(
+                f"a label is about story {story}; these are 0 to {max(last)}; read more, or leave it out"
+            )
+        if not 0 <= segment <= last[story]:
+            raise ValueError(
+                f"a label is about segment {segment} of story {story}, which has 0 to {last[story]}; number "
+                "its sentences from 0"
+            )
+
+
+def _frame(known: Sequence[dict[str, tuple[str, int]]], part: int) -> pd.DataFrame:
+    names = sorted({name for facts in known for name in facts})
+    return pd.DataFrame(
+        [[facts[name][part] if name in facts else None for name in names] for facts in known],
+        columns=names,
+        dtype=object,
+    )

@@ -1,0 +1,154 @@
+"""When, in training, a slot became the slot of a fact."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from lm2viz.estimates import Estimate, columns
+from lm2viz.figures.slots import became_lines
+from lm2viz.progress import track
+from lm2viz.sample.rows import BankRows
+from lm2viz.slots.held_out import (
+    NOTHING,
+    check_enough,
+    check_facts,
+    check_same_stories,
+    exchanged,
+    halves,
+    is_varying,
+)
+from lm2viz.slots.simulation import explain_by, score_explanation
+
+THRESHOLD = 0.5  # correlation above the control's
+
+
+@dataclass(frozen=True, slots=True)
+class Became:
+    """The score of one fact as explanation of one slot, checkpoint by checkpoint.
+
+    slot : the best for this fact at the last checkpoint, on the training stories
+    scores, shuffled : on held-out stories; the control with stories that exchanged their banks
+    step : the first from which on, at every checkpoint, the score exceeds its control by ``threshold`` and
+        their intervals are apart; None when there is none
+    A checkpoint at which the slot does not vary has NaN.
+    """
+
+    fact: str
+    slot: int
+    steps: tuple[int, ...]  # 0: a model that was not trained
+    scores: tuple[Estimate, ...]
+    shuffled: tuple[Estimate, ...]
+    threshold: float
+    step: int | None
+
+    def summary(self) -> str:
+        """Since when, with the scores before and after."""
+        since = "at no checkpoint for good" if self.step is None else f"from step {self.step} on"
+        lines = [
+            f"slot {self.slot} holds {self.fact} {since}: correlation on held-out stories at least "
+            f"{self.threshold} above its control, intervals apart"
+        ]
+        for step, score, control in zip(self.steps, self.scores, self.shuffled, strict=True):
+            name = f"step {step}" if step else "untrained"
+            lines.append(f"{name}: {score}; control, stories exchanged: {control}")
+        return "\n".join(lines)
+
+    def table(self) -> pd.DataFrame:
+        """One row a checkpoint."""
+        return pd.DataFrame(
+            {
+                "step": self.steps,
+                "slot": self.slot,
+                "fact": self.fact,
+                "n_stories": [score.n for score in self.scores],
+                **columns("score", self.scores),
+                **columns("shuffled", self.shuffled),
+            }
+        )
+
+    def figure(self) -> go.Figure:
+        """The score over training, its control below it."""
+        return became_lines(
+            self.steps,
+            self.scores,
+            self.shuffled,
+            became=self.step,
+            titles=("training step", f"correlation of slot {self.slot} with {self.fact}"),
+        )
+
+
+def became(
+    checkpoints: Sequence[BankRows],
+    steps: Sequence[int],
+    fact: str,
+    *,
+    threshold: float = THRESHOLD,
+    seed: int = 0,
+) -> Became:
+    """Since which step a slot holds ``fact``; ``checkpoints`` are the same stories read at each of ``steps``.
+
+    Raises
+    ------
+    ValueError
+        For steps that do not ascend or are not one per checkpoint, checkpoints of different stories, an
+        unknown fact, fewer than ``MIN_STORIES`` stories, or a last bank in which nothing varies.
+    """
+    _check(checkpoints, steps, fact)
+    train, _ = halves(checkpoints[-1], seed=seed)
+    slot = _best_slot(train, fact)
+    scores = [_score(rows, fact, slot, seed) for rows in track(checkpoints, "scoring", "checkpoint")]
+    shuffled = [
+        _score(exchanged(rows, seed=seed), fact, slot, seed)
+        for rows in track(checkpoints, "scoring exchanged stories", "checkpoint")
+    ]
+    holds = [
+        score.value - control.value >= threshold and score.low > control.high
+        for score, control in zip(scores, shuffled, strict=True)
+    ]
+    n_last = next(
+        (i for i, it in enumerate(reversed(holds)) if not it), len(holds)
+    )  # for good: up to the end
+    step = steps[len(holds) - n_last] if n_last else None
+    return Became(fact, slot, tuple(steps), tuple(scores), tuple(shuffled), threshold, step)
+
+
+def _best_slot(train: BankRows, fact: str) -> int:
+    """The slot that the fact explains best: fitted to one half of these stories, scored on the other."""
+    fitted, scored = halves(train, seed=0)
+    varying = np.flatnonzero(is_varying(train)).tolist()
+    if not varying:
+        raise ValueError("no slot of the last checkpoint varies over these stories; was it trained?")
+    scores = {
+        slot: score_explanation(explain_by(fact, fitted, slot), fitted, scored, slot).value
+        for slot in track(varying, "looking for the slot", "slot")
+    }
+    return max(scores, key=lambda slot: np.nan_to_num(scores[slot], nan=-1.0))
+
+
+def _score(rows: BankRows, fact: str, slot: int, seed: int) -> Estimate:
+    train, test = halves(rows, seed=seed)
+    if not is_varying(train)[slot]:
+        return NOTHING
+    return score_explanation(explain_by(fact, train, slot), train, test, slot)
+
+
+def _check(checkpoints: Sequence[BankRows], steps: Sequence[int], fact: str) -> None:
+    if not checkpoints or len(checkpoints) != len(steps) or (np.diff(steps) <= 0).any():
+        raise ValueError(
+            f"{len(checkpoints)} checkpoints for steps {list(steps)}; give one ascending step each"
+        )
+    last = checkpoints[-1]
+    for rows in checkpoints:
+        check_same_stories(rows, last)
+    check_fact(last, fact)
+    check_enough(last.n_stories)
+
+
+def check_fact(rows: BankRows, fact: str) -> None:
+    """Refuse a fact that is not known in these rows, naming those that are."""
+    check_facts(rows)
+    if fact not in rows.facts:
+        raise ValueError(f"no fact {fact!r} in these stories; known: {', '.join(rows.facts)}")

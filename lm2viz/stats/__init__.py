@@ -1,0 +1,31 @@
+"""Looking at banks: slots as points, gates over many stories, reads before and after updates. No torch."""
+
+from lm2viz.stats.banks import BankStats, BankUse, bank_stats
+from lm2viz.stats.before_after import BeforeAfter, compare_reads
+from lm2viz.stats.gates import Gates, GateStats, gate_stats
+from lm2viz.stats.measures import effective_rank, half_life, redundancy, slot_similarity
+from lm2viz.stats.pca import Projection, SlotPCA
+from lm2viz.stats.question_reads import Look, Reads, ask_at
+from lm2viz.stats.slot_map import SlotMap, map_slots
+
+__all__ = [
+    "BankStats",
+    "BankUse",
+    "BeforeAfter",
+    "GateStats",
+    "Gates",
+    "Look",
+    "Projection",
+    "Reads",
+    "SlotMap",
+    "SlotPCA",
+    "ask_at",
+    "bank_stats",
+    "compare_reads",
+    "effective_rank",
+    "gate_stats",
+    "half_life",
+    "map_slots",
+    "redundancy",
+    "slot_similarity",
+]

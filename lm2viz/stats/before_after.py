@@ -1,0 +1,192 @@
+"""Where a question's words look in the bank before and after memory updates, over many stories.
+
+After figure 6 of Kang et al. 2025, arXiv:2502.06049, with what it leaves out: which block and head, how many
+updates, how many stories, intervals and a control. How far two attentions lie apart is their total variation
+distance, in [0, 1]: the share of attention that would have to move.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from lm2core.traces.trace import Trace
+from lm2viz.arrays import Array
+from lm2viz.estimates import Estimate, Estimates, by_story, columns, mean
+from lm2viz.figures.before_after import before_after_panels
+from lm2viz.figures.lines import Series, points_by_name
+from lm2viz.stats.question_reads import Look, Reads, at_time, reads_of, text_of
+from lm2viz.story.read_shift import total_variation
+
+MOVED, OTHER_STORY, UNTRAINED = "before to after", "other story's bank", "untrained, before to after"
+
+
+@dataclass(frozen=True, slots=True)
+class BeforeAfter:
+    """Attention of a question's words over the slots at two times of the same stories.
+
+    text : the question
+    distances : how far the read moved, shape (n_words,), and the controls
+    means : the same as a mean over words
+    """
+
+    look: Look
+    model: str
+    text: str
+    reads: Reads
+    distances: Mapping[str, Estimates]
+    means: Mapping[str, Estimate]
+    seed: int
+
+    def summary(self) -> str:
+        """How far the read moved, for each word, beside the controls; and what moved most."""
+        look, n = self.look, len(self.reads.stories)
+        head = "mean over heads" if look.head is None else f"head {look.head}"
+        lines = [
+            f"{self.text!r} {at_time(look.before)} and {at_time(look.after)} in {self.model}, "
+            f"block {look.block}, {head}: {n} stories, intervals by story"
+        ]
+        if self.reads.n_nan:
+            lines.append(f"{self.reads.n_nan} stories left out because a read is not finite")
+        told = (f"{name} {e}" for name, e in self.means.items())
+        lines.append(f"total variation distance, mean over words: {'; '.join(told)}")
+        for i, word in enumerate(self.reads.words):
+            told = (f"{name} {d.at(i)}" for name, d in self.distances.items())
+            lines.append(f"  {i}:{word}: {'; '.join(told)}")
+        lines.append(self._largest_change())
+        return "\n".join(lines)
+
+    def table(self) -> pd.DataFrame:
+        """One row a word and slot: attention before and after, and the change, each with its interval."""
+        before, after = (self._over_stories(x) for x in (self.reads.before, self.reads.after))
+        change = self._over_stories(self.reads.after - self.reads.before)
+        word, slot = (x.ravel() for x in np.indices(before.value.shape))
+        return pd.DataFrame(
+            {
+                "word": [f"{i}:{self.reads.words[i]}" for i in word],
+                "slot": slot,
+                **columns("before", before),
+                **columns("after", after),
+                "change": change.value.ravel(),
+                "low": change.low.ravel(),
+                "high": change.high.ravel(),
+                "n": change.n,
+            }
+        )
+
+    def distance_table(self) -> pd.DataFrame:
+        """One row a word and variant: the total variation distance with its interval; also the means."""
+        rows = []
+        for name, distances in self.distances.items():
+            figures = {f"{i}:{word}": distances.at(i) for i, word in enumerate(self.reads.words)}
+            for word, e in (figures | {"mean over words": self.means[name]}).items():
+                rows.append((word, name, e.value, e.low, e.high, e.n))
+        return pd.DataFrame(rows, columns=["word", "variant", "distance", "low", "high", "n"])
+
+    def figure(self) -> go.Figure:
+        """Means over stories before and after, their difference, and how far each word's read moved."""
+        distances = [Series(name, d.value, d.low, d.high) for name, d in self.distances.items()]
+        return self._panels(self.reads.before.mean(axis=0), self.reads.after.mean(axis=0), distances)
+
+    def figure_of(self, story: int) -> go.Figure:
+        """The same of one story, its distances beside the mean over all and the control.
+
+        Raises
+        ------
+        ValueError
+            For a story that was not asked at both times, with some that were.
+        """
+        if story not in self.reads.stories:
+            some = ", ".join(map(str, self.reads.stories[:10]))
+            raise ValueError(f"no story {story} was asked at both times; there are {some} (first 10)")
+        before, after = (x[self.reads.stories.index(story)] for x in (self.reads.before, self.reads.after))
+        own = total_variation(before, after)
+        distances = [Series(f"story {story}", own, own, own)]
+        for name in (MOVED, OTHER_STORY):
+            d = self.distances[name]
+            distances.append(Series(f"{name}, mean", d.value, d.low, d.high))
+        return self._panels(before, after, distances)
+
+    def slot_figure(self, word: int) -> go.Figure:
+        """Attention of one word, by its place in the question, to each slot before and after, with intervals.
+
+        Raises
+        ------
+        ValueError
+            For a place that the question does not have.
+        """
+        if not 0 <= word < len(self.reads.words):
+            raise ValueError(f"no word {word} in {self.text!r}; choose 0 to {len(self.reads.words) - 1}")
+        times = ((self.reads.after, self.look.after), (self.reads.before, self.look.before))
+        means = [(self._over_stories(x[:, word]), n) for x, n in times]
+        return points_by_name(
+            [Series(at_time(n), m.value, m.low, m.high) for m, n in means],
+            [str(slot) for slot in range(self.reads.before.shape[2])],
+            x_title="slot",
+            y_title=f"attention of {word}:{self.reads.words[word]} (share)",
+            y_range=(0.0, 1.0),
+        )
+
+    def _largest_change(self) -> str:
+        """Chosen on every second story and measured on the others: choosing it must not enlarge it."""
+        change = self.reads.after - self.reads.before
+        typical = np.abs(change.mean(axis=0)).mean()
+        choosing, measuring = change[::2].mean(axis=0), change[1::2]
+        word, slot = (int(i) for i in np.unravel_index(np.abs(choosing).argmax(), choosing.shape))
+        found = mean(measuring[:, word, slot], seed=self.seed)
+        return (
+            f"most moved: {word}:{self.reads.words[word]} at slot {slot}, {found} "
+            f"(found on every second story, measured on the others); mean size over all places {typical:.3g}"
+        )
+
+    def _panels(self, before: Array, after: Array, distances: Sequence[Series]) -> go.Figure:
+        words = [f"{i}:{word}" for i, word in enumerate(self.reads.words)]
+        titles = [at_time(n) for n in (self.look.before, self.look.after)]
+        return before_after_panels(before, after, distances, words=words, titles=titles)
+
+    def _over_stories(self, values: Array) -> Estimates:
+        return by_story(values, np.array(self.reads.stories), seed=self.seed)
+
+
+def compare_reads(asked: Trace, look: Look, *, untrained: Trace | None = None, seed: int = 0) -> BeforeAfter:
+    """Compare what a question reads before and after memory updates, in all stories that have both.
+
+    The control is the distance between the reads from banks of two different stories, both after
+    ``look.after`` sentences: what a wholly other past does.
+
+    Parameters
+    ----------
+    asked : as ``record_questions`` gives it; ``ask_at`` chooses question and times
+    untrained : the same of an untrained model
+
+    Raises
+    ------
+    ValueError
+        For a trace without questions or read patterns (with what records them), a block, head, question or
+        time that it lacks (with those it has), or fewer than two stories.
+    """
+    text = text_of(asked, look)
+    reads = reads_of(asked, look, text)
+    moved, others = (
+        total_variation(reads.before, reads.after),
+        total_variation(reads.after, np.roll(reads.after, 1, axis=0)),
+    )
+    measured = {MOVED: (moved, reads.stories), OTHER_STORY: (others, reads.stories)}
+    if untrained is not None:
+        control = reads_of(untrained, look, text)
+        if control.words != reads.words:
+            raise ValueError(
+                f"words {reads.words}, untrained {control.words}; take a model with the same tokenizer"
+            )
+        measured[UNTRAINED] = total_variation(control.before, control.after), control.stories
+    return BeforeAfter(
+        look=look,
+        model=str(asked.info.get("model", "a model without a name")),
+        text=text,
+        reads=reads,
+        distances={name: by_story(d, np.array(b), seed=seed) for name, (d, b) in measured.items()},
+        means={name: mean(d.mean(axis=1), groups=b, seed=seed) for name, (d, b) in measured.items()},
+        seed=seed,
+    )

@@ -1,0 +1,127 @@
+"""Does the input gate stay shut on background and open on facts? Of one long text, with its control.
+
+Reads traces of ``lm2core.reading.long_traces``. A gate is a fraction in [0, 1], shown by its mean over
+the width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from lm2core.traces.trace import Trace
+from lm2viz.arrays import Array
+from lm2viz.estimates import Estimate, mean
+from lm2viz.figures.noise import gate_boxes
+
+EVERY_WORD, WIDEST, EVERY_SLOT = "By word", "Widest slot", "All slots"
+MEANING = {
+    EVERY_WORD: "how far the words of the segment open their gates, mean over words; length plays no part",
+    WIDEST: "how far the segment opens the slot that it opens widest; more words open more",
+    EVERY_SLOT: "how far the segment opens the slots, mean over all; more words open more",
+}
+FACTS, BACKGROUND = "facts", "background"
+
+
+def is_fact(trace: Trace) -> NDArray[np.bool_]:
+    """Which segments tell a fact, ndarray of shape (n_segments,)."""
+    return np.array([segment["fact"] is not None for segment in trace.info["segments"]])
+
+
+def segment_texts(trace: Trace) -> list[str]:
+    """What each segment says."""
+    return [segment["text"] for segment in trace.info["segments"]]
+
+
+def segment_gates(trace: Trace, measure: str) -> Array:
+    """The input gate of every segment, ndarray of shape (n_blocks, n_segments) in [0, 1].
+
+    measure : one of ``MEANING``
+
+    Raises
+    ------
+    ValueError
+        For another measure.
+    """
+    if measure not in MEANING:
+        raise ValueError(f"unknown measure {measure!r}; known: {', '.join(MEANING)}")
+    if measure == EVERY_WORD:
+        words = trace.over_blocks("hook_gate_in_token", story=0).mean(axis=-1)  # block, segment, token
+        n_words = np.array([len(words) for words in trace.tokens[0]])
+        is_word = np.arange(words.shape[-1]) < n_words[:, None]
+        return (words * is_word).sum(axis=-1) / n_words
+    slots = trace.over_blocks("hook_gate_in", story=0).mean(axis=-1)  # block, segment, slot
+    return slots.max(axis=-1) if measure == WIDEST else slots.mean(axis=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class GateContrast:
+    """The input gate on facts and on background, in the model and in an untrained one.
+
+    model, untrained : ndarrays of shape (n_blocks, n_segments) in [0, 1]
+    is_fact : ndarray of shape (n_segments,)
+    sentences : which sentence each segment is from, ndarray of shape (n_segments,); they are resampled whole
+    """
+
+    model: Array
+    untrained: Array
+    is_fact: NDArray[np.bool_]
+    sentences: NDArray[np.integer]
+    blocks: Sequence[int]
+
+    def estimate(self, block: int, kind: str, *, untrained: bool = False) -> Estimate | None:
+        """Mean gate over the segments of one ``kind``, None where the text has none; n counts segments."""
+        gates = (self.untrained if untrained else self.model)[self.blocks.index(block)]
+        chosen = self.is_fact if kind == FACTS else ~self.is_fact
+        return mean(gates[chosen], groups=self.sentences[chosen]) if chosen.any() else None
+
+    def summary(self) -> str:
+        """One line a block: facts and background, the untrained model's in brackets."""
+        return "\n".join(
+            f"block {block}: " + "; ".join(self._told(block, kind) for kind in (FACTS, BACKGROUND))
+            for block in self.blocks
+        )
+
+    def _told(self, block: int, kind: str) -> str:
+        control = self.estimate(block, kind, untrained=True)
+        return f"{kind} {self.estimate(block, kind)} [untrained {control}]"
+
+    def table(self) -> pd.DataFrame:
+        """Mean, interval and n of each block, kind and model."""
+        rows = []
+        for block in self.blocks:
+            for kind in (FACTS, BACKGROUND):
+                for untrained in (False, True):
+                    e = self.estimate(block, kind, untrained=untrained)
+                    if e is not None:
+                        model = "untrained" if untrained else "model"
+                        rows.append((block, kind, model, e.value, e.low, e.high, e.n))
+        return pd.DataFrame(rows, columns=["block", "segments", "model", "gate", "low", "high", "n"])
+
+    def figure(self) -> go.Figure:
+        """All segments as boxes by block, facts beside background, the model above the untrained one."""
+        return gate_boxes(
+            {"the model": self.model, "control: untrained": self.untrained}, self.is_fact, self.blocks
+        )
+
+
+def gate_contrast(trace: Trace, untrained: Trace, measure: str) -> GateContrast:
+    """Compare facts and background of one text as two models read it.
+
+    Raises
+    ------
+    ValueError
+        When the traces are of different texts.
+    """
+    if segment_texts(trace) != segment_texts(untrained):
+        raise ValueError("the two traces are of different texts; let both models read the same sample")
+    return GateContrast(
+        segment_gates(trace, measure),
+        segment_gates(untrained, measure),
+        is_fact(trace),
+        np.array([segment["piece"] for segment in trace.info["segments"]]),
+        trace.blocks,
+    )

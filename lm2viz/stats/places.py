@@ -1,0 +1,55 @@
+"""Points of a map of slots: which bank a point is, and how many stories a map can take."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lm2viz.sample.rows import BankRows
+from lm2viz.stats.slot_map import SlotMap
+
+SAME = 1e-6  # of the size of the map: nearer than this it is the point itself
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a point stands for: a slot after the first ``step`` sentences of a story."""
+
+    story: int
+    step: int
+    slot: int
+
+
+def place_at(found: SlotMap, x: float, y: float) -> Place | None:
+    """The point drawn at these two components, or None where there is none."""
+    coordinates = found.drawn.coordinates[:, :2]
+    distances = np.hypot(*(coordinates - [x, y]).T)
+    nearest = int(distances.argmin())
+    if not distances[nearest] <= SAME * np.abs(coordinates).max():
+        return None
+    row = found.drawn.rows.iloc[nearest]
+    return Place(int(row["story"]), int(row["segment"]) + 1, int(row["slot"]))
+
+
+def first_drawn(found: SlotMap) -> int:
+    """The first story among the points."""
+    return int(found.drawn.rows["story"].min())
+
+
+def is_drawn(found: SlotMap, story: int) -> bool:
+    """Whether a story is among the points, and not among those that the components were fitted to."""
+    return bool((found.drawn.rows["story"] == story).any())
+
+
+def first_stories(rows: BankRows, n_rows: int) -> BankRows:
+    """The first stories of ``rows``, as many as have ``n_rows`` rows together, each of them whole.
+
+    Raises
+    ------
+    ValueError
+        When the first story alone has more rows.
+    """
+    stories, counts = np.unique(rows.story, return_counts=True)
+    n_stories = int(np.searchsorted(np.cumsum(counts), n_rows, side="right"))
+    if n_stories == 0:
+        raise ValueError(f"the first story has {counts[0]} sentences, more than {n_rows}; take fewer slots")
+    return rows.take(np.isin(rows.story, stories[:n_stories]))

@@ -1,0 +1,136 @@
+"""What a question reads from the bank of each story at two times, out of traces of asked questions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from lm2core.traces.trace import Trace
+from lm2viz.arrays import Array
+
+MIN_STORIES = 2
+RECORD = "lm2core.reading.story_traces.record_questions(reader, ask_at(trace, question, [BEFORE, AFTER]))"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Which read is compared.
+
+    before, after : sentences read, from 1 on; between them lie ``after - before`` memory updates
+    head : None is the mean over heads
+    text : the question; None where only one was asked
+    """
+
+    before: int
+    after: int
+    block: int
+    head: int | None = None
+    text: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the order of the two."""
+        if not 1 <= self.before < self.after:
+            raise ValueError(
+                f"before {self.before} and after {self.after} sentences; give 1 <= before < after"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What the question read in each story.
+
+    stories : their numbers, in the order of the arrays
+    words : the question's tokens
+    before, after : ndarrays of shape (n_stories, n_words, n_slots); rows sum to 1 over slots
+    n_nan : stories left out because a read is not finite
+    """
+
+    stories: tuple[int, ...]
+    words: tuple[str, ...]
+    before: Array
+    after: Array
+    n_nan: int
+
+
+def ask_at(trace: Trace, text: str, after: Sequence[int]) -> Trace:
+    """The story trace with one question instead of its own, to be asked after these numbers of sentences.
+
+    For ``record_questions``. Its ``answer`` is None and its ``support`` empty, since nobody looked them up.
+
+    Raises
+    ------
+    ValueError
+        When a story is too short, or the trace does not say what its stories are.
+    """
+    if "stories" not in trace.info:
+        raise ValueError(
+            "the trace has no stories to ask about; record it with lm2core.reading.answers.read_stories"
+        )
+    shortest = min(len(words) for words in trace.tokens)
+    wrong = [n for n in after if not 1 <= n <= shortest]
+    if wrong or not after:
+        raise ValueError(
+            f"after {wrong or 'no'} sentences; the shortest story has {shortest}, so choose 1 to {shortest}"
+        )
+    questions: list[dict[str, Any]] = [
+        {"text": text, "answer": None, "support": [], "n_statements": n} for n in after
+    ]
+    stories = [{**story, "questions": questions} for story in trace.info["stories"]]
+    return replace(trace, info={**trace.info, "stories": stories})
+
+
+def at_time(n_sentences: int) -> str:
+    """When a question was asked."""
+    return f"after {n_sentences} sentence{'s' if n_sentences > 1 else ''}"
+
+
+def text_of(asked: Trace, look: Look) -> str:
+    """The question that is looked at; a ValueError when none is chosen by ``look``."""
+    questions = asked.info.get("asked")
+    if not questions:
+        raise ValueError(f"the trace holds no asked questions; record them with {RECORD}")
+    texts = sorted({str(question["text"]) for question in questions})
+    text = texts[0] if look.text is None and len(texts) == 1 else look.text
+    if text not in texts:
+        raise ValueError(f"text {text!r} does not choose a question; asked were: {', '.join(texts)}")
+    return str(text)
+
+
+def reads_of(asked: Trace, look: Look, text: str) -> Reads:
+    """Those of all stories that were asked at both times."""
+    places: dict[int, dict[int, int]] = {}
+    for i, question in enumerate(asked.info.get("asked", ())):
+        if question["text"] == text:
+            places.setdefault(question["story"], {})[question["n_statements"]] = i
+    stories = tuple(b for b, at in sorted(places.items()) if {look.before, look.after} <= set(at))
+    if len(stories) < MIN_STORIES:
+        times = sorted({n for at in places.values() for n in at})
+        raise ValueError(
+            f"{len(stories)} stories were asked {text!r} {at_time(look.before)} and {at_time(look.after)}, "
+            f"at least {MIN_STORIES} are needed; asked was after {times}. Ask anew: {RECORD}"
+        )
+    words = tuple(asked.tokens[places[stories[0]][look.before]][0])
+    pattern = _pattern(asked, look)[..., : len(words), :]
+    before, after = (pattern[[places[b][n] for b in stories]] for n in (look.before, look.after))
+    is_finite = np.asarray(np.isfinite(before + after).all(axis=(1, 2)))
+    kept = tuple(b for b, is_kept in zip(stories, is_finite, strict=True) if is_kept)
+    if len(kept) < MIN_STORIES:
+        raise ValueError(f"the reads of {len(stories) - len(kept)} of {len(stories)} stories are not finite")
+    return Reads(kept, words, before[is_finite], after[is_finite], len(stories) - len(kept))
+
+
+def _pattern(asked: Trace, look: Look) -> Array:
+    """Attention (n_questions, n_words, n_slots) of the block and head."""
+    name = f"blocks.{look.block}.mem.hook_read_pattern"
+    if name not in asked.arrays:
+        blocks = [b for b in asked.blocks if f"blocks.{b}.mem.hook_read_pattern" in asked.arrays]
+        raise ValueError(
+            f"the trace lacks {name}; it has read patterns of blocks {blocks}; record them with {RECORD}"
+        )
+    pattern: Array = asked.select(name, segment=0)
+    if look.head is None:
+        return np.asarray(pattern.mean(axis=1))
+    if not 0 <= look.head < pattern.shape[1]:
+        raise ValueError(f"no head {look.head}; choose 0 to {pattern.shape[1] - 1}, or None for the mean")
+    return pattern[:, look.head]

@@ -1,0 +1,261 @@
+"""Slots as points: the principal components of what slots hold, fitted on some stories and drawn of others.
+
+Components say nothing by themselves. Beside each explained share stands that of the same numbers shuffled
+within each dimension, and beside the silhouette that of labels whose names are shuffled story by story.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from sklearn.metrics import pairwise_distances, silhouette_samples
+from sklearn.model_selection import GroupShuffleSplit
+
+from lm2viz.arrays import Array
+from lm2viz.estimates import Estimate, Estimates, by_story, mean, over_draws
+from lm2viz.figures.lines import Series
+from lm2viz.figures.scatter import Cloud, cloud_with_shares, path_over_cloud
+from lm2viz.progress import track
+from lm2viz.sample.rows import BankRows
+from lm2viz.slots.held_out import check_same_stories
+from lm2viz.stats.pca import SLOT, Projection, SlotPCA
+
+MODEL, SHUFFLED, UNTRAINED = "model", "shuffled", "untrained"
+N_SHUFFLES = 20
+MIN_STORIES = 4  # two to fit, two to draw
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """The finding, or one of its controls.
+
+    shares : of the variance of the drawn points, in [0, 1], by component
+    silhouette : in [-1, 1] over points whose value is known; 1: values lie apart, 0: mixed
+    """
+
+    shares: Estimates
+    silhouette: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class SlotMap:
+    """Slots of held-out stories in the components of others, coloured by ``fact``."""
+
+    fact: str
+    slots: tuple[int, ...]
+    drawn: Projection
+    variants: Mapping[str, Variant]
+    n_fit_stories: int
+    n_nan: int
+
+    @property
+    def about(self) -> str:
+        """How it was measured, and what was left out."""
+        n_drawn = self.drawn.rows["story"].nunique()
+        left_out = f"; {self.n_nan} banks left out because they are not finite" if self.n_nan else ""
+        return (
+            f"slots {list(self.slots)} coloured by {self.fact}: fitted on {self.n_fit_stories} stories, "
+            f"drawn {len(self.drawn.rows)} points of {n_drawn} others; intervals by story, of shuffled "
+            f"values over draws{left_out}"
+        )
+
+    @property
+    def finding(self) -> str:
+        """How far the contents fall apart by the fact, beside the controls."""
+        told = (f"{name} {v.silhouette}" for name, v in self.variants.items())
+        return f"silhouette of {self.fact}: {'; '.join(told)}"
+
+    def summary(self) -> str:
+        """Shares and silhouette, each beside its controls."""
+        lines = [self.about]
+        for i in range(self.drawn.coordinates.shape[1]):
+            told = (f"{name} {v.shares.at(i).as_share()}" for name, v in self.variants.items())
+            lines.append(f"component {i + 1} explains: {'; '.join(told)}")
+        return "\n".join([*lines, self.finding])
+
+    def table(self) -> pd.DataFrame:
+        """One row a figure and variant."""
+        figures = []
+        for name, variant in self.variants.items():
+            shares = [variant.shares.at(i) for i in range(len(variant.shares.value))]
+            named = {f"share of component {i + 1}": share for i, share in enumerate(shares)}
+            for figure, e in (named | {"silhouette": variant.silhouette}).items():
+                figures.append((figure, name, e.value, e.low, e.high, e.n))
+        return pd.DataFrame(figures, columns=["figure", "variant", "value", "low", "high", "n"])
+
+    def figure(self) -> go.Figure:
+        """The first two components, and what each explains beside the controls."""
+        return self._figure(2)
+
+    def figure_3d(self) -> go.Figure:
+        """The first three components; a ValueError when fewer were fitted."""
+        return self._figure(3)
+
+    def path(self, story: int, slot: int) -> go.Figure:
+        """The way of one slot through one drawn story, numbered by sentences read; the other points grey.
+
+        Raises
+        ------
+        ValueError
+            When the story was not drawn, naming some that were, or the slot is not among those chosen.
+        """
+        rows = self.drawn.rows
+        stories = rows["story"].unique()
+        if story not in stories or slot not in self.slots:
+            some = ", ".join(map(str, stories[:10]))
+            raise ValueError(
+                f"no drawn slot {slot} of story {story}; drawn are slots {list(self.slots)} of stories {some}"
+                + (f" and {len(stories) - 10} more" if len(stories) > 10 else "")
+            )
+        is_on_path = ((rows["story"] == story) & (rows["slot"] == slot)).to_numpy()
+        steps = rows["segment"].to_numpy()[is_on_path] + 1
+        title = f"slot {slot} through story {story}, numbers: sentences read"
+        return path_over_cloud(self._cloud(2), is_on_path, steps, axes=self._axes(2), title=title)
+
+    def _figure(self, n_axes: int) -> go.Figure:
+        shares = [
+            Series(name, v.shares.value, v.shares.low, v.shares.high) for name, v in self.variants.items()
+        ]
+        told = ", ".join(f"{name} {v.silhouette.value:.2f}" for name, v in self.variants.items())
+        title = f"{self.fact}; silhouette: {told}"
+        return cloud_with_shares(self._cloud(n_axes), shares, axes=self._axes(n_axes), title=title)
+
+    def _axes(self, n_axes: int) -> list[str]:
+        n_components = self.drawn.coordinates.shape[1]
+        if n_axes > n_components:
+            raise ValueError(f"{n_axes} axes of {n_components} components; fit n_components={n_axes}")
+        shares = self.variants[MODEL].shares.value
+        return [f"component {i + 1} ({shares[i]:.0%})" for i in range(n_axes)]
+
+    def _cloud(self, n_axes: int) -> Cloud:
+        values = _values(self.drawn.rows, self.fact)
+        places = self.drawn.rows[["story", "segment", "slot"]].itertuples(index=False)
+        hover = [
+            f"story {story}, sentence {segment + 1}, slot {slot}: {value or 'not known'}"
+            for (story, segment, slot), value in zip(places, values, strict=True)
+        ]
+        return Cloud(self.drawn.coordinates[:, :n_axes], values, hover)
+
+
+def map_slots(
+    rows: BankRows,
+    fact: str,
+    *,
+    slots: Sequence[int],
+    n_components: int = 3,
+    untrained: BankRows | None = None,
+    seed: int = 0,
+) -> SlotMap:
+    """Fit components on half of the stories, place the other half in them, and see whether a fact separates.
+
+    Parameters
+    ----------
+    fact : a column of ``rows.facts``, or "slot" to tell several slots apart
+    slots : whose content is placed, each as a point of its own
+    untrained : the same stories as an untrained model reads them, as a further control
+
+    Raises
+    ------
+    ValueError
+        As ``SlotPCA``; for too few stories, a fact that the rows lack (with those they have), one with a
+        single value, or other stories in ``untrained``.
+    """
+    _check(rows, fact)
+    fit_stories = _half_of_stories(rows, seed)
+    pca, drawn, variant = _variant(rows, fact, fit_stories, SlotPCA(slots, n_components=n_components), seed)
+    variants = {MODEL: variant, SHUFFLED: _shuffled(rows, fact, fit_stories, pca, seed)}
+    if untrained is not None:
+        check_same_stories(rows, untrained)
+        control = SlotPCA(slots, n_components=n_components)
+        variants[UNTRAINED] = _variant(untrained, fact, fit_stories, control, seed)[2]
+    return SlotMap(fact, pca.slots, drawn, variants, len(fit_stories), rows.n_nan)
+
+
+def _check(rows: BankRows, fact: str) -> None:
+    if rows.n_stories < MIN_STORIES:
+        raise ValueError(
+            f"{rows.n_stories} stories are too few to fit some and draw others; give at least {MIN_STORIES}"
+        )
+    if fact != SLOT and fact not in rows.facts:
+        known = (
+            ", ".join(map(str, rows.facts.columns))
+            or "none; take generated ones, or --labels FILE, bank_rows(traces, read_labels(FILE)) in Python"
+        )
+        raise ValueError(f"no fact {fact!r} in these rows; known: {known}; or {SLOT!r}")
+
+
+def _half_of_stories(rows: BankRows, seed: int) -> NDArray[np.integer]:
+    split = GroupShuffleSplit(1, test_size=0.5, random_state=seed)
+    fit_rows, _ = next(split.split(rows.banks, groups=rows.story))
+    return np.unique(rows.story[fit_rows])
+
+
+def _variant(
+    rows: BankRows, fact: str, fit_stories: NDArray[np.integer], pca: SlotPCA, seed: int
+) -> tuple[SlotPCA, Projection, Variant]:
+    is_fit = np.isin(rows.story, fit_stories)
+    pca.fit(rows.take(is_fit))
+    held_out = rows.take(~is_fit)
+    drawn = pca.transform(held_out)
+    squared, total = pca.squares(pca.features(held_out))
+    shares = by_story(squared, drawn.rows["story"].to_numpy(), weights=total, seed=seed)
+    distances, labels, story = _known(drawn, fact)
+    silhouette = mean(_silhouettes(distances, labels), groups=story, seed=seed)
+    return pca, drawn, Variant(shares, silhouette)
+
+
+def _shuffled(
+    rows: BankRows, fact: str, fit_stories: NDArray[np.integer], pca: SlotPCA, seed: int
+) -> Variant:
+    """Shares of numbers shuffled within each dimension; silhouettes of names shuffled within each story."""
+    rng = np.random.default_rng(seed)
+    is_fit = np.isin(rows.story, fit_stories)
+    fit, held_out = (pca.features(rows.take(mask)) for mask in (is_fit, ~is_fit))
+    shares = []
+    for _ in track(range(N_SHUFFLES), "fitting shuffled numbers", "draw"):
+        other = SlotPCA(pca.slots, n_components=pca.n_components).fit_features(rng.permuted(fit, axis=0))
+        squared, total = other.squares(rng.permuted(held_out, axis=0))
+        shares.append(squared.sum(axis=0) / total.sum())
+    distances, labels, story = _known(pca.transform(rows.take(~is_fit)), fact)
+    renamed = (_renamed(labels, story, rng) for _ in track(range(N_SHUFFLES), "shuffling names", "draw"))
+    silhouettes = np.array([_silhouettes(distances, names).mean() for names in renamed])
+    return Variant(over_draws(np.array(shares)), over_draws(silhouettes).at())
+
+
+def _known(drawn: Projection, fact: str) -> tuple[Array, NDArray[np.integer], NDArray[np.integer]]:
+    """Distances between the points whose value is known, their values as numbers, and their stories."""
+    values = _values(drawn.rows, fact)
+    is_known = np.array([value is not None for value in values])
+    names, labels = np.unique([value for value in values if value is not None], return_inverse=True)
+    if len(names) < 2:
+        raise ValueError(
+            f"{fact} has the values {names.tolist()} in the drawn stories; two are needed, "
+            "give more stories, more slots or another fact"
+        )
+    distances = pairwise_distances(drawn.coordinates[is_known])
+    return distances, labels, drawn.rows["story"].to_numpy()[is_known]
+
+
+def _silhouettes(distances: Array, labels: NDArray[np.integer]) -> Array:
+    """Of each point; 0 where each or none has a value of its own, which the silhouette leaves undefined."""
+    if not 1 < len(np.unique(labels)) < len(labels):
+        return np.zeros(len(labels))
+    values: Array = silhouette_samples(distances, labels, metric="precomputed")
+    return values
+
+
+def _renamed(
+    labels: NDArray[np.integer], story: NDArray[np.integer], rng: np.random.Generator
+) -> NDArray[np.integer]:
+    """The labels with their names permuted anew in each story: what repeats inside a story stays."""
+    _, group = np.unique(story, return_inverse=True)
+    names = np.tile(np.arange(labels.max() + 1), (group.max() + 1, 1))
+    renamed: NDArray[np.integer] = rng.permuted(names, axis=1)[group, labels]
+    return renamed
+
+
+def _values(rows: pd.DataFrame, fact: str) -> list[str | None]:
+    return [None if pd.isna(value) else str(value) for value in rows[fact]]

@@ -1,0 +1,1 @@
+"""One story of a trace: its arrays, its pictures, its report."""

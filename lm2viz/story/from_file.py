@@ -1,0 +1,131 @@
+"""Traces that come from elsewhere: can they be shown, one story of them, what is known in it, its writes.
+
+A file may say anything, so everything a picture relies on is checked here, before it is drawn.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from lm2core.traces.trace import Trace
+from lm2viz.sample.rows import RECORD, bank_rows
+from lm2viz.story import select
+
+# What the pictures of a bank are made of, by block, with the axes after story and segment.
+SHOWN = {
+    "hook_write_pattern": ("token", "slot"),
+    "hook_gate_in_token": ("token", "dim"),
+    "hook_gate_in": ("slot", "dim"),
+    "hook_gate_forget": ("slot", "dim"),
+    "hook_bank_pre": ("slot", "dim"),
+    "hook_bank_post": ("slot", "dim"),
+}
+# What further pictures of a report are made of; a trace may do without.
+ALSO_SHOWN = {
+    "hook_read_pattern": ("head", "token", "slot"),
+    "hook_candidate": ("token", "dim"),
+    "hook_write_read": ("token", "dim"),
+    "hook_write_read_pattern": ("head", "token", "slot"),
+}
+GATES = (
+    "hook_write_pattern",
+    "hook_gate_in_token",
+    "hook_gate_in",
+    "hook_gate_forget",
+)  # fractions in [0, 1]
+
+
+def check_shown(trace: Trace) -> None:
+    """Refuse a trace whose memory cannot be drawn.
+
+    Raises
+    ------
+    ValueError
+        When hooks are missing or have other axes, gates are no fractions, or a story has no words.
+    """
+    try:
+        blocks = trace.blocks
+    except (ValueError, IndexError):
+        raise ValueError(f"the trace has hooks of another kind of model; {RECORD}") from None
+    needed = {f"blocks.{b}.mem.{hook}": axes for b in blocks for hook, axes in SHOWN.items()}
+    needed["hook_bank"] = ("slot", "dim")
+    missing = [name for name in needed if name not in trace.arrays]
+    if missing or not blocks:
+        raise ValueError(f"the trace lacks {', '.join(missing[:3]) or 'every block of memory'}; {RECORD}")
+    also = {f"blocks.{b}.mem.{hook}": axes for b in blocks for hook, axes in ALSO_SHOWN.items()}
+    for name, axes in (needed | {name: axes for name, axes in also.items() if name in trace.arrays}).items():
+        if trace.axes[name] != ("story", "segment", *axes):
+            raise ValueError(f"{name} has axes {', '.join(trace.axes[name])}; it needs story, segment, "
+                             f"{', '.join(axes)}")  # fmt: skip
+        if trace.arrays[name].dtype.kind != "f":
+            raise ValueError(f"{name} holds {trace.arrays[name].dtype} values; a trace holds floats")
+        if name.endswith(GATES):
+            _check_fractions(trace, name)
+    if not all(story and all(story) for story in trace.tokens):
+        raise ValueError("a story of the trace has a sentence without words; record it again")
+
+
+def _check_fractions(trace: Trace, name: str) -> None:
+    array = trace.arrays[name]
+    finite = array[np.isfinite(array)]
+    if finite.size and (finite.min() < -1e-6 or finite.max() > 1 + 1e-6):
+        raise ValueError(f"{name} must be in [0, 1], got {finite.min():.3g} to {finite.max():.3g}")
+
+
+def one_story(trace: Trace, story: int) -> Trace:
+    """The trace of one of its stories alone, cut to the sentences that it has."""
+    n_segments = len(trace.tokens[story])
+    info = dict(trace.info)
+    if info.get("stories"):
+        info["stories"] = [info["stories"][story]]
+    arrays = {
+        name: array[:, :n_segments] if trace.axes[name].index("segment") == 1 else array
+        for name, array in ((n, a[story : story + 1]) for n, a in trace.arrays.items())
+    }
+    return replace(trace, arrays=arrays, tokens=[trace.tokens[story]], info=info)
+
+
+def told_in(trace: Trace, labels: pd.DataFrame | None = None) -> pd.DataFrame:
+    """What is known after each sentence: one row a fact with story, segment, fact, value and since.
+
+    labels : a table of one's own (``read_labels``) instead of the facts in the trace
+
+    Raises
+    ------
+    ValueError
+        When the facts in the trace are broken, or a label is about a sentence that it does not have.
+    """
+    try:
+        rows = bank_rows(trace, labels)
+        wide = rows.facts.assign(story=rows.story, segment=rows.segment)
+        long = wide.melt(["story", "segment"], var_name="fact", value_name="value")
+        since = rows.since.melt()["value"] if len(rows.since.columns) else pd.Series([], dtype=object)
+        long["since"] = pd.to_numeric(since, errors="coerce")
+        if (long["since"].isna() & long["value"].notna()).any():
+            raise TypeError
+    except (KeyError, TypeError, AttributeError, IndexError):
+        raise ValueError("the facts in the trace are broken; record it again") from None
+    return long[long["value"].notna()].reset_index(drop=True)
+
+
+def writes_table(trace: Trace, *, story: int = 0) -> pd.DataFrame:
+    """Every word and slot with how far the word opened it (``select.write_strength``), one row each."""
+    tables = []
+    for segment, words in enumerate(trace.tokens[story]):
+        for block in trace.blocks:
+            strength = select.write_strength(trace, segment, block, story=story)
+            token, slot = np.indices(strength.shape)
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "sentence": segment + 1,
+                        "token": token.ravel(),
+                        "word": np.repeat(words, strength.shape[1]),
+                        "block": block,
+                        "slot": slot.ravel(),
+                        "share_times_input_gate": strength.ravel(),
+                    }
+                )
+            )
+    return pd.concat(tables, ignore_index=True)

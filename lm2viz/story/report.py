@@ -1,0 +1,118 @@
+"""One HTML page of a trace that opens offline: the pictures of the app, one below the other.
+
+Deliberately without a model: what needs one, such as an intervention, has a command of its own.
+"""
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+
+import plotly.graph_objects as go
+
+from lm2core.files import replacing, write_whole
+from lm2core.traces.trace import Trace
+from lm2viz.provenance.traces import WRITE_HOOKS
+from lm2viz.story import pictures
+from lm2viz.story.pictures import Picture
+
+MAX_SENTENCES = 60  # pictures of a longer story would be unreadable: its last sentences are shown
+GATES, BANKS = ("hook_gate_in", "hook_gate_forget"), ("hook_bank_pre", "hook_bank_post")
+STYLE = (
+    "body{font-family:system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem;color:#222}"
+    "figure{margin:2rem 0}figcaption{color:#555;white-space:pre-line}"
+)
+
+
+def report_pictures(trace: Trace, *, story: int = 0) -> dict[str, Picture]:
+    """Every picture of one story that the trace has the hooks of, by a name for a file.
+
+    Raises
+    ------
+    ValueError
+        When the story is not in the trace, or nothing of the memory was recorded that could be shown.
+    """
+    if not 0 <= story < len(trace.tokens):
+        raise ValueError(f"story {story} is not in the trace; it has 0 to {len(trace.tokens) - 1}")
+    n_read = len(trace.tokens[story])
+    last, shown = n_read - 1, range(max(0, n_read - MAX_SENTENCES), n_read)
+    found: dict[str, Picture] = {}
+    if _has(trace, *GATES):
+        found |= pictures.gates_through_story(trace, shown, story=story)
+    if _has(trace, *BANKS):
+        found["moved"] = pictures.moved_through_story(trace, shown, story=story)
+    if _has(trace, *WRITE_HOOKS) and "hook_bank" in trace.arrays and n_read <= MAX_SENTENCES:
+        found["origins"] = pictures.origins(trace, last, story=story)
+    if _has(trace, "hook_write_pattern", "hook_gate_in_token"):
+        for block in trace.blocks:
+            found[f"writes-block-{block}"] = pictures.writes(trace, last, block, story=story)
+    if _has(trace, *GATES, *BANKS):
+        found["gates"] = pictures.gates(trace, last, story=story)
+    if _has(trace, "hook_read_pattern"):
+        found["reads"] = pictures.reads_of_last_word(trace, story=story, segment=last)
+        for block in trace.blocks:
+            found[f"reads-block-{block}"] = pictures.reads_of_words(trace, block, story=story, segment=last)
+    if _has(trace, *BANKS):
+        of_bank = pictures.bank(trace, last, story=story)
+        found |= {f"bank-{name}": picture for name, picture in of_bank.items()}
+    elif "hook_bank" in trace.arrays:
+        found["bank-after"] = pictures.bank_alone(trace, last, story=story)
+    if not found:
+        raise ValueError(
+            "the trace has nothing to show of the memory; record it with: lm2 trace CHECKPOINT --story FILE "
+            "--out run.safetensors --hooks 'mem.*,hook_bank'"
+        )
+    return found
+
+
+def write_report(path: str | Path, trace: Trace, *, story: int = 0) -> dict[str, Picture]:
+    """Write the page of one story of a trace, whole or not at all; returns its pictures.
+
+    Raises
+    ------
+    ValueError
+        As ``report_pictures``.
+    """
+    found = report_pictures(trace, story=story)
+    lines = [" ".join(words) for words in trace.tokens[story]]
+    told = f"<ol>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ol>"
+    told += "<p>Pictures of one sentence are of the last one.</p>"
+    write_page(path, f"Memory of {trace.info.get('model', 'an LM2')}", told, found)
+    return found
+
+
+def write_page(path: str | Path, title: str, text: str, found: Mapping[str, Picture]) -> None:
+    """An HTML page with plotly inside it; ``text`` is HTML, everything else is escaped."""
+    figures = [
+        f'<figure id="{escape(name)}" aria-label="{escape(picture.alt)}">'
+        f"{picture.figure.to_html(full_html=False, include_plotlyjs=i == 0)}"
+        f"<figcaption>{escape(picture.caption)}</figcaption></figure>"
+        for i, (name, picture) in enumerate(found.items())
+    ]
+    write_whole(
+        path,
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{STYLE}</style></head><body><h1>{escape(title)}</h1>{text}{''.join(figures)}</body></html>",
+    )
+
+
+def write_image(figure: go.Figure, path: Path) -> None:
+    """The figure as an image, whole or not at all; the suffix says of which kind.
+
+    Raises
+    ------
+    ValueError
+        Without what draws it, and how to install that.
+    """
+    with replacing(path) as temporary:
+        try:
+            figure.write_image(temporary)
+        except (ValueError, RuntimeError):  # plotly's words for one of them missing are many lines long
+            raise ValueError(
+                "an image needs kaleido and Chromium; pip install -e '.[images]' and install chromium"
+            ) from None
+
+
+def _has(trace: Trace, *hooks: str) -> bool:
+    return bool(trace.blocks) and all(
+        f"blocks.{block}.mem.{hook}" in trace.arrays for block in trace.blocks for hook in hooks
+    )

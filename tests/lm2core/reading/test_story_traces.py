@@ -1,0 +1,193 @@
+"""Traces of many stories: their truth, their questions, and parts of them in files."""
+
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+
+from lm2core.babi.tasks import Question, make_story
+from lm2core.babi.text import TextStory
+from lm2core.babi.vocabulary import babi_words
+from lm2core.reading.answers import Reader, ask, bank_after, read_stories, read_story
+from lm2core.reading.story_traces import TraceFolder, asked_once, record_questions, record_to, true_facts
+from lm2core.text.tokenizer import word_tokenizer
+from lm2core.traces.trace import Trace
+from tests.conftest import make_model
+
+STORIES = [make_story(task, Random(seed)) for seed, task in enumerate(["qa1", "qa2", "qa1", "qa6", "qa2"])]
+WORDS = word_tokenizer(babi_words(("qa1", "qa2", "qa6")))
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return Reader("untrained", make_model(vocab_size=len(WORDS)), WORDS)
+
+
+@pytest.fixture(scope="module")
+def trace(reader):
+    return read_stories(reader, STORIES)
+
+
+def test_a_story_among_longer_ones_gives_the_trace_it_gives_alone(reader, trace):
+    alone = read_story(reader, STORIES[0].sentences)
+    n_segments, n_tokens = alone.n_segments, len(trace.tokens[0][0])
+    assert len(trace.tokens[0]) == n_segments < trace.n_segments
+    for name in ("hook_bank", "blocks.1.mem.hook_write"):
+        torch.testing.assert_close(
+            torch.tensor(trace.arrays[name][0, :n_segments]), torch.tensor(alone.arrays[name][0])
+        )
+    pattern = "blocks.2.mem.hook_write_pattern"
+    np.testing.assert_allclose(
+        trace.select(pattern, story=0, segment=0)[:n_tokens],
+        alone.select(pattern, story=0, segment=0)[:n_tokens],
+        atol=1e-6,
+    )
+
+
+def test_a_trace_knows_what_its_stories_told(trace, tmp_path):
+    trace.save(tmp_path / "t.safetensors")
+    again = type(trace).load(tmp_path / "t.safetensors")
+    for story, b in ((STORIES[0], 0), (STORIES[3], 3)):
+        said = story.statements[-1]
+        value, since = true_facts(again, b)[-1][f"place of {said.subject}"]
+        assert since <= len(story.sentences) - 1
+        assert story.states[-1][f"place of {said.subject}"] == value
+    assert again.info["stories"][1]["questions"][0]["answer"] == STORIES[1].questions[0].answer
+
+
+def test_facts_of_a_story_from_a_file_are_those_its_sentences_tell(reader):
+    trace = read_stories(reader, [TextStory(("Mary went to the office.",), ())])
+    assert true_facts(trace, 0) == [{"place of Mary": ("office", 0)}]
+    other = read_stories(reader, [TextStory(("Mary the office.",), ())])  # no sentence of a task
+    assert true_facts(other, 0) is None
+
+
+def test_questions_are_asked_of_the_bank_of_their_story_at_their_time(reader, trace):
+    asked = record_questions(reader, trace)
+    row = next(i for i, q in enumerate(asked.info["asked"]) if q["story"] == 3)
+    question = asked.info["asked"][row]
+    alone = read_story(reader, STORIES[3].sentences)
+    answer = ask(reader, question["text"], bank_after(alone, question["n_statements"], reader.model))
+    assert question["given"] == answer.words[0]
+    n_words = len(asked.tokens[row][0])
+    for name in ("blocks.0.mem.hook_read_pattern", "blocks.2.hook_mem_out"):
+        np.testing.assert_allclose(
+            np.moveaxis(asked.select(name, story=row, segment=0), -2, 0)[:n_words],
+            np.moveaxis(answer.trace.select(name, story=0, segment=0), -2, 0)[:n_words],
+            atol=1e-5,
+        )
+
+
+def test_a_trace_without_questions_or_banks_says_what_is_missing(reader):
+    with pytest.raises(ValueError, match="no question in this trace; record stories that have some"):
+        record_questions(reader, read_story(reader, STORIES[0].sentences))
+    with pytest.raises(ValueError, match="no hook_bank; record it with --hooks"):
+        record_questions(reader, read_stories(reader, STORIES, names=["mem.hook_read"]))
+
+
+def test_parts_within_the_budget_hold_all_stories(reader, trace, tmp_path):
+    parts = record_to(tmp_path / "parts", reader, STORIES, names=["hook_bank"], budget="8KB")
+    assert len(parts) > 1
+    sizes = [sum(array.nbytes for array in part.arrays.values()) for part in parts]
+    assert max(sizes) <= 8_000
+    told = [story["sentences"] for part in TraceFolder(tmp_path / "parts") for story in part.info["stories"]]
+    assert told == [list(story.sentences) for story in STORIES]
+    first = parts[0].arrays["hook_bank"][0, len(STORIES[0].sentences) - 1]
+    np.testing.assert_allclose(first, trace.arrays["hook_bank"][0, len(STORIES[0].sentences) - 1], atol=1e-6)
+    assert len(parts[0:2]) == 2
+
+
+def test_a_budget_below_one_story_and_a_used_folder_are_refused(reader, tmp_path):
+    with pytest.raises(ValueError, match="the budget is 1KB; name fewer hooks"):
+        record_to(tmp_path / "small", reader, STORIES, budget="1KB")
+    record_to(tmp_path / "full", reader, STORIES[:1], names=["hook_bank"])
+    with pytest.raises(ValueError, match="has traces already; choose an empty folder"):
+        record_to(tmp_path / "full", reader, STORIES[:1])
+    with pytest.raises(ValueError, match="no traces in .*nothing"):
+        TraceFolder(tmp_path / "nothing")
+
+
+def is_as_before(folder, kept=()):
+    """Whether neither a part nor anything half-made is left."""
+    return sorted(path.name for path in folder.iterdir()) == sorted(kept)
+
+
+@pytest.mark.parametrize(
+    ("last", "text"),
+    [
+        (TextStory(("Gandalf went to the office.",), ()), "unknown words: Gandalf; this model knows"),
+        (TextStory(("Mary went to the office.",) * 99, ()), "story 6 alone would take .* the budget is 8KB"),
+        (
+            TextStory((), (Question("Where is Mary?", "kitchen", (), 0),)),
+            "the story 6 of 6 is empty; give it at least one sentence",
+        ),
+    ],
+    ids=["unknown word", "too large", "no sentence"],
+)
+def test_a_later_story_that_cannot_be_read_is_found_before_a_folder_is_made(reader, tmp_path, last, text):
+    with pytest.raises(ValueError, match=text):
+        record_to(tmp_path / "a" / "b", reader, [*STORIES, last], names=["hook_bank"], budget="8KB")
+    assert is_as_before(tmp_path)
+
+
+def test_no_story_makes_no_folder(reader, tmp_path):
+    with pytest.raises(ValueError, match="there is no story to read"):
+        record_to(tmp_path / "none", reader, [])
+    assert is_as_before(tmp_path)
+
+
+def test_an_interrupted_recording_leaves_nothing_that_opens(reader, tmp_path, monkeypatch):
+    saved = []
+
+    def save(trace, path):
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+        saved.append(path)
+        real(trace, path)
+
+    real = Trace.save
+    monkeypatch.setattr(Trace, "save", save)
+    options = {"names": ["hook_bank"], "budget": "8KB"}
+    with pytest.raises(KeyboardInterrupt):
+        record_to(tmp_path / "parts", reader, STORIES, **options)
+    assert len(saved) == 2
+    assert is_as_before(tmp_path / "parts")
+    monkeypatch.undo()
+    assert len(record_to(tmp_path / "parts", reader, STORIES, **options)) > 2
+    assert is_as_before(tmp_path, ["parts"])
+
+
+def test_a_folder_that_cannot_be_taken_is_refused_before_the_work(reader, tmp_path, monkeypatch):
+    monkeypatch.setattr(Trace, "save", lambda *_: pytest.fail("something was recorded"))
+    (tmp_path / "file").touch()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").touch()
+    for name in ("file", "file/x"):
+        with pytest.raises(ValueError, match="cannot write .*file.*; choose another folder"):
+            record_to(tmp_path / name, reader, STORIES)
+    with pytest.raises(ValueError, match="mine is not empty; choose an empty folder"):
+        record_to(tmp_path / "mine", reader, STORIES)
+
+
+def test_an_empty_folder_is_filled_also_through_a_link(reader, tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    record_to(tmp_path / "link", reader, STORIES[:2], names=["hook_bank"])
+    assert is_as_before(tmp_path / "there", ["part-00000.safetensors"])
+
+
+def test_a_question_of_one_s_own_is_recorded_as_those_of_the_story(reader, trace):
+    recorded = record_questions(reader, trace)
+    i, known = next((i, q) for i, q in enumerate(recorded.info["asked"]) if q["story"] == 0)
+    step = known["n_statements"]
+    answer = ask(
+        reader, known["text"], bank_after(read_story(reader, STORIES[0].sentences), step, reader.model)
+    )
+    once = asked_once(answer, step, support=known["support"])
+    assert once.info["asked"] == [known | {"story": 0, "answer": None, "support": list(known["support"])}]
+    assert once.info["model"] == recorded.info["model"]
+    n_tokens = len(once.tokens[0][0])
+    for name in ("blocks.1.mem.hook_read_pattern", "blocks.2.hook_mem_out"):
+        alone, among = once.arrays[name][0], recorded.arrays[name][i]
+        np.testing.assert_allclose(alone[..., :n_tokens, :], among[..., :n_tokens, :], atol=1e-5)

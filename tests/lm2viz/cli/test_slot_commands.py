@@ -1,0 +1,117 @@
+"""What slots hold and do, as a user types it."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import torch
+
+from lm2core.compare.measures import untrained
+from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.story_traces import record_questions
+from lm2core.training.recipe import PRESETS
+from lm2core.training.run_folder import RECIPE_FILE, SKIPS_FILE
+from lm2core.training.stories import train
+from lm2viz.cli.emergence import _readers
+from lm2viz.cli.main import main
+from lm2viz.cli.shared import read_twice
+from lm2viz.stats import Look, ask_at, compare_reads
+
+MODEL = "babi-qa1-3"
+
+
+def test_probe_names_the_slot_of_a_fact_beside_its_controls_and_writes_four_tables(tmp_path, capsys):
+    out = tmp_path / "out"
+    options = ["--stories", "24", "--fact", "place of Mary", "--out", str(out)]
+    assert main(["probe", MODEL, *options]) == 0
+    said = capsys.readouterr().out
+    for control in ("majority", "shuffled labels", "control task", "untrained model"):
+        assert control in said
+    tables = {file.stem: pd.read_csv(file) for file in out.glob("*.csv")}
+    assert set(tables) == {"probes", "probes-by-age", "code-length", "learning-curve"}
+    best = tables["probes"].query("slot == 'best'")
+    assert best["accuracy"].item() > 0.9 > best["untrained_model"].item()
+    assert tables["probes-by-age"]["untrained_model"].max() < 0.9
+    for name, by in (("code-length", "code"), ("learning-curve", "name")):
+        assert tables[name][by].value_counts()["untrained model"] == tables[name][by].value_counts()["probe"]
+
+
+def test_look_says_half_lives_and_ranks_beside_an_untrained_model(capsys):
+    options = ["--stories", "9", "--slots", "13", "--fact", "place of Mary"]
+    assert main(["look", MODEL, *options]) == 0
+    said = capsys.readouterr().out
+    assert "90 sentences of 9 stories" in said
+    assert said.count("untrained") > 6
+    assert "silhouette of place of Mary: model" in said
+
+
+def test_look_asks_a_question_in_every_block_before_and_after_beside_the_same_untrained_model(
+    tmp_path, capsys
+):
+    options = ["--stories", "9", "--seed", "2"]
+    assert main(["look", MODEL, "--ask", "Where is Mary", "--out", str(tmp_path), *options]) == 0
+    said = capsys.readouterr().out
+    (reader, trace), (control, of_control) = read_twice(MODEL, "qa1", 9, 2, names=["hook_bank"])
+    asked, control_asked = (
+        record_questions(each, ask_at(told, "Where is Mary?", [1, 10]))
+        for each, told in ((reader, trace), (control, of_control))
+    )
+    for block in range(4):
+        expected = compare_reads(asked, Look(1, 10, block), untrained=control_asked, seed=2)
+        assert expected.summary() in said
+        assert (tmp_path / f"reads-{block}.html").exists()
+        table = pd.read_csv(tmp_path / f"reads-{block}.csv")
+        np.testing.assert_allclose(table["change"], expected.table()["change"])
+    assert "reads-4" not in said
+
+
+def test_explore_says_who_writes_reads_and_explains_a_slot(capsys):
+    assert main(["explore", MODEL, "--stories", "13"]) == 0
+    said = capsys.readouterr().out
+    assert "slot 13, read by: where is mary ?" in said
+    assert "slot 13: place of Mary" in said
+
+
+def test_a_model_matched_with_itself_has_every_slot_in_its_place(tmp_path):
+    out = tmp_path / "out"
+    assert main(["diff", MODEL, MODEL, "--stories", "14", "--out", str(out)]) == 0
+    table = pd.read_csv(out / "matching.csv")
+    assert (table.iloc[:, 0] == table.iloc[:, 1]).all()
+
+
+def test_became_says_from_which_checkpoint_on_a_slot_holds_a_fact(tmp_path, capsys):
+    reader = load_reader(MODEL)
+    for step, each in ((5, untrained(reader, seed=1)), (9, reader), (12, reader)):
+        each.model.save_pretrained(tmp_path / f"checkpoint-{step}")
+        reader.tokenizer.save_pretrained(tmp_path / f"checkpoint-{step}")
+        (tmp_path / f"checkpoint-{step}" / SKIPS_FILE).write_text("{}")
+    (tmp_path / "checkpoint-20").mkdir()  # of a run that was killed
+    (tmp_path / RECIPE_FILE).write_text('{"seed": 4, "start_from": null}')
+    options = ["--fact", "place of Mary", "--stories", "44", "--out", str(tmp_path / "out")]
+    assert main(["became", str(tmp_path), *options]) == 0
+    assert capsys.readouterr().out.startswith("slot 13 holds place of Mary from step 9 on")
+    table = pd.read_csv(tmp_path / "out" / "became.csv")
+    assert table["step"].tolist() == [0, 5, 9, 12]
+    assert table["score"][1] < 0.6 < table["score_low"][2]
+
+
+def test_became_begins_with_the_very_model_the_run_began_with(tmp_path):
+    recipe = replace(PRESETS["babi-tiny"], tasks=("qa1",), n_steps=1, n_stories=2, memory_slots=5, seed=7)
+    train(replace(recipe, learning_rate=0.0), tmp_path)
+    (zero, began), (one, after) = _readers(tmp_path)
+    assert (zero, one) == (0, 1)
+    saved = after.model.state_dict()
+    for name, weight in began.model.state_dict().items():
+        torch.testing.assert_close(weight, saved[name], rtol=0, atol=0)
+
+
+def test_became_makes_up_no_first_model_of_a_run_that_began_with_a_trained_one_or_does_not_say(tmp_path):
+    reader = load_reader(MODEL)
+    reader.model.save_pretrained(tmp_path / "checkpoint-6")
+    reader.tokenizer.save_pretrained(tmp_path / "checkpoint-6")
+    (tmp_path / "checkpoint-6" / SKIPS_FILE).write_text("{}")
+    assert [step for step, _ in _readers(tmp_path)] == [6]
+    for began in ({"start_from": MODEL}, {"llama": "a-llama"}):
+        (tmp_path / RECIPE_FILE).write_text(json.dumps({"seed": 2} | began))
+        assert [step for step, _ in _readers(tmp_path)] == [6]

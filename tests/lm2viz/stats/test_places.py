@@ -1,0 +1,64 @@
+"""A point of the map is the bank it was drawn from, and maps are made smaller story by story."""
+
+import numpy as np
+import pytest
+
+from lm2core.reading.answers import read_stories
+from lm2viz.sample.rows import bank_rows
+from lm2viz.stats import map_slots
+from lm2viz.stats.places import Place, first_drawn, first_stories, is_drawn, place_at
+from tests.handmade import SLOT_OF, handmade_reader, handmade_stories
+
+SLOTS = (SLOT_OF["Mary"], SLOT_OF["John"])
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return bank_rows(read_stories(handmade_reader(), handmade_stories(23), names=["hook_bank"]))
+
+
+@pytest.fixture(scope="module")
+def found(rows):
+    return map_slots(rows, "place of Mary", slots=SLOTS)
+
+
+def test_a_point_is_found_by_what_is_drawn_and_its_bank_projects_onto_it(rows, found):
+    for trace in found.figure().data[:3]:
+        place = place_at(found, float(trace.x[0]), float(trace.y[0]))
+        drawn = found.drawn.rows
+        same = (drawn["story"] == place.story) & (drawn["segment"] == place.step - 1)
+        (i,) = np.flatnonzero(same & (drawn["slot"] == place.slot))
+        np.testing.assert_allclose(found.drawn.coordinates[i, :2], [trace.x[0], trace.y[0]])
+        told = f"story {place.story}, sentence {place.step}, slot {place.slot}: "
+        assert any(text.startswith(told) for text in trace.text)
+
+
+def test_the_first_row_is_the_first_place(found):
+    row = found.drawn.rows.iloc[0]
+    x, y, *_ = found.drawn.coordinates[0]
+    assert place_at(found, x, y) == Place(int(row["story"]), int(row["segment"]) + 1, int(row["slot"]))
+
+
+@pytest.mark.parametrize("point", [(1e6, 0.0), (float("nan"), 0.0), (0.123, -0.456)])
+def test_beside_the_points_there_is_no_place(found, point):
+    assert place_at(found, *point) is None
+
+
+def test_fitted_stories_are_not_drawn(rows, found):
+    drawn = [story for story in range(23) if is_drawn(found, story)]
+    assert len(drawn) == 23 - found.n_fit_stories
+    assert drawn[0] == first_drawn(found)
+
+
+def test_first_stories_are_whole_and_as_many_as_fit(rows):
+    counts = np.bincount(rows.story)
+    few = first_stories(rows, int(counts[:5].sum()) + counts[5] - 1)
+    assert np.unique(few.story).tolist() == [0, 1, 2, 3, 4]
+    assert len(few.banks) == counts[:5].sum() == len(few.facts)
+    assert first_stories(rows, int(counts[:5].sum())).n_stories == 5
+    assert first_stories(rows, 10**6).n_stories == 23
+
+
+def test_a_story_that_does_not_fit_is_refused(rows):
+    with pytest.raises(ValueError, match="more than 2; take fewer slots"):
+        first_stories(rows, 2)

@@ -17,8 +17,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lm2core.babi.world import HOME
 from lm2core.babilong.noise import Noise, open_noise
-from lm2core.reading.answers import Reader, answer_logits
+from lm2core.reading.answers import answer_logits
 from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.loaded_model import Reader
 
 N_SEGMENTS, N_MOVES = 24, 8  # of which the first four are of one person each
 AFTER = (0, 100, 200, 300, 400, 600, 800, 1_000, 1_200)  # segments of background

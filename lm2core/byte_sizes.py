@@ -2,6 +2,8 @@
 
 import re
 
+from lm2core.errors import UserError
+
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
@@ -10,12 +12,12 @@ def parse_bytes(text: str) -> int:
 
     Raises
     ------
-    ValueError
+    UserError
         For anything else.
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(KB|MB|GB)\s*", text, re.IGNORECASE)
     if match is None:
-        raise ValueError(f"budget {text!r} is not a size; write a number and KB, MB or GB, e.g. 512MB")
+        raise UserError(f"budget {text!r} is not a size; write a number and KB, MB or GB, e.g. 512MB")
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 

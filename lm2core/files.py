@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lm2core.errors import UserError
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -16,21 +18,21 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
     Raises
     ------
-    ValueError
+    UserError
         When ``path`` is a folder, its folder does not exist or may not be written, or the disk is full.
     """
     goal = Path(path)
     if goal.is_dir():
-        raise ValueError(f"cannot write {goal}: it is a folder; name a file")
+        raise UserError(f"cannot write {goal}: it is a folder; name a file")
     try:
         folder = Path(tempfile.mkdtemp(prefix=f".{goal.name}.", dir=goal.parent))
     except OSError as error:
-        raise ValueError(f"cannot write {goal}: {error.strerror}; choose another place") from None
+        raise UserError(f"cannot write {goal}: {error.strerror}; choose another place") from None
     try:
         yield folder / goal.name
         os.replace(folder / goal.name, goal)
     except OSError as error:
-        raise ValueError(f"cannot write {goal}: {error.strerror or error}; nothing was changed") from None
+        raise UserError(f"cannot write {goal}: {error.strerror or error}; nothing was changed") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

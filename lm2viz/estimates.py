@@ -13,6 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 
+from lm2core.errors import UserError
 from lm2viz.arrays import Array
 
 CONFIDENCE = 0.95
@@ -80,7 +81,7 @@ def share(hits: ArrayLike) -> Estimate:
 
     Raises
     ------
-    ValueError
+    UserError
         When there are none.
     """
     is_hit = np.asarray(hits, dtype=bool)
@@ -109,7 +110,7 @@ def mean(
 
     Raises
     ------
-    ValueError
+    UserError
         When there are none.
     """
     array = np.asarray(values)
@@ -209,4 +210,4 @@ def columns(name: str, estimates: Sequence[Estimate] | Estimates) -> dict[str, A
 
 def _check_some(array: NDArray[Any]) -> None:
     if array.size == 0:
-        raise ValueError("nothing to estimate from; give at least one value")
+        raise UserError("nothing to estimate from; give at least one value")

@@ -14,7 +14,7 @@ from lm2core.babi.counterfactual import Counterfactual
 from lm2core.babi.story import Question, Statement, Story
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.model.config import LM2Config
-from lm2core.reading.answers import Reader
+from lm2core.reading.loaded_model import Reader
 from lm2core.text.tokenizer import word_tokenizer
 
 SLOT_OF = {"Mary": 3, "John": 0, "Sandra": 2}  # slot 1 and the last one hold nothing

@@ -7,10 +7,10 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from lm2core.compare.measures import untrained
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.model.config import LM2Config
 from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.loaded_model import untrained
 from tests.conftest import ROOT
 
 SIZES = {

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from lm2core.babi.story import Story
 from lm2core.babi.tasks import make_stories
-from lm2core.compare.measures import untrained
-from lm2core.reading.answers import Reader, read_stories
+from lm2core.errors import UserError
+from lm2core.reading.answers import read_stories
+from lm2core.reading.loaded_model import Reader, untrained
 from lm2core.traces.recording import MEMORY_HOOKS
 from lm2core.traces.trace import Trace
 from lm2viz.estimates import Estimate
@@ -83,13 +84,13 @@ class Lesson:
 
         Raises
         ------
-        ValueError
+        UserError
             When none does: the lesson does not fit this model.
         """
         for choice in self.choices:
             if choice.low <= measured.value.value < choice.high:
                 return choice
-        raise ValueError(f"lesson {self.title!r}: no choice holds {measured.value}; mend its ranges")
+        raise UserError(f"lesson {self.title!r}: no choice holds {measured.value}; mend its ranges")
 
 
 def lesson_stories(n: int = N_STORIES, seed: int = SEED) -> list[Story]:

@@ -18,7 +18,7 @@ from app.lessons.lesson import (
     read_lesson,
     trained_or_not,
 )
-from lm2core.reading.answers import Reader
+from lm2core.reading.loaded_model import Reader
 from lm2viz.causal.running import ask_banks, run
 from lm2viz.estimates import Estimate
 from lm2viz.figures.bars import paired_bars

@@ -2,7 +2,7 @@
 
 from app.lessons.lesson import Choice, Lesson, Measured
 from lm2core.compare import published
-from lm2core.reading.answers import Reader
+from lm2core.reading.loaded_model import Reader
 from lm2viz.estimates import Estimate
 from lm2viz.figures.bars import paired_bars
 

@@ -14,7 +14,7 @@ from app.lessons.lesson import (
     stories_of_questions,
     trained_or_not,
 )
-from lm2core.reading.answers import Reader
+from lm2core.reading.loaded_model import Reader
 from lm2core.reading.story_traces import record_questions
 from lm2viz.estimates import mean
 from lm2viz.figures.bars import paired_bars

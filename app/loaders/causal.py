@@ -34,7 +34,7 @@ def kinds_of(task: str) -> list[str]:
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def load_pairs(task: str, kind: str, n: int, seed: int) -> list[Counterfactual]:
-    """``n`` pairs, or a ValueError; the first ones of a seed are the same for every ``n``."""
+    """``n`` pairs, or a UserError; the first ones of a seed are the same for every ``n``."""
     return draw_counterfactuals(task, kind, n, seed, n_sentences=sentences_of(task))
 
 

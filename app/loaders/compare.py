@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.loaders.models import load_asked, model_lock
+from lm2core.errors import UserError
 from lm2core.reading.answers import answers_along
 from lm2core.text.tokenizer import check_words
 from lm2viz.compare.architectures import Comparison, read_comparison
@@ -17,16 +18,16 @@ TABLE = Path(__file__).parents[2] / "docs" / "comparison" / "table.json"
 
 @st.cache_resource(max_entries=1)
 def load_comparison() -> Comparison:
-    """The table of docs/comparison; ValueError when it is not there."""
+    """The table of docs/comparison; UserError when it is not there."""
     return read_comparison(TABLE)
 
 
 def knows(name: str, texts: Sequence[str]) -> bool:
-    """Whether the model ``name`` knows every word; a ValueError when it cannot be opened."""
+    """Whether the model ``name`` knows every word; a UserError when it cannot be opened."""
     tokenizer = load_asked(name).tokenizer
     try:
         check_words(tokenizer, texts)
-    except ValueError:
+    except UserError:
         return False
     return True
 
@@ -35,7 +36,7 @@ def knows(name: str, texts: Sequence[str]) -> bool:
 def load_along(
     names: Sequence[str], sentences: Sequence[str], question: str, truth: Sequence[str | None]
 ) -> AnswersAlong:
-    """What each of the models answers after every sentence; a ValueError where one cannot be asked."""
+    """What each of the models answers after every sentence; a UserError where one cannot be asked."""
     answers = {}
     for name in track(names, "asking", "model"):
         with model_lock:

@@ -22,7 +22,7 @@ def load_readers(model: str, task: str) -> Mapping[str, FactReader]:
 
     Raises
     ------
-    ValueError
+    UserError
         When stories of the task tell no fact that can be probed.
     """
     stories = _stories(task)

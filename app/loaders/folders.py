@@ -16,8 +16,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from lm2core.reading.answers import Reader
+from lm2core.errors import UserError
 from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.loaded_model import Reader
 
 HERE, RUN = "./", "run:"  # what a name begins with
 MAX_CHECKPOINT_GB = 4  # of weights; all visitors share the server's memory
@@ -46,7 +47,7 @@ def name_folder(typed: str) -> str:
 
     Raises
     ------
-    ValueError
+    UserError
         When it is outside, is none, or is too large.
     """
     typed, places = typed.strip(), roots()
@@ -57,7 +58,7 @@ def name_folder(typed: str) -> str:
         folder = _inside(root, typed.removeprefix(start))
         if folder is not None:
             return f"{start}{folder.relative_to(root)}@{_mark(folder, root)}"
-    raise ValueError(
+    raise UserError(
         f"folders are opened only under {roots()[HERE]}; move the checkpoint there, or start the server with "
         "LM2_CHECKPOINTS set to where it is"
     )
@@ -79,13 +80,13 @@ def _mark(folder: Path, root: Path) -> str:
     except OSError:
         files = []
     if not files:
-        raise ValueError(
+        raise UserError(
             f"no checkpoint in {folder.relative_to(root)}: give a folder with the config.json and "
             "*.safetensors that 'lm2 train' or save_pretrained wrote"
         )
     size = sum(status.st_size for _, status in files)
     if size > MAX_CHECKPOINT_GB * 1e9:
-        raise ValueError(
+        raise UserError(
             f"the checkpoint has {size / 1e9:.1f} GB; this server opens up to {MAX_CHECKPOINT_GB}"
         )
     told = repr([(name, status.st_size, status.st_mtime_ns) for name, status in files])
@@ -93,19 +94,19 @@ def _mark(folder: Path, root: Path) -> str:
 
 
 def _files_of(folder: Path, root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """What a model is made of; a ValueError for a link that leads out."""
+    """What a model is made of; a UserError for a link that leads out."""
     for file in sorted([*folder.glob("*.json"), *folder.glob("*.safetensors")]):
         if not file.resolve().is_relative_to(root):
-            raise ValueError(f"{file.name} is a link that leads out; put the file itself there")
+            raise UserError(f"{file.name} is a link that leads out; put the file itself there")
         yield file.name, file.stat()
 
 
 def folder_of(name: str) -> Path:
-    """The folder of a model's name; a ValueError when it changed, is gone, or is outside."""
+    """The folder of a model's name; a UserError when it changed, is gone, or is outside."""
     typed = name.rpartition("@")[0]
     start = RUN if name.startswith(RUN) else HERE
     if name_folder(typed) != name:
-        raise ValueError(f"{typed} has changed since it was opened; open it again")
+        raise UserError(f"{typed} has changed since it was opened; open it again")
     return roots()[start] / typed.removeprefix(start)
 
 
@@ -115,12 +116,12 @@ def place_of(model: str) -> str:
 
 
 def load_folder(name: str) -> Reader:
-    """The model of an opened folder, under its name; a ValueError that does not tell where it is kept."""
+    """The model of an opened folder, under its name; a UserError that does not tell where it is kept."""
     folder = folder_of(name)
     try:
         return replace(load_reader(str(folder)), name=name)
-    except ValueError as error:
-        raise ValueError(str(error).replace(str(folder), name.rpartition("@")[0])) from None
+    except UserError as error:
+        raise UserError(str(error).replace(str(folder), name.rpartition("@")[0])) from None
 
 
 def opened_folders() -> list[str]:
@@ -132,7 +133,7 @@ def is_there(name: str) -> bool:
     """Whether the folder of a model's name is as it was."""
     try:
         folder_of(name)
-    except ValueError:
+    except UserError:
         return False
     return True
 

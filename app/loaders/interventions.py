@@ -10,6 +10,7 @@ from app.loaders.traces import load_trace
 from lm2core.babi.story import Question
 from lm2core.babi.tasks import Story, make_stories
 from lm2core.babi.text import TextStory
+from lm2core.errors import UserError
 from lm2core.reading.answers import bank_after
 from lm2viz.causal import Effect, Intervention, Zero, effect, from_json, run, to_json
 from lm2viz.causal.interventions import needs_reference
@@ -47,18 +48,18 @@ def read_edits(data: str | bytes) -> list[Intervention]:
 
     Raises
     ------
-    ValueError
+    UserError
         One line: too large, no text, no JSON, or no interventions.
     """
     example = 'write for example [{"kind": "zero", "slots": [3]}]'
     if len(data) > MAX_BYTES:
-        raise ValueError(f"{len(data)} bytes; a file of interventions has at most {MAX_BYTES}; {example}")
+        raise UserError(f"{len(data)} bytes; a file of interventions has at most {MAX_BYTES}; {example}")
     try:
         edits = from_json(data.decode() if isinstance(data, bytes) else data)
     except UnicodeDecodeError:
-        raise ValueError(f"the file is no text; {example}") from None
+        raise UserError(f"the file is no text; {example}") from None
     if not 1 <= len(edits) <= MAX_EDITS:
-        raise ValueError(f"{len(edits)} interventions; the page runs 1 to {MAX_EDITS}; {example}")
+        raise UserError(f"{len(edits)} interventions; the page runs 1 to {MAX_EDITS}; {example}")
     return edits
 
 

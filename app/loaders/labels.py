@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from app.loaders.sample import load_sample
+from lm2core.errors import UserError
 from lm2viz.probes import SlotFacts
 from lm2viz.probes.by_fact import probe_fact, side_by_side
 from lm2viz.progress import track
@@ -37,11 +38,11 @@ def open_labels(name: str, data: bytes, task: str) -> OwnLabels:
 
     Raises
     ------
-    ValueError
+    UserError
         In one line: no CSV, too large, columns that are missing, or too many facts or values.
     """
     if len(data) > MAX_MEGABYTES * 1_000_000:
-        raise ValueError(
+        raise UserError(
             f"the file has {len(data) / 1e6:.1f} MB; at most {MAX_MEGABYTES} MB are read; give fewer rows"
         )
     own = OwnLabels(name, task, _read(data))
@@ -51,11 +52,9 @@ def open_labels(name: str, data: bytes, task: str) -> OwnLabels:
 
 
 def fitting_labels(own: OwnLabels, task: str) -> pd.DataFrame:
-    """The filled rows of a visitor's table; a ValueError when they are about stories of another task."""
+    """The filled rows of a visitor's table; a UserError when they are about stories of another task."""
     if own.task != task:
-        raise ValueError(
-            f"these labels are about stories of {own.task}, not {task}; choose it, or close them"
-        )
+        raise UserError(f"these labels are about stories of {own.task}, not {task}; choose it, or close them")
     return own.table
 
 
@@ -81,7 +80,7 @@ def find_fact(own: OwnLabels, model: str, task: str, n: int, fact: str) -> SlotF
 
 
 def find_facts(own: OwnLabels, model: str, task: str, n: int, facts: tuple[str, ...]) -> SlotFacts:
-    """Probes of every slot for each of the facts; a ValueError when none can be probed."""
+    """Probes of every slot for each of the facts; a UserError when none can be probed."""
     return side_by_side(
         {fact: find_fact(own, model, task, n, fact) for fact in track(facts, "probing facts", "fact")}
     )
@@ -97,13 +96,13 @@ def _read(data: bytes) -> pd.DataFrame:
     """The table of uploaded bytes. The name is ours: that of an upload may say anything."""
     needs = f"give a CSV file with columns {', '.join(LABEL_COLUMNS)}"
     if b"\0" in data:
-        raise ValueError(f"the file is no text; {needs}")
+        raise UserError(f"the file is no text; {needs}")
     with tempfile.TemporaryDirectory(prefix="lm2-labels-") as folder:
         path = Path(folder) / "labels.csv"
         try:
             path.write_bytes(data)
             return read_labels(path)
         except OSError as error:
-            raise ValueError(f"the server cannot keep the file: {error.strerror}; try again later") from None
-        except ValueError as error:
-            raise ValueError(str(error).replace(str(path), "the file")) from None
+            raise UserError(f"the server cannot keep the file: {error.strerror}; try again later") from None
+        except UserError as error:
+            raise UserError(str(error).replace(str(path), "the file")) from None

@@ -7,9 +7,8 @@ import streamlit as st
 
 from app.loaders import folders
 from lm2core.babi.vocabulary import WORDS
-from lm2core.compare.measures import untrained
-from lm2core.reading.answers import Reader
 from lm2core.reading.checkpoints import load_reader, shipped_models
+from lm2core.reading.loaded_model import Reader, untrained
 
 model_lock = Lock()
 UNTRAINED_SEED = 0
@@ -30,7 +29,7 @@ def open_linked(name: str) -> bool:
 
 @st.cache_resource(max_entries=6, show_spinner=False)  # as many as ship, and some opened ones
 def load_model(name: str) -> Reader:
-    """The model ``name``; ValueError when it cannot be opened."""
+    """The model ``name``; UserError when it cannot be opened."""
     return folders.load_folder(name) if folders.is_folder_name(name) else load_reader(name)
 
 

@@ -25,7 +25,7 @@ def _background() -> Background:
 
 @st.cache_resource(max_entries=20)
 def load_sample(task: str, length: str, seed: int) -> BabiLongSample:
-    """The text of a task, a nominal length and a seed; a ValueError when the facts do not fit."""
+    """The text of a task, a nominal length and a seed; a UserError when the facts do not fit."""
     (sample,) = make_samples(
         told_stories(task, seed), _background(), task=task, length=length, n=1, seed=seed
     )

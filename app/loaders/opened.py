@@ -15,6 +15,7 @@ import streamlit as st
 
 from app.loaders.stories import check_story
 from lm2core.babi.text import read_babi, read_sentences
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.sample.rows import read_labels
 from lm2viz.story.from_file import check_shown, one_story, told_in, writes_table
@@ -39,7 +40,7 @@ def open_trace(name: str, data: bytes) -> OpenedTrace:
 
     Raises
     ------
-    ValueError
+    UserError
         When it is no whole trace of this schema, or one that cannot be shown.
     """
     trace = _read(data, "trace.safetensors", Trace.load)
@@ -63,7 +64,7 @@ def close_trace() -> None:
 
 
 def open_labels(data: bytes) -> None:
-    """Take a table of own facts about the opened trace; a ValueError when it is none or does not fit."""
+    """Take a table of own facts about the opened trace; a UserError when it is none or does not fit."""
     labels = _read(data, "labels.csv", read_labels)
     opened = opened_trace()
     if opened is not None:
@@ -94,7 +95,7 @@ def open_stories(data: bytes) -> list[tuple[str, ...]]:
 
     Raises
     ------
-    ValueError
+    UserError
         When it is no text, has no sentence, or a story is longer than the pages can show.
     """
     is_babi = data.lstrip()[:1].isdigit()
@@ -103,7 +104,7 @@ def open_stories(data: bytes) -> list[tuple[str, ...]]:
     for story in stories:
         check_story(story)
     if not stories:
-        raise ValueError("no story in this file; write one sentence a line")
+        raise UserError("no story in this file; write one sentence a line")
     return stories
 
 
@@ -123,11 +124,11 @@ def _read(data: bytes, name: str, read: Callable[[Path], T]) -> T:
             path.write_bytes(data)
             return read(path)
         except OSError as error:
-            raise ValueError(f"the server cannot keep the file: {error.strerror}; try again later") from None
-        except ValueError as error:
-            raise ValueError(str(error).replace(str(path), "the file")) from None
+            raise UserError(f"the server cannot keep the file: {error.strerror}; try again later") from None
+        except UserError as error:
+            raise UserError(str(error).replace(str(path), "the file")) from None
         except (RecursionError, MemoryError, TypeError, AttributeError):
-            raise ValueError(_BROKEN) from None
+            raise UserError(_BROKEN) from None
 
 
 def trace_file(trace: Trace) -> bytes:

@@ -11,7 +11,8 @@ import streamlit as st
 
 from app.loaders.models import load_model, load_untrained, model_lock
 from lm2core.babi.tasks import Story, make_story
-from lm2core.reading.answers import Reader, read_stories
+from lm2core.reading.answers import read_stories
+from lm2core.reading.loaded_model import Reader
 from lm2core.traces.trace import Trace
 from lm2viz.progress import track
 

@@ -11,6 +11,7 @@ from app.loaders.models import load_model, load_untrained, model_lock
 from app.loaders.sample import read_in_parts
 from lm2core.babi.tasks import Story, make_story
 from lm2core.babi.told import told_facts
+from lm2core.errors import UserError
 from lm2core.reading.story_traces import record_questions
 from lm2viz.progress import track
 from lm2viz.sample.rows import BankRows, bank_rows
@@ -48,7 +49,7 @@ def suggest_slot(model: str, task: str) -> tuple[int, str] | None:
     """Slot and fact to look at first, chosen on stories that no map has; None where nothing is known."""
     try:
         return clearest_slot(_load_rows(model, task, N_OTHER, FIRST_OTHER, True))
-    except ValueError:
+    except UserError:
         return None
 
 
@@ -65,11 +66,11 @@ def load_map(model: str, task: str, n: int, fact: str, slots: tuple[int, ...]) -
 
     Raises
     ------
-    ValueError
+    UserError
         For no slot, or a fact with a single value.
     """
     if not slots:
-        raise ValueError("no slot is chosen; choose at least one")
+        raise UserError("no slot is chosen; choose at least one")
     trained, untrained = (
         first_stories(_load_rows(model, task, n, 0, is_trained), MAX_POINTS // len(slots))
         for is_trained in track((True, False), "reading, trained or not", "model")

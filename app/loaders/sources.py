@@ -20,7 +20,7 @@ def load_sources(
 
     Raises
     ------
-    ValueError
+    UserError
         For memory whose content cannot be followed, or too many sentences.
     """
     check_length(step)

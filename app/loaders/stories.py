@@ -12,6 +12,7 @@ import streamlit as st
 from lm2core.babi.tasks import Story, make_story
 from lm2core.babi.text import TextStory, read_babi
 from lm2core.babi.told import ToldFacts, facts_in
+from lm2core.errors import UserError
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 # What the page takes from a visitor; 'lm2 trace' has no such limits.
@@ -57,20 +58,20 @@ def check_story(sentences: Sequence[str]) -> None:
 
     Raises
     ------
-    ValueError
+    UserError
         Saying what is too long, what is allowed, and where longer stories can be read.
     """
     n_characters = sum(map(len, sentences))
     too_long = "Shorten it, or record it with: lm2 trace MODEL --story FILE --out run.safetensors"
     if len(sentences) > MAX_SENTENCES:
-        raise ValueError(
+        raise UserError(
             f"{len(sentences)} sentences; the page steps through at most {MAX_SENTENCES}. {too_long}"
         )
     if n_characters > MAX_CHARACTERS:
-        raise ValueError(f"{n_characters} characters; the page reads at most {MAX_CHARACTERS}. {too_long}")
+        raise UserError(f"{n_characters} characters; the page reads at most {MAX_CHARACTERS}. {too_long}")
     longest = max((len(re.findall(r"\w+|[^\w\s]", s)) for s in sentences), default=0)
     if longest > MAX_WORDS:
-        raise ValueError(f"a sentence has {longest} words; the page reads at most {MAX_WORDS}. {too_long}")
+        raise UserError(f"a sentence has {longest} words; the page reads at most {MAX_WORDS}. {too_long}")
 
 
 def remember_story(sentences: Sequence[str]) -> str:

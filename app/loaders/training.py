@@ -21,6 +21,7 @@ import streamlit as st
 
 from app.loaders.folders import RUN, keep_folder, name_folder, runs_root
 from lm2core.babi.tasks import make_stories
+from lm2core.errors import UserError
 from lm2core.evaluation.stories import score
 from lm2core.files import write_whole
 from lm2core.training.run_folder import STAGE_FILE, newest_checkpoint
@@ -72,12 +73,12 @@ def run_names() -> list[str]:
 
 
 def find_run(name: str) -> Run:
-    """The run of this name; a ValueError when its record cannot be read."""
+    """The run of this name; a UserError when its record cannot be read."""
     try:
         record = json.loads((runs_root() / f"{name}.json").read_text(encoding="utf-8"))
         return Run(**record | {"tasks": tuple(record["tasks"])})
     except (OSError, ValueError, TypeError, KeyError):
-        raise ValueError(f"the record of run {name} cannot be read; start another run") from None
+        raise UserError(f"the record of run {name} cannot be read; start another run") from None
 
 
 def state_of(run: Run) -> str:
@@ -109,30 +110,30 @@ def start_run(name: str, tasks: Sequence[str], n_steps: int, seed: int) -> Run:
 
     Raises
     ------
-    ValueError
+    UserError
         For a name that is taken or none, no task, another run that goes, or a folder that cannot be written.
     """
     if not NAME.fullmatch(name):
-        raise ValueError(
+        raise UserError(
             "a name has 1 to 40 small letters, digits, - and _, and begins with a letter or digit"
         )
     if not tasks:
-        raise ValueError("choose at least one task")
+        raise UserError("choose at least one task")
     run = Run(name, tuple(tasks), min(max(n_steps, 1), MAX_STEPS), seed)
     if name in run_names() or run.folder.exists():
-        raise ValueError(f"there is a run {name} already; choose another name, or resume it below")
+        raise UserError(f"there is a run {name} already; choose another name, or resume it below")
     return _begin(run)
 
 
 def resume_run(run: Run) -> Run:
-    """Go on from the newest whole checkpoint; a ValueError when another run goes."""
+    """Go on from the newest whole checkpoint; a UserError when another run goes."""
     return _begin(run, "--resume")
 
 
 def _is_going(name: str) -> bool:
     try:
         return state_of(find_run(name)) == RUNNING
-    except ValueError:  # a broken record must not keep others from starting
+    except UserError:  # a broken record must not keep others from starting
         return False
 
 
@@ -140,9 +141,7 @@ def _begin(run: Run, *more: str) -> Run:
     with _start_lock:
         going = [name for name in run_names() if _is_going(name)]
         if going:
-            raise ValueError(
-                f"run {going[0]} is going, and this server trains one at a time; stop it or wait"
-            )
+            raise UserError(f"run {going[0]} is going, and this server trains one at a time; stop it or wait")
         process = _launch(run, *more)
         Thread(target=process.wait, daemon=True).start()  # its end is noticed: no dead process is left behind
         try:
@@ -151,7 +150,7 @@ def _begin(run: Run, *more: str) -> Run:
             born = 0.0
         try:
             return _record(replace(run, pid=process.pid, born=born, was_stopped=False))
-        except ValueError:  # without a record nobody could stop it
+        except UserError:  # without a record nobody could stop it
             os.killpg(process.pid, signal.SIGKILL)
             raise
 
@@ -174,7 +173,7 @@ def _launch(run: Run, *more: str) -> subprocess.Popen[bytes]:
                 start_new_session=True,  # it outlives the server, and can be stopped with all it started
             )
     except OSError as error:
-        raise ValueError(f"cannot write to {runs_root()}: {error.strerror}; set LM2_RUNS") from None
+        raise UserError(f"cannot write to {runs_root()}: {error.strerror}; set LM2_RUNS") from None
 
 
 def _record(run: Run) -> Run:
@@ -187,7 +186,7 @@ def stop_run(run: Run) -> None:
 
     Raises
     ------
-    ValueError
+    UserError
         When it ended but that cannot be written down.
     """
     process = _process(run)

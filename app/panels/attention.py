@@ -8,6 +8,7 @@ from app.loaders import traces
 from app.state import QUESTION, URL
 from app.widgets.pickers import ShownStory, as_text, draw
 from app.widgets.waiting import wait_for
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.figures.heatmap import fraction_heatmap, signed_heatmap
 from lm2viz.figures.read_shift import distances_by_head
@@ -30,7 +31,7 @@ def draw_question(model: str, story: ShownStory, other: int, step: int) -> str |
     )
     try:
         answers = [traces.load_answer(model, story.sentences, s, asked) for s in (other, step)]
-    except ValueError as error:
+    except UserError as error:
         st.error(as_text(error))
         return None
     st.markdown(

@@ -8,6 +8,7 @@ from app.loaders.compare import load_comparison
 from app.state import URL
 from app.widgets.pickers import draw
 from lm2core.compare import published
+from lm2core.errors import UserError
 from lm2viz.compare.architectures import ARCHITECTURE, TESTS, Comparison, published_table
 
 TEST, VARY = "test", "varied"
@@ -26,7 +27,7 @@ def draw_architectures() -> None:
     st.title("Does a memory help?")
     try:
         comparison = load_comparison()
-    except ValueError as error:
+    except UserError as error:
         st.info(str(error))
         st.stop()
     st.markdown(WHAT_IS_TESTED)

@@ -6,6 +6,7 @@ from app.loaders import models, slots
 from app.state import URL
 from app.widgets.pickers import as_text, draw, pick_model
 from app.widgets.waiting import wait_for
+from lm2core.errors import UserError
 from lm2viz.slots import Matching
 
 
@@ -22,7 +23,7 @@ def draw_two_models() -> None:
         task = pick_task(first, second)
         told = f"Both models read {slots.N_MATCHED} stories of {task}, and their slots are matched"
         found = wait_for(told, slots.load_matching, first, second, names_of(first, second), task)
-    except ValueError as error:
+    except UserError as error:
         st.error(as_text(error))
         return
     draw_matching(found)

@@ -7,6 +7,7 @@ from app.state import QUESTION, URL
 from app.widgets.pickers import ShownStory, as_text, draw, pick_model, pick_story
 from app.widgets.waiting import wait_for
 from lm2core.babi.told import place_asked_for
+from lm2core.errors import UserError
 
 OTHERS = "others"
 
@@ -48,7 +49,7 @@ def draw_answers(names: list[str], story: ShownStory, asked: str) -> None:
         found = wait_for(
             "Asking after every sentence", compare.load_along, tuple(able), story.sentences, asked, truth
         )
-    except ValueError as error:
+    except UserError as error:
         st.error(as_text(error))
         return
     draw(

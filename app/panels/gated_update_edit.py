@@ -6,6 +6,7 @@ from app.loaders import traces
 from app.panels.gated_update import Cell
 from app.state import QUESTION, URL
 from app.widgets.pickers import ShownStory, as_text, draw
+from lm2core.errors import UserError
 from lm2core.reading.answers import Answer
 from lm2viz.causal.gate_edit import GateMove
 from lm2viz.figures.bars import CONTROL_COLOUR, MODEL_COLOUR, answer_bars
@@ -78,7 +79,7 @@ def draw_answers(story: ShownStory, cell: Cell, move: GateMove | None) -> Answer
             )
             draw_compared({MOVED: moved, OWN: own, f"control: slot {other} instead": control})
             return moved
-    except ValueError as error:
+    except UserError as error:
         st.error(as_text(error))
         return None
     return own

@@ -11,6 +11,7 @@ from app.state import QUESTION, URL
 from app.widgets.measure_button import measure_button
 from app.widgets.pickers import ShownStory, as_text, draw
 from app.widgets.waiting import wait_for
+from lm2core.errors import UserError
 from lm2viz.causal.on_story import changed_slots
 from lm2viz.figures.heatmap import fraction_heatmap
 
@@ -59,7 +60,7 @@ def draw_story_effect(model: str, story: ShownStory, edits: str, many: Many) -> 
             task=many.task,
             seed=many.seed,
         )
-    except ValueError as error:
+    except UserError as error:
         st.error(as_text(error))
         return
     share: Any = st.column_config.NumberColumn(format="percent")
@@ -117,7 +118,7 @@ def draw_many(model: str, edits: str, many: Many) -> None:
     try:
         told = f"Reading {many.n_stories} stories of {many.task} several times"
         found = wait_for(told, interventions.load_effect, *asked)
-    except ValueError as error:
+    except UserError as error:
         st.error(as_text(error))
         return
     draw(

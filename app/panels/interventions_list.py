@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.loaders import interventions
 from app.widgets.pickers import ShownStory, as_text
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.causal import Intervention, from_json, to_json
 from lm2viz.causal.describe import in_words, reach
@@ -67,7 +68,7 @@ def _current(model: str, story: ShownStory) -> tuple[str, list[Intervention]]:
     if text := st.session_state.get(EDITS) or st.query_params.get(EDITS):
         try:
             edits = interventions.read_edits(text)
-        except ValueError as error:
+        except UserError as error:
             st.error(f"The link's interventions cannot be used: {as_text(error)}")
         else:
             _keep(edits)
@@ -77,7 +78,7 @@ def _current(model: str, story: ShownStory) -> tuple[str, list[Intervention]]:
     question, step = (asked.text, asked.n_statements) if asked else ("Where is Mary?", n_sentences)
     try:
         text = interventions.default_edits(model, story.sentences, question, step)
-    except ValueError:  # a model that does not know the words of that question
+    except UserError:  # a model that does not know the words of that question
         text = interventions.FALLBACK
     return text, interventions.read_edits(text)
 
@@ -106,7 +107,7 @@ def draw_builder(trace: Trace, edits: list[Intervention]) -> None:
             (new,) = from_json(json.dumps([{"kind": kind, **values}]))
             wanted = [new] if alone else [*edits, new]
             interventions.read_edits(to_json(wanted))
-        except ValueError as error:
+        except UserError as error:
             st.error(as_text(error))
             return
         _keep(wanted)
@@ -143,7 +144,7 @@ def draw_upload() -> None:
     if upload is not None and st.session_state.get("edit_opened") != upload.file_id:
         try:
             edits = interventions.read_edits(upload.getvalue())
-        except ValueError as error:
+        except UserError as error:
             st.error(as_text(error))
             return
         st.session_state["edit_opened"] = upload.file_id  # once: later changes of the list stay

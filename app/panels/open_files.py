@@ -10,6 +10,7 @@ from app.panels.story_memory import draw_memory
 from app.state import STEP, keep_inside
 from app.widgets.pickers import ShownStory, as_text, open_story, pick_step
 from app.widgets.waiting import wait_for
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 
 STORY_PAGE = "views/story.py"
@@ -30,7 +31,7 @@ def draw_trace_file() -> None:
         try:
             with st.spinner("Opening the trace …", show_time=True):
                 trace_file = opened.open_trace(upload.name, upload.getvalue())
-        except ValueError as error:
+        except UserError as error:
             st.error(as_text(error))
             st.stop()
     if trace_file is None:
@@ -70,7 +71,7 @@ def draw_opened(trace_file: opened.OpenedTrace) -> None:
     with right:
         try:
             draw_memory(told, step, None)
-        except ValueError as error:  # e.g. more cells than can be clicked
+        except UserError as error:  # e.g. more cells than can be clicked
             st.error(as_text(error))
             st.stop()
     draw_code(file_source(trace_file.name, number), step, None)
@@ -96,7 +97,7 @@ def draw_facts(trace: Trace, story: int, step: int) -> None:
     if upload is not None and not opened.has_labels():
         try:
             opened.open_labels(upload.getvalue())
-        except ValueError as error:
+        except UserError as error:
             st.error(as_text(error))
             return
         st.rerun()
@@ -138,7 +139,7 @@ def open_typed(typed: str) -> None:
         name = folders.name_folder(typed)
         size = wait_for("Opening the checkpoint", models.describe, name)
         folders.keep_folder(name)
-    except ValueError as error:
+    except UserError as error:
         st.error(as_text(error))
         return
     st.success(f"Opened {as_text(name)}: {size}.")
@@ -156,7 +157,7 @@ def draw_stories() -> None:
         st.stop()
     try:
         found = opened.open_stories(upload.getvalue())
-    except ValueError as error:
+    except UserError as error:
         st.error(as_text(error))
         st.stop()
     keep_inside("file_story", 1, len(found))

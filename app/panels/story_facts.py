@@ -9,6 +9,7 @@ import streamlit as st
 from app.loaders.fact_probes import load_readers
 from app.widgets.pickers import ShownStory, as_text
 from app.widgets.waiting import wait_for
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.probes.reading import FactReader, readings
 from lm2viz.probes.scores import MAJORITY, UNTRAINED
@@ -43,7 +44,7 @@ def draw_facts(model: str, story: ShownStory, trace: Trace, step: int) -> None:
     try:
         told = f"Probes learn, once, to read facts from other stories of {story.task}"
         readers = wait_for(told, load_readers, model, story.task)
-    except ValueError as error:
+    except UserError as error:
         st.info(as_text(error))
         return
     known = story.facts[step - 1]

@@ -6,6 +6,7 @@ from app.loaders import sources
 from app.state import STEP
 from app.widgets.pickers import ShownStory, as_text, draw
 from app.widgets.waiting import wait_for
+from lm2core.errors import UserError
 from lm2core.reading.answers import Answer
 
 CHART = "sources"
@@ -24,7 +25,7 @@ def draw_sources(model: str, story: ShownStory, step: int, answer: Answer | None
     try:
         question = (model, story.sentences, step, asked, own.support if own else ())
         found = wait_for("Following what was read back through the slots", sources.load_sources, *question)
-    except ValueError as error:
+    except UserError as error:
         st.info(as_text(error))
         return
     draw(

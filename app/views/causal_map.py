@@ -20,6 +20,7 @@ from app.widgets.measure_button import measure_button
 from app.widgets.pickers import as_text, pick_model
 from app.widgets.waiting import wait_for
 from lm2core.babi.counterfactual import KINDS
+from lm2core.errors import UserError
 
 KIND, SEED, VIEW = "pair_kind", "pair_seed", "causal_view"
 FIRST_SEED = 16  # its pairs of task 1 change a sentence in the middle, whatever the kind
@@ -40,7 +41,7 @@ def main() -> None:
         (pair,) = wait_for("Looking for a pair", causal.load_pairs, picked.task, picked.kind, 1, picked.seed)
         draw_pair(picked, pair)
         draw_measured(picked)
-    except ValueError as error:
+    except UserError as error:
         st.error(as_text(error))
 
 

@@ -7,6 +7,7 @@ from app.panels.noise import draw_answers, draw_contrast, draw_means, draw_segme
 from app.state import STEP, URL, keep_inside
 from app.widgets.pickers import as_text, pick_step
 from app.widgets.waiting import wait_for
+from lm2core.errors import UserError
 from lm2viz.stats.noise import MEANING
 
 
@@ -28,7 +29,7 @@ def main() -> None:
         text = pick_text()
     try:
         trace = wait_for("Reading the text", noise.load_reading, *text, True)
-    except ValueError as error:
+    except UserError as error:
         st.error(as_text(error))
         st.stop()
     keep_inside(STEP, 0, trace.n_segments)

@@ -11,6 +11,7 @@ from app.panels.story_memory import draw_memory
 from app.state import QUESTION, STEP, URL, keep_inside
 from app.widgets.pickers import as_text, pick_model, pick_step, pick_story
 from app.widgets.waiting import wait_for
+from lm2core.errors import UserError
 
 TRACE, FOLDER, STORIES, TAKE_AWAY = "Trace file", "Checkpoint folder", "Stories", "Take away"
 
@@ -48,7 +49,7 @@ def draw_this_story() -> None:
     try:
         trace = wait_for("Reading the story", traces.load_trace, model, story.sentences)
         answer = traces.load_answer(model, story.sentences, step, question)
-    except ValueError as error:
+    except UserError as error:
         st.error(as_text(error))
         st.stop()
     left, right = st.columns([3, 5], gap="large")

@@ -25,6 +25,7 @@ from app.panels.probes_labels import draw_own
 from app.state import URL
 from app.widgets.pickers import as_text, pick_sample
 from app.widgets.waiting import wait_for
+from lm2core.errors import UserError
 from lm2viz.probes.by_fact import as_slot
 from lm2viz.probes.samples import Slot
 from lm2viz.sample.rows import BankRows
@@ -53,7 +54,7 @@ def main() -> None:
             draw_own(model, task, n)
         else:
             draw_facts(view, model, task, n, rows)
-    except ValueError as error:
+    except UserError as error:
         st.error(as_text(error))
 
 

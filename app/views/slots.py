@@ -7,6 +7,7 @@ from app.panels.slots_detail import Sample, draw_contexts, draw_explanations
 from app.panels.slots_map import draw_map, draw_story, pick_map, suggest_slot
 from app.state import SLOT, URL, keep_inside
 from app.widgets.pickers import as_text, pick_sample
+from lm2core.errors import UserError
 
 MAP, CONTEXTS, EXPLAINED = "Map", "Words and questions", "Explanation"
 
@@ -39,7 +40,7 @@ def main() -> None:
         else:
             found = draw_map(sample, chosen)
             draw_story(sample, found, slot)
-    except ValueError as error:
+    except UserError as error:
         st.error(as_text(error))
 
 

@@ -9,6 +9,7 @@ from app.panels.story_memory import draw_memory
 from app.state import QUESTION, STEP, URL, keep_inside
 from app.widgets.pickers import ShownStory, as_text, choose_story, draw, pick_step
 from app.widgets.play import keep_playing, play_button
+from lm2core.errors import UserError
 from lm2core.reading.answers import Answer
 from lm2core.traces.trace import Trace
 from lm2viz.figures.bars import answer_bars
@@ -80,7 +81,7 @@ def draw_question(model: str, story: ShownStory, step: int) -> Answer | None:
     try:
         answer = traces.load_answer(model, story.sentences, step, asked)
         control = traces.load_answer(model, story.sentences, 0, asked)
-    except ValueError as error:
+    except UserError as error:
         st.error(as_text(error))
         return None
     if step == 0:

@@ -8,6 +8,7 @@ from app.loaders import training
 from app.loaders.training import Curves, Run
 from app.state import URL
 from app.widgets.pickers import as_text, draw
+from lm2core.errors import UserError
 from lm2core.training.batches import TRAINED_TASKS
 from lm2viz.figures.training import training_curves
 
@@ -29,7 +30,7 @@ def main() -> None:
     name = st.selectbox("Run", names, key="run", bind=URL)
     try:
         run = training.find_run(name)
-    except ValueError as error:
+    except UserError as error:
         st.error(as_text(error))
         st.stop()
     is_going = training.state_of(run) == training.RUNNING
@@ -52,7 +53,7 @@ def draw_form() -> None:
         return
     try:
         started = training.start_run(name, tasks, int(n_steps), int(seed))
-    except ValueError as error:
+    except UserError as error:
         st.error(as_text(error))
         return
     st.session_state["run"] = started.name
@@ -94,7 +95,7 @@ def attempt(action: Callable[[Run], object], run: Run) -> None:
     """Stop or resume a run, or say why not."""
     try:
         action(run)
-    except ValueError as error:
+    except UserError as error:
         st.error(as_text(error))
         return
     st.rerun()
@@ -104,7 +105,7 @@ def use(run: Run) -> None:
     """Add the trained model to this visitor's models."""
     try:
         name = training.use_run(run)
-    except ValueError as error:
+    except UserError as error:
         st.error(as_text(error))
         return
     st.page_link(

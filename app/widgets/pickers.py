@@ -15,6 +15,7 @@ from app.widgets.text_size import in_chosen_size
 from app.widgets.waiting import wait_for
 from lm2core.babi.story import Question
 from lm2core.babi.told import ToldFacts, told_facts
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.figures.heatmap import clickable
 
@@ -143,7 +144,7 @@ def choose_story() -> tuple[str, ShownStory, Trace]:
         story = pick_story(model)
     try:
         return model, story, wait_for("Reading the story", traces.load_trace, model, story.sentences)
-    except ValueError as error:
+    except UserError as error:
         st.error(as_text(error))
         st.stop()
 
@@ -177,7 +178,7 @@ def _check(sentences: tuple[str, ...]) -> None:
     """Stop the page with one line when a pasted story is too long for it."""
     try:
         stories.check_story(sentences)
-    except ValueError as error:
+    except UserError as error:
         st.error(as_text(error))
         st.stop()
 

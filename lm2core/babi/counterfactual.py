@@ -17,6 +17,7 @@ from lm2core.babi.replay import answer_again, is_possible
 from lm2core.babi.story import Question
 from lm2core.babi.tasks import draw_question, get_task, make_story
 from lm2core.babi.text import TextStory
+from lm2core.errors import UserError
 
 __all__ = [
     "KINDS",
@@ -89,11 +90,11 @@ def draw_counterfactuals(
 
     Raises
     ------
-    ValueError
+    UserError
         As there, and when there are not so many different ones.
     """
     if n < 1:
-        raise ValueError(f"n = {n} pairs; ask for at least 1")
+        raise UserError(f"n = {n} pairs; ask for at least 1")
     rng = Random(f"{seed}/{task}/{kind}")
     pairs: dict[object, Counterfactual] = {}
     n_repeats = 0
@@ -103,7 +104,7 @@ def draw_counterfactuals(
         n_repeats = n_repeats + 1 if both_sides in pairs else 0
         pairs.setdefault(both_sides, pair)
         if n_repeats == _MAX_REPEATS:
-            raise ValueError(
+            raise UserError(
                 f"found {len(pairs)} different {kind} counterfactuals of {task}, not {n}; ask for fewer"
             )
     return list(pairs.values())
@@ -123,16 +124,16 @@ def draw_counterfactual(
 
     Raises
     ------
-    ValueError
+    UserError
         When the task has no such pairs (names those it has), or none is found with so many sentences.
     """
     get_task(task)
     if task not in KINDS_OF:
-        raise ValueError(f"no counterfactuals of task {task!r}, only of: {', '.join(KINDS_OF)}")
+        raise UserError(f"no counterfactuals of task {task!r}, only of: {', '.join(KINDS_OF)}")
     if kind not in KINDS_OF[task]:
-        raise ValueError(f"no {kind!r} counterfactuals of task {task!r}, only: {', '.join(KINDS_OF[task])}")
+        raise UserError(f"no {kind!r} counterfactuals of task {task!r}, only: {', '.join(KINDS_OF[task])}")
     if n_sentences is not None and n_sentences < 1:
-        raise ValueError(f"n_sentences = {n_sentences}; a story has at least 1")
+        raise UserError(f"n_sentences = {n_sentences}; a story has at least 1")
     for story in _stories(task, rng, n_sentences):
         candidates = list(edits(task, kind, story.lines, story.question.support, rng))
         rng.shuffle(candidates)
@@ -140,7 +141,7 @@ def draw_counterfactual(
             if pair := _pair(story, kind, edit):
                 return pair
     length = "" if n_sentences is None else f" of {n_sentences} sentences"
-    raise ValueError(
+    raise UserError(
         f"no {kind} counterfactual in {_MAX_STORIES:,} {task} stories{length}; try another n_sentences"
     )
 
@@ -172,7 +173,7 @@ def _tell(task: str, rng: Random, n_sentences: int | None) -> tuple[tuple[Told, 
     told = islice(chain.from_iterable(get_task(task).tell(rng)), n_sentences)
     lines = tuple(Told(line.statement, line.sentence) for line in told)
     if len(lines) < n_sentences:
-        raise ValueError(f"n_sentences = {n_sentences}; a story of {task} has only {len(lines)}")
+        raise UserError(f"n_sentences = {n_sentences}; a story of {task} has only {len(lines)}")
     return lines, draw_question(get_task(task), [line.statement for line in lines], rng)
 
 

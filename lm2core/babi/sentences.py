@@ -11,6 +11,7 @@ from lm2core.babi.story import Statement
 from lm2core.babi.times import SLOTS
 from lm2core.babi.together import CONNECTIVES
 from lm2core.babi.world import VERBS
+from lm2core.errors import UserError
 
 
 def _one_of(words: Sequence[str]) -> str:
@@ -58,7 +59,7 @@ def parse(sentences: Sequence[str]) -> list[Statement]:
 
     Raises
     ------
-    ValueError
+    UserError
         For a sentence that no task tells.
     """
     statements: list[Statement] = []
@@ -76,4 +77,4 @@ def _parse(sentence: str) -> Statement:
     for pattern, make in _PATTERNS:
         if match := pattern.fullmatch(sentence):
             return make(*match.groups())
-    raise ValueError(f"{sentence!r} is a sentence of no task")
+    raise UserError(f"{sentence!r} is a sentence of no task")

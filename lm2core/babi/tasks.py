@@ -11,6 +11,7 @@ from types import MappingProxyType
 from lm2core.babi import animals, certainty, directions, motives, people, sizes, times, together
 from lm2core.babi.story import Line, Question, Statement, Story, Task
 from lm2core.babi.world import HOME, TOWN
+from lm2core.errors import UserError
 
 __all__ = ["TASKS", "Question", "Story", "Task", "draw_question", "get_task", "make_stories", "make_story"]
 
@@ -58,9 +59,9 @@ TASKS: Mapping[str, Task] = MappingProxyType(
 
 
 def get_task(name: str) -> Task:
-    """The task called ``name``; ValueError with the known names otherwise."""
+    """The task called ``name``; UserError with the known names otherwise."""
     if name not in TASKS:
-        raise ValueError(f"unknown task {name!r}; known: {', '.join(TASKS)}")
+        raise UserError(f"unknown task {name!r}; known: {', '.join(TASKS)}")
     return TASKS[name]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lm2core.babi.story import Question, Story
+from lm2core.errors import UserError
 from lm2core.files import write_whole
 
 MAX_DIGITS = 9  # of a line number
@@ -31,7 +32,7 @@ def read_babi(path: str | Path) -> list[TextStory]:
 
     Raises
     ------
-    ValueError
+    UserError
         Naming file and line, when a line has no number, a question has no answer or its support is not an
         earlier sentence, or when there is no question at all.
     """
@@ -46,7 +47,7 @@ def read_babi(path: str | Path) -> list[TextStory]:
         where = f"{path}, line {line_number}"
         head, _, rest = line.strip().partition(" ")
         if not head.isdecimal() or len(head) > MAX_DIGITS or not rest:
-            raise ValueError(f"{where}: expected 'NUMBER text', got {line.strip()[:60]!r}")
+            raise UserError(f"{where}: expected 'NUMBER text', got {line.strip()[:60]!r}")
         number = int(head)
         if number <= last_number:
             stories.append(TextStory(tuple(sentences), tuple(questions), gap))
@@ -56,13 +57,13 @@ def read_babi(path: str | Path) -> list[TextStory]:
             gap = "" if rest.partition("\t")[0].endswith("?") else " "
             questions.append(_question(rest, sentence_at, len(sentences), where))
         elif rest.rstrip().endswith("?"):
-            raise ValueError(f"{where}: a question needs TAB answer TAB support, got {rest[:60]!r}")
+            raise UserError(f"{where}: a question needs TAB answer TAB support, got {rest[:60]!r}")
         else:
             sentence_at[number] = len(sentences)
             sentences.append(rest.strip())
     stories.append(TextStory(tuple(sentences), tuple(questions), gap))
     if not any(story.questions for story in stories):
-        raise ValueError(f"{path}: no question in it; a bAbI file has lines 'N question<TAB>answer<TAB>M'")
+        raise UserError(f"{path}: no question in it; a bAbI file has lines 'N question<TAB>answer<TAB>M'")
     return stories
 
 
@@ -71,12 +72,12 @@ def read_sentences(path: str | Path) -> tuple[str, ...]:
 
     Raises
     ------
-    ValueError
+    UserError
         When the file cannot be read or holds no sentence.
     """
     sentences = tuple(line.strip() for line in _lines(path) if line.strip())
     if not sentences:
-        raise ValueError(f"{path}: the story is empty; write one sentence a line")
+        raise UserError(f"{path}: the story is empty; write one sentence a line")
     return sentences
 
 
@@ -89,19 +90,19 @@ def _lines(path: str | Path) -> list[str]:
     try:
         return Path(path).read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a text file ({error.reason} at byte {error.start})") from None
+        raise UserError(f"{path}: not a text file ({error.reason} at byte {error.start})") from None
     except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}; name a text file") from None
+        raise UserError(f"cannot read {path}: {error.strerror}; name a text file") from None
 
 
 def _question(rest: str, sentence_at: dict[int, int], n_statements: int, where: str) -> Question:
     text, answer, *support = (part.strip() for part in rest.split("\t"))
     if not text or not answer:
-        raise ValueError(f"{where}: a question needs a text and an answer, got {rest[:60]!r}")
+        raise UserError(f"{where}: a question needs a text and an answer, got {rest[:60]!r}")
     numbers = support[0].split() if support else []
     unknown = [n for n in numbers if not n.isdecimal() or int(n) not in sentence_at]
     if unknown:
-        raise ValueError(f"{where}: supporting line {unknown[0]} is not an earlier sentence of the story")
+        raise UserError(f"{where}: supporting line {unknown[0]} is not an earlier sentence of the story")
     return Question(text, answer, tuple(sentence_at[int(n)] for n in numbers), n_statements)
 
 

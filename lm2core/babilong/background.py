@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from transformers import PreTrainedTokenizerBase
 
 from lm2core.babilong.noise import Noise
+from lm2core.errors import UserError
 
 BATCH = 1_000  # sentences counted at a time
 
@@ -64,11 +65,11 @@ class Background:
     def excerpt(self, start: int, n_tokens: int) -> Excerpt:
         """The ``n_tokens`` that begin with sentence ``start``; after the last sentence comes the first.
 
-        A ValueError when there are not so many, since no sentence is used twice.
+        A UserError when there are not so many, since no sentence is used twice.
         """
         if n_tokens > self.n_tokens:
             where = f"{self._noise.source} ({self._noise.split} share)" if self._noise else "no noise at all"
-            raise ValueError(
+            raise UserError(
                 f"the noise is too short: a sample needs {n_tokens:,} tokens of it, {where} has "
                 f"{self.n_tokens:,}; give more text, or ask for a shorter length"
             )

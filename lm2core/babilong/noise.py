@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from lm2core.errors import UserError
 from lm2core.text.corpus import open_corpus
 
 # The source that is always there: what comes with every Python. Its reference pages are to test among, the
@@ -79,11 +80,11 @@ def open_noise(source: str = PYTHON, *, split: str, most_chars: int = MOST_CHARS
 
     Raises
     ------
-    ValueError
+    UserError
         As ``open_corpus``; when this share has no sentence.
     """
     if split not in SPLITS:
-        raise ValueError(f"unknown share {split!r} of the noise; known: {', '.join(SPLITS)}")
+        raise UserError(f"unknown share {split!r} of the noise; known: {', '.join(SPLITS)}")
     sentences: list[str] = []
     seen: set[int] = set()  # a sentence of several documents is in the share of the first alone
     n_documents = n_chars = 0
@@ -97,7 +98,7 @@ def open_noise(source: str = PYTHON, *, split: str, most_chars: int = MOST_CHARS
             if n_chars >= most_chars:
                 break
     if not sentences:
-        raise ValueError(
+        raise UserError(
             f"no noise to {split} with: {source} has {n_documents} documents, and none of this share has a "
             f"sentence of {MIN_TOKENS} words; give more text"
         )

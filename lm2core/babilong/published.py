@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lm2core.babilong.samples import BabiLongSample, Piece, parse_length
+from lm2core.errors import UserError
 
 BUILDERS = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}  # of datasets, by a file's suffix
 LOCAL = f"or give a folder with LENGTH/TASK.json, e.g. 4k/qa1.json ({', '.join(BUILDERS)})"
@@ -42,19 +43,19 @@ def read_published(source: str, *, task: str, length: str, n: int) -> list[BabiL
 
     Raises
     ------
-    ValueError
+    UserError
         When there is no such data set, task or length, the hub cannot be reached, or a row lacks a field.
     """
     parse_length(length)
     rows = islice(_rows(source, task, length), n)
     samples = [_sample(row, source, task, length) for row in rows]
     if not samples:
-        raise ValueError(f"{source} has no sample of {task} at {length}")
+        raise UserError(f"{source} has no sample of {task} at {length}")
     return samples
 
 
 def check_published(source: str, *, task: str, length: str) -> None:
-    """See that there is such a data set, task and length, without reading a row; a ValueError otherwise."""
+    """See that there is such a data set, task and length, without reading a row; a UserError otherwise."""
     parse_length(length)
     with _as_one_line(source, task, length):
         _open(source, task, length)
@@ -83,13 +84,13 @@ def _as_one_line(source: str, task: str, length: str) -> Iterator[None]:
         yield
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().split("\n")[0]
-        raise ValueError(f"cannot read {task} at {length} from {source!r}: {reason}; {LOCAL}") from None
+        raise UserError(f"cannot read {task} at {length} from {source!r}: {reason}; {LOCAL}") from None
 
 
 def _sample(row: Mapping[str, Any], source: str, task: str, length: str) -> BabiLongSample:
     text, question, target = (row.get(name) for name in ("input", "question", "target"))
     if not (isinstance(text, str) and isinstance(question, str) and isinstance(target, str)):
-        raise ValueError(
+        raise UserError(
             f"{source}, {task} at {length}: a row needs the texts input, question and target, it has: "
             f"{', '.join(row)}; {LOCAL}"
         )

@@ -17,6 +17,7 @@ from lm2core.babi.story import Story
 from lm2core.babi.tasks import make_story
 from lm2core.babi.text import TextStory
 from lm2core.babilong.background import Background, Excerpt
+from lm2core.errors import UserError
 
 PROMPT_TOKENS = 300  # of the nominal length, left for a prompt
 TOKENS_A_ROW = 8  # of the nominal length: a sample may have one row of facts and question for so many
@@ -73,12 +74,10 @@ class Hidden:
 
 
 def parse_length(length: str) -> int:
-    """Tokens of a nominal length: "0k" 0, "4k" 4,000, "1M" 1,000,000; a ValueError for anything else."""
+    """Tokens of a nominal length: "0k" 0, "4k" 4,000, "1M" 1,000,000; a UserError for anything else."""
     match = _LENGTH.fullmatch(length)
     if match is None:
-        raise ValueError(
-            f"length {length!r} is not a number with k or M; e.g. 0k (facts alone), 4k, 128k, 1M"
-        )
+        raise UserError(f"length {length!r} is not a number with k or M; e.g. 0k (facts alone), 4k, 128k, 1M")
     return int(match[1]) * {"k": 1_000, "M": 1_000_000}[match[2]]
 
 
@@ -113,7 +112,7 @@ def make_samples(
 
     Raises
     ------
-    ValueError
+    UserError
         For a malformed length, background that is too short, and a length into which stories do not fit.
     """
     nominal = parse_length(length)
@@ -135,7 +134,7 @@ def make_samples(
         if len(samples) == n:
             return samples
     if not samples or n_seen == MOST_TRIES * n:
-        raise ValueError(
+        raise UserError(
             f"{length} is too short for {task}: of {n_seen:,} stories only {len(samples)} fit into "
             f"{nominal - PROMPT_TOKENS:,} tokens and {nominal // TOKENS_A_ROW:,} lines; ask for a longer one"
         )

@@ -5,6 +5,7 @@ import torch
 from lm2core.baselines.base import Baseline
 from lm2core.baselines.full_text import FullTextConfig, FullTextForCausalLM
 from lm2core.baselines.rmt import RMTConfig, RMTForCausalLM
+from lm2core.errors import UserError
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.model.config import LM2Config, llama_fields
 from lm2core.model.sizes import model_size, n_parameters
@@ -21,16 +22,16 @@ def make_model(config: LM2Config, architecture: str) -> Model:
     architecture : "lm2"; "rmt", a Llama with as many memory tokens as LM2 has slots, 32 at most;
         "llama-window", a Llama that sees one segment; "llama-full", a Llama that sees the whole text
 
-    A ValueError for an unknown one.
+    A UserError for an unknown one.
     """
     check_architecture(architecture)
     return LM2ForCausalLM(config) if architecture == "lm2" else _make(_matched(config, architecture))
 
 
 def check_architecture(architecture: str) -> None:
-    """Refuse an unknown architecture with a ValueError that names the known ones."""
+    """Refuse an unknown architecture with a UserError that names the known ones."""
     if architecture not in ARCHITECTURES:
-        raise ValueError(f"unknown architecture {architecture!r}; known: {', '.join(ARCHITECTURES)}")
+        raise UserError(f"unknown architecture {architecture!r}; known: {', '.join(ARCHITECTURES)}")
 
 
 def architecture_of(model: Model) -> str:

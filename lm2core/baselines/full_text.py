@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache, LlamaConfig
 
 from lm2core.baselines.base import Baseline, positions
+from lm2core.errors import UserError
 from lm2core.model.causal_lm import LM2Output
 from lm2core.model.config import refuse_unknown_keys
 from lm2core.model.inputs import check_parts, check_texts
@@ -55,7 +56,7 @@ class FullTextOutput(LM2Output):
     def memory_at(self, story: Tensor, segment: Tensor) -> TextSoFar:
         """The text of stories ``story`` (Q,) up to and with segments ``segment`` (Q,)."""
         if self.memory is None or self.columns is None:
-            raise ValueError("no memory was kept; run the text with write_memory, and without checkpointing")
+            raise UserError("no memory was kept; run the text with write_memory, and without checkpointing")
         kept, (n_before, per_segment) = self.memory, self.columns
         end_Q = n_before + (segment + 1) * per_segment
         n_columns = int(end_Q.max())
@@ -116,11 +117,11 @@ class FullTextForCausalLM(Baseline):
 
 def _check_memory(memory: TextSoFar, n_texts: int, keeps_keys: bool) -> None:
     if not isinstance(memory, TextSoFar):
-        raise ValueError(f"memory must be a TextSoFar, as this model returns it, got {type(memory).__name__}")
+        raise UserError(f"memory must be a TextSoFar, as this model returns it, got {type(memory).__name__}")
     if len(memory.mask_BJ) != n_texts:
-        raise ValueError(f"memory is of {len(memory.mask_BJ)} texts, input_ids of {n_texts}")
+        raise UserError(f"memory is of {len(memory.mask_BJ)} texts, input_ids of {n_texts}")
     if not keeps_keys:
-        raise ValueError("under gradient checkpointing no text goes on from a memory; switch it off")
+        raise UserError("under gradient checkpointing no text goes on from a memory; switch it off")
 
 
 AutoConfig.register(FullTextConfig.model_type, FullTextConfig)

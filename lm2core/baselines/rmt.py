@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
 from transformers import initialization as init
 
 from lm2core.baselines.base import Baseline, positions
+from lm2core.errors import UserError
 from lm2core.model.causal_lm import LM2Output
 from lm2core.model.config import refuse_unknown_keys
 from lm2core.model.inputs import check_bank, check_parts, check_texts
@@ -34,7 +35,7 @@ class RMTConfig(LlamaConfig):
         for name, least in (("memory_slots", 0), ("segment_length", 1)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
-                raise ValueError(f"{name}={value} must be a whole number, at least {least}")
+                raise UserError(f"{name}={value} must be a whole number, at least {least}")
         super().__post_init__(**kwargs)
 
 

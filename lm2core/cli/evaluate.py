@@ -11,6 +11,7 @@ import typer
 from lm2core.cli.harness import on_harness
 from lm2core.cli.long_texts import on_long_texts
 from lm2core.cli.tables import Rows, figures, open_reader, show
+from lm2core.errors import UserError
 
 FORMS = "give --babi FILE..., --tasks qa1,qa2 with --lengths 0k,4k, or --harness mmlu"
 
@@ -97,14 +98,14 @@ def evaluate(
         "length": harness_length,
     }
     if harness is not None and (babi or given):
-        raise ValueError(f"--harness is a form of its own; {FORMS}")
+        raise UserError(f"--harness is a form of its own; {FORMS}")
     if harness is None and any(value is not None for value in of_harness.values()):
-        raise ValueError("--harness-... options belong to --harness TASKS; name the tasks")
+        raise UserError("--harness-... options belong to --harness TASKS; name the tasks")
     if more and not babi:
-        raise ValueError(f"what is {more[0]}? Paths come after --babi, tasks in one word by commas; {FORMS}")
+        raise UserError(f"what is {more[0]}? Paths come after --babi, tasks in one word by commas; {FORMS}")
     if babi and given:
         others = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise ValueError(f"--babi does not go with {others}; {FORMS}")
+        raise UserError(f"--babi does not go with {others}; {FORMS}")
     if json_out is not None:
         _check_place(json_out)
     if harness is not None:
@@ -112,7 +113,7 @@ def evaluate(
     elif babi:
         rows = _on_babi_files(checkpoint, [*babi, *(more or [])])
     elif tasks is None or lengths is None:
-        raise ValueError(f"{'half of a form is missing' if given else 'nothing to evaluate on'}; {FORMS}")
+        raise UserError(f"{'half of a form is missing' if given else 'nothing to evaluate on'}; {FORMS}")
     else:
         rows = on_long_texts(checkpoint, given)
     if json_out is not None:
@@ -122,13 +123,13 @@ def evaluate(
 
 
 def _check_place(file: Path) -> None:
-    """Refuse a file that cannot be written, before the work: a ValueError."""
+    """Refuse a file that cannot be written, before the work: a UserError."""
     if file.is_dir():
-        raise ValueError(f"cannot write {file}: it is a folder; name a file")
+        raise UserError(f"cannot write {file}: it is a folder; name a file")
     if not file.parent.is_dir():
-        raise ValueError(f"cannot write {file}: there is no folder {file.parent}; make it first")
+        raise UserError(f"cannot write {file}: there is no folder {file.parent}; make it first")
     if not os.access(file.parent, os.W_OK | os.X_OK):
-        raise ValueError(f"cannot write {file}: {file.parent} may not be written; choose another place")
+        raise UserError(f"cannot write {file}: {file.parent} may not be written; choose another place")
 
 
 def _on_babi_files(checkpoint: str, paths: Sequence[Path]) -> Rows:

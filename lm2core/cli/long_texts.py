@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from lm2core.cli.tables import Rows, figures, open_reader, show
+from lm2core.errors import UserError
 
 if TYPE_CHECKING:
     from lm2core.babilong.samples import BabiLongSample
-    from lm2core.reading.answers import Reader
+    from lm2core.reading.loaded_model import Reader
 
 CHARS_PER_TOKEN = 10  # of background that is read for the longest sample: about twice what English takes
 ONLY_MADE = ("seed", "noise", "tokenizer")  # options that a published data set leaves nothing to say to
@@ -31,7 +32,7 @@ class LongTexts:
     question_first: bool = False
 
     def check(self) -> None:
-        """Refuse what cannot be read, before a model is opened: a ValueError."""
+        """Refuse what cannot be read, before a model is opened: a UserError."""
         from lm2core.babi.tasks import get_task
         from lm2core.babilong.samples import parse_length
         from lm2core.evaluation.long_texts import SEGMENTS
@@ -40,7 +41,7 @@ class LongTexts:
             get_task(task)
             parse_length(length)
         if self.segments not in SEGMENTS:
-            raise ValueError(f"--segments {self.segments!r} is none of: {', '.join(SEGMENTS)}")
+            raise UserError(f"--segments {self.segments!r} is none of: {', '.join(SEGMENTS)}")
 
     def cells(self) -> list[tuple[str, str]]:
         """Every task at every length."""
@@ -56,7 +57,7 @@ def on_long_texts(checkpoint: str, given: dict[str, Any]) -> Rows:
 
     refused = [f"--{name}" for name in ONLY_MADE if name in given]
     if "data" in given and refused:
-        raise ValueError(
+        raise UserError(
             f"--data has its texts already, which {', '.join(refused)} cannot change; leave one out"
         )
     wanted = LongTexts(**given)

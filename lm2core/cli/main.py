@@ -14,6 +14,7 @@ from lm2core.cli.compare import compare
 from lm2core.cli.evaluate import evaluate
 from lm2core.cli.trace import trace
 from lm2core.cli.train import train
+from lm2core.errors import UserError
 
 app = typer.Typer(
     help="Train an LM2, run it, and look into its memory.",
@@ -54,7 +55,7 @@ def babi(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(f"cannot make folder {out}: {error.strerror}; choose another") from None
+        raise UserError(f"cannot make folder {out}: {error.strerror}; choose another") from None
     path = out / f"{task}_generated.txt"
     made = make_stories(task, stories, seed)
     write_babi(path, made)
@@ -146,7 +147,7 @@ def _say_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; an error a user can mend is one line on stderr and exit status 2."""
+    """Run the command; a UserError is one line on stderr and exit status 2; a bug keeps its traceback."""
     try:
         typed = sys.argv[1:] if arguments is None else list(arguments)
         with warnings.catch_warnings():
@@ -155,9 +156,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ClickException as error:
         typer.echo(f"lm2: {error.format_message().rstrip('.')}. See: lm2 --help", err=True)
         return 2
-    except (ValueError, KeyError, OSError) as error:
-        message = error.args[0] if isinstance(error, KeyError) else error
-        typer.echo(f"lm2: {' '.join(str(message).split())}", err=True)
+    except UserError as error:
+        typer.echo(f"lm2: {' '.join(str(error).split())}", err=True)
         return 2
 
 

@@ -6,7 +6,7 @@ import typer
 
 if TYPE_CHECKING:
     from lm2core.evaluation.stories import Score
-    from lm2core.reading.answers import Reader
+    from lm2core.reading.loaded_model import Reader
 
 Rows = list[dict[str, Any]]  # as in the JSON file
 COLUMNS = {

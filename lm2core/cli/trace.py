@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lm2core.errors import UserError
+
 if TYPE_CHECKING:
     from lm2core.babi.story import Story
     from lm2core.babi.text import TextStory
@@ -31,7 +33,7 @@ def trace(
 ) -> None:
     """Record what the memory does while a story is read, or many."""
     if [story, babi, task].count(None) != 2:
-        raise ValueError("give one of --story FILE, --babi FILE and --task NAME")
+        raise UserError("give one of --story FILE, --babi FILE and --task NAME")
     from lm2core.reading.checkpoints import load_reader
 
     names = [name.strip() for name in hooks.split(",") if name.strip()]

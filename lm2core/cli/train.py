@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lm2core.errors import UserError
+
 if TYPE_CHECKING:
     from lm2core.training.recipe import Recipe
     from lm2core.training.text_recipe import TextRecipe
@@ -144,7 +146,7 @@ def _numbers(typed: str, option: str) -> tuple[int, ...]:
     try:
         return tuple(int(number) for number in typed.split(","))
     except ValueError:
-        raise ValueError(f"{option} {typed!r} must be whole numbers by commas, e.g. 1,3") from None
+        raise UserError(f"{option} {typed!r} must be whole numbers by commas, e.g. 1,3") from None
 
 
 def _recipe(preset: str, given: dict[str, Any]) -> "Recipe | TextRecipe":
@@ -154,18 +156,18 @@ def _recipe(preset: str, given: dict[str, Any]) -> "Recipe | TextRecipe":
 
     recipes = PRESETS | TEXT_PRESETS
     if preset not in recipes:
-        raise ValueError(f"unknown preset {preset!r}; known: {', '.join(recipes)}")
+        raise UserError(f"unknown preset {preset!r}; known: {', '.join(recipes)}")
     names = {field.name for field in fields(recipes[preset])}
     other = [f"--{FLAGS.get(name, name).replace('_', '-')}" for name in given if name not in names]
     if other and preset in PRESETS:
-        raise ValueError(
+        raise UserError(
             f"preset {preset!r} trains on stories and has no {', '.join(other)}; "
             f"to train on text: --text PATH --preset {', '.join(TEXT_PRESETS)}"
         )
     if other:
-        raise ValueError(f"preset {preset!r} trains on text and has no {', '.join(other)}; leave it out")
+        raise UserError(f"preset {preset!r} trains on text and has no {', '.join(other)}; leave it out")
     if preset in TEXT_PRESETS and "text" not in given:
-        raise ValueError(f"preset {preset!r} trains on text; say on which: --text PATH")
+        raise UserError(f"preset {preset!r} trains on text; say on which: --text PATH")
     return replace(recipes[preset], **given)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lm2core.compare.story_set import StorySet
-from lm2core.reading.answers import Reader
+from lm2core.reading.loaded_model import Reader
 from lm2core.text.tokenizer import encode_segments
 from lm2core.traces.recording import capture
 

@@ -5,14 +5,11 @@ from collections.abc import Sequence
 from hashlib import sha256
 from math import exp, log
 from pathlib import Path
-from threading import Lock
 from typing import Any
-
-import torch
 
 from lm2core.compare.bank_change import bank_change
 from lm2core.compare.story_set import StorySet
-from lm2core.reading.answers import Reader
+from lm2core.reading.loaded_model import Reader, untrained
 from lm2core.text.corpus import open_corpus
 from lm2core.text.packing import Packer
 from lm2core.training.progress import last_logged
@@ -33,17 +30,6 @@ def measure_on_stories(reader: Reader, recipe: Recipe, tests: Sequence[StorySet]
         task = recipe.tasks[0]
         figures["bank_change"] = {"trained": bank_change(reader, task), "untrained": bank_change(new, task)}
     return figures
-
-
-_seeding = Lock()
-
-
-def untrained(reader: Reader, seed: int) -> Reader:
-    """A new model of the same sizes, with the same tokenizer."""
-    with _seeding, torch.random.fork_rng():  # the generator is everybody's: one seed at a time
-        torch.manual_seed(seed)
-        model = type(reader.model)(reader.model.config).eval()
-    return Reader("untrained", model, reader.tokenizer)
 
 
 def measure_on_text(reader: Reader, recipe: TextRecipe, folder: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from lm2core.baselines.architectures import ARCHITECTURES
 from lm2core.compare.story_set import StorySet
+from lm2core.errors import UserError
 from lm2core.model.config import babi_tiny
 from lm2core.training.recipe import Recipe
 from lm2core.training.run_folder import MAY_CHANGE
@@ -159,17 +160,17 @@ PRESETS = {
 
 
 def get_preset(name: str) -> Preset:
-    """The preset called ``name``; ValueError with the known names otherwise."""
+    """The preset called ``name``; UserError with the known names otherwise."""
     if name not in PRESETS:
-        raise ValueError(f"unknown preset {name!r} of a comparison; known: {', '.join(PRESETS)}")
+        raise UserError(f"unknown preset {name!r} of a comparison; known: {', '.join(PRESETS)}")
     return PRESETS[name]
 
 
 def check_groups(groups: Collection[str]) -> None:
-    """Refuse unknown groups with a ValueError that names the known ones."""
+    """Refuse unknown groups with a UserError that names the known ones."""
     unknown = sorted(set(groups) - set(GROUPS))
     if unknown or not groups:
-        raise ValueError(f"no group {', '.join(unknown) or 'given'}; known: {', '.join(GROUPS)}")
+        raise UserError(f"no group {', '.join(unknown) or 'given'}; known: {', '.join(GROUPS)}")
 
 
 def make_plan(preset: Preset, *, n_seeds: int | None = None, n_steps: int | None = None) -> Plan:

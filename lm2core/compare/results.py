@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lm2core.compare.plan import Plan, Run
+from lm2core.errors import UserError
 from lm2core.files import write_whole
 
 SCHEMA = 1
@@ -34,7 +35,7 @@ def read_results(out: Path, plan: Plan) -> dict[str, Result]:
 
     Raises
     ------
-    ValueError
+    UserError
         Naming the file, for one that is no whole result, and for one of another plan or of other settings.
     """
     runs = {run.name: run for run in plan.runs()}
@@ -52,14 +53,14 @@ def _read(file: Path, plan: Plan) -> Result:
     try:
         result = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{file} is not a whole result ({error}); {again}") from None
+        raise UserError(f"{file} is not a whole result ({error}); {again}") from None
     missing = FIELDS - set(result) if isinstance(result, dict) else FIELDS
     if missing:
-        raise ValueError(
+        raise UserError(
             f"{file} is no result of a comparison: it has no {', '.join(sorted(missing))}; {again}"
         )
     if (result["schema"], result["plan"], result["run"]) != (SCHEMA, plan.name, file.stem):
-        raise ValueError(
+        raise UserError(
             f"{file} is the result of run {result['run']!r} of plan {result['plan']!r}, "
             f"schema {result['schema']}, not of {file.stem!r} of {plan.name!r}, "
             f"schema {SCHEMA}; move it away, or choose another --out"
@@ -73,6 +74,6 @@ def _check_settings(file: Path, result: Result, run: Run) -> None:
     was, now = result["settings"], run.settings
     names = [name for name in {**was, **now} if was.get(name) != now.get(name)]
     other = ", ".join(f"{n}={was.get(n)}, now {now.get(n)}" if n != "tests" else "other tests" for n in names)
-    raise ValueError(
+    raise UserError(
         f"{file} was made with {other or 'other settings'}; go on as it began, or choose another --out"
     )

@@ -7,9 +7,10 @@ from pathlib import Path
 from pydoc_data.topics import topics
 
 from lm2core.compare.plan import Run
+from lm2core.errors import UserError
 from lm2core.files import write_whole
-from lm2core.reading.answers import Reader
 from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.loaded_model import Reader
 from lm2core.training.recipe import Recipe
 from lm2core.training.run_folder import RECIPE_FILE, SKIPS_FILE, STAGE_FILE, newest_checkpoint
 from lm2core.training.stories import train
@@ -48,7 +49,7 @@ def _check_length(folder: Path, n_steps: int) -> None:
     """A run goes on only with as many steps as it began with; ``train`` looks at all else."""
     began = json.loads((folder / RECIPE_FILE).read_text(encoding="utf-8"))["n_steps"]
     if began != n_steps:
-        raise ValueError(
+        raise UserError(
             f"the run in {folder} began with n_steps={began}, now {n_steps}; "
             "go on as it began, or choose another --out"
         )

@@ -13,8 +13,9 @@ from lm2core.babi.people import ACTING
 from lm2core.babi.story import Line, Question
 from lm2core.babi.tasks import TASKS, draw_question, get_task
 from lm2core.babi.text import TextStory
+from lm2core.errors import UserError
 from lm2core.evaluation.stories import predict, score
-from lm2core.reading.answers import Reader
+from lm2core.reading.loaded_model import Reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ class StorySet:
     def __post_init__(self) -> None:
         get_task(self.task)
         if self.n_noise and self.task not in ACTING:
-            raise ValueError(f"no noise for {self.task}; tasks with people who move: {', '.join(ACTING)}")
+            raise UserError(f"no noise for {self.task}; tasks with people who move: {', '.join(ACTING)}")
 
     @property
     def length(self) -> int:
@@ -60,7 +61,7 @@ class StorySet:
             lines = chain.from_iterable(TASKS[self.task].tell(rng))
             told = list(islice(lines, self.n_told))
             if len(told) < self.n_told:
-                raise ValueError(
+                raise UserError(
                     f"a story of {self.task} ends after {len(told)} sentences; ask for at most so many"
                 )
             question = draw_question(TASKS[self.task], [line.statement for line in told], rng)

@@ -12,6 +12,7 @@ from lm2core.compare import published
 from lm2core.compare.plan import Plan, Row
 from lm2core.compare.results import Result
 from lm2core.compare.seeds import OverSeeds, difference_over_seeds, over_seeds, share_over_seeds
+from lm2core.errors import UserError
 
 WORDS = {"more": "LM2 wins", "less": "LM2 loses", "not decided": "not decided"}
 COSTS = {"more": "memory hurts", "less": "memory helps", "not decided": "not decided"}
@@ -150,7 +151,7 @@ def _perplexities(rows: Sequence[Row], results: Mapping[str, Result]) -> list[En
 def _check_same_text(results: Sequence[Result]) -> None:
     if len({result["measured"]["text_sha256"] for result in results}) > 1:
         names = ", ".join(result["run"] for result in results)
-        raise ValueError(
+        raise UserError(
             f"the runs {names} are not of one text: the help topics differ between versions of Python; "
             "do them again with one"
         )

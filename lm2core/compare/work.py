@@ -15,6 +15,7 @@ from lm2core.compare.plan import GROUPS, Plan, Run, check_groups
 from lm2core.compare.results import FOLDER, Result, read_results, result_file, save_result
 from lm2core.compare.runs import run_folder, train_run, with_text
 from lm2core.compare.table import make_table
+from lm2core.errors import UserError
 from lm2core.files import write_whole
 from lm2core.model.sizes import n_parameters
 from lm2core.training.text_recipe import TextRecipe
@@ -35,7 +36,7 @@ def compare(
 
     Raises
     ------
-    ValueError
+    UserError
         For unknown groups, for a folder that is not this comparison's, and as ``read_results``.
     """
     out = Path(out)
@@ -64,7 +65,7 @@ def compare(
 def write_table(plan: Plan, out: Path) -> dict[str, Any]:
     """Put the table of the results in ``out`` there, as markdown and JSON, and return it."""
     if not (out / FOLDER).is_dir():
-        raise ValueError(f"no comparison in {out}: it has no folder {FOLDER}; name the --out of one")
+        raise UserError(f"no comparison in {out}: it has no folder {FOLDER}; name the --out of one")
     table = make_table(plan, read_results(out, plan))
     for name, text in zip(TABLE_FILES, (as_markdown(table), json.dumps(table, indent=1) + "\n"), strict=True):
         write_whole(out / name, text)
@@ -97,7 +98,7 @@ def _do(plan: Plan, run: Run, out: Path) -> float:
     try:
         reader, is_resumed = train_run(run, out)
     except ValueError as error:
-        raise ValueError(f"run {run.name}: {error}") from error
+        raise UserError(f"run {run.name}: {error}") from error
     folder, recipe = run_folder(out, run), run.recipe
     if isinstance(recipe, TextRecipe):
         measured = measure_on_text(reader, with_text(recipe, out), folder)
@@ -123,14 +124,14 @@ def _open_folder(plan: Plan, out: Path) -> None:
         try:
             name = json.loads(file.read_text(encoding="utf-8"))["plan"]
         except (ValueError, KeyError, TypeError):
-            raise ValueError(f"{file} does not name a comparison; choose another --out") from None
+            raise UserError(f"{file} does not name a comparison; choose another --out") from None
         if name != plan.name:
-            raise ValueError(f"{out} holds the comparison {name!r}, not {plan.name!r}; choose another --out")
+            raise UserError(f"{out} holds the comparison {name!r}, not {plan.name!r}; choose another --out")
     elif out.is_dir() and any(out.iterdir()):
-        raise ValueError(f"{out} is not empty and holds no comparison; choose another --out")
+        raise UserError(f"{out} is not empty and holds no comparison; choose another --out")
     try:
         for folder in (out / FOLDER, out / "runs"):
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(f"cannot write to {out}: {error.strerror}; choose another --out") from None
+        raise UserError(f"cannot write to {out}: {error.strerror}; choose another --out") from None
     write_whole(file, json.dumps({"plan": plan.name}) + "\n")

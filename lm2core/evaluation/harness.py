@@ -9,7 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lm2core.reading.answers import Reader
+from lm2core.errors import UserError
+from lm2core.reading.loaded_model import Reader
 
 RESAMPLES = 1000  # for the standard error of a metric that has no formula; the harness's 100,000 take minutes
 ACCURACIES = ("acc", "acc_norm", "acc_bytes")  # of choices: by log-probability, also per character, per byte
@@ -56,13 +57,13 @@ def run_harness(
 
     Raises
     ------
-    ValueError
+    UserError
         When the harness is not installed, a task is unknown (with near names), its data cannot be had, or
         the model cannot read it (words it does not know).
     """
     for name, value, least in (("limit", limit, 1), ("n_shot", n_shot, 0), ("batch_size", batch_size, 1)):
         if value is not None and value < least:
-            raise ValueError(f"{name}={value} must be at least {least}")
+            raise UserError(f"{name}={value} must be at least {least}")
     check_installed()
     from lm_eval import simple_evaluate
 
@@ -82,11 +83,11 @@ def run_harness(
 
 
 def check_installed() -> None:
-    """Say how to install the harness where it is not: a ValueError."""
+    """Say how to install the harness where it is not: a UserError."""
     try:
         import lm_eval  # noqa: F401
     except ImportError:
-        raise ValueError(
+        raise UserError(
             "the evaluation harness is not installed; in the checkout: pip install -e '.[harness]'"
         ) from None
 
@@ -96,20 +97,20 @@ def _load_tasks(names: Sequence[str], include_path: Path | None, length: str | N
     from lm_eval.tasks import TaskManager
 
     if include_path is not None and not include_path.is_dir():
-        raise ValueError(f"{include_path} is no folder; give one with the harness's task files (YAML)")
+        raise UserError(f"{include_path} is no folder; give one with the harness's task files (YAML)")
     manager = TaskManager(
         include_path=include_path, metadata=None if length is None else {"max_seq_lengths": length}
     )
     wanted = [name.strip() for name in dict.fromkeys(names) if name.strip()]
     if not wanted:
-        raise ValueError("no task named; give names of the harness by commas, for example mmlu,babilong_qa1")
+        raise UserError("no task named; give names of the harness by commas, for example mmlu,babilong_qa1")
     for name in wanted:
         if name not in manager.all_tasks:
             near = get_close_matches(name, manager.all_tasks, n=5)
             known = (
                 f"near: {', '.join(near)}" if near else f"it has {len(manager.all_tasks)}, mmlu for example"
             )
-            raise ValueError(
+            raise UserError(
                 f"the harness has no task {name!r}; {known}; for task files of your own: "
                 "--harness-tasks-folder FOLDER"
             )
@@ -121,10 +122,10 @@ def _load_task(manager: Any, name: str) -> list[Any]:
     try:
         loaded = manager.load([name])
     except ImportError as error:
-        raise ValueError(f"task {name} needs a package that is not installed ({error}); install it") from None
+        raise UserError(f"task {name} needs a package that is not installed ({error}); install it") from None
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = str(error).strip().split("\n")[0].rstrip(".")
-        raise ValueError(
+        raise UserError(
             f"cannot get the data of task {name}: {reason}; fetch it once with a network, or give a folder "
             "with a task file whose data is local (dataset_path: json): --harness-tasks-folder FOLDER"
         ) from None

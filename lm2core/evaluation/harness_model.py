@@ -17,7 +17,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import StoppingCriteria
 
-from lm2core.reading.answers import Reader
+from lm2core.errors import UserError
+from lm2core.reading.loaded_model import Reader
 from lm2core.text.tokenizer import check_words
 
 PIECE_TOKENS = 1024  # logits are made of about so many tokens of a text at a time
@@ -46,11 +47,11 @@ class HarnessModel(TemplateLM):
 
     @property
     def prefix_token_id(self) -> int:
-        """The id a text begins with where nothing stands before it; a ValueError when there is none."""
+        """The id a text begins with where nothing stands before it; a UserError when there is none."""
         for token in (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id):
             if token is not None:
                 return token
-        raise ValueError(
+        raise UserError(
             f"the tokenizer of {self._name} has no token to begin a text with, so a text's first word has no "
             "probability; leave out tasks of whole texts, or train with lm2 train --text"
         )
@@ -58,14 +59,14 @@ class HarnessModel(TemplateLM):
     def tok_encode(self, string: str, add_special_tokens: bool | None = None, **_: Any) -> list[int]:
         """Ids of a text; its special tokens are the tokenizer's choice, as in the harness's own models.
 
-        A text with words the tokenizer does not know is refused with a ValueError: it would be scored without
+        A text with words the tokenizer does not know is refused with a UserError: it would be scored without
         them, and the score would mean nothing.
         """
         try:
             check_words(self.tokenizer, [string])
         except ValueError as error:
             words = shorten(str(error), MOST_CHARS_NAMED, placeholder=" ...")
-            raise ValueError(
+            raise UserError(
                 f"{self._name} cannot read this task: {words}; "
                 "take a model trained on text of its kind (lm2 train --text), or a task in words it knows"
             ) from None
@@ -84,14 +85,14 @@ class HarnessModel(TemplateLM):
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         """The likeliest token after each context, again and again, until a stop sequence or the task's limit.
 
-        The stop sequence is not part of the result. A ValueError for a task that draws tokens at random.
+        The stop sequence is not part of the result. A UserError for a task that draws tokens at random.
         """
         contexts = [self.tok_encode(request.args[0]) or [self.prefix_token_id] for request in requests]
         alike: dict[tuple[int, tuple[str, ...]], list[int]] = defaultdict(list)
         for i, request in enumerate(requests):
             options = normalize_gen_kwargs(request.args[1], default_max_gen_toks=MOST_NEW_TOKENS)
             if options["do_sample"]:
-                raise ValueError(
+                raise UserError(
                     f"task {request.task_name} draws tokens at random (do_sample); only the likeliest "
                     "continuation is scored here: leave the task out"
                 )
@@ -114,7 +115,7 @@ class HarnessModel(TemplateLM):
         """Log-probability (nats) of each continuation, and whether greedy generation would write it."""
         for (context, continuation), _ids, new_ids in requests:
             if not new_ids:
-                raise ValueError(
+                raise UserError(
                     f"{self._name}: {continuation!r} has no token of its own after {context[-20:]!r}; "
                     "begin the task's choices with a space, or take another tokenizer"
                 )

@@ -17,8 +17,10 @@ from lm2core.babi.story import Question
 from lm2core.babi.text import TextStory
 from lm2core.babilong.samples import BabiLongSample
 from lm2core.babilong.scoring import answer_words, as_part, as_word, names_label
+from lm2core.errors import UserError
 from lm2core.evaluation.stories import Score, score
-from lm2core.reading.answers import Reader, answer_logits
+from lm2core.reading.answers import answer_logits
+from lm2core.reading.loaded_model import Reader
 from lm2core.text.tokenizer import check_words
 
 SEGMENTS = ("sentences", "tokens")
@@ -69,11 +71,11 @@ def predict_long(
 
     Raises
     ------
-    ValueError
+    UserError
         For facts or questions with unknown words, and for background that the tokenizer cannot read.
     """
     if segments not in SEGMENTS:
-        raise ValueError(f"unknown segments {segments!r}; known: {', '.join(SEGMENTS)}")
+        raise UserError(f"unknown segments {segments!r}; known: {', '.join(SEGMENTS)}")
     _check_known(reader, samples)
     n_new = _answer_length(reader.tokenizer, samples)
     answers = [""] * len(samples)
@@ -198,7 +200,7 @@ def _check_known(reader: Reader, samples: Sequence[BabiLongSample]) -> None:
         ids = [i for text in islice(background, UNKNOWN_SENTENCES) for i in _encode(reader.tokenizer, text)]
         share = ids.count(unknown) / len(ids) if ids and unknown is not None else 0
         if share > MOST_UNKNOWN:
-            raise ValueError(
+            raise UserError(
                 f"the tokenizer of {reader.name} does not know {share:.0%} of the background text of "
                 f"{sample.task} at {sample.length}: it is one for stories alone; ask at length 0k, or ask a "
                 "model that was trained with noise"

@@ -10,7 +10,9 @@ import torch
 from lm2core.babi.tasks import Story
 from lm2core.babi.text import TextStory
 from lm2core.babi.told import last_mentioned
-from lm2core.reading.answers import Reader, answer_logits
+from lm2core.errors import UserError
+from lm2core.reading.answers import answer_logits
+from lm2core.reading.loaded_model import Reader
 from lm2core.text.tokenizer import check_words, encode_segments
 
 BATCH_STORIES = 32
@@ -73,7 +75,7 @@ def score(stories: Sequence[Story | TextStory], answers: Sequence[Sequence[str]]
     asked = [(story, q) for story in stories for q in story.questions]
     given = [word for words in answers for word in words]
     if not asked or len(given) != len(asked):
-        raise ValueError(f"{len(given)} answers for {len(asked)} questions; give one for each, at least one")
+        raise UserError(f"{len(given)} answers for {len(asked)} questions; give one for each, at least one")
     truth = [q.answer.lower() for _, q in asked]
     n, labels = len(asked), set(truth)
     n_right = sum(a.lower() == b for a, b in zip(given, truth, strict=True))

@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers import initialization as init
 from transformers.utils import ModelOutput
 
+from lm2core.errors import UserError
 from lm2core.model.config import LM2Config
 from lm2core.model.decoder import LM2Decoder
 from lm2core.model.from_llama import LlamaLoading
@@ -44,7 +45,7 @@ class LM2Output(ModelOutput):
     def memory_at(self, story: Tensor, segment: Tensor) -> Any:
         """The banks (Q,N,D) that stories ``story`` (Q,) had after segments ``segment`` (Q,)."""
         if self.memory_per_segment is None:
-            raise ValueError("a cache holds no bank for every segment; run the text without use_cache")
+            raise UserError("a cache holds no bank for every segment; run the text without use_cache")
         return torch.stack(self.memory_per_segment, dim=1)[story, segment]
 
 
@@ -120,7 +121,7 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
             logits = self._logits(x[:, -logits_to_keep:], mask[:, -logits_to_keep:])
             return LM2Output(logits=logits, memory=segment.bank_BND, past_key_values=segment)
         if use_cache and input_ids.ndim == 3:
-            raise ValueError("a cache goes on with a flat text (B,T); given segments (B,S,T) hand on .memory")
+            raise UserError("a cache goes on with a flat text (B,T); given segments (B,S,T) hand on .memory")
 
         cut = Segments.of(input_ids, mask, self._segment_length(input_ids.shape[1]))
         bank_BND = self.new_memory(len(input_ids)) if memory is None else memory

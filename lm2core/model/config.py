@@ -11,6 +11,8 @@ from typing import Any
 from transformers import LlamaConfig
 from transformers.activations import ACT2FN
 
+from lm2core.errors import UserError
+
 ROUTINGS = ("content", "positional")
 CANDIDATES = ("token", "memory")
 # What transformers itself passes to a config beside its fields, when it loads, copies or converts one.
@@ -25,7 +27,7 @@ def refuse_unknown_keys(config_class: type[LlamaConfig], kwargs: dict[str, Any])
     for key in kwargs:
         if key not in TRANSFORMERS_KEYS:
             near = get_close_matches(key, [f.name for f in fields(config_class)], n=1, cutoff=0.0)
-            raise ValueError(f"unknown config key {key}; did you mean {near[0]}?")
+            raise UserError(f"unknown config key {key}; did you mean {near[0]}?")
 
 
 def llama_fields(config: LlamaConfig) -> dict[str, Any]:
@@ -62,7 +64,7 @@ class LM2Config(LlamaConfig):
 
     Raises
     ------
-    ValueError
+    UserError
         For shapes that cannot work and for unknown keys, in one sentence.
     """
 
@@ -106,49 +108,47 @@ class LM2Config(LlamaConfig):
         for name in [*sizes, "memory_slots", "memory_heads", "segment_length"]:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name}={value} must be a whole number, at least 1")
+                raise UserError(f"{name}={value} must be a whole number, at least 1")
         for name in ("num_attention_heads", "memory_heads"):
             if self.hidden_size % getattr(self, name):
-                raise ValueError(f"{name}={getattr(self, name)} must divide hidden_size={self.hidden_size}")
+                raise UserError(f"{name}={getattr(self, name)} must divide hidden_size={self.hidden_size}")
         n_heads = self.num_attention_heads
         if n_heads % (self.num_key_value_heads or n_heads):
-            raise ValueError(f"num_key_value_heads={self.num_key_value_heads} must divide {n_heads=}")
+            raise UserError(f"num_key_value_heads={self.num_key_value_heads} must divide {n_heads=}")
         head_dim = self.head_dim or self.hidden_size // n_heads
         if head_dim % 2:
-            raise ValueError(f"head_dim={head_dim} must be even, for rotary positions")
+            raise UserError(f"head_dim={head_dim} must be even, for rotary positions")
         if self.attention_dropout:
-            raise ValueError(f"attention_dropout={self.attention_dropout} is not supported; set it to 0")
+            raise UserError(f"attention_dropout={self.attention_dropout} is not supported; set it to 0")
         if self.hidden_act not in ACT2FN:
-            raise ValueError(
-                f"hidden_act={self.hidden_act!r} is not an activation of transformers, e.g. silu"
-            )
+            raise UserError(f"hidden_act={self.hidden_act!r} is not an activation of transformers, e.g. silu")
 
     def _check_memory(self) -> None:
         if self.memory_top_k is not None and self.memory_top_k not in range(1, self.memory_slots + 1):
-            raise ValueError(
+            raise UserError(
                 f"memory_top_k={self.memory_top_k} must be between 1 and memory_slots={self.memory_slots}"
             )
         for name, allowed in (("routing", ROUTINGS), ("candidate", CANDIDATES)):
             if getattr(self, name) not in allowed:
-                raise ValueError(f"{name}={getattr(self, name)!r} must be one of {', '.join(allowed)}")
+                raise UserError(f"{name}={getattr(self, name)!r} must be one of {', '.join(allowed)}")
         if self.memory_gate_rank is not None and self.memory_gate_rank not in range(1, self.hidden_size + 1):
-            raise ValueError(
+            raise UserError(
                 f"memory_gate_rank={self.memory_gate_rank} must be between 1 and "
                 f"hidden_size={self.hidden_size}"
             )
         layers = () if self.memory_layers is None else self.memory_layers
         if not isinstance(layers, (list, tuple)) or not all(isinstance(i, int) for i in layers):
-            raise ValueError(
+            raise UserError(
                 f"memory_layers={layers!r} must be a list of block numbers such as [0, 2], or None for all"
             )
         unknown = set(self.memory_blocks) - set(range(self.num_hidden_layers))
         if unknown or len(set(self.memory_blocks)) != len(self.memory_blocks):
-            raise ValueError(
+            raise UserError(
                 f"memory_layers={self.memory_layers} must name blocks 0..{self.num_hidden_layers - 1}, "
                 "each once"
             )
         if self.routing == "positional" and self.segment_length != self.memory_slots:
-            raise ValueError(
+            raise UserError(
                 f"positional routing pairs slot t with token t, so segment_length={self.segment_length} "
                 f"must equal memory_slots={self.memory_slots}"
             )

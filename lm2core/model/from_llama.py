@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from transformers import LlamaConfig, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
+from lm2core.errors import UserError
 from lm2core.model.config import LM2Config, llama_fields
 
 ADVICE = "; copy it again or name another"
@@ -26,7 +27,7 @@ class WholeCheckpoints(PreTrainedModel):
 
         Raises
         ------
-        ValueError
+        UserError
             For other missing or unexpected weights or such of another shape, by their names; for cut files.
         """
         wants_info = kwargs.pop("output_loading_info", False)
@@ -39,7 +40,7 @@ class WholeCheckpoints(PreTrainedModel):
                 name, *args, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
             )
         except SafetensorError as error:
-            raise ValueError(f"weights cut short or no safetensors ({error}): {name}{ADVICE}") from None
+            raise UserError(f"weights cut short or no safetensors ({error}): {name}{ADVICE}") from None
         finally:
             logging.set_verbosity(verbosity)
         _check_whole(str(name), info, may_be_new)
@@ -55,7 +56,7 @@ class LlamaLoading(WholeCheckpoints):
 
         Raises
         ------
-        ValueError
+        UserError
             For a model of another family, a Llama without ``memory_slots``, weights that are missing,
             unexpected or of another shape, files that were cut short.
         """
@@ -69,7 +70,7 @@ class LlamaLoading(WholeCheckpoints):
             memory = {f.name: kwargs.pop(f.name) for f in _memory_fields() if f.name in kwargs}
             config = lm2_config(LlamaConfig.from_dict(stored), source=str(name), **memory)
         elif kind != "lm2":
-            raise ValueError(
+            raise UserError(
                 f"{name} holds a {kind!r} model; an LM2 is made from 'lm2' or 'llama' checkpoints only"
             )
         new = ".mem." if is_llama else None
@@ -88,7 +89,7 @@ def lm2_config(llama: LlamaConfig, *, source: str = "this model", **memory: Any)
     texts, ``LONGEST_SEGMENT`` at most.
     """
     if "memory_slots" not in memory:
-        raise ValueError(f"{source} is a Llama without a memory; say how large it is to be: memory_slots=...")
+        raise UserError(f"{source} is a Llama without a memory; say how large it is to be: memory_slots=...")
     defaults = {
         "memory_heads": llama.num_attention_heads,
         "segment_length": min(llama.max_position_embeddings, LONGEST_SEGMENT),
@@ -112,4 +113,4 @@ def _check_whole(name: str, info: dict[str, Any], may_be_new: str | None) -> Non
     if missing or unexpected or other:
         lists = {"missing": missing, "unexpected": unexpected, "of another shape": sorted(other)}
         what = "; ".join(f"{kind}: {', '.join(keys[:4])}" for kind, keys in lists.items() if keys)
-        raise ValueError(f"not a whole checkpoint ({what}): {name}{ADVICE}")
+        raise UserError(f"not a whole checkpoint ({what}): {name}{ADVICE}")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, GenerationMixin
 
+from lm2core.errors import UserError
 from lm2core.model.segments import OpenSegment
 
 
@@ -32,7 +33,7 @@ class LM2GenerationMixin(GenerationMixin):
         ends : tokens that end a text, and how long the prompt is; what follows an end is padding
         """
         if attention_mask is not None and (attention_mask[:, -1] == 0).any():
-            raise ValueError(
+            raise UserError(
                 "a prompt ends with padding, so nothing can follow it; pad on the left: "
                 "tokenizer.padding_side = 'left'"
             )
@@ -43,7 +44,7 @@ class LM2GenerationMixin(GenerationMixin):
         if past_key_values is not None:
             n_new = input_ids.shape[1] - past_key_values.get_seq_length()
             if n_new < 1:
-                raise ValueError(
+                raise UserError(
                     f"the cache holds {past_key_values.get_seq_length()} tokens, input_ids only "
                     f"{input_ids.shape[1]}; give the whole text, the cached tokens first"
                 )
@@ -62,7 +63,7 @@ class LM2GenerationMixin(GenerationMixin):
     ) -> None:
         """No cache, which the first forward returns: here it is seen how texts end and where prompts do."""
         if generation_config.cache_implementation is not None:
-            raise ValueError(
+            raise UserError(
                 f"cache_implementation={generation_config.cache_implementation!r} is not supported: an LM2 "
                 "has its own cache, the open segment; leave it out"
             )

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lm2core.errors import UserError
 from lm2core.model.config import LM2Config
 from lm2core.model.segments import NOT_COUNTED, OpenSegment, next_labels
 
@@ -22,7 +23,7 @@ def check_inputs(
 
     Raises
     ------
-    ValueError
+    UserError
         As ``check_texts`` and ``check_bank``; for segments that positional routing cannot pair with slots.
     """
     check_texts(ids, mask, labels, vocab_size=config.vocab_size)
@@ -30,7 +31,7 @@ def check_inputs(
         check_bank(memory, (len(ids), config.memory_slots, config.hidden_size), like=like)
     n_slots, length = config.memory_slots, ids.shape[-1]
     if config.routing == "positional" and ids.ndim == 3 and length != n_slots:
-        raise ValueError(
+        raise UserError(
             f"positional routing needs segments of {n_slots} tokens, one a slot, got {length}; pad them"
         )
 
@@ -38,28 +39,28 @@ def check_inputs(
 def check_labels(labels: Tensor, ids: Tensor, mask: Tensor | None, *, vocab_size: int) -> None:
     """Refuse labels of another kind or shape, outside the vocabulary, or that leave nothing to predict."""
     if not isinstance(labels, Tensor) or labels.dtype not in (torch.long, torch.int32):
-        raise ValueError(f"labels must be a tensor of whole numbers (torch.long), got {_kind(labels)}")
+        raise UserError(f"labels must be a tensor of whole numbers (torch.long), got {_kind(labels)}")
     if labels.shape != ids.shape:
-        raise ValueError(f"labels {tuple(labels.shape)} must have input_ids' shape {tuple(ids.shape)}")
+        raise UserError(f"labels {tuple(labels.shape)} must have input_ids' shape {tuple(ids.shape)}")
     counted = labels[labels != NOT_COUNTED]
     if counted.numel() and not 0 <= int(counted.min()) <= int(counted.max()) < vocab_size:
-        raise ValueError(
+        raise UserError(
             f"labels must be in 0..{vocab_size - 1}, or {NOT_COUNTED} for what is not counted, got "
             f"{int(counted.min())}..{int(counted.max())}"
         )
     if not (next_labels(labels, mask) != NOT_COUNTED).any():
-        raise ValueError(
+        raise UserError(
             f"labels {tuple(labels.shape)} leave nothing to predict: the first token has no token before it, "
             f"padding and {NOT_COUNTED} are not counted; give longer texts or more labels"
         )
 
 
 def check_parts(labels: Tensor | None, *, logits_to_keep: int, backprop_segments: int = 0) -> None:
-    """Refuse negative counts, and a loss of which some logits would not be made, by ValueError."""
+    """Refuse negative counts, and a loss of which some logits would not be made, by UserError."""
     if logits_to_keep < 0 or backprop_segments < 0:
-        raise ValueError(f"{logits_to_keep=} and {backprop_segments=} must be 0 (all) or more")
+        raise UserError(f"{logits_to_keep=} and {backprop_segments=} must be 0 (all) or more")
     if logits_to_keep and labels is not None:
-        raise ValueError(
+        raise UserError(
             f"a loss needs the logits of all tokens, {logits_to_keep=} makes the last ones only; "
             "leave it out, or labels"
         )
@@ -68,39 +69,37 @@ def check_parts(labels: Tensor | None, *, logits_to_keep: int, backprop_segments
 def check_cache(cache: Any, ids: Tensor, memory: Tensor | None, labels: Tensor | None) -> None:
     """Refuse a cache that does not belong to ``ids``, and what cannot stand beside one."""
     if not isinstance(cache, OpenSegment):
-        raise ValueError(
+        raise UserError(
             f"past_key_values is a {type(cache).__name__}; an LM2 goes on from that of its own output, "
             "made with use_cache=True"
         )
     if len(cache.bank_BND) != len(ids):
-        raise ValueError(f"the cache is of {len(cache.bank_BND)} texts, input_ids of {len(ids)}")
+        raise UserError(f"the cache is of {len(cache.bank_BND)} texts, input_ids of {len(ids)}")
     if ids.ndim != 2:
-        raise ValueError(f"a cache goes on with a flat text (B,T), got input_ids {tuple(ids.shape)}")
+        raise UserError(f"a cache goes on with a flat text (B,T), got input_ids {tuple(ids.shape)}")
     if memory is not None:
-        raise ValueError("the bank is in past_key_values; leave memory out, or begin without a cache")
+        raise UserError("the bank is in past_key_values; leave memory out, or begin without a cache")
     if labels is not None:
-        raise ValueError("a loss needs the whole text; give it without past_key_values")
+        raise UserError("a loss needs the whole text; give it without past_key_values")
 
 
 def check_texts(ids: Tensor, mask: Tensor | None, labels: Tensor | None, *, vocab_size: int) -> None:
-    """Refuse ids, a mask or labels of the wrong shape or kind or outside the vocabulary, by ValueError."""
+    """Refuse ids, a mask or labels of the wrong shape or kind or outside the vocabulary, by UserError."""
     if not isinstance(ids, Tensor):
-        raise ValueError(
+        raise UserError(
             f"input_ids must be a tensor, got {type(ids).__name__}; pad texts of different length: "
             "tokenizer(texts, padding=True, return_tensors='pt')"
         )
     if ids.ndim not in (2, 3) or 0 in ids.shape:
-        raise ValueError(
-            f"input_ids must be (B,T) or (B,S,T) with at least one token, got {tuple(ids.shape)}"
-        )
+        raise UserError(f"input_ids must be (B,T) or (B,S,T) with at least one token, got {tuple(ids.shape)}")
     if ids.dtype not in (torch.long, torch.int32):
-        raise ValueError(f"input_ids must be whole numbers (torch.long), got {ids.dtype}")
+        raise UserError(f"input_ids must be whole numbers (torch.long), got {ids.dtype}")
     if mask is not None and (not isinstance(mask, Tensor) or mask.shape != ids.shape):
         got = tuple(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__
-        raise ValueError(f"attention_mask {got} must be a tensor of input_ids' shape {tuple(ids.shape)}")
+        raise UserError(f"attention_mask {got} must be a tensor of input_ids' shape {tuple(ids.shape)}")
     low, high = (int(x) for x in ids.aminmax())
     if low < 0 or high >= vocab_size:
-        raise ValueError(
+        raise UserError(
             f"token ids must be in 0..{vocab_size - 1}, got {low}..{high}; use the model's tokenizer"
         )
     if labels is not None:
@@ -110,15 +109,15 @@ def check_texts(ids: Tensor, mask: Tensor | None, labels: Tensor | None, *, voca
 def check_bank(memory: Tensor, shape: tuple[int, int, int], *, like: Tensor) -> None:
     """Refuse a bank that is not of ``shape`` (B,N,D), or not of the model's dtype and device."""
     if not isinstance(memory, Tensor):
-        raise ValueError(f"memory must be a tensor {shape} (B,N,D), got {type(memory).__name__}")
+        raise UserError(f"memory must be a tensor {shape} (B,N,D), got {type(memory).__name__}")
     if memory.shape != shape:
-        raise ValueError(f"memory must be {shape} (B,N,D), got {tuple(memory.shape)}")
+        raise UserError(f"memory must be {shape} (B,N,D), got {tuple(memory.shape)}")
     if memory.dtype != like.dtype:
-        raise ValueError(
+        raise UserError(
             f"memory is {memory.dtype}, the model {like.dtype}; convert it: memory.to(model.dtype)"
         )
     if memory.device != like.device:
-        raise ValueError(f"memory is on {memory.device}, the model on {like.device}; move it: memory.to(...)")
+        raise UserError(f"memory is on {memory.device}, the model on {like.device}; move it: memory.to(...)")
 
 
 def _kind(value: Any) -> str:

@@ -6,12 +6,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase
 
 from lm2core.babi.story import Story
 from lm2core.babi.text import TextStory
 from lm2core.babi.told import facts_in, told_facts
+from lm2core.errors import UserError
 from lm2core.model.causal_lm import LM2ForCausalLM
+from lm2core.reading.loaded_model import Reader
 from lm2core.text.tokenizer import check_words, encode_segments
 from lm2core.traces.hooks import match_hooks
 from lm2core.traces.recording import MEMORY_HOOKS, capture, recording
@@ -19,18 +20,6 @@ from lm2core.traces.trace import Trace
 
 # What the question reads from the bank, and what becomes of it.
 READ_HOOKS = ("mem.hook_read_pattern", "mem.hook_read", "mem.hook_gate_out", "hook_mem_out")
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """A model with its tokenizer, under the name it was asked for.
-
-    model : LM2ForCausalLM, or one of the baselines, which is called alike but has no hook points
-    """
-
-    name: str
-    model: Any
-    tokenizer: PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +57,7 @@ def read_stories(
 
     Raises
     ------
-    ValueError
+    UserError
         As ``check_stories``; for a trace over the budget, or positional routing with sentences of another
         length than the bank.
     """
@@ -77,7 +66,7 @@ def read_stories(
     ids, mask = encode_segments(reader.tokenizer, told)
     config = reader.model.config
     if config.routing == "positional" and ids.shape[-1] != config.memory_slots:
-        raise ValueError(
+        raise UserError(
             f"with positional routing a slot is a token's place, and the longest sentence has "
             f"{ids.shape[-1]} tokens for {config.memory_slots} slots; take a model with routing='content'"
         )
@@ -97,15 +86,15 @@ def check_stories(reader: Reader, stories: Sequence[Story | TextStory]) -> None:
 
     Raises
     ------
-    ValueError
+    UserError
         For no story, one without a sentence, and unknown words (named, with the known ones).
     """
     if not stories:
-        raise ValueError("there is no story to read; give at least one")
+        raise UserError("there is no story to read; give at least one")
     for i, story in enumerate(stories, start=1):
         if not story.sentences:
             where = f" {i} of {len(stories)}" if len(stories) > 1 else ""
-            raise ValueError(f"the story{where} is empty; give it at least one sentence")
+            raise UserError(f"the story{where} is empty; give it at least one sentence")
     told = sorted({sentence for story in stories for sentence in story.sentences})
     check_words(reader.tokenizer, told)
 
@@ -133,7 +122,7 @@ def bank_after(trace: Trace, n_sentences: int, model: LM2ForCausalLM) -> Tensor:
 
 
 def remember(reader: Reader, sentences: Sequence[str]) -> Any:
-    """The memory that a story leaves, one sentence a segment; a ValueError as ``read_story``."""
+    """The memory that a story leaves, one sentence a segment; a UserError as ``read_story``."""
     check_words(reader.tokenizer, sentences)
     ids, mask = (x.to(reader.model.device) for x in encode_segments(reader.tokenizer, [sentences]))
     with torch.no_grad():
@@ -145,7 +134,7 @@ def ranked_words(reader: Reader, question: str, memory: Any) -> list[tuple[str, 
 
     Raises
     ------
-    ValueError
+    UserError
         For an empty question or unknown words.
     """
     text = as_question(question)
@@ -161,7 +150,7 @@ def ranked_words(reader: Reader, question: str, memory: Any) -> list[tuple[str, 
 def answers_along(reader: Reader, sentences: Sequence[str], question: str) -> list[tuple[str, float]]:
     """The likeliest answer to ``question`` and its probability after 0, 1, ... and all of the sentences.
 
-    Of an LM2 or a baseline alike. A ValueError as ``ranked_words`` and ``read_story``.
+    Of an LM2 or a baseline alike. A UserError as ``ranked_words`` and ``read_story``.
     """
     text = as_question(question)
     check_words(reader.tokenizer, [*sentences, text])
@@ -180,9 +169,9 @@ def answers_along(reader: Reader, sentences: Sequence[str], question: str) -> li
 
 
 def as_question(text: str) -> str:
-    """The text of a question, with its question mark; a ValueError when there is none."""
+    """The text of a question, with its question mark; a UserError when there is none."""
     if not text.strip():
-        raise ValueError("the question is empty; ask for example: Where is Mary?")
+        raise UserError("the question is empty; ask for example: Where is Mary?")
     return text.strip() if text.strip().endswith("?") else text.strip() + "?"
 
 

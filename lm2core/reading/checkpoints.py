@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lm2core.errors import UserError
+
 if TYPE_CHECKING:
-    from lm2core.reading.answers import Reader
+    from lm2core.reading.loaded_model import Reader
 
 KINDS = ("lm2", "lm2-rmt", "lm2-llama-full")  # LM2 and its baselines
 SHIPPED = Path(__file__).parents[1] / "pretrained"
@@ -26,7 +28,7 @@ def load_reader(checkpoint: str, *, baselines: bool = False) -> "Reader":
 
     Raises
     ------
-    ValueError
+    UserError
         When there is no such checkpoint, it is not a whole one (says what is missing or unexpected), or it
         is a baseline where a memory bank is needed.
     """
@@ -35,7 +37,7 @@ def load_reader(checkpoint: str, *, baselines: bool = False) -> "Reader":
     reader = _find(checkpoint)
     architecture = architecture_of(reader.model)
     if architecture != "lm2" and not baselines:
-        raise ValueError(
+        raise UserError(
             f"{checkpoint} holds a baseline ({architecture}), which has no memory bank to look into; "
             f"name an LM2, or measure it: lm2 eval {checkpoint} --babi FILE"
         )
@@ -49,7 +51,7 @@ def _find(checkpoint: str) -> "Reader":
     if folder.is_dir():
         return _load(checkpoint, _checked_folder(folder))
     if checkpoint.count("/") != 1 or checkpoint.startswith((".", "/")):
-        raise ValueError(
+        raise UserError(
             f"no checkpoint {checkpoint!r}; give a folder, a Hugging Face id (owner/name), or one of: "
             f"{', '.join(shipped_models(baselines=True))}"
         )
@@ -60,17 +62,17 @@ def _checked_folder(folder: Path) -> str:
     """The folder as text, if its config can be read and its weights are safetensors."""
     config = folder / "config.json"
     if not config.is_file():
-        raise ValueError(
+        raise UserError(
             f"{folder} has no config.json; give a folder that 'lm2 train' or save_pretrained wrote"
         )
     try:
         json.loads(config.read_text(encoding="utf-8")).get("model_type")
     except (ValueError, AttributeError) as error:
-        raise ValueError(f"{config} is not a readable config ({error}); copy the checkpoint again") from None
+        raise UserError(f"{config} is not a readable config ({error}); copy the checkpoint again") from None
     if not any(folder.glob("*.safetensors")):
-        raise ValueError(f"{folder} has no *.safetensors weights; pickled weights are not opened")
+        raise UserError(f"{folder} has no *.safetensors weights; pickled weights are not opened")
     if not any(folder.glob("tokenizer*")):
-        raise ValueError(f"{folder} has no tokenizer; copy the tokenizer* files of its run or model there")
+        raise UserError(f"{folder} has no tokenizer; copy the tokenizer* files of its run or model there")
     return str(folder)
 
 
@@ -81,13 +83,13 @@ def _load(name: str, source: str) -> "Reader":
     from transformers.utils import logging
 
     from lm2core.model.from_llama import ADVICE
-    from lm2core.reading.answers import Reader
+    from lm2core.reading.loaded_model import Reader
 
     logging.disable_progress_bar()
     try:
         kind = PreTrainedConfig.get_config_dict(source)[0].get("model_type")
         if kind not in KINDS:
-            raise ValueError(f"it holds a {kind!r} model, not one of {', '.join(KINDS)}")
+            raise UserError(f"it holds a {kind!r} model, not one of {', '.join(KINDS)}")
         model = AutoModelForCausalLM.from_pretrained(source, use_safetensors=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except (
@@ -101,10 +103,10 @@ def _load(name: str, source: str) -> "Reader":
         TypeError,
     ) as error:
         reason = str(error).strip().split("\n")[0].removesuffix(ADVICE)
-        raise ValueError(f"cannot open checkpoint {name}: {reason}{ADVICE}") from None
+        raise UserError(f"cannot open checkpoint {name}: {reason}{ADVICE}") from None
     largest = max(tokenizer.get_vocab().values())
     if largest >= model.config.vocab_size:
-        raise ValueError(
+        raise UserError(
             f"the tokenizer of {name} has id {largest}, its model only 0..{model.config.vocab_size - 1}; "
             "put the tokenizer that the model was trained with beside it"
         )

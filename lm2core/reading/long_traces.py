@@ -8,7 +8,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerBase
 
 from lm2core.babilong.samples import BabiLongSample
-from lm2core.reading.answers import Reader
+from lm2core.reading.loaded_model import Reader
 from lm2core.text.tokenizer import check_words
 from lm2core.traces.recording import capture
 from lm2core.traces.trace import Trace
@@ -27,7 +27,7 @@ def record_sample(
 
     Raises
     ------
-    ValueError
+    UserError
         For facts or a question with unknown words, and a trace over the budget.
     """
     check_words(reader.tokenizer, [*sample.facts, sample.question])

@@ -13,7 +13,9 @@ from tqdm import tqdm
 from lm2core.babi.story import Story
 from lm2core.babi.text import TextStory
 from lm2core.byte_sizes import parse_bytes, told_bytes
-from lm2core.reading.answers import READ_HOOKS, Answer, Reader, answer_logits, check_stories, read_stories
+from lm2core.errors import UserError
+from lm2core.reading.answers import READ_HOOKS, Answer, answer_logits, check_stories, read_stories
+from lm2core.reading.loaded_model import Reader
 from lm2core.text.tokenizer import check_words, encode_segments
 from lm2core.traces.hooks import match_hooks
 from lm2core.traces.recording import MEMORY_HOOKS, recording, trace_bytes
@@ -32,7 +34,7 @@ def record_questions(reader: Reader, trace: Trace, *, names: Sequence[str] = REA
 
     Raises
     ------
-    ValueError
+    UserError
         When the trace has no questions or no ``hook_bank``, or for unknown words.
     """
     asked = [
@@ -42,9 +44,9 @@ def record_questions(reader: Reader, trace: Trace, *, names: Sequence[str] = REA
         if question["n_statements"]
     ]
     if not asked:
-        raise ValueError("no question in this trace; record stories that have some, see lm2core.babi")
+        raise UserError("no question in this trace; record stories that have some, see lm2core.babi")
     if "hook_bank" not in trace.arrays:
-        raise ValueError("the trace has no hook_bank; record it with --hooks 'mem.*,hook_bank'")
+        raise UserError("the trace has no hook_bank; record it with --hooks 'mem.*,hook_bank'")
     texts = [question["text"] for question in asked]
     check_words(reader.tokenizer, sorted(set(texts)))
     banks = trace.arrays["hook_bank"][
@@ -85,7 +87,7 @@ class TraceFolder(Sequence[Trace]):
 
     Raises
     ------
-    ValueError
+    UserError
         When the folder holds no part.
     """
 
@@ -95,7 +97,7 @@ class TraceFolder(Sequence[Trace]):
             p for p in self.folder.glob("*") if re.fullmatch(r"part-\d{5}\.safetensors", p.name)
         )
         if not self._parts:
-            raise ValueError(f"no traces in {folder}; record_to() writes them")
+            raise UserError(f"no traces in {folder}; record_to() writes them")
 
     def __len__(self) -> int:
         return len(self._parts)
@@ -124,14 +126,14 @@ def record_to(
 
     Raises
     ------
-    ValueError
+    UserError
         As ``read_stories``; when the folder is not empty or cannot be written, or one story alone is over the
         budget.
     """
     folder = Path(folder)
     if folder.is_dir() and any(folder.iterdir()):
         has = "has traces already" if any(folder.glob("part-*")) else "is not empty"
-        raise ValueError(f"{folder} {has}; choose an empty folder")
+        raise UserError(f"{folder} {has}; choose an empty folder")
     check_stories(reader, stories)
     chosen = match_hooks(list(names), reader.model.config)
     parts = list(_parts(reader, stories, chosen, budget))
@@ -139,7 +141,7 @@ def record_to(
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = TemporaryDirectory(prefix=".unfinished-", dir=folder)
     except OSError as error:
-        raise ValueError(f"cannot write {folder}: {error.strerror}; choose another folder") from None
+        raise UserError(f"cannot write {folder}: {error.strerror}; choose another folder") from None
     bar = tqdm(parts, desc="recording", unit="part", delay=PROGRESS_AFTER_S, disable=None)
     with unfinished as name:
         for i, part in enumerate(bar):
@@ -165,7 +167,7 @@ def _parts(
         size = len(story.sentences), max(n_tokens[sentence] for sentence in story.sentences)
         alone = trace_bytes(reader.model, (1, *size), names)
         if alone > allowed:
-            raise ValueError(
+            raise UserError(
                 f"the trace of story {i} alone would take {told_bytes(alone)}, the budget is {budget}; "
                 "name fewer hooks or raise the budget"
             )

@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
 from transformers import initialization as init
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaRMSNorm, LlamaRotaryEmbedding
 
+from lm2core.errors import UserError
 from lm2core.model.attention import attention_pattern, merge_heads, split_heads, strongest
 from lm2core.model.causal_lm import LM2Output
 from lm2core.model.config import LM2Config, refuse_unknown_keys
@@ -145,7 +146,7 @@ class ReferenceConfig(LlamaConfig):
 
     Raises
     ------
-    ValueError
+    UserError
         For sizes that cannot work and for unknown keys, in one sentence.
     """
 
@@ -169,7 +170,7 @@ class ReferenceConfig(LlamaConfig):
         refuse_unknown_keys(type(self), kwargs)
         LM2Config(**{name: getattr(self, name) for name in SHARED_WITH_LM2})  # refuses impossible sizes
         if self.memory_slots != self.hidden_size:
-            raise ValueError(
+            raise UserError(
                 f"memory_slots={self.memory_slots} must equal hidden_size={self.hidden_size}: "
                 "in the public code tokens, slots and width are one number"
             )
@@ -263,12 +264,12 @@ class ReferenceForCausalLM(WholeCheckpoints):
         n_slots = self.config.memory_slots
         check_texts(ids, mask, labels, vocab_size=self.config.vocab_size)
         if ids.ndim != 2 or ids.shape[1] != n_slots:
-            raise ValueError(
+            raise UserError(
                 f"this architecture reads texts of exactly {n_slots} tokens, one a slot: input_ids must be "
                 f"(B,{n_slots}), got {tuple(ids.shape)}; cut the texts there"
             )
         if mask is not None and not mask.all():
-            raise ValueError(
+            raise UserError(
                 "every token has its slot, so no text can be padded: attention_mask must be all ones, "
                 f"got {int((mask == 0).sum())} zeros; leave it out"
             )

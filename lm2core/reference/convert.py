@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from lm2core.errors import UserError
 from lm2core.reference.causal_lm import ReferenceConfig, ReferenceForCausalLM
 
 Weights = dict[str, Tensor]
@@ -30,7 +31,7 @@ SECOND_NAMES = {".mem_attn.self_attn.": ".self_attn.", ".attention_mlp.1.": ".at
 def _positive(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
-        raise ValueError
+        raise UserError
     return value
 
 
@@ -71,18 +72,18 @@ def convert_reference(file: str | Path, config_json: str | Path, out: str | Path
 
     Raises
     ------
-    ValueError
+    UserError
         In one line, when a file cannot be read, is not such a checkpoint, or ``out`` cannot be written.
     """
     file, config_json, out = Path(file), Path(config_json), Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{out} is not an empty folder; choose another")
+        raise UserError(f"{out} is not an empty folder; choose another")
     sizes = _read_json(config_json)
     weights = _read_weights(file)
     if any(".mem." in name for name in weights):
-        raise ValueError(f"{file} is an LM2 of this project; it needs no conversion: open its folder")
+        raise UserError(f"{file} is an LM2 of this project; it needs no conversion: open its folder")
     if "model.embed_tokens.weight" in weights and not any(".memory_module." in name for name in weights):
-        raise ValueError(
+        raise UserError(
             f"{file} has no memory: it is a plain Llama; give one a memory with "
             "LM2ForCausalLM.from_pretrained(FOLDER, memory_slots=...), FOLDER with its config.json"
         )
@@ -99,11 +100,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         sizes = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}; give the JSON file with the sizes") from None
+        raise UserError(f"cannot read {path}: {error.strerror}; give the JSON file with the sizes") from None
     except ValueError as error:
-        raise ValueError(f"{path} is not JSON ({error}); mend it") from None
+        raise UserError(f"{path} is not JSON ({error}); mend it") from None
     if not isinstance(sizes, dict):
-        raise ValueError(f'{path} must hold one JSON object, {{"hidden_size": ...}}, got {sizes!r:.40}')
+        raise UserError(f'{path} must hold one JSON object, {{"hidden_size": ...}}, got {sizes!r:.40}')
     return sizes
 
 
@@ -113,7 +114,7 @@ def _read_weights(path: Path) -> Weights:
         with path.open("rb") as opened:
             head = opened.read(9)
     except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}; name a checkpoint file") from None
+        raise UserError(f"cannot read {path}: {error.strerror}; name a checkpoint file") from None
     try:
         if head[8:] == b"{":  # how safetensors begin, after eight bytes of length
             found: Any = load_file(path)
@@ -122,23 +123,21 @@ def _read_weights(path: Path) -> Weights:
             with path.open("rb") as opened, warnings.catch_warnings(action="ignore"):
                 found = torch.load(opened, weights_only=True, map_location="cpu")
         else:
-            raise ValueError("it begins like neither")
+            raise UserError("it begins like neither")
     except UnpicklingError:
-        raise ValueError(
+        raise UserError(
             f"{path} holds more than tensors and plain values, and opening that would run its code; "
             "save the weights alone: torch.save(model.state_dict(), FILE)"
         ) from None
     except Exception as error:  # an unpickler can fail in any way on a file that is none
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(
+        raise UserError(
             f"{path} is neither safetensors nor a torch file, or is cut short ({reason}); copy it again"
         ) from None
     if isinstance(found, dict) and "model_state_dict" in found:
         found = found["model_state_dict"]
     if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise ValueError(
-            f"{path} holds no state dict; it must map names to tensors, or have model_state_dict"
-        )
+        raise UserError(f"{path} holds no state dict; it must map names to tensors, or have model_state_dict")
     return {str(name): value.float() for name, value in found.items()}
 
 
@@ -147,9 +146,9 @@ def _skeleton(sizes: dict[str, Any], path: Path) -> tuple[ReferenceForCausalLM, 
     known = (*NEEDED, *ASSUMED, *UNUSED)
     missing, unknown = [n for n in NEEDED if n not in sizes], [n for n in sizes if n not in known]
     if missing:
-        raise ValueError(f"{path} does not give {_some(missing)}; the weights do not tell, so add it")
+        raise UserError(f"{path} does not give {_some(missing)}; the weights do not tell, so add it")
     if unknown:
-        raise ValueError(f"{path} has unknown {_some(unknown)}; known: {', '.join(known)}")
+        raise UserError(f"{path} has unknown {_some(unknown)}; known: {', '.join(known)}")
     given = {name: _value(name, sizes[name], path) for name in sizes if name not in UNUSED}
     taken = {name: value for name, value in ASSUMED.items() if name not in given}
     values = given | taken
@@ -160,9 +159,9 @@ def _skeleton(sizes: dict[str, Any], path: Path) -> tuple[ReferenceForCausalLM, 
         with torch.device("meta"):
             model = ReferenceForCausalLM(config)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise UserError(f"{path}: {error}") from None
     except (KeyError, TypeError) as error:  # how transformers refuses rotary settings
-        raise ValueError(f"{path}: rope_scaling has a wrong or missing entry: {error}; correct it") from None
+        raise UserError(f"{path}: rope_scaling has a wrong or missing entry: {error}; correct it") from None
     told = ", ".join(f"{name}={value}" for name, value in taken.items())
     return model, [f"{path} does not say, so taken: {told}"] if told else []
 
@@ -171,12 +170,12 @@ def _value(name: str, value: Any, path: Path) -> Any:
     if name == "rope_scaling":
         if value is None or isinstance(value, dict):
             return value
-        raise ValueError(f"{path}: {name} must be null or an object as in a Llama's config, got {value!r}")
+        raise UserError(f"{path}: {name} must be null or an object as in a Llama's config, got {value!r}")
     read, allowed = KINDS.get(name, (int, "a whole number"))
     try:
         return read(str(value))
     except (ValueError, KeyError):
-        raise ValueError(f"{path}: {name} must be {allowed}, got {value!r}") from None
+        raise UserError(f"{path}: {name} must be {allowed}, got {value!r}") from None
 
 
 def _without_second_names(weights: Weights, file: Path, *, tied: bool) -> Weights:
@@ -193,7 +192,7 @@ def _without_second_names(weights: Weights, file: Path, *, tied: bool) -> Weight
             differ.append(f"{name} and {first}")
     if differ:
         hint = " or correct tie_word_embeddings" if tied else ""
-        raise ValueError(
+        raise UserError(
             f"{file} gives one tensor of the model two names, but under these it differs: {_some(differ)}; "
             f"copy it again{hint}"
         )
@@ -205,7 +204,7 @@ def _starting_bank(bank_BND: Tensor | None, n_slots: int) -> tuple[Tensor, list[
     if bank_BND is None:
         return torch.eye(n_slots), ["the checkpoint has no memory_bank: texts start from the identity"]
     if bank_BND.ndim != 3 or bank_BND.shape[1:] != (n_slots, n_slots) or not len(bank_BND):
-        raise ValueError(
+        raise UserError(
             f"memory_bank of the checkpoint is {tuple(bank_BND.shape)}, must be (B, {n_slots}, {n_slots})"
         )
     if not torch.equal(bank_BND, bank_BND[:1].expand_as(bank_BND)):
@@ -231,7 +230,7 @@ def _check_fit(weights: Weights, model: ReferenceForCausalLM, file: Path) -> Non
     }
     if any(wrong.values()):
         what = "; ".join(f"{kind}: {_some(names)}" for kind, names in wrong.items() if names)
-        raise ValueError(f"{file} is not a checkpoint of the public code with these sizes ({what})")
+        raise UserError(f"{file} is not a checkpoint of the public code with these sizes ({what})")
 
 
 def _write(out: Path, config: ReferenceConfig, weights: Weights) -> None:
@@ -248,7 +247,7 @@ def _write(out: Path, config: ReferenceConfig, weights: Weights) -> None:
             for written in ("config.json", "model.safetensors"):
                 os.replace(folder / written, out / written)
     except (OSError, SafetensorError) as error:
-        raise ValueError(f"cannot write to {out}: {error}; choose another folder, or make room") from None
+        raise UserError(f"cannot write to {out}: {error}; choose another folder, or make room") from None
 
 
 def _some(names: Iterable[str]) -> str:

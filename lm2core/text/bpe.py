@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from lm2core.errors import UserError
+
 END_OF_TEXT = "<|endoftext|>"
 SAMPLE_CHARS = 10_000_000  # characters that a tokenizer is trained on, from the beginning of the text
 
@@ -16,14 +18,14 @@ def open_tokenizer(
 
     Raises
     ------
-    ValueError
+    UserError
         When it cannot be opened, with the ``advice`` what to do.
     """
     try:
         return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = str(error).strip().split("\n")[0]
-        raise ValueError(f"cannot open tokenizer {name!r}: {reason}; {advice}") from None
+        raise UserError(f"cannot open tokenizer {name!r}: {reason}; {advice}") from None
 
 
 def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> PreTrainedTokenizerFast:

@@ -12,6 +12,8 @@ from itertools import chain, pairwise
 from pathlib import Path
 from typing import TextIO
 
+from lm2core.errors import UserError
+
 SUFFIXES = (".txt", ".md", ".jsonl")  # of the files that are read from a folder
 LOCAL = f"give a file, or a folder with {', '.join(SUFFIXES)} files"
 HUB_ID = re.compile(r"\w[\w.-]*/[\w.-]+(:\S+)?")
@@ -40,7 +42,7 @@ def open_corpus(source: str) -> Corpus:
 
     Raises
     ------
-    ValueError
+    UserError
         When there is no such text. While reading: for a file that is not UTF-8, a line or row without
         "text", and when a file or the hub can no longer be read.
     """
@@ -50,10 +52,10 @@ def open_corpus(source: str) -> Corpus:
     if source and path.is_dir():
         files = [f for f in sorted(path.rglob("*")) if f.suffix in SUFFIXES and f.is_file()]
         if not files:
-            raise ValueError(f"{path} holds no text; {LOCAL}")
+            raise UserError(f"{path} holds no text; {LOCAL}")
         return lambda n_chars: chain.from_iterable(_file_pieces(f, n_chars) for f in files)
     if not HUB_ID.fullmatch(source) or path.suffix in SUFFIXES:
-        raise ValueError(f"no text at {source!r}; {LOCAL}, or the id of a hub data set: owner/name")
+        raise UserError(f"no text at {source!r}; {LOCAL}, or the id of a hub data set: owner/name")
     return _hub_corpus(source)
 
 
@@ -67,9 +69,9 @@ def _file_pieces(path: Path, n_chars: int) -> Iterator[Piece]:
             else:
                 yield from _pieces(file, n_chars)
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text ({error.reason}); convert it or take it out") from None
+        raise UserError(f"{path} is not UTF-8 text ({error.reason}); convert it or take it out") from None
     except OSError as error:
-        raise ValueError(
+        raise UserError(
             f"cannot read {path}: {error.strerror or error}; put it back or take it out"
         ) from None
 
@@ -90,7 +92,7 @@ def _json_texts(file: TextIO, path: Path) -> Iterator[str]:
         except (ValueError, KeyError, TypeError):
             text = None
         if not isinstance(text, str):
-            raise ValueError(f'{path}, line {number}: expected an object with a string, {{"text": "..."}}')
+            raise UserError(f'{path}, line {number}: expected an object with a string, {{"text": "..."}}')
         yield text
 
 
@@ -102,7 +104,7 @@ def _hub_corpus(name: str) -> Corpus:
         rows = load_dataset(owner_and_name, configuration or None, split="train", streaming=True)
     except (OSError, ValueError) as error:
         reason = str(error).split("\n")[0]
-        raise ValueError(
+        raise UserError(
             f"{name!r} is no file or folder, and no data set of the hub could be opened: {reason}; {LOCAL}"
         ) from None
 
@@ -110,11 +112,11 @@ def _hub_corpus(name: str) -> Corpus:
         try:
             for row in rows:
                 if not isinstance(row.get("text"), str):
-                    raise ValueError(f"{name} has no column 'text', but: {', '.join(row)}; {LOCAL}")
+                    raise UserError(f"{name} has no column 'text', but: {', '.join(row)}; {LOCAL}")
                 yield from _pieces(io.StringIO(row["text"]), n_chars)
         except OSError as error:
             reason = str(error).split("\n")[0]
-            raise ValueError(
+            raise UserError(
                 f"cannot read {name} from the hub: {reason}; try again later, or {LOCAL}"
             ) from None
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 from transformers import PreTrainedTokenizerBase
 
+from lm2core.errors import UserError
 from lm2core.text.corpus import Corpus
 
 CHARS_PER_TOKEN = 4  # of English text, about
@@ -65,11 +66,11 @@ class Packer:
         return [_example(block) for block in blocks]
 
     def check_enough(self) -> None:
-        """Refuse a text of which the trained share does not fill one block: a ValueError."""
+        """Refuse a text of which the trained share does not fill one block: a UserError."""
         carry: list[int] = []
         if next(self.blocks(carry), None) is None:
             n_held_out = sum(len(ids) for ids in self.ids(held_out=True))
-            raise ValueError(
+            raise UserError(
                 f"too little text: {len(carry)} tokens to train on and {n_held_out} held out, a block needs "
                 f"{self.block_length}; give more text"
             )

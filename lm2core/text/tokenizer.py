@@ -7,6 +7,8 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, tr
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from lm2core.errors import UserError
+
 PAD, UNKNOWN = "[PAD]", "[UNK]"
 MOST_TOLD = 200  # known words that a message lists
 WORD = Regex(r"\w+(,\w+)*|[^\w\s]")  # a list without spaces is one word: it is one answer
@@ -54,7 +56,7 @@ def check_words(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Non
 
     Raises
     ------
-    ValueError
+    UserError
         Naming the unknown words, in the order they occur, and those that can be used.
     """
     if tokenizer.unk_token_id is None:
@@ -68,7 +70,7 @@ def check_words(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Non
     if unknown:
         known = known_words(tokenizer)
         told = " ".join(known) if len(known) <= MOST_TOLD else f"{len(known):,} words and parts of words"
-        raise ValueError(f"unknown words: {', '.join(unknown)}; this model knows: {told}")
+        raise UserError(f"unknown words: {', '.join(unknown)}; this model knows: {told}")
 
 
 def encode_segments(
@@ -77,7 +79,7 @@ def encode_segments(
     """Ids and mask (B,S,T) of stories whose sentences are the segments, right-padded to the longest."""
     n_segments = max((len(story) for story in stories), default=0)
     if n_segments == 0:
-        raise ValueError("the story is empty; give at least one sentence")
+        raise UserError("the story is empty; give at least one sentence")
     flat = [sentence for story in stories for sentence in story]
     encoded = iter(tokenizer(flat, add_special_tokens=False)["input_ids"])
     ids = [[next(encoded) for _ in story] for story in stories]

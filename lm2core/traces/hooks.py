@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from lm2core.errors import UserError
 from lm2core.model.config import LM2Config
 
 STREAM = ("token", "dim")
@@ -133,7 +134,7 @@ def match_hooks(patterns: list[str], config: LM2Config) -> list[str]:
 
     Raises
     ------
-    ValueError
+    UserError
         For a pattern that fits nothing, with the nearest names.
     """
     known = hook_names(config)
@@ -147,7 +148,7 @@ def match_hooks(patterns: list[str], config: LM2Config) -> list[str]:
         if not fits:
             short = dict.fromkeys(name.split(".", 2)[-1] for name in known)
             near = get_close_matches(pattern, [*known, *short], n=4, cutoff=0.0)
-            raise ValueError(f"no hook point {pattern!r}; nearest: {', '.join(near)}; all: docs/HOOKS.md")
+            raise UserError(f"no hook point {pattern!r}; nearest: {', '.join(near)}; all: docs/HOOKS.md")
         chosen |= fits
     return [name for name in known if name in chosen]
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lm2core.byte_sizes import parse_bytes, told_bytes
+from lm2core.errors import UserError
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.model.config import LM2Config
 from lm2core.traces.fingerprint import fingerprint
@@ -119,14 +120,14 @@ def capture(
 
     Raises
     ------
-    ValueError
+    UserError
         For an unknown name (with the nearest), nothing to record, or a trace larger than the budget.
     """
     if segments.ndim != 3:
-        raise ValueError(f"segments must be (B,S,T) token ids, got shape {tuple(segments.shape)}")
+        raise UserError(f"segments must be (B,S,T) token ids, got shape {tuple(segments.shape)}")
     mask = torch.ones_like(segments) if attention_mask is None else attention_mask
     if ((mask != 0).long().diff(dim=-1) > 0).any():
-        raise ValueError("segments must be right-padded, so that token t of a trace is word t of its segment")
+        raise UserError("segments must be right-padded, so that token t of a trace is word t of its segment")
     chosen = _chosen(model, segments.shape, names, budget)
     with recording(model, chosen) as recorder:
         model(segments.to(model.device), mask.to(model.device), memory)
@@ -155,23 +156,23 @@ def capture_generation(
 
     Raises
     ------
-    ValueError
+    UserError
         As ``capture``; for beams, which change places; for positional routing, which writes row by row;
         for several texts that may end at different tokens.
     """
     if model.config.routing == "positional":
-        raise ValueError(
+        raise UserError(
             "positional routing writes the bank row by row; generate first, then capture() the text"
         )
     num_beams = _option(model, options, "num_beams") or 1
     if num_beams != 1:
-        raise ValueError(f"{num_beams=}: beams change places, record greedy or sampled text: num_beams=1")
+        raise UserError(f"{num_beams=}: beams change places, record greedy or sampled text: num_beams=1")
     own = sorted({"attention_mask", "past_key_values", "return_dict_in_generate", "use_cache"} & set(options))
     if own:
-        raise ValueError(f"a recorded generation decides on {', '.join(own)} itself; leave it out")
+        raise UserError(f"a recorded generation decides on {', '.join(own)} itself; leave it out")
     n_texts = len(input_ids) * (_option(model, options, "num_return_sequences") or 1)
     if n_texts > 1 and _option(model, options, "eos_token_id") is not None:
-        raise ValueError(
+        raise UserError(
             f"{n_texts} texts may end at different tokens, and a trace has one length; record "
             "one at a time, or without an end: eos_token_id=None"
         )
@@ -210,10 +211,10 @@ def _chosen(model: LM2ForCausalLM, shape: Sequence[int], names: Sequence[str], b
     """The hook points that ``names`` mean, if a trace of them fits the budget."""
     chosen = match_hooks(list(names), model.config)
     if not chosen:
-        raise ValueError("no hook point was named; the default is names=" + repr(MEMORY_HOOKS))
+        raise UserError("no hook point was named; the default is names=" + repr(MEMORY_HOOKS))
     needed, allowed = trace_bytes(model, shape, chosen), parse_bytes(budget)
     if needed > allowed:
-        raise ValueError(
+        raise UserError(
             f"the trace would take {told_bytes(needed)}, the budget is {budget}; "
             "name fewer hooks, use fewer stories or raise the budget"
         )

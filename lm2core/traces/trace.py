@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from lm2core.errors import UserError
 from lm2core.files import replacing
 
 SCHEMA = 1
@@ -38,7 +39,7 @@ class Trace:
 
     Raises
     ------
-    ValueError
+    UserError
         When axes, arrays and words do not fit each other, or there is no array or no story.
     """
 
@@ -50,17 +51,17 @@ class Trace:
     def __post_init__(self) -> None:
         """Check that every array has named axes, and that an axis has one size wherever it occurs."""
         if not self.arrays:
-            raise ValueError("a trace needs at least one array, got none")
+            raise UserError("a trace needs at least one array, got none")
         sizes: dict[str, int] = {}
         for name, array in self.arrays.items():
             axes = self.axes.get(name, ())
             if len(axes) != array.ndim or not set(axes) <= set(AXES):
-                raise ValueError(f"{name}: axes {axes} do not fit an array of shape {array.shape}")
+                raise UserError(f"{name}: axes {axes} do not fit an array of shape {array.shape}")
             if not {"story", "segment"} <= set(axes):
-                raise ValueError(f"{name}: axes {axes} must have story and segment; give an axis of size 1")
+                raise UserError(f"{name}: axes {axes} must have story and segment; give an axis of size 1")
             for axis, size in zip(axes, array.shape, strict=True):
                 if sizes.setdefault(axis, size) != size:
-                    raise ValueError(f"{name}: axis {axis} has size {size}, elsewhere {sizes[axis]}")
+                    raise UserError(f"{name}: axis {axis} has size {size}, elsewhere {sizes[axis]}")
             array.flags.writeable = False
         self._check_tokens(sizes)
 
@@ -72,13 +73,13 @@ class Trace:
             if not all(isinstance(word, str) for segment in words for word in segment):
                 raise TypeError
         except TypeError:
-            raise ValueError("tokens must be lists (stories) of lists (segments) of words") from None
+            raise UserError("tokens must be lists (stories) of lists (segments) of words") from None
         if not n_segments:
-            raise ValueError("tokens must have the words of at least one story, got none; a story is a list")
+            raise UserError("tokens must have the words of at least one story, got none; a story is a list")
         n_words = max(map(len, words), default=0)
         for axis, size in (("story", len(self.tokens)), ("segment", max(n_segments)), ("token", n_words)):
             if size > sizes.get(axis, size):
-                raise ValueError(f"tokens have {size} along {axis}, the arrays {sizes[axis]}")
+                raise UserError(f"tokens have {size} along {axis}, the arrays {sizes[axis]}")
 
     @property
     def n_segments(self) -> int:
@@ -101,15 +102,15 @@ class Trace:
             For a place outside the axis, with its size.
         """
         if name not in self.arrays:
-            raise KeyError(f"no {name!r} in this trace; it has: {', '.join(sorted(self.arrays))}")
+            raise UserError(f"no {name!r} in this trace; it has: {', '.join(sorted(self.arrays))}")
         array, axes = self.arrays[name], self.axes[name]
         unknown = set(where) - set(axes)
         if unknown:
-            raise KeyError(f"{name} has no axis {', '.join(sorted(unknown))}; it has: {', '.join(axes)}")
+            raise UserError(f"{name} has no axis {', '.join(sorted(unknown))}; it has: {', '.join(axes)}")
         for axis, place in where.items():
             size = array.shape[axes.index(axis)]
             if not 0 <= place < size:
-                raise IndexError(f"{axis} {place} is outside 0..{size - 1}")
+                raise UserError(f"{axis} {place} is outside 0..{size - 1}")
         return array[tuple(where.get(axis, slice(None)) for axis in axes)]
 
     def over_blocks(self, hook: str, **where: int) -> NDArray[np.floating]:
@@ -132,14 +133,14 @@ class Trace:
 
         Raises
         ------
-        ValueError
+        UserError
             When the file is missing, truncated, no trace, or of another schema version.
         """
         parts = sorted(Path(path).glob("*.safetensors"))
         if parts:
-            raise ValueError(f"{path} is a folder of traces; name one of its files, such as {parts[0]}")
+            raise UserError(f"{path} is a folder of traces; name one of its files, such as {parts[0]}")
         if not Path(path).is_file():
-            raise ValueError(
+            raise UserError(
                 f"no trace file at {path}; make one with: lm2 trace CHECKPOINT --story FILE --out {path}"
             )
         try:
@@ -147,14 +148,14 @@ class Trace:
                 manifest = json.loads((file.metadata() or {}).get("lm2_trace", "{}"))
                 found = manifest.get("schema", "none") if isinstance(manifest, dict) else "none"
                 if found != SCHEMA:
-                    raise ValueError(
+                    raise UserError(
                         f"{path}: trace schema {SCHEMA} is needed, found {found}; record it again"
                     )
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, json.JSONDecodeError, OSError) as error:
-            raise ValueError(f"{path}: not a readable trace file ({error}); record it again") from None
+            raise UserError(f"{path}: not a readable trace file ({error}); record it again") from None
         try:
             axes = {name: tuple(names) for name, names in manifest["axes"].items()}
             return cls(arrays, axes, manifest["tokens"], manifest["info"])
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path}: its manifest is broken at {error}; record it again") from None
+            raise UserError(f"{path}: its manifest is broken at {error}; record it again") from None

@@ -16,6 +16,7 @@ from lm2core.babi.story import Line, Question, Statement, Task
 from lm2core.babi.tasks import draw_question, get_task
 from lm2core.babi.vocabulary import WORDS
 from lm2core.babilong.noise import Noise
+from lm2core.errors import UserError
 
 MOST_DRAWS = 100  # of the stories of a batch that allow no question
 MOST_SENTENCES = 4_000  # of a batch: the longer its stories are, the fewer it has
@@ -58,9 +59,9 @@ class Stage:
     def __post_init__(self) -> None:
         """Refuse a stage that cannot be: practice on stories that are cut short, a share out of range."""
         if self.practice and (self.noise or self.n_sentences < 4):
-            raise ValueError("a stage of practice has no noise and at least 4 sentences")
+            raise UserError("a stage of practice has no noise and at least 4 sentences")
         if not 0 <= self.least_noise <= self.noise < 1:
-            raise ValueError(f"noise from {self.least_noise} to {self.noise}; give 0 <= least <= most < 1")
+            raise UserError(f"noise from {self.least_noise} to {self.noise}; give 0 <= least <= most < 1")
 
     def task(self, name: str) -> Task:
         """What is told and asked for the task ``name``."""
@@ -97,7 +98,7 @@ def check_trained(task: str) -> None:
     """Refuse a task that there is no training on, or no such task at all."""
     get_task(task)
     if task not in TRAINED_TASKS:
-        raise ValueError(f"no training on task {task!r} yet, only on: {', '.join(TRAINED_TASKS)}")
+        raise UserError(f"no training on task {task!r} yet, only on: {', '.join(TRAINED_TASKS)}")
 
 
 class StorySource:
@@ -159,7 +160,7 @@ class StorySource:
             if any(questions for _, questions in drawn):
                 return drawn
         told = f"{stage.n_sentences} sentences of {', '.join(stage.tasks)}"
-        raise ValueError(f"found no question about {told}; give longer stories or other tasks")
+        raise UserError(f"found no question about {told}; give longer stories or other tasks")
 
     def _story(
         self, stage: Stage, n_before: int, weights: Mapping[str, float], rng: Random

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 
+from lm2core.errors import UserError
 from lm2core.files import write_whole
 from lm2core.training.batches import Stage
 
@@ -60,7 +61,7 @@ class Curriculum:
         if self.stage_steps is None:
             return
         if len(self.stage_steps) != len(self.stages) - 1 or min(self.stage_steps, default=1) < 1:
-            raise ValueError(
+            raise UserError(
                 f"stage_steps={','.join(map(str, self.stage_steps))} must be the steps, 1 or more, of each "
                 f"of the {len(self.stages)} stages but the last"
             )
@@ -75,14 +76,14 @@ class Curriculum:
         """Continue from what ``save`` wrote."""
         state = json.loads(path.read_text(encoding="utf-8"))
         if state["index"] >= len(self.stages):
-            raise ValueError(
+            raise UserError(
                 f"{path}: stage {state['index']} of {len(self.stages)}; resume with the tasks it began with"
             )
         stage = json.loads(json.dumps(asdict(self.stages[state["index"]])))
         # Earlier versions did not record it, or had no such field, which meant what its default means.
         was = _DEFAULTS | state.get("stage", stage)
         if was != stage:
-            raise ValueError(
+            raise UserError(
                 f"{path}: stage {state['index']} is {stage}, was {was}; go on with the version that began "
                 "it, or start another run --from its newest checkpoint"
             )

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from lm2core.errors import UserError
 from lm2core.files import write_whole
 from lm2core.training.recipe import RunRecipe
 
@@ -39,24 +40,24 @@ def newest_checkpoint(out: Path, last_file: str) -> Path | None:
 
 
 def check_start(recipe: RunRecipe, out: Path, *, resume: bool, last_file: str) -> Path | None:
-    """The checkpoint a run in ``out`` goes on from, or None for a new run; a ValueError when it cannot be.
+    """The checkpoint a run in ``out`` goes on from, or None for a new run; a UserError when it cannot be.
 
     A run goes on only as it began, but for its length and speed.
     """
     newest = newest_checkpoint(out, last_file) if resume else None
     if resume and newest is None:
-        raise ValueError(f"nothing to resume in {out}: no complete checkpoint there; start in another folder")
+        raise UserError(f"nothing to resume in {out}: no complete checkpoint there; start in another folder")
     if not is_first_process():
         return newest
     if not resume and out.is_dir() and any(out.iterdir()):
-        raise ValueError(f"{out} is not empty; choose another folder, or go on with its run: --resume")
+        raise UserError(f"{out} is not empty; choose another folder, or go on with its run: --resume")
     if resume and (out / RECIPE_FILE).is_file():
         began = {"architecture": "lm2"} | json.loads((out / RECIPE_FILE).read_text(encoding="utf-8"))
         now = json.loads(_as_json(recipe))
         other = [name for name in began if name not in MAY_CHANGE and began[name] != now.get(name)]
         if other:
             was = ", ".join(f"{name}={began[name]}, now {now.get(name)}" for name in other)
-            raise ValueError(
+            raise UserError(
                 f"the run in {out} began with {was}; resume it as it began, or start another folder"
             )
     return newest
@@ -69,7 +70,7 @@ def begin(recipe: RunRecipe, out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(f"cannot write to {out}: {error.strerror}; choose another folder") from None
+        raise UserError(f"cannot write to {out}: {error.strerror}; choose another folder") from None
     write_whole(out / RECIPE_FILE, _as_json(recipe))
 
 
@@ -95,7 +96,7 @@ def full_disk_told(out: Path) -> Iterator[None]:
             if "inline_container" not in reason:
                 raise
             reason = "a checkpoint could not be written whole, the disk may be full"
-        raise ValueError(
+        raise UserError(
             f"cannot write to {out}: {reason}; make room there, then go on with --resume"
         ) from error
 

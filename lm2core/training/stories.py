@@ -113,7 +113,7 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> Model:
 
     Raises
     ------
-    ValueError
+    UserError
         When ``out`` holds a run and ``resume`` is False, holds none and it is True, or cannot be written.
     """
     out = Path(out)

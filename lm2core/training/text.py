@@ -12,6 +12,7 @@ import torch
 from transformers import LlamaConfig, PreTrainedConfig, PreTrainedTokenizerBase, TrainingArguments, set_seed
 
 from lm2core.baselines.architectures import Model, check_architecture, make_model
+from lm2core.errors import UserError
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.model.config import LM2Config
 from lm2core.model.from_llama import lm2_config
@@ -56,7 +57,7 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
 
     Raises
     ------
-    ValueError
+    UserError
         For a text or tokenizer that cannot be used, and for a folder as in
         ``lm2core.training.stories.train``. When ten steps in a row are not finite; the newest checkpoint
         is good.
@@ -68,7 +69,7 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
     corpus = open_corpus(recipe.text)
     tokenizer = open_tokenizer(str(out), advice=LOST) if resume else _new_tokenizer(recipe, corpus)
     if tokenizer.eos_token_id is None:
-        raise ValueError(
+        raise UserError(
             f"the tokenizer {tokenizer.name_or_path!r} has no end-of-text token to join documents with; "
             "set its eos_token and save it"
         )
@@ -113,31 +114,31 @@ def _check_options(recipe: TextRecipe) -> None:
     """Refuse options that do not go together, before anything is opened."""
     check_architecture(recipe.architecture)
     if recipe.backprop_segments and recipe.architecture.startswith("llama"):
-        raise ValueError(
+        raise UserError(
             f"{recipe.architecture} has no memory to cut gradients at; leave out --backprop-segments"
         )
     if not recipe.llama and (recipe.memory_slots or recipe.freeze_backbone):
-        raise ValueError("--memory-slots and --freeze-backbone belong to a Llama; name it: --llama FOLDER")
+        raise UserError("--memory-slots and --freeze-backbone belong to a Llama; name it: --llama FOLDER")
     if recipe.llama and recipe.architecture != "lm2":
-        raise ValueError(f"--llama gives a Llama an LM2's memory, not {recipe.architecture}; leave one out")
+        raise UserError(f"--llama gives a Llama an LM2's memory, not {recipe.architecture}; leave one out")
     if recipe.llama and not recipe.memory_slots:
-        raise ValueError(f"{recipe.llama} gets a memory; say how large it is to be: --memory-slots N")
+        raise UserError(f"{recipe.llama} gets a memory; say how large it is to be: --memory-slots N")
 
 
 def _config(recipe: TextRecipe, tokenizer: PreTrainedTokenizerBase) -> LM2Config:
-    """The preset's sizes, or a Llama's with those of its new memory; a ValueError for what does not fit."""
+    """The preset's sizes, or a Llama's with those of its new memory; a UserError for what does not fit."""
     if not recipe.llama:
         config = MODELS[recipe.model](vocab_size=n_ids(tokenizer))
         config.eos_token_id = tokenizer.eos_token_id
         return config
     stored = PreTrainedConfig.get_config_dict(recipe.llama)[0]
     if stored.get("model_type") != "llama":
-        raise ValueError(
+        raise UserError(
             f"{recipe.llama} holds a {stored.get('model_type')!r} model; --llama takes a Llama's folder or id"
         )
     config = lm2_config(LlamaConfig.from_dict(stored), source=recipe.llama, memory_slots=recipe.memory_slots)
     if n_ids(tokenizer) > config.vocab_size:
-        raise ValueError(
+        raise UserError(
             f"the tokenizer has {n_ids(tokenizer)} ids, {recipe.llama} only {config.vocab_size}; "
             "give the Llama's own: --tokenizer FOLDER"
         )

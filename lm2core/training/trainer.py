@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer
 
+from lm2core.errors import UserError
 from lm2core.files import write_whole
 from lm2core.training.progress import ProgressLog, ReportTheEnd
 from lm2core.training.recipe import RunRecipe
@@ -69,7 +70,7 @@ class RunTrainer(Trainer):
             return
         newest = newest_checkpoint(Path(self.args.output_dir), self.last_file)
         kept = f"the newest good checkpoint is {newest}" if newest else "no checkpoint had been written yet"
-        raise ValueError(
+        raise UserError(
             f"training stopped at step {self.state.global_step + 1}: {MAX_SKIPPED_IN_A_ROW} steps in a row "
             f"were not finite (loss {loss:.3g}, gradient norm {float(norm):.3g}); "
             f"{kept}; train in another folder with a lower --learning-rate, or go on with --resume"
@@ -107,9 +108,9 @@ class RunTrainer(Trainer):
 
 
 def check_devices() -> None:
-    """Refuse to split batches over GPUs in one process: a ValueError that names the command."""
+    """Refuse to split batches over GPUs in one process: a UserError that names the command."""
     if torch.cuda.device_count() > 1 and "LOCAL_RANK" not in os.environ:
-        raise ValueError(
+        raise UserError(
             "several GPUs are in sight; start one process each: accelerate launch -m lm2core train ..."
         )
 

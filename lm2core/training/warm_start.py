@@ -7,6 +7,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from lm2core.baselines.architectures import Model, architecture_of
+from lm2core.errors import UserError
 from lm2core.reading.checkpoints import load_reader
 
 BY_TOKEN = ("model.embed_tokens.weight", "lm_head.weight")  # one row a token
@@ -17,17 +18,17 @@ def start_model(
 ) -> Model:
     """The model of ``checkpoint`` for the words of ``tokenizer``; words it did not know start untrained.
 
-    changes : of its config; a ValueError when weights do not fit them, when there is no such checkpoint, or
+    changes : of its config; a UserError when weights do not fit them, when there is no such checkpoint, or
         when it is not of the ``architecture``
     """
     old = load_reader(checkpoint, baselines=True)
     if architecture_of(old.model) != architecture:
-        raise ValueError(
+        raise UserError(
             f"{checkpoint} is of architecture {architecture_of(old.model)}, not {architecture}; "
             f"give --architecture {architecture_of(old.model)}, or start from another checkpoint"
         )
     if unknown := [name for name in changes if not hasattr(old.model.config, name)]:
-        raise ValueError(f"{checkpoint}, of architecture {architecture}, has no {unknown[0]}; leave it out")
+        raise UserError(f"{checkpoint}, of architecture {architecture}, has no {unknown[0]}; leave it out")
     sizes = {"vocab_size": len(tokenizer), **changes}
     config = type(old.model.config)(**old.model.config.to_dict() | sizes)
     model = type(old.model)(config)
@@ -38,7 +39,7 @@ def start_model(
         model.load_state_dict(weights)
     except RuntimeError:
         given = ", ".join(f"{name}={value}" for name, value in changes.items())
-        raise ValueError(
+        raise UserError(
             f"{checkpoint} cannot be given {given}; leave that out, or start a new model"
         ) from None
     return model

@@ -14,7 +14,9 @@ import plotly.graph_objects as go
 import torch
 
 from lm2core.babi.story import Question
-from lm2core.reading.answers import Reader, answer_logits
+from lm2core.errors import UserError
+from lm2core.reading.answers import answer_logits
+from lm2core.reading.loaded_model import Reader
 from lm2core.text.tokenizer import check_words, encode_segments
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
@@ -56,13 +58,13 @@ class LeftOut:
 
         Raises
         ------
-        ValueError
+        UserError
             When these are not the same questions.
         """
         needed, questions = self.needed(), asked.info["asked"]
         lengths = self.rows.groupby("question").size().tolist()
         if lengths != [question["n_statements"] for question in questions]:
-            raise ValueError(
+            raise UserError(
                 f"{len(needed)} questions were asked without sentences, and {len(questions)} others were "
                 "traced; give the questions of the same stories"
             )
@@ -113,7 +115,7 @@ def left_out(reader: Reader, stories: Stories, *, untrained: Reader | None = Non
 
     Raises
     ------
-    ValueError
+    UserError
         For no question after a sentence, or unknown words.
     """
     rows = _rows(reader, stories)
@@ -130,7 +132,7 @@ def without_each(
 
     Raises
     ------
-    ValueError
+    UserError
         For unknown words.
     """
     check_words(reader.tokenizer, [*sentences, *(question.text for question in questions)])
@@ -209,7 +211,7 @@ def _rows(reader: Reader, stories: Stories) -> pd.DataFrame:
             ]
             n_asked += 1
     if not rows:
-        raise ValueError(
+        raise UserError(
             "no question after a sentence in these stories; give stories that ask, see lm2core.babi"
         )
     return pd.DataFrame(rows)

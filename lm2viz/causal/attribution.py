@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lm2core.model.attention import split_heads
-from lm2core.reading.answers import Reader
+from lm2core.reading.loaded_model import Reader
 from lm2core.text.tokenizer import encode_segments
 from lm2viz.causal.questions import compared_words, other_banks
 from lm2viz.causal.running import Stories, ask_banks, question_texts, run
@@ -124,7 +124,7 @@ def attribute_answers(reader: Reader, stories: Stories, *, seed: int = 0) -> Att
 
     Raises
     ------
-    ValueError
+    UserError
         As ``run``; for a single story, which has no other.
     """
     it, texts = run(reader, stories), question_texts(stories)

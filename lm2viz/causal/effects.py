@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lm2core.reading.answers import Reader
+from lm2core.errors import UserError
+from lm2core.reading.loaded_model import Reader
 from lm2viz.arrays import Array
 from lm2viz.causal.describe import reach
 from lm2viz.causal.interventions import Intervention
@@ -123,11 +124,11 @@ def effect(
 
     Raises
     ------
-    ValueError
+    UserError
         As ``run``; without interventions; for fewer than one placebo.
     """
     if not interventions or n_placebos < 1:
-        raise ValueError(
+        raise UserError(
             f"{len(interventions)} interventions and {n_placebos} placebos; give at least one of each"
         )
     rng = np.random.default_rng(seed)

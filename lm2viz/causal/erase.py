@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lm2core.errors import UserError
 from lm2viz.arrays import Array
 from lm2viz.causal.interventions import Erase
 
@@ -49,7 +50,7 @@ def mean_projection(features: Array, labels: NDArray[Any]) -> Eraser:
 
     Raises
     ------
-    ValueError
+    UserError
         For one class only, or sizes that do not fit.
     """
     is_class, centre = _classes(features, labels), features.mean(axis=0)
@@ -77,12 +78,12 @@ def _classes(features: Array, labels: NDArray[Any]) -> NDArray[np.bool_]:
     """One column a class, (n_samples, n_classes)."""
     names = np.unique(labels)
     if features.ndim != 2 or labels.shape != features.shape[:1]:
-        raise ValueError(
+        raise UserError(
             f"features of shape {features.shape} and labels of shape {labels.shape} do not fit; "
             "give (n_samples, n_dims) and (n_samples,)"
         )
     if len(names) < 2:
-        raise ValueError(f"all labels are {names.tolist()}; erasing needs at least two classes")
+        raise UserError(f"all labels are {names.tolist()}; erasing needs at least two classes")
     return labels[:, None] == names
 
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from lm2core.reading.answers import Reader, bank_after
+from lm2core.errors import UserError
+from lm2core.reading.answers import bank_after
+from lm2core.reading.loaded_model import Reader
 from lm2core.text.tokenizer import check_words, encode_segments
 from lm2core.traces.recording import capture
 from lm2core.traces.trace import Trace
@@ -58,11 +60,11 @@ def read_moved(reader: Reader, sentences: Sequence[str], bank: Tensor, move: Gat
 
     Raises
     ------
-    ValueError
+    UserError
         For no sentence, or unknown words.
     """
     if not sentences:
-        raise ValueError("no sentence to read; give at least one")
+        raise UserError("no sentence to read; give at least one")
     check_words(reader.tokenizer, sentences)
     model = reader.model
     (fresh_ND,) = model.new_memory(1).detach()

@@ -18,7 +18,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from lm2core.reading.answers import Reader
+from lm2core.errors import UserError
+from lm2core.reading.loaded_model import Reader
 from lm2viz.arrays import Array
 from lm2viz.causal.questions import Asked, compared_words, other_banks
 from lm2viz.causal.running import Stories, question_texts, run
@@ -121,13 +122,13 @@ def slot_gradients(
 
     Raises
     ------
-    ValueError
+    UserError
         As ``run``; for a single story, which has no other; for fewer than 1 point; for a bank of one slot.
     """
     if n_points < 1:
-        raise ValueError(f"n_points = {n_points}; give at least 1")
+        raise UserError(f"n_points = {n_points}; give at least 1")
     if reader.model.config.memory_slots < 2:
-        raise ValueError("a bank of one slot has no other one as control; take a model with more slots")
+        raise UserError("a bank of one slot has no other one as control; take a model with more slots")
     it = run(reader, stories)
     asked = Asked(reader, question_texts(stories), compared_words(it))
     bank, other = it.asked_banks, other_banks(it, seed)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lm2core.errors import UserError
 from lm2core.model.config import LM2Config
 
 Hook = tuple[str, Callable[..., Tensor | None]]
@@ -152,7 +153,7 @@ class Erase(_OnSlots):
             except (TypeError, ValueError):
                 array = np.array(np.nan)
             if array.ndim != n_axes or not np.isfinite(array).all():
-                raise ValueError(f"erase: {name} must be finite numbers with {n_axes} axes; see erase.py")
+                raise UserError(f"erase: {name} must be finite numbers with {n_axes} axes; see erase.py")
 
     def content(self, slots_BnD: Tensor, scene: Scene) -> Tensor:
         """What is left of the content."""
@@ -227,7 +228,7 @@ class ClampGate:
 
     def __post_init__(self) -> None:
         if not isinstance(self.gate, str) or self.gate not in GATES:
-            raise ValueError(f"no gate {self.gate!r}; known: {', '.join(GATES)}")
+            raise UserError(f"no gate {self.gate!r}; known: {', '.join(GATES)}")
         if self.block is not None:
             _check_count("block", self.block)
         if (
@@ -235,9 +236,9 @@ class ClampGate:
             or not isinstance(self.value, (int, float))
             or not 0 <= self.value <= 1
         ):
-            raise ValueError(f"value {self.value!r} of a gate; give a number in [0, 1]")
+            raise UserError(f"value {self.value!r} of a gate; give a number in [0, 1]")
         if self.gate == "out" and (self.slots is not None or self.step is not None):
-            raise ValueError(
+            raise UserError(
                 "the output gate acts on a question's words, not on slots or steps; leave them out"
             )
         if self.slots is not None:
@@ -284,15 +285,15 @@ def _is_count(value: Any, lowest: int) -> bool:
 def _check_slots(slots: Any) -> None:
     is_fine = isinstance(slots, tuple) and slots and all(_is_count(slot, 0) for slot in slots)
     if not is_fine or len(set(slots)) < len(slots):
-        raise ValueError(f"slots {slots!r}; give different slot numbers from 0, e.g. (3,)")
+        raise UserError(f"slots {slots!r}; give different slot numbers from 0, e.g. (3,)")
 
 
 def _check_count(name: str, value: Any) -> None:
     if not _is_count(value, 0):
-        raise ValueError(f"{name} {value!r}; give a whole number from 0")
+        raise UserError(f"{name} {value!r}; give a whole number from 0")
 
 
 def _check_step(step: Any, *, lowest: int = 1, is_needed: bool = False) -> None:
     if not _is_count(step, lowest) and (is_needed or step is not None):
         every = "" if is_needed else ", None is every one"
-        raise ValueError(f"step {step!r}; sentences are counted from {lowest}{every}")
+        raise UserError(f"step {step!r}; sentences are counted from {lowest}{every}")

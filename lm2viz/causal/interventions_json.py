@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import MISSING, asdict, fields
 from typing import Any
 
+from lm2core.errors import UserError
 from lm2viz.causal.interventions import (
     ClampGate,
     Erase,
@@ -32,26 +33,24 @@ def from_json(text: str) -> list[Intervention]:
 
     Raises
     ------
-    ValueError
+    UserError
         For text that is no list of objects, an unknown kind, unknown or missing fields, or a wrong value.
     """
     try:
         entries = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ValueError(f"interventions are not JSON ({error}); write them with to_json") from None
+        raise UserError(f"interventions are not JSON ({error}); write them with to_json") from None
     except RecursionError:
-        raise ValueError("interventions are nested too deep; write them with to_json") from None
+        raise UserError("interventions are nested too deep; write them with to_json") from None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise ValueError(
-            'interventions must be a JSON list of objects, e.g. [{"kind": "zero", "slots": [3]}]'
-        )
+        raise UserError('interventions must be a JSON list of objects, e.g. [{"kind": "zero", "slots": [3]}]')
     return [_from_entry(entry) for entry in entries]
 
 
 def _from_entry(entry: dict[str, Any]) -> Intervention:
     kind = entry.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
-        raise ValueError(f"no intervention of kind {kind!r}; known: {', '.join(KINDS)}")
+        raise UserError(f"no intervention of kind {kind!r}; known: {', '.join(KINDS)}")
     values = {name: _as_tuples(value) for name, value in entry.items() if name != "kind"}
     known = {field.name: field.default is MISSING for field in fields(KINDS[kind])}
     unknown, missing = (
@@ -61,7 +60,7 @@ def _from_entry(entry: dict[str, Any]) -> Intervention:
     if unknown or missing:
         wrong = [f"unknown {', '.join(sorted(unknown))}"] * bool(unknown)
         wrong += [f"missing {', '.join(sorted(missing))}"] * bool(missing)
-        raise ValueError(f"{kind}: {'; '.join(wrong)}; its fields: {', '.join(known)}")
+        raise UserError(f"{kind}: {'; '.join(wrong)}; its fields: {', '.join(known)}")
     return KINDS[kind](**values)
 
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from lm2core.babi.counterfactual import Counterfactual
-from lm2core.reading.answers import Reader
+from lm2core.reading.loaded_model import Reader
 from lm2viz.arrays import Array
 from lm2viz.causal.pairs import (
     DIRECTIONS,
@@ -141,7 +141,7 @@ def causal_map(
 
     Raises
     ------
-    ValueError
+    UserError
         For no pairs, answers that do not fit, unequal lengths, unknown words, positional routing, or a model
         whose answers do not follow the edit.
     """

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from lm2core.babi.story import Question
 from lm2core.babi.text import TextStory
-from lm2core.reading.answers import Reader, as_question, ranked_words, remember
+from lm2core.reading.answers import as_question, ranked_words, remember
+from lm2core.reading.loaded_model import Reader
 from lm2viz.causal.interventions import Intervention
 from lm2viz.causal.placebos import on_other_slots, used_and_other_slots
 from lm2viz.causal.running import Run, ask_banks, question_texts, run
@@ -60,7 +61,7 @@ def on_story(
 
     Raises
     ------
-    ValueError
+    UserError
         As ``run``.
     """
     clean = run(reader, [story])
@@ -94,7 +95,7 @@ def asking(reader: Reader, sentences: Sequence[str], question: str) -> TextStory
 
     Raises
     ------
-    ValueError
+    UserError
         For unknown words or an empty question.
     """
     (word, _), *_ = ranked_words(reader, question, remember(reader, sentences))

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lm2core.babi.counterfactual import Counterfactual
-from lm2core.reading.answers import Reader
+from lm2core.errors import UserError
+from lm2core.reading.loaded_model import Reader
 from lm2viz.arrays import Array
 from lm2viz.causal.patching import Part, Patches, Side, patched_logits, record
 from lm2viz.estimates import TAIL, Estimate, drawn_stories, mean
@@ -58,15 +59,15 @@ def read_sides(
 
     Raises
     ------
-    ValueError
+    UserError
         As ``record``; for no pairs; for pairs with equal answers, or placebos with different ones.
     """
     if not pairs:
-        raise ValueError("no pairs; draw some with lm2core.babi.counterfactual.draw_counterfactuals")
+        raise UserError("no pairs; draw some with lm2core.babi.counterfactual.draw_counterfactuals")
     if wrong := [p for p in pairs if (p.answer == p.edited_answer) is not is_placebo]:
         got = f"{wrong[0].question} {wrong[0].answer!r} and {wrong[0].edited_answer!r}"
         must = "equal, kind 'placebo'" if is_placebo else "different, any other kind"
-        raise ValueError(f"answers of {'placebos' if is_placebo else 'pairs'} must be {must}; got {got}")
+        raise UserError(f"answers of {'placebos' if is_placebo else 'pairs'} must be {must}; got {got}")
     stories = zip(*(pair.stories for pair in pairs), strict=True)
     both = track(list(stories), "reading both sides", "side")
     told, edited = (record(reader, side, parts) for side in both)
@@ -83,12 +84,12 @@ def scale_of(sides: Sides, seed: int) -> Estimate:
 
     Raises
     ------
-    ValueError
+    UserError
         When the model does not tell the sides apart: there is nothing that a patch could carry over.
     """
     gap = mean(sides.gap(), seed=seed)
     if not gap.value > 0 or gap.low <= 0:  # one pair has no interval
-        raise ValueError(
+        raise UserError(
             f"this model's answers do not follow the edit (logit difference moves by {gap}); "
             "take a trained model, a task it knows, or more pairs"
         )

@@ -21,7 +21,8 @@ import torch
 from numpy.typing import NDArray
 
 from lm2core.babi.counterfactual import Counterfactual
-from lm2core.reading.answers import Reader
+from lm2core.errors import UserError
+from lm2core.reading.loaded_model import Reader
 from lm2viz.arrays import Array
 from lm2viz.causal.maps import align, describe
 from lm2viz.causal.pairs import (
@@ -157,7 +158,7 @@ def causal_parts(
 
     Raises
     ------
-    ValueError
+    UserError
         As ``causal_map``; when no pair, or no placebo, has a sentence there.
     """
     parts = list(PARTS.values())
@@ -165,7 +166,7 @@ def causal_parts(
     control = read_sides(reader, placebos, parts, is_placebo=True)
     for name, it in ((PAIRS, sides), (PLACEBOS, control)):
         if not _in_story(it, offset).any():
-            raise ValueError(f"offset {offset}: no sentence there in any of the {name}; take one nearer to 0")
+            raise UserError(f"offset {offset}: no sentence there in any of the {name}; take one nearer to 0")
     scale = scale_of(sides, seed)
     reach = max(it.is_changed.shape[1] for it in (sides, control))
     values = [

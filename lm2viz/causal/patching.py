@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from lm2core.babi.text import TextStory
-from lm2core.reading.answers import Reader, answer_logits
+from lm2core.errors import UserError
+from lm2core.reading.answers import answer_logits
+from lm2core.reading.loaded_model import Reader
 from lm2core.text.tokenizer import encode_segments
 from lm2viz.causal.interventions import Hook
 from lm2viz.causal.running import hooked, run
@@ -109,11 +111,11 @@ def record(reader: Reader, stories: Sequence[TextStory], parts: Sequence[Part]) 
 
     Raises
     ------
-    ValueError
+    UserError
         As ``run``; for stories of different length.
     """
     if len(lengths := sorted({len(story.sentences) for story in stories})) > 1:
-        raise ValueError(
+        raise UserError(
             f"stories of {lengths[0]} to {lengths[-1]} sentences; take equally long ones, "
             "e.g. draw_counterfactuals(..., n_sentences=8)"
         )

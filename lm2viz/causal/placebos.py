@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lm2core.reading.answers import Reader
+from lm2core.reading.loaded_model import Reader
 from lm2viz.causal.interventions import GATES, Hook, Intervention
 from lm2viz.causal.running import Run, Stories, ask_banks, question_texts
 from lm2viz.progress import track

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lm2core.reading.answers import Reader, answer_logits
+from lm2core.errors import UserError
+from lm2core.reading.answers import answer_logits
+from lm2core.reading.loaded_model import Reader
 from lm2core.text.tokenizer import encode_segments
 from lm2viz.arrays import Array
 from lm2viz.causal.patching import MAX_ROWS
@@ -28,12 +30,12 @@ def other_banks(it: Run, seed: int) -> Tensor:
 
     Raises
     ------
-    ValueError
+    UserError
         When there is no other story.
     """
     n_stories = len(it.banks)
     if n_stories < 2:
-        raise ValueError("one story has no other to compare with; give at least two")
+        raise UserError("one story has no other to compare with; give at least two")
     shift = np.random.default_rng(seed).integers(1, n_stories, size=len(it.story))
     return it.banks[torch.as_tensor((it.story + shift) % n_stories), torch.as_tensor(it.step - 1)]
 

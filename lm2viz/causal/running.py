@@ -15,7 +15,9 @@ from torch import Tensor
 
 from lm2core.babi.story import Question, Story
 from lm2core.babi.text import TextStory
-from lm2core.reading.answers import Reader, answer_logits
+from lm2core.errors import UserError
+from lm2core.reading.answers import answer_logits
+from lm2core.reading.loaded_model import Reader
 from lm2core.text.tokenizer import check_words, encode_segments
 from lm2viz.causal.interventions import (
     ClampGate,
@@ -73,7 +75,7 @@ def run(
 
     Raises
     ------
-    ValueError
+    UserError
         For no stories or questions, unknown words, answers that are not one word, or interventions that
         do not fit the model or the stories.
     """
@@ -109,7 +111,7 @@ def _questions(reader: Reader, stories: Stories) -> tuple[list[tuple[int, Questi
     """The questions with their stories, and the ids of their answers."""
     asked = _asked(stories)
     if not asked:
-        raise ValueError(
+        raise UserError(
             "no question after a sentence in these stories; give stories that ask, see lm2core.babi"
         )
     answers = [q.answer for _, q in asked]
@@ -117,7 +119,7 @@ def _questions(reader: Reader, stories: Stories) -> tuple[list[tuple[int, Questi
     check_words(reader.tokenizer, list(dict.fromkeys(texts)))
     answer_ids = reader.tokenizer(answers, add_special_tokens=False)["input_ids"]
     if long := [answer for answer, ids in zip(answers, answer_ids, strict=True) if len(ids) != 1]:
-        raise ValueError(
+        raise UserError(
             f"the answer {long[0]!r} is not one word of this model; give stories with one-word answers"
         )
     return asked, torch.tensor(answer_ids)[:, 0]
@@ -132,7 +134,7 @@ def _scene(
     if reference is None:
         reference = run(reader, stories).banks if needs_reference(interventions) else fresh_ND[None, None]
     elif reference.shape[2:] != fresh_ND.shape:
-        raise ValueError(
+        raise UserError(
             f"reference banks of shape {tuple(reference.shape)} for slots of {tuple(fresh_ND.shape)}; "
             "take run(reader, stories).banks of the same model"
         )
@@ -176,30 +178,30 @@ def _check_fits(interventions: Sequence[Intervention], scene: Scene) -> None:
 
     Raises
     ------
-    ValueError
+    UserError
         For slots, blocks, steps, reference stories or widths that are not there; for positional routing.
     """
     config = scene.config
     if config.routing == "positional":
-        raise ValueError(
+        raise UserError(
             "positional routing writes rows of tokens, not slots; take a model with content routing"
         )
     for edit in interventions:
         wrong = [slot for slot in getattr(edit, "slots", None) or () if slot >= config.memory_slots]
         if wrong:
-            raise ValueError(f"{edit.kind}: no slot {wrong[0]}; this model has 0..{config.memory_slots - 1}")
+            raise UserError(f"{edit.kind}: no slot {wrong[0]}; this model has 0..{config.memory_slots - 1}")
         step = getattr(edit, "from_step", getattr(edit, "step", None))
         if step is not None and step > scene.n_steps:
-            raise ValueError(f"{edit.kind}: step {step}, but the longest story has {scene.n_steps} sentences")
+            raise UserError(f"{edit.kind}: step {step}, but the longest story has {scene.n_steps} sentences")
         if isinstance(edit, ClampGate) and edit.block not in (None, *config.memory_blocks):
-            raise ValueError(f"clamp_gate: no memory in block {edit.block}; it is in {config.memory_blocks}")
+            raise UserError(f"clamp_gate: no memory in block {edit.block}; it is in {config.memory_blocks}")
         if isinstance(edit, Swap) and not 0 <= edit.other < len(scene.reference_RSND):
-            raise ValueError(f"swap: no story {edit.other}; there are 0..{len(scene.reference_RSND) - 1}")
+            raise UserError(f"swap: no story {edit.other}; there are 0..{len(scene.reference_RSND) - 1}")
         if isinstance(edit, Resample) and scene.is_own and len(scene.reference_RSND) < 2:
-            raise ValueError("resample: one story has no other to draw from; give at least two")
+            raise UserError("resample: one story has no other to draw from; give at least two")
         if isinstance(edit, Erase):
             widths = {len(row) for row in (*edit.directions, *edit.readers, edit.centre)}
             if widths != {config.hidden_size} or len(edit.directions) != len(edit.readers):
-                raise ValueError(
+                raise UserError(
                     f"erase: directions and readers must be alike rows of {config.hidden_size} values"
                 )

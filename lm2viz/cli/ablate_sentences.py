@@ -23,8 +23,8 @@ def leave_out(
 ) -> None:
     """Read stories again without each sentence, and ask again: which sentences do the answers need?"""
     prepare(out, image)
-    from lm2core.compare.measures import untrained
     from lm2core.reading.checkpoints import load_reader
+    from lm2core.reading.loaded_model import untrained
     from lm2viz.causal import left_out
 
     reader, told = load_reader(checkpoint, baselines=True), stories_of(task, stories, seed)

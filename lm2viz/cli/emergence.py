@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lm2core.errors import UserError
 from lm2viz.cli.shared import (
     Image,
     Labels,
@@ -22,7 +23,7 @@ from lm2viz.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from lm2core.reading.answers import Reader
+    from lm2core.reading.loaded_model import Reader
     from lm2viz.sample.rows import BankRows
 
 
@@ -56,13 +57,13 @@ def became(
 
 def _readers(run: Path) -> "Iterator[tuple[int, Reader]]":
     """The models of a run by their step: at 0 the one it began with, made anew, where it was a new one."""
-    from lm2core.compare.measures import untrained
     from lm2core.reading.checkpoints import load_reader
+    from lm2core.reading.loaded_model import untrained
     from lm2core.training.run_folder import whole_checkpoints
 
     checkpoints = whole_checkpoints(run)
     if not checkpoints:
-        raise ValueError(f"no whole checkpoint in {run}; give the folder of a run of lm2 train --keep-all")
+        raise UserError(f"no whole checkpoint in {run}; give the folder of a run of lm2 train --keep-all")
     seed = _first_seed(run)
     for step, folder in checkpoints.items():
         reader = load_reader(str(folder))

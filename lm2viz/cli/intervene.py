@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from lm2core.errors import UserError
 from lm2viz.cli.shared import (
     Checkpoint,
     Image,
@@ -33,7 +34,7 @@ def effect(
 ) -> None:
     """What an edit of the memory changes in answers, beside the same on other slots and random vectors."""
     if (edits is None) == (zero is None):
-        raise ValueError("give one of --edits FILE and --zero SLOTS")
+        raise UserError("give one of --edits FILE and --zero SLOTS")
     from lm2core.reading.checkpoints import load_reader
     from lm2viz.causal import Zero, from_json
     from lm2viz.causal import effect as measure
@@ -50,4 +51,4 @@ def _text_of(path: Path | None) -> str:
     try:
         return Path(str(path)).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"cannot read {path}: {error}; name a JSON file of interventions") from None
+        raise UserError(f"cannot read {path}: {error}; name a JSON file of interventions") from None

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from lm2core.errors import UserError
 from lm2viz.cli.shared import (
     Checkpoint,
     Image,
@@ -39,7 +40,7 @@ def provenance(
 ) -> None:
     """Trace answers back through the memory to sentences, and score that by the sentences they rest on."""
     if truth not in TRUTHS:
-        raise ValueError(f"--truth {truth}; take one of: {', '.join(TRUTHS)}")
+        raise UserError(f"--truth {truth}; take one of: {', '.join(TRUTHS)}")
     prepare(out, image)
     from lm2core.reading.story_traces import record_questions
     from lm2viz.causal import left_out, lose_slots

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lm2core.errors import UserError
+
 if TYPE_CHECKING:
     import pandas as pd
 
     from lm2core.babi.story import Story
     from lm2core.babi.text import TextStory
-    from lm2core.reading.answers import Reader
+    from lm2core.reading.loaded_model import Reader
     from lm2core.traces.trace import Trace
     from lm2viz.estimates import Result
     from lm2viz.sample.rows import BankRows
@@ -64,13 +66,13 @@ class Sample:
 
 
 def slot_numbers(option: str, text: str) -> tuple[int, ...]:
-    """Slot numbers by commas, none twice; a ValueError that names the option otherwise."""
+    """Slot numbers by commas, none twice; a UserError that names the option otherwise."""
     try:
         slots = tuple(int(number) for number in text.split(","))
     except ValueError:
-        raise ValueError(f"{option} {text}; give slot numbers by commas, e.g. 3,7") from None
+        raise UserError(f"{option} {text}; give slot numbers by commas, e.g. 3,7") from None
     if len(set(slots)) < len(slots):
-        raise ValueError(f"{option} {text} has a slot twice; give each once")
+        raise UserError(f"{option} {text} has a slot twice; give each once")
     return slots
 
 
@@ -79,11 +81,11 @@ def prepare(out: Path | None, image: str | None, option: str = "--out") -> None:
 
     Raises
     ------
-    ValueError
+    UserError
         For an unknown kind of image, or one without ``out`` or without what draws it; for an unusable folder.
     """
     if image is not None and (image not in IMAGES or out is None):
-        raise ValueError(f"--image {image}; give {' or '.join(IMAGES)}, and a folder with {option}")
+        raise UserError(f"--image {image}; give {' or '.join(IMAGES)}, and a folder with {option}")
     if out is None:
         return
     try:
@@ -92,7 +94,7 @@ def prepare(out: Path | None, image: str | None, option: str = "--out") -> None:
             if image is not None:
                 _draw_empty(Path(tried) / f"empty.{image}")
     except OSError as error:
-        raise ValueError(f"cannot write to folder {out}: {error.strerror}; choose another") from None
+        raise UserError(f"cannot write to folder {out}: {error.strerror}; choose another") from None
 
 
 def _draw_empty(path: Path) -> None:
@@ -104,7 +106,7 @@ def _draw_empty(path: Path) -> None:
 
 
 def labels_of(path: Path | None) -> "pd.DataFrame | None":
-    """The table of ``--labels``, where one is given; a ValueError for one that cannot be used."""
+    """The table of ``--labels``, where one is given; a UserError for one that cannot be used."""
     from lm2viz.sample.rows import read_labels
 
     return None if path is None else read_labels(path)
@@ -148,7 +150,7 @@ def rows_of(sample: Sample, own: "pd.DataFrame | None" = None) -> "tuple[BankRow
 
 
 def stories_of(task: str, n: int, seed: int) -> "Sequence[Story | TextStory]":
-    """Generated stories of a task, or the first of a bAbI file; a ValueError for neither."""
+    """Generated stories of a task, or the first of a bAbI file; a UserError for neither."""
     from lm2core.babi.tasks import make_stories
     from lm2core.babi.text import read_babi
 
@@ -160,8 +162,8 @@ def read_twice(
     checkpoint: str, task: str, stories: int, seed: int, *, names: Sequence[str]
 ) -> "list[tuple[Reader, Trace]]":
     """Stories as a checkpoint reads them, and as a new model of the same sizes does, made with ``seed``."""
-    from lm2core.compare.measures import untrained
     from lm2core.reading.checkpoints import load_reader
+    from lm2core.reading.loaded_model import untrained
     from lm2viz.progress import track
 
     reader, told = load_reader(checkpoint), stories_of(task, stories, seed)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lm2core.errors import UserError
 from lm2viz.cli.shared import (
     Image,
     Labels,
@@ -67,33 +68,33 @@ def look(
 
 
 def _on_map(slots: str | None, fact: str | None) -> tuple[int, ...] | None:
-    """The slots of a map, where one is asked for; a ValueError where its points would be of one colour."""
+    """The slots of a map, where one is asked for; a UserError where its points would be of one colour."""
     if slots is None:
         if fact is not None:
-            raise ValueError(f'--fact "{fact}" colours a map of slots; give them by commas with --slots')
+            raise UserError(f'--fact "{fact}" colours a map of slots; give them by commas with --slots')
         return None
     shown = slot_numbers("--slots", slots)
     if len(shown) == 1 and fact in (None, "slot"):
-        raise ValueError(
+        raise UserError(
             f'--slots {slots} is one slot, all of one colour; give --fact, such as "place of Mary"'
         )
     return shown
 
 
 def _reads(sample: Sample, question: str, seed: int) -> "dict[int, BeforeAfter]":
-    """How far the question's read moves, in each block with memory; a ValueError for traces from files."""
-    from lm2core.compare.measures import untrained
+    """How far the question's read moves, in each block with memory; a UserError for traces from files."""
     from lm2core.reading.answers import as_question
+    from lm2core.reading.loaded_model import untrained
     from lm2core.reading.story_traces import record_questions
     from lm2viz.stats import Look, ask_at, compare_reads
 
     if sample.reader is None or sample.untrained is None:
-        raise ValueError("--ask needs the model that is asked; give a checkpoint instead of traces")
+        raise UserError("--ask needs the model that is asked; give a checkpoint instead of traces")
     readers = (sample.reader, untrained(sample.reader, seed))
     (trace,), (of_control,) = sample.traces, sample.untrained
     end = min(map(len, trace.tokens))
     if end < 2:
-        raise ValueError("--ask needs stories of two sentences or more; choose another --task or --seed")
+        raise UserError("--ask needs stories of two sentences or more; choose another --task or --seed")
     asked, control = (
         record_questions(reader, ask_at(told, as_question(question), (1, end)))
         for reader, told in zip(readers, (trace, of_control), strict=True)

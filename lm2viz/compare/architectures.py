@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from lm2core.compare import published
 from lm2core.compare.markdown import NAMES
+from lm2core.errors import UserError
 from lm2viz.figures.comparison import Line, lines_by_length
 
 LONGER, NOISE = "Longer stories", "Noise after the facts"
@@ -95,7 +96,7 @@ def read_comparison(path: str | Path) -> Comparison:
 
     Raises
     ------
-    ValueError
+    UserError
         When the file cannot be read or is no such table.
     """
     try:
@@ -110,13 +111,11 @@ def read_comparison(path: str | Path) -> Comparison:
             bank_change=_bank_change(table["bank_change"]),
         )
     except OSError as error:
-        raise ValueError(
+        raise UserError(
             f"cannot read {path}: {error.strerror}; make it with: lm2 compare --out DIR"
         ) from None
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} is no table of lm2 compare ({error!r}); make it anew with --table"
-        ) from None
+        raise UserError(f"{path} is no table of lm2 compare ({error!r}); make it anew with --table") from None
 
 
 def published_table() -> pd.DataFrame:

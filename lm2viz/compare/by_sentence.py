@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from lm2core.babi.told import last_mentioned
 from lm2core.babi.world import HOME, TOWN
+from lm2core.errors import UserError
 from lm2viz.figures.answer_grid import answer_grid
 
 LAST_MENTIONED, TRUTH = "floor: last place named", "what the story says"
@@ -97,13 +98,13 @@ def along(
 
     Raises
     ------
-    ValueError
+    UserError
         For another number of answers or right answers.
     """
     n_steps = len(sentences) + 1
     wrong = [len(steps) for steps in (truth, *answers.values()) if len(steps) != n_steps]
     if wrong:
-        raise ValueError(
+        raise UserError(
             f"{wrong[0]} answers for {len(sentences)} sentences; give one more than sentences, for a right "
             "one that is not known None"
         )

@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from lm2core.errors import UserError
 from lm2viz.figures.text import plain
 
 FRACTION_COLOURS = "Cividis"  # dark blue to yellow, even in lightness and safe for colour blindness
@@ -123,7 +124,7 @@ def _heatmap(
     n_rows, n_columns = len(labels.rows), len(labels.columns)
     if values.shape != (n_rows, n_columns):
         names = f"{n_rows} row and {n_columns} column names"
-        raise ValueError(f"{labels.title}: {names} for shape {values.shape}")
+        raise UserError(f"{labels.title}: {names} for shape {values.shape}")
     rows, columns = plain(labels.rows), plain(labels.columns)
     cells = go.Heatmap(
         z=values,
@@ -166,9 +167,7 @@ def _column_axis(columns: Sequence[str], title: str) -> dict[str, Any]:
 
 def _check_fractions(values: NDArray[np.floating], title: str) -> None:
     if values.size and (values.min() < -1e-6 or values.max() > 1 + 1e-6):
-        raise ValueError(
-            f"{title}: fractions must be in [0, 1], got {values.min():.3g} to {values.max():.3g}"
-        )
+        raise UserError(f"{title}: fractions must be in [0, 1], got {values.min():.3g} to {values.max():.3g}")
 
 
 def clickable(figure: go.Figure) -> go.Figure:
@@ -178,7 +177,7 @@ def clickable(figure: go.Figure) -> go.Figure:
     """
     n_rows, n_columns = np.shape(figure.data[0].z)
     if n_rows * n_columns > MAX_CELL_MARKERS:
-        raise ValueError(
+        raise UserError(
             f"{n_rows} x {n_columns} cells are more than {MAX_CELL_MARKERS} click targets; show fewer"
         )
     y, x = np.divmod(np.arange(n_rows * n_columns), n_columns)

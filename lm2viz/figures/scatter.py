@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from lm2core.errors import UserError
 from lm2viz.arrays import Array
 from lm2viz.figures.lines import Series, interval_points, name_axis
 from lm2viz.figures.text import plain
@@ -60,7 +61,7 @@ def cloud_with_shares(
 
     Raises
     ------
-    ValueError
+    UserError
         For more categories than there are pairs of colour and symbol.
     """
     is_3d = len(axes) == 3
@@ -127,7 +128,7 @@ def _looks(values: Sequence[str | None]) -> dict[str, tuple[str, str]]:
     """Colour and symbol of each category, in the order of the alphabet."""
     names = sorted({value for value in values if value is not None})
     if len(names) > MAX_VALUES:
-        raise ValueError(
+        raise UserError(
             f"{len(names)} values cannot be told apart, at most {MAX_VALUES}; choose another fact"
         )
     n = len(CATEGORY_COLOURS)

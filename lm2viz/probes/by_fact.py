@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from lm2core.errors import UserError
 from lm2viz.probes import SlotFacts, slot_fact_matrix
 from lm2viz.probes.samples import Slot, fact_samples, untrained_features
 from lm2viz.probes.scores import CONTROL_TASK, MAJORITY, SHUFFLED, UNTRAINED, Scores, cross_validate
@@ -38,12 +39,12 @@ def side_by_side(found: Mapping[str, SlotFacts | None]) -> SlotFacts:
 
     Raises
     ------
-    ValueError
+    UserError
         When no fact has a result.
     """
     probed = [one for one in found.values() if one is not None]
     if not probed:
-        raise ValueError(
+        raise UserError(
             f"too few stories or values to probe {', '.join(found)}; a fact needs two values and "
             f"{2 * N_FOLDS} stories that tell it"
         )
@@ -79,7 +80,7 @@ def probe_slot(rows: BankRows, untrained: BankRows, fact: str, slot: Slot) -> Sc
 
     Raises
     ------
-    ValueError
+    UserError
         As ``slot_fact_matrix`` for a fact asked for by name; for a slot that is not there.
     """
     samples = fact_samples(rows, fact, n_folds=N_FOLDS, seed=SEED)

@@ -103,7 +103,7 @@ def codelength(
 
     Raises
     ------
-    ValueError
+    UserError
         As ``slot_fact_matrix``, where the fewest stories are two first portions.
     """
     named_facts(rows, [fact])

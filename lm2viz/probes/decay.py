@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from lm2core.errors import UserError
 from lm2viz.estimates import Estimate, columns, mean
 from lm2viz.figures.probes import accuracy_lines
 from lm2viz.probes.samples import Slot, untrained_features, usable_samples
@@ -98,11 +99,11 @@ def decay(
 
     Raises
     ------
-    ValueError
+    UserError
         As ``slot_fact_matrix``; for a slot that is not there, or edges that do not ascend from 0.
     """
     if not edges or edges[0] != 0 or list(edges) != sorted(set(edges)):
-        raise ValueError(f"edges must ascend from 0, got {list(edges)}")
+        raise UserError(f"edges must ascend from 0, got {list(edges)}")
     found = usable_samples(rows, facts, n_folds=n_folds, seed=seed)
     usable = [samples for samples in found.values() if samples is not None]
     scores = []

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from lm2core.errors import UserError
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.probes import accuracy_lines
 from lm2viz.probes.linear import story_folds
@@ -87,7 +88,7 @@ def learning_curve(
 
     Raises
     ------
-    ValueError
+    UserError
         As ``slot_fact_matrix``, and for sizes that the stories do not allow.
     """
     named_facts(rows, [fact])
@@ -108,7 +109,7 @@ def learning_curve(
 
 def _sizes(sizes: Sequence[int] | None, most: int) -> tuple[int, ...]:
     if most < FEWEST or any(not FEWEST <= size <= most for size in sizes or ()):
-        raise ValueError(
+        raise UserError(
             f"training stories must be {FEWEST} to {most} (what a fold leaves), got {list(sizes or ())}; "
             "give other sizes or record more stories"
         )

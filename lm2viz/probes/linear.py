@@ -13,6 +13,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from lm2core.errors import UserError
 from lm2viz.arrays import Array
 from lm2viz.probes.samples import NOISE, Codes, Slot
 
@@ -35,7 +36,7 @@ def slot_features(features: Array, slot: Slot) -> Array:
 
     Raises
     ------
-    ValueError
+    UserError
         For a slot that is not there.
     """
     n_samples, n_slots, _ = features.shape
@@ -44,7 +45,7 @@ def slot_features(features: Array, slot: Slot) -> Array:
     if slot == "bank":
         return features.reshape(n_samples, 1, -1)
     if not isinstance(slot, int) or not 0 <= slot < n_slots:
-        raise ValueError(f'no slot {slot!r}; give 0 to {n_slots - 1}, "best" or "bank"')
+        raise UserError(f'no slot {slot!r}; give 0 to {n_slots - 1}, "best" or "bank"')
     return features[:, [slot]]
 
 

@@ -132,7 +132,7 @@ def slot_fact_matrix(
 
     Raises
     ------
-    ValueError
+    UserError
         For rows without facts, an unknown fact, untrained rows of other stories, and a fact with too few
         stories or one value only, if it was asked for by name or there is no other.
     """

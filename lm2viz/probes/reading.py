@@ -62,7 +62,7 @@ def fit_readers(
 
     Raises
     ------
-    ValueError
+    UserError
         When no fact can be read, with the reason, or for untrained rows of other stories.
     """
     found = usable_samples(rows, None, n_folds=n_folds, seed=seed)

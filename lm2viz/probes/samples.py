@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lm2core.errors import UserError
 from lm2viz.arrays import Array
 from lm2viz.sample.rows import BankRows
 from lm2viz.slots.held_out import check_same_stories
@@ -47,18 +48,18 @@ def named_facts(rows: BankRows, facts: Sequence[str] | None) -> tuple[str, ...]:
 
     Raises
     ------
-    ValueError
+    UserError
         When nothing is known in these rows, or naming the facts that do not occur.
     """
     known = tuple(rows.facts.columns)
     if not known:
-        raise ValueError(
+        raise UserError(
             "no facts in the traces; record generated stories, or give facts of your own in a table: "
             "--labels FILE, in Python bank_rows(traces, read_labels(FILE))"
         )
     unknown = [fact for fact in facts or () if fact not in known]
     if unknown:
-        raise ValueError(f"no fact {', '.join(unknown)}; these rows know: {', '.join(known)}")
+        raise UserError(f"no fact {', '.join(unknown)}; these rows know: {', '.join(known)}")
     return known if facts is None else tuple(facts)
 
 
@@ -69,7 +70,7 @@ def usable_samples(
 
     Raises
     ------
-    ValueError
+    UserError
         As ``named_facts`` and, for a fact asked for by name or when all fail, as ``fact_samples``.
     """
     found: dict[str, Samples | None] = {}
@@ -91,7 +92,7 @@ def fact_samples(rows: BankRows, fact: str, *, n_folds: int, seed: int) -> Sampl
 
     Raises
     ------
-    ValueError
+    UserError
         For fewer than two folds, fewer than two stories a fold, or one value only, with the counts.
     """
     known = np.flatnonzero(rows.facts[fact].notna())
@@ -99,16 +100,16 @@ def fact_samples(rows: BankRows, fact: str, *, n_folds: int, seed: int) -> Sampl
     story = rows.story[known]
     n_stories = len(np.unique(story))
     if not n_stories:
-        raise ValueError(f"{fact}: known nowhere in these rows; record stories that tell it")
+        raise UserError(f"{fact}: known nowhere in these rows; record stories that tell it")
     if n_folds < 2:
-        raise ValueError(f"got {n_folds} folds; at least 2 are needed")
+        raise UserError(f"got {n_folds} folds; at least 2 are needed")
     if n_stories < 2 * n_folds:
-        raise ValueError(
+        raise UserError(
             f"{fact}: got {n_stories} stories, a {n_folds}-fold split needs at least {2 * n_folds}, "
             "two a fold; record more stories"
         )
     if len(classes) < 2:
-        raise ValueError(
+        raise UserError(
             f"{fact}: always {classes[0]!r} in {len(known)} rows of {n_stories} stories; a probe needs "
             "at least two values; record more stories"
         )
@@ -130,7 +131,7 @@ def untrained_features(rows: BankRows, untrained: BankRows | None, fact: str) ->
 
     Raises
     ------
-    ValueError
+    UserError
         For untrained rows of other stories.
     """
     if untrained is None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.provenance import agreement_bars
@@ -112,7 +113,7 @@ def agreement(
 
     Raises
     ------
-    ValueError
+    UserError
         As ``paired``, and when no question has known supports and finite scores.
     """
     measured = _measured(traces, asked, follow, seed)
@@ -129,7 +130,7 @@ def _measured(traces: Traces, asked: Traces, follow: str, seed: int) -> Agreemen
     cases = pd.DataFrame(found)
     finite = cases[np.isfinite(cases["error"])] if len(cases) else cases
     if finite.empty:
-        raise ValueError("no question with known supports and finite scores; take stories of lm2core.babi")
+        raise UserError("no question with known supports and finite scores; take stories of lm2core.babi")
     chosen = {"all": finite, "right": finite[finite["is_right"]]}
     rows = [
         _row(some, method, measure, seed) | {"questions": questions}

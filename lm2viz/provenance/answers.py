@@ -16,6 +16,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.figures.provenance import score_bars
@@ -112,17 +113,17 @@ def trace_answer(trace: Trace, asked: Trace, i: int, *, follow: str = "copies") 
 
     Raises
     ------
-    ValueError
+    UserError
         As ``paired``; when there is no such question, or it read nothing from the bank.
     """
     list(paired(trace, asked, follow))
     if not 0 <= i < len(asked.tokens):
-        raise ValueError(f"no question {i}; there are {len(asked.tokens)}, count from 0")
+        raise UserError(f"no question {i}; there are {len(asked.tokens)}, count from 0")
     question = asked.info["asked"][i]
     *_, parts = unrolled(trace, question["story"], question["n_statements"], follow)
     result = followed(trace, asked, i, parts)
     if not np.isfinite([*result.origin, result.error]).all():
-        raise ValueError(
+        raise UserError(
             f"{question['text']!r} read nothing, or what it read is not finite; look at hook_mem_out"
         )
     return result

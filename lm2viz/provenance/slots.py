@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.figures.provenance import share_heatmap
@@ -80,7 +81,7 @@ def unroll(trace: Trace, story: int, step: int, *, follow: str = "copies") -> Sl
 
     Raises
     ------
-    ValueError
+    UserError
         As ``check_story_trace``, and when the trace has no such story or sentence.
     """
     check_story_trace(trace, follow)
@@ -115,7 +116,7 @@ def _check_place(trace: Trace, story: int, step: int) -> None:
         sizes = f"{len(trace.tokens)} stories"
         if 0 <= story < len(trace.tokens):
             sizes += f", story {story} {len(trace.tokens[story])} sentences"
-        raise ValueError(f"no sentence {step} of story {story}: the trace has {sizes}; count from 0")
+        raise UserError(f"no sentence {step} of story {story}: the trace has {sizes}; count from 0")
 
 
 def _token_table(trace: Trace, story: int, n_read: int) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.figures.sources import source_bars
@@ -111,7 +112,7 @@ def sources_of(trace: Trace, asked: Trace, without: Array, *, max_rows: int = MA
 
     Raises
     ------
-    ValueError
+    UserError
         As ``trace_answer``, and for a question after more than ``MAX_SENTENCES`` sentences.
     """
     question = asked.info["asked"][0]
@@ -122,9 +123,9 @@ def sources_of(trace: Trace, asked: Trace, without: Array, *, max_rows: int = MA
 
 
 def check_length(n_read: int) -> None:
-    """Refuse a story of which too much was read to follow it on a page; a ValueError."""
+    """Refuse a story of which too much was read to follow it on a page; a UserError."""
     if n_read > MAX_SENTENCES:
-        raise ValueError(
+        raise UserError(
             f"{n_read} sentences were read; on a page the content of at most {MAX_SENTENCES} is followed. "
             "Go to an earlier sentence, or use lm2viz.provenance.trace_answer"
         )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.sample.rows import as_traces, check_same_model
 
@@ -27,13 +28,13 @@ def check_story_trace(trace: Trace, follow: str) -> None:
 
     Raises
     ------
-    ValueError
+    UserError
         For an unknown ``follow``, positional routing, or naming missing hooks and how to record them.
     """
     if follow not in FOLLOW:
-        raise ValueError(f"follow={follow!r} is unknown; take one of: {', '.join(FOLLOW)}")
+        raise UserError(f"follow={follow!r} is unknown; take one of: {', '.join(FOLLOW)}")
     if trace.info.get("config", {}).get("routing") == "positional":
-        raise ValueError(
+        raise UserError(
             "positional routing writes row by row while it reads, and its slots are tokens, not places that "
             "are written again; take a model with routing='content'"
         )
@@ -56,12 +57,12 @@ def paired(
 
     Raises
     ------
-    ValueError
+    UserError
         As ``check_story_trace``; for traces of different models or that do not belong together.
     """
     told, questions = (1 if isinstance(x, Trace) else len(x) for x in (traces, asked))
     if told != questions:
-        raise ValueError(f"{told} story traces and {questions} traces of questions; give one for each")
+        raise UserError(f"{told} story traces and {questions} traces of questions; give one for each")
     for trace, question in zip(as_traces(traces), as_traces(asked), strict=True):
         check_story_trace(trace, follow)
         _check_questions(trace, question)
@@ -71,16 +72,16 @@ def paired(
 def _check_questions(trace: Trace, asked: Trace) -> None:
     questions: Sequence[dict[str, Any]] = asked.info.get("asked", ())
     if not questions:
-        raise ValueError("the second trace has no questions; make it with record_questions(reader, trace)")
+        raise UserError("the second trace has no questions; make it with record_questions(reader, trace)")
     check_same_model(trace, asked)
     hooks = [f"blocks.{b}.{hook}" for b in trace.blocks for hook in (READ_PATTERN, "hook_mem_out")]
     _check_has(asked, hooks, "ask with record_questions(reader, trace)")
     for question in questions:
         story, n_read = question["story"], question["n_statements"]
         if n_read < 1:
-            raise ValueError(f"{question['text']!r} is asked before any sentence; ask it after one")
+            raise UserError(f"{question['text']!r} is asked before any sentence; ask it after one")
         if story >= len(trace.tokens) or n_read > len(trace.tokens[story]):
-            raise ValueError(
+            raise UserError(
                 f"a question is asked after sentence {n_read} of story {story}, which the story trace lacks; "
                 "give the trace that the questions were recorded from"
             )
@@ -89,7 +90,7 @@ def _check_questions(trace: Trace, asked: Trace) -> None:
 def _check_has(trace: Trace, hooks: Sequence[str], remedy: str) -> None:
     missing = [name for name in hooks if name not in trace.arrays]
     if missing:
-        raise ValueError(f"the trace lacks {', '.join(missing)}; {remedy}")
+        raise UserError(f"the trace lacks {', '.join(missing)}; {remedy}")
 
 
 def source_names(trace: Trace, story: int, n_read: int) -> tuple[str, ...]:

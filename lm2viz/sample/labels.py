@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from lm2core.errors import UserError
+
 MAX_FACTS, MAX_VALUES = 12, 20  # of a table, and of one fact: each more takes a probe seconds longer
 
 
@@ -20,14 +22,14 @@ def check_size(labels: pd.DataFrame) -> None:
 
     Raises
     ------
-    ValueError
+    UserError
         In one line, saying what was got and what is allowed.
     """
     n_values = labels.groupby("fact")["value"].nunique()
     if len(n_values) > MAX_FACTS:
-        raise ValueError(f"{len(n_values)} facts; at most {MAX_FACTS} are probed at once; leave some out")
+        raise UserError(f"{len(n_values)} facts; at most {MAX_FACTS} are probed at once; leave some out")
     if n_values.max() > MAX_VALUES:
-        raise ValueError(
+        raise UserError(
             f"{n_values.idxmax()!r} has {n_values.max()} values; at most {MAX_VALUES} are told apart; "
             "give fewer"
         )

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lm2core.byte_sizes import parse_bytes, told_bytes
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.progress import track
 
@@ -62,7 +63,7 @@ def as_traces(traces: Trace | Sequence[Trace], *, needs: Sequence[str] = ()) -> 
 
     Raises
     ------
-    ValueError
+    UserError
         Naming missing hooks and the command that records them, or the models that are mixed.
     """
     first: Trace | None = None
@@ -70,7 +71,7 @@ def as_traces(traces: Trace | Sequence[Trace], *, needs: Sequence[str] = ()) -> 
     for trace in track(several, "going through traces", "trace"):
         missing = [name for name in needs if name not in trace.arrays]
         if missing:
-            raise ValueError(f"the trace lacks {', '.join(missing)}; {RECORD}")
+            raise UserError(f"the trace lacks {', '.join(missing)}; {RECORD}")
         first = first or trace
         check_same_model(first, trace)
         yield trace
@@ -81,18 +82,18 @@ def check_same_model(one: Trace, other: Trace) -> None:
 
     Raises
     ------
-    ValueError
+    UserError
         Naming both.
     """
     if _model(one) != _model(other):
-        raise ValueError(
+        raise UserError(
             f"traces of different models: {_model(one)} and {_model(other)}; take those of one model"
         )
     if _config(one) != _config(other):
-        raise ValueError(f"traces of {_model(one)} with different configs; take those of one model")
+        raise UserError(f"traces of {_model(one)} with different configs; take those of one model")
     weights = [str(trace.info["weights"]) for trace in (one, other) if "weights" in trace.info]
     if len(set(weights)) > 1:  # a trace of an older version does not say
-        raise ValueError(
+        raise UserError(
             f"traces of {_model(one)} with different weights ({' and '.join(weights)}), such as two "
             "checkpoints of a run; take those of one"
         )
@@ -117,7 +118,7 @@ def bank_rows(
 
     Raises
     ------
-    ValueError
+    UserError
         When a trace has no ``hook_bank``, traces are of different models, banks are larger than the budget,
         or none is finite; when a label is about a sentence that is not there. Where only some banks are not
         finite they are left out, with a warning.
@@ -128,7 +129,7 @@ def bank_rows(
         array = trace.arrays["hook_bank"]
         n_bytes += array[0, 0].nbytes * sum(map(len, trace.tokens))
         if n_bytes > allowed:
-            raise ValueError(
+            raise UserError(
                 f"the banks of {n_before + len(trace.tokens)} stories take {told_bytes(n_bytes)}, the budget "
                 f"is {budget}; take fewer stories, or in Python bank_rows(traces, budget='8GB')"
             )
@@ -144,7 +145,7 @@ def bank_rows(
     rows = BankRows(np.concatenate(banks), story, segment, _frame(known, 0), _frame(known, 1))
     is_finite = np.asarray(np.isfinite(rows.banks).all(axis=(1, 2)))
     if not is_finite.any():
-        raise ValueError("no bank of the trace is finite; the model overflows, look at its gates")
+        raise UserError("no bank of the trace is finite; the model overflows, look at its gates")
     n_nan = int((~is_finite).sum())
     if n_nan:
         first = np.flatnonzero(~is_finite)[0]
@@ -161,30 +162,30 @@ def read_labels(path: str | Path) -> pd.DataFrame:
 
     Raises
     ------
-    ValueError
+    UserError
         When it cannot be read or nothing is filled in; naming missing columns, or what has two values.
     """
     try:
         table = pd.read_csv(path, dtype={"fact": str, "value": str})
     except (OSError, ValueError) as error:
-        raise ValueError(f"cannot read labels {path}: {error}; give a CSV file") from None
+        raise UserError(f"cannot read labels {path}: {error}; give a CSV file") from None
     missing = [name for name in LABEL_COLUMNS if name not in table]
     if missing:
-        raise ValueError(f"{path} has no column {', '.join(missing)}; it needs: {', '.join(LABEL_COLUMNS)}")
+        raise UserError(f"{path} has no column {', '.join(missing)}; it needs: {', '.join(LABEL_COLUMNS)}")
     table = table.dropna(subset=["fact", "value"])  # rows that were left blank
     for name in ("story", "segment"):
         numbers = pd.to_numeric(table[name], errors="coerce")
         if not (numbers >= 0).all() or (numbers % 1 != 0).any():
-            raise ValueError(f"{path}: column {name} must have whole numbers from 0 in every row with a fact")
+            raise UserError(f"{path}: column {name} must have whole numbers from 0 in every row with a fact")
         table = table.assign(**{name: numbers.astype(int)})
     if table.empty:
-        raise ValueError(
+        raise UserError(
             f"{path}: no row has both a fact and a value; fill in these columns where you know them"
         )
     again = table[table.duplicated(["story", "segment", "fact"])]
     if len(again):
         story, segment, fact = again.iloc[0][["story", "segment", "fact"]]
-        raise ValueError(f"{path}: story {story}, segment {segment} has {fact!r} twice; give one value each")
+        raise UserError(f"{path}: story {story}, segment {segment} has {fact!r} twice; give one value each")
     return table
 
 
@@ -216,11 +217,11 @@ def _check_places(labels: pd.DataFrame, places: Sequence[tuple[int, int]]) -> No
     last = dict(places)  # segment of each story
     for story, segment in labels[["story", "segment"]].itertuples(index=False):
         if story not in last:
-            raise ValueError(
+            raise UserError(
                 f"a label is about story {story}; these are 0 to {max(last)}; read more, or leave it out"
             )
         if not 0 <= segment <= last[story]:
-            raise ValueError(
+            raise UserError(
                 f"a label is about segment {segment} of story {story}, which has 0 to {last[story]}; number "
                 "its sentences from 0"
             )

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, columns, mean, sign_flip_p
@@ -130,7 +131,7 @@ def top_contexts(
 
     Raises
     ------
-    ValueError
+    UserError
         For missing hooks, mixed models, fewer than ``MIN_STORIES`` stories, questions about other stories, or
         a model of one slot.
     """
@@ -141,9 +142,7 @@ def top_contexts(
         sorted({place for by_place in one.sums.values() for place in by_place}) for one in (writes, reads)
     )
     if not set(asked) <= set(places):
-        raise ValueError(
-            "questions about stories that are not in the traces; ask about these, trace by trace"
-        )
+        raise UserError("questions about stories that are not in the traces; ask about these, trace by trace")
     choosing = _half(places, seed)
     found = {kind: one for kind, one in ((WRITES, writes), (READS, reads)) if one.sums}
     strengths = [one for kind in found for one in _ranked(kind, found[kind].sums, choosing, n_texts)]
@@ -161,7 +160,7 @@ def _check_models(traces: Trace | Sequence[Trace], questions: Trace | Sequence[T
 def _half(places: Sequence[Place], seed: int) -> set[Place]:
     """Half of the stories, drawn at random."""
     if len(places) < MIN_STORIES:
-        raise ValueError(
+        raise UserError(
             f"{len(places)} stories are too few to choose words on some and measure them on others; "
             f"record at least {MIN_STORIES}, better 100"
         )

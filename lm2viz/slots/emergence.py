@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from lm2core.errors import UserError
 from lm2viz.estimates import Estimate, columns
 from lm2viz.figures.slots import became_lines
 from lm2viz.progress import track
@@ -92,7 +93,7 @@ def became(
 
     Raises
     ------
-    ValueError
+    UserError
         For steps that do not ascend or are not one per checkpoint, checkpoints of different stories, an
         unknown fact, fewer than ``MIN_STORIES`` stories, or a last bank in which nothing varies.
     """
@@ -120,7 +121,7 @@ def _best_slot(train: BankRows, fact: str) -> int:
     fitted, scored = halves(train, seed=0)
     varying = np.flatnonzero(is_varying(train)).tolist()
     if not varying:
-        raise ValueError("no slot of the last checkpoint varies over these stories; was it trained?")
+        raise UserError("no slot of the last checkpoint varies over these stories; was it trained?")
     scores = {
         slot: score_explanation(explain_by(fact, fitted, slot), fitted, scored, slot).value
         for slot in track(varying, "looking for the slot", "slot")
@@ -137,7 +138,7 @@ def _score(rows: BankRows, fact: str, slot: int, seed: int) -> Estimate:
 
 def _check(checkpoints: Sequence[BankRows], steps: Sequence[int], fact: str) -> None:
     if not checkpoints or len(checkpoints) != len(steps) or (np.diff(steps) <= 0).any():
-        raise ValueError(
+        raise UserError(
             f"{len(checkpoints)} checkpoints for steps {list(steps)}; give one ascending step each"
         )
     last = checkpoints[-1]
@@ -151,4 +152,4 @@ def check_fact(rows: BankRows, fact: str) -> None:
     """Refuse a fact that is not known in these rows, naming those that are."""
     check_facts(rows)
     if fact not in rows.facts:
-        raise ValueError(f"no fact {fact!r} in these stories; known: {', '.join(rows.facts)}")
+        raise UserError(f"no fact {fact!r} in these stories; known: {', '.join(rows.facts)}")

@@ -144,7 +144,7 @@ def explain_slots(
 
     Raises
     ------
-    ValueError
+    UserError
         When no fact is known, or for fewer than ``MIN_STORIES`` stories.
     """
     check_enough(rows.n_stories)

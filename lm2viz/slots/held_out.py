@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from lm2core.errors import UserError
 from lm2viz.arrays import Array
 from lm2viz.estimates import TAIL, Estimate, drawn_stories
 from lm2viz.sample.rows import BankRows
@@ -30,7 +31,7 @@ def halves(rows: BankRows, *, seed: int) -> tuple[BankRows, BankRows]:
 def check_enough(n_stories: int) -> None:
     """Refuse fewer stories than two halves, one of them halved again, need."""
     if n_stories < MIN_STORIES:
-        raise ValueError(
+        raise UserError(
             f"{n_stories} stories are too few to hold some out; record at least {MIN_STORIES}, better 100"
         )
 
@@ -45,13 +46,13 @@ def check_same_stories(first: BankRows, second: BankRows) -> None:
         told = "other facts at the same sentences"
     else:
         return
-    raise ValueError(f"the models read different stories ({told}); let both read the same, in the same order")
+    raise UserError(f"the models read different stories ({told}); let both read the same, in the same order")
 
 
 def check_facts(rows: BankRows) -> None:
     """Refuse rows of which nothing is known."""
     if rows.facts.notna().to_numpy().sum() == 0:
-        raise ValueError(
+        raise UserError(
             "no fact is known of these stories; take generated ones, or give a table of facts: --labels "
             "FILE, in Python bank_rows(trace, read_labels(FILE))"
         )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from sklearn.linear_model import Ridge
 
+from lm2core.errors import UserError
 from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, columns
 from lm2viz.figures.slots import ranked_bars
@@ -153,7 +154,7 @@ def match_slots(
 
     Raises
     ------
-    ValueError
+    UserError
         For rows of different stories, fewer than ``MIN_STORIES`` stories, or a bank in which nothing varies.
     """
     check_same_stories(first, second)
@@ -194,7 +195,7 @@ def match_slots(
 def _check_varying(slots: list[NDArray[np.int_]], names: tuple[str, str]) -> None:
     for name, own in zip(names, slots, strict=True):
         if not len(own):
-            raise ValueError(f"no slot of {name} varies over these stories; was it trained?")
+            raise UserError(f"no slot of {name} varies over these stories; was it trained?")
 
 
 class _Parts:

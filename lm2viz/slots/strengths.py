@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.progress import track
@@ -80,7 +81,7 @@ def read(questions: Trace | Sequence[Trace]) -> Iterator[Seen]:
     """Every question."""
     for i, trace in enumerate(as_traces(questions)):
         if "asked" not in trace.info:
-            raise ValueError("no questions in this trace; make it with record_questions(reader, trace)")
+            raise UserError("no questions in this trace; make it with record_questions(reader, trace)")
         _check(trace, READ_HOOKS, ASK)
         for q, asked in enumerate(track(trace.info["asked"], "looking at every question", "question")):
             (words,) = trace.tokens[q]
@@ -106,9 +107,9 @@ def _check(trace: Trace, hooks: Sequence[str], record: str) -> None:
         if f"blocks.{block}.{hook}" not in trace.arrays
     ]
     if missing:
-        raise ValueError(f"the trace lacks {', '.join(missing)}; {record}")
+        raise UserError(f"the trace lacks {', '.join(missing)}; {record}")
     if trace.arrays[f"blocks.{trace.blocks[0]}.{hooks[0]}"].shape[-1] < 2:
-        raise ValueError("one slot has no other to compare it with; take a model of several slots")
+        raise UserError("one slot has no other to compare it with; take a model of several slots")
 
 
 @dataclass(slots=True)

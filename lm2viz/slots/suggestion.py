@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from lm2core.errors import UserError
 from lm2viz.progress import track
 from lm2viz.sample.rows import BankRows
 from lm2viz.slots.held_out import check_enough, check_facts, halves, is_varying
@@ -15,7 +16,7 @@ def clearest_slot(rows: BankRows, *, seed: int = 0) -> tuple[int, str]:
 
     Raises
     ------
-    ValueError
+    UserError
         When no fact is known, no slot varies, or for too few stories.
     """
     check_facts(rows)
@@ -29,5 +30,5 @@ def clearest_slot(rows: BankRows, *, seed: int = 0) -> tuple[int, str]:
         for fact in rows.facts
     }
     if not scores:
-        raise ValueError("no slot varies over these stories; was the model trained?")
+        raise UserError("no slot varies over these stories; was the model trained?")
     return max(scores, key=lambda one: np.nan_to_num(scores[one], nan=-1.0))

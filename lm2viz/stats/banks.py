@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from lm2core.errors import UserError
 from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.heatmap import signed_heatmap
@@ -103,7 +104,7 @@ def bank_stats(rows: BankRows, *, untrained: BankRows | None = None, seed: int =
 
     Raises
     ------
-    ValueError
+    UserError
         For fewer than two stories, a bank of one slot, or an untrained model's banks of another shape or
         of other stories.
     """
@@ -117,13 +118,13 @@ def bank_stats(rows: BankRows, *, untrained: BankRows | None = None, seed: int =
 
 def _check(rows: BankRows, untrained: BankRows | None) -> None:
     if rows.n_stories < MIN_STORIES:
-        raise ValueError(f"{rows.n_stories} story; an interval by story needs at least {MIN_STORIES}")
+        raise UserError(f"{rows.n_stories} story; an interval by story needs at least {MIN_STORIES}")
     if rows.banks.shape[1] < 2:
-        raise ValueError("a bank of 1 slot has no pairs of slots; choose a model with more")
+        raise UserError("a bank of 1 slot has no pairs of slots; choose a model with more")
     if untrained is None:
         return
     if untrained.banks.shape[1:] != rows.banks.shape[1:]:
-        raise ValueError(
+        raise UserError(
             f"banks of {rows.banks.shape[1:]}, untrained {untrained.banks.shape[1:]}; "
             "take an untrained model of the same config"
         )

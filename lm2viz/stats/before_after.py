@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, Estimates, by_story, columns, mean
@@ -95,12 +96,12 @@ class BeforeAfter:
 
         Raises
         ------
-        ValueError
+        UserError
             For a story that was not asked at both times, with some that were.
         """
         if story not in self.reads.stories:
             some = ", ".join(map(str, self.reads.stories[:10]))
-            raise ValueError(f"no story {story} was asked at both times; there are {some} (first 10)")
+            raise UserError(f"no story {story} was asked at both times; there are {some} (first 10)")
         before, after = (x[self.reads.stories.index(story)] for x in (self.reads.before, self.reads.after))
         own = total_variation(before, after)
         distances = [Series(f"story {story}", own, own, own)]
@@ -114,11 +115,11 @@ class BeforeAfter:
 
         Raises
         ------
-        ValueError
+        UserError
             For a place that the question does not have.
         """
         if not 0 <= word < len(self.reads.words):
-            raise ValueError(f"no word {word} in {self.text!r}; choose 0 to {len(self.reads.words) - 1}")
+            raise UserError(f"no word {word} in {self.text!r}; choose 0 to {len(self.reads.words) - 1}")
         times = ((self.reads.after, self.look.after), (self.reads.before, self.look.before))
         means = [(self._over_stories(x[:, word]), n) for x, n in times]
         return points_by_name(
@@ -163,7 +164,7 @@ def compare_reads(asked: Trace, look: Look, *, untrained: Trace | None = None, s
 
     Raises
     ------
-    ValueError
+    UserError
         For a trace without questions or read patterns (with what records them), a block, head, question or
         time that it lacks (with those it has), or fewer than two stories.
     """
@@ -177,7 +178,7 @@ def compare_reads(asked: Trace, look: Look, *, untrained: Trace | None = None, s
     if untrained is not None:
         control = reads_of(untrained, look, text)
         if control.words != reads.words:
-            raise ValueError(
+            raise UserError(
                 f"words {reads.words}, untrained {control.words}; take a model with the same tokenizer"
             )
         measured[UNTRAINED] = total_variation(control.before, control.after), control.stories

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, Estimates, by_story
@@ -141,7 +142,7 @@ def gate_stats(
 
     Raises
     ------
-    ValueError
+    UserError
         Naming missing hooks and the command that records them; for fewer than two stories, an untrained
         model of other sizes, or gates that are nowhere finite.
     """
@@ -151,7 +152,7 @@ def gate_stats(
     _, control = _gates(untrained, seed)
     shapes = gates.opened.value.shape, control.opened.value.shape
     if shapes[0] != shapes[1]:
-        raise ValueError(f"{shapes[0]} blocks and slots, untrained {shapes[1]}; take one of the same config")
+        raise UserError(f"{shapes[0]} blocks and slots, untrained {shapes[1]}; take one of the same config")
     return GateStats(blocks, gates, control)
 
 
@@ -185,7 +186,7 @@ def _gates(traces: Trace | Sequence[Trace], seed: int) -> tuple[tuple[int, ...],
     story = np.array(stories)[finite]
     n_stories = len(np.unique(story))
     if n_stories < MIN_STORIES:
-        raise ValueError(
+        raise UserError(
             f"{n_stories} stories with finite gates; an interval by story needs at least {MIN_STORIES}"
         )
     opened, kept, together = opened[finite], kept[finite], together[finite]

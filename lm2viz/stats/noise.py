@@ -12,6 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, mean
@@ -43,11 +44,11 @@ def segment_gates(trace: Trace, measure: str) -> Array:
 
     Raises
     ------
-    ValueError
+    UserError
         For another measure.
     """
     if measure not in MEANING:
-        raise ValueError(f"unknown measure {measure!r}; known: {', '.join(MEANING)}")
+        raise UserError(f"unknown measure {measure!r}; known: {', '.join(MEANING)}")
     if measure == EVERY_WORD:
         words = trace.over_blocks("hook_gate_in_token", story=0).mean(axis=-1)  # block, segment, token
         n_words = np.array([len(words) for words in trace.tokens[0]])
@@ -113,11 +114,11 @@ def gate_contrast(trace: Trace, untrained: Trace, measure: str) -> GateContrast:
 
     Raises
     ------
-    ValueError
+    UserError
         When the traces are of different texts.
     """
     if segment_texts(trace) != segment_texts(untrained):
-        raise ValueError("the two traces are of different texts; let both models read the same sample")
+        raise UserError("the two traces are of different texts; let both models read the same sample")
     return GateContrast(
         segment_gates(trace, measure),
         segment_gates(untrained, measure),

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
 
+from lm2core.errors import UserError
 from lm2viz.arrays import Array
 from lm2viz.sample.rows import BankRows
 
@@ -22,7 +23,7 @@ class SlotPCA:
 
     Raises
     ------
-    ValueError
+    UserError
         On ``fit`` and ``transform``: for slots that are not in the bank or named twice, more components than
         there are dimensions or points, or slots that never change.
     """
@@ -39,12 +40,12 @@ class SlotPCA:
         """Learn them from ``features`` as the method of that name gives them."""
         most = min(features.shape)
         if not 1 <= self.n_components <= most:
-            raise ValueError(
+            raise UserError(
                 f"{self.n_components} components of {len(features)} points with {features.shape[1]} "
                 f"dimensions; choose 1 to {most}"
             )
         if features.var(axis=0).sum() <= SAME * (features**2).mean():
-            raise ValueError(f"slots {list(self.slots)} hold the same everywhere; choose slots that change")
+            raise UserError(f"slots {list(self.slots)} hold the same everywhere; choose slots that change")
         fitted = PCA(self.n_components, svd_solver="full").fit(features)
         self.mean_: Array = fitted.mean_
         self.components_: Array = fitted.components_  # scikit-learn makes the largest loading positive
@@ -59,11 +60,9 @@ class SlotPCA:
         n_slots = rows.banks.shape[1]
         outside = [slot for slot in self.slots if not 0 <= slot < n_slots]
         if outside or not self.slots:
-            raise ValueError(
-                f"slots {outside or 'none'} of a bank of {n_slots}; choose from 0..{n_slots - 1}"
-            )
+            raise UserError(f"slots {outside or 'none'} of a bank of {n_slots}; choose from 0..{n_slots - 1}")
         if len(set(self.slots)) < len(self.slots):  # each of its points would count twice
-            raise ValueError(f"slots {list(self.slots)} have one twice; name each once")
+            raise UserError(f"slots {list(self.slots)} have one twice; name each once")
         return rows.banks[:, list(self.slots)].reshape(-1, rows.banks.shape[2]).astype(float)
 
     def _project(self, features: Array) -> Array:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lm2core.errors import UserError
 from lm2viz.sample.rows import BankRows
 from lm2viz.stats.slot_map import SlotMap
 
@@ -45,11 +46,11 @@ def first_stories(rows: BankRows, n_rows: int) -> BankRows:
 
     Raises
     ------
-    ValueError
+    UserError
         When the first story alone has more rows.
     """
     stories, counts = np.unique(rows.story, return_counts=True)
     n_stories = int(np.searchsorted(np.cumsum(counts), n_rows, side="right"))
     if n_stories == 0:
-        raise ValueError(f"the first story has {counts[0]} sentences, more than {n_rows}; take fewer slots")
+        raise UserError(f"the first story has {counts[0]} sentences, more than {n_rows}; take fewer slots")
     return rows.take(np.isin(rows.story, stories[:n_stories]))

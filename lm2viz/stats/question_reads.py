@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 
@@ -31,7 +32,7 @@ class Look:
     def __post_init__(self) -> None:
         """Check the order of the two."""
         if not 1 <= self.before < self.after:
-            raise ValueError(
+            raise UserError(
                 f"before {self.before} and after {self.after} sentences; give 1 <= before < after"
             )
 
@@ -60,17 +61,17 @@ def ask_at(trace: Trace, text: str, after: Sequence[int]) -> Trace:
 
     Raises
     ------
-    ValueError
+    UserError
         When a story is too short, or the trace does not say what its stories are.
     """
     if "stories" not in trace.info:
-        raise ValueError(
+        raise UserError(
             "the trace has no stories to ask about; record it with lm2core.reading.answers.read_stories"
         )
     shortest = min(len(words) for words in trace.tokens)
     wrong = [n for n in after if not 1 <= n <= shortest]
     if wrong or not after:
-        raise ValueError(
+        raise UserError(
             f"after {wrong or 'no'} sentences; the shortest story has {shortest}, so choose 1 to {shortest}"
         )
     questions: list[dict[str, Any]] = [
@@ -86,14 +87,14 @@ def at_time(n_sentences: int) -> str:
 
 
 def text_of(asked: Trace, look: Look) -> str:
-    """The question that is looked at; a ValueError when none is chosen by ``look``."""
+    """The question that is looked at; a UserError when none is chosen by ``look``."""
     questions = asked.info.get("asked")
     if not questions:
-        raise ValueError(f"the trace holds no asked questions; record them with {RECORD}")
+        raise UserError(f"the trace holds no asked questions; record them with {RECORD}")
     texts = sorted({str(question["text"]) for question in questions})
     text = texts[0] if look.text is None and len(texts) == 1 else look.text
     if text not in texts:
-        raise ValueError(f"text {text!r} does not choose a question; asked were: {', '.join(texts)}")
+        raise UserError(f"text {text!r} does not choose a question; asked were: {', '.join(texts)}")
     return str(text)
 
 
@@ -106,7 +107,7 @@ def reads_of(asked: Trace, look: Look, text: str) -> Reads:
     stories = tuple(b for b, at in sorted(places.items()) if {look.before, look.after} <= set(at))
     if len(stories) < MIN_STORIES:
         times = sorted({n for at in places.values() for n in at})
-        raise ValueError(
+        raise UserError(
             f"{len(stories)} stories were asked {text!r} {at_time(look.before)} and {at_time(look.after)}, "
             f"at least {MIN_STORIES} are needed; asked was after {times}. Ask anew: {RECORD}"
         )
@@ -116,7 +117,7 @@ def reads_of(asked: Trace, look: Look, text: str) -> Reads:
     is_finite = np.asarray(np.isfinite(before + after).all(axis=(1, 2)))
     kept = tuple(b for b, is_kept in zip(stories, is_finite, strict=True) if is_kept)
     if len(kept) < MIN_STORIES:
-        raise ValueError(f"the reads of {len(stories) - len(kept)} of {len(stories)} stories are not finite")
+        raise UserError(f"the reads of {len(stories) - len(kept)} of {len(stories)} stories are not finite")
     return Reads(kept, words, before[is_finite], after[is_finite], len(stories) - len(kept))
 
 
@@ -125,12 +126,12 @@ def _pattern(asked: Trace, look: Look) -> Array:
     name = f"blocks.{look.block}.mem.hook_read_pattern"
     if name not in asked.arrays:
         blocks = [b for b in asked.blocks if f"blocks.{b}.mem.hook_read_pattern" in asked.arrays]
-        raise ValueError(
+        raise UserError(
             f"the trace lacks {name}; it has read patterns of blocks {blocks}; record them with {RECORD}"
         )
     pattern: Array = asked.select(name, segment=0)
     if look.head is None:
         return np.asarray(pattern.mean(axis=1))
     if not 0 <= look.head < pattern.shape[1]:
-        raise ValueError(f"no head {look.head}; choose 0 to {pattern.shape[1] - 1}, or None for the mean")
+        raise UserError(f"no head {look.head}; choose 0 to {pattern.shape[1] - 1}, or None for the mean")
     return pattern[:, look.head]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import pairwise_distances, silhouette_samples
 from sklearn.model_selection import GroupShuffleSplit
 
+from lm2core.errors import UserError
 from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, Estimates, by_story, mean, over_draws
 from lm2viz.figures.lines import Series
@@ -91,7 +92,7 @@ class SlotMap:
         return self._figure(2)
 
     def figure_3d(self) -> go.Figure:
-        """The first three components; a ValueError when fewer were fitted."""
+        """The first three components; a UserError when fewer were fitted."""
         return self._figure(3)
 
     def path(self, story: int, slot: int) -> go.Figure:
@@ -99,14 +100,14 @@ class SlotMap:
 
         Raises
         ------
-        ValueError
+        UserError
             When the story was not drawn, naming some that were, or the slot is not among those chosen.
         """
         rows = self.drawn.rows
         stories = rows["story"].unique()
         if story not in stories or slot not in self.slots:
             some = ", ".join(map(str, stories[:10]))
-            raise ValueError(
+            raise UserError(
                 f"no drawn slot {slot} of story {story}; drawn are slots {list(self.slots)} of stories {some}"
                 + (f" and {len(stories) - 10} more" if len(stories) > 10 else "")
             )
@@ -126,7 +127,7 @@ class SlotMap:
     def _axes(self, n_axes: int) -> list[str]:
         n_components = self.drawn.coordinates.shape[1]
         if n_axes > n_components:
-            raise ValueError(f"{n_axes} axes of {n_components} components; fit n_components={n_axes}")
+            raise UserError(f"{n_axes} axes of {n_components} components; fit n_components={n_axes}")
         shares = self.variants[MODEL].shares.value
         return [f"component {i + 1} ({shares[i]:.0%})" for i in range(n_axes)]
 
@@ -159,7 +160,7 @@ def map_slots(
 
     Raises
     ------
-    ValueError
+    UserError
         As ``SlotPCA``; for too few stories, a fact that the rows lack (with those they have), one with a
         single value, or other stories in ``untrained``.
     """
@@ -176,7 +177,7 @@ def map_slots(
 
 def _check(rows: BankRows, fact: str) -> None:
     if rows.n_stories < MIN_STORIES:
-        raise ValueError(
+        raise UserError(
             f"{rows.n_stories} stories are too few to fit some and draw others; give at least {MIN_STORIES}"
         )
     if fact != SLOT and fact not in rows.facts:
@@ -184,7 +185,7 @@ def _check(rows: BankRows, fact: str) -> None:
             ", ".join(map(str, rows.facts.columns))
             or "none; take generated ones, or --labels FILE, bank_rows(traces, read_labels(FILE)) in Python"
         )
-        raise ValueError(f"no fact {fact!r} in these rows; known: {known}; or {SLOT!r}")
+        raise UserError(f"no fact {fact!r} in these rows; known: {known}; or {SLOT!r}")
 
 
 def _half_of_stories(rows: BankRows, seed: int) -> NDArray[np.integer]:
@@ -231,7 +232,7 @@ def _known(drawn: Projection, fact: str) -> tuple[Array, NDArray[np.integer], ND
     is_known = np.array([value is not None for value in values])
     names, labels = np.unique([value for value in values if value is not None], return_inverse=True)
     if len(names) < 2:
-        raise ValueError(
+        raise UserError(
             f"{fact} has the values {names.tolist()} in the drawn stories; two are needed, "
             "give more stories, more slots or another fact"
         )

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.sample.rows import RECORD, bank_rows
 from lm2viz.story import select
@@ -41,36 +42,36 @@ def check_shown(trace: Trace) -> None:
 
     Raises
     ------
-    ValueError
+    UserError
         When hooks are missing or have other axes, gates are no fractions, or a story has no words.
     """
     try:
         blocks = trace.blocks
     except (ValueError, IndexError):
-        raise ValueError(f"the trace has hooks of another kind of model; {RECORD}") from None
+        raise UserError(f"the trace has hooks of another kind of model; {RECORD}") from None
     needed = {f"blocks.{b}.mem.{hook}": axes for b in blocks for hook, axes in SHOWN.items()}
     needed["hook_bank"] = ("slot", "dim")
     missing = [name for name in needed if name not in trace.arrays]
     if missing or not blocks:
-        raise ValueError(f"the trace lacks {', '.join(missing[:3]) or 'every block of memory'}; {RECORD}")
+        raise UserError(f"the trace lacks {', '.join(missing[:3]) or 'every block of memory'}; {RECORD}")
     also = {f"blocks.{b}.mem.{hook}": axes for b in blocks for hook, axes in ALSO_SHOWN.items()}
     for name, axes in (needed | {name: axes for name, axes in also.items() if name in trace.arrays}).items():
         if trace.axes[name] != ("story", "segment", *axes):
-            raise ValueError(f"{name} has axes {', '.join(trace.axes[name])}; it needs story, segment, "
+            raise UserError(f"{name} has axes {', '.join(trace.axes[name])}; it needs story, segment, "
                              f"{', '.join(axes)}")  # fmt: skip
         if trace.arrays[name].dtype.kind != "f":
-            raise ValueError(f"{name} holds {trace.arrays[name].dtype} values; a trace holds floats")
+            raise UserError(f"{name} holds {trace.arrays[name].dtype} values; a trace holds floats")
         if name.endswith(GATES):
             _check_fractions(trace, name)
     if not all(story and all(story) for story in trace.tokens):
-        raise ValueError("a story of the trace has a sentence without words; record it again")
+        raise UserError("a story of the trace has a sentence without words; record it again")
 
 
 def _check_fractions(trace: Trace, name: str) -> None:
     array = trace.arrays[name]
     finite = array[np.isfinite(array)]
     if finite.size and (finite.min() < -1e-6 or finite.max() > 1 + 1e-6):
-        raise ValueError(f"{name} must be in [0, 1], got {finite.min():.3g} to {finite.max():.3g}")
+        raise UserError(f"{name} must be in [0, 1], got {finite.min():.3g} to {finite.max():.3g}")
 
 
 def one_story(trace: Trace, story: int) -> Trace:
@@ -93,7 +94,7 @@ def told_in(trace: Trace, labels: pd.DataFrame | None = None) -> pd.DataFrame:
 
     Raises
     ------
-    ValueError
+    UserError
         When the facts in the trace are broken, or a label is about a sentence that it does not have.
     """
     try:
@@ -105,7 +106,7 @@ def told_in(trace: Trace, labels: pd.DataFrame | None = None) -> pd.DataFrame:
         if (long["since"].isna() & long["value"].notna()).any():
             raise TypeError
     except (KeyError, TypeError, AttributeError, IndexError):
-        raise ValueError("the facts in the trace are broken; record it again") from None
+        raise UserError("the facts in the trace are broken; record it again") from None
     return long[long["value"].notna()].reset_index(drop=True)
 
 

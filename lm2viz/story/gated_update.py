@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.story.select import bank_move
@@ -112,11 +113,11 @@ def control_slot(slot: int, n_slots: int) -> int:
 
     Raises
     ------
-    ValueError
+    UserError
         For a bank of one slot.
     """
     if n_slots < 2:
-        raise ValueError("a bank of one slot has no other one to hold this against; take a larger bank")
+        raise UserError("a bank of one slot has no other one to hold this against; take a larger bank")
     return Random(slot).choice([n for n in range(n_slots) if n != slot])
 
 

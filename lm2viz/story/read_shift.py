@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.story.select import read_by_token
@@ -23,11 +24,11 @@ def distances_of_answer(before: Trace, after: Trace) -> Array:
 
     Raises
     ------
-    ValueError
+    UserError
         When the two traces are of different questions.
     """
     if before.tokens != after.tokens:
-        raise ValueError("the two reads are of different questions; ask both banks the same")
+        raise UserError("the two reads are of different questions; ask both banks the same")
     last = len(after.tokens[0][0]) - 1
     first, second = (
         trace.over_blocks("hook_read_pattern", story=0, segment=0)[:, :, last] for trace in (before, after)

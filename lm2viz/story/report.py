@@ -9,6 +9,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
+from lm2core.errors import UserError
 from lm2core.files import replacing, write_whole
 from lm2core.traces.trace import Trace
 from lm2viz.provenance.traces import WRITE_HOOKS
@@ -28,11 +29,11 @@ def report_pictures(trace: Trace, *, story: int = 0) -> dict[str, Picture]:
 
     Raises
     ------
-    ValueError
+    UserError
         When the story is not in the trace, or nothing of the memory was recorded that could be shown.
     """
     if not 0 <= story < len(trace.tokens):
-        raise ValueError(f"story {story} is not in the trace; it has 0 to {len(trace.tokens) - 1}")
+        raise UserError(f"story {story} is not in the trace; it has 0 to {len(trace.tokens) - 1}")
     n_read = len(trace.tokens[story])
     last, shown = n_read - 1, range(max(0, n_read - MAX_SENTENCES), n_read)
     found: dict[str, Picture] = {}
@@ -57,7 +58,7 @@ def report_pictures(trace: Trace, *, story: int = 0) -> dict[str, Picture]:
     elif "hook_bank" in trace.arrays:
         found["bank-after"] = pictures.bank_alone(trace, last, story=story)
     if not found:
-        raise ValueError(
+        raise UserError(
             "the trace has nothing to show of the memory; record it with: lm2 trace CHECKPOINT --story FILE "
             "--out run.safetensors --hooks 'mem.*,hook_bank'"
         )
@@ -69,7 +70,7 @@ def write_report(path: str | Path, trace: Trace, *, story: int = 0) -> dict[str,
 
     Raises
     ------
-    ValueError
+    UserError
         As ``report_pictures``.
     """
     found = report_pictures(trace, story=story)
@@ -100,14 +101,14 @@ def write_image(figure: go.Figure, path: Path) -> None:
 
     Raises
     ------
-    ValueError
+    UserError
         Without what draws it, and how to install that.
     """
     with replacing(path) as temporary:
         try:
             figure.write_image(temporary)
         except (ValueError, RuntimeError):  # plotly's words for one of them missing are many lines long
-            raise ValueError(
+            raise UserError(
                 "an image needs kaleido and Chromium; pip install -e '.[images]' and install chromium"
             ) from None
 

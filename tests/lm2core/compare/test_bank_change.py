@@ -7,7 +7,8 @@ from lm2core.babi.vocabulary import babi_words
 from lm2core.compare import bank_change as module
 from lm2core.compare.bank_change import bank_change
 from lm2core.compare.story_set import StorySet
-from lm2core.reading.answers import Reader, read_story
+from lm2core.reading.answers import read_story
+from lm2core.reading.loaded_model import Reader
 from lm2core.text.tokenizer import word_tokenizer
 from tests.conftest import make_model
 

@@ -9,7 +9,7 @@ import torch
 from lm2core.baselines.architectures import ARCHITECTURES, make_model
 from lm2core.evaluation.harness import run_harness
 from lm2core.model.config import LM2Config
-from lm2core.reading.answers import Reader
+from lm2core.reading.loaded_model import Reader
 from lm2core.text.bpe import train_tokenizer
 from tests.conftest import SIZES
 

@@ -19,7 +19,8 @@ from lm2core.evaluation import stories as evaluate
 from lm2core.evaluation.long_texts import predict_long, score_long
 from lm2core.evaluation.stories import predict
 from lm2core.model.config import LM2Config
-from lm2core.reading.answers import Reader, answer_logits
+from lm2core.reading.answers import answer_logits
+from lm2core.reading.loaded_model import Reader
 from lm2core.text.bpe import train_tokenizer
 from lm2core.text.tokenizer import subword_tokenizer
 from tests.conftest import SIZES

@@ -7,7 +7,8 @@ from lm2core.babi.tasks import Question, make_story
 from lm2core.babi.text import TextStory
 from lm2core.babi.vocabulary import babi_words
 from lm2core.evaluation.stories import predict, score, wilson_interval
-from lm2core.reading.answers import READ_HOOKS, Reader, ask, bank_after, read_stories, read_story
+from lm2core.reading.answers import READ_HOOKS, ask, bank_after, read_stories, read_story
+from lm2core.reading.loaded_model import Reader
 from lm2core.text.tokenizer import check_words, encode_segments, word_tokenizer
 from tests.conftest import make_model
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lm2core.babilong.samples import BabiLongSample, Piece
-from lm2core.reading.answers import Reader
+from lm2core.reading.loaded_model import Reader
 from lm2core.reading.long_traces import record_sample
 from lm2core.text.tokenizer import word_tokenizer
 from tests.conftest import make_model

@@ -9,7 +9,8 @@ import torch
 from lm2core.babi.tasks import Question, make_story
 from lm2core.babi.text import TextStory
 from lm2core.babi.vocabulary import babi_words
-from lm2core.reading.answers import Reader, ask, bank_after, read_stories, read_story
+from lm2core.reading.answers import ask, bank_after, read_stories, read_story
+from lm2core.reading.loaded_model import Reader
 from lm2core.reading.story_traces import TraceFolder, asked_once, record_questions, record_to, true_facts
 from lm2core.text.tokenizer import word_tokenizer
 from lm2core.traces.trace import Trace

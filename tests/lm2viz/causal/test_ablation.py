@@ -9,9 +9,9 @@ import torch
 from lm2core.babi.story import Question
 from lm2core.babi.text import TextStory
 from lm2core.baselines.architectures import make_model
-from lm2core.compare.measures import untrained
 from lm2core.model.config import LM2Config
-from lm2core.reading.answers import Reader, ranked_words, read_stories, remember
+from lm2core.reading.answers import ranked_words, read_stories, remember
+from lm2core.reading.loaded_model import Reader, untrained
 from lm2core.reading.story_traces import record_questions
 from lm2viz.causal import left_out, lose_slots, without_each
 from lm2viz.provenance import STORY_HOOKS, agreement, trace_answer

@@ -10,8 +10,8 @@ from lm2core.babi.tasks import make_story
 from lm2core.model.attention import attention_pattern, split_heads
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.model.config import LM2Config
-from lm2core.reading.answers import Reader
 from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.loaded_model import Reader
 from lm2viz.causal.attribution import FRESH, MEMORY, OTHER, OWN, TOTAL, _attributed, attribute_answers
 from lm2viz.causal.questions import compared_words, other_banks
 from lm2viz.causal.running import question_texts, run

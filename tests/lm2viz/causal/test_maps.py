@@ -8,8 +8,8 @@ import torch
 
 from lm2core.babi.counterfactual import draw_counterfactuals
 from lm2core.model.causal_lm import LM2ForCausalLM
-from lm2core.reading.answers import Reader
 from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.loaded_model import Reader
 from lm2viz.causal import Swap, run
 from lm2viz.causal.maps import align, causal_map
 from lm2viz.causal.pairs import average, read_sides

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lm2core.compare.measures import untrained
 from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.loaded_model import untrained
 from lm2core.reading.story_traces import record_questions
 from lm2core.training.recipe import PRESETS
 from lm2core.training.run_folder import RECIPE_FILE, SKIPS_FILE

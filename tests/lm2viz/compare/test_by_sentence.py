@@ -8,7 +8,8 @@ from lm2core.babi.told import Told, place_asked_for
 from lm2core.babi.vocabulary import babi_words
 from lm2core.baselines.architectures import ARCHITECTURES, make_model
 from lm2core.model.config import LM2Config
-from lm2core.reading.answers import Reader, answers_along, ranked_words, remember
+from lm2core.reading.answers import answers_along, ranked_words, remember
+from lm2core.reading.loaded_model import Reader
 from lm2core.text.tokenizer import word_tokenizer
 from lm2viz.compare.by_sentence import LAST_MENTIONED, TRUTH, AnswersAlong, along
 from tests.conftest import SIZES

@@ -6,7 +6,8 @@ import torch
 
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.model.config import LM2Config
-from lm2core.reading.answers import Reader, read_stories
+from lm2core.reading.answers import read_stories
+from lm2core.reading.loaded_model import Reader
 from lm2core.reading.story_traces import record_questions
 from lm2core.traces.trace import Trace
 from lm2viz.provenance import STORY_HOOKS

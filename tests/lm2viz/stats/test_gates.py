@@ -6,7 +6,8 @@ from math import log
 import numpy as np
 import pytest
 
-from lm2core.reading.answers import Reader, read_stories, read_story
+from lm2core.reading.answers import read_stories, read_story
+from lm2core.reading.loaded_model import Reader
 from lm2viz.stats import gate_stats
 from tests.conftest import make_model
 from tests.handmade import MEMORY_BLOCK, SLOT_OF, TOKENIZER, UNUSED, handmade_reader, handmade_stories

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lm2core.reading.answers import Reader, read_stories
+from lm2core.reading.answers import read_stories
+from lm2core.reading.loaded_model import Reader
 from lm2viz.figures.scatter import UNKNOWN, Cloud, cloud_with_shares
 from lm2viz.sample.rows import bank_rows
 from lm2viz.stats import map_slots

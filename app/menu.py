@@ -6,7 +6,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.state import keep_choices
+from app.state import persist_choices
 from app.widgets.text_size import pick_text_size
 
 NOTHING = go.Figure(
@@ -45,7 +45,7 @@ PAGES = [
     st.Page("views/open.py", title="Open", icon=":material/folder_open:", url_path="open"),
 ]
 page = st.navigation(PAGES, position="hidden")  # its own menu would lose the story
-chosen = keep_choices()
+chosen = persist_choices()
 with st.sidebar:
     for each in PAGES:
         st.page_link(each, query_params=chosen)

@@ -6,25 +6,25 @@ import streamlit as st
 
 STEP, BLOCK, SLOT, VIEW, QUESTION = "step", "block", "slot", "view", "question"
 LARGE = "large"  # whether text is larger, for a projector
-OWN = "own"  # URL key of a pasted story; written by hand, bound to no widget
-OWN_TEXT = "own_text"  # the text box it is pasted into; not in the URL
+PASTED_STORY = "own"  # URL key of a pasted story; written by hand, bound to no widget
+PASTED_TEXT = "own_text"  # the text box it is pasted into; not in the URL
 # A slider that comes to the page takes its value from the link, whatever the state says: a story pasted
 # before there was one leaves the step it wants here.
-WANTED_STEP = "wanted_step"
+REQUESTED_STEP = "wanted_step"
 # What stays when another page is opened: which model reads which story, up to where, and is asked what.
-KEPT = ("model", "source", "example", "task", "seed", STEP, QUESTION, OWN, LARGE)
+PERSISTED_KEYS = ("model", "source", "example", "task", "seed", STEP, QUESTION, PASTED_STORY, LARGE)
 URL: Literal["query-params"] = "query-params"  # widgets bound to this keep their value in the address
 
 
-def keep_choices() -> dict[str, str]:
+def persist_choices() -> dict[str, str]:
     """Hold on to ``KEPT``, which Streamlit forgets with the page that had its widgets; returned for links.
 
     Before there are any widgets, they are what the address says.
     """
-    for key in KEPT:
+    for key in PERSISTED_KEYS:
         if key in st.session_state:
             st.session_state[key] = st.session_state[key]
-    chosen = {key: st.session_state.get(key, st.query_params.get(key)) for key in KEPT}
+    chosen = {key: st.session_state.get(key, st.query_params.get(key)) for key in PERSISTED_KEYS}
     return {
         key: str(value).lower() if value is True else str(value) for key, value in chosen.items() if value
     }
@@ -35,13 +35,13 @@ def move_step(by: int, n_steps: int) -> None:
     st.session_state[STEP] = min(max(st.session_state.get(STEP, n_steps) + by, 0), n_steps)
 
 
-def apply_wanted_step(n_steps: int) -> None:
+def apply_requested_step(n_steps: int) -> None:
     """Before the slider: take over the step a newly pasted story asked for, once there is one to move."""
-    if WANTED_STEP in st.session_state and STEP in st.session_state:
-        st.session_state[STEP] = min(st.session_state.pop(WANTED_STEP), n_steps)
+    if REQUESTED_STEP in st.session_state and STEP in st.session_state:
+        st.session_state[STEP] = min(st.session_state.pop(REQUESTED_STEP), n_steps)
 
 
-def keep_inside(key: str, low: int, high: int) -> None:
+def clamp_state(key: str, low: int, high: int) -> None:
     """Bring a number of the state back into its range, e.g. after a change of story."""
     value = st.session_state.get(key)
     if isinstance(value, int) and not low <= value <= high:

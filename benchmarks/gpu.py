@@ -69,7 +69,7 @@ def works(texts: Tensor, length: int, *, checkpointing: bool) -> dict[str, Work]
 
         return run_of
 
-    def told(model: Model) -> Run:
+    def generated(model: Model) -> Run:
         return generation(model.eval(), one, N_NEW)
 
     def captured(names: list[str]) -> Callable[[Model], Run]:
@@ -78,7 +78,7 @@ def works(texts: Tensor, length: int, *, checkpointing: bool) -> dict[str, Work]
     return {
         "forward": Work(BF16, plain(texts), plain(rows), texts.numel()),
         "training step": Work(torch.float32, step(texts), step(rows), texts.numel(), n_passes=3),
-        "generation": Work(BF16, told, told, N_NEW),
+        "generation": Work(BF16, generated, generated, N_NEW),
         "forward of one segment": Work(BF16, plain(one), plain(one), one.numel()),
         "the same, hook_bank captured": Work(BF16, captured(["hook_bank"]), None, one.numel()),
         "the same, mem.* captured": Work(BF16, captured(["mem.*"]), None, one.numel()),

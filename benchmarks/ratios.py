@@ -60,11 +60,11 @@ def compare(width: int, repeats: int, table: Table) -> None:
     ids = {name: texts if name in settings else texts.view(-1, width) for name in models}
     step = medians({name: training_step(model, ids[name]) for name, model in models.items()}, repeats)
     plain = medians({n: lambda n=n, m=m: forward(m.eval(), ids[n]) for n, m in models.items()}, repeats)
-    told = medians({n: generation(m, texts[:, :width]) for n, m in models.items()}, max(3, repeats // 3))
+    generated = medians({n: generation(m, texts[:, :width]) for n, m in models.items()}, max(3, repeats // 3))
     counted = flops_per_token(llama.config, width)
     for name in settings:
         flops = flops_per_token(models[name].config, width) / counted
-        ratios = [times[name] / times["Llama"] for times in (step, plain, told)]
+        ratios = [times[name] / times["Llama"] for times in (step, plain, generated)]
         table.add_row(f"{width}", name, f"{flops:.2f}", *(f"{ratio:.2f}" for ratio in ratios))
 
 

@@ -18,50 +18,52 @@ from torch.nn.utils.rnn import pad_sequence
 from lm2core.babi.world import HOME
 from lm2core.babilong.noise import Noise, open_noise
 from lm2core.reading.answers import answer_logits
-from lm2core.reading.checkpoints import load_reader
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.checkpoints import load
+from lm2core.reading.loaded_model import LoadedModel
 
 N_SEGMENTS, N_MOVES = 24, 8  # of which the first four are of one person each
 AFTER = (0, 100, 200, 300, 400, 600, 800, 1_000, 1_200)  # segments of background
 CHUNK = 64  # segments read at a time
-Asked = tuple[str, str]  # question and answer
+QuestionAnswer = tuple[str, str]  # question and answer
 
 
-def told_story(reader: Reader, noise: Noise, length: int, rng: Random) -> tuple[list[list[int]], list[Asked]]:
+def person_story(
+    lm: LoadedModel, noise: Noise, length: int, rng: Random
+) -> tuple[list[list[int]], list[QuestionAnswer]]:
     """The ids of a story's segments, and what is asked about it."""
-    segments = list(islice(background(reader, noise, rng), length))
+    segments = list(islice(background(lm, noise, rng), length))
     where: dict[str, str] = {}
     for i, at in enumerate(sorted(rng.sample(range(N_SEGMENTS), N_MOVES))):
         person = HOME.actors[i] if i < len(HOME.actors) else rng.choice(HOME.actors)
         where[person] = rng.choice(HOME.places)
-        segments[at] = encode(reader, f"{person} went to the {where[person]}.")
+        segments[at] = encode(lm, f"{person} went to the {where[person]}.")
     return segments, [(f"Where is {person}?", place) for person, place in where.items()]
 
 
-def background(reader: Reader, noise: Noise, rng: Random) -> Iterator[list[int]]:
+def background(lm: LoadedModel, noise: Noise, rng: Random) -> Iterator[list[int]]:
     """The ids of sentences from anywhere, in parts of at most a segment."""
-    n = reader.model.config.segment_length
+    n = lm.model.config.segment_length
     for sentence in noise.from_anywhere(rng):
-        ids = encode(reader, sentence)
+        ids = encode(lm, sentence)
         yield from (ids[i : i + n] for i in range(0, len(ids), n))
 
 
-def encode(reader: Reader, text: str) -> list[int]:
+def encode(lm: LoadedModel, text: str) -> list[int]:
     """The ids of a text."""
-    ids: list[int] = reader.tokenizer(text, add_special_tokens=False)["input_ids"]
+    ids: list[int] = lm.tokenizer(text, add_special_tokens=False)["input_ids"]
     return ids
 
 
 @torch.no_grad()
-def retention(reader: Reader, n_stories: int, seed: int) -> Iterator[tuple[int, float]]:
+def retention(lm: LoadedModel, n_stories: int, seed: int) -> Iterator[tuple[int, float]]:
     """Segments of background, and the share of right answers after them."""
-    rng, noise, model = Random(seed), open_noise(split="test"), reader.model
-    told = [told_story(reader, noise, N_SEGMENTS + AFTER[-1], rng) for _ in range(n_stories)]
-    ids_BST = padded([ids for segments, _ in told for ids in segments]).unflatten(0, (n_stories, -1))
-    asked = [(b, *question) for b, (_, questions) in enumerate(told) for question in questions]
-    story_Q = torch.tensor([b for b, _, _ in asked])
-    question_QT = padded([encode(reader, text) for _, text, _ in asked])
-    answer_Q = torch.tensor([encode(reader, answer)[0] for _, _, answer in asked])
+    rng, noise, model = Random(seed), open_noise(split="test"), lm.model
+    generated = [person_story(lm, noise, N_SEGMENTS + AFTER[-1], rng) for _ in range(n_stories)]
+    ids_BST = padded([ids for segments, _ in generated for ids in segments]).unflatten(0, (n_stories, -1))
+    story_questions = [(b, *question) for b, (_, questions) in enumerate(generated) for question in questions]
+    story_Q = torch.tensor([b for b, _, _ in story_questions])
+    question_QT = padded([encode(lm, text) for _, text, _ in story_questions])
+    answer_Q = torch.tensor([encode(lm, answer)[0] for _, _, answer in story_questions])
     bank = None
     for start, end in pairwise((0, *(N_SEGMENTS + n for n in AFTER))):
         for chunk in ids_BST[:, start:end].split(CHUNK, dim=1):
@@ -78,7 +80,7 @@ def padded(rows: list[list[int]]) -> Tensor:
 def main(model: str, stories: int = 32, seed: int = 5) -> None:
     """Print one row a number of segments."""
     torch.set_num_threads(1)
-    for n, share in retention(load_reader(model), stories, seed):
+    for n, share in retention(load(model), stories, seed):
         typer.echo(f"{n:>6} segments of background: {share:.1%} right")
 
 

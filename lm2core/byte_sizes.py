@@ -21,6 +21,6 @@ def parse_bytes(text: str) -> int:
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
-def told_bytes(n_bytes: int) -> str:
+def format_bytes(n_bytes: int) -> str:
     """A size in words."""
     return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e5 else f"{n_bytes / 1e3:.1f} KB"

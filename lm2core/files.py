@@ -11,7 +11,7 @@ from lm2core.errors import UserError
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path to write to; it takes the place of the file ``path`` when the block ends well.
 
     On any error the temporary file is removed and ``path`` stays as it was.
@@ -37,7 +37,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def write_whole(path: str | Path, text: str) -> None:
+def write_atomically(path: str | Path, text: str) -> None:
     """Write ``text`` as UTF-8, whole or not at all."""
-    with replacing(path) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

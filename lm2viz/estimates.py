@@ -19,7 +19,7 @@ from lm2viz.arrays import Array
 CONFIDENCE = 0.95
 N_RESAMPLES = 2_000
 TAIL = (1 - CONFIDENCE) / 2
-MAX_KEPT = 1_000  # stories of which draws are kept: eight times 16 MB at most
+MAX_CACHED_STORIES = 1_000  # stories of which draws are kept: eight times 16 MB at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def over_draws(values: Array) -> Estimates:
 
 def drawn_stories(n: int, seed: int) -> NDArray[np.float64]:
     """How often each of ``n`` stories is drawn, (N_RESAMPLES, n); read only."""
-    return (_kept_draws if n <= MAX_KEPT else _draws)(n, seed)
+    return (_cached_draws if n <= MAX_CACHED_STORIES else _draws)(n, seed)
 
 
 def _draws(n: int, seed: int) -> NDArray[np.float64]:
@@ -173,7 +173,7 @@ def _draws(n: int, seed: int) -> NDArray[np.float64]:
     return drawn
 
 
-_kept_draws = lru_cache(maxsize=8)(_draws)  # drawing takes longest
+_cached_draws = lru_cache(maxsize=8)(_draws)  # drawing takes longest
 
 
 def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
@@ -202,10 +202,10 @@ def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
 def columns(name: str, estimates: Sequence[Estimate] | Estimates) -> dict[str, Array]:
     """Estimates as columns of a table: their value, low and high, flat."""
     if isinstance(estimates, Estimates):
-        found = [x.ravel() for x in (estimates.value, estimates.low, estimates.high)]
+        result = [x.ravel() for x in (estimates.value, estimates.low, estimates.high)]
     else:
-        found = list(np.array([[e.value, e.low, e.high] for e in estimates]).reshape(-1, 3).T)
-    return dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
+        result = list(np.array([[e.value, e.low, e.high] for e in estimates]).reshape(-1, 3).T)
+    return dict(zip((name, f"{name}_low", f"{name}_high"), result, strict=True))
 
 
 def _check_some(array: NDArray[Any]) -> None:

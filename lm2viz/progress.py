@@ -18,14 +18,14 @@ from tqdm import tqdm
 T = TypeVar("T")
 
 
-class Abandoned(Exception):
+class Cancelled(Exception):
     """Nobody waits any more for the work that was followed."""
 
 
 PROGRESS_AFTER_S = 2.0  # what is over sooner needs no bar in a terminal
 BAR: dict[str, Any] = {"delay": PROGRESS_AFTER_S, "leave": None}  # None: only outermost bars stay
 TERMINAL_ONLY = None  # of tqdm's disable: a log file or a pipe gets no bar
-_following: "ContextVar[Progress | None]" = ContextVar("_following", default=None)
+_active_progress: "ContextVar[Progress | None]" = ContextVar("_following", default=None)
 
 
 @dataclass(eq=False, slots=True)
@@ -103,19 +103,19 @@ class Progress:
 
 
 @contextmanager
-def followed(progress: Progress) -> Iterator[None]:
+def report_progress_to(progress: Progress) -> Iterator[None]:
     """Tell ``progress`` of this thread's loops, for as long as the block lasts, instead of drawing them."""
-    token = _following.set(progress)
+    token = _active_progress.set(progress)
     try:
         yield
     finally:
-        _following.reset(token)
+        _active_progress.reset(token)
 
 
 @contextmanager
 def counting(total: int, what: str, unit: str) -> Iterator[Callable[[], object]]:
     """Yields what to call after each of ``total`` steps."""
-    progress = _following.get()
+    progress = _active_progress.get()
     if progress is None:
         with tqdm(total=total, desc=what, unit=unit, disable=total < 2 or TERMINAL_ONLY, **BAR) as bar:
             yield bar.update
@@ -125,7 +125,7 @@ def counting(total: int, what: str, unit: str) -> Iterator[Callable[[], object]]
             def step() -> None:
                 loop.step()
                 if not progress.is_wanted():
-                    raise Abandoned(what)
+                    raise Cancelled(what)
 
             yield step
 

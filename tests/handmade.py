@@ -14,7 +14,7 @@ from lm2core.babi.counterfactual import Counterfactual
 from lm2core.babi.story import Question, Statement, Story
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.model.config import LM2Config
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import word_tokenizer
 
 SLOT_OF = {"Mary": 3, "John": 0, "Sandra": 2}  # slot 1 and the last one hold nothing
@@ -25,7 +25,7 @@ WIDTH, SIZE, SHARP = 18, 3.0, 10.0
 TOKENIZER = word_tokenizer([*SLOT_OF, *PLACES, "where", "?"])
 
 
-def handmade_reader() -> Reader:
+def handmade_lm() -> LoadedModel:
     """The model and its tokenizer."""
     config = LM2Config(
         vocab_size=len(TOKENIZER),
@@ -46,7 +46,7 @@ def handmade_reader() -> Reader:
         _words(model)
         _copy_people(model.model.layers[0].self_attn)
         _memory(model.model.layers[MEMORY_BLOCK].mem)
-    return Reader("handmade", model, TOKENIZER)
+    return LoadedModel("handmade", model, TOKENIZER)
 
 
 def _words(model: LM2ForCausalLM) -> None:
@@ -88,21 +88,21 @@ def _memory(mem: torch.nn.Module) -> None:
 
 def handmade_story(rng: Random, n_sentences: int = 7) -> Story:
     """People go to places; the last question is about one of them."""
-    said = [Statement(rng.choice([*SLOT_OF]), "move", rng.choice(PLACES)) for _ in range(n_sentences)]
-    return story_of(said, rng.choice(said).subject)
+    message = [Statement(rng.choice([*SLOT_OF]), "move", rng.choice(PLACES)) for _ in range(n_sentences)]
+    return story_of(message, rng.choice(message).subject)
 
 
-def story_of(said: list[Statement], asked: str) -> Story:
+def story_of(message: list[Statement], question_list: str) -> Story:
     """The story of these moves, and the question where ``asked`` is at its end."""
-    support = max(i for i, statement in enumerate(said) if statement.subject == asked)
-    question = Question(f"where {asked}?", said[support].target, (support,), len(said))
+    support = max(i for i, statement in enumerate(message) if statement.subject == question_list)
+    question = Question(f"where {question_list}?", message[support].target, (support,), len(message))
     places: dict[str, str] = {}
     states = []
-    for statement in said:
+    for statement in message:
         places = places | {f"place of {statement.subject}": statement.target}
         states.append(places)
-    sentences = tuple(f"{statement.subject} {statement.target}" for statement in said)
-    return Story("handmade", sentences, tuple(said), tuple(states), (question,), gap="")
+    sentences = tuple(f"{statement.subject} {statement.target}" for statement in message)
+    return Story("handmade", sentences, tuple(message), tuple(states), (question,), gap="")
 
 
 def handmade_stories(n: int, *, n_sentences: int = 7, seed: int = 0) -> list[Story]:
@@ -116,9 +116,9 @@ def handmade_pair(rng: Random, n_sentences: int = 5) -> Counterfactual:
     story = handmade_story(rng, n_sentences)
     (question,), (changed,) = story.questions, story.questions[0].support
     other = rng.choice([place for place in PLACES if place != question.answer])
-    said = list(story.statements)
-    said[changed] = Statement(said[changed].subject, "move", other)
-    edited = story_of(said, said[changed].subject)
+    message = list(story.statements)
+    message[changed] = Statement(message[changed].subject, "move", other)
+    edited = story_of(message, message[changed].subject)
     return Counterfactual(
         task="handmade",
         kind="place",

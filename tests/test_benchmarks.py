@@ -9,7 +9,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.model.config import LM2Config
-from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.checkpoints import load
 from lm2core.reading.loaded_model import untrained
 from tests.conftest import ROOT
 
@@ -102,6 +102,6 @@ def test_a_trained_model_keeps_facts_and_an_untrained_one_has_none(monkeypatch):
     import retention
 
     monkeypatch.setattr(retention, "AFTER", (0, 7))
-    reader = load_reader("babilong-qa1-5")
-    assert list(retention.retention(reader, 3, seed=1)) == [(0, 1.0), (7, 1.0)]
-    assert all(share < 0.5 for _, share in retention.retention(untrained(reader, 0), 3, seed=1))
+    lm = load("babilong-qa1-5")
+    assert list(retention.retention(lm, 3, seed=1)) == [(0, 1.0), (7, 1.0)]
+    assert all(share < 0.5 for _, share in retention.retention(untrained(lm, 0), 3, seed=1))

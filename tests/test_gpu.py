@@ -11,7 +11,7 @@ from lm2core.babi.tasks import make_story
 from lm2core.baselines.architectures import ARCHITECTURES, make_model
 from lm2core.evaluation.stories import predict
 from lm2core.model.config import LM2Config
-from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.checkpoints import load
 from lm2core.traces.recording import capture, capture_generation
 from lm2core.training.recipe import Recipe
 from lm2core.training.stories import train
@@ -71,8 +71,8 @@ def test_a_trace_is_recorded_there_as_here():
     assert here.arrays.keys() == there.arrays.keys()
     for name in here.arrays:
         np.testing.assert_allclose(there.arrays[name], here.arrays[name], rtol=1e-3, atol=1e-4)
-    _, told = capture_generation(on_gpu(cpu), ids[:, 0], max_new_tokens=5, do_sample=False)
-    assert told.n_segments == 2
+    _, expected = capture_generation(on_gpu(cpu), ids[:, 0], max_new_tokens=5, do_sample=False)
+    assert expected.n_segments == 2
 
 
 def test_bf16_is_close_and_finite():
@@ -94,12 +94,12 @@ def test_a_bank_on_the_processor_is_refused_with_what_to_do():
 def test_a_run_there_leaves_a_model_that_opens_here(compiled, tmp_path):
     recipe = Recipe(n_steps=4, n_stories=4, save_every=2, log_every=1, compile=compiled)
     train(recipe, tmp_path / "run")
-    assert load_reader(str(tmp_path / "run")).model.device.type == "cpu"
+    assert load(str(tmp_path / "run")).model.device.type == "cpu"
 
 
 def test_the_shipped_model_answers_the_same_there():
-    reader = load_reader("babi-qa1-3")
+    lm = load("babi-qa1-3")
     stories = [make_story("qa2", Random(i)) for i in range(20)]
-    here = predict(reader, stories)
-    reader.model.to("cuda")
-    assert predict(reader, stories) == here
+    here = predict(lm, stories)
+    lm.model.to("cuda")
+    assert predict(lm, stories) == here

@@ -11,7 +11,7 @@ from tests.handmade import (
     SAID,
     SLOT_OF,
     UNUSED,
-    handmade_reader,
+    handmade_lm,
     handmade_stories,
     place_code,
 )
@@ -19,14 +19,14 @@ from tests.handmade import (
 
 def test_it_answers_every_question():
     stories = handmade_stories(40)
-    result = score(stories, predict(handmade_reader(), stories))
+    result = score(stories, predict(handmade_lm(), stories))
     assert result.accuracy == 1.0
     assert result.majority < 0.5
 
 
 def test_each_slot_holds_the_place_of_its_person_and_nothing_else():
     stories = handmade_stories(6)
-    trace = read_stories(handmade_reader(), stories)
+    trace = read_stories(handmade_lm(), stories)
     for b, story in enumerate(stories):
         for s, state in enumerate(story.states):
             bank = torch.tensor(trace.arrays["hook_bank"][b, s])
@@ -39,7 +39,9 @@ def test_each_slot_holds_the_place_of_its_person_and_nothing_else():
 
 
 def test_a_question_reads_the_slot_of_its_person_alone():
-    asked = record_questions(handmade_reader(), read_stories(handmade_reader(), handmade_stories(9)))
-    pattern = asked.arrays[f"blocks.{MEMORY_BLOCK}.mem.hook_read_pattern"][:, 0, 0]  # (question, token, slot)
-    for question, row in zip(asked.info["asked"], pattern, strict=True):
+    question_trace = record_questions(handmade_lm(), read_stories(handmade_lm(), handmade_stories(9)))
+    pattern = question_trace.arrays[f"blocks.{MEMORY_BLOCK}.mem.hook_read_pattern"][
+        :, 0, 0
+    ]  # (question, token, slot)
+    for question, row in zip(question_trace.info["asked"], pattern, strict=True):
         assert row[-1, SLOT_OF[question["text"].split()[1].rstrip("?")]] > 0.999

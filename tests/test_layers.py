@@ -29,9 +29,9 @@ def test_no_package_imports_one_above_it(package):
     files = list((ROOT / package).rglob("*.py"))
     assert files
     wrong = {
-        str(f.relative_to(ROOT)): found
+        str(f.relative_to(ROOT)): result
         for f in files
-        if (found := imported(f.read_text()) & FORBIDDEN[package])
+        if (result := imported(f.read_text()) & FORBIDDEN[package])
     }
     assert wrong == {}
 

@@ -9,11 +9,11 @@ from lm2core.babi.tasks import make_story
 from lm2core.babi.text import read_babi
 from lm2core.babilong.background import Background
 from lm2core.babilong.noise import open_noise
-from lm2core.babilong.samples import make_samples, told_stories
+from lm2core.babilong.samples import generated_stories, make_samples
 from lm2core.evaluation.long_texts import predict_long, score_long
 from lm2core.evaluation.stories import predict, score
 from lm2core.model.sizes import n_parameters
-from lm2core.reading.checkpoints import SHIPPED, load_reader, shipped_models
+from lm2core.reading.checkpoints import SHIPPED, load, shipped_models
 from tests.conftest import ROOT
 
 NAMES = shipped_models(baselines=True)
@@ -26,8 +26,8 @@ UNSEEN_SEED = 987_654_321  # no training run is seeded with it
 
 
 @pytest.fixture(scope="module")
-def reader(request):
-    return load_reader(request.param, baselines=True)
+def lm(request):
+    return load(request.param, baselines=True)
 
 
 @pytest.mark.parametrize("name", CARDS)
@@ -45,8 +45,8 @@ def test_card_and_documents_tell_the_same_figures(name, document):
     text = (ROOT / document).read_text()
     for task in CARDS["babi-qa1-10"]["accuracy"]:
         cells = [CARDS[model]["accuracy"].get(task) for model in ("babi-qa1-10", "babi-qa1-3")]
-        told = " | ".join("-" if cell is None else f"{cell:.1%}" for cell in cells)
-        assert f"| {task} | {told} |" in text
+        expected = " | ".join("-" if cell is None else f"{cell:.1%}" for cell in cells)
+        assert f"| {task} | {expected} |" in text
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/LOG.md"])
@@ -55,15 +55,15 @@ def test_card_and_documents_tell_the_same_figures_of_a_baseline(name, document):
     """A row of the table is ``| babi-qa1-10-llama | qa1 | qa2 | ... | mean |``."""
     accuracy = CARDS[name]["accuracy"]
     assert list(accuracy) == list(CARDS["babi-qa1-10"]["accuracy"])
-    told = [*accuracy.values(), sum(accuracy.values()) / len(accuracy)]
-    assert f"| {name} | {' | '.join(f'{share:.1%}' for share in told)} |" in (ROOT / document).read_text()
+    expected = [*accuracy.values(), sum(accuracy.values()) / len(accuracy)]
+    assert f"| {name} | {' | '.join(f'{share:.1%}' for share in expected)} |" in (ROOT / document).read_text()
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_baseline_has_the_words_and_within_five_percent_the_parameters_of_the_model_it_stands_beside(name):
-    baseline, reader = load_reader(name, baselines=True), load_reader("babi-qa1-10")
-    assert baseline.tokenizer.get_vocab() == reader.tokenizer.get_vocab()
-    assert n_parameters(baseline.model) == pytest.approx(n_parameters(reader.model), rel=0.05)
+    baseline, lm = load(name, baselines=True), load("babi-qa1-10")
+    assert baseline.tokenizer.get_vocab() == lm.tokenizer.get_vocab()
+    assert n_parameters(baseline.model) == pytest.approx(n_parameters(lm.model), rel=0.05)
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/LOG.md"])
@@ -75,36 +75,36 @@ def test_card_and_documents_tell_the_same_figures_in_noise(document):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("reader", "task"), ON_FILES, indirect=["reader"])
-def test_generated_stories_are_answered_as_the_card_says_and_above_the_floors(reader, task):
+def test_generated_stories_are_answered_as_the_card_says_and_above_the_floors(lm, task):
     """The card's figure, of the published files, is near the interval measured here; floors are below it.
 
     The questions of a story are not independent: the interval is too narrow, so there is a margin.
     """
     rng = Random(UNSEEN_SEED)
     stories = [make_story(task, rng) for _ in range(200)]
-    result = score(stories, predict(reader, stories))
+    result = score(stories, predict(lm, stories))
     assert result.n >= 200
-    assert result.low - 0.02 <= CARDS[reader.name]["accuracy"][task] <= result.high + 0.02
+    assert result.low - 0.02 <= CARDS[lm.name]["accuracy"][task] <= result.high + 0.02
     assert result.low > max(result.majority, result.last_mentioned)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("reader", "task"), ON_FILES + OF_BASELINES, indirect=["reader"])
-def test_the_published_files_are_answered_exactly_as_the_card_says(reader, task, babi_dir):
+def test_the_published_files_are_answered_exactly_as_the_card_says(lm, task, babi_dir):
     stories = read_babi(next(babi_dir.glob(f"{task}_*_train.txt")))
-    result = score(stories, predict(reader, stories))
-    assert result.accuracy == pytest.approx(CARDS[reader.name]["accuracy"][task], abs=0.002)
+    result = score(stories, predict(lm, stories))
+    assert result.accuracy == pytest.approx(CARDS[lm.name]["accuracy"][task], abs=0.002)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("task", CARDS[IN_NOISE]["accuracy"]["1k"])
 def test_stories_in_noise_are_answered_as_the_card_says_and_above_the_floors(task):
     """Other texts than the card's, of 1,000 tokens."""
-    reader = load_reader(IN_NOISE)
-    background = Background(open_noise(split="test"), reader.tokenizer)
-    stories = told_stories(task, UNSEEN_SEED)
+    lm = load(IN_NOISE)
+    background = Background(open_noise(split="test"), lm.tokenizer)
+    stories = generated_stories(task, UNSEEN_SEED)
     samples = make_samples(stories, background, task=task, length="1k", n=60, seed=1)
-    result = score_long(samples, predict_long(reader, samples))
+    result = score_long(samples, predict_long(lm, samples))
     assert result.exact.low <= CARDS[IN_NOISE]["accuracy"]["1k"][task] + 0.05
     assert result.exact.high >= CARDS[IN_NOISE]["accuracy"]["1k"][task] - 0.05
     assert result.exact.low > max(result.exact.majority, result.exact.last_mentioned)

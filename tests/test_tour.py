@@ -15,13 +15,15 @@ def test_the_tour_runs_and_its_claims_hold():
     NotebookClient(
         notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": ROOT}}
     ).execute()
-    told = "\n".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
-    assert "place of Mary: slot" in told
-    assert "untrained model" in told
-    assert "who wrote it, all supports in top k, all questions: 100.0%" in told
-    assert "needed of supporting facts: " in told
-    assert "placebo: other slots" in told
-    assert "of placebos" in told
+    expected = "\n".join(
+        output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", [])
+    )
+    assert "place of Mary: slot" in expected
+    assert "untrained model" in expected
+    assert "who wrote it, all supports in top k, all questions: 100.0%" in expected
+    assert "needed of supporting facts: " in expected
+    assert "placebo: other slots" in expected
+    assert "of placebos" in expected
     errors = [o for cell in notebook.cells for o in cell.get("outputs", []) if o["output_type"] == "error"]
     assert errors == []
 

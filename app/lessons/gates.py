@@ -11,11 +11,11 @@ from app.lessons.lesson import (
     Lesson,
     Measured,
     lesson_stories,
-    read_lesson,
+    model_and_control,
+    read_lesson_stories,
     stories_of_questions,
-    trained_or_not,
 )
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.causal import ClampGate, run
 from lm2viz.estimates import mean
 from lm2viz.figures.bars import paired_bars
@@ -25,12 +25,12 @@ from lm2viz.story import select
 WORDS = ("the person", "the verb", "to", "the", "the place", "the full stop")
 
 
-def _written(reader: Reader) -> tuple[NDArray[Any], NDArray[Any]]:
+def _written(lm: LoadedModel) -> tuple[NDArray[Any], NDArray[Any]]:
     """What each word of a sentence wrote, (n_sentences, 6), as shares of all it wrote; and the stories.
 
     Sentences of another form, such as *Mary went back to the office.*, are left out.
     """
-    trace = read_lesson(reader)
+    trace = read_lesson_stories(lm)
     shares, stories = [], []
     for story, sentences in enumerate(trace.tokens):
         for segment, words in enumerate(sentences):
@@ -44,8 +44,8 @@ def _written(reader: Reader) -> tuple[NDArray[Any], NDArray[Any]]:
     return np.array(shares), np.array(stories)
 
 
-def _writing(reader: Reader) -> Measured:
-    (trained, stories), (control, _) = (_written(each) for each in trained_or_not(reader))
+def _writing(lm: LoadedModel) -> Measured:
+    (trained, stories), (control, _) = (_written(each) for each in model_and_control(lm))
     place = WORDS.index("the place")
     return Measured(
         value=mean(trained[:, place], groups=stories),
@@ -81,14 +81,14 @@ WRITING = Lesson(
 )
 
 
-def _kept(reader: Reader) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+def _share_kept(lm: LoadedModel) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """What each sentence left of the slot it opened widest, and of all others; and which story it is of."""
-    trace = read_lesson(reader)
+    trace = read_lesson_stories(lm)
     written, others = [], []
     for story, sentences in enumerate(trace.tokens):
         for segment in range(len(sentences)):
             opened, _ = select.slot_gates(trace, segment, story=story)
-            total = select.kept_by_sentence(trace, segment, story=story)
+            total = select.keep_by_sentence(trace, segment, story=story)
             slot = int(opened.sum(axis=0).argmax())
             written.append(total[slot])
             others.append(np.delete(total, slot).mean())
@@ -96,9 +96,9 @@ def _kept(reader: Reader) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     return np.array(written), np.array(others), stories
 
 
-def _forgetting(reader: Reader) -> Measured:
-    kept = [_kept(each) for each in trained_or_not(reader)]
-    (written, others, stories), (written_before, others_before, _) = kept
+def _forgetting(lm: LoadedModel) -> Measured:
+    retained = [_share_kept(each) for each in model_and_control(lm)]
+    (written, others, stories), (written_before, others_before, _) = retained
     return Measured(
         value=mean(written, groups=stories),
         control=mean(others, groups=stories),
@@ -135,12 +135,12 @@ FORGETTING = Lesson(
 )
 
 
-def _accuracy(reader: Reader, *edits: ClampGate) -> NDArray[Any]:
-    answered = run(reader, lesson_stories(), edits)
+def _accuracy(lm: LoadedModel, *edits: ClampGate) -> NDArray[Any]:
+    answered = run(lm, lesson_stories(), edits)
     return np.array(answered.words) == np.array(answered.answers)
 
 
-def _why_a_gate(reader: Reader) -> Measured:
+def _why_a_gate(lm: LoadedModel) -> Measured:
     never = ClampGate(gate="forget", value=1.0)
     edits = {
         "as trained": [],
@@ -148,7 +148,7 @@ def _why_a_gate(reader: Reader) -> Measured:
         "everything is forgotten": [replace(never, value=0.0)],
         "nothing is written": [ClampGate(gate="in", value=0.0)],
     }
-    variants = {name: _accuracy(reader, *held) for name, held in track(edits.items(), "holding gates", "way")}
+    variants = {name: _accuracy(lm, *held) for name, held in track(edits.items(), "holding gates", "way")}
     stories = stories_of_questions(lesson_stories())
     return Measured(
         value=mean(variants["nothing is forgotten"], groups=stories),

@@ -12,7 +12,7 @@ from lm2core.babi.story import Story
 from lm2core.babi.tasks import make_stories
 from lm2core.errors import UserError
 from lm2core.reading.answers import read_stories
-from lm2core.reading.loaded_model import Reader, untrained
+from lm2core.reading.loaded_model import LoadedModel, untrained
 from lm2core.traces.recording import MEMORY_HOOKS
 from lm2core.traces.trace import Trace
 from lm2viz.estimates import Estimate
@@ -31,7 +31,7 @@ class Choice:
     high: float
 
 
-def measured_on(stories: str) -> str:
+def describe_sample(stories: str) -> str:
     """Where the figures of a lesson come from."""
     return f"Measured by this server on {MODEL} and {stories}; brackets: 95 % intervals."
 
@@ -51,14 +51,14 @@ class Measured:
     figure: go.Figure
     caption: str
     is_share: bool = True
-    source: str = measured_on(f"{N_STORIES} generated stories")
+    source: str = describe_sample(f"{N_STORIES} generated stories")
 
     def sentence(self) -> str:
         """Both figures in words, with interval and n."""
-        value, control = (self._said(estimate) for estimate in (self.value, self.control))
+        value, control = (self._phrase(estimate) for estimate in (self.value, self.control))
         return f"{self.of}: **{value}**. {self.of_control}: **{control}**."
 
-    def _said(self, estimate: Estimate) -> str:
+    def _phrase(self, estimate: Estimate) -> str:
         if self.is_share:
             return estimate.as_share()
         return f"{estimate.value:.1f}" if isnan(estimate.low) else str(estimate)
@@ -76,7 +76,7 @@ class Lesson:
     text: str
     question: str
     choices: tuple[Choice, ...]
-    measure: Callable[[Reader], Measured]
+    measure: Callable[[LoadedModel], Measured]
     moral: str
 
     def right(self, measured: Measured) -> Choice:
@@ -98,16 +98,16 @@ def lesson_stories(n: int = N_STORIES, seed: int = SEED) -> list[Story]:
     return make_stories(TASK, n, seed)
 
 
-def read_lesson(reader: Reader, n: int = N_STORIES, *, names: Sequence[str] = MEMORY_HOOKS) -> Trace:
+def read_lesson_stories(lm: LoadedModel, n: int = N_STORIES, *, names: Sequence[str] = MEMORY_HOOKS) -> Trace:
     """These stories as a model reads them."""
     stories = lesson_stories(n)
-    with counting_sentences(reader.model, max(len(story.sentences) for story in stories)):
-        return read_stories(reader, stories, names=names)
+    with counting_sentences(lm.model, max(len(story.sentences) for story in stories)):
+        return read_stories(lm, stories, names=names)
 
 
-def trained_or_not(reader: Reader) -> Iterator[Reader]:
+def model_and_control(lm: LoadedModel) -> Iterator[LoadedModel]:
     """The model, then as control a new one of the same sizes."""
-    yield from track((reader, untrained(reader, SEED)), "measuring, trained or not", "model")
+    yield from track((lm, untrained(lm, SEED)), "measuring, trained or not", "model")
 
 
 def stories_of_questions(stories: Sequence[Story]) -> NDArray[np.int_]:

@@ -13,12 +13,12 @@ from app.lessons.lesson import (
     Choice,
     Lesson,
     Measured,
+    describe_sample,
     lesson_stories,
-    measured_on,
-    read_lesson,
-    trained_or_not,
+    model_and_control,
+    read_lesson_stories,
 )
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.causal.running import ask_banks, run
 from lm2viz.estimates import Estimate
 from lm2viz.figures.bars import paired_bars
@@ -35,29 +35,29 @@ READABLE = 0.05  # accuracy above that of shuffled labels
 MATTERS = 0.02  # of the questions about the person
 
 
-def _probes(reader: Reader) -> SlotFacts:
+def _probes(lm: LoadedModel) -> SlotFacts:
     rows, control = (
-        bank_rows(read_lesson(each, N_PROBED, names=["hook_bank"])) for each in trained_or_not(reader)
+        bank_rows(read_lesson_stories(each, N_PROBED, names=["hook_bank"])) for each in model_and_control(lm)
     )
     return slot_fact_matrix(rows, facts=[FACT], untrained=control)
 
 
-def _without_fooling_yourself(reader: Reader) -> Measured:
-    found = _probes(reader)
+def _without_fooling_yourself(lm: LoadedModel) -> Measured:
+    result = _probes(lm)
     names = {PROBE: "trained model", UNTRAINED: UNTRAINED, SHUFFLED: SHUFFLED, MAJORITY: "commonest place"}
     return Measured(
-        value=found.accuracy(FACT, UNTRAINED),
-        control=found.accuracy(FACT, MAJORITY),
+        value=result.accuracy(FACT, UNTRAINED),
+        control=result.accuracy(FACT, MAJORITY),
         of="Right about stories it did not see: the best probe of the untrained model",
         of_control="Always naming the commonest place",
         figure=paired_bars(
             list(names.values()),
-            {"probe of the best slot": [found.accuracy(FACT, name).value for name in names]},
+            {"probe of the best slot": [result.accuracy(FACT, name).value for name in names]},
             x_title="",
             y_title="held-out accuracy",
         ),
         caption=f"Linear probes for the {FACT}. Every probe chose its slot on the training stories.",
-        source=measured_on(f"{N_PROBED} generated stories"),
+        source=describe_sample(f"{N_PROBED} generated stories"),
     )
 
 
@@ -78,7 +78,7 @@ WITHOUT_FOOLING_YOURSELF = Lesson(
 )
 
 
-def _drops(reader: Reader) -> NDArray[Any]:
+def _drops(lm: LoadedModel) -> NDArray[Any]:
     """How many more questions about the person are wrong without a slot's content, (n_slots,) in [-1, 1].
 
     The slot is zeroed in the bank that the question is asked of, as if it were forgotten just before.
@@ -86,18 +86,18 @@ def _drops(reader: Reader) -> NDArray[Any]:
     stories = lesson_stories()
     texts = [question.text for story in stories for question in story.questions]
     is_asked = np.array([PERSON in text for text in texts])
-    clean = run(reader, stories)
+    clean = run(lm, stories)
 
     def accuracy(banks: Tensor) -> float:
-        given = ask_banks(reader, texts, banks).argmax(-1)
+        given = ask_banks(lm, texts, banks).argmax(-1)
         return float((given == clean.answer_ids).numpy()[is_asked].mean())
 
-    slots = torch.arange(reader.model.config.memory_slots)
+    slots = torch.arange(lm.model.config.memory_slots)
     without = [
-        accuracy(clean.asked_banks.masked_fill((slots == slot)[:, None], 0.0))
+        accuracy(clean.question_banks.masked_fill((slots == slot)[:, None], 0.0))
         for slot in track(slots, "forgetting slots", "slot")
     ]
-    return accuracy(clean.asked_banks) - np.array(without)
+    return accuracy(clean.question_banks) - np.array(without)
 
 
 def _share_of_slots(chosen: NDArray[np.bool_]) -> Estimate:
@@ -105,9 +105,9 @@ def _share_of_slots(chosen: NDArray[np.bool_]) -> Estimate:
     return Estimate(float(chosen.mean()) if chosen.size else nan, nan, nan, chosen.size)
 
 
-def _cause_and_correlation(reader: Reader) -> Measured:
-    found, drops = _probes(reader), _drops(reader)
-    probe, shuffled = (found.matrix(name)[:-1, 0] for name in (PROBE, SHUFFLED))
+def _cause_and_correlation(lm: LoadedModel) -> Measured:
+    result, drops = _probes(lm), _drops(lm)
+    probe, shuffled = (result.matrix(name)[:-1, 0] for name in (PROBE, SHUFFLED))
     is_readable, matters = probe > shuffled + READABLE, drops > MATTERS
     return Measured(
         value=_share_of_slots(~matters[is_readable]),
@@ -126,7 +126,7 @@ def _cause_and_correlation(reader: Reader) -> Measured:
         caption="One point a slot. To the right: a probe reads the fact there. High up: the model needs "
         f"the slot. Needed: more than {MATTERS:.0%} of the answers about {PERSON} are lost without it. Slots "
         "of one model are no sample, so their shares have no interval.",
-        source=measured_on(f"{N_PROBED} generated stories for the probes, {N_STORIES} for the answers"),
+        source=describe_sample(f"{N_PROBED} generated stories for the probes, {N_STORIES} for the answers"),
     )
 
 

@@ -2,7 +2,7 @@
 
 from app.lessons.lesson import Choice, Lesson, Measured
 from lm2core.compare import published
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.estimates import Estimate
 from lm2viz.figures.bars import paired_bars
 
@@ -15,7 +15,7 @@ def _printed(column: int) -> list[float]:
     return [float(published.BABILONG[length][column] or NAN) for length in LENGTHS]
 
 
-def _the_paper(reader: Reader) -> Measured:
+def _the_paper(lm: LoadedModel) -> Measured:
     """Figures as printed: without an interval, because the paper gives neither seeds nor questions."""
     lm2, rmt = _printed(LM2), _printed(RMT)
     lead = [a - b for a, b in zip(lm2, rmt, strict=True)]

@@ -10,32 +10,32 @@ from app.lessons.lesson import (
     Lesson,
     Measured,
     lesson_stories,
-    read_lesson,
+    model_and_control,
+    read_lesson_stories,
     stories_of_questions,
-    trained_or_not,
 )
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.reading.story_traces import record_questions
 from lm2viz.estimates import mean
 from lm2viz.figures.bars import paired_bars
 
-MOVED = 0.5  # of the slot that moved farthest
+CHANGE_THRESHOLD = 0.5  # of the slot that moved farthest
 
 
-def _moved(reader: Reader) -> NDArray[Any]:
+def _slot_changes(lm: LoadedModel) -> NDArray[Any]:
     """How far the second sentence moved each slot, (n_stories, n_slots), the farthest first and 1."""
-    banks = read_lesson(reader, names=["hook_bank"]).arrays["hook_bank"]
+    banks = read_lesson_stories(lm, names=["hook_bank"]).arrays["hook_bank"]
     size = np.sqrt(((banks[:, 1] - banks[:, 0]) ** 2).mean(axis=-1))
     shares: NDArray[Any] = np.sort(size / size.max(axis=1, keepdims=True), axis=1)[:, ::-1]
     return shares
 
 
-def _what_is_a_slot(reader: Reader) -> Measured:
-    trained, control = (_moved(each) for each in trained_or_not(reader))
+def _what_is_a_slot(lm: LoadedModel) -> Measured:
+    trained, control = (_slot_changes(each) for each in model_and_control(lm))
     places = [str(i + 1) for i in range(trained.shape[1])]
     return Measured(
-        value=mean((trained > MOVED).mean(axis=1)),
-        control=mean((control > MOVED).mean(axis=1)),
+        value=mean((trained > CHANGE_THRESHOLD).mean(axis=1)),
+        control=mean((control > CHANGE_THRESHOLD).mean(axis=1)),
         of="Slots that one sentence moved at least half as far as the one it moved farthest",
         of_control="In an untrained model of these sizes",
         figure=paired_bars(
@@ -66,23 +66,25 @@ WHAT_IS_A_SLOT = Lesson(
 )
 
 
-def _read_widths(reader: Reader) -> NDArray[Any]:
+def _read_widths(lm: LoadedModel) -> NDArray[Any]:
     """How many slots the last word of each question reads, (n_questions, n_blocks), as share of the bank.
 
     Counted by the exponential of the entropy of attention, mean over heads: 1 slot where one has all of it.
     """
-    asked = record_questions(reader, read_lesson(reader, names=["hook_bank"]))
+    question_trace = record_questions(lm, read_lesson_stories(lm, names=["hook_bank"]))
     widths = []
-    for question, ((words),) in enumerate(asked.tokens):
-        heads = asked.over_blocks("hook_read_pattern", story=question, segment=0)[:, :, len(words) - 1]
+    for question, ((words),) in enumerate(question_trace.tokens):
+        heads = question_trace.over_blocks("hook_read_pattern", story=question, segment=0)[
+            :, :, len(words) - 1
+        ]
         entropy = -(heads * np.log(np.maximum(heads, 1e-12))).sum(axis=-1)
         widths.append(np.exp(entropy).mean(axis=1) / heads.shape[-1])
     return np.array(widths)
 
 
-def _reading(reader: Reader) -> Measured:
-    trained, control = (_read_widths(each) for each in trained_or_not(reader))
-    stories, blocks = stories_of_questions(lesson_stories()), reader.model.config.memory_blocks
+def _reading(lm: LoadedModel) -> Measured:
+    trained, control = (_read_widths(each) for each in model_and_control(lm))
+    stories, blocks = stories_of_questions(lesson_stories()), lm.model.config.memory_blocks
     chooses = stories % 2 == 0  # the block is chosen on every second story and measured on the others
     narrowest, of_control = (int(x[chooses].mean(axis=0).argmin()) for x in (trained, control))
     return Measured(

@@ -48,31 +48,31 @@ def _pairs_and_placebos(
 def load_map(model: str, task: str, kind: str, n: int, seed: int) -> CausalMap:
     """Which slot carries the change, after which sentence. Takes seconds to minutes."""
     pairs, placebos = _pairs_and_placebos(task, kind, n, seed)
-    reader, lock = workbench(model)
+    lm, lock = workbench(model)
     with lock:
-        return causal_map(reader, pairs, placebos, seed=seed)
+        return causal_map(lm, pairs, placebos, seed=seed)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def load_parts(model: str, task: str, kind: str, n: int, seed: int) -> CausalParts:
     """Which part of the changed sentence's write carries it. Takes longer than the map."""
     pairs, placebos = _pairs_and_placebos(task, kind, n, seed)
-    reader, lock = workbench(model)
+    lm, lock = workbench(model)
     with lock:
-        return causal_parts(reader, pairs, placebos, seed=seed)
+        return causal_parts(lm, pairs, placebos, seed=seed)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def load_attribution(model: str, task: str, n: int, seed: int) -> Attribution:
     """What blocks and slots add to the answers of ``n`` generated stories."""
-    reader, lock = workbench(model)
+    lm, lock = workbench(model)
     with lock:
-        return attribute_answers(reader, make_stories(task, n, seed), seed=seed)
+        return attribute_answers(lm, make_stories(task, n, seed), seed=seed)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def load_gradients(model: str, task: str, n: int, seed: int) -> Saliencies:
     """What gradients give the slots in the answers of ``n`` generated stories."""
-    reader, lock = workbench(model)
+    lm, lock = workbench(model)
     with lock:
-        return slot_gradients(reader, make_stories(task, n, seed), seed=seed)
+        return slot_gradients(lm, make_stories(task, n, seed), seed=seed)

@@ -7,10 +7,10 @@ import streamlit as st
 
 from app.loaders.models import load_asked, model_lock
 from lm2core.errors import UserError
-from lm2core.reading.answers import answers_along
+from lm2core.reading.answers import answers_by_step
 from lm2core.text.tokenizer import check_words
 from lm2viz.compare.architectures import Comparison, read_comparison
-from lm2viz.compare.by_sentence import AnswersAlong, along
+from lm2viz.compare.by_sentence import AnswersByStep, answers_over_story
 from lm2viz.progress import track
 
 TABLE = Path(__file__).parents[2] / "docs" / "comparison" / "table.json"
@@ -33,12 +33,12 @@ def knows(name: str, texts: Sequence[str]) -> bool:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def load_along(
+def load_answers_by_step(
     names: Sequence[str], sentences: Sequence[str], question: str, truth: Sequence[str | None]
-) -> AnswersAlong:
+) -> AnswersByStep:
     """What each of the models answers after every sentence; a UserError where one cannot be asked."""
     answers = {}
     for name in track(names, "asking", "model"):
         with model_lock:
-            answers[name] = answers_along(load_asked(name), sentences, question)
-    return along(question, sentences, answers, truth)
+            answers[name] = answers_by_step(load_asked(name), sentences, question)
+    return answers_over_story(question, sentences, answers, truth)

@@ -8,7 +8,7 @@ import streamlit as st
 from app.loaders.models import load_model, load_untrained
 from app.loaders.sample import read_in_parts
 from lm2core.babi.tasks import Story, make_story
-from lm2viz.probes.reading import FactReader, fit_readers
+from lm2viz.probes.reading import FactProbe, fit_fact_probes
 from lm2viz.progress import track
 from lm2viz.sample.rows import bank_rows
 
@@ -17,7 +17,7 @@ N_STORIES, MAX_SENTENCES = 150, 1_500  # the first limit that is met: stories of
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
-def load_readers(model: str, task: str) -> Mapping[str, FactReader]:
+def load_fact_probes(model: str, task: str) -> Mapping[str, FactProbe]:
     """A reader of each fact of the task's stories, with its controls. Takes seconds to a minute.
 
     Raises
@@ -27,10 +27,10 @@ def load_readers(model: str, task: str) -> Mapping[str, FactReader]:
     """
     stories = _stories(task)
     rows, control = (
-        bank_rows(read_in_parts(reader, stories, ["hook_bank"]))
-        for reader in track((load_model(model), load_untrained(model)), "reading, trained or not", "model")
+        bank_rows(read_in_parts(lm, stories, ["hook_bank"]))
+        for lm in track((load_model(model), load_untrained(model)), "reading, trained or not", "model")
     )
-    return fit_readers(rows, untrained=control)
+    return fit_fact_probes(rows, untrained=control)
 
 
 def _stories(task: str) -> list[Story]:

@@ -17,8 +17,8 @@ from pathlib import Path
 import streamlit as st
 
 from lm2core.errors import UserError
-from lm2core.reading.checkpoints import load_reader
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.checkpoints import load
+from lm2core.reading.loaded_model import LoadedModel
 
 HERE, RUN = "./", "run:"  # what a name begins with
 MAX_CHECKPOINT_GB = 4  # of weights; all visitors share the server's memory
@@ -57,7 +57,7 @@ def name_folder(typed: str) -> str:
     for start, root in places.items():
         folder = _inside(root, typed.removeprefix(start))
         if folder is not None:
-            return f"{start}{folder.relative_to(root)}@{_mark(folder, root)}"
+            return f"{start}{folder.relative_to(root)}@{_checksum(folder, root)}"
     raise UserError(
         f"folders are opened only under {roots()[HERE]}; move the checkpoint there, or start the server with "
         "LM2_CHECKPOINTS set to where it is"
@@ -73,7 +73,7 @@ def _inside(root: Path, typed: str) -> Path | None:
     return folder if folder.is_relative_to(root) else None
 
 
-def _mark(folder: Path, root: Path) -> str:
+def _checksum(folder: Path, root: Path) -> str:
     """Eight characters that change with the files of a checkpoint."""
     try:
         files = list(_files_of(folder, root))
@@ -89,8 +89,8 @@ def _mark(folder: Path, root: Path) -> str:
         raise UserError(
             f"the checkpoint has {size / 1e9:.1f} GB; this server opens up to {MAX_CHECKPOINT_GB}"
         )
-    told = repr([(name, status.st_size, status.st_mtime_ns) for name, status in files])
-    return hashlib.sha256(told.encode()).hexdigest()[:8]
+    signature = repr([(name, status.st_size, status.st_mtime_ns) for name, status in files])
+    return hashlib.sha256(signature.encode()).hexdigest()[:8]
 
 
 def _files_of(folder: Path, root: Path) -> Iterator[tuple[str, os.stat_result]]:
@@ -115,11 +115,11 @@ def place_of(model: str) -> str:
     return model.rpartition("@")[0].removeprefix(RUN) if is_folder_name(model) else model
 
 
-def load_folder(name: str) -> Reader:
+def load_folder(name: str) -> LoadedModel:
     """The model of an opened folder, under its name; a UserError that does not tell where it is kept."""
     folder = folder_of(name)
     try:
-        return replace(load_reader(str(folder)), name=name)
+        return replace(load(str(folder)), name=name)
     except UserError as error:
         raise UserError(str(error).replace(str(folder), name.rpartition("@")[0])) from None
 
@@ -138,7 +138,7 @@ def is_there(name: str) -> bool:
     return True
 
 
-def keep_folder(name: str) -> None:
+def add_folder(name: str) -> None:
     """Put a folder among this visitor's models; the oldest is put away when there are too many."""
     others = [other for other in opened_folders() if other != name]
     st.session_state[_OPENED] = [*others, name][-MAX_OPENED:]

@@ -14,7 +14,7 @@ from lm2core.errors import UserError
 from lm2core.reading.answers import bank_after
 from lm2viz.causal import Effect, Intervention, Zero, effect, from_json, run, to_json
 from lm2viz.causal.interventions import needs_reference
-from lm2viz.causal.on_story import StoryEffect, asking, most_needed_slot, on_story
+from lm2viz.causal.on_story import StoryEffect, most_important_slot, story_effect, story_with_question
 
 MAX_BYTES, MAX_EDITS = 200_000, 12  # of a JSON file, and interventions in it
 N_REFERENCE, N_PLACEBOS = 20, 2
@@ -37,9 +37,9 @@ def _reference(model: str, task: str, seed: int) -> Tensor:
 @st.cache_data(max_entries=32)
 def default_edits(model: str, sentences: Sequence[str], question: str, step: int) -> str:
     """JSON of an intervention that shows something: zeros in the slot that the question needs most."""
-    reader, trace = load_model(model), load_trace(model, sentences)
+    lm, trace = load_model(model), load_trace(model, sentences)
     with model_lock:
-        slot = most_needed_slot(reader, question, bank_after(trace, step, reader.model))
+        slot = most_important_slot(lm, question, bank_after(trace, step, lm.model))
     return to_json([Zero(slots=(slot,))])
 
 
@@ -68,7 +68,7 @@ def load_story_effect(
     model: str,
     sentences: Sequence[str],
     questions: Sequence[Question],
-    asked: str,
+    question_text: str,
     edits: str,
     *,
     task: str,
@@ -78,15 +78,19 @@ def load_story_effect(
     interventions = read_edits(edits)
     reference = _reference(model, task, seed) if needs_reference(interventions) else None
     with model_lock:
-        reader = load_model(model)
-        story = asking(reader, sentences, asked) if asked else TextStory(tuple(sentences), tuple(questions))
-        return on_story(reader, story, interventions, reference=reference)
+        lm = load_model(model)
+        story = (
+            story_with_question(lm, sentences, question_text)
+            if question_text
+            else TextStory(tuple(sentences), tuple(questions))
+        )
+        return story_effect(lm, story, interventions, reference=reference)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def load_effect(model: str, edits: str, task: str, seed: int, n_stories: int) -> Effect:
     """What the interventions do to many stories, beside their placebos. Takes seconds to minutes."""
-    reader, lock = workbench(model)
+    lm, lock = workbench(model)
     with lock:
         stories = many_stories(task, seed, n_stories)
-        return effect(reader, stories, read_edits(edits), seed=seed, n_placebos=N_PLACEBOS)
+        return effect(lm, stories, read_edits(edits), seed=seed, n_placebos=N_PLACEBOS)

@@ -24,16 +24,16 @@ _LABELS = "probe_labels"  # of the session; no widget has this key
 
 
 @dataclass(frozen=True, eq=False)  # as it is, not as what it holds: so it can be waited for
-class OwnLabels:
+class UserLabels:
     """A table about stories of a task, the name it was uploaded with, and what was found with it so far."""
 
     name: str
     task: str
     table: pd.DataFrame
-    found: dict[tuple[str, int, str], SlotFacts | None] = field(default_factory=dict)
+    results: dict[tuple[str, int, str], SlotFacts | None] = field(default_factory=dict)
 
 
-def open_labels(name: str, data: bytes, task: str) -> OwnLabels:
+def open_labels(name: str, data: bytes, task: str) -> UserLabels:
     """Keep a table for this visitor.
 
     Raises
@@ -45,23 +45,25 @@ def open_labels(name: str, data: bytes, task: str) -> OwnLabels:
         raise UserError(
             f"the file has {len(data) / 1e6:.1f} MB; at most {MAX_MEGABYTES} MB are read; give fewer rows"
         )
-    own = OwnLabels(name, task, _read(data))
-    check_size(own.table)
-    st.session_state[_LABELS] = own
-    return own
+    user_labels = UserLabels(name, task, _read(data))
+    check_size(user_labels.table)
+    st.session_state[_LABELS] = user_labels
+    return user_labels
 
 
-def fitting_labels(own: OwnLabels, task: str) -> pd.DataFrame:
+def labels_for_task(user_labels: UserLabels, task: str) -> pd.DataFrame:
     """The filled rows of a visitor's table; a UserError when they are about stories of another task."""
-    if own.task != task:
-        raise UserError(f"these labels are about stories of {own.task}, not {task}; choose it, or close them")
-    return own.table
+    if user_labels.task != task:
+        raise UserError(
+            f"these labels are about stories of {user_labels.task}, not {task}; choose it, or close them"
+        )
+    return user_labels.table
 
 
-def opened_labels() -> OwnLabels | None:
+def opened_labels() -> UserLabels | None:
     """The table this visitor opened."""
-    kept: OwnLabels | None = st.session_state.get(_LABELS)
-    return kept
+    retained: UserLabels | None = st.session_state.get(_LABELS)
+    return retained
 
 
 def close_labels() -> None:
@@ -69,20 +71,23 @@ def close_labels() -> None:
     st.session_state.pop(_LABELS, None)
 
 
-def find_fact(own: OwnLabels, model: str, task: str, n: int, fact: str) -> SlotFacts | None:
+def probe_label(user_labels: UserLabels, model: str, task: str, n: int, fact: str) -> SlotFacts | None:
     """Probes of every slot for one fact of the table; None where it cannot be probed."""
     place = (model, n, fact)
-    if place not in own.found:
-        sample, table = load_sample(model, task, n), fitting_labels(own, task)
+    if place not in user_labels.results:
+        sample, table = load_sample(model, task, n), labels_for_task(user_labels, task)
         rows, control = (bank_rows(traces, table) for traces in (sample.traces, sample.control))
-        own.found[place] = probe_fact(rows, control, fact)
-    return own.found[place]
+        user_labels.results[place] = probe_fact(rows, control, fact)
+    return user_labels.results[place]
 
 
-def find_facts(own: OwnLabels, model: str, task: str, n: int, facts: tuple[str, ...]) -> SlotFacts:
+def probe_labels(user_labels: UserLabels, model: str, task: str, n: int, facts: tuple[str, ...]) -> SlotFacts:
     """Probes of every slot for each of the facts; a UserError when none can be probed."""
     return side_by_side(
-        {fact: find_fact(own, model, task, n, fact) for fact in track(facts, "probing facts", "fact")}
+        {
+            fact: probe_label(user_labels, model, task, n, fact)
+            for fact in track(facts, "probing facts", "fact")
+        }
     )
 
 

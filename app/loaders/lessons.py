@@ -15,6 +15,6 @@ def lesson(title: str) -> Lesson:
 @st.cache_resource(max_entries=len(LESSONS), show_spinner=False)
 def load_measured(title: str) -> Measured:
     """The measurement of a lesson."""
-    reader, lock = workbench(MODEL)
+    lm, lock = workbench(MODEL)
     with lock:
-        return lesson(title).measure(reader)
+        return lesson(title).measure(lm)

@@ -7,8 +7,8 @@ import streamlit as st
 
 from app.loaders import folders
 from lm2core.babi.vocabulary import WORDS
-from lm2core.reading.checkpoints import load_reader, shipped_models
-from lm2core.reading.loaded_model import Reader, untrained
+from lm2core.reading.checkpoints import load, shipped_models
+from lm2core.reading.loaded_model import LoadedModel, untrained
 
 model_lock = Lock()
 UNTRAINED_SEED = 0
@@ -23,14 +23,14 @@ def open_linked(name: str) -> bool:
     """Open for this visitor the folder that a link names; False where it is none, or not as it was."""
     is_there = folders.is_folder_name(name) and folders.is_there(name)
     if is_there:
-        folders.keep_folder(name)
+        folders.add_folder(name)
     return is_there
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)  # as many as ship, and some opened ones
-def load_model(name: str) -> Reader:
+def load_model(name: str) -> LoadedModel:
     """The model ``name``; UserError when it cannot be opened."""
-    return folders.load_folder(name) if folders.is_folder_name(name) else load_reader(name)
+    return folders.load_folder(name) if folders.is_folder_name(name) else load(name)
 
 
 def comparable_names() -> list[str]:
@@ -39,25 +39,25 @@ def comparable_names() -> list[str]:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def load_asked(name: str) -> Reader:
+def load_asked(name: str) -> LoadedModel:
     """As ``load_model``; also a shipped baseline, which can be asked but has no bank to look into."""
     is_baseline = name in set(shipped_models(baselines=True)) - set(shipped_models())
-    return load_reader(name, baselines=True) if is_baseline else load_model(name)
+    return load(name, baselines=True) if is_baseline else load_model(name)
 
 
 @st.cache_resource(max_entries=2)
-def load_untrained(model: str) -> Reader:
+def load_untrained(model: str) -> LoadedModel:
     """A new model of the sizes of ``model``, with its tokenizer."""
     with model_lock:
         return untrained(load_model(model), UNTRAINED_SEED)
 
 
 @st.cache_resource(max_entries=2)
-def workbench(model: str) -> tuple[Reader, Lock]:
+def workbench(model: str) -> tuple[LoadedModel, Lock]:
     """A copy of the model with a lock of its own: a long run must not hold up the pages of others."""
     with model_lock:
-        reader = load_model(model)
-        return Reader(reader.name, deepcopy(reader.model), reader.tokenizer), Lock()
+        lm = load_model(model)
+        return LoadedModel(lm.name, deepcopy(lm.model), lm.tokenizer), Lock()
 
 
 def describe(name: str) -> str:

@@ -5,7 +5,7 @@ import streamlit as st
 from app.loaders.models import load_model, load_untrained, model_lock
 from lm2core.babilong.background import Background
 from lm2core.babilong.noise import open_noise
-from lm2core.babilong.samples import BabiLongSample, make_samples, told_stories
+from lm2core.babilong.samples import BabiLongSample, generated_stories, make_samples
 from lm2core.reading.answers import Answer, ask, bank_after, read_story
 from lm2core.reading.long_traces import record_sample
 from lm2core.traces.trace import Trace
@@ -27,7 +27,7 @@ def _background() -> Background:
 def load_sample(task: str, length: str, seed: int) -> BabiLongSample:
     """The text of a task, a nominal length and a seed; a UserError when the facts do not fit."""
     (sample,) = make_samples(
-        told_stories(task, seed), _background(), task=task, length=length, n=1, seed=seed
+        generated_stories(task, seed), _background(), task=task, length=length, n=1, seed=seed
     )
     return sample
 
@@ -37,9 +37,9 @@ def load_sample(task: str, length: str, seed: int) -> BabiLongSample:
 def load_reading(task: str, length: str, seed: int, is_trained: bool) -> Trace:
     """What the memory does while the text is read, of the model or of the untrained control."""
     sample = load_sample(task, length, seed)
-    reader = load_model(MODEL) if is_trained else load_untrained(MODEL)
-    with model_lock, counting_sentences(reader.model, sum(1 for _ in sample.pieces)):
-        return record_sample(reader, sample, budget=TRACE_BUDGET)
+    lm = load_model(MODEL) if is_trained else load_untrained(MODEL)
+    with model_lock, counting_sentences(lm.model, sum(1 for _ in sample.pieces)):
+        return record_sample(lm, sample, budget=TRACE_BUDGET)
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)
@@ -55,17 +55,17 @@ def load_contrast(task: str, length: str, seed: int, measure: str) -> GateContra
 @st.cache_resource(max_entries=64, show_spinner=False)
 def load_answer(task: str, length: str, seed: int, step: int) -> Answer:
     """The answer after ``step`` segments of the text; step 0 asks a fresh bank."""
-    reader, trace = load_model(MODEL), load_reading(task, length, seed, True)
+    lm, trace = load_model(MODEL), load_reading(task, length, seed, True)
     with model_lock:
-        return ask(reader, trace.info["question"], bank_after(trace, step, reader.model))
+        return ask(lm, trace.info["question"], bank_after(trace, step, lm.model))
 
 
 @st.cache_resource(max_entries=64)
 def load_answer_of_facts(task: str, length: str, seed: int, n_facts: int) -> Answer | None:
     """The answer after the first ``n_facts`` facts, without the background; None for no fact."""
-    sample, reader = load_sample(task, length, seed), load_model(MODEL)
+    sample, lm = load_sample(task, length, seed), load_model(MODEL)
     if n_facts == 0:
         return None
     with model_lock:
-        trace = read_story(reader, sample.facts[:n_facts], names=["hook_bank"])
-        return ask(reader, sample.question, bank_after(trace, n_facts, reader.model))
+        trace = read_story(lm, sample.facts[:n_facts], names=["hook_bank"])
+        return ask(lm, sample.question, bank_after(trace, n_facts, lm.model))

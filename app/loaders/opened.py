@@ -18,7 +18,7 @@ from lm2core.babi.text import read_babi, read_sentences
 from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.sample.rows import read_labels
-from lm2viz.story.from_file import check_shown, one_story, told_in, writes_table
+from lm2viz.story.from_file import check_shown, known_facts_table, select_story, writes_table
 from lm2viz.story.report import write_report
 
 T = TypeVar("T")
@@ -28,14 +28,14 @@ _BROKEN = "the file is nested too deeply or too large to be read; record it agai
 
 
 @dataclass(frozen=True)
-class OpenedTrace:
+class UploadedTrace:
     """A trace file of this visitor, under the name it was uploaded with."""
 
     name: str
     trace: Trace
 
 
-def open_trace(name: str, data: bytes) -> OpenedTrace:
+def open_trace(name: str, data: bytes) -> UploadedTrace:
     """Open a trace file and keep it for this visitor; labels of another trace are put away.
 
     Raises
@@ -45,16 +45,16 @@ def open_trace(name: str, data: bytes) -> OpenedTrace:
     """
     trace = _read(data, "trace.safetensors", Trace.load)
     check_shown(trace)
-    told_in(trace)
+    known_facts_table(trace)
     close_labels()
-    kept = st.session_state[_TRACE] = OpenedTrace(name, trace)
-    return kept
+    retained = st.session_state[_TRACE] = UploadedTrace(name, trace)
+    return retained
 
 
-def opened_trace() -> OpenedTrace | None:
+def uploaded_trace() -> UploadedTrace | None:
     """The trace this visitor opened."""
-    found: OpenedTrace | None = st.session_state.get(_TRACE)
-    return found
+    uploaded: UploadedTrace | None = st.session_state.get(_TRACE)
+    return uploaded
 
 
 def close_trace() -> None:
@@ -66,9 +66,9 @@ def close_trace() -> None:
 def open_labels(data: bytes) -> None:
     """Take a table of own facts about the opened trace; a UserError when it is none or does not fit."""
     labels = _read(data, "labels.csv", read_labels)
-    opened = opened_trace()
+    opened = uploaded_trace()
     if opened is not None:
-        told_in(opened.trace, labels)
+        known_facts_table(opened.trace, labels)
     st.session_state[_LABELS] = labels
 
 
@@ -79,7 +79,7 @@ def close_labels() -> None:
 
 def facts_after(trace: Trace, story: int, step: int) -> pd.DataFrame:
     """Fact, value, and since which sentence it is known, after ``step`` sentences of a story."""
-    known = told_in(trace, st.session_state.get(_LABELS))
+    known = known_facts_table(trace, st.session_state.get(_LABELS))
     here = known[(known["story"] == story) & (known["segment"] == step - 1)]
     since = here["since"].astype(int) + 1
     return pd.DataFrame({"fact": here["fact"], "value": here["value"], "since sentence": since})
@@ -153,6 +153,6 @@ def _written(name: str, write: Callable[[Path], object]) -> bytes:
         return path.read_bytes()
 
 
-def story_of(opened: OpenedTrace, story: int) -> Trace:
+def story_of(opened: UploadedTrace, story: int) -> Trace:
     """One story of the opened trace."""
-    return one_story(opened.trace, story)
+    return select_story(opened.trace, story)

@@ -37,9 +37,9 @@ def load_facts(model: str, task: str, n: int, facts: tuple[str, ...]) -> SlotFac
 def load_scores(model: str, task: str, n: int, fact: str, slot: Slot) -> Scores:
     """The probe of one slot, or of the whole bank, for one fact; a UserError where it cannot be probed."""
     if slot == "best":
-        found = load_fact(model, task, n, fact)
-        if found is not None:
-            return found.best[fact]
+        result = load_fact(model, task, n, fact)
+        if result is not None:
+            return result.best[fact]
     return probe_slot(*_both(model, task, n), fact, slot)
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 from app.loaders.models import load_model, load_untrained, model_lock
 from lm2core.babi.tasks import Story, make_story
 from lm2core.reading.answers import read_stories
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.traces.trace import Trace
 from lm2viz.progress import track
 
@@ -22,7 +22,7 @@ PART_BUDGET = "200MB"  # of the trace of one part; one story of 200 sentences ta
 
 
 @dataclass(frozen=True)
-class Sample:
+class RecordedSample:
     """Banks (``hook_bank``) of the same stories in several traces, whose stories count on."""
 
     traces: tuple[Trace, ...]
@@ -35,15 +35,12 @@ class Sample:
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def load_sample(model: str, task: str, n: int) -> Sample:
+def load_sample(model: str, task: str, n: int) -> RecordedSample:
     """Let ``model`` and an untrained one read the first ``n`` stories of a task, or as many as may be."""
     stories = _first_stories(task, n)
-    readers = (load_model(model), load_untrained(model))
-    return Sample(
-        *(
-            read_in_parts(reader, stories, ["hook_bank"])
-            for reader in track(readers, "reading, trained or not", "model")
-        )
+    lms = (load_model(model), load_untrained(model))
+    return RecordedSample(
+        *(read_in_parts(lm, stories, ["hook_bank"]) for lm in track(lms, "reading, trained or not", "model"))
     )
 
 
@@ -59,12 +56,12 @@ def _first_stories(task: str, n: int) -> list[Story]:
     return stories
 
 
-def read_in_parts(reader: Reader, stories: Sequence[Story], hooks: Sequence[str]) -> tuple[Trace, ...]:
+def read_in_parts(lm: LoadedModel, stories: Sequence[Story], hooks: Sequence[str]) -> tuple[Trace, ...]:
     """Part by part: between two the lock is free for those who only want to see one story."""
     traces = []
     for part in track(list(_parts(stories)), "reading stories", "part"):
         with model_lock:
-            traces.append(read_stories(reader, part, names=hooks, budget=PART_BUDGET))
+            traces.append(read_stories(lm, part, names=hooks, budget=PART_BUDGET))
     return tuple(traces)
 
 

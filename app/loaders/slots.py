@@ -9,15 +9,15 @@ import streamlit as st
 
 from app.loaders.models import load_model, load_untrained, model_lock
 from app.loaders.sample import read_in_parts
+from lm2core.babi.known_facts import known_facts
 from lm2core.babi.tasks import Story, make_story
-from lm2core.babi.told import told_facts
 from lm2core.errors import UserError
 from lm2core.reading.story_traces import record_questions
 from lm2viz.progress import track
 from lm2viz.sample.rows import BankRows, bank_rows
 from lm2viz.slots import Explanations, Matching, TopContexts, explain_slots, match_slots, top_contexts
 from lm2viz.slots.strengths import READ_HOOKS, WRITE_HOOKS
-from lm2viz.slots.suggestion import clearest_slot
+from lm2viz.slots.suggestion import best_explained_slot
 from lm2viz.stats import SlotMap, map_slots
 from lm2viz.stats.places import first_stories
 
@@ -32,7 +32,7 @@ def n_slots(model: str) -> int:
     return int(load_model(model).model.config.memory_slots)
 
 
-def _told(task: str, n: int, first: int = 0) -> list[Story]:
+def _first_stories(task: str, n: int, first: int = 0) -> list[Story]:
     return [make_story(task, Random(seed)) for seed in range(first, first + n)]
 
 
@@ -40,7 +40,12 @@ def _told(task: str, n: int, first: int = 0) -> list[Story]:
 def fact_names(task: str, n: int) -> list[str]:
     """What is known after some sentence of these stories, in the order of the alphabet."""
     return sorted(
-        {name for story in _told(task, n) for facts in told_facts(story.statements) for name in facts}
+        {
+            name
+            for story in _first_stories(task, n)
+            for facts in known_facts(story.statements)
+            for name in facts
+        }
     )
 
 
@@ -48,7 +53,7 @@ def fact_names(task: str, n: int) -> list[str]:
 def suggest_slot(model: str, task: str) -> tuple[int, str] | None:
     """Slot and fact to look at first, chosen on stories that no map has; None where nothing is known."""
     try:
-        return clearest_slot(_load_rows(model, task, N_OTHER, FIRST_OTHER, True))
+        return best_explained_slot(_load_rows(model, task, N_OTHER, FIRST_OTHER, True))
     except UserError:
         return None
 
@@ -56,8 +61,8 @@ def suggest_slot(model: str, task: str) -> tuple[int, str] | None:
 @st.cache_resource(max_entries=4)  # 6 kB a sentence with 24 slots of 64: at most 100 MB each for qa3
 def _load_rows(model: str, task: str, n: int, first: int, is_trained: bool) -> BankRows:
     """Banks after every sentence of the stories, of the model or of its untrained control."""
-    reader = load_model(model) if is_trained else load_untrained(model)
-    return bank_rows(read_in_parts(reader, _told(task, n, first), ("hook_bank",)))
+    lm = load_model(model) if is_trained else load_untrained(model)
+    return bank_rows(read_in_parts(lm, _first_stories(task, n, first), ("hook_bank",)))
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
@@ -81,12 +86,12 @@ def load_map(model: str, task: str, n: int, fact: str, slots: tuple[int, ...]) -
 @st.cache_resource(max_entries=8, show_spinner=False)
 def load_contexts(model: str, task: str, n: int) -> TopContexts:
     """What writes to each slot and reads it. Takes seconds to minutes."""
-    reader = load_model(model)
-    traces = read_in_parts(reader, _told(task, n), (*WRITE_HOOKS, "hook_bank"))
+    lm = load_model(model)
+    traces = read_in_parts(lm, _first_stories(task, n), (*WRITE_HOOKS, "hook_bank"))
     questions = []
     for trace in track(traces, "asking questions", "part"):
         with model_lock:
-            questions.append(record_questions(reader, trace, names=READ_HOOKS))
+            questions.append(record_questions(lm, trace, names=READ_HOOKS))
     return top_contexts(traces, questions)
 
 

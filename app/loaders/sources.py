@@ -7,8 +7,8 @@ import streamlit as st
 from app.loaders.models import workbench
 from app.loaders.traces import load_answer, load_trace
 from lm2core.babi.story import Question
-from lm2core.reading.story_traces import asked_once
-from lm2viz.causal.ablation import without_each
+from lm2core.reading.story_traces import single_question_trace
+from lm2viz.causal.ablation import answers_without_sentences
 from lm2viz.provenance.sources import Sources, check_length, sources_of
 
 
@@ -26,7 +26,7 @@ def load_sources(
     check_length(step)
     answer = load_answer(model, sentences, step, question)
     trace = load_trace(model, sentences)
-    reader, lock = workbench(model)
+    lm, lock = workbench(model)
     with lock:
-        ((_, without),) = without_each(reader, sentences[:step], [Question(question, "", (), step)])
-    return sources_of(trace, asked_once(answer, step, support=support), without)
+        ((_, without),) = answers_without_sentences(lm, sentences[:step], [Question(question, "", (), step)])
+    return sources_of(trace, single_question_trace(answer, step, support=support), without)

@@ -9,15 +9,15 @@ from threading import Lock
 
 import streamlit as st
 
+from lm2core.babi.known_facts import KnownFacts, parse_facts
 from lm2core.babi.tasks import Story, make_story
 from lm2core.babi.text import TextStory, read_babi
-from lm2core.babi.told import ToldFacts, facts_in
 from lm2core.errors import UserError
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 # What the page takes from a visitor; 'lm2 trace' has no such limits.
 MAX_SENTENCES, MAX_WORDS, MAX_CHARACTERS = 400, 32, 40_000  # words: of one sentence; characters: of a story
-MAX_OWN_STORIES = 200  # pasted stories the server remembers for their links
+MAX_PASTED_STORIES = 200  # pasted stories the server remembers for their links
 _stories_lock = Lock()
 
 
@@ -39,9 +39,9 @@ def generate_story(task: str, seed: int) -> Story:
 
 
 @st.cache_data(max_entries=50, show_spinner=False)
-def task_and_facts(sentences: tuple[str, ...]) -> tuple[str, list[ToldFacts]]:
+def task_and_facts(sentences: tuple[str, ...]) -> tuple[str, list[KnownFacts]]:
     """The task that such a story is nearest to, and its facts; nothing where a sentence is one of no task."""
-    facts = facts_in(sentences)
+    facts = parse_facts(sentences)
     if not facts:
         return "", []
     has_things = any(fact.startswith("holder of") for known in facts for fact in known)
@@ -49,7 +49,7 @@ def task_and_facts(sentences: tuple[str, ...]) -> tuple[str, list[ToldFacts]]:
 
 
 @st.cache_resource
-def _own_stories() -> dict[str, tuple[str, ...]]:
+def _pasted_stories() -> dict[str, tuple[str, ...]]:
     return {}
 
 
@@ -74,18 +74,18 @@ def check_story(sentences: Sequence[str]) -> None:
         raise UserError(f"a sentence has {longest} words; the page reads at most {MAX_WORDS}. {too_long}")
 
 
-def remember_story(sentences: Sequence[str]) -> str:
+def store_story(sentences: Sequence[str]) -> str:
     """Keep a pasted story for its link and return its key; the longest unused are forgotten."""
     key = hashlib.sha256("\n".join(sentences).encode()).hexdigest()[:16]
-    stories = _own_stories()
+    stories = _pasted_stories()
     with _stories_lock:
         stories.pop(key, None)  # pasted again: young again
         stories[key] = tuple(sentences)
-        while len(stories) > MAX_OWN_STORIES:
+        while len(stories) > MAX_PASTED_STORIES:
             stories.pop(next(iter(stories)))
     return key
 
 
-def recall_story(key: str) -> tuple[str, ...] | None:
+def find_story(key: str) -> tuple[str, ...] | None:
     """The pasted story of a link, or None when this server does not have it (any more)."""
-    return _own_stories().get(key)
+    return _pasted_stories().get(key)

@@ -7,7 +7,7 @@ import streamlit as st
 from app.loaders.models import load_model, load_untrained, model_lock
 from lm2core.reading.answers import Answer, ask, bank_after, read_story
 from lm2core.traces.trace import Trace
-from lm2viz.causal.gate_edit import GateMove, Moved, read_moved
+from lm2viz.causal.gate_edit import GateEdit, GateEditRun, read_with_gate_edit
 from lm2viz.progress import counting_sentences
 
 TRACE_BUDGET = "200MB"  # of one recorded story; 400 sentences of 7 words take 74 MB
@@ -17,56 +17,56 @@ ATTENTION_BUDGET = "60MB"  # of one story; 400 sentences of 32 words take 26 MB 
 @st.cache_resource(max_entries=6, show_spinner=False)
 def load_trace(model: str, sentences: Sequence[str]) -> Trace:
     """What the memory of ``model`` does while it reads ``sentences``."""
-    reader = load_model(model)
-    with model_lock, counting_sentences(reader.model, len(sentences)):
-        return read_story(reader, sentences, budget=TRACE_BUDGET)
+    lm = load_model(model)
+    with model_lock, counting_sentences(lm.model, len(sentences)):
+        return read_story(lm, sentences, budget=TRACE_BUDGET)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def load_answer(model: str, sentences: Sequence[str], step: int, question: str) -> Answer:
     """The answer after ``step`` of the ``sentences``; step 0 asks a fresh bank."""
-    reader, trace = load_model(model), load_trace(model, sentences)
+    lm, trace = load_model(model), load_trace(model, sentences)
     with model_lock:
-        return ask(reader, question, bank_after(trace, step, reader.model))
+        return ask(lm, question, bank_after(trace, step, lm.model))
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
 def load_self_attention(model: str, sentences: Sequence[str]) -> Trace:
     """How the words of each sentence attend to each other while ``model`` reads the story."""
-    reader = load_model(model)
-    with model_lock, counting_sentences(reader.model, len(sentences)):
-        return read_story(reader, sentences, names=["attn.hook_pattern"], budget=ATTENTION_BUDGET)
+    lm = load_model(model)
+    with model_lock, counting_sentences(lm.model, len(sentences)):
+        return read_story(lm, sentences, names=["attn.hook_pattern"], budget=ATTENTION_BUDGET)
 
 
 @st.cache_resource(max_entries=6)
 def _untrained_banks(model: str, sentences: Sequence[str]) -> Trace:
-    reader = load_untrained(model)
-    with model_lock, counting_sentences(reader.model, len(sentences), "reading untrained"):
-        return read_story(reader, sentences, names=["hook_bank"], budget=ATTENTION_BUDGET)
+    lm = load_untrained(model)
+    with model_lock, counting_sentences(lm.model, len(sentences), "reading untrained"):
+        return read_story(lm, sentences, names=["hook_bank"], budget=ATTENTION_BUDGET)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def load_untrained_read(model: str, sentences: Sequence[str], step: int, question: str) -> Trace:
     """What the question reads after ``step`` sentences in an untrained model of the same sizes."""
-    reader, trace = load_untrained(model), _untrained_banks(model, sentences)
+    lm, trace = load_untrained(model), _untrained_banks(model, sentences)
     with model_lock:
-        return ask(reader, question, bank_after(trace, step, reader.model)).trace
+        return ask(lm, question, bank_after(trace, step, lm.model)).trace
 
 
 @st.cache_resource(max_entries=64)
-def load_moved(model: str, sentences: Sequence[str], move: GateMove, until: int) -> Moved:
+def load_gate_edit(model: str, sentences: Sequence[str], gate_edit: GateEdit, until: int) -> GateEditRun:
     """The sentence of ``move`` read with moved gates, then the story on up to sentence ``until``."""
-    reader, trace = load_model(model), load_trace(model, sentences)
-    first = move.step - 1
+    lm, trace = load_model(model), load_trace(model, sentences)
+    first = gate_edit.step - 1
     with model_lock:
-        return read_moved(reader, sentences[first:until], bank_after(trace, first, reader.model), move)
+        return read_with_gate_edit(lm, sentences[first:until], bank_after(trace, first, lm.model), gate_edit)
 
 
 @st.cache_resource(max_entries=64)
-def load_moved_answer(
-    model: str, sentences: Sequence[str], move: GateMove, until: int, question: str
+def load_gate_edit_answer(
+    model: str, sentences: Sequence[str], gate_edit: GateEdit, until: int, question: str
 ) -> Answer:
     """The answer to ``question`` after that."""
-    moved = load_moved(model, sentences, move, until)
+    edited_run = load_gate_edit(model, sentences, gate_edit, until)
     with model_lock:
-        return ask(load_model(model), question, moved.bank)
+        return ask(load_model(model), question, edited_run.bank)

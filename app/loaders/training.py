@@ -19,11 +19,11 @@ from threading import Lock, Thread
 import psutil  # type: ignore[import-untyped]
 import streamlit as st
 
-from app.loaders.folders import RUN, keep_folder, name_folder, runs_root
+from app.loaders.folders import RUN, add_folder, name_folder, runs_root
 from lm2core.babi.tasks import make_stories
 from lm2core.errors import UserError
 from lm2core.evaluation.stories import score
-from lm2core.files import write_whole
+from lm2core.files import write_atomically
 from lm2core.training.run_folder import STAGE_FILE, newest_checkpoint
 
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "ended early"
@@ -177,7 +177,7 @@ def _launch(run: Run, *more: str) -> subprocess.Popen[bytes]:
 
 
 def _record(run: Run) -> Run:
-    write_whole(runs_root() / f"{run.name}.json", json.dumps(asdict(run)))
+    write_atomically(runs_root() / f"{run.name}.json", json.dumps(asdict(run)))
     return run
 
 
@@ -229,14 +229,18 @@ def last_error(run: Run) -> str:
             lines = re.split(r"[\r\n]+", log.read().decode(errors="replace").strip())
     except OSError:
         return "its log is gone"
-    told = [line for line in lines if line.startswith("lm2: ")]
-    return told[-1].removeprefix("lm2: ") if told else lines[-1][-300:] or "it said nothing; was it killed?"
+    messages = [line for line in lines if line.startswith("lm2: ")]
+    return (
+        messages[-1].removeprefix("lm2: ")
+        if messages
+        else lines[-1][-300:] or "it said nothing; was it killed?"
+    )
 
 
 def use_run(run: Run) -> str:
     """Put the trained model among this visitor's models; returns its name."""
     name = name_folder(f"{RUN}{run.name}")
-    keep_folder(name)
+    add_folder(name)
     return name
 
 

@@ -12,7 +12,7 @@ from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.figures.heatmap import fraction_heatmap, signed_heatmap
 from lm2viz.figures.read_shift import distances_by_head
-from lm2viz.story.read_shift import distances_of_answer, read_move, self_attention
+from lm2viz.story.read_shift import distances_of_answer, read_pair, self_attention
 from lm2viz.story.select import largest_size, words_of
 
 MEAN = "mean"
@@ -25,12 +25,12 @@ def draw_question(model: str, story: ShownStory, other: int, step: int) -> str |
     st.caption("✓ already read   ▶ read last   · not read yet")
     suggested = story.suggestion(step)
     placeholder = suggested.text if suggested else "Where is Mary?"
-    asked = (
+    question_text = (
         st.text_input("Question", placeholder=placeholder, key=QUESTION, max_chars=200, bind=URL)
         or placeholder
     )
     try:
-        answers = [traces.load_answer(model, story.sentences, s, asked) for s in (other, step)]
+        answers = [traces.load_answer(model, story.sentences, s, question_text) for s in (other, step)]
     except UserError as error:
         st.error(as_text(error))
         return None
@@ -42,16 +42,19 @@ def draw_question(model: str, story: ShownStory, other: int, step: int) -> str |
     )
     if other == step:
         st.info("Both banks are the same, so nothing can differ. Choose another sentence.")
-    return asked
+    return question_text
 
 
 def draw_reads(
     before: Trace, after: Trace, block: int | None, head: int | None, *, steps: tuple[int, int]
 ) -> None:
     """Attention of each word over slots from both banks, and the difference."""
-    move, where = read_move(before, after, block, head), f"{_blocks(block)}, {_heads(head)}"
-    rows, slots = words_of(after, 0), [str(n) for n in range(move.after.shape[1])]
-    for key, values, s in (("read_before", move.before, steps[0]), ("read_after", move.after, steps[1])):
+    read_pair_shown, where = read_pair(before, after, block, head), f"{_blocks(block)}, {_heads(head)}"
+    rows, slots = words_of(after, 0), [str(n) for n in range(read_pair_shown.after.shape[1])]
+    for key, values, s in (
+        ("read_before", read_pair_shown.before, steps[0]),
+        ("read_after", read_pair_shown.after, steps[1]),
+    ):
         draw(
             fraction_heatmap(
                 values,
@@ -64,10 +67,10 @@ def draw_reads(
             alt=f"Attention of each word over slots {_after(s)}, {where}, largest {values.max():.2f}",
             caption=f"{where.capitalize()}. Bright: this word read this slot. Rows sum to 1.",
         )
-    limit = largest_size(move.difference) or 1.0
+    limit = largest_size(read_pair_shown.difference) or 1.0
     draw(
         signed_heatmap(
-            move.difference,
+            read_pair_shown.difference,
             rows=rows,
             columns=slots,
             title="What moved: the second minus the first",
@@ -76,9 +79,9 @@ def draw_reads(
             column_title="slot",
         ),
         key="read_difference",
-        alt=f"Difference of the two reads, largest size {largest_size(move.difference):.2f}",
+        alt=f"Difference of the two reads, largest size {largest_size(read_pair_shown.difference):.2f}",
         caption="Blue: the word looks there more than before; red: less. The scale ends at the largest "
-        f"difference. Share of the last word's attention that moved: {move.distances[-1]:.2f}.",
+        f"difference. Share of the last word's attention that moved: {read_pair_shown.distances[-1]:.2f}.",
     )
 
 
@@ -115,11 +118,13 @@ def pick_head(label: str, n_heads: int, *, key: str) -> int | None:
     return None if head == MEAN else int(head)
 
 
-def draw_distances(model: str, sentences: Sequence[str], steps: tuple[int, int], asked: str) -> None:
+def draw_distances(model: str, sentences: Sequence[str], steps: tuple[int, int], question_text: str) -> None:
     """How far the last word's read moved, beside a fresh bank and an untrained model."""
-    fresh, before, after = (traces.load_answer(model, sentences, s, asked).trace for s in (0, *steps))
-    told = "An untrained model reads the same story"
-    control = [wait_for(told, traces.load_untrained_read, model, sentences, s, asked) for s in steps]
+    fresh, before, after = (traces.load_answer(model, sentences, s, question_text).trace for s in (0, *steps))
+    message = "An untrained model reads the same story"
+    control = [
+        wait_for(message, traces.load_untrained_read, model, sentences, s, question_text) for s in steps
+    ]
     distances = {
         "from the first bank to the second": distances_of_answer(before, after),
         "scale: from a fresh bank to the second": distances_of_answer(fresh, after),

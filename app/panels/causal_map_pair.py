@@ -9,10 +9,10 @@ from app.state import QUESTION
 from app.widgets.pickers import as_text, open_story
 from app.widgets.waiting import wait_for
 from lm2core.babi.counterfactual import Counterfactual
-from lm2viz.causal.pair_text import LEGEND, marked_sides
+from lm2viz.causal.pair_text import LEGEND, pair_lines
 
 
-class Picked(NamedTuple):
+class PairChoice(NamedTuple):
     """Which pair, and which model reads it."""
 
     model: str
@@ -25,12 +25,12 @@ class Picked(NamedTuple):
         return self.model, self.task, self.kind, n, self.seed
 
 
-def draw_pair(picked: Picked, pair: Counterfactual) -> None:
+def draw_pair(pair_choice: PairChoice, pair: Counterfactual) -> None:
     """The sides beside each other, the answers to both, and a placebo on request."""
     sides = zip(
         st.columns(2, gap="large"),
         ("As told", "As edited"),
-        marked_sides(pair),
+        pair_lines(pair),
         (pair.sentences, pair.edited),
         strict=True,
     )
@@ -42,14 +42,14 @@ def draw_pair(picked: Picked, pair: Counterfactual) -> None:
             if st.button("Open in Story", icon=":material/menu_book:", key=f"open_{name}", type="tertiary"):
                 open_story(sentences, {QUESTION: pair.question})
     st.caption(LEGEND)
-    draw_answers(picked.model, pair)
+    draw_answers(pair_choice.model, pair)
     with st.expander("One of the placebos"):
-        draw_placebo(picked)
+        draw_placebo(pair_choice)
 
 
 def draw_answers(model: str, pair: Counterfactual) -> None:
     """The right answers, the model's to both sides, and as control its answer from a fresh bank."""
-    told, edited, fresh = (
+    original, edited, fresh = (
         wait_for("Reading both sides", traces.load_answer, model, sentences, step, pair.question)
         for sentences, step in (
             (pair.sentences, len(pair.sentences)),
@@ -57,7 +57,7 @@ def draw_answers(model: str, pair: Counterfactual) -> None:
             (pair.sentences, 0),
         )
     )
-    right, given = (pair.answer, pair.edited_answer), (told.words[0], edited.words[0])
+    right, given = (pair.answer, pair.edited_answer), (original.words[0], edited.words[0])
     st.markdown(f"**{as_text(pair.question)}**")
     share: Any = st.column_config.NumberColumn(format="percent")
     st.dataframe(
@@ -65,7 +65,7 @@ def draw_answers(model: str, pair: Counterfactual) -> None:
             "story": ["as told", "as edited", "control: not read"],
             "right answer": [*right, ""],
             "model answers": [*given, fresh.words[0]],
-            "probability": [a.probabilities[0] for a in (told, edited, fresh)],
+            "probability": [a.probabilities[0] for a in (original, edited, fresh)],
         },
         hide_index=True,
         width="content",
@@ -75,9 +75,9 @@ def draw_answers(model: str, pair: Counterfactual) -> None:
         st.warning("The model does not answer both sides rightly. What is measured of this pair says little.")
 
 
-def draw_placebo(picked: Picked) -> None:
+def draw_placebo(pair_choice: PairChoice) -> None:
     """An edit that leaves the answer as it is."""
-    (placebo,) = causal.load_pairs(picked.task, causal.PLACEBO, 1, picked.seed)
-    for column, lines in zip(st.columns(2, gap="large"), marked_sides(placebo), strict=True):
+    (placebo,) = causal.load_pairs(pair_choice.task, causal.PLACEBO, 1, pair_choice.seed)
+    for column, lines in zip(st.columns(2, gap="large"), pair_lines(placebo), strict=True):
         column.text("\n".join(lines))
     st.markdown(f"**{as_text(placebo.question)}** Both sides: **{as_text(placebo.answer)}**.")

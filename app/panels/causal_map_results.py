@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.loaders import causal
-from app.panels.causal_map_pair import Picked
+from app.panels.causal_map_pair import PairChoice
 from app.state import URL
 from app.widgets.pickers import draw
 from app.widgets.waiting import wait_for
@@ -46,89 +46,94 @@ def pick_how_many(view: str) -> int:
     )
 
 
-def draw_map(picked: Picked, n: int) -> None:
+def draw_map(pair_choice: PairChoice, n: int) -> None:
     """One slot after one sentence, taken from the other side."""
-    found = wait_for("Patching every slot after every sentence", causal.load_map, *picked.of(n))
+    result = wait_for("Patching every slot after every sentence", causal.load_map, *pair_choice.of(n))
     draw(
-        found.figure(),
+        result.figure(),
         key="causal_map",
-        alt=found.summary(),
+        alt=result.summary(),
         caption="Each cell: this slot, after this sentence, comes from the other side; the rest is read, the "
         "question asked. Blue, 1: the answer moves as far as by the whole edit. Noising: the edited slot in "
         "the story as told (needed?). Denoising: the other way round (enough?). Frame: the changed sentence.",
     )
-    _draw_finding(found, n)
+    _draw_effect(result, n)
 
 
-def draw_parts(picked: Picked, n: int) -> None:
+def draw_parts(pair_choice: PairChoice, n: int) -> None:
     """What of the changed sentence's write carries the change: when, what, where, and how it is read."""
     direction = st.segmented_control(
         "Direction", DIRECTIONS, default=DIRECTIONS[0], required=True, key="patch_direction", bind=URL
     )
-    told = "Patching gates, candidates, routing and reads, block by block"
-    found = wait_for(told, causal.load_parts, *picked.of(n))
+    message = "Patching gates, candidates, routing and reads, block by block"
+    result = wait_for(message, causal.load_parts, *pair_choice.of(n))
     draw(
-        found.figure(direction=direction),
+        result.figure(direction=direction),
         key="causal_parts",
-        alt=found.summary(),
+        alt=result.summary(),
         caption="The same, but only a part of what one block does in the changed sentence comes from the "
         "other side; candidates in every sentence, reads while the question is asked. "
         "Effects of parts need not add up.",
     )
-    _draw_finding(found, n)
+    _draw_effect(result, n)
 
 
-def draw_attribution(picked: Picked, n: int) -> None:
+def draw_attribution(pair_choice: PairChoice, n: int) -> None:
     """What each block and slot adds to the answer directly."""
-    told = f"Asking the questions of {n} stories"
-    found = wait_for(told, causal.load_attribution, picked.model, picked.task, n, picked.seed)
+    message = f"Asking the questions of {n} stories"
+    result = wait_for(
+        message, causal.load_attribution, pair_choice.model, pair_choice.task, n, pair_choice.seed
+    )
     draw(
-        found.figure(),
+        result.figure(),
         key="attribution",
-        alt=found.summary(),
+        alt=result.summary(),
         caption="Right of 0: speaks for the right answer, against the best other word. Lines: 95 % intervals "
         "over stories. Below: the same of single slots. Ochre and grey ask a fresh and a foreign bank.",
     )
     st.markdown(
-        f"Sums of the parts miss the logit difference by at most **{found.error:.1e}** logits, sums of slots "
-        f"what memory adds by **{found.slot_error:.1e}**. Only **direct** effects: what an MLP makes of a "
+        f"Sums of the parts miss the logit difference by at most **{result.error:.1e}** logits, sums of "
+        "slots "
+        f"what memory adds by **{result.slot_error:.1e}**. Only **direct** effects: what an MLP makes of a "
         "read counts as the MLP's. So a small bar does not mean that the answer does without the part."
     )
-    _draw_summary(found)
+    _draw_summary(result)
 
 
-def draw_gradients(picked: Picked, n: int) -> None:
+def draw_gradients(pair_choice: PairChoice, n: int) -> None:
     """What integrated gradients, and the plain gradient, give each slot."""
-    told = f"Following gradients in {n} stories"
-    found = wait_for(told, causal.load_gradients, picked.model, picked.task, n, picked.seed)
+    message = f"Following gradients in {n} stories"
+    result = wait_for(
+        message, causal.load_gradients, pair_choice.model, pair_choice.task, n, pair_choice.seed
+    )
     draw(
-        found.figure(),
+        result.figure(),
         key="gradients",
-        alt=found.summary(),
+        alt=result.summary(),
         caption="Each slot's part in what the own bank gains over a fresh one; lines: 95 % intervals over "
         "stories. Ochre: the same questions asked of another story's bank.",
     )
-    missing = ", ".join(f"{it.method} **{it.relative_error:.1%}** of the gain" for it in found.found)
+    missing = ", ".join(f"{it.method} **{it.relative_error:.1%}** of the gain" for it in result.by_method)
     st.markdown(
         f"What sums over slots miss: {missing}. Whether a slot with a large share is needed is said by the "
         "correlation with ablation below, beside that of shuffled slots."
     )
-    _draw_summary(found)
+    _draw_summary(result)
 
 
-def _draw_finding(found: Result, n: int) -> None:
+def _draw_effect(result: Result, n: int) -> None:
     st.markdown(_BEGINS)
     if n == 1:
         st.caption("One pair has no interval: it shows one case. Take 10 or more to speak of the model.")
-    _draw_summary(found)
+    _draw_summary(result)
 
 
-def _draw_summary(found: Result) -> None:
+def _draw_summary(result: Result) -> None:
     """Every number with its control, and the table to take away."""
-    st.text(found.summary())
+    st.text(result.summary())
     st.download_button(
         "Table",
-        lambda: found.table().to_csv(index=False).encode(),
+        lambda: result.table().to_csv(index=False).encode(),
         "causal.csv",
         "text/csv",
         icon=":material/download:",

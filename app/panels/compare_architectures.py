@@ -48,11 +48,11 @@ def draw_architectures() -> None:
 
 def draw_accuracy(comparison: Comparison, test: str, varied: str) -> None:
     """Accuracy over length, all models that differ in one thing."""
-    said = f" {comparison.summary(test)}" if varied == ARCHITECTURE else ""
+    summary_text = f" {comparison.summary(test)}" if varied == ARCHITECTURE else ""
     draw(
         comparison.figure(test, varied),
         key="accuracy",
-        alt=f"Questions answered by model and number of sentences, with floors.{said}",
+        alt=f"Questions answered by model and number of sentences, with floors.{summary_text}",
         caption=f"A point is a mean over {comparison.how_measured(test, varied)}; its bar is the 95 % "
         "interval, wide where seeds are few. Grey lines: what answers without any model get right.",
     )

@@ -21,12 +21,12 @@ def draw_two_models() -> None:
     try:
         first, second = pick_two()
         task = pick_task(first, second)
-        told = f"Both models read {slots.N_MATCHED} stories of {task}, and their slots are matched"
-        found = wait_for(told, slots.load_matching, first, second, names_of(first, second), task)
+        message = f"Both models read {slots.N_MATCHED} stories of {task}, and their slots are matched"
+        result = wait_for(message, slots.load_matching, first, second, names_of(first, second), task)
     except UserError as error:
         st.error(as_text(error))
         return
-    draw_matching(found)
+    draw_matching(result)
 
 
 def pick_two() -> tuple[str, str]:
@@ -58,18 +58,18 @@ def names_of(first: str, second: str) -> tuple[str, str]:
     return short if short[0] != short[1] else (first, second)
 
 
-def draw_matching(found: Matching) -> None:
+def draw_matching(result: Matching) -> None:
     """All pairs with their controls; then the figures."""
-    st.markdown(f"{as_text(found.about)}. **{as_text(found.finding)}.**")
+    st.markdown(f"{as_text(result.about)}. **{as_text(result.finding)}.**")
     draw(
-        found.figure(),
+        result.figure(),
         key="matching",
-        alt=found.summary(),
-        caption=f"A line a pair: {as_text(found.names[0])} on the left, {as_text(found.names[1])} on the "
+        alt=result.summary(),
+        caption=f"A line a pair: {as_text(result.names[0])} on the left, {as_text(result.names[1])} on the "
         "right of 'and'. A long blue bar away from both marks: this slot holds what that one does, and more "
         "than any slot tells. Lines are 95 % intervals over stories.",
     )
-    st.dataframe(found.table(), hide_index=True, width="stretch")
+    st.dataframe(result.table(), hide_index=True, width="stretch")
     st.caption(
         "Score: share of the variance told on held-out stories, mean of both directions; shuffled: the "
         "stories of the second model exchanged; random_slot: the first slot with any slot of the second."

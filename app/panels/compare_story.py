@@ -6,7 +6,7 @@ from app.loaders import compare, models
 from app.state import QUESTION, URL
 from app.widgets.pickers import ShownStory, as_text, draw, pick_model, pick_story
 from app.widgets.waiting import wait_for
-from lm2core.babi.told import place_asked_for
+from lm2core.babi.known_facts import known_place
 from lm2core.errors import UserError
 
 OTHERS = "others"
@@ -25,8 +25,8 @@ def draw_one_story() -> None:
     names = [model, *pick_others(model)]
     suggested = story.suggestion(len(story.sentences))
     placeholder = suggested.text if suggested else "Where is Mary?"
-    asked = st.text_input("Question", placeholder=placeholder, key=QUESTION, max_chars=200, bind=URL)
-    draw_answers(names, story, asked or placeholder)
+    question_text = st.text_input("Question", placeholder=placeholder, key=QUESTION, max_chars=200, bind=URL)
+    draw_answers(names, story, question_text or placeholder)
 
 
 def pick_others(model: str) -> list[str]:
@@ -35,31 +35,36 @@ def pick_others(model: str) -> list[str]:
     return st.multiselect("Beside it", others, default=others, key=OTHERS, bind=URL)
 
 
-def draw_answers(names: list[str], story: ShownStory, asked: str) -> None:
+def draw_answers(names: list[str], story: ShownStory, question_text: str) -> None:
     """The grid; a model that does not know a word is named and left out."""
-    texts = [*story.sentences, asked]
+    texts = [*story.sentences, question_text]
     able = [name for name in names if compare.knows(name, texts)]
     if len(able) < len(names):
         missing = ", ".join(name for name in names if name not in able)
         st.info(f"Left out, as they do not know all of these words: {as_text(missing)}.")
     if not able:
         st.stop()
-    truth = right_answers(story, asked)
+    truth = right_answers(story, question_text)
     try:
-        found = wait_for(
-            "Asking after every sentence", compare.load_along, tuple(able), story.sentences, asked, truth
+        result = wait_for(
+            "Asking after every sentence",
+            compare.load_answers_by_step,
+            tuple(able),
+            story.sentences,
+            question_text,
+            truth,
         )
     except UserError as error:
         st.error(as_text(error))
         return
     draw(
-        found.figure(),
+        result.figure(),
         key="along",
-        alt=found.summary(),
+        alt=result.summary(),
         caption="A cell is an answer after so many sentences. Bright: the model is sure. ✓ and ✗: what the "
         "story says so far. Rows without colour need no model: the place named last, and what is right.",
     )
-    st.markdown(as_text(found.summary()))
+    st.markdown(as_text(result.summary()))
     st.caption(
         "One story proves little. How often each kind of model is right over many, trained alike with "
         "three seeds, is under **Architectures**; how these here were trained is in the README."
@@ -67,11 +72,11 @@ def draw_answers(names: list[str], story: ShownStory, asked: str) -> None:
     st.text("\n".join(f"{n}  {sentence}" for n, sentence in enumerate(story.sentences, start=1)))
 
 
-def right_answers(story: ShownStory, asked: str) -> tuple[str | None, ...]:
+def right_answers(story: ShownStory, question_text: str) -> tuple[str | None, ...]:
     """What the story says after 0, 1, ... sentences, as far as that is known."""
     known: list[str | None] = [None]
     for step in range(1, len(story.sentences) + 1):
-        own = story.own_question(step, asked)
-        told = place_asked_for(asked, story.facts[step - 1]) if story.facts else None
-        known.append(own.answer if own else told)
+        task_question = story.story_question(step, question_text)
+        known_value = known_place(question_text, story.facts[step - 1]) if story.facts else None
+        known.append(task_question.answer if task_question else known_value)
     return tuple(known)

@@ -7,11 +7,11 @@ import streamlit as st
 
 from app.loaders import traces
 from app.panels.story_memory import pick_block
-from app.state import SLOT, URL, keep_inside
+from app.state import SLOT, URL, clamp_state
 from app.widgets.pickers import draw
 from lm2core.reading.answers import Answer
 from lm2core.traces.trace import Trace
-from lm2viz.causal.gate_edit import GateMove
+from lm2viz.causal.gate_edit import GateEdit
 from lm2viz.figures.update import part_bars, routes
 from lm2viz.story import gated_update, pictures, select
 
@@ -40,18 +40,18 @@ def pick_cell(model: str, sentences: tuple[str, ...], trace: Trace, step: int) -
     with columns[0]:
         block = pick_block(trace, disabled=False)
     strongest = gated_update.most_changed_slot(trace, step - 1)
-    keep_inside(SLOT, 0, n_slots - 1)
+    clamp_state(SLOT, 0, n_slots - 1)
     slot = int(columns[1].number_input("Slot", 0, n_slots - 1, strongest, key=SLOT, bind=URL))
     update = gated_update.slot_update(trace, step - 1, block, slot)
-    keep_inside(DIM, 0, n_dims - 1)
-    dim = columns[2].number_input("Dimension", 0, n_dims - 1, update.most_moved_dim(), key=DIM, bind=URL)
+    clamp_state(DIM, 0, n_dims - 1)
+    dim = columns[2].number_input("Dimension", 0, n_dims - 1, update.most_changed_dim(), key=DIM, bind=URL)
     columns[3].button(
         f"Go to slot {strongest}: changed most",
         icon=":material/trending_up:",
         key="to_strongest",
         disabled=slot == strongest,
         on_click=_go_to,
-        args=(strongest, gated_update.slot_update(trace, step - 1, block, strongest).most_moved_dim()),
+        args=(strongest, gated_update.slot_update(trace, step - 1, block, strongest).most_changed_dim()),
     )
     return Cell(model, sentences, step, block, slot, int(dim), n_slots, update)
 
@@ -61,41 +61,41 @@ def _go_to(slot: int, dim: int) -> None:
     st.session_state[SLOT], st.session_state[DIM] = slot, dim
 
 
-def draw_slot_update(cell: Cell, move: GateMove | None) -> None:
+def draw_slot_update(cell: Cell, gate_edit: GateEdit | None) -> None:
     """The sum with its numbers, the check that the trace obeys it, and what moved gates make of it."""
     st.subheader(f"Slot {cell.slot} in block {cell.block}")
     st.latex(gated_update.update_latex(cell.update, cell.slot, cell.dim))
     parts = {
         "before M": cell.update.before,
-        "kept keep · M": cell.update.kept,
+        "kept keep · M": cell.update.retained,
         "written w": cell.update.write,
         "after M′": cell.update.after,
     }
-    moved = None
-    if move is not None:
-        trace = traces.load_moved(cell.model, cell.sentences, move, cell.step).trace
-        moved = gated_update.slot_update(trace, 0, cell.block, cell.slot)
-        parts["after, gates moved"] = moved.after
+    edited = None
+    if gate_edit is not None:
+        trace = traces.load_gate_edit(cell.model, cell.sentences, gate_edit, cell.step).trace
+        edited = gated_update.slot_update(trace, 0, cell.block, cell.slot)
+        parts["after, gates moved"] = edited.after
         st.markdown("With the gates moved:")
-        st.latex(gated_update.update_latex(moved, cell.slot, cell.dim))
+        st.latex(gated_update.update_latex(edited, cell.slot, cell.dim))
     st.caption(
         "Check, in all dimensions: keep · M + w differs from the recorded M′ by at most "
-        f"{cell.update.error():.1e}" + (f", with the gates moved by {moved.error():.1e}." if moved else ".")
+        f"{cell.update.error():.1e}" + (f", with the gates moved by {edited.error():.1e}." if edited else ".")
     )
     draw(
-        part_bars(parts, dims=cell.update.moved_dims(N_DIMS, with_dim=cell.dim)),
+        part_bars(parts, dims=cell.update.most_changed_dims(N_DIMS, with_dim=cell.dim)),
         key="parts",
         alt=f"Slot {cell.slot} before and after the sentence in the {N_DIMS} dimensions that changed most",
         caption=f"The {N_DIMS} dimensions that changed most, the chosen one among them. "
         "Light blue plus green is dark blue.",
     )
-    draw_table(gated_update.slot_table(cell.update, cell.dim, moved))
+    draw_table(gated_update.slot_table(cell.update, cell.dim, edited))
 
 
-def draw_bank_moved(trace: Trace, cell: Cell, move: GateMove) -> None:
+def draw_bank_difference(trace: Trace, cell: Cell, gate_edit: GateEdit) -> None:
     """What moved gates make of the other slots too: later blocks read what was written."""
-    moved = traces.load_moved(cell.model, cell.sentences, move, cell.step).trace
-    picture = pictures.bank_moved(trace, cell.step - 1, moved, 0)
+    edited = traces.load_gate_edit(cell.model, cell.sentences, gate_edit, cell.step).trace
+    picture = pictures.bank_difference(trace, cell.step - 1, edited, 0)
     draw(picture.figure, key="bank_moved", alt=picture.alt, caption=picture.caption)
 
 
@@ -107,7 +107,7 @@ def draw_word(cell: Cell, words: list[str]) -> None:
     word = st.selectbox("Word", words, cell.update.strongest_token(), key=WORD, bind=URL)
     token = words.index(word)
     st.latex(gated_update.write_latex(cell.update, token, cell.dim))
-    st.latex(gated_update.keep_latex(cell.update, token, cell.dim))
+    st.latex(gated_update.forget_latex(cell.update, token, cell.dim))
     st.caption(
         f"Word {token} in dimension {cell.dim} of slot {cell.slot}. R: its share of the slot, the same in "
         "every dimension; words that claim one slot share it."
@@ -122,17 +122,17 @@ def draw_table(table: dict[str, list[Any]]) -> None:
     st.caption("Over the width: the mean of a gate, the norm of a content.")
 
 
-def draw_routes(trace: Trace, cell: Cell, answer: Answer, move: GateMove | None) -> None:
+def draw_routes(trace: Trace, cell: Cell, answer: Answer, gate_edit: GateEdit | None) -> None:
     """Which slot each word writes to, and which slot the question reads; with the gates as they stand."""
     st.subheader("Who writes where, and who reads it")
-    segment, shown = cell.step - 1, "" if move is None else ", with the gates moved"
-    if move is not None:
-        trace, segment = traces.load_moved(cell.model, cell.sentences, move, cell.step).trace, 0
+    segment, shown = cell.step - 1, "" if gate_edit is None else ", with the gates moved"
+    if gate_edit is not None:
+        trace, segment = traces.load_gate_edit(cell.model, cell.sentences, gate_edit, cell.step).trace, 0
     writes = select.write_strength(trace, segment, cell.block)
     reads = select.read_by_token(answer.trace, cell.block, head=None)
-    words, readers = select.words_of(trace, segment), select.words_of(answer.trace, 0)
+    words, question_words = select.words_of(trace, segment), select.words_of(answer.trace, 0)
     draw(
-        routes(words, writes, readers, reads, slot=cell.slot),
+        routes(words, writes, question_words, reads, slot=cell.slot),
         key="routes",
         alt=f"Block {cell.block}: words of the sentence to slots, strongest {writes.max():.2f}; "
         f"slots to words of the question, strongest {reads.max():.2f}",

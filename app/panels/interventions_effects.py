@@ -19,7 +19,7 @@ N_SLOTS_SHOWN = 6
 
 
 @dataclass(frozen=True)
-class Many:
+class EffectSample:
     """Which stories the effect is measured on."""
 
     task: str
@@ -27,7 +27,7 @@ class Many:
     n_stories: int
 
 
-def pick_many(model: str) -> Many:
+def pick_effect_sample(model: str) -> EffectSample:
     """Choose the task, the seed and the number of generated stories."""
     tasks = known_tasks(model)
     if not tasks:
@@ -41,24 +41,24 @@ def pick_many(model: str) -> Many:
         seed = st.number_input("Seed of the many stories", 0, 10_000, 0, key="effect_seed", bind=URL)
         sizes = [25, 100]
         n = st.segmented_control("How many", sizes, default=100, required=True, key="effect_n", bind=URL)
-    return Many(task, int(seed), n)
+    return EffectSample(task, int(seed), n)
 
 
-def draw_story_effect(model: str, story: ShownStory, edits: str, many: Many) -> None:
+def draw_story_effect(model: str, story: ShownStory, edits: str, effect_sample: EffectSample) -> None:
     """Answers before and after, beside the control, and which slots hold something else."""
     st.subheader("On this story")
-    asked = st.text_input(
+    effect_args = st.text_input(
         "Question", placeholder="the story's own questions", key=QUESTION, max_chars=200, bind=URL
     )
-    if not asked and not any(q.n_statements for q in story.questions):
-        asked = "Where is Mary?"
+    if not effect_args and not any(q.n_statements for q in story.questions):
+        effect_args = "Where is Mary?"
     try:
-        found = wait_for(
+        result = wait_for(
             "Reading the story again, edited",
             interventions.load_story_effect,
-            *(model, story.sentences, story.questions, asked, edits),
-            task=many.task,
-            seed=many.seed,
+            *(model, story.sentences, story.questions, effect_args, edits),
+            task=effect_sample.task,
+            seed=effect_sample.seed,
         )
     except UserError as error:
         st.error(as_text(error))
@@ -66,15 +66,15 @@ def draw_story_effect(model: str, story: ShownStory, edits: str, many: Many) -> 
     share: Any = st.column_config.NumberColumn(format="percent")
     st.dataframe(
         {
-            "question": [a.question for a in found.answers],
-            "after sentence": [a.step for a in found.answers],
-            "story says": [a.truth for a in found.answers],
-            "before": [a.before for a in found.answers],
-            "p before": [a.p_before for a in found.answers],
-            "edited": [a.after for a in found.answers],
-            "p edited": [a.p_after for a in found.answers],
-            "control": [a.control for a in found.answers],
-            "p control": [a.p_control for a in found.answers],
+            "question": [a.question for a in result.answers],
+            "after sentence": [a.step for a in result.answers],
+            "story says": [a.truth for a in result.answers],
+            "before": [a.before for a in result.answers],
+            "p before": [a.p_before for a in result.answers],
+            "edited": [a.after for a in result.answers],
+            "p edited": [a.p_after for a in result.answers],
+            "control": [a.control for a in result.answers],
+            "p control": [a.p_control for a in result.answers],
         },
         hide_index=True,
         column_config={name: share for name in ("p before", "p edited", "p control")},
@@ -83,49 +83,49 @@ def draw_story_effect(model: str, story: ShownStory, edits: str, many: Many) -> 
         "Before: without interventions. p: how probable that same answer is before, edited, and under the "
         "control, which is the same interventions on other slots."
     )
-    draw_moved(found.moved)
+    draw_slot_changes(result.slot_changes)
 
 
-def draw_moved(moved: Any) -> None:
+def draw_slot_changes(slot_changes: Any) -> None:
     """How far every slot is from what it would hold."""
-    slots = changed_slots(moved, N_SLOTS_SHOWN)
+    slots = changed_slots(slot_changes, N_SLOTS_SHOWN)
     if not slots:
         st.info("No slot holds anything else after any sentence of this story.")
         return
     draw(
         fraction_heatmap(
-            moved[slots],
+            slot_changes[slots],
             rows=[f"slot {n}" for n in slots],
-            columns=[str(i + 1) for i in range(moved.shape[1])],
+            columns=[str(i + 1) for i in range(slot_changes.shape[1])],
             title="Slots that hold something else, most changed first",
             unit="change",
             column_title="sentence",
         ),
         key="edited_slots",
-        alt=f"Change of slots {', '.join(map(str, slots))} by sentence, largest {moved.max():.2f}",
+        alt=f"Change of slots {', '.join(map(str, slots))} by sentence, largest {slot_changes.max():.2f}",
         caption="Edited against unedited run: root mean square over the width, drawn up to 1. "
         "Slots that were not edited change because later sentences read what was.",
     )
 
 
-def draw_many(model: str, edits: str, many: Many) -> None:
+def draw_sample_effect(model: str, edits: str, effect_sample: EffectSample) -> None:
     """The effect on many stories with its placebos, when asked for."""
-    st.subheader(f"On {many.n_stories} stories of {many.task}")
+    st.subheader(f"On {effect_sample.n_stories} stories of {effect_sample.task}")
     hint = "Press **Measure**: the stories are read with and without the interventions, and with placebos."
-    asked = (model, edits, many.task, many.seed, many.n_stories)
-    if not measure_button(*asked, key="effect_button", hint=hint):
+    effect_args = (model, edits, effect_sample.task, effect_sample.seed, effect_sample.n_stories)
+    if not measure_button(*effect_args, key="effect_button", hint=hint):
         return
     try:
-        told = f"Reading {many.n_stories} stories of {many.task} several times"
-        found = wait_for(told, interventions.load_effect, *asked)
+        message = f"Reading {effect_sample.n_stories} stories of {effect_sample.task} several times"
+        result = wait_for(message, interventions.load_effect, *effect_args)
     except UserError as error:
         st.error(as_text(error))
         return
     draw(
-        found.figure(),
+        result.figure(),
         key="effect",
-        alt=found.summary(),
+        alt=result.summary(),
         caption="Blue: the interventions; ochre: placebos. A line is a 95 % interval over stories. "
         "The effect is real where blue is away from 0 and from both placebos.",
     )
-    st.text(found.summary())
+    st.text(result.summary())

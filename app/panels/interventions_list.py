@@ -10,7 +10,7 @@ from app.widgets.pickers import ShownStory, as_text
 from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.causal import Intervention, from_json, to_json
-from lm2viz.causal.describe import in_words, reach
+from lm2viz.causal.describe import describe_intervention, reach
 from lm2viz.causal.interventions import GATES
 
 EDITS = "edits"  # URL key of the list, as JSON; written by hand, bound to no widget
@@ -40,8 +40,8 @@ def pick_edits(model: str, story: ShownStory, trace: Trace) -> str:
     st.subheader("Interventions")
     text, edits = _current(model, story)
     for i, edit in enumerate(edits):
-        told, remove = st.columns([6, 1], vertical_alignment="center")
-        told.text(f"{i + 1}.  {in_words(edit)}")
+        label_column, remove = st.columns([6, 1], vertical_alignment="center")
+        label_column.text(f"{i + 1}.  {describe_intervention(edit)}")
         rest = edits[:i] + edits[i + 1 :]
         remove.button(
             "Remove",
@@ -74,8 +74,10 @@ def _current(model: str, story: ShownStory) -> tuple[str, list[Intervention]]:
             _keep(edits)
             return to_json(edits), edits
     n_sentences = len(story.sentences)
-    asked = story.suggestion(n_sentences)
-    question, step = (asked.text, asked.n_statements) if asked else ("Where is Mary?", n_sentences)
+    question_text = story.suggestion(n_sentences)
+    question, step = (
+        (question_text.text, question_text.n_statements) if question_text else ("Where is Mary?", n_sentences)
+    )
     try:
         text = interventions.default_edits(model, story.sentences, question, step)
     except UserError:  # a model that does not know the words of that question
@@ -105,12 +107,12 @@ def draw_builder(trace: Trace, edits: list[Intervention]) -> None:
     if to_list or alone:
         try:
             (new,) = from_json(json.dumps([{"kind": kind, **values}]))
-            wanted = [new] if alone else [*edits, new]
-            interventions.read_edits(to_json(wanted))
+            new_edits = [new] if alone else [*edits, new]
+            interventions.read_edits(to_json(new_edits))
         except UserError as error:
             st.error(as_text(error))
             return
-        _keep(wanted)
+        _keep(new_edits)
         st.rerun()
 
 

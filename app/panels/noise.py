@@ -31,20 +31,21 @@ def draw_segments(trace: Trace, step: int) -> None:
             if segment["fact"] is None:
                 st.text(f"{mark} {number}  {segment['text']}")
             else:
-                told = as_text(segment["text"])
-                st.markdown(f":orange-badge[{mark} {number}  fact {segment['fact'] + 1}]  **{told}**")
+                segment_text = as_text(segment["text"])
+                st.markdown(f":orange-badge[{mark} {number}  fact {segment['fact'] + 1}]  **{segment_text}**")
     st.caption("✓ already read   ▶ read last   · not read yet. A sentence of over 32 tokens is two segments.")
 
 
 def draw_answers(text: tuple[str, str, int], trace: Trace, step: int) -> None:
     """The question after this step, the same of the facts alone, and of a fresh bank."""
     st.subheader("Ask")
-    n_told = int(is_fact(trace)[:step].sum())
+    n_facts_read = int(is_fact(trace)[:step].sum())
     answer, fresh = noise.load_answer(*text, step), noise.load_answer(*text, 0)
-    of_facts = noise.load_answer_of_facts(*text, n_told) or fresh
+    of_facts = noise.load_answer_of_facts(*text, n_facts_read) or fresh
     right = trace.info["answer"]
     st.markdown(
-        f"**{as_text(trace.info['question'])}** After {step} of {trace.n_segments} segments, {n_told} of "
+        f"**{as_text(trace.info['question'])}** After {step} of {trace.n_segments} segments, "
+        f"{n_facts_read} of "
         f"them facts, the model answers **{as_text(answer.words[0])}** ({answer.probabilities[0]:.0%}). "
         f"At the end of the text **{as_text(right)}** is right."
     )

@@ -7,7 +7,7 @@ from app.loaders.labels import MAX_MEGABYTES
 from app.panels.python_code import file_source
 from app.panels.story_downloads import draw_code, draw_downloads
 from app.panels.story_memory import draw_memory
-from app.state import STEP, keep_inside
+from app.state import STEP, clamp_state
 from app.widgets.pickers import ShownStory, as_text, open_story, pick_step
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
@@ -26,7 +26,7 @@ def draw_trace_file() -> None:
         on_change=opened.close_trace,
         help="Made by: lm2 trace MODEL --story FILE --out run.safetensors, or under Take away.",
     )
-    trace_file = opened.opened_trace()
+    trace_file = opened.uploaded_trace()
     if upload is not None and trace_file is None:
         try:
             with st.spinner("Opening the trace …", show_time=True):
@@ -42,10 +42,10 @@ def draw_trace_file() -> None:
         st.stop()
     if upload is None:
         st.button(f"Close {as_text(trace_file.name)}", icon=":material/close:", on_click=opened.close_trace)
-    draw_opened(trace_file)
+    draw_uploaded(trace_file)
 
 
-def draw_opened(trace_file: opened.OpenedTrace) -> None:
+def draw_uploaded(trace_file: opened.UploadedTrace) -> None:
     """The opened trace, one of its stories, step by step, with what is known beside it."""
     trace = trace_file.trace
     n_stories = len(trace.tokens)
@@ -54,23 +54,23 @@ def draw_opened(trace_file: opened.OpenedTrace) -> None:
         f"{n_stories} {'story' if n_stories == 1 else 'stories'}, blocks with memory "
         f"{', '.join(map(str, trace.blocks))}."
     )
-    keep_inside("trace_story", 0, n_stories - 1)
+    clamp_state("trace_story", 0, n_stories - 1)
     number = (
         0 if n_stories == 1 else st.number_input("Story of the trace", 0, n_stories - 1, key="trace_story")
     )
-    told = opened.story_of(trace_file, number)
-    story = ShownStory(tuple(" ".join(words) for words in told.tokens[0]))
-    keep_inside(STEP, 0, len(story.sentences))
+    story_trace = opened.story_of(trace_file, number)
+    story = ShownStory(tuple(" ".join(words) for words in story_trace.tokens[0]))
+    clamp_state(STEP, 0, len(story.sentences))
     step = pick_step(len(story.sentences))
     left, right = st.columns([3, 5], gap="large")
     with left:
         with st.container(border=True):
             st.text("\n".join(story.lines_around(step)))
         draw_facts(trace, number, step)
-        draw_downloads(told)
+        draw_downloads(story_trace)
     with right:
         try:
-            draw_memory(told, step, None)
+            draw_memory(story_trace, step, None)
         except UserError as error:  # e.g. more cells than can be clicked
             st.error(as_text(error))
             st.stop()
@@ -123,8 +123,8 @@ def draw_folder() -> None:
             "Type a folder and press **Open it**. The model then stands among those of every page, for you."
         )
     for name in names:
-        look, close = st.columns([5, 2], vertical_alignment="center")
-        look.page_link(
+        link_column, close = st.columns([5, 2], vertical_alignment="center")
+        link_column.page_link(
             STORY_PAGE,
             label=f"{as_text(name)} on the Story page",
             icon=":material/menu_book:",
@@ -138,7 +138,7 @@ def open_typed(typed: str) -> None:
     try:
         name = folders.name_folder(typed)
         size = wait_for("Opening the checkpoint", models.describe, name)
-        folders.keep_folder(name)
+        folders.add_folder(name)
     except UserError as error:
         st.error(as_text(error))
         return
@@ -156,15 +156,17 @@ def draw_stories() -> None:
         st.info("Open a text file with one sentence a line, or a bAbI file of many stories.")
         st.stop()
     try:
-        found = opened.open_stories(upload.getvalue())
+        stories_read = opened.open_stories(upload.getvalue())
     except UserError as error:
         st.error(as_text(error))
         st.stop()
-    keep_inside("file_story", 1, len(found))
+    clamp_state("file_story", 1, len(stories_read))
     number = (
-        1 if len(found) == 1 else st.number_input(f"Story, of {len(found)}", 1, len(found), key="file_story")
+        1
+        if len(stories_read) == 1
+        else st.number_input(f"Story, of {len(stories_read)}", 1, len(stories_read), key="file_story")
     )
-    sentences = found[number - 1]
+    sentences = stories_read[number - 1]
     with st.container(border=True, height=320 if len(sentences) > 12 else "content"):
         st.text("\n".join(sentences))
     st.caption(f"Sentences: {len(sentences)}. Reading it makes a link; whoever gets that sees the story too.")

@@ -18,12 +18,12 @@ from lm2viz.probes.scores import CONTROL_TASK, PROBE, SHUFFLED, UNTRAINED
 
 VIEW, FACT, SLOT, BESIDE, POOLED = "probes_view", "fact", "probe_slot", "beside", "all_facts"
 CODE, LEARNING = "code_length", "learning_curve"
-MATRIX, AGE, ONE, OWN = "Slots and facts", "Age", "One fact", "Own labels"
+MATRIX, AGE, ONE, USER_LABELS = "Slots and facts", "Age", "One fact", "Own labels"
 BEST, BANK = "best", "bank"
 
 
 @dataclass(frozen=True)
-class Asked:
+class ProbeTarget:
     """Which stories are probed: the first ``n`` of a task, read by a model; and for which fact and slot."""
 
     model: str
@@ -43,26 +43,26 @@ class Asked:
         return {BEST: "the best slot", BANK: "the whole bank"}.get(str(self.slot), f"slot {self.slot}")
 
 
-def draw_matrix(found: SlotFacts, *, key: str, on_click: Callable[[], None] | None = None) -> None:
+def draw_matrix(result: SlotFacts, *, key: str, on_click: Callable[[], None] | None = None) -> None:
     """The accuracy of every slot for every fact, a control below it, and the best slots."""
     names = list(MEANING)
     beside = st.segmented_control("Control", names, default=names[0], required=True, key=BESIDE, bind=URL)
     draw(
         accuracy_matrices(
-            {"Probe of this model": found.matrix(), f"Control: {beside}": found.matrix(beside)},
-            facts=found.facts,
+            {"Probe of this model": result.matrix(), f"Control: {beside}": result.matrix(beside)},
+            facts=result.facts,
         ),
         key=key,
         alt="Accuracy by fact and slot; best slots: "
-        + ", ".join(f"{fact} slot {found.slot_of(fact)}" for fact in found.best),
+        + ", ".join(f"{fact} slot {result.slot_of(fact)}" for fact in result.best),
         caption="A bright cell: from this slot alone a linear probe names the fact's value, in stories it "
         f"was not trained on. Control: {MEANING[beside]}."
         + (" Click a cell to look closer." if on_click else "")
-        + (" Empty: too few stories or values." if len(found.best) < len(found.facts) else ""),
+        + (" Empty: too few stories or values." if len(result.best) < len(result.facts) else ""),
         on_click=on_click,
     )
     st.markdown("**The best slot of each fact**, chosen on the training stories and scored on the others")
-    table = best_slots(found)
+    table = best_slots(result)
     shares = ["accuracy", *(name for name in MEANING if name in table)]
     st.dataframe(
         table,
@@ -82,72 +82,80 @@ def _two_digits(*names: str) -> dict[str, Any]:
     return {name: st.column_config.NumberColumn(format="%.2f") for name in names}
 
 
-def draw_age(asked: Asked, n_facts: int) -> None:
+def draw_age(probe_target: ProbeTarget, n_facts: int) -> None:
     """How accuracy falls with the age of the fact."""
     pooled = st.toggle(f"All {n_facts} facts together", key=POOLED, bind=URL)
-    fact = None if pooled else asked.fact
-    found = wait_for("Probing by age", probes.load_decay, *asked.sample, fact, asked.slot)
-    first, last = found.bins[0], found.bins[-1]
-    of = "all facts" if pooled else as_text(asked.fact)
+    fact = None if pooled else probe_target.fact
+    result = wait_for("Probing by age", probes.load_decay, *probe_target.sample, fact, probe_target.slot)
+    first, last = result.bins[0], result.bins[-1]
+    of = "all facts" if pooled else as_text(probe_target.fact)
     draw(
-        found.figure(),
+        result.figure(),
         key="decay",
         alt=f"Accuracy for {of} by age: {first.accuracy[PROBE].value:.0%} at {first.name}, "
         f"{last.accuracy[PROBE].value:.0%} at {last.name} sentences; "
         f"untrained model {first.accuracy[UNTRAINED].value:.0%} and {last.accuracy[UNTRAINED].value:.0%}",
-        caption=f"Probe of {asked.slot_name} for {of}. To the right: facts told longer ago. Where the blue "
-        "line falls to the ochre one, the fact is gone; where it is no higher than the green one, random "
-        "weights carry it as far. Bars: 95 % intervals over stories.",
+        caption=f"Probe of {probe_target.slot_name} for {of}. To the right: facts stated longer ago. "
+        "Where the blue line falls to the ochre one, the fact is gone; where it is no higher than the green "
+        "one, random weights carry it as far. Bars: 95 % intervals over stories.",
     )
-    table = found.table()
+    table = result.table()
     shares = [name for name in table if table[name].dtype == float]
     st.dataframe(table, hide_index=True, column_config=_two_digits(*shares))
 
 
-def draw_one(asked: Asked) -> None:
+def draw_one(probe_target: ProbeTarget) -> None:
     """One fact read from one slot: accuracy with controls, code length, learning curve."""
-    scores = wait_for("Probing", probes.load_scores, *asked.sample, asked.fact, asked.slot)
+    scores = wait_for(
+        "Probing", probes.load_scores, *probe_target.sample, probe_target.fact, probe_target.slot
+    )
     names = [name for name in (PROBE, *MEANING) if name in scores.hits]
-    found = {name: scores.estimate(name) for name in names}
+    result = {name: scores.estimate(name) for name in names}
     selectivity = scores.estimate(PROBE, minus=CONTROL_TASK)
-    st.markdown(f"From **{asked.slot_name}** a probe reads the **{as_text(asked.fact)}** rightly in "
-                f"**{as_text(found[PROBE].as_share())}** of sentences.")  # fmt: skip
+    st.markdown(
+        f"A probe of **{probe_target.slot_name}** decodes the **{as_text(probe_target.fact)}** correctly "
+        f"after **{as_text(result[PROBE].as_share())}** of sentences."
+    )
     chosen = ", ".join(map(str, scores.slots))
     draw(
-        accuracy_points(found),
+        accuracy_points(result),
         key="one_probe",
-        alt="; ".join(f"{name} {estimate.as_share()}" for name, estimate in found.items()),
+        alt="; ".join(f"{name} {estimate.as_share()}" for name, estimate in result.items()),
         caption="The further right of its controls the probe stands, the more it says about the model. "
         f"Selectivity {selectivity}." + (f" Slots chosen in the folds: {chosen}." if chosen else ""),
     )
     if st.toggle("Code length: how many bits the fact still takes", key=CODE, bind=URL):
-        _draw_codelength(asked)
+        _draw_codelength(probe_target)
     if st.toggle("Learning curve: how many stories the probe needs", key=LEARNING, bind=URL):
-        _draw_learning(asked)
+        _draw_learning(probe_target)
     st.caption("Both take some seconds, the whole bank up to a minute. What can be read need not be used:")
     st.page_link("views/interventions.py", label="Interventions", icon=":material/science:")
 
 
-def _draw_codelength(asked: Asked) -> None:
-    told = "Sending the fact in bits"
-    found = wait_for(told, probes.load_codelength, *asked.sample, asked.fact, asked.slot)
+def _draw_codelength(probe_target: ProbeTarget) -> None:
+    message = "Sending the fact in bits"
+    result = wait_for(
+        message, probes.load_codelength, *probe_target.sample, probe_target.fact, probe_target.slot
+    )
     draw(
-        found.figure(),
+        result.figure(),
         key="codelength",
-        alt=found.summary(),
-        caption=f"Short is good: a probe makes the fact {found.compression()} times shorter than the "
-        f"uniform code; in an untrained model {found.compression(UNTRAINED)} times, with shuffled labels "
-        f"{found.compression(SHUFFLED)} times.",
+        alt=result.summary(),
+        caption=f"Short is good: a probe makes the fact {result.compression()} times shorter than the "
+        f"uniform code; in an untrained model {result.compression(UNTRAINED)} times, with shuffled labels "
+        f"{result.compression(SHUFFLED)} times.",
     )
 
 
-def _draw_learning(asked: Asked) -> None:
-    told = "Training on ever more stories"
-    found = wait_for(told, probes.load_learning, *asked.sample, asked.fact, asked.slot)
+def _draw_learning(probe_target: ProbeTarget) -> None:
+    message = "Training on ever more stories"
+    result = wait_for(
+        message, probes.load_learning, *probe_target.sample, probe_target.fact, probe_target.slot
+    )
     draw(
-        found.figure(),
+        result.figure(),
         key="learning",
-        alt=found.summary(),
+        alt=result.summary(),
         caption="High at the left: the fact lies open. Rising slowly: the probe does the work, as it does "
         "where the green line, an untrained model, rises too.",
     )

@@ -8,7 +8,7 @@ from app.widgets.pickers import as_text
 from app.widgets.waiting import wait_for
 
 
-def draw_own(model: str, task: str, n: int) -> None:
+def draw_user_labels(model: str, task: str, n: int) -> None:
     """Upload a table of facts about the sample's stories, and probe for them."""
     st.markdown(
         "Is there something in the slots that nobody told us to look for? Download the sentences, fill in "
@@ -24,15 +24,15 @@ def draw_own(model: str, task: str, n: int) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
-    own = pick_labels(task)
-    table = labels.fitting_labels(own, task)
+    user_labels = pick_labels(task)
+    table = labels.labels_for_task(user_labels, task)
     facts = sorted(table["fact"].unique())
-    st.markdown(f"{as_text(own.name)}: {len(table)} labels of {len(facts)} facts.")
-    found = wait_for("Probing", labels.find_facts, own, model, task, n, tuple(facts))
-    draw_matrix(found, key="own_matrix")
+    st.markdown(f"{as_text(user_labels.name)}: {len(table)} labels of {len(facts)} facts.")
+    result = wait_for("Probing", labels.probe_labels, user_labels, model, task, n, tuple(facts))
+    draw_matrix(result, key="own_matrix")
 
 
-def pick_labels(task: str) -> labels.OwnLabels:
+def pick_labels(task: str) -> labels.UserLabels:
     """The table this visitor opened; stops the page with a hint where there is none."""
     upload = st.file_uploader(
         "Labels: a CSV file with columns story, segment, fact, value",
@@ -41,10 +41,10 @@ def pick_labels(task: str) -> labels.OwnLabels:
         key="labels_upload",
         on_change=labels.close_labels,
     )
-    own = labels.opened_labels()
-    if upload is not None and own is None:
-        own = labels.open_labels(upload.name, upload.getvalue(), task)
-    if own is None:
+    user_labels = labels.opened_labels()
+    if upload is not None and user_labels is None:
+        user_labels = labels.open_labels(upload.name, upload.getvalue(), task)
+    if user_labels is None:
         st.info(
             "No labels yet. Only you will see yours; they are forgotten when you close the browser's tab."
         )
@@ -53,4 +53,4 @@ def pick_labels(task: str) -> labels.OwnLabels:
         st.button(
             "Close these labels", icon=":material/close:", key="close_labels", on_click=labels.close_labels
         )
-    return own
+    return user_labels

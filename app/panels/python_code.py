@@ -7,11 +7,11 @@ from app.panels.story_memory import BANK, ONE_SLOT, READS
 
 def story_source(model: str, sentences: Sequence[str]) -> str:
     """Python that records a story, as ``reader`` and ``trace``. The sentences stand in it as text."""
-    told = "\n".join(f"    {sentence!r}," for sentence in sentences)
+    quoted = "\n".join(f"    {sentence!r}," for sentence in sentences)
     return (
         "from lm2core.reading.answers import ask, bank_after, read_story\n"
         "from lm2core.reading.checkpoints import load_reader\n\n"
-        f"reader = load_reader({model!r})\ntrace = read_story(reader, [\n{told}\n])\n"
+        f"reader = load_reader({model!r})\ntrace = read_story(reader, [\n{quoted}\n])\n"
     )
 
 

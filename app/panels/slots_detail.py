@@ -15,7 +15,7 @@ INTERVALS = "Lines are 95 % intervals over stories."
 
 
 @dataclass(frozen=True)
-class Sample:
+class StorySample:
     """A model and the stories it reads: those of seeds 0 to ``n`` - 1."""
 
     model: str
@@ -23,25 +23,25 @@ class Sample:
     n: int
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """The stories in words."""
         return f"{self.n} stories of {self.task}"
 
 
-def draw_contexts(sample: Sample, slot: int) -> None:
+def draw_contexts(sample: StorySample, slot: int) -> None:
     """Words that write to the slot, questions that read it, and the strongest sentences."""
     st.subheader(f"Slot {slot}: what writes to it and what reads it")
-    told = f"Reading {sample.told} and asking their questions, word by word"
-    found = wait_for(told, slots.load_contexts, sample.model, sample.task, sample.n)
-    of_slot = (*found.of(slot, WRITES), *found.of(slot, READS))
+    description = f"Reading {sample.description} and asking their questions, word by word"
+    result = wait_for(description, slots.load_contexts, sample.model, sample.task, sample.n)
+    of_slot = (*result.of(slot, WRITES), *result.of(slot, READS))
     draw(
-        replace(found, strengths=of_slot).figure(),
+        replace(result, strengths=of_slot).figure(),
         key="contexts",
         alt=f"Slot {slot}: " + "; ".join(f"{one.kind} {one.text}, {one.strength}" for one in of_slot),
         caption="A long blue bar away from its mark: this word writes here, or this question looks here, and "
         f"not elsewhere. {INTERVALS} Chosen on half of the stories, measured on the others.",
     )
-    rows = replace(found, strengths=of_slot).table()
+    rows = replace(result, strengths=of_slot).table()
     st.dataframe(rows.drop(columns="slot"), hide_index=True, width="stretch")
     st.caption(
         "Strength: share of the slot's update (of the read) times gate, 0 to 1; elsewhere: the same in the "
@@ -49,52 +49,54 @@ def draw_contexts(sample: Sample, slot: int) -> None:
     )
     for kind, title in ((WRITES, "Sentences that wrote most"), (READS, "Questions that read most")):
         st.markdown(f"**{title}**")
-        by_slot = found.contexts.get(kind)
+        by_slot = result.contexts.get(kind)
         st.text("\n".join(map(str, by_slot[slot])) if by_slot and by_slot[slot] else "none")
     st.caption("In brackets the word, behind it its strength. No sentence is shown twice.")
 
 
-def draw_explanations(sample: Sample, slot: int) -> None:
+def draw_explanations(sample: StorySample, slot: int) -> None:
     """The best fact of the slot with its controls, then all slots ranked."""
     st.subheader(f"Slot {slot}: what it is said to hold")
-    told = f"Explaining every slot over {sample.told}"
-    found = wait_for(told, slots.load_explanations, sample.model, sample.task, sample.n)
-    draw_verdict(found.of(slot))
+    description = f"Explaining every slot over {sample.description}"
+    result = wait_for(description, slots.load_explanations, sample.model, sample.task, sample.n)
+    draw_verdict(result.of(slot))
     st.subheader("All slots, the best explained first")
-    st.text(f"{found.about}\n{found.finding}")
+    st.text(f"{result.about}\n{result.finding}")
     draw(
-        found.figure(),
+        result.figure(),
         key="explanations",
-        alt=f"Score of the best fact of every slot, with controls. {found.finding}",
+        alt=f"Score of the best fact of every slot, with controls. {result.finding}",
         caption=f"A long blue bar away from all its marks: the fact tells what the slot holds. {INTERVALS} "
         "Told is not used: whether answers need the slot, the page Interventions shows.",
     )
-    st.dataframe(found.table(), hide_index=True, width="stretch")
+    st.dataframe(result.table(), hide_index=True, width="stretch")
     st.caption(
         "Score: correlation of what the fact says with what the slot holds, on held-out stories; explained: "
         "share of the variance; each with its 95 % interval (low, high) by story."
     )
 
 
-def draw_verdict(found: SlotExplanation) -> None:
+def draw_verdict(result: SlotExplanation) -> None:
     """One slot's explanation in words, and its score beside the controls."""
-    if found.name == NOTHING_VARIES:
+    if result.name == NOTHING_VARIES:
         st.info("This slot holds the same after every sentence of every story. Choose another slot.")
         return
-    verdict = "and is above all its controls" if found.is_explained else "which is **not** above its controls"
-    st.markdown(
-        f"The fact that tells most of it is **{found.name}**. Its score on held-out stories is "
-        f"{found.score.value:.2f} (95 % interval {found.score.low:.2f} to {found.score.high:.2f}, "
-        f"n = {found.score.n} stories), {verdict}."
+    verdict = (
+        "and is above all its controls" if result.is_explained else "which is **not** above its controls"
     )
-    figures = {
-        "score: correlation": found.score,
-        "explained share of variance": found.explained,
-        "control: stories exchanged": found.shuffled,
-        "control: a random other fact": found.random_fact,
-        "control: a random other slot": found.random_slot,
+    st.markdown(
+        f"The fact that tells most of it is **{result.name}**. Its score on held-out stories is "
+        f"{result.score.value:.2f} (95 % interval {result.score.low:.2f} to {result.score.high:.2f}, "
+        f"n = {result.score.n} stories), {verdict}."
+    )
+    estimates = {
+        "score: correlation": result.score,
+        "explained share of variance": result.explained,
+        "control: stories exchanged": result.shuffled,
+        "control: a random other fact": result.random_fact,
+        "control: a random other slot": result.random_slot,
     }
-    known = {name: e for name, e in figures.items() if e.n}
+    known = {name: e for name, e in estimates.items() if e.n}
     st.dataframe(
         {
             "figure": list(known),

@@ -6,13 +6,13 @@ import streamlit as st
 
 from app.loaders import slots
 from app.loaders.stories import generate_story
-from app.panels.slots_detail import Sample
-from app.state import SLOT, STEP, URL, keep_inside
+from app.panels.slots_detail import StorySample
+from app.state import SLOT, STEP, URL, clamp_state
 from app.widgets.pickers import GENERATED, ShownStory, draw, pick_step
 from app.widgets.waiting import wait_for
 from lm2viz.stats import SlotMap
 from lm2viz.stats.pca import SLOT as WHICH_SLOT
-from lm2viz.stats.places import first_drawn, is_drawn, place_at
+from lm2viz.stats.places import first_plotted_story, is_plotted, point_at
 
 PLANE, SPACE = "2-D", "3-D"
 MOST_SLOTS = 4  # on one map; more hide each other
@@ -20,7 +20,7 @@ MAP_SLOTS, FACT, CHART = "map_slots", "fact", "slot_map"
 
 
 @dataclass(frozen=True)
-class Chosen:
+class MapSettings:
     """What is on the map."""
 
     slots: tuple[int, ...]
@@ -28,12 +28,12 @@ class Chosen:
     axes: str
 
 
-def pick_map(sample: Sample) -> Chosen:
+def pick_map(sample: StorySample) -> MapSettings:
     """Choose slots, the fact that colours them, and the axes."""
     suggested = suggest_slot(sample)
     facts = [*slots.fact_names(sample.task, sample.n), WHICH_SLOT]
     all_slots = list(range(slots.n_slots(sample.model)))
-    _keep_known(MAP_SLOTS, all_slots)
+    _drop_unknown(MAP_SLOTS, all_slots)
     chosen = st.multiselect(
         "Slots on the map",
         all_slots,
@@ -53,65 +53,67 @@ def pick_map(sample: Sample) -> Chosen:
     axes = st.segmented_control(
         "Axes", [PLANE, SPACE], default=PLANE, required=True, key="map_axes", bind=URL
     )
-    return Chosen(tuple(sorted(chosen)), fact, axes)
+    return MapSettings(tuple(sorted(chosen)), fact, axes)
 
 
-def suggest_slot(sample: Sample) -> tuple[int, str] | None:
+def suggest_slot(sample: StorySample) -> tuple[int, str] | None:
     """Slot and fact to look at first; None where nothing is known."""
     return wait_for("Looking for a slot to begin with", slots.suggest_slot, sample.model, sample.task)
 
 
-def _keep_known(key: str, options: list[int]) -> None:
+def _drop_unknown(key: str, options: list[int]) -> None:
     """Take from a list in the state what is no option any more, e.g. after a change of model."""
     value = st.session_state.get(key)
     if value:
         st.session_state[key] = [one for one in value if one in options]
 
 
-def draw_map(sample: Sample, chosen: Chosen) -> SlotMap:
+def draw_map(sample: StorySample, chosen: MapSettings) -> SlotMap:
     """Every bank of the held-out stories as a point; in two dimensions a click opens its story."""
-    told = f"Reading {sample.told} in this model and in an untrained one"
-    found = wait_for(told, slots.load_map, sample.model, sample.task, sample.n, chosen.fact, chosen.slots)
-    summary = found.summary()
+    message = f"Reading {sample.description} in this model and in an untrained one"
+    result = wait_for(message, slots.load_map, sample.model, sample.task, sample.n, chosen.fact, chosen.slots)
+    summary = result.summary()
     about = (
         "A point: what a slot held after a sentence, placed by components fitted on other stories. Points of "
         "a colour together, apart from others: the slot holds the fact. Right: what the components explain."
     )
     if chosen.axes == SPACE:
-        draw(found.figure_3d(), key="slot_map_3d", alt=summary, caption=f"{about} Turn it; click in {PLANE}.")
+        draw(
+            result.figure_3d(), key="slot_map_3d", alt=summary, caption=f"{about} Turn it; click in {PLANE}."
+        )
     else:
         draw(
-            found.figure().update_layout(clickmode="event+select", dragmode=False),
+            result.figure().update_layout(clickmode="event+select", dragmode=False),
             key=CHART,
             alt=summary,
             caption=f"{about} **Click a point** to open its story at that step.",
-            on_click=lambda: _open_clicked(found),
+            on_click=lambda: _open_clicked(result),
         )
-    st.text(f"{found.about}\n{found.finding}")
+    st.text(f"{result.about}\n{result.finding}")
     with st.expander("All figures with their 95 % intervals"):
-        st.dataframe(found.table(), hide_index=True, width="stretch")
-    return found
+        st.dataframe(result.table(), hide_index=True, width="stretch")
+    return result
 
 
-def _open_clicked(found: SlotMap) -> None:
+def _open_clicked(result: SlotMap) -> None:
     """Put the story, the step and the slot of a clicked point into the state."""
     points = st.session_state[CHART]["selection"]["points"]
-    place = place_at(found, points[0]["x"], points[0]["y"]) if points else None
+    place = point_at(result, points[0]["x"], points[0]["y"]) if points else None
     if place is not None:
         st.session_state["seed"] = place.story
         st.session_state[STEP] = place.step
         st.session_state[SLOT] = place.slot
 
 
-def draw_story(sample: Sample, found: SlotMap, slot: int) -> None:
+def draw_story(sample: StorySample, result: SlotMap, slot: int) -> None:
     """One story: its sentences, where the slot went while they were read, and the way to its own page."""
     st.subheader("The story of a point")
     picker, _ = st.columns([3, 5], gap="large")
     with picker:
-        seed = pick_seed(found)
-    told = generate_story(sample.task, seed)
-    story = ShownStory(told.sentences, told.questions)
-    keep_inside(STEP, 0, len(story.sentences))
+        seed = pick_seed(result)
+    generated = generate_story(sample.task, seed)
+    story = ShownStory(generated.sentences, generated.questions)
+    clamp_state(STEP, 0, len(story.sentences))
     step = pick_step(len(story.sentences))
     left, right = st.columns([3, 5], gap="large")
     with left:
@@ -132,17 +134,17 @@ def draw_story(sample: Sample, found: SlotMap, slot: int) -> None:
             },
         )
     with right:
-        draw_path(found, seed, slot)
+        draw_path(result, seed, slot)
 
 
-def pick_seed(found: SlotMap) -> int:
+def pick_seed(result: SlotMap) -> int:
     """Choose a story by its seed: the one that was clicked, or any other."""
     return int(
         st.number_input(
             "Seed",
             0,
             10_000,
-            first_drawn(found),
+            first_plotted_story(result),
             key="seed",
             help="The same seed tells the same story.",
             bind=URL,
@@ -150,15 +152,15 @@ def pick_seed(found: SlotMap) -> int:
     )
 
 
-def draw_path(found: SlotMap, seed: int, slot: int) -> None:
+def draw_path(result: SlotMap, seed: int, slot: int) -> None:
     """The way of the slot through the story over the map, where both are on it."""
-    if slot not in found.slots:
+    if slot not in result.slots:
         st.info(f"Slot {slot} is not on the map. Choose it under **Slots on the map** to see its way.")
-    elif not is_drawn(found, seed):
+    elif not is_plotted(result, seed):
         st.info(f"Story {seed} is not on the map: it is among those fitted, or none of them. Click a point.")
     else:
         draw(
-            found.path(seed, slot),
+            result.path(seed, slot),
             key="path",
             alt=f"Way of slot {slot} through story {seed} over the map, numbered by sentences read",
             caption="Numbers: sentences read. A long way: the sentence changed the slot; numbers in one "

@@ -6,12 +6,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.loaders.fact_probes import load_readers
+from app.loaders.fact_probes import load_fact_probes
 from app.widgets.pickers import ShownStory, as_text
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
-from lm2viz.probes.reading import FactReader, readings
+from lm2viz.probes.reading import FactProbe, decode_facts
 from lm2viz.probes.scores import MAJORITY, UNTRAINED
 
 COLUMNS = {  # with their widths in pixels: all fit beside the story
@@ -42,8 +42,8 @@ def draw_facts(model: str, story: ShownStory, trace: Trace, step: int) -> None:
         st.info("No sentence has been read. Press **Next** to read the first one.")
         return
     try:
-        told = f"Probes learn, once, to read facts from other stories of {story.task}"
-        readers = wait_for(told, load_readers, model, story.task)
+        message = f"Probes learn, once, to read facts from other stories of {story.task}"
+        fact_probes = wait_for(message, load_fact_probes, model, story.task)
     except UserError as error:
         st.info(as_text(error))
         return
@@ -52,10 +52,10 @@ def draw_facts(model: str, story: ShownStory, trace: Trace, step: int) -> None:
         st.info("These sentences have told no fact yet. Press **Next**.")
         return
     bank = trace.select("hook_bank", story=0, segment=step - 1)
-    draw_table(readings(readers, bank, known), readers)
+    draw_table(decode_facts(fact_probes, bank, known), fact_probes)
 
 
-def draw_table(table: pd.DataFrame, readers: Mapping[str, FactReader]) -> None:
+def draw_table(table: pd.DataFrame, fact_probes: Mapping[str, FactProbe]) -> None:
     """One row a fact."""
     st.markdown(
         f"Known so far: {len(table)} facts, of which **{table['is_right'].sum():.0f}** are read right."
@@ -66,8 +66,8 @@ def draw_table(table: pd.DataFrame, readers: Mapping[str, FactReader]) -> None:
             "true": table["true"],
             "read": [_read(row) for row in table.itertuples()],
             "slot": table["slot"],
-            "held-out": [_held_out(readers.get(fact)) for fact in table["fact"]],
-            "controls": [_controls(readers.get(fact)) for fact in table["fact"]],
+            "held-out": [_held_out(fact_probes.get(fact)) for fact in table["fact"]],
+            "controls": [_controls(fact_probes.get(fact)) for fact in table["fact"]],
         },
         key="facts",
         hide_index=True,
@@ -79,7 +79,7 @@ def draw_table(table: pd.DataFrame, readers: Mapping[str, FactReader]) -> None:
         "✓: the slot's probe reads the fact. Held-out: how often such probes are right on other stories. "
         "Controls: on an untrained model · always the commonest value."
     )
-    n_stories = max(reader.n_stories for reader in readers.values())
+    n_stories = max(fact_probe.n_stories for fact_probe in fact_probes.values())
     st.caption(
         f"Learnt from {n_stories} other stories of this task. What can be read need not be used: the page "
         "Interventions takes it away, the page Probes tells more."
@@ -91,14 +91,14 @@ def _read(row: Any) -> str:
     return "no probe" if pd.isna(row.read) else f"{'✓' if row.is_right else '✗'} {row.read}"
 
 
-def _held_out(reader: FactReader | None) -> str:
-    if reader is None:
+def _held_out(fact_probe: FactProbe | None) -> str:
+    if fact_probe is None:
         return ""
-    found = reader.accuracy()
-    return f"{found.value:.0%} ({100 * found.low:.0f}–{100 * found.high:.0f})"
+    result = fact_probe.accuracy()
+    return f"{result.value:.0%} ({100 * result.low:.0f}–{100 * result.high:.0f})"
 
 
-def _controls(reader: FactReader | None) -> str:
-    if reader is None:
+def _controls(fact_probe: FactProbe | None) -> str:
+    if fact_probe is None:
         return ""
-    return " · ".join(f"{reader.accuracy(name).value:.0%}" for name in (UNTRAINED, MAJORITY))
+    return " · ".join(f"{fact_probe.accuracy(name).value:.0%}" for name in (UNTRAINED, MAJORITY))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from app.state import BLOCK, SLOT, STEP, URL, VIEW, choose_clicked, keep_inside
+from app.state import BLOCK, SLOT, STEP, URL, VIEW, choose_clicked, clamp_state
 from app.widgets.pickers import draw
 from lm2core.reading.answers import Answer
 from lm2core.traces.trace import Trace
@@ -58,7 +58,7 @@ def pick_block(trace: Trace, *, disabled: bool) -> int:
 def pick_slot(trace: Trace, *, disabled: bool) -> int:
     """Choose one of the slots of the bank."""
     n_slots = trace.select("hook_bank", story=0, segment=0).shape[0]
-    keep_inside(SLOT, 0, n_slots - 1)
+    clamp_state(SLOT, 0, n_slots - 1)
     return st.number_input("Slot", 0, n_slots - 1, 0, key=SLOT, bind=URL, disabled=disabled)
 
 

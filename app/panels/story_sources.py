@@ -20,37 +20,44 @@ def draw_sources(model: str, story: ShownStory, step: int, answer: Answer | None
     if step == 0:
         st.info("No sentence has been read. Press **Next** to read the first one.")
         return
-    asked = answer.trace.info["question"]
-    own = story.own_question(step, asked)
+    question_text = answer.trace.info["question"]
+    task_question = story.story_question(step, question_text)
     try:
-        question = (model, story.sentences, step, asked, own.support if own else ())
-        found = wait_for("Following what was read back through the slots", sources.load_sources, *question)
+        question = (
+            model,
+            story.sentences,
+            step,
+            question_text,
+            task_question.support if task_question else (),
+        )
+        result = wait_for("Following what was read back through the slots", sources.load_sources, *question)
     except UserError as error:
         st.info(as_text(error))
         return
     draw(
-        found.figure(),
+        result.figure(),
         key=CHART,
-        alt=f"Share of each sentence of what the question read: {found.summary()}",
+        alt=f"Share of each sentence of what the question read: {result.summary()}",
         caption="A long bar: this sentence brought much of what was read. Diamonds, the control: the "
         "same bank with every slot read alike. On the right: how probable the answer is when this "
         "sentence is left out and the story read again. Click a row to go to its sentence.",
         on_click=go_to_clicked,
     )
     draw(
-        found.arrows(),
+        result.arrows(),
         key="arrows",
-        alt=f"From the answer through slots to sentences: {found.summary()}",
+        alt=f"From the answer through slots to sentences: {result.summary()}",
         caption="The same, from the answer back: green, how much of what was read came out of which slot; "
         "blue, which sentence that slot's content came from. Wide is much; under 0.03 is not drawn.",
     )
-    if found.n_left_out:
-        st.caption(f"Left out: {found.n_left_out} sentences that together brought {found.rest:.0%}.")
+    if result.n_omitted:
+        st.caption(f"Left out: {result.n_omitted} sentences that together brought {result.rest:.0%}.")
     st.caption(
-        f"With all sentences *{as_text(found.given)}* is {found.p_all:.0%} probable; bold: at most half of "
+        f"With all sentences *{as_text(result.model_answer)}* is {result.p_all:.0%} probable; bold: at "
+        "most half of "
         "that, so the answer needs the sentence. The bars tell where content came from, and need not agree: "
         "whether an apple was put down or is still held, it is in the same place. "
-        f"The parts add up to the bank up to {found.error:.0e} of a value."
+        f"The parts add up to the bank up to {result.error:.0e} of a value."
     )
 
 

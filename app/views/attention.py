@@ -5,7 +5,7 @@ import streamlit as st
 from app.loaders import traces
 from app.panels.attention import draw_distances, draw_question, draw_reads, draw_self_attention, pick_head
 from app.panels.story_memory import pick_block
-from app.state import STEP, URL, keep_inside
+from app.state import STEP, URL, clamp_state
 from app.widgets.pickers import choose_story, pick_step
 from lm2core.traces.trace import Trace
 
@@ -23,19 +23,21 @@ def main() -> None:
     )
     model, story, trace = choose_story()
     n = len(story.sentences)
-    keep_inside(STEP, 0, n)
+    clamp_state(STEP, 0, n)
     step = pick_step(n)
     other = pick_other_step(step, n)
     left, right = st.columns([3, 5], gap="large")
     with left:
-        asked = draw_question(model, story, other, step)
-    if asked is None:
+        question_text = draw_question(model, story, other, step)
+    if question_text is None:
         st.stop()
     with right:
         block, head = pick_block_and_head(trace)
-        before, after = (traces.load_answer(model, story.sentences, s, asked).trace for s in (other, step))
+        before, after = (
+            traces.load_answer(model, story.sentences, s, question_text).trace for s in (other, step)
+        )
         draw_reads(before, after, block, head, steps=(other, step))
-        draw_distances(model, story.sentences, (other, step), asked)
+        draw_distances(model, story.sentences, (other, step), question_text)
     with left:
         draw_self_attention(model, story.sentences, step, block)
 
@@ -47,7 +49,7 @@ def pick_other_step(step: int, n_sentences: int) -> int:
     kind = left.segmented_control(
         "Compare with", kinds, default=SENTENCE_BEFORE, required=True, key="compared_bank", bind=URL
     )
-    keep_inside(OTHER_STEP, 0, n_sentences)
+    clamp_state(OTHER_STEP, 0, n_sentences)
     chosen = right.number_input(
         "After sentence", 0, n_sentences, 0, key=OTHER_STEP, bind=URL, disabled=kind != CHOSEN
     )

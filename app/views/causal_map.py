@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.loaders import causal
-from app.panels.causal_map_pair import Picked, draw_pair
+from app.panels.causal_map_pair import PairChoice, draw_pair
 from app.panels.causal_map_results import (
     ATTRIBUTION,
     GRADIENTS,
@@ -37,15 +37,17 @@ def main() -> None:
     )
     try:
         with st.sidebar:
-            picked = pick_pair()
-        (pair,) = wait_for("Looking for a pair", causal.load_pairs, picked.task, picked.kind, 1, picked.seed)
-        draw_pair(picked, pair)
-        draw_measured(picked)
+            pair_choice = pick_pair()
+        (pair,) = wait_for(
+            "Looking for a pair", causal.load_pairs, pair_choice.task, pair_choice.kind, 1, pair_choice.seed
+        )
+        draw_pair(pair_choice, pair)
+        draw_measured(pair_choice)
     except UserError as error:
         st.error(as_text(error))
 
 
-def pick_pair() -> Picked:
+def pick_pair() -> PairChoice:
     """Choose the model, the task, what is edited, and which of the pairs."""
     model = pick_model()
     tasks = causal.tasks_with_pairs(model)
@@ -64,10 +66,10 @@ def pick_pair() -> Picked:
         help="The same seed tells the same pair.",
         bind=URL,
     )
-    return Picked(model, task, kind, int(seed))
+    return PairChoice(model, task, kind, int(seed))
 
 
-def draw_measured(picked: Picked) -> None:
+def draw_measured(pair_choice: PairChoice) -> None:
     """One of the measurements: only what is shown is run, and only when asked for."""
     st.subheader("Measure it")
     left, right = st.columns(2, gap="large")
@@ -79,8 +81,8 @@ def draw_measured(picked: Picked) -> None:
         "Press **Measure**. This pair and attributions take seconds; parts, and many pairs, minutes. "
         "What was measured is kept."
     )
-    if measure_button(*picked, view, n, key="causal_button", hint=hint):
-        DRAWN[view](picked, n)
+    if measure_button(*pair_choice, view, n, key="causal_button", hint=hint):
+        DRAWN[view](pair_choice, n)
 
 
 main()

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from app.panels.gated_update import draw_bank_moved, draw_routes, draw_slot_update, draw_word, pick_cell
-from app.panels.gated_update_edit import draw_answers, pick_move
-from app.state import STEP, keep_inside
+from app.panels.gated_update import draw_bank_difference, draw_routes, draw_slot_update, draw_word, pick_cell
+from app.panels.gated_update_edit import draw_answers, pick_gate_edit
+from app.state import STEP, clamp_state
 from app.widgets.pickers import choose_story, pick_step
 from lm2viz.story.select import words_of
 
@@ -17,7 +17,7 @@ def main() -> None:
         "**write** is added. Choose one slot, see the sum with its numbers, then move the gates yourself."
     )
     model, story, trace = choose_story()
-    keep_inside(STEP, 0, len(story.sentences))
+    clamp_state(STEP, 0, len(story.sentences))
     step = pick_step(len(story.sentences))
     if step == 0:
         st.info(
@@ -28,15 +28,15 @@ def main() -> None:
     cell = pick_cell(model, story.sentences, trace, step)
     left, right = st.columns([5, 4], gap="large")
     with right:
-        move = pick_move(cell)
-        answer = draw_answers(story, cell, move)
+        gate_edit = pick_gate_edit(cell)
+        answer = draw_answers(story, cell, gate_edit)
     with left:
-        draw_slot_update(cell, move)
-        if move is not None:
-            draw_bank_moved(trace, cell, move)
+        draw_slot_update(cell, gate_edit)
+        if gate_edit is not None:
+            draw_bank_difference(trace, cell, gate_edit)
     draw_word(cell, words_of(trace, step - 1))
     if answer is not None:
-        draw_routes(trace, cell, answer, move)
+        draw_routes(trace, cell, answer, gate_edit)
 
 
 main()

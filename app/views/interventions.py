@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.panels.interventions_effects import draw_many, draw_story_effect, pick_many
+from app.panels.interventions_effects import draw_sample_effect, draw_story_effect, pick_effect_sample
 from app.panels.interventions_list import pick_edits
 from app.widgets.pickers import choose_story
 
@@ -16,10 +16,10 @@ def main() -> None:
         "changed alike, the model uses what the slot holds."
     )
     model, story, trace = choose_story()
-    many = pick_many(model)
+    effect_sample = pick_effect_sample(model)
     edits = pick_edits(model, story, trace)
-    draw_story_effect(model, story, edits, many)
-    draw_many(model, edits, many)
+    draw_story_effect(model, story, edits, effect_sample)
+    draw_sample_effect(model, edits, effect_sample)
 
 
 main()

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.loaders import models, noise
 from app.panels.noise import draw_answers, draw_contrast, draw_means, draw_segments, draw_strips
-from app.state import STEP, URL, keep_inside
+from app.state import STEP, URL, clamp_state
 from app.widgets.pickers import as_text, pick_step
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
@@ -32,7 +32,7 @@ def main() -> None:
     except UserError as error:
         st.error(as_text(error))
         st.stop()
-    keep_inside(STEP, 0, trace.n_segments)
+    clamp_state(STEP, 0, trace.n_segments)
     step = pick_step(trace.n_segments)
     left, right = st.columns([3, 5], gap="large")
     with left:

@@ -8,12 +8,12 @@ from app.panels.open_files import draw_folder, draw_stories, draw_trace_file
 from app.panels.python_code import story_source
 from app.panels.story_downloads import draw_code, draw_downloads
 from app.panels.story_memory import draw_memory
-from app.state import QUESTION, STEP, URL, keep_inside
+from app.state import QUESTION, STEP, URL, clamp_state
 from app.widgets.pickers import as_text, pick_model, pick_step, pick_story
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
 
-TRACE, FOLDER, STORIES, TAKE_AWAY = "Trace file", "Checkpoint folder", "Stories", "Take away"
+TRACE, FOLDER, STORIES, DOWNLOADS = "Trace file", "Checkpoint folder", "Stories", "Take away"
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
         "Files are read as data: nothing in them is run."
     )
     what = st.segmented_control(
-        "What", [TRACE, FOLDER, STORIES, TAKE_AWAY], default=TRACE, required=True, key="open", bind=URL
+        "What", [TRACE, FOLDER, STORIES, DOWNLOADS], default=TRACE, required=True, key="open", bind=URL
     )
     if what == TRACE:
         draw_trace_file()
@@ -42,9 +42,12 @@ def draw_this_story() -> None:
         model = pick_model()
         story = pick_story(model)
     suggested = story.suggestion(len(story.sentences))
-    asked = suggested.text if suggested else "Where is Mary?"
-    question = st.text_input("Question", placeholder=asked, key=QUESTION, max_chars=200, bind=URL) or asked
-    keep_inside(STEP, 0, len(story.sentences))
+    question_text = suggested.text if suggested else "Where is Mary?"
+    question = (
+        st.text_input("Question", placeholder=question_text, key=QUESTION, max_chars=200, bind=URL)
+        or question_text
+    )
+    clamp_state(STEP, 0, len(story.sentences))
     step = pick_step(len(story.sentences))
     try:
         trace = wait_for("Reading the story", traces.load_trace, model, story.sentences)

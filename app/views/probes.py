@@ -12,16 +12,16 @@ from app.panels.probes import (
     FACT,
     MATRIX,
     ONE,
-    OWN,
     SLOT,
+    USER_LABELS,
     VIEW,
-    Asked,
+    ProbeTarget,
     draw_age,
     draw_matrix,
     draw_one,
     open_clicked,
 )
-from app.panels.probes_labels import draw_own
+from app.panels.probes_labels import draw_user_labels
 from app.state import URL
 from app.widgets.pickers import as_text, pick_sample
 from app.widgets.waiting import wait_for
@@ -48,10 +48,10 @@ def main() -> None:
             if rows.n_stories < n:
                 st.caption("Their stories are long: no more are read here.")
         view = st.segmented_control(
-            "Look at", [MATRIX, AGE, ONE, OWN], default=MATRIX, required=True, key=VIEW, bind=URL
+            "Look at", [MATRIX, AGE, ONE, USER_LABELS], default=MATRIX, required=True, key=VIEW, bind=URL
         )
-        if view == OWN:
-            draw_own(model, task, n)
+        if view == USER_LABELS:
+            draw_user_labels(model, task, n)
         else:
             draw_facts(view, model, task, n, rows)
     except UserError as error:
@@ -66,14 +66,14 @@ def draw_facts(view: str, model: str, task: str, n: int, rows: BankRows) -> None
         st.stop()
     n_slots = rows.banks.shape[1]
     fact, slot = pick_fact_and_slot(facts, n_slots, view)
-    asked = Asked(model, task, n, fact, slot)
+    probe_target = ProbeTarget(model, task, n, fact, slot)
     if view == AGE:
-        draw_age(asked, len(facts))
+        draw_age(probe_target, len(facts))
     elif view == ONE:
-        draw_one(asked)
+        draw_one(probe_target)
     else:
-        found = wait_for("Probing", probes.load_facts, model, task, n, tuple(facts))
-        draw_matrix(found, key="matrix", on_click=partial(open_clicked, "matrix", tuple(facts), n_slots))
+        result = wait_for("Probing", probes.load_facts, model, task, n, tuple(facts))
+        draw_matrix(result, key="matrix", on_click=partial(open_clicked, "matrix", tuple(facts), n_slots))
 
 
 def pick_fact_and_slot(facts: list[str], n_slots: int, view: str) -> tuple[str, Slot]:

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from app.loaders import slots
-from app.panels.slots_detail import Sample, draw_contexts, draw_explanations
+from app.panels.slots_detail import StorySample, draw_contexts, draw_explanations
 from app.panels.slots_map import draw_map, draw_story, pick_map, suggest_slot
-from app.state import SLOT, URL, keep_inside
+from app.state import SLOT, URL, clamp_state
 from app.widgets.pickers import as_text, pick_sample
 from lm2core.errors import UserError
 
@@ -22,7 +22,7 @@ def main() -> None:
     )
     try:
         with st.sidebar:
-            sample = Sample(*pick_sample(slots.SIZES, slots.SIZES[1]))
+            sample = StorySample(*pick_sample(slots.SIZES, slots.SIZES[1]))
             chosen = pick_map(sample)
             slot = pick_slot(sample)
         view = st.segmented_control(
@@ -38,16 +38,16 @@ def main() -> None:
         elif view == EXPLAINED:
             draw_explanations(sample, slot)
         else:
-            found = draw_map(sample, chosen)
-            draw_story(sample, found, slot)
+            result = draw_map(sample, chosen)
+            draw_story(sample, result, slot)
     except UserError as error:
         st.error(as_text(error))
 
 
-def pick_slot(sample: Sample) -> int:
+def pick_slot(sample: StorySample) -> int:
     """Choose the slot that is looked at closely."""
     last = slots.n_slots(sample.model) - 1
-    keep_inside(SLOT, 0, last)
+    clamp_state(SLOT, 0, last)
     suggested = suggest_slot(sample)
     return st.number_input(
         "Slot",

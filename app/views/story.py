@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.loaders import traces
 from app.panels.story_memory import draw_memory
-from app.state import QUESTION, STEP, URL, keep_inside
+from app.state import QUESTION, STEP, URL, clamp_state
 from app.widgets.pickers import ShownStory, as_text, choose_story, draw, pick_step
 from app.widgets.play import keep_playing, play_button
 from lm2core.errors import UserError
@@ -28,7 +28,7 @@ def main() -> None:
     )
     model, story, trace = choose_story()
     n_sentences = len(story.sentences)
-    keep_inside(STEP, 0, n_sentences)
+    clamp_state(STEP, 0, n_sentences)
     button, steps = st.columns([2, 13], vertical_alignment="bottom")
     with steps:
         step = pick_step(n_sentences)
@@ -74,13 +74,13 @@ def draw_question(model: str, story: ShownStory, step: int) -> Answer | None:
     st.subheader("Ask")
     suggested = story.suggestion(step)
     placeholder = suggested.text if suggested else "Where is Mary?"
-    asked = (
+    question_text = (
         st.text_input("Question", placeholder=placeholder, key=QUESTION, max_chars=200, bind=URL)
         or placeholder
     )
     try:
-        answer = traces.load_answer(model, story.sentences, step, asked)
-        control = traces.load_answer(model, story.sentences, 0, asked)
+        answer = traces.load_answer(model, story.sentences, step, question_text)
+        control = traces.load_answer(model, story.sentences, 0, question_text)
     except UserError as error:
         st.error(as_text(error))
         return None
@@ -90,10 +90,10 @@ def draw_question(model: str, story: ShownStory, step: int) -> Answer | None:
         f"After {step} of {len(story.sentences)} sentences the model answers **{as_text(answer.words[0])}** "
         f"({answer.probabilities[0]:.0%})."
     )
-    own = story.own_question(step, asked)
-    if own:
-        support = ", ".join(str(i + 1) for i in sorted(own.support))
-        st.markdown(f"The story says **{own.answer}** (sentences {support}).")
+    task_question = story.story_question(step, question_text)
+    if task_question:
+        support = ", ".join(str(i + 1) for i in sorted(task_question.support))
+        st.markdown(f"The story says **{task_question.answer}** (sentences {support}).")
     words = answer.words[:N_ANSWERS]
     of_control = dict(zip(control.words, control.probabilities, strict=True))
     draw(

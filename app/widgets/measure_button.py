@@ -12,10 +12,10 @@ def measure_button(*what: object, key: str, hint: str) -> bool:
 
     what : all that decides the result; when any of it changes, the button has to be pressed again
     """
-    wanted = hashlib.sha256("/".join(map(str, what)).encode()).hexdigest()[:12]
+    digest = hashlib.sha256("/".join(map(str, what)).encode()).hexdigest()[:12]
     if st.button("Measure", icon=":material/science:", type="primary", key=key):
-        st.query_params[MEASURED] = wanted
-    is_wanted = st.query_params.get(MEASURED) == wanted
+        st.query_params[MEASURED] = digest
+    is_wanted = st.query_params.get(MEASURED) == digest
     if not is_wanted:
         st.info(hint)
     return is_wanted

@@ -10,17 +10,17 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app.loaders import models, stories, traces
-from app.state import OWN, OWN_TEXT, STEP, URL, WANTED_STEP, apply_wanted_step, move_step
+from app.state import PASTED_STORY, PASTED_TEXT, REQUESTED_STEP, STEP, URL, apply_requested_step, move_step
 from app.widgets.text_size import in_chosen_size
 from app.widgets.waiting import wait_for
+from lm2core.babi.known_facts import KnownFacts, known_facts
 from lm2core.babi.story import Question
-from lm2core.babi.told import ToldFacts, told_facts
 from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.figures.heatmap import clickable
 
 LINES_BEFORE, LINES_AFTER = 9, 5  # sentences shown around the one just read
-EXAMPLE, GENERATED, OWN_STORY = "Example", "Generated", "Own"
+EXAMPLE, GENERATED, PASTED = "Example", "Generated", "Own"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class ShownStory:
     sentences: tuple[str, ...]
     questions: tuple[Question, ...] = ()
     task: str = ""
-    facts: Sequence[ToldFacts] = ()
+    facts: Sequence[KnownFacts] = ()
 
     def lines_around(self, step: int) -> list[str]:
         """The sentences near ``step``, marked as read, just read and not yet read; all of a short story."""
@@ -51,10 +51,10 @@ class ShownStory:
 
     def suggestion(self, step: int) -> Question | None:
         """The story's own question asked last at or before ``step``."""
-        asked = [q for q in self.questions if q.n_statements <= step]
-        return asked[-1] if asked else None
+        question_text = [q for q in self.questions if q.n_statements <= step]
+        return question_text[-1] if question_text else None
 
-    def own_question(self, step: int, text: str) -> Question | None:
+    def story_question(self, step: int, text: str) -> Question | None:
         """The story's own question of these words asked right after ``step``, with its true answer."""
         return next((q for q in self.questions if q.n_statements == step and q.text == text), None)
 
@@ -106,7 +106,7 @@ def pick_sample(sizes: Sequence[int], default: int) -> tuple[str, str, int]:
 
 def pick_story(model: str) -> ShownStory:
     """Choose an example, a story generated of a task whose words ``model`` knows, or paste one."""
-    sources = [EXAMPLE, GENERATED, OWN_STORY]
+    sources = [EXAMPLE, GENERATED, PASTED]
     source = st.segmented_control("Story", sources, default=EXAMPLE, required=True, key="source", bind=URL)
     if source == GENERATED:
         task = _pick_task(model)
@@ -114,10 +114,10 @@ def pick_story(model: str) -> ShownStory:
             "Seed", 0, 10_000, 0, key="seed", help="The same seed tells the same story.", bind=URL
         )
         generated = stories.generate_story(task, int(seed))
-        return ShownStory(generated.sentences, generated.questions, task, told_facts(generated.statements))
-    if source == OWN_STORY:
-        own = _own_sentences()
-        return ShownStory(own, (), *stories.task_and_facts(own))
+        return ShownStory(generated.sentences, generated.questions, task, known_facts(generated.statements))
+    if source == PASTED:
+        pasted = _pasted_sentences()
+        return ShownStory(pasted, (), *stories.task_and_facts(pasted))
     example = stories.load_example(st.selectbox("Example", stories.example_names(), key="example", bind=URL))
     return ShownStory(example.sentences, example.questions, *stories.task_and_facts(example.sentences))
 
@@ -130,11 +130,11 @@ def open_story(sentences: tuple[str, ...], also: Mapping[str, str] = MappingProx
 
     also : further state of that page, such as its question
     """
-    wanted: dict[str, str | int] = {"source": OWN_STORY, STEP: len(sentences), **also}
-    for name, value in wanted.items():
+    target_state: dict[str, str | int] = {"source": PASTED, STEP: len(sentences), **also}
+    for name, value in target_state.items():
         st.session_state[name] = value
-    query = {name: str(value) for name, value in wanted.items()}
-    st.switch_page("views/story.py", query_params={**query, OWN: stories.remember_story(sentences)})
+    query = {name: str(value) for name, value in target_state.items()}
+    st.switch_page("views/story.py", query_params={**query, PASTED_STORY: stories.store_story(sentences)})
 
 
 def choose_story() -> tuple[str, ShownStory, Trace]:
@@ -149,29 +149,29 @@ def choose_story() -> tuple[str, ShownStory, Trace]:
         st.stop()
 
 
-def _own_sentences() -> tuple[str, ...]:
+def _pasted_sentences() -> tuple[str, ...]:
     """The pasted story; its link carries a key, not the text."""
-    key = st.query_params.get(OWN, "")
-    kept = stories.recall_story(key)
-    if key and kept is None:
+    key = st.query_params.get(PASTED_STORY, "")
+    retained = stories.find_story(key)
+    if key and retained is None:
         st.info("This server does not have the story of this link. Paste it here to see it.")
-    st.session_state.setdefault(OWN_TEXT, "\n".join(kept or ()))
+    st.session_state.setdefault(PASTED_TEXT, "\n".join(retained or ()))
     with st.form("own_story"):
         text = st.text_area(
             "One sentence a line",
-            key=OWN_TEXT,
+            key=PASTED_TEXT,
             height=180,
             placeholder="Mary went to the kitchen.\nMary took the milk there.",
         )
         if st.form_submit_button("Read it"):
-            kept = tuple(line.strip() for line in text.splitlines() if line.strip())
-            _check(kept)
-            st.query_params[OWN] = stories.remember_story(kept)
-            st.session_state[WANTED_STEP] = len(kept)
-    if not kept:
+            retained = tuple(line.strip() for line in text.splitlines() if line.strip())
+            _check(retained)
+            st.query_params[PASTED_STORY] = stories.store_story(retained)
+            st.session_state[REQUESTED_STEP] = len(retained)
+    if not retained:
         st.info("The story is empty. Write at least one sentence and press **Read it**.")
         st.stop()
-    return kept
+    return retained
 
 
 def _check(sentences: tuple[str, ...]) -> None:
@@ -204,9 +204,9 @@ def pick_step(n_sentences: int) -> int:
         args=(1, n_sentences),
         width="stretch",
     )
-    apply_wanted_step(n_sentences)
+    apply_requested_step(n_sentences)
     step = slider.slider("Sentences read", 0, n_sentences, n_sentences, key=STEP, bind=URL)
-    if WANTED_STEP in st.session_state:
+    if REQUESTED_STEP in st.session_state:
         st.rerun()
     return step
 

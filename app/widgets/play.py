@@ -7,7 +7,7 @@ from collections.abc import Hashable
 
 import streamlit as st
 
-from app.state import STEP, WANTED_STEP
+from app.state import REQUESTED_STEP, STEP
 
 SECONDS = 1.2  # a sentence
 PLAYING = "playing"  # the story that plays; another one on the page stands still
@@ -55,5 +55,5 @@ def _tick(story: Hashable, n_steps: int) -> None:
     if st.session_state.pop(IS_DRAWN, False):
         return
     if is_playing(story, n_steps):
-        st.session_state[WANTED_STEP] = st.session_state[STEP] + 1
+        st.session_state[REQUESTED_STEP] = st.session_state[STEP] + 1
         st.rerun()

@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import streamlit as st
 
-from lm2viz.progress import Abandoned, Progress, followed
+from lm2viz.progress import Cancelled, Progress, report_progress_to
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class _Job:
         self.looked_at = monotonic()
         return bool(wait([self.result], within_s).done)
 
-    def told(self) -> str:
+    def message(self) -> str:
         """What it does, and how long that takes."""
         loops, left = self.progress.loops, self.progress.seconds_left()
         doing = f"{loops[-1]} · " if loops else ""
@@ -56,7 +56,7 @@ _jobs: dict[Hashable, _Job] = {}
 _jobs_lock = Lock()
 
 
-def wait_for(told: str, load: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def wait_for(message: str, load: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What ``load`` returns for these arguments, or what it raises; a bar is shown while it takes long.
 
     ``load`` must not draw, nor use the visitor's session.
@@ -67,13 +67,13 @@ def wait_for(told: str, load: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
     place = st.empty()  # always there: what follows keeps its place whether a bar was drawn or not
     if not job.is_done(SHOW_AFTER_S):
         while not job.is_done(LOOK_EVERY_S):
-            place.progress(job.progress.share(), text=f"{told} · {job.told()}")
+            place.progress(job.progress.share(), text=f"{message} · {job.message()}")
         place.empty()
     try:
-        found: T = job.result.result()
-    except Abandoned:  # by others, just before this page joined them
-        return wait_for(told, load, *args, **kwargs)
-    return found
+        outcome: T = job.result.result()
+    except Cancelled:  # by others, just before this page joined them
+        return wait_for(message, load, *args, **kwargs)
+    return outcome
 
 
 def _started(load: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Job:
@@ -89,15 +89,15 @@ def _started(load: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
 
 def _run(job: _Job, key: Hashable, load: Callable[[], Any]) -> None:
     """Make the result, or keep why there is none: it is raised where it is waited for."""
-    found, error = None, None
+    outcome, error = None, None
     try:
-        with followed(job.progress):
-            found = load()
+        with report_progress_to(job.progress):
+            outcome = load()
     except BaseException as why:
         error = why
     with _jobs_lock:
         _jobs.pop(key, None)
     if error is None:
-        job.result.set_result(found)
+        job.result.set_result(outcome)
     else:
         job.result.set_exception(error)

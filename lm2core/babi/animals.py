@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from types import MappingProxyType
 
-from lm2core.babi.story import Line, Question, Statement, different, last_index
+from lm2core.babi.story import Line, Question, Statement, choose_other, last_index
 
 PLURALS = MappingProxyType({"mouse": "mice", "sheep": "sheep", "wolf": "wolves", "cat": "cats"})
 FRIENDS = ("Gertrude", "Winona", "Jessica", "Emily")
@@ -18,27 +18,27 @@ COLOURS = ("gray", "white", "yellow", "green")
 IS_A, HAS_COLOUR, FEARS = "is a", "is", "fears"
 # Published stories by how many others are what the one asked about is; it is never two. Fitted.
 _N_ALIKE = MappingProxyType({1: 0.881, 3: 0.104, 4: 0.015})
-_KEPT_COLOUR = 0.52  # how often somebody has the colour that the others would make one expect. Fitted
+_P_SAME_COLOUR = 0.52  # how often somebody has the colour that the others would make one expect. Fitted
 
 
 def tell_fears(rng: Random) -> Iterator[Sequence[Line]]:
     """qa15: every animal fears another, every friend is an animal of which that has been said."""
     animals = tuple(PLURALS)
-    said: list[Statement] = []
+    stated: list[Statement] = []
     open_subjects = [*animals, *FRIENDS]
     while open_subjects:
         subject = rng.choice(open_subjects)
         if subject in animals:
-            said.append(Statement(subject, FEARS, different(rng, animals, than=subject)))
+            stated.append(Statement(subject, FEARS, choose_other(rng, animals, than=subject)))
         else:
             animal = rng.choice(animals)
             if animal in open_subjects:
                 continue
-            said.append(Statement(subject, IS_A, animal))
+            stated.append(Statement(subject, IS_A, animal))
         open_subjects.remove(subject)
-    fear_of = {s.subject: s.target for s in said if s.relation == FEARS}
-    animal_of = {s.subject: s.target for s in said if s.relation == IS_A}
-    yield _lines(said, animal_of, "fear", fear_of | {name: fear_of[a] for name, a in animal_of.items()})
+    fear_of = {s.subject: s.target for s in stated if s.relation == FEARS}
+    animal_of = {s.subject: s.target for s in stated if s.relation == IS_A}
+    yield _lines(stated, animal_of, "fear", fear_of | {name: fear_of[a] for name, a in animal_of.items()})
 
 
 def ask_fear(history: Sequence[Statement], i: int, _: Random) -> Question | None:
@@ -59,18 +59,18 @@ def tell_colours(rng: Random) -> Iterator[Sequence[Line]]:
         steps.append((name, relation))
         if relation == IS_A:
             to_do.append((name, HAS_COLOUR))
-    animal_of = _draw_animals(rng, asked=to_do[0][0])
-    said: list[Statement] = []
+    animal_of = _draw_animals(rng, protagonist=to_do[0][0])
+    stated: list[Statement] = []
     for name, relation in [*steps, *to_do]:
         if relation == IS_A:
-            said.append(Statement(name, IS_A, animal_of[name]))
+            stated.append(Statement(name, IS_A, animal_of[name]))
             continue
-        example = _example(said, name)
-        is_kept = (name, relation) in to_do or rng.random() < _KEPT_COLOUR
-        colour = said[example[1]].target if example and is_kept else rng.choice(COLOURS)
-        said.append(Statement(name, HAS_COLOUR, colour))
-    colour_of = {s.subject: s.target for s in said if s.relation == HAS_COLOUR}
-    yield _lines(said[:-1], animal_of, "colour", colour_of)
+        example = _example(stated, name)
+        is_kept = (name, relation) in to_do or rng.random() < _P_SAME_COLOUR
+        colour = stated[example[1]].target if example and is_kept else rng.choice(COLOURS)
+        stated.append(Statement(name, HAS_COLOUR, colour))
+    colour_of = {s.subject: s.target for s in stated if s.relation == HAS_COLOUR}
+    yield _lines(stated[:-1], animal_of, "colour", colour_of)
 
 
 def ask_colour(history: Sequence[Statement], i: int, _: Random) -> Question | None:
@@ -93,23 +93,23 @@ def _example(history: Sequence[Statement], name: str) -> tuple[int, int] | None:
     return (is_a[alike[-1]], colour[alike[-1]]) if alike else None
 
 
-def _draw_animals(rng: Random, asked: str) -> dict[str, str]:
+def _draw_animals(rng: Random, protagonist: str) -> dict[str, str]:
     """An animal for everybody; somebody is the same as the one who is ``asked`` about."""
-    others, animal = [name for name in PEOPLE if name != asked], rng.choice(ANIMALS)
+    others, animal = [name for name in PEOPLE if name != protagonist], rng.choice(ANIMALS)
     n_alike = rng.choices(list(_N_ALIKE), list(_N_ALIKE.values()))[0]
-    alike = {asked, *rng.sample(others, n_alike)}
-    return {name: animal if name in alike else different(rng, ANIMALS, than=animal) for name in PEOPLE}
+    alike = {protagonist, *rng.sample(others, n_alike)}
+    return {name: animal if name in alike else choose_other(rng, ANIMALS, than=animal) for name in PEOPLE}
 
 
 def _lines(
-    said: Sequence[Statement], animal_of: Mapping[str, str], trait: str, trait_of: Mapping[str, str]
+    stated: Sequence[Statement], animal_of: Mapping[str, str], trait: str, trait_of: Mapping[str, str]
 ) -> list[Line]:
     facts = {f"animal of {name}": animal for name, animal in animal_of.items()}
     facts |= {f"{trait} of {name}": value for name, value in trait_of.items()}
-    return [Line(statement, _say(statement), facts) for statement in said]
+    return [Line(statement, _say(statement), facts) for statement in stated]
 
 
-def _say(said: Statement) -> str:
-    if said.relation == FEARS:
-        return f"{PLURALS[said.subject].capitalize()} are afraid of {PLURALS[said.target]}."
-    return f"{said.subject} {said.relation} {said.target}."
+def _say(stated: Statement) -> str:
+    if stated.relation == FEARS:
+        return f"{PLURALS[stated.subject].capitalize()} are afraid of {PLURALS[stated.target]}."
+    return f"{stated.subject} {stated.relation} {stated.target}."

@@ -7,7 +7,7 @@ sentence about him, also when the sentence does not name it.
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
-from lm2core.babi.story import Ask, Line, Question, Statement, different, last_index, yes_or_no
+from lm2core.babi.story import Ask, Line, Question, Statement, choose_other, last_index, yes_or_no
 from lm2core.babi.world import VERBS, Cast
 
 NOT_IN, EITHER = "not in", "either"
@@ -19,7 +19,7 @@ _FORMS = {
 }
 
 
-def telling(cast: Cast, hedge: str) -> Callable[[Random], Iterator[Sequence[Line]]]:
+def story_maker(cast: Cast, hedge: str) -> Callable[[Random], Iterator[Sequence[Line]]]:
     """Stories without end, two sentences at a time, of which a quarter are a ``hedge``: not in, or either."""
 
     def tell(rng: Random) -> Iterator[Sequence[Line]]:
@@ -33,7 +33,7 @@ def telling(cast: Cast, hedge: str) -> Callable[[Random], Iterator[Sequence[Line
 def _next_line(rng: Random, cast: Cast, place_of: dict[str, str], hedge: str) -> Line:
     """Send somebody to a new place in ``place_of`` and say something about it."""
     actor = rng.choice(cast.actors)
-    old, new = place_of[actor], different(rng, cast.places, than=place_of[actor])
+    old, new = place_of[actor], choose_other(rng, cast.places, than=place_of[actor])
     place_of[actor] = new
     relation = rng.choice(("move", "move", "in", hedge))
     statement = Statement(actor, relation, old if relation == NOT_IN else new)
@@ -46,25 +46,25 @@ def _next_line(rng: Random, cast: Cast, place_of: dict[str, str], hedge: str) ->
     return Line(statement, sentence, {f"place of {name}": place for name, place in place_of.items()})
 
 
-def asking(cast: Cast) -> Ask:
+def question_maker(cast: Cast) -> Ask:
     """Is the actor of statement ``i`` in a place that is named? What he is not in is asked as it was said."""
 
     def ask(history: Sequence[Statement], i: int, rng: Random) -> Question | None:
         actor = history[i].subject
         last = last_index(history, len(history), lambda s: s.subject == actor)
         assert last is not None
-        said = history[last]
-        if said.relation == NOT_IN:
-            named = said.target
+        stated = history[last]
+        if stated.relation == NOT_IN:
+            named = stated.target
         else:
-            true = rng.choice((said.target, said.other)) if said.relation == EITHER else said.target
+            true = rng.choice((stated.target, stated.other)) if stated.relation == EITHER else stated.target
             named = yes_or_no(rng, true, cast.places)
-        return Question(f"Is {actor} in the {named}?", _answer(said, named), (last,), len(history))
+        return Question(f"Is {actor} in the {named}?", _answer(stated, named), (last,), len(history))
 
     return ask
 
 
-def _answer(said: Statement, place: str) -> str:
-    if place not in (said.target, said.other) or said.relation == NOT_IN:
+def _answer(stated: Statement, place: str) -> str:
+    if place not in (stated.target, stated.other) or stated.relation == NOT_IN:
         return "no"
-    return "maybe" if said.relation == EITHER else "yes"
+    return "maybe" if stated.relation == EITHER else "yes"

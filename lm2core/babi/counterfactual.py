@@ -12,7 +12,7 @@ from random import Random
 from types import MappingProxyType
 from typing import NamedTuple
 
-from lm2core.babi.edits import KINDS, Edit, Told, edits, names_in
+from lm2core.babi.edits import KINDS, Edit, StorySentence, edits, names_in
 from lm2core.babi.replay import answer_again, is_possible
 from lm2core.babi.story import Question
 from lm2core.babi.tasks import draw_question, get_task, make_story
@@ -71,9 +71,9 @@ class Counterfactual:
     def stories(self) -> tuple[TextStory, TextStory]:
         """The story as told and as edited, each with the question and its answer."""
         n = len(self.sentences)
-        told = Question(self.question, self.answer, self.support, n)
+        story_lines = Question(self.question, self.answer, self.support, n)
         edited = Question(self.question, self.edited_answer, self.edited_support, n)
-        return TextStory(self.sentences, (told,)), TextStory(self.edited, (edited,))
+        return TextStory(self.sentences, (story_lines,)), TextStory(self.edited, (edited,))
 
 
 def sentences_of(task: str) -> int:
@@ -146,38 +146,40 @@ def draw_counterfactual(
     )
 
 
-class _Asked(NamedTuple):
+class _StoryQuestion(NamedTuple):
     """A story up to a question. It was told from ``seed``, which therefore gives its hidden start."""
 
     task: str
     seed: int
-    lines: tuple[Told, ...]
+    lines: tuple[StorySentence, ...]
     question: Question
 
 
-def _stories(task: str, rng: Random, n_sentences: int | None) -> Iterator[_Asked]:
+def _stories(task: str, rng: Random, n_sentences: int | None) -> Iterator[_StoryQuestion]:
     """Stories and questions as the task draws them, but for questions with two answers."""
     for _ in range(_MAX_STORIES):
         seed = rng.getrandbits(64)
         lines, question = _tell(task, Random(seed), n_sentences)
         history = [line.statement for line in lines]
         if question is not None and answer_again(task, history, question.text) is not None:
-            yield _Asked(task, seed, lines, question)
+            yield _StoryQuestion(task, seed, lines, question)
 
 
-def _tell(task: str, rng: Random, n_sentences: int | None) -> tuple[tuple[Told, ...], Question | None]:
+def _tell(
+    task: str, rng: Random, n_sentences: int | None
+) -> tuple[tuple[StorySentence, ...], Question | None]:
     if n_sentences is None:
         story = make_story(task, rng)
         question = rng.choice(story.questions)
-        return tuple(map(Told, story.statements, story.sentences))[: question.n_statements], question
-    told = islice(chain.from_iterable(get_task(task).tell(rng)), n_sentences)
-    lines = tuple(Told(line.statement, line.sentence) for line in told)
+        return tuple(map(StorySentence, story.statements, story.sentences))[: question.n_statements], question
+    story_lines = islice(chain.from_iterable(get_task(task).tell(rng)), n_sentences)
+    lines = tuple(StorySentence(line.statement, line.sentence) for line in story_lines)
     if len(lines) < n_sentences:
         raise UserError(f"n_sentences = {n_sentences}; a story of {task} has only {len(lines)}")
     return lines, draw_question(get_task(task), [line.statement for line in lines], rng)
 
 
-def _pair(story: _Asked, kind: str, edit: Edit) -> Counterfactual | None:
+def _pair(story: _StoryQuestion, kind: str, edit: Edit) -> Counterfactual | None:
     """The pair, if the edited story is possible and its answer, and what the edit is about, are as wanted."""
     edited = tuple(edit.get(i, line) for i, line in enumerate(story.lines))
     history, question = [line.statement for line in edited], story.question

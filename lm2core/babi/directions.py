@@ -52,18 +52,20 @@ def tell_star(rng: Random) -> Iterator[Sequence[Line]]:
 
 def ask_as_told(history: Sequence[Statement], i: int, _: Random) -> Question | None:
     """To practise qa4: statement ``i``, asked about in its own words."""
-    said = history[i]
-    return Question(f"What is {said.relation} the {said.target}?", said.subject, (i,), len(history))
+    statement = history[i]
+    return Question(
+        f"What is {statement.relation} the {statement.target}?", statement.subject, (i,), len(history)
+    )
 
 
 def ask_neighbour(history: Sequence[Statement], i: int, rng: Random) -> Question | None:
     """qa4: what is on that side of the target of statement ``i``?"""
-    said = history[i]
+    statement = history[i]
     forms = (
-        f"What is {said.relation} the {said.target}?",
-        f"What is the {said.target} {OPPOSITE[said.relation]}?",
+        f"What is {statement.relation} the {statement.target}?",
+        f"What is the {statement.target} {OPPOSITE[statement.relation]}?",
     )
-    return Question(rng.choice(forms), said.subject, (i,), len(history))
+    return Question(rng.choice(forms), statement.subject, (i,), len(history))
 
 
 def tell_shapes(rng: Random) -> Iterator[Sequence[Line]]:
@@ -82,7 +84,7 @@ def ask_side(history: Sequence[Statement], _: int, rng: Random) -> Question | No
     middle = next(shape for shape in near if len(near[shape]) > 1)
     first, second = rng.sample(list(near[middle]), 2)
     (line_1, side_1), (line_2, side_2) = near[middle][first], near[middle][second]
-    x, y = _moved(SIDES[side_1], SIDES[side_2], -1)
+    x, y = _step_from(SIDES[side_1], SIDES[side_2], -1)
     is_wanted = rng.random() < 0.5
     sides = [side for side, (dx, dy) in SIDES.items() if (x * dx + y * dy > 0) == is_wanted]
     text = f"Is the {first} {rng.choice(sides)} the {second}?"
@@ -98,7 +100,7 @@ def tell_tree(rng: Random) -> Iterator[Sequence[Line]]:
     free = [(place, side) for place in at for side in COMPASS if (place, side) not in taken]
     pairs = [(middle, start), (middle, end)]
     for other, (place, side) in zip(others, rng.sample(free, len(others)), strict=True):
-        at[other] = _moved(at[place], COMPASS[side])  # may be the spot of another place
+        at[other] = _step_from(at[place], COMPASS[side])  # may be the spot of another place
         pairs.append((place, other))
     rng.shuffle(pairs)
     yield [_line(COMPASS, at, *rng.sample(pair, 2)) for pair in pairs]
@@ -120,13 +122,13 @@ def ask_way(history: Sequence[Statement], _: int, rng: Random) -> Question | Non
     return Question(text, answer, tuple(line for line, _ in steps), len(history))
 
 
-def _moved(point: Point, step: Point, times: int = 1) -> Point:
+def _step_from(point: Point, step: Point, times: int = 1) -> Point:
     return point[0] + times * step[0], point[1] + times * step[1]
 
 
 def _line(steps: Mapping[str, Point], at: Mapping[str, Point], name: str, beside: str) -> Line:
     """The sentence that says where ``name`` is, seen from ``beside``."""
-    step = _moved(at[name], at[beside], -1)
+    step = _step_from(at[name], at[beside], -1)
     relation = next(side for side in steps if steps[side] == step)
     facts = {f"position of {x}": f"{point[0]},{point[1]}" for x, point in at.items()}
     return Line(Statement(name, relation, beside), f"The {name} is {relation} the {beside}.", facts)
@@ -135,7 +137,7 @@ def _line(steps: Mapping[str, Point], at: Mapping[str, Point], name: str, beside
 def _neighbours(history: Sequence[Statement]) -> dict[str, dict[str, tuple[int, str]]]:
     """Each name to those beside it: in which line that is said, and on which side they are."""
     near: dict[str, dict[str, tuple[int, str]]] = {}
-    for j, said in enumerate(history):
-        near.setdefault(said.target, {})[said.subject] = (j, said.relation)
-        near.setdefault(said.subject, {})[said.target] = (j, OPPOSITE[said.relation])
+    for j, statement in enumerate(history):
+        near.setdefault(statement.target, {})[statement.subject] = (j, statement.relation)
+        near.setdefault(statement.subject, {})[statement.target] = (j, OPPOSITE[statement.relation])
     return near

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from lm2core.babi.story import Story
 from lm2core.babi.text import TextStory
 
-Sample = tuple[tuple[str, ...], str]
+Example = tuple[tuple[str, ...], str]
 
 
 def count_duplicates(stories: Sequence[Story | TextStory], others: Sequence[Story | TextStory]) -> int:
@@ -18,7 +18,7 @@ def count_duplicates(stories: Sequence[Story | TextStory], others: Sequence[Stor
     return sum(sample in known for sample in _samples(stories))
 
 
-def _samples(stories: Sequence[Story | TextStory]) -> Iterator[Sample]:
+def _samples(stories: Sequence[Story | TextStory]) -> Iterator[Example]:
     for story in stories:
         for question in story.questions:
             yield story.sentences[: question.n_statements], question.text

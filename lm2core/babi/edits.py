@@ -27,17 +27,19 @@ KINDS: Mapping[str, str] = MappingProxyType(
 _N_DONORS = 60  # sentences of another story, one of which may replace a supporting one
 
 
-class Told(NamedTuple):
+class StorySentence(NamedTuple):
     """What a sentence says, and its words."""
 
     statement: Statement
     sentence: str
 
 
-Edit = dict[int, Told]  # index of a line to what is told instead
+Edit = dict[int, StorySentence]  # index of a line to what is told instead
 
 
-def edits(task: str, kind: str, lines: Sequence[Told], support: Sequence[int], rng: Random) -> Iterator[Edit]:
+def edits(
+    task: str, kind: str, lines: Sequence[StorySentence], support: Sequence[int], rng: Random
+) -> Iterator[Edit]:
     """All edits of one of the ``KINDS``; ``support`` are the lines that answer the question."""
     cast = CASTS[task]
     if kind in ("place", "placebo"):
@@ -50,13 +52,13 @@ def edits(task: str, kind: str, lines: Sequence[Told], support: Sequence[int], r
         yield from _swapped_ends(lines) if task == "qa4" else _swapped_sentences(task, lines)
 
 
-def names_in(task: str, lines: Iterable[Told], text: str = "") -> set[str]:
+def names_in(task: str, lines: Iterable[StorySentence], text: str = "") -> set[str]:
     """The people and things that the lines, and a text, are about."""
     texts = [text, *(line.sentence for line in lines)]
     return {name for name in (*CASTS[task].actors, *OBJECTS) if any(name in text for text in texts)}
 
 
-def _other_words(lines: Sequence[Told], words: Sequence[str]) -> Iterator[Edit]:
+def _other_words(lines: Sequence[StorySentence], words: Sequence[str]) -> Iterator[Edit]:
     for i, line in enumerate(lines):
         for part in ("subject", "target", "other"):
             old = getattr(line.statement, part)
@@ -64,32 +66,34 @@ def _other_words(lines: Sequence[Told], words: Sequence[str]) -> Iterator[Edit]:
                 yield from ({i: _with(line, part, new)} for new in words if new != old)
 
 
-def _with(line: Told, part: str, new: str) -> Told:
+def _with(line: StorySentence, part: str, new: str) -> StorySentence:
     """The same line but for one word."""
     # "either in the park or the park" changes in front: which of two places comes first says nothing.
     sentence = line.sentence.replace(getattr(line.statement, part), new, 1)
-    return Told(replace(line.statement, **{part: new}), sentence)
+    return StorySentence(replace(line.statement, **{part: new}), sentence)
 
 
-def _other_sentences(task: str, lines: Sequence[Told], support: Sequence[int], rng: Random) -> Iterator[Edit]:
+def _other_sentences(
+    task: str, lines: Sequence[StorySentence], support: Sequence[int], rng: Random
+) -> Iterator[Edit]:
     for donor in islice(chain.from_iterable(get_task(task).tell(rng)), _N_DONORS):
-        line = Told(donor.statement, donor.sentence)
+        line = StorySentence(donor.statement, donor.sentence)
         yield from ({i: line} for i in support if _n_words(line) == _n_words(lines[i]))
 
 
-def _swapped_sentences(task: str, lines: Sequence[Told]) -> Iterator[Edit]:
+def _swapped_sentences(task: str, lines: Sequence[StorySentence]) -> Iterator[Edit]:
     names = [names_in(task, [line]) for line in lines]
     for i, j in combinations(range(len(lines)), 2):
         if names[i] & names[j] and _n_words(lines[i]) == _n_words(lines[j]):
             yield {i: lines[j], j: lines[i]}
 
 
-def _swapped_ends(lines: Sequence[Told]) -> Iterator[Edit]:
+def _swapped_ends(lines: Sequence[StorySentence]) -> Iterator[Edit]:
     pairs = [{line.statement.subject, line.statement.target} for line in lines]
     ends = [(pairs[0] - pairs[1]).pop(), (pairs[1] - pairs[0]).pop()]
     parts = ["subject" if line.statement.subject in ends else "target" for line in lines]
     yield {i: _with(lines[i], parts[i], ends[1 - i]) for i in range(2)}
 
 
-def _n_words(line: Told) -> int:
+def _n_words(line: StorySentence) -> int:
     return len(line.sentence.split())

@@ -11,7 +11,7 @@ from lm2core.babi.story import Facts, Line, Question, Statement, last_index
 from lm2core.babi.world import VERBS
 
 PEOPLE = ("Antoine", "Jason", "Sumit", "Yann")
-WANTED = MappingProxyType(  # motive -> where one goes for it, and what one gets there
+GOALS = MappingProxyType(  # motive -> where one goes for it, and what one gets there
     {
         "hungry": ("kitchen", "apple"),
         "thirsty": ("kitchen", "milk"),
@@ -26,7 +26,7 @@ _N_GETS = MappingProxyType({2: 0.40, 3: 0.525, 4: 0.075})
 
 def tell(rng: Random) -> Iterator[Sequence[Line]]:
     """One sentence at a time, about somebody who has something left to do."""
-    motive_of = {name: rng.choice(list(WANTED)) for name in PEOPLE}
+    motive_of = {name: rng.choice(list(GOALS)) for name in PEOPLE}
     facts = {f"motive of {name}": motive for name, motive in motive_of.items()}
     n_gets = rng.choices(list(_N_GETS), list(_N_GETS.values()))[0]
     n_done = dict.fromkeys(PEOPLE, 0)
@@ -42,22 +42,22 @@ def tell(rng: Random) -> Iterator[Sequence[Line]]:
 
 def ask_motive(history: Sequence[Statement], i: int, _: Random) -> Question | None:
     """Where will the one of statement ``i`` go, or why did he go there or get that? His motive tells."""
-    said = history[i]
-    name = said.subject.lower()
-    told = last_index(history, i + 1, lambda s: s.subject == said.subject and s.relation == "is")
-    assert told is not None
-    motive = history[told].target
+    statement = history[i]
+    name = statement.subject.lower()
+    motive_line = last_index(history, i + 1, lambda s: s.subject == statement.subject and s.relation == "is")
+    assert motive_line is not None
+    motive = history[motive_line].target
     text, answer = {
-        "is": (f"Where will {name} go?", WANTED[motive][0]),
-        "move": (f"Why did {name} go to the {said.target}?", motive),
-        "get": (f"Why did {name} get the {said.target}?", motive),
-    }[said.relation]
-    return Question(text, answer, (told,), len(history))
+        "is": (f"Where will {name} go?", GOALS[motive][0]),
+        "move": (f"Why did {name} go to the {statement.target}?", motive),
+        "get": (f"Why did {name} get the {statement.target}?", motive),
+    }[statement.relation]
+    return Question(text, answer, (motive_line,), len(history))
 
 
 def _line(rng: Random, name: str, motive: str, step: str, facts: Facts) -> Line:
     """Say the step, and add to ``facts`` what it changes."""
-    place, thing = WANTED[motive]
+    place, thing = GOALS[motive]
     if step == "is":
         return Line(Statement(name, step, motive), f"{name} is {motive}.", dict(facts))
     verb = rng.choice(VERBS[step])

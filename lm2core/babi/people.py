@@ -28,7 +28,7 @@ ACTING: MappingProxyType[str, Acting] = MappingProxyType(
 _NUMBERS = ("none", "one", "two", "three")
 
 
-def telling(name: str) -> Callable[[Random], Iterator[Sequence[Line]]]:
+def story_maker(name: str) -> Callable[[Random], Iterator[Sequence[Line]]]:
     """Stories without end of people who act as in the task called ``name``, two sentences at a time."""
 
     def tell(rng: Random) -> Iterator[Sequence[Line]]:
@@ -122,9 +122,9 @@ def ask_count(history: Sequence[Statement], i: int, _: Random) -> Question | Non
         return None
     actor = history[i].subject
     lines_of = _lines_about_things_of(history, actor)
-    n_held = sum(_holds_after(history[lines[-1]], actor) for lines in lines_of.values())
+    buffer_size = sum(_holds_after(history[lines[-1]], actor) for lines in lines_of.values())
     support = tuple(sorted(j for lines in lines_of.values() for j in lines))
-    return Question(f"How many objects is {actor} carrying?", _NUMBERS[n_held], support, len(history))
+    return Question(f"How many objects is {actor} carrying?", _NUMBERS[buffer_size], support, len(history))
 
 
 def ask_list(history: Sequence[Statement], i: int, _: Random) -> Question | None:

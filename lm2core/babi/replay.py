@@ -27,9 +27,9 @@ def answer_again(task: str, history: Sequence[Statement], text: str) -> Question
 
     None if the task does not ask it, about whichever statement, or if it has two answers to it.
     """
-    found: dict[str, Question] = {}
+    answers: dict[str, Question] = {}
     # A rule looks at what is said, not where, and asks about nothing that the statement does not name.
-    about = {said: i for i, said in enumerate(history) if said.subject in text or said.target in text}
+    about = {stated: i for i, stated in enumerate(history) if stated.subject in text or stated.target in text}
     rng = _Scripted(0)
     for i in about.values():
         scripts: list[Script] = [()]
@@ -37,9 +37,9 @@ def answer_again(task: str, history: Sequence[Statement], text: str) -> Question
             rng.follow(scripts.pop())
             question = get_task(task).ask(history, i, rng)
             if question is not None and question.text == text:
-                found[question.answer] = question
+                answers[question.answer] = question
             scripts += rng.others()
-    return next(iter(found.values())) if len(found) == 1 else None
+    return next(iter(answers.values())) if len(answers) == 1 else None
 
 
 def is_possible(task: str, seed: int, history: Sequence[Statement]) -> bool:
@@ -95,31 +95,34 @@ def _is_row(first: Statement, second: Statement) -> bool:
     """Whether two of three places are on opposite sides of the third."""
     named = {first.subject, first.target}, {second.subject, second.target}
     middle = named[0] & named[1]
-    sides = [said.relation if said.target in middle else OPPOSITE[said.relation] for said in (first, second)]
+    sides = [
+        stated.relation if stated.target in middle else OPPOSITE[stated.relation]
+        for stated in (first, second)
+    ]
     return len(middle) == 1 and len(named[0] | named[1]) == 3 and sides[0] == OPPOSITE[sides[1]]
 
 
-def _can_act(world: World, said: Statement) -> bool:
-    here, holder = world.place_of[said.subject], world.holder_of.get(said.target)
-    if said.relation == "move":
-        return said.target != here
-    if said.relation == "get":
-        return holder is None and world.place_of[said.target] == here
-    is_near = said.other != said.subject and world.place_of.get(said.other, here) == here
-    return holder == said.subject and is_near
+def _can_act(world: World, stated: Statement) -> bool:
+    here, holder = world.place_of[stated.subject], world.holder_of.get(stated.target)
+    if stated.relation == "move":
+        return stated.target != here
+    if stated.relation == "get":
+        return holder is None and world.place_of[stated.target] == here
+    is_near = stated.other != stated.subject and world.place_of.get(stated.other, here) == here
+    return holder == stated.subject and is_near
 
 
 def _can_keep_moving(cast: Cast, history: Sequence[Statement]) -> bool:
     """Whether everybody can go to a new place at every sentence about him, and be where it says."""
     where = {actor: set(cast.places) for actor in cast.actors}  # all the places he may be in
-    for said in history:
-        before = where[said.subject]
-        if said.relation == NOT_IN:  # where he was
-            after = set(cast.places) - {said.target} if said.target in before else set()
+    for stated in history:
+        before = where[stated.subject]
+        if stated.relation == NOT_IN:  # where he was
+            after = set(cast.places) - {stated.target} if stated.target in before else set()
         else:
-            named = {said.target, said.other} if said.relation == EITHER else {said.target}
+            named = {stated.target, stated.other} if stated.relation == EITHER else {stated.target}
             after = {place for place in named if before - {place}}
         if not after:
             return False
-        where[said.subject] = after
+        where[stated.subject] = after
     return True

@@ -50,7 +50,7 @@ _FORMS += [
     )
     for action in ("move", "get", "drop")
 ]
-_GOES_ON = re.compile(rf"(?:{'|'.join(CONNECTIVES)}) (?:he|she|they) {_MOVE} (\w+)\.")
+_PRONOUN_SENTENCE = re.compile(rf"(?:{'|'.join(CONNECTIVES)}) (?:he|she|they) {_MOVE} (\w+)\.")
 _PATTERNS = [(re.compile(rf"{form}\.", re.IGNORECASE), make) for form, make in _FORMS]
 
 
@@ -64,10 +64,10 @@ def parse(sentences: Sequence[str]) -> list[Statement]:
     """
     statements: list[Statement] = []
     for sentence in sentences:
-        goes_on = _GOES_ON.fullmatch(sentence)
-        if goes_on and statements:
+        has_pronoun = _PRONOUN_SENTENCE.fullmatch(sentence)
+        if has_pronoun and statements:
             before = statements[-1]
-            statements.append(Statement(before.subject, "move", goes_on[1], before.other))
+            statements.append(Statement(before.subject, "move", has_pronoun[1], before.other))
         else:
             statements.append(_parse(sentence))
     return statements

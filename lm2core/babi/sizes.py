@@ -12,7 +12,7 @@ from lm2core.babi.story import Line, Question, Statement
 
 SMALL = ("chocolate", "box of chocolates")  # always smaller than the boxes, in this order
 BOXES = ("box", "chest", "container", "suitcase")
-_N_TOLD = 5  # sentences in a block
+_BLOCK_SENTENCES = 5  # sentences in a block
 FITS, BIGGER = "fits inside", "is bigger than"
 
 
@@ -21,12 +21,12 @@ def tell(rng: Random) -> Iterator[Sequence[Line]]:
     things = (*SMALL, *rng.sample(BOXES, len(BOXES)))
     facts = {f"size of {thing}": str(rank) for rank, thing in enumerate(things, start=1)}
     while True:
-        yield [_line(rng, things, facts) for _ in range(_N_TOLD)]
+        yield [_line(rng, things, facts) for _ in range(_BLOCK_SENTENCES)]
 
 
 def ask_size(history: Sequence[Statement], _: int, rng: Random) -> Question | None:
     """Compare, for any ``i``, a thing that fits in a middle one with a thing that the middle one fits in."""
-    pairs = [_small_and_big(said) for said in history]
+    pairs = [_small_and_big(statement) for statement in history]
     middles = [name for name in dict(pairs) if any(big == name for _, big in pairs)]
     if not middles:
         return None
@@ -44,9 +44,13 @@ def ask_size(history: Sequence[Statement], _: int, rng: Random) -> Question | No
 
 def _line(rng: Random, things: Sequence[str], facts: dict[str, str]) -> Line:
     small, big = sorted(rng.sample(things, 2), key=things.index)
-    said = Statement(small, FITS, big) if rng.random() < 0.5 else Statement(big, BIGGER, small)
-    return Line(said, f"The {said.subject} {said.relation} the {said.target}.", facts)
+    statement = Statement(small, FITS, big) if rng.random() < 0.5 else Statement(big, BIGGER, small)
+    return Line(statement, f"The {statement.subject} {statement.relation} the {statement.target}.", facts)
 
 
-def _small_and_big(said: Statement) -> tuple[str, str]:
-    return (said.subject, said.target) if said.relation == FITS else (said.target, said.subject)
+def _small_and_big(statement: Statement) -> tuple[str, str]:
+    return (
+        (statement.subject, statement.target)
+        if statement.relation == FITS
+        else (statement.target, statement.subject)
+    )

@@ -77,23 +77,21 @@ class Task:
     tell: Callable[[Random], Iterator[Sequence[Line]]]
     ask: Ask
     ages: Sequence[int] | None = range(5)
-    n_asked: int = 1
+    questions_per_block: int = 1
     n_questions: int = 5
     gap: str = " "
 
 
-def last_index(
-    history: Sequence[Statement], before: int, is_wanted: Callable[[Statement], bool]
-) -> int | None:
+def last_index(history: Sequence[Statement], before: int, matches: Callable[[Statement], bool]) -> int | None:
     """Index of the last statement among the first ``before`` that ``is_wanted``, or None."""
-    return next((i for i in range(before - 1, -1, -1) if is_wanted(history[i])), None)
+    return next((i for i in range(before - 1, -1, -1) if matches(history[i])), None)
 
 
-def different(rng: Random, values: Sequence[str], *, than: str) -> str:
+def choose_other(rng: Random, values: Sequence[str], *, than: str) -> str:
     """One of the ``values``, but not the one given."""
     return rng.choice([value for value in values if value != than])
 
 
 def yes_or_no(rng: Random, true: str, values: Sequence[str]) -> str:
     """What a yes-no question names: the true value in half of the cases, else one of the others."""
-    return true if rng.random() < 0.5 else different(rng, values, than=true)
+    return true if rng.random() < 0.5 else choose_other(rng, values, than=true)

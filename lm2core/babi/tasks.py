@@ -17,41 +17,48 @@ __all__ = ["TASKS", "Question", "Story", "Task", "draw_question", "get_task", "m
 
 TASKS: Mapping[str, Task] = MappingProxyType(
     {
-        "qa1": Task(tell=people.telling("qa1"), ask=people.ask_person_place),
-        "qa2": Task(tell=people.telling("qa2"), ask=people.ask_object_place),
-        "qa3": Task(tell=people.telling("qa3"), ask=people.ask_object_place_before),
+        "qa1": Task(tell=people.story_maker("qa1"), ask=people.ask_person_place),
+        "qa2": Task(tell=people.story_maker("qa2"), ask=people.ask_object_place),
+        "qa3": Task(tell=people.story_maker("qa3"), ask=people.ask_object_place_before),
         "qa4": Task(tell=directions.tell_row, ask=directions.ask_neighbour, ages=None, n_questions=1, gap=""),
-        "qa5": Task(tell=people.telling("qa5"), ask=people.ask_gift),
-        "qa6": Task(tell=people.telling("qa6"), ask=people.ask_whether_place),
-        "qa7": Task(tell=people.telling("qa7"), ask=people.ask_count),
-        "qa8": Task(tell=people.telling("qa8"), ask=people.ask_list),
-        "qa9": Task(tell=certainty.telling(HOME, certainty.NOT_IN), ask=certainty.asking(HOME)),
-        "qa10": Task(tell=certainty.telling(TOWN, certainty.EITHER), ask=certainty.asking(TOWN)),
-        "qa11": Task(tell=together.telling(n_people=1, goes_on=True), ask=together.asking(n_lines=2)),
+        "qa5": Task(tell=people.story_maker("qa5"), ask=people.ask_gift),
+        "qa6": Task(tell=people.story_maker("qa6"), ask=people.ask_whether_place),
+        "qa7": Task(tell=people.story_maker("qa7"), ask=people.ask_count),
+        "qa8": Task(tell=people.story_maker("qa8"), ask=people.ask_list),
+        "qa9": Task(tell=certainty.story_maker(HOME, certainty.NOT_IN), ask=certainty.question_maker(HOME)),
+        "qa10": Task(tell=certainty.story_maker(TOWN, certainty.EITHER), ask=certainty.question_maker(TOWN)),
+        "qa11": Task(
+            tell=together.story_maker(n_people=1, has_pronoun=True), ask=together.question_maker(n_lines=2)
+        ),
         "qa12": Task(
-            tell=together.telling(n_people=2, goes_on=False),
-            ask=together.asking(n_lines=1),
+            tell=together.story_maker(n_people=2, has_pronoun=False),
+            ask=together.question_maker(n_lines=1),
             ages=together.AGES_OF_PAIRS,
         ),
         "qa13": Task(
-            tell=together.telling(n_people=2, goes_on=True),
-            ask=together.asking(n_lines=2),
+            tell=together.story_maker(n_people=2, has_pronoun=True),
+            ask=together.question_maker(n_lines=2),
             ages=together.AGES_OF_PAIRS,
         ),
         "qa14": Task(tell=times.tell, ask=times.ask_before, ages=times.AGES),
         "qa15": Task(
-            tell=animals.tell_fears, ask=animals.ask_fear, ages=None, n_asked=4, n_questions=4, gap=""
+            tell=animals.tell_fears,
+            ask=animals.ask_fear,
+            ages=None,
+            questions_per_block=4,
+            n_questions=4,
+            gap="",
         ),
         "qa16": Task(tell=animals.tell_colours, ask=animals.ask_colour, ages=None, n_questions=1, gap=""),
         "qa17": Task(
             tell=directions.tell_shapes,
             ask=directions.ask_side,
             ages=range(1),
-            n_asked=8,
+            questions_per_block=8,
             n_questions=8,
             gap="",
         ),
-        "qa18": Task(tell=sizes.tell, ask=sizes.ask_size, ages=range(1), n_asked=5, gap=""),
+        "qa18": Task(tell=sizes.tell, ask=sizes.ask_size, ages=range(1), questions_per_block=5, gap=""),
         "qa19": Task(tell=directions.tell_tree, ask=directions.ask_way, ages=range(1), n_questions=1, gap=""),
         "qa20": Task(tell=motives.tell, ask=motives.ask_motive, ages=range(1), n_questions=12, gap=""),
     }
@@ -72,11 +79,11 @@ def draw_question(
 
     ages : which statements may be asked about, instead of the task's own
     """
-    n_told = len(history)
-    chosen = ages or task.ages or range(n_told)
-    candidates = [n_told - 1 - age for age in reversed(chosen) if age < n_told]
-    asked = [q for i in candidates if (q := task.ask(history, i, rng)) is not None]
-    return rng.choice(asked) if asked else None
+    n_statements = len(history)
+    chosen = ages or task.ages or range(n_statements)
+    candidates = [n_statements - 1 - age for age in reversed(chosen) if age < n_statements]
+    story_questions = [q for i in candidates if (q := task.ask(history, i, rng)) is not None]
+    return rng.choice(story_questions) if story_questions else None
 
 
 def make_stories(name: str, n: int, seed: int) -> list[Story]:
@@ -94,8 +101,8 @@ def make_story(name: str, rng: Random) -> Story:
     for block in task.tell(rng):
         lines += block
         history += [line.statement for line in block]
-        asked = [draw_question(task, history, rng) for _ in range(task.n_asked)]
-        questions += [question for question in asked if question is not None]
+        story_questions = [draw_question(task, history, rng) for _ in range(task.questions_per_block)]
+        questions += [question for question in story_questions if question is not None]
         if len(questions) >= task.n_questions:
             break
     return Story(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lm2core.babi.story import Question, Story
 from lm2core.errors import UserError
-from lm2core.files import write_whole
+from lm2core.files import write_atomically
 
 MAX_DIGITS = 9  # of a line number
 
@@ -83,7 +83,7 @@ def read_sentences(path: str | Path) -> tuple[str, ...]:
 
 def write_babi(path: str | Path, stories: Iterable[Story | TextStory]) -> None:
     """Write stories as a bAbI file, whole or not at all."""
-    write_whole(path, "".join(f"{line}\n" for story in stories for line in _story_lines(story)))
+    write_atomically(path, "".join(f"{line}\n" for story in stories for line in _story_lines(story)))
 
 
 def _lines(path: str | Path) -> list[str]:

@@ -7,7 +7,7 @@ every block has as many pairs as a question needs and is told in another order t
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from lm2core.babi.story import Facts, Line, Question, Statement, different
+from lm2core.babi.story import Facts, Line, Question, Statement, choose_other
 from lm2core.babi.world import TOWN, VERBS
 
 SLOTS = ("yesterday", "this morning", "this afternoon", "this evening")
@@ -46,7 +46,7 @@ def _next_move(rng: Random, happened: list[Statement]) -> Statement:
     moves = {a: [s for s in happened if s.subject == a] for a in TOWN.actors}
     actor = rng.choice([a for a in TOWN.actors if len(moves[a]) < len(SLOTS)])
     before = moves[actor][-1].target if moves[actor] else ""
-    place = different(rng, TOWN.places, than=before)
+    place = choose_other(rng, TOWN.places, than=before)
     happened.append(Statement(actor, "move", place, SLOTS[len(moves[actor])]))
     return happened[-1]
 
@@ -62,6 +62,6 @@ def _line(rng: Random, statement: Statement, facts: Facts) -> Line:
     """Say it, with the time in front or at the end, and add it to ``facts``."""
     actor, place, slot = statement.subject, statement.target, statement.other
     facts[f"place of {actor} {slot}"] = place
-    said = f"{actor} {rng.choice(VERBS['move'])} the {place}"
-    sentence = rng.choice((f"{slot.capitalize()} {said}.", f"{said} {slot}."))
+    stated = f"{actor} {rng.choice(VERBS['move'])} the {place}"
+    sentence = rng.choice((f"{slot.capitalize()} {stated}.", f"{stated} {slot}."))
     return Line(statement, sentence, dict(facts))

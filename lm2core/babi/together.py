@@ -6,7 +6,7 @@ Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data.
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
-from lm2core.babi.story import Ask, Line, Question, Statement, different
+from lm2core.babi.story import Ask, Line, Question, Statement, choose_other
 from lm2core.babi.world import HOME, VERBS
 
 CONNECTIVES = ("After that", "Afterwards", "Following that", "Then")
@@ -15,7 +15,7 @@ AGES_OF_PAIRS = (0, 0, 1, 1, 2)  # of the sentences that tell them, when each te
 PRONOUNS = {"Mary": "she", "Sandra": "she", "John": "he", "Daniel": "he"}
 
 
-def telling(*, n_people: int, goes_on: bool) -> Callable[[Random], Iterator[Sequence[Line]]]:
+def story_maker(*, n_people: int, has_pronoun: bool) -> Callable[[Random], Iterator[Sequence[Line]]]:
     """Stories without end of one or two people who move at once, two sentences at a time.
 
     n_people : 1 or 2
@@ -26,19 +26,22 @@ def telling(*, n_people: int, goes_on: bool) -> Callable[[Random], Iterator[Sequ
         place_of = {actor: rng.choice(HOME.places) for actor in HOME.actors}
         while True:
             first = _next_line(rng, place_of, n_people)
-            yield [first, _go_on(rng, place_of, first) if goes_on else _next_line(rng, place_of, n_people)]
+            yield [
+                first,
+                _pronoun_line(rng, place_of, first) if has_pronoun else _next_line(rng, place_of, n_people),
+            ]
 
     return tell
 
 
-def asking(n_lines: int) -> Ask:
+def question_maker(n_lines: int) -> Ask:
     """Where is one of those whom statement ``i`` is about? His last ``n_lines`` lines support the answer.
 
     He is one of those who did the last moves, two in a sentence about two people.
     """
 
     def ask(history: Sequence[Statement], i: int, rng: Random) -> Question | None:
-        n_moves_since = sum(len(_people(said)) for said in history[i + 1 :])
+        n_moves_since = sum(len(_people(stated)) for stated in history[i + 1 :])
         actor = rng.choice(_people(history[i])[n_moves_since - _N_MOVES :])
         lines = [j for j, statement in enumerate(history) if actor in _people(statement)][-n_lines:]
         return Question(f"Where is {actor}?", history[lines[-1]].target, tuple(lines), len(history))
@@ -59,10 +62,10 @@ def _next_line(rng: Random, place_of: dict[str, str], n_people: int) -> Line:
     return _move(rng, place_of, people, place, " and ".join(people))
 
 
-def _go_on(rng: Random, place_of: dict[str, str], first: Line) -> Line:
+def _pronoun_line(rng: Random, place_of: dict[str, str], first: Line) -> Line:
     """Send those of the line before on to another place."""
     people = _people(first.statement)
-    place = different(rng, HOME.places, than=first.statement.target)
+    place = choose_other(rng, HOME.places, than=first.statement.target)
     pronoun = "they" if len(people) > 1 else PRONOUNS[people[0]]
     return _move(rng, place_of, people, place, f"{rng.choice(CONNECTIVES)} {pronoun}")
 

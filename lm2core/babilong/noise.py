@@ -139,10 +139,10 @@ def _place(document: str) -> float:
 def _plain(text: str) -> str:
     """Documentation without headings, markup and code."""
     paragraphs = _PARAGRAPH.split(_HEADING.sub("\n", text))
-    return "\n\n".join(_MARKUP.sub(_marked, p) for p in paragraphs if not _CODE.search(p))
+    return "\n\n".join(_MARKUP.sub(_strip_markup, p) for p in paragraphs if not _CODE.search(p))
 
 
-def _marked(match: re.Match[str]) -> str:
+def _strip_markup(match: re.Match[str]) -> str:
     """What stands inside a mark."""
     return next(filter(None, match.groups()), "")
 

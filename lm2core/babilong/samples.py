@@ -55,7 +55,7 @@ class BabiLongSample:
 
 
 @dataclass(frozen=True, slots=True)
-class Hidden:
+class FactsInBackground:
     """Facts among background: fact ``i`` stands before background sentence ``places[i]``; places ascend."""
 
     facts: tuple[str, ...]
@@ -63,13 +63,13 @@ class Hidden:
     background: Excerpt
 
     def __iter__(self) -> Iterator[Piece]:
-        n_told = 0
+        n_placed = 0
         for place, sentence in enumerate(self.background):
-            while n_told < len(self.facts) and self.places[n_told] == place:
-                yield Piece(self.facts[n_told], n_told)
-                n_told += 1
+            while n_placed < len(self.facts) and self.places[n_placed] == place:
+                yield Piece(self.facts[n_placed], n_placed)
+                n_placed += 1
             yield Piece(sentence)
-        for i in range(n_told, len(self.facts)):
+        for i in range(n_placed, len(self.facts)):
             yield Piece(self.facts[i], i)
 
 
@@ -81,16 +81,16 @@ def parse_length(length: str) -> int:
     return int(match[1]) * {"k": 1_000, "M": 1_000_000}[match[2]]
 
 
-def told_stories(task: str, seed: int) -> Iterator[TextStory]:
+def generated_stories(task: str, seed: int) -> Iterator[TextStory]:
     """Generated stories without end, each cut at one of its questions; the same ones for every length."""
     for index in count():
         rng = Random(f"babilong {seed} {task} {index}")
-        asked = list(asked_in([make_story(task, rng)]))
-        if asked:
-            yield rng.choice(asked)  # one of a story: samples must not depend on each other
+        story_questions = list(split_by_question([make_story(task, rng)]))
+        if story_questions:
+            yield rng.choice(story_questions)  # one of a story: samples must not depend on each other
 
 
-def asked_in(stories: Iterable[Story | TextStory]) -> Iterator[TextStory]:
+def split_by_question(stories: Iterable[Story | TextStory]) -> Iterator[TextStory]:
     """Every question of the stories with the statements before it, in order."""
     for story in stories:
         for question in story.questions:
@@ -126,10 +126,10 @@ def make_samples(
             start = rng.randrange(max(1, background.n_sentences))
             excerpt = background.excerpt(start, n_noise)
             places = sorted(rng.randrange(excerpt.n_sentences + 1) for _ in story.sentences)
-            hidden = Hidden(story.sentences, tuple(places), excerpt)
+            hidden = FactsInBackground(story.sentences, tuple(places), excerpt)
             (question,) = story.questions
-            told = (hidden, story.sentences, n_facts + n_noise, n_seen)
-            samples.append(BabiLongSample(task, length, question.text, question.answer, *told))
+            fact_sentences = (hidden, story.sentences, n_facts + n_noise, n_seen)
+            samples.append(BabiLongSample(task, length, question.text, question.answer, *fact_sentences))
         n_seen += 1
         if len(samples) == n:
             return samples

@@ -35,7 +35,7 @@ Find = Callable[[str, str], bool]  # is this label in this text? Both are lower 
 
 def answer_words(text: str) -> tuple[str, ...]:
     """The words of an answer, lower case, up to its first full stop or line end."""
-    return tuple(_WORD.findall(_said(text.lstrip())))
+    return tuple(_WORD.findall(_normalised_text(text.lstrip())))
 
 
 def is_exact(answer: str, target: str) -> bool:
@@ -63,10 +63,12 @@ def names_label(answer: str, target: str, question: str, task: str, *, find: Fin
     find : ``as_part``, as published, or ``as_word``
     """
     labels = {label.lower() for label in LABELS[task]}
-    said, asked, target = _said(answer.lstrip()), question.lower(), target.lower()
-    wanted = {target} if target in labels else set(target.split(","))
-    return {label for label in labels if find(label, said) and not find(label, asked)} == wanted
+    answer_text, story_questions, target = _normalised_text(answer.lstrip()), question.lower(), target.lower()
+    expected = {target} if target in labels else set(target.split(","))
+    return {
+        label for label in labels if find(label, answer_text) and not find(label, story_questions)
+    } == expected
 
 
-def _said(text: str) -> str:
+def _normalised_text(text: str) -> str:
     return _END.split(text.lower(), maxsplit=1)[0]

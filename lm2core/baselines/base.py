@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaModel
 
 from lm2core.model.causal_lm import initialise_backbone
-from lm2core.model.from_llama import WholeCheckpoints
+from lm2core.model.from_llama import StrictCheckpoints
 
 
 class Backbone(LlamaModel):
@@ -20,7 +20,7 @@ class Backbone(LlamaModel):
             super()._init_weights(module)
 
 
-class Baseline(WholeCheckpoints):
+class Baseline(StrictCheckpoints):
     """A Llama and its head."""
 
     base_model_prefix = "model"

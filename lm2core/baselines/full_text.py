@@ -33,7 +33,7 @@ class FullTextConfig(LlamaConfig):
 
 
 @dataclass(frozen=True)
-class TextSoFar:
+class KeyValueMemory:
     """The memory of a Llama that has the whole text in view: keys and values of every token. A value.
 
     blocks : of each block keys and values (B,G,J,K); mask_BJ : 1 where there is a token
@@ -50,19 +50,19 @@ class FullTextOutput(LM2Output):
     columns : of the memory before the text that was run, and of each of its segments; None: nothing was kept
     """
 
-    memory: TextSoFar | None = None  # type: ignore[assignment]
+    memory: KeyValueMemory | None = None  # type: ignore[assignment]
     columns: tuple[int, int] | None = None
 
-    def memory_at(self, story: Tensor, segment: Tensor) -> TextSoFar:
+    def memory_at(self, story: Tensor, segment: Tensor) -> KeyValueMemory:
         """The text of stories ``story`` (Q,) up to and with segments ``segment`` (Q,)."""
         if self.memory is None or self.columns is None:
             raise UserError("no memory was kept; run the text with write_memory, and without checkpointing")
-        kept, (n_before, per_segment) = self.memory, self.columns
+        retained, (n_before, per_segment) = self.memory, self.columns
         end_Q = n_before + (segment + 1) * per_segment
         n_columns = int(end_Q.max())
         is_past = torch.arange(n_columns, device=end_Q.device) < end_Q[:, None]
-        blocks = tuple((k[story, :, :n_columns], v[story, :, :n_columns]) for k, v in kept.blocks)
-        return TextSoFar(blocks, kept.mask_BJ[story, :n_columns] * is_past)
+        blocks = tuple((k[story, :, :n_columns], v[story, :, :n_columns]) for k, v in retained.blocks)
+        return KeyValueMemory(blocks, retained.mask_BJ[story, :n_columns] * is_past)
 
 
 class FullTextForCausalLM(Baseline):
@@ -78,7 +78,7 @@ class FullTextForCausalLM(Baseline):
         self,
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
-        memory: TextSoFar | None = None,
+        memory: KeyValueMemory | None = None,
         labels: Tensor | None = None,
         *,
         write_memory: bool = True,
@@ -106,7 +106,7 @@ class FullTextForCausalLM(Baseline):
             use_cache=cache is not None,
         ).last_hidden_state
         if cache is not None and is_kept:
-            memory = TextSoFar(tuple((layer.keys, layer.values) for layer in cache.layers), mask_BJ)
+            memory = KeyValueMemory(tuple((layer.keys, layer.values) for layer in cache.layers), mask_BJ)
         x = x_BTD.view(*input_ids.shape, -1)[:, -logits_to_keep:]
         logits = self._logits(x, None if attention_mask is None else attention_mask[:, -logits_to_keep:])
         loss = None if labels is None else next_token_loss(logits, labels, attention_mask)
@@ -115,8 +115,8 @@ class FullTextForCausalLM(Baseline):
         return FullTextOutput(loss, logits, memory, columns=columns)
 
 
-def _check_memory(memory: TextSoFar, n_texts: int, keeps_keys: bool) -> None:
-    if not isinstance(memory, TextSoFar):
+def _check_memory(memory: KeyValueMemory, n_texts: int, keeps_keys: bool) -> None:
+    if not isinstance(memory, KeyValueMemory):
         raise UserError(f"memory must be a TextSoFar, as this model returns it, got {type(memory).__name__}")
     if len(memory.mask_BJ) != n_texts:
         raise UserError(f"memory is of {len(memory.mask_BJ)} texts, input_ids of {n_texts}")

@@ -34,7 +34,7 @@ def compare(
 
     plan = make_plan(get_preset(preset), n_seeds=seeds, n_steps=steps)
     if table:
-        made = write_table(plan, out)
+        written_table = write_table(plan, out)
     else:
         groups = GROUPS if only is None else tuple(name.strip() for name in only.split(","))
         try:
@@ -42,7 +42,11 @@ def compare(
         except KeyboardInterrupt:
             typer.echo("lm2: interrupted; the same command goes on from the newest checkpoint", err=True)
             raise typer.Exit(130) from None
-        made = write_table(plan, out)
-    n_missing = len(made["missing"])
-    what = f"{n_missing} of {made['n_runs']} runs missing" if n_missing else f"all {made['n_runs']} runs"
+        written_table = write_table(plan, out)
+    n_missing = len(written_table["missing"])
+    what = (
+        f"{n_missing} of {written_table['n_runs']} runs missing"
+        if n_missing
+        else f"all {written_table['n_runs']} runs"
+    )
     typer.echo(f"{out / TABLE_FILES[0]}: {what}")

@@ -10,7 +10,7 @@ import typer
 
 from lm2core.cli.harness import on_harness
 from lm2core.cli.long_texts import on_long_texts
-from lm2core.cli.tables import Rows, figures, open_reader, show
+from lm2core.cli.tables import Rows, open_model, score_columns, show
 from lm2core.errors import UserError
 
 FORMS = "give --babi FILE..., --tasks qa1,qa2 with --lengths 0k,4k, or --harness mmlu"
@@ -117,9 +117,9 @@ def evaluate(
     else:
         rows = on_long_texts(checkpoint, given)
     if json_out is not None:
-        from lm2core.files import write_whole
+        from lm2core.files import write_atomically
 
-        write_whole(json_out, json.dumps(rows, indent=2) + "\n")
+        write_atomically(json_out, json.dumps(rows, indent=2) + "\n")
 
 
 def _check_place(file: Path) -> None:
@@ -138,10 +138,10 @@ def _on_babi_files(checkpoint: str, paths: Sequence[Path]) -> Rows:
     from lm2core.evaluation.stories import predict, score
 
     files = [(path, read_babi(path)) for path in paths]  # a broken file is found before the model is opened
-    reader = open_reader(checkpoint)
+    lm = open_model(checkpoint)
     rows = []
     for path, stories in files:
-        result = score(stories, predict(reader, stories))
-        rows.append({"task": path.stem.split("_")[0], "file": str(path)} | figures(reader, result))
+        result = score(stories, predict(lm, stories))
+        rows.append({"task": path.stem.split("_")[0], "file": str(path)} | score_columns(lm, result))
     show(rows)
     return rows

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lm2core.cli.tables import Rows, open_reader
+from lm2core.cli.tables import Rows, open_model
 
 COLUMNS = ("task", "metric", "value", "stderr", "chance", "n", "n_shot")
 
@@ -12,7 +12,7 @@ def on_harness(checkpoint: str, tasks: str, **options: Any) -> Rows:
     from lm2core.evaluation.harness import check_installed, run_harness
 
     check_installed()  # before the model is opened
-    rows = run_harness(open_reader(checkpoint), tasks.split(","), **options)
+    rows = run_harness(open_model(checkpoint), tasks.split(","), **options)
     _show(rows)
     return rows
 

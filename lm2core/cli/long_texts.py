@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lm2core.cli.tables import Rows, figures, open_reader, show
+from lm2core.cli.tables import Rows, open_model, score_columns, show
 from lm2core.errors import UserError
 
 if TYPE_CHECKING:
     from lm2core.babilong.samples import BabiLongSample
-    from lm2core.reading.loaded_model import Reader
+    from lm2core.reading.loaded_model import LoadedModel
 
 CHARS_PER_TOKEN = 10  # of background that is read for the longest sample: about twice what English takes
-ONLY_MADE = ("seed", "noise", "tokenizer")  # options that a published data set leaves nothing to say to
+GENERATED_ONLY = ("seed", "noise", "tokenizer")  # options that a published data set leaves nothing to say to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,83 +55,84 @@ def on_long_texts(checkpoint: str, given: dict[str, Any]) -> Rows:
 
     from lm2core.evaluation.long_texts import predict_long, score_long
 
-    refused = [f"--{name}" for name in ONLY_MADE if name in given]
+    refused = [f"--{name}" for name in GENERATED_ONLY if name in given]
     if "data" in given and refused:
         raise UserError(
             f"--data has its texts already, which {', '.join(refused)} cannot change; leave one out"
         )
-    wanted = LongTexts(**given)
-    wanted.check()
-    published = _published(wanted) if wanted.data else None
-    reader = open_reader(checkpoint)
-    told = _made(reader, wanted) if published is None else published
-    n_tokens = None if wanted.data else sum(s.n_tokens or 0 for samples in told for s in samples)
-    asked: dict[str, Any] = {"segments": wanted.segments, "question_first": wanted.question_first}
+    options = LongTexts(**given)
+    options.check()
+    published = _published(options) if options.data else None
+    lm = open_model(checkpoint)
+    sample_sets = _generated(lm, options) if published is None else published
+    n_tokens = None if options.data else sum(s.n_tokens or 0 for samples in sample_sets for s in samples)
+    segment_options: dict[str, Any] = {"segments": options.segments, "question_first": options.question_first}
     rows = []
     with tqdm(total=n_tokens, unit=" tokens", unit_scale=True, disable=None, dynamic_ncols=True) as bar:
-        for samples in told:
+        for samples in sample_sets:
             task, length = samples[0].task, samples[0].length
             bar.set_description(f"{task} {length}")
-            score = score_long(samples, predict_long(reader, samples, on_read=bar.update, **asked))
+            score = score_long(samples, predict_long(lm, samples, on_read=bar.update, **segment_options))
             labels = {"label_set": score.label_set, "label_words": score.label_words}
-            cell = {"task": task, "length": length} | figures(reader, score.exact) | labels
-            rows.append(cell | asked | _origin(wanted, checkpoint, samples))
+            cell = {"task": task, "length": length} | score_columns(lm, score.exact) | labels
+            rows.append(cell | segment_options | _origin(options, checkpoint, samples))
     show(rows)
-    left_out = [f"{row['task']} {row['length']}: {n}" for row in rows if (n := row.get("n_left_out"))]
-    if left_out:
-        typer.echo(f"stories left out because they did not fit: {', '.join(left_out)}")
+    excluded = [f"{row['task']} {row['length']}: {n}" for row in rows if (n := row.get("n_left_out"))]
+    if excluded:
+        typer.echo(f"stories left out because they did not fit: {', '.join(excluded)}")
     return rows
 
 
-def _made(reader: "Reader", wanted: LongTexts) -> list[list["BabiLongSample"]]:
+def _generated(lm: "LoadedModel", options: LongTexts) -> list[list["BabiLongSample"]]:
     """Samples of generated stories; says with what lengths are counted, and what the noise is."""
     from lm2core.babilong.background import Background
     from lm2core.babilong.noise import MOST_CHARS, open_noise
-    from lm2core.babilong.samples import make_samples, parse_length, told_stories
+    from lm2core.babilong.samples import generated_stories, make_samples, parse_length
     from lm2core.text.bpe import open_tokenizer
 
     advice = "give a folder or a Hugging Face id, or leave it out and the model's own counts"
-    tokenizer = open_tokenizer(wanted.tokenizer, advice=advice) if wanted.tokenizer else reader.tokenizer
-    longest = max(parse_length(length) for _, length in wanted.cells())
+    tokenizer = open_tokenizer(options.tokenizer, advice=advice) if options.tokenizer else lm.tokenizer
+    longest = max(parse_length(length) for _, length in options.cells())
     enough = max(MOST_CHARS, CHARS_PER_TOKEN * longest)
-    noise = open_noise(wanted.noise, split="test", most_chars=enough) if longest else None
+    noise = open_noise(options.noise, split="test", most_chars=enough) if longest else None
     background = Background(noise, tokenizer)
-    typer.echo(f"lengths in tokens of the tokenizer of {wanted.tokenizer or reader.name}")
+    typer.echo(f"lengths in tokens of the tokenizer of {options.tokenizer or lm.name}")
     if noise is not None:
         n_sentences, n_tokens = background.n_sentences, background.n_tokens
         typer.echo(f"noise: test share of {noise.source}, {n_sentences:,} sentences, {n_tokens:,} tokens")
     return [
         make_samples(
-            told_stories(task, wanted.seed),
+            generated_stories(task, options.seed),
             background,
             task=task,
             length=length,
-            n=wanted.samples,
-            seed=wanted.seed,
+            n=options.samples,
+            seed=options.seed,
         )
-        for task, length in wanted.cells()
+        for task, length in options.cells()
     ]
 
 
-def _published(wanted: LongTexts) -> Iterator[list["BabiLongSample"]]:
+def _published(options: LongTexts) -> Iterator[list["BabiLongSample"]]:
     """Samples of a published data set, all of which is there; read cell by cell, as texts may be huge."""
     from lm2core.babilong.published import check_published, read_published
 
-    source = str(wanted.data)
-    for task, length in wanted.cells():
+    source = str(options.data)
+    for task, length in options.cells():
         check_published(source, task=task, length=length)
     return (
-        read_published(source, task=task, length=length, n=wanted.samples) for task, length in wanted.cells()
+        read_published(source, task=task, length=length, n=options.samples)
+        for task, length in options.cells()
     )
 
 
-def _origin(wanted: LongTexts, checkpoint: str, samples: list["BabiLongSample"]) -> dict[str, Any]:
+def _origin(options: LongTexts, checkpoint: str, samples: list["BabiLongSample"]) -> dict[str, Any]:
     """Where the texts are from."""
-    if wanted.data:
-        return {"data": wanted.data}
+    if options.data:
+        return {"data": options.data}
     return {
-        "seed": wanted.seed,
-        "noise": wanted.noise,
-        "tokenizer": wanted.tokenizer or checkpoint,
+        "seed": options.seed,
+        "noise": options.noise,
+        "tokenizer": options.tokenizer or checkpoint,
         "n_left_out": samples[-1].index + 1 - len(samples),
     }

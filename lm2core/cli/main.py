@@ -73,12 +73,12 @@ def ask(
 ) -> None:
     """Read a story and answer a question about it, with the likeliest answers and their probabilities."""
     from lm2core.babi.text import read_sentences
-    from lm2core.reading.answers import ranked_words, remember
-    from lm2core.reading.checkpoints import load_reader
+    from lm2core.reading.answers import memory_after, ranked_words
+    from lm2core.reading.checkpoints import load
 
     sentences = read_sentences(story)
-    reader = load_reader(checkpoint, baselines=True)
-    best = ranked_words(reader, question, remember(reader, sentences))
+    lm = load(checkpoint, baselines=True)
+    best = ranked_words(lm, question, memory_after(lm, sentences))
     typer.echo(best[0][0])
     for word, probability in best[:6]:
         typer.echo(f"  {probability:6.1%}  {word}")

@@ -6,7 +6,7 @@ import typer
 
 if TYPE_CHECKING:
     from lm2core.evaluation.stories import Score
-    from lm2core.reading.loaded_model import Reader
+    from lm2core.reading.loaded_model import LoadedModel
 
 Rows = list[dict[str, Any]]  # as in the JSON file
 COLUMNS = {
@@ -22,18 +22,18 @@ COLUMNS = {
 }
 
 
-def open_reader(checkpoint: str) -> "Reader":
+def open_model(checkpoint: str) -> "LoadedModel":
     """The model to evaluate; says what it is."""
     from lm2core.baselines.architectures import architecture_of
     from lm2core.model.sizes import n_parameters
-    from lm2core.reading.checkpoints import load_reader
+    from lm2core.reading.checkpoints import load
 
-    reader = load_reader(checkpoint, baselines=True)
-    typer.echo(f"{checkpoint}: {architecture_of(reader.model)}, {n_parameters(reader.model):,} parameters")
-    return reader
+    lm = load(checkpoint, baselines=True)
+    typer.echo(f"{checkpoint}: {architecture_of(lm.model)}, {n_parameters(lm.model):,} parameters")
+    return lm
 
 
-def figures(reader: "Reader", score: "Score") -> dict[str, Any]:
+def score_columns(lm: "LoadedModel", score: "Score") -> dict[str, Any]:
     """The part of a row that is the same for every form."""
     from lm2core.baselines.architectures import architecture_of
     from lm2core.model.sizes import n_parameters
@@ -41,9 +41,9 @@ def figures(reader: "Reader", score: "Score") -> dict[str, Any]:
     return {
         "n": score.n,
         "accuracy": score.accuracy,
-        "model": reader.name,
-        "architecture": architecture_of(reader.model),
-        "n_parameters": n_parameters(reader.model),
+        "model": lm.name,
+        "architecture": architecture_of(lm.model),
+        "n_parameters": n_parameters(lm.model),
         "low": score.low,
         "high": score.high,
         "majority": score.majority,

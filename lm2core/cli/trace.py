@@ -34,7 +34,7 @@ def trace(
     """Record what the memory does while a story is read, or many."""
     if [story, babi, task].count(None) != 2:
         raise UserError("give one of --story FILE, --babi FILE and --task NAME")
-    from lm2core.reading.checkpoints import load_reader
+    from lm2core.reading.checkpoints import load
 
     names = [name.strip() for name in hooks.split(",") if name.strip()]
     if story is not None:
@@ -42,18 +42,18 @@ def trace(
         from lm2core.reading.answers import read_story
 
         sentences = read_sentences(story)
-        recorded = read_story(load_reader(checkpoint), sentences, names=names, budget=budget)
+        recorded = read_story(load(checkpoint), sentences, names=names, budget=budget)
         recorded.save(out)
         typer.echo(f"{out}: {len(recorded.arrays)} arrays over {recorded.n_segments} sentences")
         return
     from lm2core.reading.story_traces import record_to
 
-    told = _told(babi, task, stories, seed)
-    parts = record_to(out, load_reader(checkpoint), told, names=names, budget=budget)
-    typer.echo(f"{out}: {len(told)} stories in {len(parts)} part{'s' * (len(parts) > 1)}")
+    story_list = _stories(babi, task, stories, seed)
+    parts = record_to(out, load(checkpoint), story_list, names=names, budget=budget)
+    typer.echo(f"{out}: {len(story_list)} stories in {len(parts)} part{'s' * (len(parts) > 1)}")
 
 
-def _told(babi: Path | None, task: str | None, n: int, seed: int) -> "list[Story] | list[TextStory]":
+def _stories(babi: Path | None, task: str | None, n: int, seed: int) -> "list[Story] | list[TextStory]":
     if babi is not None:
         from lm2core.babi.text import read_babi
 

@@ -105,7 +105,9 @@ def train(
     ] = None,
     keep_all: Annotated[
         bool | None,
-        typer.Option("--keep-all", help="Keep every checkpoint, as 'lm2 became' needs; else the two newest."),
+        typer.Option(
+            "--keep-all", help="Keep every checkpoint, as 'lm2 emergence' needs; else the two newest."
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the newest whole checkpoint in --out.")
@@ -179,21 +181,21 @@ def _run(recipe: "Recipe | TextRecipe", out: Path, *, resume: bool) -> None:
     from lm2core.training.stories import train as train_on_stories
     from lm2core.training.text import train_text
     from lm2core.training.text_recipe import TextRecipe
-    from lm2core.training.trainer import leave_together
+    from lm2core.training.trainer import close_process_group
 
     if isinstance(recipe, TextRecipe):
         model = train_text(recipe, out, resume=resume)
     else:
         model = train_on_stories(recipe, out, resume=resume)
-    leave_together()
+    close_process_group()
     if not is_first_process():
         return
-    figures = last_logged(out / "metrics.jsonl")
+    numbers = last_logged(out / "metrics.jsonl")
     what = f"{recipe.architecture} of {n_parameters(model):,} parameters in {out}"
-    if figures["n_skipped"]:
-        what += f", {figures['n_skipped']} steps skipped as not finite"
+    if numbers["n_skipped"]:
+        what += f", {numbers['n_skipped']} steps skipped as not finite"
     if isinstance(recipe, TextRecipe):
-        loss, perplexity = figures["eval_loss"], figures["eval_perplexity"]
+        loss, perplexity = numbers["eval_loss"], numbers["eval_perplexity"]
         typer.echo(f"trained: {what}; held-out loss {loss:.3f} nats, perplexity {perplexity:.1f}")
     else:
         typer.echo(f"trained: {what}; next: lm2 eval {out} --babi FILE")

@@ -9,42 +9,45 @@ from typing import Any
 import numpy as np
 
 from lm2core.compare.story_set import StorySet
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import encode_segments
 from lm2core.traces.recording import capture
 
 N_STORIES = 32
-N_TOLD = 10  # sentences before the measured ones: a fresh bank moves more
+N_CONTEXT_SENTENCES = 10  # sentences before the measured ones: a fresh bank moves more
 N_MEASURED = 10  # sentences
 
 
-def bank_change(reader: Reader, task: str) -> list[dict[str, Any]]:
+def bank_change(lm: LoadedModel, task: str) -> list[dict[str, Any]]:
     """Mean change of the bank per token, by block and by what is read.
 
     statements : the story goes on as the task tells it
     noise : moves of people whom the question is not about, see ``StorySet``
     repeats : the last sentence again and again, which says nothing new
     """
-    n_all = N_TOLD + N_MEASURED
+    n_all = N_CONTEXT_SENTENCES + N_MEASURED
     going_on = [s.sentences for s in StorySet(task=task, n_told=n_all, n_stories=N_STORIES).stories()]
-    noisy = StorySet(task=task, n_told=N_TOLD, n_noise=N_MEASURED, n_stories=N_STORIES).stories()
-    told = {
+    noisy = StorySet(task=task, n_told=N_CONTEXT_SENTENCES, n_noise=N_MEASURED, n_stories=N_STORIES).stories()
+    conditions = {
         "statements": going_on,
         "noise": [s.sentences for s in noisy],
-        "repeats": [s[:N_TOLD] + s[N_TOLD - 1 : N_TOLD] * N_MEASURED for s in going_on],
+        "repeats": [
+            s[:N_CONTEXT_SENTENCES] + s[N_CONTEXT_SENTENCES - 1 : N_CONTEXT_SENTENCES] * N_MEASURED
+            for s in going_on
+        ],
     }
     return [
         {"reads": name, "block": block, "change_per_token": float(change), "n": N_STORIES * N_MEASURED}
-        for name, stories in told.items()
-        for block, change in _change(reader, stories).items()
+        for name, stories in conditions.items()
+        for block, change in _change(lm, stories).items()
     ]
 
 
-def _change(reader: Reader, stories: list[tuple[str, ...]]) -> dict[int, float]:
+def _change(lm: LoadedModel, stories: list[tuple[str, ...]]) -> dict[int, float]:
     """By block with memory, over stories and over the segments after the first ``N_TOLD``."""
-    ids, mask = encode_segments(reader.tokenizer, stories)
-    trace = capture(reader.model, ids, mask, names=["mem.hook_bank_pre", "mem.hook_bank_post"])
+    ids, mask = encode_segments(lm.tokenizer, stories)
+    trace = capture(lm.model, ids, mask, names=["mem.hook_bank_pre", "mem.hook_bank_post"])
     pre, post = (trace.over_blocks(f"hook_bank_{when}") for when in ("pre", "post"))
     change = np.linalg.norm(post - pre, axis=(-2, -1)) / np.linalg.norm(pre, axis=(-2, -1))
     per_token = change / mask.sum(-1).numpy()  # (block, story, segment)
-    return dict(zip(trace.blocks, per_token[..., N_TOLD:].mean((1, 2)).tolist(), strict=True))
+    return dict(zip(trace.blocks, per_token[..., N_CONTEXT_SENTENCES:].mean((1, 2)).tolist(), strict=True))

@@ -54,19 +54,25 @@ def _head(table: Entry) -> str:
         "",
         HOW_TO_READ,
     ]
-    lost = [x for x in table["lm2_against"] if x["verdict"] != "LM2 wins"]
+    not_won = [x for x in table["lm2_against"] if x["verdict"] != "LM2 wins"]
     if table["lm2_against"]:
-        lines += ["", f"**Where LM2 does not win** ({len(lost)} of {len(table['lm2_against'])} comparisons):"]
-        lines += _where(lost) or ["nowhere."]
+        lines += [
+            "",
+            f"**Where LM2 does not win** ({len(not_won)} of {len(table['lm2_against'])} comparisons):",
+        ]
+        lines += _where(not_won) or ["nowhere."]
     return "\n".join(lines)
 
 
 def _where(entries: Sequence[Entry]) -> list[str]:
     """For each verdict and opponent: on which sets."""
-    found: dict[tuple[str, str], list[str]] = {}
+    sets_by_verdict: dict[tuple[str, str], list[str]] = {}
     for entry in entries:
-        found.setdefault((_label(entry), entry["verdict"]), []).append(_set_name(entry))
-    return [f"- against {label}: {verdict} at {'; '.join(sets)}" for (label, verdict), sets in found.items()]
+        sets_by_verdict.setdefault((_label(entry), entry["verdict"]), []).append(_set_name(entry))
+    return [
+        f"- against {label}: {verdict} at {'; '.join(sets)}"
+        for (label, verdict), sets in sets_by_verdict.items()
+    ]
 
 
 def _training(entries: Sequence[Entry]) -> str:
@@ -182,9 +188,9 @@ def _bank_change(entries: Sequence[Entry]) -> str:
 
 def _published() -> str:
     rows = [
-        (f"{name}, {length}", *("-" if x is None else f"{x:g}" for x in figures))
+        (f"{name}, {length}", *("-" if x is None else f"{x:g}" for x in numbers))
         for name, of in (("qa1", published.QA1), ("mean of qa1 to qa10", published.BABILONG))
-        for length, figures in of.items()
+        for length, numbers in of.items()
     ]
     mmlu = ", ".join(f"{name} {value}" for name, value in published.MMLU.items())
     return "\n\n".join(

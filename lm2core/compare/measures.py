@@ -9,7 +9,7 @@ from typing import Any
 
 from lm2core.compare.bank_change import bank_change
 from lm2core.compare.story_set import StorySet
-from lm2core.reading.loaded_model import Reader, untrained
+from lm2core.reading.loaded_model import LoadedModel, untrained
 from lm2core.text.corpus import open_corpus
 from lm2core.text.packing import Packer
 from lm2core.training.progress import last_logged
@@ -19,32 +19,32 @@ from lm2core.training.text_recipe import MODELS, TextRecipe
 N_UNTRAINED = 50  # stories of each set that the untrained model is asked about
 
 
-def measure_on_stories(reader: Reader, recipe: Recipe, tests: Sequence[StorySet]) -> dict[str, Any]:
+def measure_on_stories(lm: LoadedModel, recipe: Recipe, tests: Sequence[StorySet]) -> dict[str, Any]:
     """Accuracy on each of ``tests``, and what reading does to an LM2's bank."""
-    new = untrained(reader, recipe.seed)
-    figures: dict[str, Any] = {
-        "scores": [test.score(reader) for test in tests],
+    new = untrained(lm, recipe.seed)
+    numbers: dict[str, Any] = {
+        "scores": [test.score(lm) for test in tests],
         "untrained": [test.score(new, N_UNTRAINED) for test in tests],
     }
     if recipe.architecture == "lm2":
         task = recipe.tasks[0]
-        figures["bank_change"] = {"trained": bank_change(reader, task), "untrained": bank_change(new, task)}
-    return figures
+        numbers["bank_change"] = {"trained": bank_change(lm, task), "untrained": bank_change(new, task)}
+    return numbers
 
 
-def measure_on_text(reader: Reader, recipe: TextRecipe, folder: Path) -> dict[str, Any]:
+def measure_on_text(lm: LoadedModel, recipe: TextRecipe, folder: Path) -> dict[str, Any]:
     """Perplexity of the held-out text, beside that of the tokens' frequencies, and which text it is."""
     packer = Packer(
         corpus=open_corpus(recipe.text),
-        tokenizer=reader.tokenizer,
+        tokenizer=lm.tokenizer,
         block_length=recipe.n_segments * MODELS[recipe.model](vocab_size=2).segment_length,
         held_out_every=recipe.held_out_every,
     )
     held_out = [b["input_ids"].tolist() for b in packer.held_out_blocks(recipe.n_eval_blocks)]
-    figures = last_logged(folder / "metrics.jsonl")
+    numbers = last_logged(folder / "metrics.jsonl")
     return {
-        "loss": figures["eval_loss"],
-        "perplexity": figures["eval_perplexity"],
+        "loss": numbers["eval_loss"],
+        "perplexity": numbers["eval_perplexity"],
         "n_tokens": sum(map(len, held_out)),
         "perplexity_of_frequencies": exp(_loss_of_frequencies(packer, held_out)),
         "text_sha256": sha256(Path(recipe.text).read_bytes()).hexdigest(),

@@ -180,10 +180,12 @@ def make_plan(preset: Preset, *, n_seeds: int | None = None, n_steps: int | None
         recipe, text_recipe = replace(recipe, n_steps=n_steps), replace(text_recipe, n_steps=n_steps)
     seeds, tests, rows = range(n_seeds or preset.n_seeds), _tests(preset), []
     for group in GROUPS:
-        of_group, asked = (text_recipe, ()) if group == "text" else (recipe, tests)
+        of_group, test_sets = (text_recipe, ()) if group == "text" else (recipe, tests)
         for label, name, changes in _models(group, preset, recipe):
             runs = (
-                Run(name=f"{name}-seed{seed}", recipe=replace(of_group, seed=seed, **changes), tests=asked)
+                Run(
+                    name=f"{name}-seed{seed}", recipe=replace(of_group, seed=seed, **changes), tests=test_sets
+                )
                 for seed in seeds
             )
             rows.append(Row(group, label, tuple(runs)))

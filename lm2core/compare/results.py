@@ -6,7 +6,7 @@ from typing import Any
 
 from lm2core.compare.plan import Plan, Run
 from lm2core.errors import UserError
-from lm2core.files import write_whole
+from lm2core.files import write_atomically
 
 SCHEMA = 1
 FIELDS = {"schema", "plan", "run", "key", "settings", "n_parameters", "wall_s", "is_resumed", "measured"}
@@ -20,12 +20,12 @@ def result_file(out: Path, run: Run) -> Path:
     return out / FOLDER / f"{run.name}.json"
 
 
-def save_result(out: Path, plan: Plan, run: Run, **figures: Any) -> None:
+def save_result(out: Path, plan: Plan, run: Run, **numbers: Any) -> None:
     """Write a result, and what it is the result of."""
     about = {"schema": SCHEMA, "plan": plan.name, "run": run.name, "key": run.key, "settings": run.settings}
     file = result_file(out, run)
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, json.dumps(about | figures, indent=1) + "\n")
+    write_atomically(file, json.dumps(about | numbers, indent=1) + "\n")
 
 
 def read_results(out: Path, plan: Plan) -> dict[str, Result]:

@@ -8,9 +8,9 @@ from pydoc_data.topics import topics
 
 from lm2core.compare.plan import Run
 from lm2core.errors import UserError
-from lm2core.files import write_whole
-from lm2core.reading.checkpoints import load_reader
-from lm2core.reading.loaded_model import Reader
+from lm2core.files import write_atomically
+from lm2core.reading.checkpoints import load
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.training.recipe import Recipe
 from lm2core.training.run_folder import RECIPE_FILE, SKIPS_FILE, STAGE_FILE, newest_checkpoint
 from lm2core.training.stories import train
@@ -25,7 +25,7 @@ def run_folder(out: Path, run: Run) -> Path:
     return out / "runs" / run.name
 
 
-def train_run(run: Run, out: Path) -> tuple[Reader, bool]:
+def train_run(run: Run, out: Path) -> tuple[LoadedModel, bool]:
     """The trained model of ``run``, and whether an earlier process had begun it."""
     folder, recipe = run_folder(out, run), run.recipe
     is_begun = newest_checkpoint(folder, _last_file(recipe)) is not None
@@ -38,7 +38,7 @@ def train_run(run: Run, out: Path) -> tuple[Reader, bool]:
             train_text(with_text(recipe, out), folder, resume=is_begun)
         else:
             train(recipe, folder, resume=is_begun)
-    return load_reader(str(folder), baselines=True), is_begun
+    return load(str(folder), baselines=True), is_begun
 
 
 def _last_file(recipe: Recipe | TextRecipe) -> str:
@@ -59,5 +59,5 @@ def with_text(recipe: TextRecipe, out: Path) -> TextRecipe:
     """The recipe, on the help topics that come with every Python, put into a file in ``out``."""
     file = (out / TEXT_FILE).resolve()
     if not file.is_file():
-        write_whole(file, "\n\n".join(topics[name] for name in sorted(topics)))
+        write_atomically(file, "\n\n".join(topics[name] for name in sorted(topics)))
     return replace(recipe, text=str(file))

@@ -44,24 +44,24 @@ def over_seeds(values: Sequence[float]) -> OverSeeds:
 
 def share_over_seeds(shares: Sequence[float], n_questions: int) -> OverSeeds:
     """Mean of shares in [0, 1], each of the same ``n_questions``; its interval stays in [0, 1]."""
-    figure = over_seeds(shares)
-    low, high = wilson_interval(round(figure.mean * n_questions), n_questions)
-    return _widened(figure, low, high, lowest=0.0)
+    estimate = over_seeds(shares)
+    low, high = wilson_interval(round(estimate.mean * n_questions), n_questions)
+    return _widened(estimate, low, high, lowest=0.0)
 
 
 def difference_over_seeds(pairs: Sequence[tuple[float, float]], n_questions: int) -> OverSeeds:
     """Mean of first minus second share of each pair; its interval stays in [-1, 1]."""
-    figure = over_seeds([a - b for a, b in pairs])
+    estimate = over_seeds([a - b for a, b in pairs])
     a, b = (fmean(shares) for shares in zip(*pairs, strict=True))
     low_a, high_a = wilson_interval(round(a * n_questions), n_questions)
     low_b, high_b = wilson_interval(round(b * n_questions), n_questions)
     low, high = a - b - hypot(a - low_a, high_b - b), a - b + hypot(high_a - a, b - low_b)
-    return _widened(figure, low, high, lowest=-1.0)
+    return _widened(estimate, low, high, lowest=-1.0)
 
 
-def _widened(figure: OverSeeds, low: float, high: float, *, lowest: float) -> OverSeeds:
-    if figure.low is None or figure.high is None:
-        return figure
+def _widened(estimate: OverSeeds, low: float, high: float, *, lowest: float) -> OverSeeds:
+    if estimate.low is None or estimate.high is None:
+        return estimate
     return OverSeeds(
-        figure.n, figure.mean, max(lowest, min(low, figure.low)), min(1.0, max(high, figure.high))
+        estimate.n, estimate.mean, max(lowest, min(low, estimate.low)), min(1.0, max(high, estimate.high))
     )

@@ -15,7 +15,7 @@ from lm2core.babi.tasks import TASKS, draw_question, get_task
 from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
 from lm2core.evaluation.stories import predict, score
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,31 +49,31 @@ class StorySet:
         rng = Random(f"compare {self.task} {self.n_told} {self.n_noise}")
         return [self._story(rng) for _ in range(self.n_stories)]
 
-    def score(self, reader: Reader, n_stories: int | None = None) -> dict[str, Any]:
+    def score(self, lm: LoadedModel, n_stories: int | None = None) -> dict[str, Any]:
         """The ``evaluate.Score`` of ``reader`` on all or the first ``n_stories``, and which set it is of."""
         stories = self.stories()[:n_stories]
         about = {"task": self.task, "unit": self.unit, "length": self.length, "noise": self.n_noise}
-        return about | asdict(score(stories, predict(reader, stories)))
+        return about | asdict(score(stories, predict(lm, stories)))
 
     def _story(self, rng: Random) -> TextStory:
         """One story; a start that allows no question is drawn again."""
         while True:
             lines = chain.from_iterable(TASKS[self.task].tell(rng))
-            told = list(islice(lines, self.n_told))
-            if len(told) < self.n_told:
+            story_lines = list(islice(lines, self.n_told))
+            if len(story_lines) < self.n_told:
                 raise UserError(
-                    f"a story of {self.task} ends after {len(told)} sentences; ask for at most so many"
+                    f"a story of {self.task} ends after {len(story_lines)} sentences; ask for at most so many"
                 )
-            question = draw_question(TASKS[self.task], [line.statement for line in told], rng)
+            question = draw_question(TASKS[self.task], [line.statement for line in story_lines], rng)
             if question is None:
                 continue
-            noise = moves_of_others(lines, told, question)
-            sentences = (line.sentence for line in (*told, *islice(noise, self.n_noise)))
+            noise = moves_of_others(lines, story_lines, question)
+            sentences = (line.sentence for line in (*story_lines, *islice(noise, self.n_noise)))
             return TextStory(tuple(sentences), (replace(question, n_statements=self.length),))
 
 
-def moves_of_others(lines: "chain[Line]", told: list[Line], question: Question) -> "filter[Line]":
+def moves_of_others(lines: "chain[Line]", story_lines: list[Line], question: Question) -> "filter[Line]":
     """Of the story that goes on, the moves of people whom the support of ``question`` does not name."""
-    support = [told[i].statement for i in question.support]
+    support = [story_lines[i].statement for i in question.support]
     named = {name for statement in support for name in (statement.subject, statement.other)}
     return filter(lambda x: x.statement.relation == "move" and x.statement.subject not in named, lines)

@@ -59,9 +59,9 @@ def _about(row: Row) -> Entry:
     }
 
 
-def _figures(figure: OverSeeds, values: Sequence[float]) -> Entry:
-    figures = asdict(figure)
-    return {"n_seeds": figures.pop("n"), **figures, "by_seed": list(values)}
+def _interval_columns(estimate: OverSeeds, values: Sequence[float]) -> Entry:
+    numbers = asdict(estimate)
+    return {"n_seeds": numbers.pop("n"), **numbers, "by_seed": list(values)}
 
 
 def _training(row: Row, results: Mapping[str, Result]) -> Entry:
@@ -84,7 +84,7 @@ def _accuracies(row: Row, results: Mapping[str, Result]) -> list[Entry]:
         entries.append(
             _about(row)
             | {name: score[name] for name in (*SET, "n", "majority", "last_mentioned")}
-            | _figures(share_over_seeds(shares, score["n"]), shares)
+            | _interval_columns(share_over_seeds(shares, score["n"]), shares)
             | {"untrained": fmean(m["untrained"][i]["accuracy"] for m in measured)}
         )
     return entries
@@ -139,7 +139,7 @@ def _perplexities(rows: Sequence[Row], results: Mapping[str, Result]) -> list[En
         names = ("n_tokens", "perplexity_of_frequencies", "text_sha256")
         entry = _about(row) | {name: measured[0][name] for name in names}
         perplexities = [m["perplexity"] for m in measured]
-        entry |= _figures(over_seeds(perplexities), perplexities)
+        entry |= _interval_columns(over_seeds(perplexities), perplexities)
         pairs = _pairs(on_text["lm2"], row, results) if label != "lm2" and "lm2" in on_text else []
         if pairs:
             difference = over_seeds([a["loss"] - b["loss"] for a, b in pairs])
@@ -172,7 +172,7 @@ def _bank_changes(rows: Sequence[Row], results: Mapping[str, Result]) -> list[En
         entries.append(
             {name: entry[name] for name in ("reads", "block", "n")}
             | {
-                state: {"n_seeds_planned": len(lm2.runs)} | _figures(over_seeds(values), values)
+                state: {"n_seeds_planned": len(lm2.runs)} | _interval_columns(over_seeds(values), values)
                 for state, values in of_seeds.items()
             }
         )

@@ -16,7 +16,7 @@ from lm2core.compare.results import FOLDER, Result, read_results, result_file, s
 from lm2core.compare.runs import run_folder, train_run, with_text
 from lm2core.compare.table import make_table
 from lm2core.errors import UserError
-from lm2core.files import write_whole
+from lm2core.files import write_atomically
 from lm2core.model.sizes import n_parameters
 from lm2core.training.text_recipe import TextRecipe
 
@@ -68,7 +68,7 @@ def write_table(plan: Plan, out: Path) -> dict[str, Any]:
         raise UserError(f"no comparison in {out}: it has no folder {FOLDER}; name the --out of one")
     table = make_table(plan, read_results(out, plan))
     for name, text in zip(TABLE_FILES, (as_markdown(table), json.dumps(table, indent=1) + "\n"), strict=True):
-        write_whole(out / name, text)
+        write_atomically(out / name, text)
     return table
 
 
@@ -96,20 +96,20 @@ def _do(plan: Plan, run: Run, out: Path) -> float:
     """Train and measure ``run``, save its result, and return the seconds it took this process."""
     start = time.monotonic()
     try:
-        reader, is_resumed = train_run(run, out)
+        lm, is_resumed = train_run(run, out)
     except ValueError as error:
         raise UserError(f"run {run.name}: {error}") from error
     folder, recipe = run_folder(out, run), run.recipe
     if isinstance(recipe, TextRecipe):
-        measured = measure_on_text(reader, with_text(recipe, out), folder)
+        measured = measure_on_text(lm, with_text(recipe, out), folder)
     else:
-        measured = measure_on_stories(reader, recipe, run.tests)
+        measured = measure_on_stories(lm, recipe, run.tests)
     wall_s = time.monotonic() - start
     save_result(
         out,
         plan,
         run,
-        n_parameters=n_parameters(reader.model),
+        n_parameters=n_parameters(lm.model),
         wall_s=round(wall_s, 1),
         is_resumed=is_resumed,
         measured=measured,
@@ -134,4 +134,4 @@ def _open_folder(plan: Plan, out: Path) -> None:
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}; choose another --out") from None
-    write_whole(file, json.dumps({"plan": plan.name}) + "\n")
+    write_atomically(file, json.dumps({"plan": plan.name}) + "\n")

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from lm2core.errors import UserError
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 
 RESAMPLES = 1000  # for the standard error of a metric that has no formula; the harness's 100,000 take minutes
 ACCURACIES = ("acc", "acc_norm", "acc_bytes")  # of choices: by log-probability, also per character, per byte
 
 
 def run_harness(
-    reader: Reader,
+    lm: LoadedModel,
     tasks: Sequence[str],
     *,
     include_path: Path | None = None,
@@ -70,15 +70,14 @@ def run_harness(
     from lm2core.evaluation.harness_model import HarnessModel
 
     results = simple_evaluate(
-        HarnessModel(reader, batch_size=batch_size),
+        HarnessModel(lm, batch_size=batch_size),
         tasks=_load_tasks(tasks, include_path, length),
         num_fewshot=n_shot,
         limit=limit,
         bootstrap_iters=RESAMPLES,
     )
     return [
-        row | {"length": length, "model": reader.name, "harness": version("lm_eval")}
-        for row in _rows(results)
+        row | {"length": length, "model": lm.name, "harness": version("lm_eval")} for row in _rows(results)
     ]
 
 
@@ -101,10 +100,10 @@ def _load_tasks(names: Sequence[str], include_path: Path | None, length: str | N
     manager = TaskManager(
         include_path=include_path, metadata=None if length is None else {"max_seq_lengths": length}
     )
-    wanted = [name.strip() for name in dict.fromkeys(names) if name.strip()]
-    if not wanted:
+    requested = [name.strip() for name in dict.fromkeys(names) if name.strip()]
+    if not requested:
         raise UserError("no task named; give names of the harness by commas, for example mmlu,babilong_qa1")
-    for name in wanted:
+    for name in requested:
         if name not in manager.all_tasks:
             near = get_close_matches(name, manager.all_tasks, n=5)
             known = (
@@ -114,7 +113,7 @@ def _load_tasks(names: Sequence[str], include_path: Path | None, length: str | N
                 f"the harness has no task {name!r}; {known}; for task files of your own: "
                 "--harness-tasks-folder FOLDER"
             )
-    return [part for name in wanted for part in _load_task(manager, name)]
+    return [part for name in requested for part in _load_task(manager, name)]
 
 
 def _load_task(manager: Any, name: str) -> list[Any]:
@@ -141,20 +140,20 @@ def _rows(results: dict[str, Any]) -> list[dict[str, Any]]:
         of_tasks = {chances[name] for name in _tasks_of(group, results["group_subtasks"])}
         chances[group] = of_tasks.pop() if len(of_tasks) == 1 else None  # unequal: it depends on the weights
     rows = []
-    for task, figures in results["results"].items():
-        for key in figures:
+    for task, numbers in results["results"].items():
+        for key in numbers:
             metric, _, answers = key.partition(",")
             if not answers or metric.endswith("_stderr"):
                 continue
-            stderr = figures.get(f"{metric}_stderr,{answers}", "N/A")
+            stderr = numbers.get(f"{metric}_stderr,{answers}", "N/A")
             rows.append(
                 {
                     "task": task,
                     "metric": metric if answers == "none" else key,
-                    "value": float(figures[key]),
+                    "value": float(numbers[key]),
                     "stderr": None if stderr == "N/A" else float(stderr),
                     "chance": chances[task] if metric in ACCURACIES else None,
-                    "n": figures.get("sample_count", {}).get(key, figures["sample_len"]),
+                    "n": numbers.get("sample_count", {}).get(key, numbers["sample_len"]),
                     "n_shot": results["n-shot"].get(task),
                 }
             )

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from transformers import StoppingCriteria
 
 from lm2core.errors import UserError
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import check_words
 
 PIECE_TOKENS = 1024  # logits are made of about so many tokens of a text at a time
@@ -32,13 +32,13 @@ class HarnessModel(TemplateLM):
     Results do not depend on the order of the requests, nor on ``batch_size``, but for rounding.
     """
 
-    def __init__(self, reader: Reader, *, batch_size: int = 8) -> None:
+    def __init__(self, lm: LoadedModel, *, batch_size: int = 8) -> None:
         super().__init__()
-        self.tokenizer = reader.tokenizer
+        self.tokenizer = lm.tokenizer
         self.batch_size = batch_size
-        self._name = reader.name
-        self._model = reader.model.eval()
-        self._device = reader.model.device
+        self._name = lm.name
+        self._model = lm.model.eval()
+        self._device = lm.model.device
 
     @property
     def eot_token_id(self) -> int | None:

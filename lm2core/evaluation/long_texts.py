@@ -20,7 +20,7 @@ from lm2core.babilong.scoring import answer_words, as_part, as_word, names_label
 from lm2core.errors import UserError
 from lm2core.evaluation.stories import Score, score
 from lm2core.reading.answers import answer_logits
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import check_words
 
 SEGMENTS = ("sentences", "tokens")
@@ -48,7 +48,7 @@ class LongScore:
 
 
 def predict_long(
-    reader: Reader,
+    lm: LoadedModel,
     samples: Sequence[BabiLongSample],
     *,
     segments: str = "sentences",
@@ -76,15 +76,15 @@ def predict_long(
     """
     if segments not in SEGMENTS:
         raise UserError(f"unknown segments {segments!r}; known: {', '.join(SEGMENTS)}")
-    _check_known(reader, samples)
-    n_new = _answer_length(reader.tokenizer, samples)
+    _check_known(lm, samples)
+    n_new = _answer_length(lm.tokenizer, samples)
     answers = [""] * len(samples)
     order = sorted(range(len(samples)), key=lambda i: samples[i].n_tokens or 0)
     for start in range(0, len(order), BATCH):
         chosen = order[start : start + BATCH]
-        streams = [_segments(reader, samples[i], segments, question_first) for i in chosen]
-        memory, asked = _read(reader.model.eval(), streams, on_read)
-        for i, answer in zip(chosen, _answer(reader, asked, memory, n_new), strict=True):
+        streams = [_segments(lm, samples[i], segments, question_first) for i in chosen]
+        memory, question_ids = _read(lm.model.eval(), streams, on_read)
+        for i, answer in zip(chosen, _answer(lm, question_ids, memory, n_new), strict=True):
             answers[i] = answer
     return answers
 
@@ -102,24 +102,24 @@ def score_long(samples: Sequence[BabiLongSample], answers: Sequence[str]) -> Lon
 
 def _story(sample: BabiLongSample) -> TextStory:
     """The facts with the question, or the whole text of a sample that does not say which they are."""
-    told = sample.facts or tuple(piece.text for piece in sample.pieces)
-    return TextStory(told, (Question(sample.question, sample.answer, (), len(told)),))
+    fact_sentences = sample.facts or tuple(piece.text for piece in sample.pieces)
+    return TextStory(fact_sentences, (Question(sample.question, sample.answer, (), len(fact_sentences)),))
 
 
-def _segments(reader: Reader, sample: BabiLongSample, segments: str, question_first: bool) -> Iterator[Ids]:
+def _segments(lm: LoadedModel, sample: BabiLongSample, segments: str, question_first: bool) -> Iterator[Ids]:
     """What is read of a sample, one after the other; the last ends in the question, and is what is asked."""
-    length = getattr(reader.model.config, "segment_length", None)
+    length = getattr(lm.model.config, "segment_length", None)
     first = [sample.question] if question_first else []
     texts = chain(first, (piece.text for piece in sample.pieces))
     if segments == "sentences" and length is not None:
-        return chain(_cut(_encoded(reader, texts), length), _encoded(reader, [sample.question]))
+        return chain(_cut(_encoded(lm, texts), length), _encoded(lm, [sample.question]))
     between = " " if segments == "tokens" else ""
-    return _straight(_encoded(reader, chain(texts, [sample.question]), between), length or WHOLE_TEXT_SEGMENT)
+    return _straight(_encoded(lm, chain(texts, [sample.question]), between), length or WHOLE_TEXT_SEGMENT)
 
 
-def _encoded(reader: Reader, texts: Iterable[str], between: str = "") -> Iterator[Ids]:
+def _encoded(lm: LoadedModel, texts: Iterable[str], between: str = "") -> Iterator[Ids]:
     """The ids of each text; of all but the first with ``between`` before it."""
-    return (_encode(reader.tokenizer, between * bool(i) + text) for i, text in enumerate(texts))
+    return (_encode(lm.tokenizer, between * bool(i) + text) for i, text in enumerate(texts))
 
 
 def _cut(encoded: Iterable[Ids], length: int) -> Iterator[Ids]:
@@ -129,13 +129,13 @@ def _cut(encoded: Iterable[Ids], length: int) -> Iterator[Ids]:
 
 def _straight(encoded: Iterable[Ids], length: int) -> Iterator[Ids]:
     """All in one row, cut after every ``length`` ids; the last part is never empty."""
-    held: Ids = []
+    buffer: Ids = []
     for ids in encoded:
-        held += ids
-        while len(held) > length:
-            yield held[:length]
-            held = held[length:]
-    yield held
+        buffer += ids
+        while len(buffer) > length:
+            yield buffer[:length]
+            buffer = buffer[length:]
+    yield buffer
 
 
 def _encode(tokenizer: PreTrainedTokenizerBase, text: str) -> Ids:
@@ -162,18 +162,18 @@ def _read(
 
 
 @torch.no_grad()
-def _answer(reader: Reader, asked: Sequence[Ids], memory: Any, n_new: int) -> list[str]:
+def _answer(lm: LoadedModel, question_ids: Sequence[Ids], memory: Any, n_new: int) -> list[str]:
     """The likeliest ``n_new`` tokens after each question, up to the end-of-text token."""
-    said: list[Ids] = [[] for _ in asked]
+    new_ids: list[Ids] = [[] for _ in question_ids]
     for _ in range(n_new):
         ids_Q1T, mask_Q1T = _padded(
-            [[before + new] for before, new in zip(asked, said, strict=True)], reader.model.device
+            [[before + new] for before, new in zip(question_ids, new_ids, strict=True)], lm.model.device
         )
-        best = answer_logits(reader.model, ids_Q1T[:, 0], mask_Q1T[:, 0], memory).argmax(-1)
-        for new, token in zip(said, best.tolist(), strict=True):
+        best = answer_logits(lm.model, ids_Q1T[:, 0], mask_Q1T[:, 0], memory).argmax(-1)
+        for new, token in zip(new_ids, best.tolist(), strict=True):
             new.append(token)
-    end = reader.tokenizer.eos_token_id
-    return [reader.tokenizer.decode(new[: new.index(end)] if end in new else new) for new in said]
+    end = lm.tokenizer.eos_token_id
+    return [lm.tokenizer.decode(new[: new.index(end)] if end in new else new) for new in new_ids]
 
 
 def _padded(texts: Sequence[Sequence[Ids]], device: torch.device) -> tuple[Tensor, Tensor]:
@@ -191,17 +191,17 @@ def _answer_length(tokenizer: PreTrainedTokenizerBase, samples: Sequence[BabiLon
     return max(len(_encode(tokenizer, space + s.answer)) for s in samples for space in ("", " "))
 
 
-def _check_known(reader: Reader, samples: Sequence[BabiLongSample]) -> None:
+def _check_known(lm: LoadedModel, samples: Sequence[BabiLongSample]) -> None:
     """Refuse unknown words of facts and questions, and background of which too many tokens are unknown."""
-    check_words(reader.tokenizer, sorted({text for s in samples for text in (s.question, *s.facts)}))
-    unknown = reader.tokenizer.unk_token_id
+    check_words(lm.tokenizer, sorted({text for s in samples for text in (s.question, *s.facts)}))
+    unknown = lm.tokenizer.unk_token_id
     for sample in samples[:1]:
         background = (piece.text for piece in sample.pieces if piece.fact is None)
-        ids = [i for text in islice(background, UNKNOWN_SENTENCES) for i in _encode(reader.tokenizer, text)]
+        ids = [i for text in islice(background, UNKNOWN_SENTENCES) for i in _encode(lm.tokenizer, text)]
         share = ids.count(unknown) / len(ids) if ids and unknown is not None else 0
         if share > MOST_UNKNOWN:
             raise UserError(
-                f"the tokenizer of {reader.name} does not know {share:.0%} of the background text of "
+                f"the tokenizer of {lm.name} does not know {share:.0%} of the background text of "
                 f"{sample.task} at {sample.length}: it is one for stories alone; ask at length 0k, or ask a "
                 "model that was trained with noise"
             )

@@ -7,12 +7,12 @@ from math import sqrt
 
 import torch
 
+from lm2core.babi.known_facts import last_mentioned
 from lm2core.babi.tasks import Story
 from lm2core.babi.text import TextStory
-from lm2core.babi.told import last_mentioned
 from lm2core.errors import UserError
 from lm2core.reading.answers import answer_logits
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import check_words, encode_segments
 
 BATCH_STORIES = 32
@@ -36,50 +36,54 @@ class Score:
     last_mentioned: float
 
 
-def predict(reader: Reader, stories: Sequence[Story | TextStory]) -> list[list[str]]:
+def predict(lm: LoadedModel, stories: Sequence[Story | TextStory]) -> list[list[str]]:
     """The model's one-word answer to every question of every story."""
     texts = [*(s for story in stories for s in story.sentences)]
     texts += [q.text for story in stories for q in story.questions]
-    check_words(reader.tokenizer, sorted(set(texts)))
+    check_words(lm.tokenizer, sorted(set(texts)))
     answers: list[list[str]] = [[] for _ in stories]
     by_length = sorted(range(len(stories)), key=lambda i: len(stories[i].sentences))
     for start in range(0, len(by_length), BATCH_STORIES):
         chosen = by_length[start : start + BATCH_STORIES]
-        for i, words in zip(chosen, _predict_batch(reader, [stories[i] for i in chosen]), strict=True):
+        for i, words in zip(chosen, _predict_batch(lm, [stories[i] for i in chosen]), strict=True):
             answers[i] = words
     return answers
 
 
 @torch.no_grad()
-def _predict_batch(reader: Reader, stories: Sequence[Story | TextStory]) -> list[list[str]]:
-    model = reader.model.eval()
+def _predict_batch(lm: LoadedModel, stories: Sequence[Story | TextStory]) -> list[list[str]]:
+    model = lm.model.eval()
     device = model.device
     # An empty sentence comes first and leaves a fresh memory: of a question before every statement.
-    segments = encode_segments(reader.tokenizer, [("", *story.sentences) for story in stories])
+    segments = encode_segments(lm.tokenizer, [("", *story.sentences) for story in stories])
     output = model(*(x.to(device) for x in segments))
-    asked = [(b, q) for b, story in enumerate(stories) for q in story.questions]
+    story_questions = [(b, q) for b, story in enumerate(stories) for q in story.questions]
     answers: list[list[str]] = [[] for _ in stories]
-    if not asked:
+    if not story_questions:
         return answers
-    ids, mask = (x[:, 0].to(device) for x in encode_segments(reader.tokenizer, [[q.text] for _, q in asked]))
-    story = torch.tensor([b for b, _ in asked], device=device)
-    after = torch.tensor([q.n_statements for _, q in asked], device=device)
+    ids, mask = (
+        x[:, 0].to(device) for x in encode_segments(lm.tokenizer, [[q.text] for _, q in story_questions])
+    )
+    story = torch.tensor([b for b, _ in story_questions], device=device)
+    after = torch.tensor([q.n_statements for _, q in story_questions], device=device)
     best = answer_logits(model, ids, mask, output.memory_at(story, after)).argmax(-1)
-    for (b, _), word in zip(asked, reader.tokenizer.convert_ids_to_tokens(best.tolist()), strict=True):
+    for (b, _), word in zip(story_questions, lm.tokenizer.convert_ids_to_tokens(best.tolist()), strict=True):
         answers[b].append(word)
     return answers
 
 
 def score(stories: Sequence[Story | TextStory], answers: Sequence[Sequence[str]]) -> Score:
     """Compare answers with the stories' own, as whole words without regard to case."""
-    asked = [(story, q) for story in stories for q in story.questions]
+    story_questions = [(story, q) for story in stories for q in story.questions]
     given = [word for words in answers for word in words]
-    if not asked or len(given) != len(asked):
-        raise UserError(f"{len(given)} answers for {len(asked)} questions; give one for each, at least one")
-    truth = [q.answer.lower() for _, q in asked]
-    n, labels = len(asked), set(truth)
+    if not story_questions or len(given) != len(story_questions):
+        raise UserError(
+            f"{len(given)} answers for {len(story_questions)} questions; give one for each, at least one"
+        )
+    truth = [q.answer.lower() for _, q in story_questions]
+    n, labels = len(story_questions), set(truth)
     n_right = sum(a.lower() == b for a, b in zip(given, truth, strict=True))
-    last = [last_mentioned(story.sentences[: q.n_statements], labels) for story, q in asked]
+    last = [last_mentioned(story.sentences[: q.n_statements], labels) for story, q in story_questions]
     low, high = wilson_interval(n_right, n)
     return Score(
         n=n,

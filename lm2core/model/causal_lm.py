@@ -117,7 +117,7 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         if past_key_values is not None:
             check_cache(past_key_values, input_ids, memory, labels)
             mask = torch.ones_like(input_ids) if mask is None else mask
-            x, segment = self._go_on(past_key_values, input_ids, mask, write_memory)
+            x, segment = self._continue_text(past_key_values, input_ids, mask, write_memory)
             logits = self._logits(x[:, -logits_to_keep:], mask[:, -logits_to_keep:])
             return LM2Output(logits=logits, memory=segment.bank_BND, past_key_values=segment)
         if use_cache and input_ids.ndim == 3:
@@ -125,9 +125,9 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
 
         cut = Segments.of(input_ids, mask, self._segment_length(input_ids.shape[1]))
         bank_BND = self.new_memory(len(input_ids)) if memory is None else memory
-        first, n_whole = cut.first_needed(logits_to_keep), len(cut) - bool(use_cache)
+        first, n_complete = cut.first_needed(logits_to_keep), len(cut) - bool(use_cache)
         streams, banks, open_segment = [], [], None
-        for s in range(n_whole):
+        for s in range(n_complete):
             if backprop_segments and s % backprop_segments == 0:
                 bank_BND = bank_BND.detach()
             x_BTD, bank_BND = self._run_segment(*cut[s], bank_BND, write_memory)
@@ -136,7 +136,7 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         if use_cache:
             ids_BT, mask_BT = cut.last()
             start = OpenSegment.start(bank_BND, ids_BT, input_ids.shape[1] - ids_BT.shape[1])
-            x_BTD, open_segment = self._go_on(start, ids_BT, mask_BT, write_memory)
+            x_BTD, open_segment = self._continue_text(start, ids_BT, mask_BT, write_memory)
             streams.append(x_BTD)
             bank_BND = open_segment.bank_BND
         x = cut.restore(streams, first=first, n_last=logits_to_keep)
@@ -182,7 +182,7 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
             return self._gradient_checkpointing_func(self._segment, *arguments)
         return self._segment(*arguments)
 
-    def _go_on(
+    def _continue_text(
         self, segment: OpenSegment, ids_BT: Tensor, mask_BT: Tensor, write_memory: bool
     ) -> tuple[Tensor, OpenSegment]:
         """Run tokens after a cached text, up to the next segment border of any story at a time."""

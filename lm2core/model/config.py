@@ -32,9 +32,9 @@ def refuse_unknown_keys(config_class: type[LlamaConfig], kwargs: dict[str, Any])
 
 def llama_fields(config: LlamaConfig) -> dict[str, Any]:
     """What a config says of the Llama in it, to make another config of."""
-    kept = {f.name: getattr(config, f.name) for f in fields(LlamaConfig) if f.init}
-    kept.pop("architectures", None)  # the class that was saved
-    return kept
+    retained = {f.name: getattr(config, f.name) for f in fields(LlamaConfig) if f.init}
+    retained.pop("architectures", None)  # the class that was saved
+    return retained
 
 
 class LM2Config(LlamaConfig):

@@ -57,9 +57,9 @@ class LM2Decoder(nn.Module):
         positions_BT = segment.positions(mask_BT)
         rotary = self.rotary_emb(x_BTD, positions_BT)
         visible = None if is_packed else segment.visible(mask_BT)
-        rows_BTD, is_whole = None, is_packed and ids_BT.shape[1] == segment.bank_BND.shape[1]
+        rows_BTD, is_complete = None, is_packed and ids_BT.shape[1] == segment.bank_BND.shape[1]
         if self.in_turn:  # of a whole segment every row is in its place
-            rows_BTD = segment.bank_BND if is_whole else _rows(segment.bank_BND, positions_BT)
+            rows_BTD = segment.bank_BND if is_complete else _rows(segment.bank_BND, positions_BT)
         longer = OpenSegment(
             segment.bank_BND, torch.cat([segment.mask_BJ, mask_BT], 1), segment.n_seen + ids_BT.shape[1]
         )
@@ -71,7 +71,7 @@ class LM2Decoder(nn.Module):
         for i, block in enumerate(self.blocks()):
             slots, slots_visible = None, None
             if block.mem is not None and rows_BTD is not None:
-                address = block.mem.slot_key if is_whole else block.mem.slot_key[positions_BT]
+                address = block.mem.slot_key if is_complete else block.mem.slot_key[positions_BT]
                 k, v = block.mem.slots(rows_BTD, address)
                 slots, slots_visible = (joined(i, "slot_key", k), joined(i, "slot_value", v)), visible
             elif block.mem is not None:
@@ -93,8 +93,8 @@ class LM2Decoder(nn.Module):
         bank_BND = segment.bank_BND
         if self.in_turn:
             rows_BJD = segment.columns["row.0"]
-            is_whole = is_packed and rows_BJD.shape == bank_BND.shape
-            return rows_BJD if is_whole else _with_rows(bank_BND, rows_BJD, segment.mask_BJ)
+            is_complete = is_packed and rows_BJD.shape == bank_BND.shape
+            return rows_BJD if is_complete else _with_rows(bank_BND, rows_BJD, segment.mask_BJ)
         for i, block in enumerate(self.blocks()):
             if block.mem is not None:
                 mask_BJ = None if is_full else segment.mask_BJ

@@ -18,7 +18,7 @@ LONGEST_SEGMENT = 2048  # tokens; of a Llama that was trained on longer texts, u
 HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "revision", "subfolder", "token")
 
 
-class WholeCheckpoints(PreTrainedModel):
+class StrictCheckpoints(PreTrainedModel):
     """``from_pretrained`` that refuses weights that are not whole."""
 
     @classmethod
@@ -43,11 +43,11 @@ class WholeCheckpoints(PreTrainedModel):
             raise UserError(f"weights cut short or no safetensors ({error}): {name}{ADVICE}") from None
         finally:
             logging.set_verbosity(verbosity)
-        _check_whole(str(name), info, may_be_new)
+        _check_complete(str(name), info, may_be_new)
         return (model, info) if wants_info else model
 
 
-class LlamaLoading(WholeCheckpoints):
+class LlamaLoading(StrictCheckpoints):
     """``from_pretrained`` that also takes a Llama checkpoint."""
 
     @classmethod
@@ -106,10 +106,12 @@ def _memory_fields() -> list[Any]:
     return [f for f in fields(LM2Config) if f.name not in llama]
 
 
-def _check_whole(name: str, info: dict[str, Any], may_be_new: str | None) -> None:
+def _check_complete(name: str, info: dict[str, Any], may_be_new: str | None) -> None:
     missing = sorted(key for key in info["missing_keys"] if not may_be_new or may_be_new not in key)
     unexpected = sorted(info["unexpected_keys"])
-    other = [f"{key} {tuple(got)} instead of {tuple(wanted)}" for key, got, wanted in info["mismatched_keys"]]
+    other = [
+        f"{key} {tuple(got)} instead of {tuple(expected)}" for key, got, expected in info["mismatched_keys"]
+    ]
     if missing or unexpected or other:
         lists = {"missing": missing, "unexpected": unexpected, "of another shape": sorted(other)}
         what = "; ".join(f"{kind}: {', '.join(keys[:4])}" for kind, keys in lists.items() if keys)

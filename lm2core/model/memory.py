@@ -41,7 +41,7 @@ def slot_shares(pattern_BTN: Tensor, mask_BT: Tensor | None) -> Tensor:
     return claims_BNT / claims_BNT.sum(-1, keepdim=True).clamp_min(1.0)
 
 
-def carried(shares: Tensor | None, x_BTD: Tensor) -> Tensor:
+def route(shares: Tensor | None, x_BTD: Tensor) -> Tensor:
     """What reaches the slots of what tokens send: ``R x``, (B,N,D).
 
     ``shares`` is R (B,N,T), or its diagonal (B,T) where slot t takes from token t alone; None: all of it.
@@ -59,8 +59,8 @@ def gated_update(
     Returns ``(keep_BND, write_BND)``. Each is a sum over tokens, so what any slot holds unrolls exactly into
     which token put what there. With ``shares`` the identity the update is the paper's, row by row.
     """
-    keep_BND = 1.0 - carried(shares, 1.0 - gate_forget_BTD)
-    write_BND = carried(shares, gate_in_BTD * candidate_BTD)
+    keep_BND = 1.0 - route(shares, 1.0 - gate_forget_BTD)
+    write_BND = route(shares, gate_in_BTD * candidate_BTD)
     return keep_BND, write_BND
 
 
@@ -68,7 +68,7 @@ class RMSNorm(nn.RMSNorm):
     """Root-mean-square norm as Llama's, but fused; a name transformers knows to start at one."""
 
 
-class ThinLinear(nn.Linear):
+class LowRankLinear(nn.Linear):
     """A linear map of low rank: ``down`` to ``rank`` features first, then this layer up to the width."""
 
     def __init__(self, width: int, rank: int) -> None:
@@ -96,8 +96,8 @@ class LM2Memory(nn.Module):
         self.write_norm = RMSNorm(width, eps)
         self.slot_key = nn.Parameter(torch.empty(config.memory_slots, width))  # P: a stable address
         self.q_proj = nn.Linear(width, width, bias=False)
-        self.gate_out = ThinLinear(width, rank) if rank else nn.Linear(width, width)  # W_out, eq. 2
-        self.gate_forget = ThinLinear(width, rank) if rank else nn.Linear(width, width)  # W_forget, eq. 5
+        self.gate_out = LowRankLinear(width, rank) if rank else nn.Linear(width, width)  # W_out, eq. 2
+        self.gate_forget = LowRankLinear(width, rank) if rank else nn.Linear(width, width)  # W_forget, eq. 5
         # Maps of one input are one matrix: a few large products are faster than many small ones.
         self.token_maps = {"gate_in": rank or width}  # W_in
         if self.reads_token:
@@ -144,7 +144,7 @@ class LM2Memory(nn.Module):
         ``visible`` (B,1,T,N) is True where a token may look; None: everywhere, or with positional routing at
         slots 0..t. Returns the gated read ``g_out * E_mem``, which joins the stream, and ``E_mem``; (B,T,D).
         """
-        read_BTD = self.hook_read(self._look(x_BTD, slots, visible, hook=self.hook_read_pattern))
+        read_BTD = self.hook_read(self._attend_slots(x_BTD, slots, visible, hook=self.hook_read_pattern))
         gate_BTD = self.hook_gate_out(torch.sigmoid(self.gate_out(read_BTD)))
         return gate_BTD * read_BTD, read_BTD
 
@@ -166,7 +166,7 @@ class LM2Memory(nn.Module):
         if read_BTD is None:
             k_BND, v_BND, route_k_BND = self.bank_proj(self.bank_norm(bank_BND)).chunk(3, dim=-1)
             slots = k_BND + self.slot_key, v_BND
-            read_BTD = self._look(x_BTD, slots, hook=self.hook_write_read_pattern)
+            read_BTD = self._attend_slots(x_BTD, slots, hook=self.hook_write_read_pattern)
             scores_BTN = token["route_q"] @ (route_k_BND + self.slot_key).transpose(1, 2)
             token["route"] = (scores_BTN * x_BTD.shape[-1] ** -0.5).softmax(dim=-1)
         read_BTD = self.hook_write_read(read_BTD)
@@ -183,11 +183,11 @@ class LM2Memory(nn.Module):
             candidate_BTD=self.hook_candidate(torch.tanh(candidate_BTD)),
         )
         if self.hook_gate_in.has_hooks():
-            write_BND = self._through_slot_gate(carried(shares, gate_in_BTD), write_BND)
+            write_BND = self._through_slot_gate(route(shares, gate_in_BTD), write_BND)
         keep_BND, write_BND = self.hook_gate_forget(keep_BND), self.hook_write(write_BND)
         return self.hook_bank_post(keep_BND * bank_BND + write_BND)
 
-    def _look(
+    def _attend_slots(
         self,
         x_BTD: Tensor,
         slots: tuple[Tensor, Tensor],

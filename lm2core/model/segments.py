@@ -162,9 +162,9 @@ class OpenSegment:
 
     def without_gaps(self) -> "OpenSegment":
         """The same without columns that hold a token of no story."""
-        kept = (self.mask_BJ != 0).any(0)
-        columns = {name: x[:, kept] for name, x in self.columns.items()}
-        return replace(self, mask_BJ=self.mask_BJ[:, kept], columns=columns)
+        retained = (self.mask_BJ != 0).any(0)
+        columns = {name: x[:, retained] for name, x in self.columns.items()}
+        return replace(self, mask_BJ=self.mask_BJ[:, retained], columns=columns)
 
 
 def next_token_loss(logits: Tensor, labels: Tensor, mask: Tensor | None) -> Tensor:

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lm2core.babi.known_facts import known_facts, parse_facts
 from lm2core.babi.story import Story
 from lm2core.babi.text import TextStory
-from lm2core.babi.told import facts_in, told_facts
 from lm2core.errors import UserError
 from lm2core.model.causal_lm import LM2ForCausalLM
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import check_words, encode_segments
 from lm2core.traces.hooks import match_hooks
 from lm2core.traces.recording import MEMORY_HOOKS, capture, recording
@@ -36,14 +36,14 @@ class Answer:
 
 
 def read_story(
-    reader: Reader, sentences: Sequence[str], *, names: Sequence[str] = MEMORY_HOOKS, budget: str = "512MB"
+    lm: LoadedModel, sentences: Sequence[str], *, names: Sequence[str] = MEMORY_HOOKS, budget: str = "512MB"
 ) -> Trace:
     """Run one story without questions; see ``read_stories``."""
-    return read_stories(reader, [TextStory(tuple(sentences), ())], names=names, budget=budget)
+    return read_stories(lm, [TextStory(tuple(sentences), ())], names=names, budget=budget)
 
 
 def read_stories(
-    reader: Reader,
+    lm: LoadedModel,
     stories: Sequence[Story | TextStory],
     *,
     names: Sequence[str] = MEMORY_HOOKS,
@@ -61,27 +61,29 @@ def read_stories(
         As ``check_stories``; for a trace over the budget, or positional routing with sentences of another
         length than the bank.
     """
-    check_stories(reader, stories)
-    told = [story.sentences for story in stories]
-    ids, mask = encode_segments(reader.tokenizer, told)
-    config = reader.model.config
+    check_stories(lm, stories)
+    stories_sentences = [story.sentences for story in stories]
+    ids, mask = encode_segments(lm.tokenizer, stories_sentences)
+    config = lm.model.config
     if config.routing == "positional" and ids.shape[-1] != config.memory_slots:
         raise UserError(
             f"with positional routing a slot is a token's place, and the longest sentence has "
             f"{ids.shape[-1]} tokens for {config.memory_slots} slots; take a model with routing='content'"
         )
     return capture(
-        reader.model,
+        lm.model,
         ids,
         mask,
         names=names,
         budget=budget,
-        tokens=[[reader.tokenizer.tokenize(sentence) for sentence in sentences] for sentences in told],
-        info={"model": reader.name, "stories": [_truth(story) for story in stories]},
+        tokens=[
+            [lm.tokenizer.tokenize(sentence) for sentence in sentences] for sentences in stories_sentences
+        ],
+        info={"model": lm.name, "stories": [_truth(story) for story in stories]},
     )
 
 
-def check_stories(reader: Reader, stories: Sequence[Story | TextStory]) -> None:
+def check_stories(lm: LoadedModel, stories: Sequence[Story | TextStory]) -> None:
     """Refuse what cannot be read, before anything is.
 
     Raises
@@ -95,14 +97,14 @@ def check_stories(reader: Reader, stories: Sequence[Story | TextStory]) -> None:
         if not story.sentences:
             where = f" {i} of {len(stories)}" if len(stories) > 1 else ""
             raise UserError(f"the story{where} is empty; give it at least one sentence")
-    told = sorted({sentence for story in stories for sentence in story.sentences})
-    check_words(reader.tokenizer, told)
+    stories_sentences = sorted({sentence for story in stories for sentence in story.sentences})
+    check_words(lm.tokenizer, stories_sentences)
 
 
 def _truth(story: Story | TextStory) -> dict[str, Any]:
     return {
         "sentences": list(story.sentences),
-        "facts": told_facts(story.statements) if isinstance(story, Story) else facts_in(story.sentences),
+        "facts": known_facts(story.statements) if isinstance(story, Story) else parse_facts(story.sentences),
         "questions": [asdict(question) for question in story.questions],
     }
 
@@ -121,15 +123,15 @@ def bank_after(trace: Trace, n_sentences: int, model: LM2ForCausalLM) -> Tensor:
     return torch.tensor(bank, device=model.device, dtype=model.dtype)[None]
 
 
-def remember(reader: Reader, sentences: Sequence[str]) -> Any:
+def memory_after(lm: LoadedModel, sentences: Sequence[str]) -> Any:
     """The memory that a story leaves, one sentence a segment; a UserError as ``read_story``."""
-    check_words(reader.tokenizer, sentences)
-    ids, mask = (x.to(reader.model.device) for x in encode_segments(reader.tokenizer, [sentences]))
+    check_words(lm.tokenizer, sentences)
+    ids, mask = (x.to(lm.model.device) for x in encode_segments(lm.tokenizer, [sentences]))
     with torch.no_grad():
-        return reader.model(ids, mask).memory
+        return lm.model(ids, mask).memory
 
 
-def ranked_words(reader: Reader, question: str, memory: Any) -> list[tuple[str, float]]:
+def ranked_words(lm: LoadedModel, question: str, memory: Any) -> list[tuple[str, float]]:
     """The vocabulary by its probability as answer to ``question``, asked of the ``memory`` of one story.
 
     Raises
@@ -138,33 +140,33 @@ def ranked_words(reader: Reader, question: str, memory: Any) -> list[tuple[str, 
         For an empty question or unknown words.
     """
     text = as_question(question)
-    check_words(reader.tokenizer, [text])
-    ids, mask = (x[:, 0].to(reader.model.device) for x in encode_segments(reader.tokenizer, [[text]]))
+    check_words(lm.tokenizer, [text])
+    ids, mask = (x[:, 0].to(lm.model.device) for x in encode_segments(lm.tokenizer, [[text]]))
     with torch.no_grad():
-        (logits_V,) = answer_logits(reader.model, ids, mask, memory)
+        (logits_V,) = answer_logits(lm.model, ids, mask, memory)
     probability, order = logits_V.float().softmax(-1).sort(descending=True)
-    words = reader.tokenizer.convert_ids_to_tokens(order.tolist())
+    words = lm.tokenizer.convert_ids_to_tokens(order.tolist())
     return list(zip(words, probability.tolist(), strict=True))
 
 
-def answers_along(reader: Reader, sentences: Sequence[str], question: str) -> list[tuple[str, float]]:
+def answers_by_step(lm: LoadedModel, sentences: Sequence[str], question: str) -> list[tuple[str, float]]:
     """The likeliest answer to ``question`` and its probability after 0, 1, ... and all of the sentences.
 
     Of an LM2 or a baseline alike. A UserError as ``ranked_words`` and ``read_story``.
     """
     text = as_question(question)
-    check_words(reader.tokenizer, [*sentences, text])
-    model = reader.model
+    check_words(lm.tokenizer, [*sentences, text])
+    model = lm.model
     # An empty sentence comes first and leaves a fresh memory.
-    ids, mask = (x.to(model.device) for x in encode_segments(reader.tokenizer, [("", *sentences)]))
-    asked_ids, asked_mask = (x[:, 0].to(model.device) for x in encode_segments(reader.tokenizer, [[text]]))
+    ids, mask = (x.to(model.device) for x in encode_segments(lm.tokenizer, [("", *sentences)]))
+    query_ids, query_mask = (x[:, 0].to(model.device) for x in encode_segments(lm.tokenizer, [[text]]))
     steps = torch.arange(len(sentences) + 1, device=model.device)
     with torch.no_grad():
         memory = model(ids, mask).memory_at(torch.zeros_like(steps), steps)
-        many_ids, many_mask = (x.expand(len(steps), -1) for x in (asked_ids, asked_mask))
+        many_ids, many_mask = (x.expand(len(steps), -1) for x in (query_ids, query_mask))
         logits_QV = answer_logits(model, many_ids, many_mask, memory)
     probability, best = logits_QV.float().softmax(-1).max(-1)
-    words = reader.tokenizer.convert_ids_to_tokens(best.tolist())
+    words = lm.tokenizer.convert_ids_to_tokens(best.tolist())
     return list(zip(words, probability.tolist(), strict=True))
 
 
@@ -175,10 +177,10 @@ def as_question(text: str) -> str:
     return text.strip() if text.strip().endswith("?") else text.strip() + "?"
 
 
-def ask(reader: Reader, question: str, bank: Tensor) -> Answer:
+def ask(lm: LoadedModel, question: str, bank: Tensor) -> Answer:
     """Answer ``question`` from ``bank`` (1,N,D) of an LM2, and record what is read; see ``ranked_words``."""
-    with recording(reader.model, match_hooks(list(READ_HOOKS), reader.model.config)) as recorder:
-        words, probabilities = zip(*ranked_words(reader, question, bank), strict=True)
+    with recording(lm.model, match_hooks(list(READ_HOOKS), lm.model.config)) as recorder:
+        words, probabilities = zip(*ranked_words(lm, question, bank), strict=True)
     text = as_question(question)
-    trace = recorder.trace([[reader.tokenizer.tokenize(text)]], {"model": reader.name, "question": text})
+    trace = recorder.trace([[lm.tokenizer.tokenize(text)]], {"model": lm.name, "question": text})
     return Answer(words, probabilities, trace)

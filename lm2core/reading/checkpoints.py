@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lm2core.errors import UserError
 
 if TYPE_CHECKING:
-    from lm2core.reading.loaded_model import Reader
+    from lm2core.reading.loaded_model import LoadedModel
 
 KINDS = ("lm2", "lm2-rmt", "lm2-llama-full")  # LM2 and its baselines
 SHIPPED = Path(__file__).parents[1] / "pretrained"
@@ -21,7 +21,7 @@ def shipped_models(*, baselines: bool = False) -> list[str]:
     return sorted(name for name, kind in kinds.items() if baselines or kind == "lm2")
 
 
-def load_reader(checkpoint: str, *, baselines: bool = False) -> "Reader":
+def load(checkpoint: str, *, baselines: bool = False) -> "LoadedModel":
     """Open model and tokenizer of ``checkpoint``. Weights are read with safetensors only; no code is run.
 
     ``baselines`` allows one where only the call is needed, which is the same for all.
@@ -34,17 +34,17 @@ def load_reader(checkpoint: str, *, baselines: bool = False) -> "Reader":
     """
     from lm2core.baselines.architectures import architecture_of  # the Auto classes then know all kinds
 
-    reader = _find(checkpoint)
-    architecture = architecture_of(reader.model)
+    lm = _find(checkpoint)
+    architecture = architecture_of(lm.model)
     if architecture != "lm2" and not baselines:
         raise UserError(
             f"{checkpoint} holds a baseline ({architecture}), which has no memory bank to look into; "
             f"name an LM2, or measure it: lm2 eval {checkpoint} --babi FILE"
         )
-    return reader
+    return lm
 
 
-def _find(checkpoint: str) -> "Reader":
+def _find(checkpoint: str) -> "LoadedModel":
     folder = SHIPPED / checkpoint
     if not (folder / "config.json").is_file():
         folder = Path(checkpoint)
@@ -76,14 +76,14 @@ def _checked_folder(folder: Path) -> str:
     return str(folder)
 
 
-def _load(name: str, source: str) -> "Reader":
+def _load(name: str, source: str) -> "LoadedModel":
     from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
     from transformers.utils import logging
 
     from lm2core.model.from_llama import ADVICE
-    from lm2core.reading.loaded_model import Reader
+    from lm2core.reading.loaded_model import LoadedModel
 
     logging.disable_progress_bar()
     try:
@@ -110,4 +110,4 @@ def _load(name: str, source: str) -> "Reader":
             f"the tokenizer of {name} has id {largest}, its model only 0..{model.config.vocab_size - 1}; "
             "put the tokenizer that the model was trained with beside it"
         )
-    return Reader(name, model.eval(), tokenizer)
+    return LoadedModel(name, model.eval(), tokenizer)

@@ -11,7 +11,7 @@ _seeding = Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class LoadedModel:
     """A model with its tokenizer, under the name it was asked for.
 
     model : LM2ForCausalLM, or one of the baselines, which is called alike but has no hook points
@@ -22,9 +22,9 @@ class Reader:
     tokenizer: PreTrainedTokenizerBase
 
 
-def untrained(reader: Reader, seed: int) -> Reader:
+def untrained(lm: LoadedModel, seed: int) -> LoadedModel:
     """A new model of the same sizes, with the same tokenizer."""
     with _seeding, torch.random.fork_rng():  # the generator is everybody's: one seed at a time
         torch.manual_seed(seed)
-        model = type(reader.model)(reader.model.config).eval()
-    return Reader("untrained", model, reader.tokenizer)
+        model = type(lm.model)(lm.model.config).eval()
+    return LoadedModel("untrained", model, lm.tokenizer)

@@ -8,7 +8,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerBase
 
 from lm2core.babilong.samples import BabiLongSample
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import check_words
 from lm2core.traces.recording import capture
 from lm2core.traces.trace import Trace
@@ -17,7 +17,7 @@ GATE_HOOKS = ("mem.hook_gate_in", "mem.hook_gate_in_token", "hook_bank")
 
 
 def record_sample(
-    reader: Reader, sample: BabiLongSample, *, names: Sequence[str] = GATE_HOOKS, budget: str = "512MB"
+    lm: LoadedModel, sample: BabiLongSample, *, names: Sequence[str] = GATE_HOOKS, budget: str = "512MB"
 ) -> Trace:
     """Read a sample sentence by sentence, as ``predict_long`` does, without its question.
 
@@ -30,18 +30,18 @@ def record_sample(
     UserError
         For facts or a question with unknown words, and a trace over the budget.
     """
-    check_words(reader.tokenizer, [*sample.facts, sample.question])
-    segments, ids = zip(*_segments(reader.tokenizer, sample, reader.model.config.segment_length), strict=True)
-    unknown = reader.tokenizer.unk_token_id
+    check_words(lm.tokenizer, [*sample.facts, sample.question])
+    segments, ids = zip(*_segments(lm.tokenizer, sample, lm.model.config.segment_length), strict=True)
+    unknown = lm.tokenizer.unk_token_id
     return capture(
-        reader.model,
+        lm.model,
         pad_sequence([torch.tensor(row) for row in ids], batch_first=True)[None],
         pad_sequence([torch.ones(len(row), dtype=torch.long) for row in ids], batch_first=True)[None],
         names=names,
         budget=budget,
-        tokens=[[reader.tokenizer.convert_ids_to_tokens(row) for row in ids]],
+        tokens=[[lm.tokenizer.convert_ids_to_tokens(row) for row in ids]],
         info={
-            "model": reader.name,
+            "model": lm.name,
             "task": sample.task,
             "length": sample.length,
             "question": sample.question,

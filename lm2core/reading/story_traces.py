@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 from lm2core.babi.story import Story
 from lm2core.babi.text import TextStory
-from lm2core.byte_sizes import parse_bytes, told_bytes
+from lm2core.byte_sizes import format_bytes, parse_bytes
 from lm2core.errors import UserError
 from lm2core.reading.answers import READ_HOOKS, Answer, answer_logits, check_stories, read_stories
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import check_words, encode_segments
 from lm2core.traces.hooks import match_hooks
 from lm2core.traces.recording import MEMORY_HOOKS, recording, trace_bytes
@@ -25,7 +25,7 @@ PROGRESS_AFTER_S = 2.0
 _PART = "part-{:05d}.safetensors"
 
 
-def record_questions(reader: Reader, trace: Trace, *, names: Sequence[str] = READ_HOOKS) -> Trace:
+def record_questions(lm: LoadedModel, trace: Trace, *, names: Sequence[str] = READ_HOOKS) -> Trace:
     """Ask every question of a story trace at its place, and record what it reads from the bank.
 
     The axis ``story`` of the result counts questions; ``info["asked"]`` says of each which ``story`` it is
@@ -37,35 +37,36 @@ def record_questions(reader: Reader, trace: Trace, *, names: Sequence[str] = REA
     UserError
         When the trace has no questions or no ``hook_bank``, or for unknown words.
     """
-    asked = [
+    story_questions = [
         {"story": b, **question}
         for b, story in enumerate(trace.info.get("stories", ()))
         for question in story["questions"]
         if question["n_statements"]
     ]
-    if not asked:
+    if not story_questions:
         raise UserError("no question in this trace; record stories that have some, see lm2core.babi")
     if "hook_bank" not in trace.arrays:
         raise UserError("the trace has no hook_bank; record it with --hooks 'mem.*,hook_bank'")
-    texts = [question["text"] for question in asked]
-    check_words(reader.tokenizer, sorted(set(texts)))
+    texts = [question["text"] for question in story_questions]
+    check_words(lm.tokenizer, sorted(set(texts)))
     banks = trace.arrays["hook_bank"][
-        [question["story"] for question in asked], [question["n_statements"] - 1 for question in asked]
+        [question["story"] for question in story_questions],
+        [question["n_statements"] - 1 for question in story_questions],
     ]
-    model = reader.model
+    model = lm.model
     memory = torch.tensor(banks, device=model.device, dtype=model.dtype)
-    ids, mask = (
-        x[:, 0].to(model.device) for x in encode_segments(reader.tokenizer, [[text] for text in texts])
-    )
+    ids, mask = (x[:, 0].to(model.device) for x in encode_segments(lm.tokenizer, [[text] for text in texts]))
     with recording(model, match_hooks(list(names), model.config)) as recorder:
         best = answer_logits(model, ids, mask, memory).argmax(-1)
-    for question, word in zip(asked, reader.tokenizer.convert_ids_to_tokens(best.tolist()), strict=True):
+    for question, word in zip(
+        story_questions, lm.tokenizer.convert_ids_to_tokens(best.tolist()), strict=True
+    ):
         question["given"] = word
-    words = [[reader.tokenizer.tokenize(text)] for text in texts]
-    return recorder.trace(words, {"model": reader.name, "asked": asked})
+    words = [[lm.tokenizer.tokenize(text)] for text in texts]
+    return recorder.trace(words, {"model": lm.name, "asked": story_questions})
 
 
-def asked_once(answer: Answer, n_statements: int, *, support: Sequence[int] = ()) -> Trace:
+def single_question_trace(answer: Answer, n_statements: int, *, support: Sequence[int] = ()) -> Trace:
     """What one question of one's own read (``ask``), as ``record_questions`` gives those of a story.
 
     n_statements : after how many sentences of story 0 it was asked
@@ -114,7 +115,7 @@ class TraceFolder(Sequence[Trace]):
 
 def record_to(
     folder: str | Path,
-    reader: Reader,
+    lm: LoadedModel,
     stories: Sequence[Story | TextStory],
     *,
     names: Sequence[str] = MEMORY_HOOKS,
@@ -134,9 +135,9 @@ def record_to(
     if folder.is_dir() and any(folder.iterdir()):
         has = "has traces already" if any(folder.glob("part-*")) else "is not empty"
         raise UserError(f"{folder} {has}; choose an empty folder")
-    check_stories(reader, stories)
-    chosen = match_hooks(list(names), reader.model.config)
-    parts = list(_parts(reader, stories, chosen, budget))
+    check_stories(lm, stories)
+    chosen = match_hooks(list(names), lm.model.config)
+    parts = list(_parts(lm, stories, chosen, budget))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = TemporaryDirectory(prefix=".unfinished-", dir=folder)
@@ -145,34 +146,32 @@ def record_to(
     bar = tqdm(parts, desc="recording", unit="part", delay=PROGRESS_AFTER_S, disable=None)
     with unfinished as name:
         for i, part in enumerate(bar):
-            read_stories(reader, part, names=chosen, budget=budget).save(Path(name) / _PART.format(i))
+            read_stories(lm, part, names=chosen, budget=budget).save(Path(name) / _PART.format(i))
         for file in sorted(Path(name).iterdir()):
             file.rename(folder / file.name)
     return TraceFolder(folder)
 
 
 def _parts(
-    reader: Reader, stories: Sequence[Story | TextStory], names: Sequence[str], budget: str
+    lm: LoadedModel, stories: Sequence[Story | TextStory], names: Sequence[str], budget: str
 ) -> Iterator[Sequence[Story | TextStory]]:
     """As many stories in a row as fit the budget when padded to the longest of them."""
     part: list[Story | TextStory] = []
     longest = (0, 0)
     allowed = parse_bytes(budget)
     n_tokens = {
-        sentence: len(reader.tokenizer.tokenize(sentence))
-        for story in stories
-        for sentence in story.sentences
+        sentence: len(lm.tokenizer.tokenize(sentence)) for story in stories for sentence in story.sentences
     }
     for i, story in enumerate(stories, start=1):
         size = len(story.sentences), max(n_tokens[sentence] for sentence in story.sentences)
-        alone = trace_bytes(reader.model, (1, *size), names)
+        alone = trace_bytes(lm.model, (1, *size), names)
         if alone > allowed:
             raise UserError(
-                f"the trace of story {i} alone would take {told_bytes(alone)}, the budget is {budget}; "
+                f"the trace of story {i} alone would take {format_bytes(alone)}, the budget is {budget}; "
                 "name fewer hooks or raise the budget"
             )
         padded = max(longest[0], size[0]), max(longest[1], size[1])
-        if part and trace_bytes(reader.model, (len(part) + 1, *padded), names) > allowed:
+        if part and trace_bytes(lm.model, (len(part) + 1, *padded), names) > allowed:
             yield part
             part, padded = [], size
         part.append(story)

@@ -21,7 +21,7 @@ from lm2core.errors import UserError
 from lm2core.model.attention import attention_pattern, merge_heads, split_heads, strongest
 from lm2core.model.causal_lm import LM2Output
 from lm2core.model.config import LM2Config, refuse_unknown_keys
-from lm2core.model.from_llama import WholeCheckpoints
+from lm2core.model.from_llama import StrictCheckpoints
 from lm2core.model.inputs import check_bank, check_texts
 from lm2core.model.segments import next_token_loss
 
@@ -209,7 +209,7 @@ class ReferenceModel(nn.Module):
         self.rotary_emb = LlamaRotaryEmbedding(config)
 
 
-class ReferenceForCausalLM(WholeCheckpoints):
+class ReferenceForCausalLM(StrictCheckpoints):
     """The public code's language model, with its bank as a value: the public code keeps it between calls.
 
     ``model(input_ids, attention_mask=None, memory=None, labels=None)``. ``memory=None`` starts from the bank

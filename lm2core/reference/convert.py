@@ -117,11 +117,11 @@ def _read_weights(path: Path) -> Weights:
         raise UserError(f"cannot read {path}: {error.strerror}; name a checkpoint file") from None
     try:
         if head[8:] == b"{":  # how safetensors begin, after eight bytes of length
-            found: Any = load_file(path)
+            state_dict: Any = load_file(path)
         elif head.startswith((b"PK", b"\x80")):  # a zip file, or a pickle as older versions of torch write
             # Opened here, for torch would go by the name. Its warnings are about files refused below.
             with path.open("rb") as opened, warnings.catch_warnings(action="ignore"):
-                found = torch.load(opened, weights_only=True, map_location="cpu")
+                state_dict = torch.load(opened, weights_only=True, map_location="cpu")
         else:
             raise UserError("it begins like neither")
     except UnpicklingError:
@@ -134,11 +134,13 @@ def _read_weights(path: Path) -> Weights:
         raise UserError(
             f"{path} is neither safetensors nor a torch file, or is cut short ({reason}); copy it again"
         ) from None
-    if isinstance(found, dict) and "model_state_dict" in found:
-        found = found["model_state_dict"]
-    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
+    if isinstance(state_dict, dict) and "model_state_dict" in state_dict:
+        state_dict = state_dict["model_state_dict"]
+    if not isinstance(state_dict, dict) or not all(
+        isinstance(value, Tensor) for value in state_dict.values()
+    ):
         raise UserError(f"{path} holds no state dict; it must map names to tensors, or have model_state_dict")
-    return {str(name): value.float() for name, value in found.items()}
+    return {str(name): value.float() for name, value in state_dict.items()}
 
 
 def _skeleton(sizes: dict[str, Any], path: Path) -> tuple[ReferenceForCausalLM, list[str]]:
@@ -162,8 +164,8 @@ def _skeleton(sizes: dict[str, Any], path: Path) -> tuple[ReferenceForCausalLM, 
         raise UserError(f"{path}: {error}") from None
     except (KeyError, TypeError) as error:  # how transformers refuses rotary settings
         raise UserError(f"{path}: rope_scaling has a wrong or missing entry: {error}; correct it") from None
-    told = ", ".join(f"{name}={value}" for name, value in taken.items())
-    return model, [f"{path} does not say, so taken: {told}"] if told else []
+    assumptions = ", ".join(f"{name}={value}" for name, value in taken.items())
+    return model, [f"{path} does not say, so taken: {assumptions}"] if assumptions else []
 
 
 def _value(name: str, value: Any, path: Path) -> Any:

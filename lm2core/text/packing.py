@@ -51,27 +51,28 @@ class Packer:
                 yield end_of_text
                 is_open = False
 
-    def blocks(self, carry: list[int], *, held_out: bool = False) -> Iterator[list[int]]:
+    def blocks(self, remainder: list[int], *, held_out: bool = False) -> Iterator[list[int]]:
         """Blocks of one pass over a share; ``carry`` holds ids from before, and what is left after."""
         for ids in self.ids(held_out=held_out):
-            carry += ids
-            while len(carry) >= self.block_length:
-                yield carry[: self.block_length]
-                del carry[: self.block_length]
+            remainder += ids
+            while len(remainder) >= self.block_length:
+                yield remainder[: self.block_length]
+                del remainder[: self.block_length]
 
     def held_out_blocks(self, n_blocks: int) -> list[dict[str, Tensor]]:
         """At most ``n_blocks`` blocks of the held-out share; when it has not one, what there is."""
-        carry: list[int] = []
-        blocks = list(islice(self.blocks(carry, held_out=True), n_blocks)) or [carry]
+        remainder: list[int] = []
+        blocks = list(islice(self.blocks(remainder, held_out=True), n_blocks)) or [remainder]
         return [_example(block) for block in blocks]
 
     def check_enough(self) -> None:
         """Refuse a text of which the trained share does not fill one block: a UserError."""
-        carry: list[int] = []
-        if next(self.blocks(carry), None) is None:
+        remainder: list[int] = []
+        if next(self.blocks(remainder), None) is None:
             n_held_out = sum(len(ids) for ids in self.ids(held_out=True))
             raise UserError(
-                f"too little text: {len(carry)} tokens to train on and {n_held_out} held out, a block needs "
+                f"too little text: {len(remainder)} tokens to train on and {n_held_out} held out, a block "
+                "needs "
                 f"{self.block_length}; give more text"
             )
 
@@ -87,23 +88,23 @@ class PackedText(IterableDataset[dict[str, Tensor]]):
         self._packer, self._n_shuffle, self._seed = packer, n_shuffle, seed
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        carry: list[int] = []
+        remainder: list[int] = []
         for n_passes in count():
             rng = Random(f"{self._seed}, {n_passes}")
-            yield from shuffled(map(_example, self._packer.blocks(carry)), self._n_shuffle, rng)
+            yield from shuffled(map(_example, self._packer.blocks(remainder)), self._n_shuffle, rng)
 
 
-def shuffled(items: Iterable[Item], n_held: int, rng: Random) -> Iterator[Item]:
+def shuffled(items: Iterable[Item], buffer_size: int, rng: Random) -> Iterator[Item]:
     """Every item once, in an order drawn with ``rng``; never more than ``n_held`` are held."""
-    held: list[Item] = []
+    buffer: list[Item] = []
     for item in items:
-        held.append(item)
-        if len(held) == n_held:
-            i = rng.randrange(n_held)
-            held[i], held[-1] = held[-1], held[i]  # the last is taken out in no time
-            yield held.pop()
-    rng.shuffle(held)
-    yield from held
+        buffer.append(item)
+        if len(buffer) == buffer_size:
+            i = rng.randrange(buffer_size)
+            buffer[i], buffer[-1] = buffer[-1], buffer[i]  # the last is taken out in no time
+            yield buffer.pop()
+    rng.shuffle(buffer)
+    yield from buffer
 
 
 def _example(ids: list[int]) -> dict[str, Tensor]:

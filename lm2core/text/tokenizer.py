@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from lm2core.errors import UserError
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
-MOST_TOLD = 200  # known words that a message lists
+MAX_LISTED = 200  # known words that a message lists
 WORD = Regex(r"\w+(,\w+)*|[^\w\s]")  # a list without spaces is one word: it is one answer
 
 
@@ -69,8 +69,10 @@ def check_words(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Non
                 unknown.setdefault(text[start:end])
     if unknown:
         known = known_words(tokenizer)
-        told = " ".join(known) if len(known) <= MOST_TOLD else f"{len(known):,} words and parts of words"
-        raise UserError(f"unknown words: {', '.join(unknown)}; this model knows: {told}")
+        hover_text = (
+            " ".join(known) if len(known) <= MAX_LISTED else f"{len(known):,} words and parts of words"
+        )
+        raise UserError(f"unknown words: {', '.join(unknown)}; this model knows: {hover_text}")
 
 
 def encode_segments(

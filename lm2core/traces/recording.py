@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lm2core.byte_sizes import parse_bytes, told_bytes
+from lm2core.byte_sizes import format_bytes, parse_bytes
 from lm2core.errors import UserError
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.model.config import LM2Config
@@ -167,9 +167,11 @@ def capture_generation(
     num_beams = _option(model, options, "num_beams") or 1
     if num_beams != 1:
         raise UserError(f"{num_beams=}: beams change places, record greedy or sampled text: num_beams=1")
-    own = sorted({"attention_mask", "past_key_values", "return_dict_in_generate", "use_cache"} & set(options))
-    if own:
-        raise UserError(f"a recorded generation decides on {', '.join(own)} itself; leave it out")
+    reserved = sorted(
+        {"attention_mask", "past_key_values", "return_dict_in_generate", "use_cache"} & set(options)
+    )
+    if reserved:
+        raise UserError(f"a recorded generation decides on {', '.join(reserved)} itself; leave it out")
     n_texts = len(input_ids) * (_option(model, options, "num_return_sequences") or 1)
     if n_texts > 1 and _option(model, options, "eos_token_id") is not None:
         raise UserError(
@@ -215,7 +217,7 @@ def _chosen(model: LM2ForCausalLM, shape: Sequence[int], names: Sequence[str], b
     needed, allowed = trace_bytes(model, shape, chosen), parse_bytes(budget)
     if needed > allowed:
         raise UserError(
-            f"the trace would take {told_bytes(needed)}, the budget is {budget}; "
+            f"the trace would take {format_bytes(needed)}, the budget is {budget}; "
             "name fewer hooks, use fewer stories or raise the budget"
         )
     return chosen
@@ -223,8 +225,8 @@ def _chosen(model: LM2ForCausalLM, shape: Sequence[int], names: Sequence[str], b
 
 def _ids_as_words(ids_BST: Tensor, mask_BST: Tensor) -> list[list[list[str]]]:
     return [
-        [[str(int(i)) for i in ids[keep != 0]] for ids, keep in zip(story, kept, strict=True)]
-        for story, kept in zip(ids_BST, mask_BST, strict=True)
+        [[str(int(i)) for i in ids[keep != 0]] for ids, keep in zip(story, retained, strict=True)]
+        for story, retained in zip(ids_BST, mask_BST, strict=True)
     ]
 
 

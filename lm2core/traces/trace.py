@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from lm2core.errors import UserError
-from lm2core.files import replacing
+from lm2core.files import atomic_path
 
 SCHEMA = 1
 AXES = ("story", "segment", "block", "head", "attn_head", "token", "source", "slot", "dim")  # head: of memory
@@ -121,7 +121,7 @@ class Trace:
         """Write one safetensors file, whole or not at all."""
         manifest = {"schema": SCHEMA, "axes": self.axes, "tokens": self.tokens, "info": dict(self.info)}
         arrays = {name: np.ascontiguousarray(array) for name, array in self.arrays.items()}
-        with replacing(path) as temporary:
+        with atomic_path(path) as temporary:
             try:
                 save_file(arrays, temporary, metadata={"lm2_trace": json.dumps(manifest)})
             except SafetensorError as error:
@@ -146,10 +146,10 @@ class Trace:
         try:
             with safe_open(path, framework="numpy") as file:
                 manifest = json.loads((file.metadata() or {}).get("lm2_trace", "{}"))
-                found = manifest.get("schema", "none") if isinstance(manifest, dict) else "none"
-                if found != SCHEMA:
+                schema = manifest.get("schema", "none") if isinstance(manifest, dict) else "none"
+                if schema != SCHEMA:
                     raise UserError(
-                        f"{path}: trace schema {SCHEMA} is needed, found {found}; record it again"
+                        f"{path}: trace schema {SCHEMA} is needed, found {schema}; record it again"
                     )
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, json.JSONDecodeError, OSError) as error:

@@ -24,7 +24,7 @@ ASK_AGES = range(10)  # statements; twice what the tasks ask about, so that a qu
 TRAINED_TASKS = tuple(WORDS)  # qa1 to qa10
 _HANDLING = ("qa1", "qa2", "qa3", "qa6", "qa7", "qa8")
 # Whose questions a story allows: where the people are the same, one story is asked about in many ways.
-ASKED_OF = MappingProxyType(
+QUESTION_TASKS_OF = MappingProxyType(
     {
         **dict.fromkeys(("qa1", "qa2", "qa3", "qa6", "qa8"), _HANDLING),
         "qa7": ("qa1", "qa6", "qa7"),
@@ -33,8 +33,8 @@ ASKED_OF = MappingProxyType(
 )
 # What comes before a task whose own stories reward a shortcut from the start: see directions.tell_star.
 PRACTICE: Mapping[str, Task] = MappingProxyType({"qa4": Task(tell=tell_star, ask=ask_as_told, ages=None)})
-Asked = tuple[int, str, Question]  # after which segment, for which task, what
-ASKED_ONCE_TOLD = ("qa4",)  # half a row has one neighbour, whatever the direction
+PlacedQuestion = tuple[int, str, Question]  # after which segment, for which task, what
+QUESTIONS_AT_END = ("qa4",)  # half a row has one neighbour, whatever the direction
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ class StoryBatch:
 
     def to(self, device: torch.device) -> "StoryBatch":
         """The same batch on another device."""
-        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "tasks"}
-        return StoryBatch(**moved, tasks=self.tasks)
+        tensors = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "tasks"}
+        return StoryBatch(**tensors, tasks=self.tasks)
 
 
 def check_trained(task: str) -> None:
@@ -139,45 +139,45 @@ class StorySource:
         n_stories = min(self._n_stories, max(1, MOST_SENTENCES // (n_before + stage.n_sentences)))
         drawn = self._stories(n_stories, stage, n_before, weights, rng)
         stories = [segments for segments, _ in drawn]
-        asked = [(b, *question) for b, (_, questions) in enumerate(drawn) for question in questions]
+        story_questions = [(b, *question) for b, (_, questions) in enumerate(drawn) for question in questions]
         ids = _pad([segment for story in stories for segment in story]).unflatten(0, (n_stories, -1))
         return StoryBatch(
             before_ids=ids[:, :n_before],
             story_ids=ids[:, n_before:],
-            question_ids=_pad([self._encode(question.text) for _, _, _, question in asked]),
-            story=torch.tensor([b for b, _, _, _ in asked]),
-            segment=torch.tensor([segment for _, segment, _, _ in asked]),
-            answer_ids=torch.tensor([self._encode(q.answer)[0] for _, _, _, q in asked]),
-            tasks=tuple(task for _, _, task, _ in asked),
+            question_ids=_pad([self._encode(question.text) for _, _, _, question in story_questions]),
+            story=torch.tensor([b for b, _, _, _ in story_questions]),
+            segment=torch.tensor([segment for _, segment, _, _ in story_questions]),
+            answer_ids=torch.tensor([self._encode(q.answer)[0] for _, _, _, q in story_questions]),
+            tasks=tuple(task for _, _, task, _ in story_questions),
         )
 
     def _stories(
         self, n_stories: int, stage: Stage, n_before: int, weights: Mapping[str, float], rng: Random
-    ) -> list[tuple[list[list[int]], list[Asked]]]:
+    ) -> list[tuple[list[list[int]], list[PlacedQuestion]]]:
         """Stories with their questions, drawn again until one allows any: few short ones of task 3 do."""
         for _ in range(MOST_DRAWS):
             drawn = [self._story(stage, n_before, weights, rng) for _ in range(n_stories)]
             if any(questions for _, questions in drawn):
                 return drawn
-        told = f"{stage.n_sentences} sentences of {', '.join(stage.tasks)}"
-        raise UserError(f"found no question about {told}; give longer stories or other tasks")
+        story_task = f"{stage.n_sentences} sentences of {', '.join(stage.tasks)}"
+        raise UserError(f"found no question about {story_task}; give longer stories or other tasks")
 
     def _story(
         self, stage: Stage, n_before: int, weights: Mapping[str, float], rng: Random
-    ) -> tuple[list[list[int]], list[Asked]]:
+    ) -> tuple[list[list[int]], list[PlacedQuestion]]:
         """Ids of one story, and questions about the part after ``n_before``: segment, task, question."""
-        told = rng.choices(stage.tasks, [weights[name] for name in stage.tasks])[0]
-        segments, line_at = self._told(told, stage, n_before, rng)
+        story_task = rng.choices(stage.tasks, [weights[name] for name in stage.tasks])[0]
+        segments, line_at = self._story_segments(story_task, stage, n_before, rng)
         # A short story counts as much as a long one.
         n_questions = max(1, round(stage.n_sentences * self._density))
         after = range(n_before, len(segments))
-        if told in ASKED_ONCE_TOLD:
-            asked = _once_told(stage, told, line_at, after, n_questions, rng)
+        if story_task in QUESTIONS_AT_END:
+            story_questions = _questions_at_end(stage, story_task, line_at, after, n_questions, rng)
         else:
-            asked = _on_the_way(stage, told, line_at, after, n_questions, weights, rng)
-        return segments, [(i - n_before, name, question) for i, name, question in asked]
+            story_questions = _questions_midway(stage, story_task, line_at, after, n_questions, weights, rng)
+        return segments, [(i - n_before, name, question) for i, name, question in story_questions]
 
-    def _told(
+    def _story_segments(
         self, task: str, stage: Stage, n_before: int, rng: Random
     ) -> tuple[list[list[int]], dict[int, Line]]:
         """Ids of a story's segments, and which of them are its lines.
@@ -207,32 +207,32 @@ class StorySource:
         return list(islice(pieces, n_segments))
 
 
-def _once_told(
-    stage: Stage, told: str, line_at: Mapping[int, Line], after: range, n_questions: int, rng: Random
-) -> list[Asked]:
+def _questions_at_end(
+    stage: Stage, story_task: str, line_at: Mapping[int, Line], after: range, n_questions: int, rng: Random
+) -> list[PlacedQuestion]:
     """Questions about each statement in turn, after any segment from the last line on.
 
     In turn: asked as often as another, what does not tell the statements apart cancels out within a story.
     """
     history = [line.statement for line in line_at.values()]
     places = range(max(after.start, *line_at), after.stop)
-    drawn = [stage.task(told).ask(history, i % len(history), rng) for i in range(n_questions)]
-    return [(rng.choice(places), told, question) for question in drawn if question is not None]
+    drawn = [stage.task(story_task).ask(history, i % len(history), rng) for i in range(n_questions)]
+    return [(rng.choice(places), story_task, question) for question in drawn if question is not None]
 
 
-def _on_the_way(
+def _questions_midway(
     stage: Stage,
-    told: str,
+    story_task: str,
     line_at: Mapping[int, Line],
     after: range,
     n_questions: int,
     weights: Mapping[str, float],
     rng: Random,
-) -> list[Asked]:
+) -> list[PlacedQuestion]:
     """Questions after random segments, for every task that the story allows, by ``weights``."""
-    allowed = [name for name in stage.tasks if name in ASKED_OF[told]]
+    allowed = [name for name in stage.tasks if name in QUESTION_TASKS_OF[story_task]]
     history: list[Statement] = []
-    possible: dict[str, list[Asked]] = {}
+    possible: dict[str, list[PlacedQuestion]] = {}
     for i in range(after.stop):
         if i in line_at:
             history.append(line_at[i].statement)

@@ -6,7 +6,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 
 from lm2core.errors import UserError
-from lm2core.files import write_whole
+from lm2core.files import write_atomically
 from lm2core.training.batches import Stage
 
 MASTERY = 0.80  # running accuracy every task of a stage must reach
@@ -70,7 +70,7 @@ class Curriculum:
         """Write where training stands as JSON."""
         state = {"index": self.index, "steps_in_stage": self.steps_in_stage, "accuracy": self.accuracy}
         state["stage"] = asdict(self.stage)
-        write_whole(path, json.dumps(state))
+        write_atomically(path, json.dumps(state))
 
     def restore(self, path: Path) -> None:
         """Continue from what ``save`` wrote."""

@@ -8,7 +8,7 @@ from typing import Any
 from tqdm.auto import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from lm2core.files import write_whole
+from lm2core.files import write_atomically
 
 SHOWN = {"stage", "loss", "eval_loss", "n_skipped"}  # beside the bar
 NOT_LOGGED = {"epoch", "eval_runtime", "eval_samples_per_second", "eval_steps_per_second"}  # step says more
@@ -30,8 +30,8 @@ class ProgressLog(TrainerCallback):
             return
         if self._path.exists():
             lines = self._path.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if _step_of(line) <= state.global_step]
-            write_whole(self._path, "".join(f"{line}\n" for line in kept))
+            retained = [line for line in lines if _step_of(line) <= state.global_step]
+            write_atomically(self._path, "".join(f"{line}\n" for line in retained))
         self._bar = tqdm(total=state.max_steps, initial=state.global_step, dynamic_ncols=True)
 
     def on_step_end(
@@ -71,7 +71,7 @@ class ProgressLog(TrainerCallback):
             self._bar.close()
 
 
-class ReportTheEnd(TrainerCallback):
+class LogLastStep(TrainerCallback):
     """The last step is logged, and evaluated where there is something to evaluate on, whatever its number."""
 
     def on_step_end(

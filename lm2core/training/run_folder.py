@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from lm2core.errors import UserError
-from lm2core.files import write_whole
+from lm2core.files import write_atomically
 from lm2core.training.recipe import RunRecipe
 
 RECIPE_FILE = "training.json"
@@ -24,7 +24,7 @@ STAGE_FILE = "curriculum.json"
 MAY_CHANGE = {"n_steps", "save_every", "log_every", "eval_every", "compile", "checkpointing"}
 
 
-def whole_checkpoints(out: Path, last_file: str = SKIPS_FILE) -> dict[int, Path]:
+def complete_checkpoints(out: Path, last_file: str = SKIPS_FILE) -> dict[int, Path]:
     """The checkpoints of a run by their step, oldest first.
 
     last_file : one without it was cut short, as it is written last
@@ -36,7 +36,7 @@ def whole_checkpoints(out: Path, last_file: str = SKIPS_FILE) -> dict[int, Path]
 
 def newest_checkpoint(out: Path, last_file: str) -> Path | None:
     """The newest whole checkpoint of a run."""
-    return next(reversed(whole_checkpoints(out, last_file).values()), None)
+    return next(reversed(complete_checkpoints(out, last_file).values()), None)
 
 
 def check_start(recipe: RunRecipe, out: Path, *, resume: bool, last_file: str) -> Path | None:
@@ -71,7 +71,7 @@ def begin(recipe: RunRecipe, out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}; choose another folder") from None
-    write_whole(out / RECIPE_FILE, _as_json(recipe))
+    write_atomically(out / RECIPE_FILE, _as_json(recipe))
 
 
 def _as_json(recipe: RunRecipe) -> str:
@@ -86,7 +86,7 @@ def is_first_process() -> bool:
 
 
 @contextmanager
-def full_disk_told(out: Path) -> Iterator[None]:
+def report_full_disk(out: Path) -> Iterator[None]:
     """Say in one line that a checkpoint could not be written; the one before it is whole."""
     try:
         yield

@@ -24,7 +24,7 @@ from lm2core.training.text_recipe import MODELS, TextRecipe
 from lm2core.training.trainer import RunTrainer, check_devices, common_arguments, run
 
 SAMPLE_PIECE_CHARS = 16_384  # pieces a tokenizer is trained on
-LOST = "copy the tokenizer* files of the run back, or start in another folder"
+TOKENIZER_HELP = "copy the tokenizer* files of the run back, or start in another folder"
 
 
 class TextTrainer(RunTrainer):
@@ -67,7 +67,7 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
     _check_options(recipe)
     checkpoint = check_start(recipe, out, resume=resume, last_file=SKIPS_FILE)
     corpus = open_corpus(recipe.text)
-    tokenizer = open_tokenizer(str(out), advice=LOST) if resume else _new_tokenizer(recipe, corpus)
+    tokenizer = open_tokenizer(str(out), advice=TOKENIZER_HELP) if resume else _new_tokenizer(recipe, corpus)
     if tokenizer.eos_token_id is None:
         raise UserError(
             f"the tokenizer {tokenizer.name_or_path!r} has no end-of-text token to join documents with; "

@@ -15,10 +15,10 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer
 
 from lm2core.errors import UserError
-from lm2core.files import write_whole
-from lm2core.training.progress import ProgressLog, ReportTheEnd
+from lm2core.files import write_atomically
+from lm2core.training.progress import LogLastStep, ProgressLog
 from lm2core.training.recipe import RunRecipe
-from lm2core.training.run_folder import SKIPS_FILE, full_disk_told, newest_checkpoint, save_model
+from lm2core.training.run_folder import SKIPS_FILE, newest_checkpoint, report_full_disk, save_model
 
 MAX_SKIPPED_IN_A_ROW = 10
 
@@ -69,11 +69,13 @@ class RunTrainer(Trainer):
         if self.n_skipped_in_a_row < MAX_SKIPPED_IN_A_ROW:
             return
         newest = newest_checkpoint(Path(self.args.output_dir), self.last_file)
-        kept = f"the newest good checkpoint is {newest}" if newest else "no checkpoint had been written yet"
+        retained = (
+            f"the newest good checkpoint is {newest}" if newest else "no checkpoint had been written yet"
+        )
         raise UserError(
             f"training stopped at step {self.state.global_step + 1}: {MAX_SKIPPED_IN_A_ROW} steps in a row "
             f"were not finite (loss {loss:.3g}, gradient norm {float(norm):.3g}); "
-            f"{kept}; train in another folder with a lower --learning-rate, or go on with --resume"
+            f"{retained}; train in another folder with a lower --learning-rate, or go on with --resume"
         )
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -98,7 +100,7 @@ class RunTrainer(Trainer):
         """
         self.tokenizer.save_pretrained(folder)
         counts = {"n_skipped": self.n_skipped, "n_skipped_in_a_row": self.n_skipped_in_a_row}
-        write_whole(folder / SKIPS_FILE, json.dumps(counts))
+        write_atomically(folder / SKIPS_FILE, json.dumps(counts))
 
     def restore(self, folder: Path) -> None:
         """Go on from what ``save_last`` wrote."""
@@ -115,7 +117,7 @@ def check_devices() -> None:
         )
 
 
-def leave_together() -> None:
+def close_process_group() -> None:
     """At the end of a command: processes wait for each other and part; else one may abort the others."""
     if dist.is_available() and dist.is_initialized():
         dist.barrier()
@@ -144,12 +146,12 @@ def common_arguments(recipe: RunRecipe, out: Path) -> dict[str, Any]:
 
 def run(trainer: RunTrainer, out: Path, checkpoint: Path | None) -> None:
     """Train, from ``checkpoint`` on if there is one, and leave model, tokenizer and metrics in ``out``."""
-    trainer.add_callback(ReportTheEnd())
+    trainer.add_callback(LogLastStep())
     trainer.add_callback(ProgressLog(out / "metrics.jsonl"))
     trainer.remove_callback(PrinterCallback)  # ProgressLog shows the same, beside a bar
     if checkpoint is not None:
         trainer.restore(checkpoint)
-    with full_disk_told(out):
+    with report_full_disk(out):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         weights = trainer.accelerator.get_state_dict(trainer.model)  # of all processes, when they share them
         if trainer.is_world_process_zero():

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from lm2core.baselines.architectures import Model, architecture_of
 from lm2core.errors import UserError
-from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.checkpoints import load
 
 BY_TOKEN = ("model.embed_tokens.weight", "lm_head.weight")  # one row a token
 
@@ -21,7 +21,7 @@ def start_model(
     changes : of its config; a UserError when weights do not fit them, when there is no such checkpoint, or
         when it is not of the ``architecture``
     """
-    old = load_reader(checkpoint, baselines=True)
+    old = load(checkpoint, baselines=True)
     if architecture_of(old.model) != architecture:
         raise UserError(
             f"{checkpoint} is of architecture {architecture_of(old.model)}, not {architecture}; "
@@ -34,7 +34,9 @@ def start_model(
     model = type(old.model)(config)
     weights = dict(old.model.state_dict())
     for name in BY_TOKEN:
-        weights[name] = _moved(weights[name], old.tokenizer, model.state_dict()[name].clone(), tokenizer)
+        weights[name] = _rows_by_token(
+            weights[name], old.tokenizer, model.state_dict()[name].clone(), tokenizer
+        )
     try:
         model.load_state_dict(weights)
     except RuntimeError:
@@ -45,7 +47,7 @@ def start_model(
     return model
 
 
-def _moved(
+def _rows_by_token(
     old: Tensor, old_tokenizer: PreTrainedTokenizerBase, new: Tensor, tokenizer: PreTrainedTokenizerBase
 ) -> Tensor:
     """``new`` (V,D) with the rows that ``old`` has for the same tokens."""

@@ -1,6 +1,11 @@
 """Edits of the memory and what they change in answers: the only part of lm2viz that runs a model."""
 
-from lm2viz.causal.ablation import LeftOut, left_out, lose_slots, without_each
+from lm2viz.causal.ablation import (
+    SentenceAblation,
+    ablate_sentences,
+    answers_without_sentences,
+    record_slot_losses,
+)
 from lm2viz.causal.attribution import Attribution, attribute_answers
 from lm2viz.causal.effects import Effect, effect
 from lm2viz.causal.erase import Eraser, leace, mean_projection
@@ -31,7 +36,7 @@ __all__ = [
     "Eraser",
     "Freeze",
     "Intervention",
-    "LeftOut",
+    "SentenceAblation",
     "Mean",
     "Resample",
     "ResetBank",
@@ -45,11 +50,11 @@ __all__ = [
     "effect",
     "from_json",
     "leace",
-    "left_out",
-    "lose_slots",
+    "ablate_sentences",
+    "record_slot_losses",
     "mean_projection",
     "run",
     "slot_gradients",
     "to_json",
-    "without_each",
+    "answers_without_sentences",
 ]

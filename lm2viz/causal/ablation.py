@@ -16,7 +16,7 @@ import torch
 from lm2core.babi.story import Question
 from lm2core.errors import UserError
 from lm2core.reading.answers import answer_logits
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import check_words, encode_segments
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
@@ -31,7 +31,7 @@ _ROWS = 64  # stories read side by side: enough for speed, few enough for memory
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class SentenceAblation:
     """What answers lose when a sentence is left out.
 
     rows : one row a question and earlier sentence: ``story``; ``question``, counted over all stories;
@@ -53,7 +53,7 @@ class LeftOut:
         """Of each question, the sentences that its answer needs."""
         return [tuple(some["sentence"][some["is_needed"]]) for _, some in self.rows.groupby("question")]
 
-    def as_supports(self, asked: Trace) -> Trace:
+    def as_supports(self, question_trace: Trace) -> Trace:
         """The trace of the same questions (``record_questions``), with what is needed as their supports.
 
         Raises
@@ -61,7 +61,7 @@ class LeftOut:
         UserError
             When these are not the same questions.
         """
-        needed, questions = self.needed(), asked.info["asked"]
+        needed, questions = self.needed(), question_trace.info["asked"]
         lengths = self.rows.groupby("question").size().tolist()
         if lengths != [question["n_statements"] for question in questions]:
             raise UserError(
@@ -69,7 +69,9 @@ class LeftOut:
                 "traced; give the questions of the same stories"
             )
         supported = [q | {"support": list(some)} for q, some in zip(questions, needed, strict=True)]
-        return replace(asked, info={**asked.info, "asked": supported, "truth": "what the answer needs"})
+        return replace(
+            question_trace, info={**question_trace.info, "asked": supported, "truth": "what the answer needs"}
+        )
 
     def summary(self) -> str:
         """Needed supports and needed other sentences, beside an untrained model."""
@@ -106,7 +108,9 @@ class LeftOut:
         return agreement_bars(names, value, low, high, controls)
 
 
-def left_out(reader: Reader, stories: Stories, *, untrained: Reader | None = None, seed: int = 0) -> LeftOut:
+def ablate_sentences(
+    lm: LoadedModel, stories: Stories, *, untrained: LoadedModel | None = None, seed: int = 0
+) -> SentenceAblation:
     """Ask every question of the stories again without each sentence before it.
 
     reader : an LM2, or one of the baselines
@@ -118,13 +122,13 @@ def left_out(reader: Reader, stories: Stories, *, untrained: Reader | None = Non
     UserError
         For no question after a sentence, or unknown words.
     """
-    rows = _rows(reader, stories)
+    rows = _rows(lm, stories)
     of_control = None if untrained is None else _rows(untrained, stories)
-    return LeftOut(rows, of_control, reader.name, seed)
+    return SentenceAblation(rows, of_control, lm.name, seed)
 
 
-def without_each(
-    reader: Reader, sentences: Sequence[str], questions: Sequence[Question]
+def answers_without_sentences(
+    lm: LoadedModel, sentences: Sequence[str], questions: Sequence[Question]
 ) -> list[tuple[str, Array]]:
     """What a model answers to each question, and how probable that is: (n_statements + 1,) in [0, 1].
 
@@ -135,70 +139,72 @@ def without_each(
     UserError
         For unknown words.
     """
-    check_words(reader.tokenizer, [*sentences, *(question.text for question in questions)])
-    model, device = reader.model, reader.model.device
-    ids, mask = (x.to(device) for x in encode_segments(reader.tokenizer, [sentences]))
-    asked = encode_segments(reader.tokenizer, [[question.text] for question in questions])
-    asked_ids, asked_mask = (x[:, 0].to(device) for x in asked)
+    check_words(lm.tokenizer, [*sentences, *(question.text for question in questions)])
+    model, device = lm.model, lm.model.device
+    ids, mask = (x.to(device) for x in encode_segments(lm.tokenizer, [sentences]))
+    question_trace = encode_segments(lm.tokenizer, [[question.text] for question in questions])
+    query_ids, query_mask = (x[:, 0].to(device) for x in question_trace)
     steps_Q = torch.tensor([question.n_statements for question in questions], device=device)
-    n_left_out = torch.arange(int(steps_Q.max()) + 1, device=device)  # 0: none; i + 1: sentence i
-    masks = mask.repeat(len(n_left_out), 1, 1)
-    masks[n_left_out[1:], n_left_out[:-1]] = 0  # an empty segment leaves the memory as it is
+    n_omitted = torch.arange(int(steps_Q.max()) + 1, device=device)  # 0: none; i + 1: sentence i
+    masks = mask.repeat(len(n_omitted), 1, 1)
+    masks[n_omitted[1:], n_omitted[:-1]] = 0  # an empty segment leaves the memory as it is
     given_Q = torch.empty_like(steps_Q)
-    found = torch.empty(len(n_left_out), len(questions))
-    for rows in track(n_left_out.split(_ROWS), "reading without a sentence", "part"):
+    probabilities = torch.empty(len(n_omitted), len(questions))
+    for rows in track(n_omitted.split(_ROWS), "reading without a sentence", "part"):
         # A question before sentence i is the same without it.
         row, question = (rows[:, None] <= steps_Q).nonzero(as_tuple=True)
         with torch.no_grad():
             memory = model(ids.expand(len(rows), -1, -1), masks[rows]).memory_at(row, steps_Q[question] - 1)
-            logits = answer_logits(model, asked_ids[question], asked_mask[question], memory).float()
+            logits = answer_logits(model, query_ids[question], query_mask[question], memory).float()
         if rows[0] == 0:
             given_Q = logits[row == 0].argmax(-1)
         probability = logits.softmax(-1).gather(1, given_Q[question, None])[:, 0]
-        found[rows[row].cpu(), question.cpu()] = probability.cpu()
-    words = reader.tokenizer.convert_ids_to_tokens(given_Q.tolist())
+        probabilities[rows[row].cpu(), question.cpu()] = probability.cpu()
+    words = lm.tokenizer.convert_ids_to_tokens(given_Q.tolist())
     return [
-        (word, found[: question.n_statements + 1, k].double().numpy())
+        (word, probabilities[: question.n_statements + 1, k].double().numpy())
         for k, (word, question) in enumerate(zip(words, questions, strict=True))
     ]
 
 
-def lose_slots(reader: Reader, trace: Trace, asked: Trace) -> Trace:
+def record_slot_losses(lm: LoadedModel, trace: Trace, question_trace: Trace) -> Trace:
     """The trace of questions (``record_questions``), with what each answer loses without each slot.
 
     ``slot_losses`` of a question: by how many nats its answer is less probable when the slot is as in a fresh
     bank; negative where it is more probable. ``trace`` is that of the stories.
     """
-    questions = asked.info["asked"]
+    questions = question_trace.info["asked"]
     banks = [trace.select("hook_bank", story=q["story"], segment=q["n_statements"] - 1) for q in questions]
-    banks_QND = torch.tensor(np.array(banks), device=reader.model.device, dtype=reader.model.dtype)
-    (fresh_ND,) = reader.model.new_memory(1).detach()
+    banks_QND = torch.tensor(np.array(banks), device=lm.model.device, dtype=lm.model.dtype)
+    (fresh_ND,) = lm.model.new_memory(1).detach()
     texts = [question["text"] for question in questions]
-    before_QV = ask_banks(reader, texts, banks_QND).float().log_softmax(-1)
+    before_QV = ask_banks(lm, texts, banks_QND).float().log_softmax(-1)
     given_Q1 = before_QV.argmax(-1, keepdim=True)
     losses = []
     for slot in track(range(len(fresh_ND)), "asking without a slot", "slot"):
         without_QND = banks_QND.clone()
         without_QND[:, slot] = fresh_ND[slot]
-        after_QV = ask_banks(reader, texts, without_QND).float().log_softmax(-1)
+        after_QV = ask_banks(lm, texts, without_QND).float().log_softmax(-1)
         losses.append((before_QV - after_QV).gather(1, given_Q1)[:, 0].cpu())
     by_question = torch.stack(losses, dim=1).tolist()
     measured = [q | {"slot_losses": lost} for q, lost in zip(questions, by_question, strict=True)]
-    return replace(asked, info={**asked.info, "asked": measured})
+    return replace(question_trace, info={**question_trace.info, "asked": measured})
 
 
-def _rows(reader: Reader, stories: Stories) -> pd.DataFrame:
+def _rows(lm: LoadedModel, stories: Stories) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
-    n_asked = 0
-    for b, story in enumerate(track(stories, f"leaving sentences out, {reader.name}", "story")):
+    question_index = 0
+    for b, story in enumerate(track(stories, f"leaving sentences out, {lm.name}", "story")):
         questions = [question for question in story.questions if question.n_statements]
         for question, (given, p) in zip(
-            questions, without_each(reader, story.sentences, questions) if questions else (), strict=True
+            questions,
+            answers_without_sentences(lm, story.sentences, questions) if questions else (),
+            strict=True,
         ):
             rows += [
                 {
                     "story": b,
-                    "question": n_asked,
+                    "question": question_index,
                     "text": question.text,
                     "given": given,
                     "sentence": s,
@@ -209,7 +215,7 @@ def _rows(reader: Reader, stories: Stories) -> pd.DataFrame:
                 }
                 for s, needed in enumerate(is_needed(p[0], p[1:]).tolist())
             ]
-            n_asked += 1
+            question_index += 1
     if not rows:
         raise UserError(
             "no question after a sentence in these stories; give stories that ask, see lm2core.babi"

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lm2core.model.attention import split_heads
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import encode_segments
 from lm2viz.causal.questions import compared_words, other_banks
 from lm2viz.causal.running import Stories, ask_banks, question_texts, run
@@ -29,8 +29,8 @@ from lm2viz.estimates import Estimate, Estimates, by_story, mean
 from lm2viz.figures.attribution import component_bars
 from lm2viz.progress import track
 
-OWN, FRESH, OTHER = "own bank", "control: fresh bank", "control: another story's bank"
-BANKS = (OWN, FRESH, OTHER)
+STORY_BANK, FRESH, OTHER = "own bank", "control: fresh bank", "control: another story's bank"
+BANKS = (STORY_BANK, FRESH, OTHER)
 MEMORY, TOTAL = "memory, all blocks", "logit difference"
 
 
@@ -59,7 +59,7 @@ class Attribution:
     error: float
     slot_error: float
 
-    def of(self, component: str, bank: str = OWN) -> Estimate:
+    def of(self, component: str, bank: str = STORY_BANK) -> Estimate:
         """One of the contributions."""
         return self.parts[bank][self.components.index(component)]
 
@@ -83,7 +83,7 @@ class Attribution:
             for bank in BANKS
             for name, it in zip(self.components, self.parts[bank], strict=True)
         ]
-        n_slots = self.slots[OWN].value.shape[1]
+        n_slots = self.slots[STORY_BANK].value.shape[1]
         for bank, (i, block), slot in product(BANKS, enumerate(self.blocks), range(n_slots)):
             it = self.slots[bank].at(i, slot)
             named = {"bank": bank, "component": f"block {block} memory", "slot": slot}
@@ -102,13 +102,13 @@ class Attribution:
             high,
             banks=BANKS,
             components=self.components,
-            slots={bank: self.slots[bank].value for bank in (OWN, OTHER)},
+            slots={bank: self.slots[bank].value for bank in (STORY_BANK, OTHER)},
             rows=[f"block {block}" for block in self.blocks],
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
+class _Contributions:
     """Contributions of one asking: components (Q,C), slots (Q,L,N), the difference itself (Q,)."""
 
     components: NDArray[np.float64]
@@ -116,7 +116,7 @@ class _Parts:
     difference: NDArray[np.float64]
 
 
-def attribute_answers(reader: Reader, stories: Stories, *, seed: int = 0) -> Attribution:
+def attribute_answers(lm: LoadedModel, stories: Stories, *, seed: int = 0) -> Attribution:
     """Attribute the right answers' logits, over the best other words', to components and to slots.
 
     Every question is asked three times: of its own bank, of a fresh one, and of the bank of another story,
@@ -127,24 +127,23 @@ def attribute_answers(reader: Reader, stories: Stories, *, seed: int = 0) -> Att
     UserError
         As ``run``; for a single story, which has no other.
     """
-    it, texts = run(reader, stories), question_texts(stories)
+    it, texts = run(lm, stories), question_texts(stories)
     words_Q2 = compared_words(it)
-    fresh = reader.model.new_memory(len(it.story))
-    banks = {OWN: it.asked_banks, FRESH: fresh, OTHER: other_banks(it, seed)}
+    fresh = lm.model.new_memory(len(it.story))
+    banks = {STORY_BANK: it.question_banks, FRESH: fresh, OTHER: other_banks(it, seed)}
     parts = {
-        name: _attributed(reader, texts, bank, words_Q2)
-        for name, bank in track(banks.items(), "asking", "bank")
+        name: _attributed(lm, texts, bank, words_Q2) for name, bank in track(banks.items(), "asking", "bank")
     }
-    blocks = reader.model.config.memory_blocks
-    names = _component_names(len(reader.model.model.layers), blocks)
+    blocks = lm.model.config.memory_blocks
+    names = _component_names(len(lm.model.model.layers), blocks)
     memory = [i for i, name in enumerate(names) if name.endswith("memory")]
 
-    def estimates(of: _Parts) -> tuple[Estimate, ...]:
+    def estimates(of: _Contributions) -> tuple[Estimate, ...]:
         columns = [*of.components.T, of.components[:, memory].sum(axis=1), of.difference]
         return tuple(mean(column, groups=it.story, seed=seed) for column in columns)
 
     return Attribution(
-        reader.name,
+        lm.name,
         len(set(it.story.tolist())),
         tuple(blocks),
         (*names, MEMORY, TOTAL),
@@ -170,11 +169,11 @@ def _component_names(n_blocks: int, memory_blocks: Sequence[int]) -> list[str]:
 _POINTS = {"attention": "hook_attn_out", "memory": "hook_mem_out", "MLP": "hook_mlp_out"}
 
 
-def _attributed(reader: Reader, texts: Sequence[str], banks_QND: Tensor, words_Q2: Tensor) -> _Parts:
+def _attributed(lm: LoadedModel, texts: Sequence[str], banks_QND: Tensor, words_Q2: Tensor) -> _Contributions:
     """Everything that was added to the stream at the last words, projected on answer minus rival."""
-    model = reader.model
+    model = lm.model
     blocks, n_layers = model.config.memory_blocks, len(model.model.layers)
-    _, mask = encode_segments(reader.tokenizer, [[text] for text in texts])
+    _, mask = encode_segments(lm.tokenizer, [[text] for text in texts])
     last = (torch.arange(len(texts)), mask[:, 0].sum(-1) - 1)
     seen: dict[str, Tensor] = {}
 
@@ -187,7 +186,7 @@ def _attributed(reader: Reader, texts: Sequence[str], banks_QND: Tensor, words_Q
         _, block, kind = name.split()
         names.append(f"blocks.{block}.{_POINTS[kind]}")
     extra = [f"blocks.{b}.mem.{point}" for b in blocks for point in ("hook_read_pattern", "hook_gate_out")]
-    logits = ask_banks(reader, texts, banks_QND, [(name, keep) for name in (*names, *extra)])
+    logits = ask_banks(lm, texts, banks_QND, [(name, keep) for name in (*names, *extra)])
 
     norm, stream_QD = model.model.norm, seen[names[1]]
     with torch.no_grad():
@@ -200,7 +199,7 @@ def _attributed(reader: Reader, texts: Sequence[str], banks_QND: Tensor, words_Q
             [_of_slots(model.model.layers[b].mem, b, seen, banks_QND, read_out_QD) for b in blocks], dim=1
         )
     difference = logits.gather(1, words_Q2).diff(dim=1)[:, 0].neg()
-    return _Parts(*(x.double().cpu().numpy() for x in (components, slots, difference)))
+    return _Contributions(*(x.double().cpu().numpy() for x in (components, slots, difference)))
 
 
 def _of_slots(

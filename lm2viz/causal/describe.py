@@ -7,16 +7,16 @@ from typing import Any
 from lm2viz.causal.interventions import Intervention
 
 
-def in_words(edit: Intervention) -> str:
+def describe_intervention(edit: Intervention) -> str:
     """One line about an intervention: its kind and its values."""
     values = {field.name: getattr(edit, field.name) for field in fields(edit)}
     if edit.kind == "erase":
         values = {name: value for name, value in values.items() if name in ("slots", "step")}
-    told = [f"{name} {_told(name, value)}" for name, value in values.items()]
-    return f"{edit.kind}: {', '.join(told)}"
+    text = [f"{name} {_value_text(name, value)}" for name, value in values.items()]
+    return f"{edit.kind}: {', '.join(text)}"
 
 
-def _told(name: str, value: Any) -> str:
+def _value_text(name: str, value: Any) -> str:
     if value is None:
         return {"step": "every one", "slots": "all", "block": "every one"}.get(name, "none")
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lm2core.errors import UserError
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.arrays import Array
 from lm2viz.causal.describe import reach
 from lm2viz.causal.interventions import Intervention
-from lm2viz.causal.placebos import interventions_elsewhere, with_random_vectors
+from lm2viz.causal.placebos import interventions_on_other_slots, with_random_vectors
 from lm2viz.causal.running import Stories, run
 from lm2viz.estimates import Estimate, mean, sign_flip_p
 from lm2viz.figures.effects import effect_points
@@ -71,12 +71,12 @@ class Effect:
         lines.append(reach(self.interventions))
         for measure in MEASURES:
             it = self.of(measure)
-            moved = f"{it.before.value:.3g} to {it.after.value:.3g}, change {it.change}"
-            lines.append(f"{measure}: {moved}, p = {it.p:.2g}")
+            changed = f"{it.before.value:.3g} to {it.after.value:.3g}, change {it.change}"
+            lines.append(f"{measure}: {changed}, p = {it.p:.2g}")
             for variant in (OTHER_SLOT, RANDOM_VECTOR):
                 c = self.of(measure, variant)
-                told = f"{c.change}, apart p = {c.p_apart:.2g}" if c.change.n else "not possible here"
-                lines.append(f"  {variant}: {told}")
+                text = f"{c.change}, apart p = {c.p_apart:.2g}" if c.change.n else "not possible here"
+                lines.append(f"  {variant}: {text}")
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
@@ -108,7 +108,7 @@ class Effect:
 
 
 def effect(
-    reader: Reader,
+    lm: LoadedModel,
     stories: Stories,
     interventions: Sequence[Intervention],
     *,
@@ -132,9 +132,9 @@ def effect(
             f"{len(interventions)} interventions and {n_placebos} placebos; give at least one of each"
         )
     rng = np.random.default_rng(seed)
-    elsewhere = interventions_elsewhere(interventions, reader.model.config.memory_slots, n_placebos, rng)
+    elsewhere = interventions_on_other_slots(interventions, lm.model.config.memory_slots, n_placebos, rng)
     variants = [(), interventions, *elsewhere]
-    runs = (run(reader, stories, edits) for edits in track(variants, "reading edited stories", "run"))
+    runs = (run(lm, stories, edits) for edits in track(variants, "reading edited stories", "run"))
     clean, edited, of_placebos = next(runs), next(runs), [it.logits for it in runs]
     without_answer = clean.logits.scatter(1, clean.answer_ids[:, None], -torch.inf)
     rival_ids = without_answer.argmax(-1)
@@ -148,10 +148,10 @@ def effect(
     after = {
         INTERVENTION: measured([edited.logits]),
         OTHER_SLOT: measured(of_placebos),
-        RANDOM_VECTOR: measured(with_random_vectors(reader, stories, clean, edited, n_placebos, rng)),
+        RANDOM_VECTOR: measured(with_random_vectors(lm, stories, clean, edited, n_placebos, rng)),
     }
     changes = _changes(measured([clean.logits]), after, clean.story, seed)
-    return Effect(tuple(interventions), reader.name, len(set(clean.story.tolist())), n_placebos, changes)
+    return Effect(tuple(interventions), lm.name, len(set(clean.story.tolist())), n_placebos, changes)
 
 
 def _measured(logits_QV: Tensor, answer_Q: Tensor, rival_Q: Tensor) -> Array:
@@ -181,9 +181,9 @@ def _changes(
             if np.isnan(values[i]).all():
                 changes.append(Change(variant, measure, start, none, none, np.nan, np.nan))
                 continue
-            moved = values[i] - before[i]
+            changed = values[i] - before[i]
             end = mean(values[i], groups=story, seed=seed, within=level)
-            change = mean(moved, groups=story, seed=seed, within=shift)
+            change = mean(changed, groups=story, seed=seed, within=shift)
             p_apart = np.nan if variant == INTERVENTION else p_of(after[INTERVENTION][i] - values[i])
-            changes.append(Change(variant, measure, start, end, change, p_of(moved), p_apart))
+            changes.append(Change(variant, measure, start, end, change, p_of(changed), p_apart))
     return tuple(changes)

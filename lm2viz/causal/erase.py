@@ -67,8 +67,8 @@ def leace(features: Array, labels: NDArray[Any]) -> Eraser:
     is_class, centre = _classes(features, labels), features.mean(axis=0)
     centred = features - centre
     values, vectors = np.linalg.eigh(centred.T @ centred / len(centred))
-    kept = values > TOLERANCE * values.max()
-    scale, vectors = np.sqrt(values[kept]), vectors[:, kept]
+    retained = values > TOLERANCE * values.max()
+    scale, vectors = np.sqrt(values[retained]), vectors[:, retained]
     whiten, colour = (vectors / scale) @ vectors.T, (vectors * scale) @ vectors.T
     basis = _orthonormal(whiten @ centred.T @ (is_class - is_class.mean(axis=0)) / len(centred))
     return Eraser((colour @ basis).T, (whiten @ basis).T, centre)

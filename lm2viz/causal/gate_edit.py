@@ -7,16 +7,16 @@ from torch import Tensor
 
 from lm2core.errors import UserError
 from lm2core.reading.answers import bank_after
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import check_words, encode_segments
 from lm2core.traces.recording import capture
 from lm2core.traces.trace import Trace
-from lm2viz.causal.interventions import ClampGate, Intervention, Scene
+from lm2viz.causal.interventions import ClampGate, Intervention, RunContext
 from lm2viz.causal.running import hooked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateMove:
+class GateEdit:
     """Where the gates of a slot are put while sentence ``step`` is read.
 
     block : None moves them in every block
@@ -38,13 +38,13 @@ class GateMove:
             if value is not None
         ]
 
-    def in_slot(self, slot: int) -> "GateMove":
+    def in_slot(self, slot: int) -> "GateEdit":
         """The same move in another slot."""
         return replace(self, slot=slot)
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class GateEditRun:
     """A sentence read with moved gates.
 
     trace : of that sentence alone: one story, one segment
@@ -55,7 +55,9 @@ class Moved:
     bank: Tensor
 
 
-def read_moved(reader: Reader, sentences: Sequence[str], bank: Tensor, move: GateMove) -> Moved:
+def read_with_gate_edit(
+    lm: LoadedModel, sentences: Sequence[str], bank: Tensor, gate_edit: GateEdit
+) -> GateEditRun:
     """Read ``sentences`` from ``bank`` (1,N,D), the first one with moved gates, the rest as the model does.
 
     Raises
@@ -65,16 +67,18 @@ def read_moved(reader: Reader, sentences: Sequence[str], bank: Tensor, move: Gat
     """
     if not sentences:
         raise UserError("no sentence to read; give at least one")
-    check_words(reader.tokenizer, sentences)
-    model = reader.model
+    check_words(lm.tokenizer, sentences)
+    model = lm.model
     (fresh_ND,) = model.new_memory(1).detach()
-    scene = Scene(model.config, fresh_ND, fresh_ND[None, None], is_own=True, n_steps=len(sentences))
-    edits = [hook for edit in move.edits() for hook in edit.hooks(scene)]
-    ids, mask = (x.to(model.device) for x in encode_segments(reader.tokenizer, [sentences]))
-    with hooked(model, [*edits, ("hook_bank", scene.tick)]):
-        words = [[reader.tokenizer.tokenize(sentences[0])]]
+    context = RunContext(
+        model.config, fresh_ND, fresh_ND[None, None], is_self_reference=True, n_steps=len(sentences)
+    )
+    edits = [hook for edit in gate_edit.edits() for hook in edit.hooks(context)]
+    ids, mask = (x.to(model.device) for x in encode_segments(lm.tokenizer, [sentences]))
+    with hooked(model, [*edits, ("hook_bank", context.tick)]):
+        words = [[lm.tokenizer.tokenize(sentences[0])]]
         trace = capture(model, ids[:, :1], mask[:, :1], memory=bank, tokens=words)
         bank = bank_after(trace, 1, model)
         if len(sentences) > 1:
             bank = model(ids[:, 1:], mask[:, 1:], bank).memory
-    return Moved(trace, bank)
+    return GateEditRun(trace, bank)

@@ -19,9 +19,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from lm2core.errors import UserError
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.arrays import Array
-from lm2viz.causal.questions import Asked, compared_words, other_banks
+from lm2viz.causal.questions import LogitDifferences, compared_words, other_banks
 from lm2viz.causal.running import Stories, question_texts, run
 from lm2viz.estimates import TAIL, Estimate, drawn_stories, mean
 from lm2viz.figures.attribution import slot_points
@@ -51,7 +51,7 @@ class Saliency:
     other: tuple[Estimate, ...]
     ablated: Estimate
     random: Estimate
-    elsewhere: Estimate
+    other_story: Estimate
     agreement: dict[str, Estimate]
     shuffled: dict[str, Estimate]
     error: float
@@ -68,7 +68,7 @@ class Saliencies:
     model: str
     n_stories: int
     gain: Estimate
-    found: tuple[Saliency, Saliency]
+    by_method: tuple[Saliency, Saliency]
 
     def summary(self) -> str:
         """What each method gives the slot that matters, how complete it is, and whether ablation agrees."""
@@ -76,13 +76,13 @@ class Saliencies:
             f"gradients on slots in {self.model}: {self.n_stories} stories, intervals by story; the own bank "
             f"is better than a fresh one by {self.gain} logits"
         ]
-        for it in self.found:
+        for it in self.by_method:
             agreement = ", ".join(
                 f"{kind} {it.agreement[kind]}, slots shuffled {it.shuffled[kind]}" for kind in ABLATIONS
             )
             lines += [
                 f"{it.method}: the slot whose reset matters most {it.ablated}; a random other slot "
-                f"{it.random}; the same slot in another story's bank {it.elsewhere}",
+                f"{it.random}; the same slot in another story's bank {it.other_story}",
                 f"  sum over slots misses {it.relative_error:.1%} of the gain, {it.error:.2g} logits at most",
                 f"  correlation with ablation: {agreement}",
             ]
@@ -91,13 +91,13 @@ class Saliencies:
     def table(self) -> pd.DataFrame:
         """One row a method, bank and slot; then one a method and further figure."""
         rows: list[tuple[str, str, Any, Estimate]] = []
-        for it in self.found:
+        for it in self.by_method:
             for name, estimates in (("own bank", it.slots), ("another story's bank", it.other)):
                 rows += [(it.method, name, slot, value) for slot, value in enumerate(estimates)]
             rows += [
                 (it.method, "ablated slot", None, it.ablated),
                 (it.method, "random other slot", None, it.random),
-                (it.method, "ablated slot in another story's bank", None, it.elsewhere),
+                (it.method, "ablated slot in another story's bank", None, it.other_story),
             ]
             for kind in ABLATIONS:
                 rows.append((it.method, f"correlation, {kind} ablation", None, it.agreement[kind]))
@@ -110,11 +110,11 @@ class Saliencies:
 
     def figure(self) -> go.Figure:
         """A panel a method: each slot with its interval, another story's bank beside it."""
-        return slot_points({it.method: (it.slots, it.other) for it in self.found})
+        return slot_points({it.method: (it.slots, it.other) for it in self.by_method})
 
 
 def slot_gradients(
-    reader: Reader, stories: Stories, *, n_points: int = N_POINTS, seed: int = 0
+    lm: LoadedModel, stories: Stories, *, n_points: int = N_POINTS, seed: int = 0
 ) -> Saliencies:
     """Attribute the right answers' logits, over the best other words', to the slots of the asked banks.
 
@@ -127,21 +127,21 @@ def slot_gradients(
     """
     if n_points < 1:
         raise UserError(f"n_points = {n_points}; give at least 1")
-    if reader.model.config.memory_slots < 2:
+    if lm.model.config.memory_slots < 2:
         raise UserError("a bank of one slot has no other one as control; take a model with more slots")
-    it = run(reader, stories)
-    asked = Asked(reader, question_texts(stories), compared_words(it))
-    bank, other = it.asked_banks, other_banks(it, seed)
-    fresh = reader.model.new_memory(len(bank)).detach()
-    clean, start = asked.difference(bank), asked.difference(fresh)
-    ablated = {kind: clean[:, None] - asked.without_slots(bank, fresh, kind) for kind in ABLATIONS}
-    truth, found = _Truth(ablated, clean - start, it.story), []
+    it = run(lm, stories)
+    differences = LogitDifferences(lm, question_texts(stories), compared_words(it))
+    bank, other = it.question_banks, other_banks(it, seed)
+    fresh = lm.model.new_memory(len(bank)).detach()
+    clean, start = differences.difference(bank), differences.difference(fresh)
+    ablated = {kind: clean[:, None] - differences.without_slots(bank, fresh, kind) for kind in ABLATIONS}
+    truth, by_method = _Truth(ablated, clean - start, it.story), []
     for method in METHODS:
         points = _points(method, n_points)
-        own, elsewhere = (asked.attributed(x, fresh, points) for x in (bank, other))
-        found.append(_saliency(method, own, elsewhere, truth, seed))
+        same_story, other_story = (differences.attributed(x, fresh, points) for x in (bank, other))
+        by_method.append(_saliency(method, same_story, other_story, truth, seed))
     gain = mean(clean - start, groups=it.story, seed=seed)
-    return Saliencies(reader.name, len(set(it.story.tolist())), gain, (found[0], found[1]))
+    return Saliencies(lm.name, len(set(it.story.tolist())), gain, (by_method[0], by_method[1]))
 
 
 def _points(method: str, n_points: int) -> tuple[Array, Array]:
@@ -161,14 +161,14 @@ class _Truth:
     story: NDArray[np.int_]
 
 
-def _saliency(method: str, own: Array, elsewhere: Array, truth: _Truth, seed: int) -> Saliency:
+def _saliency(method: str, same_story: Array, other_story: Array, truth: _Truth, seed: int) -> Saliency:
     """One method's figures; ``own`` and ``elsewhere`` are what it gives slots (Q,N)."""
     rng, story = np.random.default_rng(seed), truth.story
-    n_questions, n_slots = own.shape
+    n_questions, n_slots = same_story.shape
     every = np.arange(n_questions)
     best = truth.ablated["fresh"].argmax(axis=1)
     random = (best + rng.integers(1, n_slots, size=n_questions)) % n_slots
-    missing = np.abs(own.sum(axis=1) - truth.gain)
+    missing = np.abs(same_story.sum(axis=1) - truth.gain)
 
     def estimate(values: Array) -> Estimate:
         return mean(values, groups=story, seed=seed)
@@ -180,13 +180,13 @@ def _saliency(method: str, own: Array, elsewhere: Array, truth: _Truth, seed: in
 
     return Saliency(
         method,
-        tuple(estimate(column) for column in own.T),
-        tuple(estimate(column) for column in elsewhere.T),
-        estimate(own[every, best]),
-        estimate(own[every, random]),
-        estimate(elsewhere[every, best]),
-        agreements(own),
-        agreements(rng.permuted(own, axis=1)),
+        tuple(estimate(column) for column in same_story.T),
+        tuple(estimate(column) for column in other_story.T),
+        estimate(same_story[every, best]),
+        estimate(same_story[every, random]),
+        estimate(other_story[every, best]),
+        agreements(same_story),
+        agreements(rng.permuted(same_story, axis=1)),
         float(missing.max()),
         float(missing.mean() / np.abs(truth.gain).mean()),
     )

@@ -20,7 +20,7 @@ GATES = {"in": "hook_gate_in", "forget": "hook_gate_forget", "out": "hook_gate_o
 
 
 @dataclass(slots=True)
-class Scene:
+class RunContext:
     """Where a run stands, for edits that need to know.
 
     step : number of the sentence that is being read, from 1
@@ -30,7 +30,7 @@ class Scene:
     config: LM2Config
     fresh_ND: Tensor
     reference_RSND: Tensor
-    is_own: bool
+    is_self_reference: bool
     n_steps: int
     step: int = 1
 
@@ -56,18 +56,18 @@ class _OnSlots:
         _check_slots(self.slots)
         _check_step(self.step)
 
-    def content(self, slots_BnD: Tensor, scene: Scene) -> Tensor:
+    def content(self, slots_BnD: Tensor, context: RunContext) -> Tensor:
         """What the slots hold afterwards, (B,n,D) or a shape that fills it."""
         raise NotImplementedError
 
-    def hooks(self, scene: Scene) -> list[Hook]:
+    def hooks(self, context: RunContext) -> list[Hook]:
         """The hook points of a story that are edited, and how."""
 
         def edit(bank_BND: Tensor, *, hook: Any) -> Tensor | None:
-            if self.step not in (None, scene.step):
+            if self.step not in (None, context.step):
                 return None
             edited_BND, chosen = bank_BND.clone(), list(self.slots)
-            edited_BND[:, chosen] = self.content(edited_BND[:, chosen], scene)
+            edited_BND[:, chosen] = self.content(edited_BND[:, chosen], context)
             return edited_BND
 
         return [("hook_bank", edit)]
@@ -79,7 +79,7 @@ class Zero(_OnSlots):
 
     kind: ClassVar[str] = "zero"
 
-    def content(self, slots_BnD: Tensor, scene: Scene) -> Tensor:
+    def content(self, slots_BnD: Tensor, context: RunContext) -> Tensor:
         """Zeros."""
         return torch.zeros_like(slots_BnD)
 
@@ -90,9 +90,9 @@ class Mean(_OnSlots):
 
     kind: ClassVar[str] = "mean"
 
-    def content(self, slots_BnD: Tensor, scene: Scene) -> Tensor:
+    def content(self, slots_BnD: Tensor, context: RunContext) -> Tensor:
         """The mean of the reference."""
-        return scene.reference()[:, list(self.slots)].mean(dim=0)
+        return context.reference()[:, list(self.slots)].mean(dim=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,14 +106,14 @@ class Resample(_OnSlots):
         _OnSlots.__post_init__(self)
         _check_count("seed", self.seed)
 
-    def content(self, slots_BnD: Tensor, scene: Scene) -> Tensor:
+    def content(self, slots_BnD: Tensor, context: RunContext) -> Tensor:
         """The content of the drawn stories; never the story's own, and the same story at every step."""
-        rng, n, n_donors = np.random.default_rng(self.seed), len(slots_BnD), len(scene.reference_RSND)
-        if scene.is_own:
+        rng, n, n_donors = np.random.default_rng(self.seed), len(slots_BnD), len(context.reference_RSND)
+        if context.is_self_reference:
             donors = (np.arange(n) + rng.integers(1, n, size=n)) % n
         else:
             donors = rng.integers(n_donors, size=n)
-        return scene.reference()[torch.as_tensor(donors)][:, list(self.slots)]
+        return context.reference()[torch.as_tensor(donors)][:, list(self.slots)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,9 +127,9 @@ class Swap(_OnSlots):
         _OnSlots.__post_init__(self)
         _check_count("other", self.other)
 
-    def content(self, slots_BnD: Tensor, scene: Scene) -> Tensor:
+    def content(self, slots_BnD: Tensor, context: RunContext) -> Tensor:
         """The content of the other story."""
-        return scene.reference()[self.other, list(self.slots)]
+        return context.reference()[self.other, list(self.slots)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +155,7 @@ class Erase(_OnSlots):
             if array.ndim != n_axes or not np.isfinite(array).all():
                 raise UserError(f"erase: {name} must be finite numbers with {n_axes} axes; see erase.py")
 
-    def content(self, slots_BnD: Tensor, scene: Scene) -> Tensor:
+    def content(self, slots_BnD: Tensor, context: RunContext) -> Tensor:
         """What is left of the content."""
         directions, readers, centre = (
             torch.tensor(x, dtype=slots_BnD.dtype, device=slots_BnD.device)
@@ -175,11 +175,11 @@ class ResetBank:
     def __post_init__(self) -> None:
         _check_step(self.step, is_needed=True)
 
-    def hooks(self, scene: Scene) -> list[Hook]:
+    def hooks(self, context: RunContext) -> list[Hook]:
         """The bank after the sentence."""
 
         def edit(bank_BND: Tensor, *, hook: Any) -> Tensor | None:
-            return scene.fresh_ND.expand_as(bank_BND) if scene.step == self.step else None
+            return context.fresh_ND.expand_as(bank_BND) if context.step == self.step else None
 
         return [("hook_bank", edit)]
 
@@ -197,14 +197,14 @@ class Freeze:
         _check_slots(self.slots)
         _check_step(self.from_step, lowest=0, is_needed=True)
 
-    def hooks(self, scene: Scene) -> list[Hook]:
+    def hooks(self, context: RunContext) -> list[Hook]:
         """In every block all of the old content is kept and nothing is written."""
         return [
             (
                 f"blocks.{block}.mem.{point}",
-                _filling(value, self.slots, lambda: scene.step > self.from_step),
+                _filling(value, self.slots, lambda: context.step > self.from_step),
             )
-            for block in scene.config.memory_blocks
+            for block in context.config.memory_blocks
             for point, value in (("hook_gate_forget", 1.0), ("hook_write", 0.0))
         ]
 
@@ -250,10 +250,10 @@ class ClampGate:
         """Whether the edit reaches later sentences."""
         return self.gate != "out"
 
-    def hooks(self, scene: Scene) -> list[Hook]:
+    def hooks(self, context: RunContext) -> list[Hook]:
         """The gate in the chosen blocks."""
-        blocks = scene.config.memory_blocks if self.block is None else [self.block]
-        fill = _filling(self.value, self.slots, lambda: self.step in (None, scene.step))
+        blocks = context.config.memory_blocks if self.block is None else [self.block]
+        fill = _filling(self.value, self.slots, lambda: self.step in (None, context.step))
         return [(f"blocks.{block}.mem.{GATES[self.gate]}", fill) for block in blocks]
 
 

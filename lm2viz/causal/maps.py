@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from lm2core.babi.counterfactual import Counterfactual
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.arrays import Array
 from lm2viz.causal.pairs import (
     DIRECTIONS,
@@ -38,7 +38,7 @@ UNKNOWN = Estimate(np.nan, np.nan, np.nan, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DirectionEffect:
     """One direction of patching.
 
     strongest : effect of the strongest slot of each pair after the changed sentence; ``placebo`` likewise of
@@ -62,24 +62,24 @@ class Found:
 class CausalMap:
     """Effects of patching one slot after one sentence: 0 nothing, 1 what the whole edit does on average.
 
-    told : of what the pairs are
+    description : of what the pairs are
     scale : logits by which the edit moves the difference of the two answers, the unit of effects
     steps : sentences after the (first) changed one, which is 0
     pairs, placebos : by direction, step and slot
     """
 
     model: str
-    told: str
+    description: str
     scale: Estimate
     steps: NDArray[np.int_]
     pairs: Averages
     placebos: Averages
-    found: tuple[Found, Found]
+    by_direction: tuple[DirectionEffect, DirectionEffect]
 
     def summary(self) -> str:
         """Which share of the edit one slot carries, and when it is there, in both directions."""
-        lines = [f"one slot patched in {self.model}, {self.told}; effect 1 is {self.scale} logits"]
-        for it in self.found:
+        lines = [f"one slot patched in {self.model}, {self.description}; effect 1 is {self.scale} logits"]
+        for it in self.by_direction:
             lines.append(
                 f"{it.direction}: strongest slot after the changed sentence {it.strongest}; "
                 f"of placebos {it.placebo}"
@@ -113,7 +113,7 @@ class CausalMap:
                     it.mean[i],
                     step_names(self.steps, it.n[i, :, 0]),
                     "slot",
-                    marked_row=int(np.flatnonzero(self.steps == 0)[0]),
+                    highlight_row=int(np.flatnonzero(self.steps == 0)[0]),
                 )
                 for name, it in ((PAIRS, self.pairs), (PLACEBOS, self.placebos))
             ]
@@ -123,7 +123,7 @@ class CausalMap:
 
 
 def causal_map(
-    reader: Reader,
+    lm: LoadedModel,
     pairs: Sequence[Counterfactual],
     placebos: Sequence[Counterfactual],
     *,
@@ -131,10 +131,10 @@ def causal_map(
 ) -> CausalMap:
     """Patch every slot after every sentence, between the sides of each pair and in both directions.
 
-    Noising puts the edited story's slot into the story as told (is it needed?), denoising the other way round
-    (is it enough?). The measure is the logit of the told story's answer minus that of the edited one's, over
-    its mean movement in the pairs. Placebos have one answer on both sides: there it is compared with the best
-    other word, in the same unit.
+    Noising puts the edited story's slot into the original story (is it needed?), denoising the other way
+    round (is it enough?). The measure is the logit of the original story's answer minus that of the edited
+    one's, over its mean movement in the pairs. Placebos have one answer on both sides: there it is
+    compared with the best other word, in the same unit.
 
     pairs : of one length in sentences, e.g. ``draw_counterfactuals("qa1", "place", 60, seed, n_sentences=8)``
     placebos : likewise, of kind "placebo"
@@ -145,24 +145,26 @@ def causal_map(
         For no pairs, answers that do not fit, unequal lengths, unknown words, positional routing, or a model
         whose answers do not follow the edit.
     """
-    sides = read_sides(reader, pairs, [BANK], is_placebo=False)
-    control = read_sides(reader, placebos, [BANK], is_placebo=True)
+    sides = read_sides(lm, pairs, [BANK], is_placebo=False)
+    control = read_sides(lm, placebos, [BANK], is_placebo=True)
     scale = scale_of(sides, seed)
     of_pairs, of_placebos = (
-        _effects(reader, it, scale.value) for it in track((sides, control), "patching pairs, placebos", "set")
+        _effects(lm, it, scale.value) for it in track((sides, control), "patching pairs, placebos", "set")
     )
     reach = max(of_pairs.shape[2], of_placebos.shape[2])
     aligned = [align(values, it.changed, reach) for values, it in ((of_pairs, sides), (of_placebos, control))]
     has_any = np.any([np.isfinite(values).any(axis=(0, 1, 3)) for values in aligned], axis=0)
-    found = [_found(i, of_pairs, sides, of_placebos, control, seed) for i in range(len(DIRECTIONS))]
+    by_direction = [
+        _direction_effect(i, of_pairs, sides, of_placebos, control, seed) for i in range(len(DIRECTIONS))
+    ]
     return CausalMap(
-        reader.name,
+        lm.name,
         describe(pairs, placebos),
         scale,
         np.arange(1 - reach, reach)[has_any],
         average(aligned[0][:, :, has_any], seed=seed),
         average(aligned[1][:, :, has_any], seed=seed),
-        (found[0], found[1]),
+        (by_direction[0], by_direction[1]),
     )
 
 
@@ -172,32 +174,34 @@ def describe(pairs: Sequence[Counterfactual], placebos: Sequence[Counterfactual]
     return f"{len(pairs)} pairs ({kinds}) of {len(pairs[0].sentences)} sentences, {len(placebos)} placebos"
 
 
-def _effects(reader: Reader, sides: Sides, scale: float) -> Array:
+def _effects(lm: LoadedModel, sides: Sides, scale: float) -> Array:
     """Effects (P,2,S,N)."""
-    n_pairs, n_steps, _, n_slots = sides.told.points[BANK.points[0]].shape[:4]
+    n_pairs, n_steps, _, n_slots = sides.original.points[BANK.points[0]].shape[:4]
     steps = torch.arange(n_steps, device=sides.rival_ids.device).expand(n_pairs, -1)
     patches = Patches.grid(steps, 1, range(n_slots))
-    flat = effects(reader, sides, BANK, patches, scale)
+    flat = effects(lm, sides, BANK, patches, scale)
     return flat.reshape(2, n_pairs, n_steps, n_slots).swapaxes(0, 1)
 
 
 def align(values: Array, changed: NDArray[np.int_], reach: int) -> Array:
     """Effects (P,2,S,...) by the step after each pair's changed one, (P,2,2*reach-1,...); NaN outside."""
     n_pairs, _, n_steps = values.shape[:3]
-    moved = np.full((n_pairs, 2, 2 * reach - 1, *values.shape[3:]), np.nan)
-    for row, it, first in zip(moved, values, changed, strict=True):
+    change = np.full((n_pairs, 2, 2 * reach - 1, *values.shape[3:]), np.nan)
+    for row, it, first in zip(change, values, changed, strict=True):
         start = reach - 1 - first
         row[:, start : start + n_steps] = it
-    return moved
+    return change
 
 
-def _found(i: int, of_pairs: Array, sides: Sides, of_placebos: Array, control: Sides, seed: int) -> Found:
+def _direction_effect(
+    i: int, of_pairs: Array, sides: Sides, of_placebos: Array, control: Sides, seed: int
+) -> DirectionEffect:
     """What effects (P,2,S,N) in direction ``i`` say."""
     strength, hits = _strength(of_pairs[:, i], sides)
     placebo, placebo_hits = _strength(of_placebos[:, i], control)
     has_choice = sides.changed < sides.is_changed.shape[1] - 1
     chances = sides.is_changed.sum(axis=1) / (sides.is_changed.shape[1] - sides.changed)
-    return Found(
+    return DirectionEffect(
         DIRECTIONS[i],
         mean(strength, seed=seed),
         mean(placebo, seed=seed),

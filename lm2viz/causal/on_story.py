@@ -15,15 +15,15 @@ from torch import Tensor
 
 from lm2core.babi.story import Question
 from lm2core.babi.text import TextStory
-from lm2core.reading.answers import as_question, ranked_words, remember
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.answers import as_question, memory_after, ranked_words
+from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.causal.interventions import Intervention
 from lm2viz.causal.placebos import on_other_slots, used_and_other_slots
 from lm2viz.causal.running import Run, ask_banks, question_texts, run
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class QuestionEffect:
     """One question, answered before, after, and with the control; probabilities in [0, 1] of ``before``.
 
     truth : what the story says, empty for a visitor's question
@@ -50,12 +50,12 @@ class StoryEffect:
     answers : one entry a question
     """
 
-    moved: NDArray[Any]
-    answers: tuple[Told, ...]
+    slot_changes: NDArray[Any]
+    answers: tuple[QuestionEffect, ...]
 
 
-def on_story(
-    reader: Reader, story: TextStory, interventions: Sequence[Intervention], *, reference: Tensor | None
+def story_effect(
+    lm: LoadedModel, story: TextStory, interventions: Sequence[Intervention], *, reference: Tensor | None
 ) -> StoryEffect:
     """Read the story with and without the interventions; ``reference`` as in ``run``.
 
@@ -64,15 +64,15 @@ def on_story(
     UserError
         As ``run``.
     """
-    clean = run(reader, [story])
-    edited = run(reader, [story], interventions, reference=reference)
-    other = elsewhere(interventions, reader.model.config.memory_slots)
-    control = run(reader, [story], other, reference=reference) if other else None
-    moved_SN = (edited.banks - clean.banks)[0].square().mean(dim=-1).sqrt().clamp(max=1)
-    said = clean.logits.argmax(dim=-1)
+    clean = run(lm, [story])
+    edited = run(lm, [story], interventions, reference=reference)
+    other = on_control_slots(interventions, lm.model.config.memory_slots)
+    control = run(lm, [story], other, reference=reference) if other else None
+    change_SN = (edited.banks - clean.banks)[0].square().mean(dim=-1).sqrt().clamp(max=1)
+    summary_text = clean.logits.argmax(dim=-1)
 
     def probability(of: Run) -> list[float]:
-        return [float(p) for p in of.logits.softmax(-1).gather(1, said[:, None])[:, 0]]
+        return [float(p) for p in of.logits.softmax(-1).gather(1, summary_text[:, None])[:, 0]]
 
     n, none = len(clean.words), float("nan")
     rows = zip(
@@ -87,10 +87,10 @@ def on_story(
         probability(control) if control else [none] * n,
         strict=True,
     )
-    return StoryEffect(moved_SN.T.cpu().numpy(), tuple(Told(*row) for row in rows))
+    return StoryEffect(change_SN.T.cpu().numpy(), tuple(QuestionEffect(*row) for row in rows))
 
 
-def asking(reader: Reader, sentences: Sequence[str], question: str) -> TextStory:
+def story_with_question(lm: LoadedModel, sentences: Sequence[str], question: str) -> TextStory:
     """A story with one question at its end; the answer it expects is that of the unedited model.
 
     Raises
@@ -98,12 +98,12 @@ def asking(reader: Reader, sentences: Sequence[str], question: str) -> TextStory
     UserError
         For unknown words or an empty question.
     """
-    (word, _), *_ = ranked_words(reader, question, remember(reader, sentences))
-    asked = Question(as_question(question), word, (), len(sentences))
-    return TextStory(tuple(sentences), (asked,))
+    (word, _), *_ = ranked_words(lm, question, memory_after(lm, sentences))
+    story_questions = Question(as_question(question), word, (), len(sentences))
+    return TextStory(tuple(sentences), (story_questions,))
 
 
-def elsewhere(interventions: Sequence[Intervention], n_slots: int) -> list[Intervention]:
+def on_control_slots(interventions: Sequence[Intervention], n_slots: int) -> list[Intervention]:
     """The interventions on other slots, always the same ones; none where there are too few, or no slots."""
     used, others = used_and_other_slots(interventions, n_slots)
     if not used:
@@ -112,17 +112,17 @@ def elsewhere(interventions: Sequence[Intervention], n_slots: int) -> list[Inter
     return [on_other_slots(edit, to) for edit in interventions]
 
 
-def most_needed_slot(reader: Reader, question: str, bank: Tensor) -> int:
+def most_important_slot(lm: LoadedModel, question: str, bank: Tensor) -> int:
     """The slot without whose content (zeros) the answer is least probable; ``bank`` is (1,N,D)."""
     n_slots = bank.shape[1]
     emptied_NND = bank.repeat(n_slots, 1, 1)
     emptied_NND[torch.arange(n_slots), torch.arange(n_slots)] = 0
-    logits = ask_banks(reader, [as_question(question)] * (n_slots + 1), torch.cat([bank, emptied_NND]))
-    said = logits[0].argmax()
-    return int(logits[1:].log_softmax(-1)[:, said].argmin())
+    logits = ask_banks(lm, [as_question(question)] * (n_slots + 1), torch.cat([bank, emptied_NND]))
+    summary_text = logits[0].argmax()
+    return int(logits[1:].log_softmax(-1)[:, summary_text].argmin())
 
 
-def changed_slots(moved: NDArray[np.floating], n: int = 6) -> list[int]:
+def changed_slots(slot_changes: NDArray[np.floating], n: int = 6) -> list[int]:
     """The slots that hold something else at any sentence, most changed first."""
-    most = moved.max(axis=1)
+    most = slot_changes.max(axis=1)
     return [int(slot) for slot in np.argsort(-most, kind="stable")[:n] if most[slot] > 1e-3]

@@ -8,7 +8,7 @@ CHANGED, SAME, SUPPORT = "▶", "·", "*"  # no line may begin with a blank: tex
 LEGEND = f"{CHANGED} changed sentence, [changed word], {SUPPORT} answers the question"
 
 
-def marked_sides(pair: Counterfactual) -> tuple[list[str], list[str]]:
+def pair_lines(pair: Counterfactual) -> tuple[list[str], list[str]]:
     """Lines of the story as told and as edited: numbered, with the changed words in brackets."""
     return (
         _lines(pair.sentences, pair.edited, pair.support),
@@ -21,11 +21,11 @@ def _lines(sentences: Sequence[str], other: Sequence[str], support: Collection[i
     for i, (sentence, its_like) in enumerate(zip(sentences, other, strict=True)):
         mark = CHANGED if sentence != its_like else SAME
         end = f" {SUPPORT}" if i in support else ""
-        lines.append(f"{mark} {i + 1}  {_marked_words(sentence, its_like)}{end}")
+        lines.append(f"{mark} {i + 1}  {_bracket_changes(sentence, its_like)}{end}")
     return lines
 
 
-def _marked_words(sentence: str, other: str) -> str:
+def _bracket_changes(sentence: str, other: str) -> str:
     """The sentence, with each word that is not its like in brackets; the full stop stays outside."""
     words = []
     for word, its_like in zip(sentence.split(), other.split(), strict=True):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lm2core.babi.counterfactual import Counterfactual
 from lm2core.errors import UserError
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.arrays import Array
 from lm2viz.causal.patching import Part, Patches, Side, patched_logits, record
 from lm2viz.estimates import TAIL, Estimate, drawn_stories, mean
@@ -27,33 +27,33 @@ PAIRS, PLACEBOS = "pairs", "placebos"
 class Sides:
     """Both sides of pairs.
 
-    rival_ids : (P,), the word that the answer of the story as told is compared with: the edited story's, or
-        for a placebo, whose answers are the same, the best other word of the story as told
+    rival_ids : (P,), the word that the answer of the original story is compared with: the edited story's, or
+        for a placebo, whose answers are the same, the best other word of the original story
     changed : (P,), index of the first sentence that differs
     is_changed : (P,S), which do
     """
 
-    told: Side
+    original: Side
     edited: Side
     rival_ids: Tensor
     changed: NDArray[np.int_]
     is_changed: NDArray[np.bool_]
 
     def difference(self, logits: Tensor, pair: Tensor) -> Array:
-        """Logit (R,) of the told story's answer minus that of its rival, of runs (R,V) of these pairs."""
+        """Logit (R,) of the original story's answer minus that of its rival, of runs (R,V) of these pairs."""
         answer, rival = (
-            logits.gather(1, ids[pair, None])[:, 0] for ids in (self.told.answer_ids, self.rival_ids)
+            logits.gather(1, ids[pair, None])[:, 0] for ids in (self.original.answer_ids, self.rival_ids)
         )
         return (answer - rival).double().cpu().numpy()
 
     def gap(self) -> Array:
-        """By how much (P,) that difference is larger in the story as told than in the edited one."""
+        """By how much (P,) that difference is larger in the original story than in the edited one."""
         every = torch.arange(len(self.changed), device=self.rival_ids.device)
-        return self.difference(self.told.logits, every) - self.difference(self.edited.logits, every)
+        return self.difference(self.original.logits, every) - self.difference(self.edited.logits, every)
 
 
 def read_sides(
-    reader: Reader, pairs: Sequence[Counterfactual], parts: Sequence[Part], *, is_placebo: bool
+    lm: LoadedModel, pairs: Sequence[Counterfactual], parts: Sequence[Part], *, is_placebo: bool
 ) -> Sides:
     """Read and ask both sides of every pair.
 
@@ -70,13 +70,13 @@ def read_sides(
         raise UserError(f"answers of {'placebos' if is_placebo else 'pairs'} must be {must}; got {got}")
     stories = zip(*(pair.stories for pair in pairs), strict=True)
     both = track(list(stories), "reading both sides", "side")
-    told, edited = (record(reader, side, parts) for side in both)
-    others = told.logits.scatter(1, told.answer_ids[:, None], -torch.inf)
+    original, edited = (record(lm, side, parts) for side in both)
+    others = original.logits.scatter(1, original.answer_ids[:, None], -torch.inf)
     rival_ids = others.argmax(-1) if is_placebo else edited.answer_ids
     is_changed = np.zeros((len(pairs), len(pairs[0].sentences)), dtype=bool)
     for row, pair in zip(is_changed, pairs, strict=True):
         row[list(pair.changed)] = True
-    return Sides(told, edited, rival_ids, is_changed.argmax(axis=1), is_changed)
+    return Sides(original, edited, rival_ids, is_changed.argmax(axis=1), is_changed)
 
 
 def scale_of(sides: Sides, seed: int) -> Estimate:
@@ -96,24 +96,24 @@ def scale_of(sides: Sides, seed: int) -> Estimate:
     return gap
 
 
-def effects(reader: Reader, sides: Sides, part: Part, patches: Patches, scale: float) -> Array:
+def effects(lm: LoadedModel, sides: Sides, part: Part, patches: Patches, scale: float) -> Array:
     """What each patch does (2,R), in the order of ``DIRECTIONS``: 0 nothing, 1 what the mean edit does.
 
-    Noising puts the edited story's values into the story as told, denoising the other way round. Each is the
+    Noising puts the edited story's values into the original story, denoising the other way round. Each is the
     movement of the logit difference towards the run that the values come from, over ``scale``: one number for
     all pairs, so that a pair whose sides hardly differ cannot blow up.
     """
-    ways = [(sides.told, sides.edited), (sides.edited, sides.told)]
+    ways = [(sides.original, sides.edited), (sides.edited, sides.original)]
     noised, denoised = (
-        patched_logits(reader, into, source, part, patches)
+        patched_logits(lm, into, source, part, patches)
         for into, source in track(ways, "patching both ways", "way")
     )
-    told, edited = (
-        sides.difference(side.logits[patches.pair], patches.pair) for side in (sides.told, sides.edited)
+    original, edited = (
+        sides.difference(side.logits[patches.pair], patches.pair) for side in (sides.original, sides.edited)
     )
-    lost = told - sides.difference(noised, patches.pair)
+    drop = original - sides.difference(noised, patches.pair)
     gained = sides.difference(denoised, patches.pair) - edited
-    return np.stack([lost, gained]) / scale
+    return np.stack([drop, gained]) / scale
 
 
 @dataclass(frozen=True, slots=True)

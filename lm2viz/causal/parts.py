@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from lm2core.babi.counterfactual import Counterfactual
 from lm2core.errors import UserError
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.arrays import Array
 from lm2viz.causal.maps import align, describe
 from lm2viz.causal.pairs import (
@@ -59,7 +59,7 @@ class PartMap:
     """
 
     cells: Averages
-    whole: Averages
+    overall: Averages
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class CausalParts:
     """
 
     model: str
-    told: str
+    description: str
     scale: Estimate
     blocks: tuple[int, ...]
     offset: int
@@ -85,16 +85,17 @@ class CausalParts:
     def summary(self) -> str:
         """What each part does as a whole, and its strongest cell."""
         lines = [
-            f"parts patched in {self.model}, sentence {self.offset:+d} from the changed one, {self.told}; "
+            f"parts patched in {self.model}, sentence {self.offset:+d} from the changed one, "
+            f"{self.description}; "
             f"effect 1 is {self.scale} logits"
         ]
         for name, it in self.pairs.items():
             control = self.placebos[name]
             for i, direction in enumerate(DIRECTIONS):
-                told = f"whole {it.whole.at(i)}; of placebos {control.whole.at(i)}"
-                lines.append(f"{MEANINGS[name]}, {direction}: {told}")
-            found, placebo = (self._strongest(name, each.cells) for each in (it, control))
-            lines.append(f"  strongest on average, noising: {found}; of placebos: {placebo}")
+                description = f"whole {it.overall.at(i)}; of placebos {control.overall.at(i)}"
+                lines.append(f"{MEANINGS[name]}, {direction}: {description}")
+            effects_by_part, placebo = (self._strongest(name, each.cells) for each in (it, control))
+            lines.append(f"  strongest on average, noising: {effects_by_part}; of placebos: {placebo}")
         return "\n".join(lines)
 
     def _strongest(self, name: str, cells: Averages) -> str:
@@ -113,12 +114,12 @@ class CausalParts:
             columns = self.steps.tolist() if part == "what" else range(n_columns)
             for axes, it in (
                 ((self.blocks, columns), maps[part].cells),
-                ((["all"], ["all"]), maps[part].whole),
+                ((["all"], ["all"]), maps[part].overall),
             ):
                 rows = product([group], [part], DIRECTIONS, *axes)
                 frame = pd.DataFrame(rows, columns=[*names, "block", "column"], dtype=object)
-                figures = {"effect": it.mean, "low": it.low, "high": it.high, "n": it.n}
-                frames.append(frame.assign(**{name: values.ravel() for name, values in figures.items()}))
+                numbers = {"effect": it.mean, "low": it.low, "high": it.high, "n": it.n}
+                frames.append(frame.assign(**{name: values.ravel() for name, values in numbers.items()}))
         return pd.concat(frames).reset_index(drop=True)
 
     def figure(self, *, direction: str = DIRECTIONS[0]) -> go.Figure:
@@ -134,7 +135,7 @@ class CausalParts:
                     rows,
                     "sentences after the changed one" if name == "what" else "slot",
                     steps if name == "what" else (),
-                    marked_column=int(np.flatnonzero(self.steps == 0)[0]) if name == "what" else None,
+                    highlight_column=int(np.flatnonzero(self.steps == 0)[0]) if name == "what" else None,
                 )
                 for group, maps in ((PAIRS, self.pairs), (PLACEBOS, self.placebos))
             ]
@@ -144,7 +145,7 @@ class CausalParts:
 
 
 def causal_parts(
-    reader: Reader,
+    lm: LoadedModel,
     pairs: Sequence[Counterfactual],
     placebos: Sequence[Counterfactual],
     *,
@@ -162,25 +163,29 @@ def causal_parts(
         As ``causal_map``; when no pair, or no placebo, has a sentence there.
     """
     parts = list(PARTS.values())
-    sides = read_sides(reader, pairs, parts, is_placebo=False)
-    control = read_sides(reader, placebos, parts, is_placebo=True)
+    sides = read_sides(lm, pairs, parts, is_placebo=False)
+    control = read_sides(lm, placebos, parts, is_placebo=True)
     for name, it in ((PAIRS, sides), (PLACEBOS, control)):
         if not _in_story(it, offset).any():
             raise UserError(f"offset {offset}: no sentence there in any of the {name}; take one nearer to 0")
     scale = scale_of(sides, seed)
     reach = max(it.is_changed.shape[1] for it in (sides, control))
     values = [
-        _all_effects(reader, it, offset, reach, scale.value)
+        _all_effects(lm, it, offset, reach, scale.value)
         for it in track((sides, control), "patching pairs, placebos", "set")
     ]
-    has_any = np.any([np.isfinite(found["what"][0]).any(axis=(0, 1, 2)) for found in values], axis=0)
+    has_any = np.any(
+        [np.isfinite(effects_by_part["what"][0]).any(axis=(0, 1, 2)) for effects_by_part in values], axis=0
+    )
     maps = []
-    for found in values:
-        found["what"] = (found["what"][0][..., has_any], found["what"][1])
-        maps.append({n: PartMap(*(average(x, seed=seed) for x in both)) for n, both in found.items()})
+    for effects_by_part in values:
+        effects_by_part["what"] = (effects_by_part["what"][0][..., has_any], effects_by_part["what"][1])
+        maps.append(
+            {n: PartMap(*(average(x, seed=seed) for x in both)) for n, both in effects_by_part.items()}
+        )
     steps = np.arange(1 - reach, reach)[has_any]
-    blocks = tuple(reader.model.config.memory_blocks)
-    return CausalParts(reader.name, describe(pairs, placebos), scale, blocks, offset, steps, maps[0], maps[1])
+    blocks = tuple(lm.model.config.memory_blocks)
+    return CausalParts(lm.name, describe(pairs, placebos), scale, blocks, offset, steps, maps[0], maps[1])
 
 
 def _in_story(sides: Sides, offset: int) -> NDArray[np.bool_]:
@@ -190,10 +195,10 @@ def _in_story(sides: Sides, offset: int) -> NDArray[np.bool_]:
 
 
 def _all_effects(
-    reader: Reader, sides: Sides, offset: int, reach: int, scale: float
+    lm: LoadedModel, sides: Sides, offset: int, reach: int, scale: float
 ) -> dict[str, tuple[Array, Array]]:
     """Effects of the cells (P,2,L,columns) and of the whole (P,2) of every part."""
-    config, device = reader.model.config, sides.rival_ids.device
+    config, device = lm.model.config, sides.rival_ids.device
     n_blocks, slots = len(config.memory_blocks), range(config.memory_slots)
     n_pairs, n_steps = sides.is_changed.shape
     chosen = torch.as_tensor((sides.changed + offset).clip(0, n_steps - 1), device=device)[:, None]
@@ -202,21 +207,21 @@ def _all_effects(
 
     def measured(name: str, steps: torch.Tensor, n_blocks: int, slots: Sequence[int]) -> Array:
         patches = Patches.grid(steps, n_blocks, slots)
-        flat = effects(reader, sides, PARTS[name], patches, scale)
+        flat = effects(lm, sides, PARTS[name], patches, scale)
         return flat.reshape(2, n_pairs, steps.shape[1], max(n_blocks, 1), len(slots)).swapaxes(0, 1)
 
-    found = {}
+    effects_by_part = {}
     for name, part in track(PARTS.items(), "patching parts", "part"):
         steps = torch.zeros_like(chosen) if part.of_question else chosen
-        whole = measured(name, steps, 0, [ALL])[:, :, 0, 0, 0]
+        overall = measured(name, steps, 0, [ALL])[:, :, 0, 0, 0]
         if part.slot_axis is None:
             by_step = measured(name, every, n_blocks, [ALL])[..., 0]
             cells = align(by_step, sides.changed, reach).swapaxes(2, 3)
         else:
             cells = measured(name, steps, n_blocks, slots)[:, :, 0]
         if not part.of_question:
-            whole[~is_in] = np.nan
+            overall[~is_in] = np.nan
         if not part.of_question and part.slot_axis is not None:
             cells[~is_in] = np.nan
-        found[name] = cells, whole
-    return found
+        effects_by_part[name] = cells, overall
+    return effects_by_part

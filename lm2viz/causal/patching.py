@@ -14,7 +14,7 @@ from torch import Tensor
 from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
 from lm2core.reading.answers import answer_logits
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import encode_segments
 from lm2viz.causal.interventions import Hook
 from lm2viz.causal.running import hooked, run
@@ -106,7 +106,7 @@ class Side:
     answer_ids: Tensor
 
 
-def record(reader: Reader, stories: Sequence[TextStory], parts: Sequence[Part]) -> Side:
+def record(lm: LoadedModel, stories: Sequence[TextStory], parts: Sequence[Part]) -> Side:
     """Read and ask stories of equal length, each with one question at its end, and keep the parts.
 
     Raises
@@ -119,12 +119,12 @@ def record(reader: Reader, stories: Sequence[TextStory], parts: Sequence[Part]) 
             f"stories of {lengths[0]} to {lengths[-1]} sentences; take equally long ones, "
             "e.g. draw_counterfactuals(..., n_sentences=8)"
         )
-    it, model = run(reader, stories), reader.model
+    it, model = run(lm, stories), lm.model
     texts = [story.sentences for story in stories], [[story.questions[0].text] for story in stories]
-    (ids, mask), (asked_ids, asked_mask) = (
-        [x.to(model.device) for x in encode_segments(reader.tokenizer, each)] for each in texts
+    (ids, mask), (query_ids, query_mask) = (
+        [x.to(model.device) for x in encode_segments(lm.tokenizer, each)] for each in texts
     )
-    asked_ids, asked_mask = asked_ids[:, 0], asked_mask[:, 0]
+    query_ids, query_mask = query_ids[:, 0], query_mask[:, 0]
     seen: dict[str, list[Tensor]] = defaultdict(list)
 
     def keep(value: Tensor, *, hook: Any) -> None:
@@ -135,13 +135,13 @@ def record(reader: Reader, stories: Sequence[TextStory], parts: Sequence[Part]) 
     with hooked(model, [(name, keep) for p in names if p not in of_question for name in names[p]]):
         model(ids, mask, logits_to_keep=1)
     with hooked(model, [(name, keep) for p in of_question for name in names[p]]):
-        answer_logits(model, asked_ids, asked_mask, it.banks[:, -1])
+        answer_logits(model, query_ids, query_mask, it.banks[:, -1])
     points = {
         point: torch.stack([torch.stack(seen[name], dim=1) for name in every], dim=2)
         for point, every in names.items()
     }
     banks = torch.cat([model.new_memory(len(stories))[:, None], it.banks], dim=1)
-    return Side(ids, mask, asked_ids, asked_mask, banks, points, it.logits, it.answer_ids)
+    return Side(ids, mask, query_ids, query_mask, banks, points, it.logits, it.answer_ids)
 
 
 def _names(model: Any, point: str) -> list[str]:
@@ -149,7 +149,7 @@ def _names(model: Any, point: str) -> list[str]:
     return [point.format(block) for block in model.config.memory_blocks] if "{}" in point else [point]
 
 
-def patched_logits(reader: Reader, into: Side, source: Side, part: Part, patches: Patches) -> Tensor:
+def patched_logits(lm: LoadedModel, into: Side, source: Side, part: Part, patches: Patches) -> Tensor:
     """Logits (R,V) of the pairs' questions in the run ``into``, each with one patch from ``source``.
 
     Where both runs have the same values to the bit nothing is run: the patch changes nothing.
@@ -159,7 +159,7 @@ def patched_logits(reader: Reader, into: Side, source: Side, part: Part, patches
     steps = patches.step[rows]
     chunks = [chunk for step in steps.unique().tolist() for chunk in rows[steps == step].split(MAX_ROWS)]
     for chunk in track(chunks, "reading on from patches", "batch"):
-        logits[chunk] = _run_patched(reader, into, source, part, patches.take(chunk))
+        logits[chunk] = _run_patched(lm, into, source, part, patches.take(chunk))
     return logits
 
 
@@ -179,9 +179,9 @@ def _differs(into: Side, source: Side, part: Part, patches: Patches) -> Tensor:
     return differs
 
 
-def _run_patched(reader: Reader, into: Side, source: Side, part: Part, patches: Patches) -> Tensor:
+def _run_patched(lm: LoadedModel, into: Side, source: Side, part: Part, patches: Patches) -> Tensor:
     """Logits (R,V); all patches are of one step."""
-    model, pair, step = reader.model, patches.pair, int(patches.step[0])
+    model, pair, step = lm.model, patches.pair, int(patches.step[0])
     hooks = [
         (name, _patch(source.points[point][:, step, place], part.slot_axis, patches, place))
         for point in part.points
@@ -206,12 +206,12 @@ def _run_patched(reader: Reader, into: Side, source: Side, part: Part, patches: 
 def _patch(source: Tensor, slot_axis: int | None, patches: Patches, place: int) -> Any:
     """A hook that puts values of ``source`` (P,...) into those rows of a batch that patch block ``place``."""
     is_here = (patches.block == place) | (patches.block == ALL)
-    whole = (is_here & (patches.slot == ALL)).nonzero()[:, 0]
+    overall = (is_here & (patches.slot == ALL)).nonzero()[:, 0]
     single = (is_here & (patches.slot != ALL)).nonzero()[:, 0]
 
     def patch(value: Tensor, *, hook: Any) -> Tensor:
         new = value.clone()
-        new[whole] = source[patches.pair[whole]]
+        new[overall] = source[patches.pair[overall]]
         if slot_axis is not None:
             slot = patches.slot[single]
             new.movedim(slot_axis, 1)[single, slot] = source.movedim(slot_axis, 1)[patches.pair[single], slot]

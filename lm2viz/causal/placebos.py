@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.causal.interventions import GATES, Hook, Intervention
 from lm2viz.causal.running import Run, Stories, ask_banks, question_texts
 from lm2viz.progress import track
 
 
-def interventions_elsewhere(
+def interventions_on_other_slots(
     interventions: Sequence[Intervention], n_slots: int, n_draws: int, rng: np.random.Generator
 ) -> list[list[Intervention]]:
     """The interventions with every slot replaced by an unused one; none where there are too few, or no slots.
@@ -50,7 +50,7 @@ def on_other_slots(edit: Any, to: dict[int, int]) -> Any:
 
 
 def with_random_vectors(
-    reader: Reader, stories: Stories, clean: Run, edited: Run, n_draws: int, rng: np.random.Generator
+    lm: LoadedModel, stories: Stories, clean: Run, edited: Run, n_draws: int, rng: np.random.Generator
 ) -> list[Tensor]:
     """Logits (Q,V) for each draw; none where the interventions changed neither banks nor reads of them.
 
@@ -58,24 +58,24 @@ def with_random_vectors(
     edited, likewise instead of each change of what a block's memory adds to a word of the question.
     """
     texts = question_texts(stories)
-    length_QN1 = (edited.asked_banks - clean.asked_banks).norm(dim=-1, keepdim=True)
-    added = _changes_of_reads(reader, texts, edited)
+    length_QN1 = (edited.question_banks - clean.question_banks).norm(dim=-1, keepdim=True)
+    added = _changes_of_reads(lm, texts, edited)
     if not length_QN1.any() and not any(length_QT1.any() for length_QT1 in added.values()):
         return []
     logits = []
     for _ in track(range(n_draws), "asking banks with random vectors", "draw"):
-        banks_QND = clean.asked_banks + _random(length_QN1, clean.asked_banks.shape[-1], rng)
+        banks_QND = clean.question_banks + _random(length_QN1, clean.question_banks.shape[-1], rng)
         hooks: list[Hook] = [
             (name, partial(_plus, _random(length_QT1, banks_QND.shape[-1], rng)))
             for name, length_QT1 in added.items()
         ]
-        logits.append(ask_banks(reader, texts, banks_QND, hooks))
+        logits.append(ask_banks(lm, texts, banks_QND, hooks))
     return logits
 
 
-def _changes_of_reads(reader: Reader, texts: Sequence[str], edited: Run) -> dict[str, Tensor]:
+def _changes_of_reads(lm: LoadedModel, texts: Sequence[str], edited: Run) -> dict[str, Tensor]:
     """By hook, how far (Q,T,1) an edited output gate itself moved what its block's memory adds."""
-    blocks = [b for b in reader.model.config.memory_blocks if _gate(b) in dict(edited.question_edits)]
+    blocks = [b for b in lm.model.config.memory_blocks if _gate(b) in dict(edited.question_edits)]
     before: dict[str, Tensor] = {}
     after: dict[str, Tensor] = {}
     hooks: list[Hook] = [
@@ -84,9 +84,9 @@ def _changes_of_reads(reader: Reader, texts: Sequence[str], edited: Run) -> dict
         *((name, partial(_keep, after)) for b in blocks for name in (_gate(b), f"blocks.{b}.mem.hook_read")),
     ]
     if blocks:
-        ask_banks(reader, texts, edited.asked_banks, hooks)
-    moved = {b: (after[_gate(b)] - before[_gate(b)]) * after[f"blocks.{b}.mem.hook_read"] for b in blocks}
-    return {f"blocks.{b}.hook_mem_out": it.norm(dim=-1, keepdim=True) for b, it in moved.items()}
+        ask_banks(lm, texts, edited.question_banks, hooks)
+    change = {b: (after[_gate(b)] - before[_gate(b)]) * after[f"blocks.{b}.mem.hook_read"] for b in blocks}
+    return {f"blocks.{b}.hook_mem_out": it.norm(dim=-1, keepdim=True) for b, it in change.items()}
 
 
 def _gate(block: int) -> str:
@@ -103,5 +103,5 @@ def _plus(vectors: Tensor, value: Tensor, *, hook: Any) -> Tensor:
     return value + vectors
 
 
-def _keep(found: dict[str, Tensor], value: Tensor, *, hook: Any) -> None:
-    found[hook.name] = value.clone()
+def _keep(recorded: dict[str, Tensor], value: Tensor, *, hook: Any) -> None:
+    recorded[hook.name] = value.clone()

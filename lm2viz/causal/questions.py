@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lm2core.errors import UserError
 from lm2core.reading.answers import answer_logits
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import encode_segments
 from lm2viz.arrays import Array
 from lm2viz.causal.patching import MAX_ROWS
@@ -40,12 +40,12 @@ def other_banks(it: Run, seed: int) -> Tensor:
     return it.banks[torch.as_tensor((it.story + shift) % n_stories), torch.as_tensor(it.step - 1)]
 
 
-class Asked:
+class LogitDifferences:
     """Questions and the two words whose logits are compared; banks come in, differences go out."""
 
-    def __init__(self, reader: Reader, texts: Sequence[str], words_Q2: Tensor) -> None:
-        self.model, self.words_Q2 = reader.model, words_Q2
-        ids, mask = encode_segments(reader.tokenizer, [[text] for text in texts])
+    def __init__(self, lm: LoadedModel, texts: Sequence[str], words_Q2: Tensor) -> None:
+        self.model, self.words_Q2 = lm.model, words_Q2
+        ids, mask = encode_segments(lm.tokenizer, [[text] for text in texts])
         self.ids, self.mask = ids[:, 0].to(words_Q2.device), mask[:, 0].to(words_Q2.device)
 
     def _of_rows(self, banks_RND: Tensor, rows: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from lm2core.babi.story import Question, Story
 from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
 from lm2core.reading.answers import answer_logits
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import check_words, encode_segments
 from lm2viz.causal.interventions import (
     ClampGate,
@@ -25,7 +25,7 @@ from lm2viz.causal.interventions import (
     Hook,
     Intervention,
     Resample,
-    Scene,
+    RunContext,
     Swap,
     needs_reference,
 )
@@ -56,13 +56,13 @@ class Run:
     question_edits: tuple[Hook, ...]
 
     @property
-    def asked_banks(self) -> Tensor:
+    def question_banks(self) -> Tensor:
         """The bank (Q,N,D) that each question was asked of."""
         return self.banks[torch.as_tensor(self.story), torch.as_tensor(self.step - 1)]
 
 
 def run(
-    reader: Reader,
+    lm: LoadedModel,
     stories: Stories,
     interventions: Sequence[Intervention] = (),
     *,
@@ -79,69 +79,73 @@ def run(
         For no stories or questions, unknown words, answers that are not one word, or interventions that
         do not fit the model or the stories.
     """
-    asked, answer_ids = _questions(reader, stories)
-    scene = _scene(reader, stories, interventions, reference)
-    model = reader.model
-    ids, mask = encode_segments(reader.tokenizer, [story.sentences for story in stories])
+    story_questions, answer_ids = _questions(lm, stories)
+    context = _run_context(lm, stories, interventions, reference)
+    model = lm.model
+    ids, mask = encode_segments(lm.tokenizer, [story.sentences for story in stories])
     edits, of_questions = (
-        [hook for edit in interventions if edit.propagates is reaches for hook in edit.hooks(scene)]
+        [hook for edit in interventions if edit.propagates is reaches for hook in edit.hooks(context)]
         for reaches in (True, False)
     )
-    with hooked(model, [*edits, ("hook_bank", scene.tick)]), counting_sentences(model, scene.n_steps):
+    with hooked(model, [*edits, ("hook_bank", context.tick)]), counting_sentences(model, context.n_steps):
         out = model(ids.to(model.device), mask.to(model.device))
     banks = torch.stack(out.memory_per_segment, dim=1)
-    story, step = np.array([(b, q.n_statements) for b, q in asked]).T
-    logits = ask_banks(reader, [q.text for _, q in asked], out.memory_at(story, step - 1), of_questions)
-    words = tuple(reader.tokenizer.convert_ids_to_tokens(logits.argmax(-1).tolist()))
-    answers = tuple(q.answer for _, q in asked)
+    story, step = np.array([(b, q.n_statements) for b, q in story_questions]).T
+    logits = ask_banks(lm, [q.text for _, q in story_questions], out.memory_at(story, step - 1), of_questions)
+    words = tuple(lm.tokenizer.convert_ids_to_tokens(logits.argmax(-1).tolist()))
+    answers = tuple(q.answer for _, q in story_questions)
     return Run(banks, logits, story, step, words, answers, answer_ids.to(logits.device), tuple(of_questions))
 
 
 def question_texts(stories: Stories) -> list[str]:
     """The questions that ``run`` asks, in its order."""
-    return [question.text for _, question in _asked(stories)]
+    return [question.text for _, question in _questions_with_story(stories)]
 
 
-def _asked(stories: Stories) -> list[tuple[int, Question]]:
+def _questions_with_story(stories: Stories) -> list[tuple[int, Question]]:
     """The questions with their stories, but for those before every sentence."""
     return [(b, q) for b, story in enumerate(stories) for q in story.questions if q.n_statements]
 
 
-def _questions(reader: Reader, stories: Stories) -> tuple[list[tuple[int, Question]], Tensor]:
+def _questions(lm: LoadedModel, stories: Stories) -> tuple[list[tuple[int, Question]], Tensor]:
     """The questions with their stories, and the ids of their answers."""
-    asked = _asked(stories)
-    if not asked:
+    story_questions = _questions_with_story(stories)
+    if not story_questions:
         raise UserError(
             "no question after a sentence in these stories; give stories that ask, see lm2core.babi"
         )
-    answers = [q.answer for _, q in asked]
-    texts = [*(s for story in stories for s in story.sentences), *(q.text for _, q in asked), *answers]
-    check_words(reader.tokenizer, list(dict.fromkeys(texts)))
-    answer_ids = reader.tokenizer(answers, add_special_tokens=False)["input_ids"]
+    answers = [q.answer for _, q in story_questions]
+    texts = [
+        *(s for story in stories for s in story.sentences),
+        *(q.text for _, q in story_questions),
+        *answers,
+    ]
+    check_words(lm.tokenizer, list(dict.fromkeys(texts)))
+    answer_ids = lm.tokenizer(answers, add_special_tokens=False)["input_ids"]
     if long := [answer for answer, ids in zip(answers, answer_ids, strict=True) if len(ids) != 1]:
         raise UserError(
             f"the answer {long[0]!r} is not one word of this model; give stories with one-word answers"
         )
-    return asked, torch.tensor(answer_ids)[:, 0]
+    return story_questions, torch.tensor(answer_ids)[:, 0]
 
 
-def _scene(
-    reader: Reader, stories: Stories, interventions: Sequence[Intervention], reference: Tensor | None
-) -> Scene:
-    is_own = reference is None
-    model = reader.model
+def _run_context(
+    lm: LoadedModel, stories: Stories, interventions: Sequence[Intervention], reference: Tensor | None
+) -> RunContext:
+    is_self_reference = reference is None
+    model = lm.model
     (fresh_ND,) = model.new_memory(1).detach()
     if reference is None:
-        reference = run(reader, stories).banks if needs_reference(interventions) else fresh_ND[None, None]
+        reference = run(lm, stories).banks if needs_reference(interventions) else fresh_ND[None, None]
     elif reference.shape[2:] != fresh_ND.shape:
         raise UserError(
             f"reference banks of shape {tuple(reference.shape)} for slots of {tuple(fresh_ND.shape)}; "
             "take run(reader, stories).banks of the same model"
         )
     n_steps = max(len(story.sentences) for story in stories)
-    scene = Scene(model.config, fresh_ND, reference, is_own, n_steps)
-    _check_fits(interventions, scene)
-    return scene
+    context = RunContext(model.config, fresh_ND, reference, is_self_reference, n_steps)
+    _check_fits(interventions, context)
+    return context
 
 
 @contextmanager
@@ -160,20 +164,20 @@ def hooked(model: Any, hooks: Sequence[Hook]) -> Iterator[None]:
 
 
 def ask_banks(
-    reader: Reader,
+    lm: LoadedModel,
     texts: Sequence[str],
     banks_QND: Tensor,
     hooks: Sequence[Hook] = (),
 ) -> Tensor:
     """Logits (Q,V) of questions, each asked of its bank."""
     ids, mask = (
-        x[:, 0].to(reader.model.device) for x in encode_segments(reader.tokenizer, [[text] for text in texts])
+        x[:, 0].to(lm.model.device) for x in encode_segments(lm.tokenizer, [[text] for text in texts])
     )
-    with hooked(reader.model, hooks):
-        return answer_logits(reader.model, ids, mask, banks_QND)
+    with hooked(lm.model, hooks):
+        return answer_logits(lm.model, ids, mask, banks_QND)
 
 
-def _check_fits(interventions: Sequence[Intervention], scene: Scene) -> None:
+def _check_fits(interventions: Sequence[Intervention], context: RunContext) -> None:
     """Refuse what this model or these stories do not have.
 
     Raises
@@ -181,7 +185,7 @@ def _check_fits(interventions: Sequence[Intervention], scene: Scene) -> None:
     UserError
         For slots, blocks, steps, reference stories or widths that are not there; for positional routing.
     """
-    config = scene.config
+    config = context.config
     if config.routing == "positional":
         raise UserError(
             "positional routing writes rows of tokens, not slots; take a model with content routing"
@@ -191,13 +195,15 @@ def _check_fits(interventions: Sequence[Intervention], scene: Scene) -> None:
         if wrong:
             raise UserError(f"{edit.kind}: no slot {wrong[0]}; this model has 0..{config.memory_slots - 1}")
         step = getattr(edit, "from_step", getattr(edit, "step", None))
-        if step is not None and step > scene.n_steps:
-            raise UserError(f"{edit.kind}: step {step}, but the longest story has {scene.n_steps} sentences")
+        if step is not None and step > context.n_steps:
+            raise UserError(
+                f"{edit.kind}: step {step}, but the longest story has {context.n_steps} sentences"
+            )
         if isinstance(edit, ClampGate) and edit.block not in (None, *config.memory_blocks):
             raise UserError(f"clamp_gate: no memory in block {edit.block}; it is in {config.memory_blocks}")
-        if isinstance(edit, Swap) and not 0 <= edit.other < len(scene.reference_RSND):
-            raise UserError(f"swap: no story {edit.other}; there are 0..{len(scene.reference_RSND) - 1}")
-        if isinstance(edit, Resample) and scene.is_own and len(scene.reference_RSND) < 2:
+        if isinstance(edit, Swap) and not 0 <= edit.other < len(context.reference_RSND):
+            raise UserError(f"swap: no story {edit.other}; there are 0..{len(context.reference_RSND) - 1}")
+        if isinstance(edit, Resample) and context.is_self_reference and len(context.reference_RSND) < 2:
             raise UserError("resample: one story has no other to draw from; give at least two")
         if isinstance(edit, Erase):
             widths = {len(row) for row in (*edit.directions, *edit.readers, edit.centre)}

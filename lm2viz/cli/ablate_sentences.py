@@ -1,4 +1,4 @@
-"""``lm2 leave-out``: which sentences answers need."""
+"""``lm2 ablate-sentences``: which sentences answers need."""
 
 from lm2viz.cli.shared import (
     Checkpoint,
@@ -8,12 +8,12 @@ from lm2viz.cli.shared import (
     Stories,
     Task,
     prepare,
-    put_down,
     stories_of,
+    write_result,
 )
 
 
-def leave_out(
+def ablate_sentences_command(
     checkpoint: Checkpoint,
     task: Task = "qa2",
     stories: Stories = 30,
@@ -23,9 +23,14 @@ def leave_out(
 ) -> None:
     """Read stories again without each sentence, and ask again: which sentences do the answers need?"""
     prepare(out, image)
-    from lm2core.reading.checkpoints import load_reader
+    from lm2core.reading.checkpoints import load
     from lm2core.reading.loaded_model import untrained
-    from lm2viz.causal import left_out
+    from lm2viz.causal import ablate_sentences
 
-    reader, told = load_reader(checkpoint, baselines=True), stories_of(task, stories, seed)
-    put_down("left-out", left_out(reader, told, untrained=untrained(reader, seed), seed=seed), out, image)
+    lm, story_list = load(checkpoint, baselines=True), stories_of(task, stories, seed)
+    write_result(
+        "ablate-sentences",
+        ablate_sentences(lm, story_list, untrained=untrained(lm, seed), seed=seed),
+        out,
+        image,
+    )

@@ -8,8 +8,8 @@ from lm2viz.cli.shared import (
     Stories,
     Task,
     prepare,
-    put_down,
     stories_of,
+    write_result,
 )
 
 
@@ -23,9 +23,9 @@ def attribute(
 ) -> None:
     """Split answers' logits over blocks and slots, and integrate gradients along the asked bank."""
     prepare(out, image)
-    from lm2core.reading.checkpoints import load_reader
+    from lm2core.reading.checkpoints import load
     from lm2viz.causal import attribute_answers, slot_gradients
 
-    reader, told = load_reader(checkpoint), stories_of(task, stories, seed)
-    put_down("attribution", attribute_answers(reader, told, seed=seed), out, image)
-    put_down("gradients", slot_gradients(reader, told, seed=seed), out, image)
+    lm, story_list = load(checkpoint), stories_of(task, stories, seed)
+    write_result("attribution", attribute_answers(lm, story_list, seed=seed), out, image)
+    write_result("gradients", slot_gradients(lm, story_list, seed=seed), out, image)

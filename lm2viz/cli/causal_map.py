@@ -1,11 +1,11 @@
-"""``lm2 map``: where between two stories that differ in one fact the answer is decided."""
+"""``lm2 causal-map``: where between two stories that differ in one fact the answer is decided."""
 
 from typing import Annotated
 
 import typer
 
 from lm2core.babi.counterfactual import KINDS_OF, draw_counterfactuals, sentences_of
-from lm2viz.cli.shared import Checkpoint, Image, Out, Seed, prepare, put_down
+from lm2viz.cli.shared import Checkpoint, Image, Out, Seed, prepare, write_result
 
 
 def causal_map(
@@ -31,13 +31,13 @@ def causal_map(
 ) -> None:
     """Patch slots between stories that differ in one fact, beside pairs that differ in nothing asked."""
     prepare(out, image)
-    from lm2core.reading.checkpoints import load_reader
+    from lm2core.reading.checkpoints import load
     from lm2viz import causal
 
-    reader, n_sentences = load_reader(checkpoint), sentences or sentences_of(task)
+    lm, n_sentences = load(checkpoint), sentences or sentences_of(task)
     of_kind, placebos = (
         draw_counterfactuals(task, name, pairs, seed, n_sentences=n_sentences) for name in (kind, "placebo")
     )
-    put_down("map", causal.causal_map(reader, of_kind, placebos, seed=seed), out, image)
+    write_result("causal-map", causal.causal_map(lm, of_kind, placebos, seed=seed), out, image)
     if parts:
-        put_down("map-parts", causal.causal_parts(reader, of_kind, placebos, seed=seed), out, image)
+        write_result("causal-map-parts", causal.causal_parts(lm, of_kind, placebos, seed=seed), out, image)

@@ -1,4 +1,4 @@
-"""``lm2 became``: since which step of a training run a slot holds a fact."""
+"""``lm2 emergence``: since which step of a training run a slot holds a fact."""
 
 import json
 from collections.abc import Iterator
@@ -17,17 +17,17 @@ from lm2viz.cli.shared import (
     Task,
     labels_of,
     prepare,
-    put_down,
     read,
     stories_of,
+    write_result,
 )
 
 if TYPE_CHECKING:
-    from lm2core.reading.loaded_model import Reader
+    from lm2core.reading.loaded_model import LoadedModel
     from lm2viz.sample.rows import BankRows
 
 
-def became(
+def emergence(
     run: Annotated[
         Path,
         typer.Argument(help="Folder of a run that kept its checkpoints: lm2 train --keep-all."),
@@ -41,36 +41,36 @@ def became(
     image: Image = None,
 ) -> None:
     """Since which step of training a slot holds a fact; controls: stories exchanged, no training."""
-    own = labels_of(labels)
+    label_table = labels_of(labels)
     prepare(out, image)
     from lm2viz.sample.rows import bank_rows
-    from lm2viz.slots import became as slot_became
+    from lm2viz.slots import emergence as slot_emergence
     from lm2viz.slots.emergence import check_fact
 
-    told = stories_of(task, stories, seed)
+    story_list = stories_of(task, stories, seed)
     rows: dict[int, BankRows] = {}
-    for step, reader in _readers(run):
-        rows[step] = bank_rows(read(reader, told, ("hook_bank",)), own)
+    for step, lm in _checkpoint_models(run):
+        rows[step] = bank_rows(read(lm, story_list, ("hook_bank",)), label_table)
         check_fact(rows[step], fact)
-    put_down("became", slot_became(list(rows.values()), list(rows), fact, seed=seed), out, image)
+    write_result("emergence", slot_emergence(list(rows.values()), list(rows), fact, seed=seed), out, image)
 
 
-def _readers(run: Path) -> "Iterator[tuple[int, Reader]]":
+def _checkpoint_models(run: Path) -> "Iterator[tuple[int, LoadedModel]]":
     """The models of a run by their step: at 0 the one it began with, made anew, where it was a new one."""
-    from lm2core.reading.checkpoints import load_reader
+    from lm2core.reading.checkpoints import load
     from lm2core.reading.loaded_model import untrained
-    from lm2core.training.run_folder import whole_checkpoints
+    from lm2core.training.run_folder import complete_checkpoints
 
-    checkpoints = whole_checkpoints(run)
+    checkpoints = complete_checkpoints(run)
     if not checkpoints:
         raise UserError(f"no whole checkpoint in {run}; give the folder of a run of lm2 train --keep-all")
     seed = _first_seed(run)
     for step, folder in checkpoints.items():
-        reader = load_reader(str(folder))
+        lm = load(str(folder))
         if seed is not None:
-            yield 0, untrained(reader, seed)
+            yield 0, untrained(lm, seed)
             seed = None
-        yield step, reader
+        yield step, lm
 
 
 def _first_seed(run: Path) -> int | None:

@@ -1,4 +1,4 @@
-"""``lm2 effect``: what an edit of the memory changes in the answers to many stories."""
+"""``lm2 intervene``: what an edit of the memory changes in the answers to many stories."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,13 +14,13 @@ from lm2viz.cli.shared import (
     Stories,
     Task,
     prepare,
-    put_down,
     slot_numbers,
     stories_of,
+    write_result,
 )
 
 
-def effect(
+def intervene(
     checkpoint: Checkpoint,
     edits: Annotated[
         Path | None, typer.Option(help="JSON file of interventions; see lm2viz.causal.to_json.")
@@ -35,16 +35,15 @@ def effect(
     """What an edit of the memory changes in answers, beside the same on other slots and random vectors."""
     if (edits is None) == (zero is None):
         raise UserError("give one of --edits FILE and --zero SLOTS")
-    from lm2core.reading.checkpoints import load_reader
-    from lm2viz.causal import Zero, from_json
-    from lm2viz.causal import effect as measure
+    from lm2core.reading.checkpoints import load
+    from lm2viz.causal import Zero, effect, from_json
 
     interventions = (
         [Zero(slots=slot_numbers("--zero", zero))] if zero is not None else from_json(_text_of(edits))
     )
     prepare(out, image)
-    told = stories_of(task, stories, seed)
-    put_down("effect", measure(load_reader(checkpoint), told, interventions, seed=seed), out, image)
+    story_list = stories_of(task, stories, seed)
+    write_result("intervene", effect(load(checkpoint), story_list, interventions, seed=seed), out, image)
 
 
 def _text_of(path: Path | None) -> str:

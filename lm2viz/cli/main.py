@@ -3,32 +3,54 @@
 from collections.abc import Callable
 
 from lm2core.cli.main import app, main
-from lm2viz.cli.ablate_sentences import leave_out
+from lm2core.errors import UserError
+from lm2viz.cli.ablate_sentences import ablate_sentences_command
 from lm2viz.cli.attribute import attribute
 from lm2viz.cli.causal_map import causal_map
-from lm2viz.cli.emergence import became
-from lm2viz.cli.intervene import effect
-from lm2viz.cli.match_slots import diff
+from lm2viz.cli.emergence import emergence
+from lm2viz.cli.intervene import intervene
+from lm2viz.cli.match_slots import match_slots_command
 from lm2viz.cli.probe import probe
 from lm2viz.cli.provenance import provenance
 from lm2viz.cli.report import report
-from lm2viz.cli.slots import explore
-from lm2viz.cli.stats import look
+from lm2viz.cli.slots import slots_command
+from lm2viz.cli.stats import stats_command
 
 __all__ = ["main"]
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "report": report,
-    "look": look,
-    "explore": explore,
+    "stats": stats_command,
+    "slots": slots_command,
     "probe": probe,
     "provenance": provenance,
-    "leave-out": leave_out,
-    "effect": effect,
-    "map": causal_map,
+    "ablate-sentences": ablate_sentences_command,
+    "intervene": intervene,
+    "causal-map": causal_map,
     "attribute": attribute,
-    "diff": diff,
-    "became": became,
+    "match-slots": match_slots_command,
+    "emergence": emergence,
 }
+FORMER_NAMES = {
+    "look": "stats",
+    "explore": "slots",
+    "leave-out": "ablate-sentences",
+    "effect": "intervene",
+    "map": "causal-map",
+    "diff": "match-slots",
+    "became": "emergence",
+}
+
+
+def _refuse(former: str) -> Callable[[], None]:
+    def refuse() -> None:
+        raise UserError(f"'lm2 {former}' is now 'lm2 {FORMER_NAMES[former]}'; its options are the same")
+
+    return refuse
+
+
 for name, command in COMMANDS.items():
     app.command(name, rich_help_panel="Look into a memory")(command)
+for former in FORMER_NAMES:
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+    app.command(former, hidden=True, context_settings=settings)(_refuse(former))

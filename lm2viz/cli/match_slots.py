@@ -1,4 +1,4 @@
-"""``lm2 diff``: two models, or two checkpoints of one run, slot by slot."""
+"""``lm2 match-slots``: two models, or two checkpoints of one run, slot by slot."""
 
 from typing import Annotated
 
@@ -13,11 +13,11 @@ from lm2viz.cli.shared import (
     Task,
     open_sample,
     prepare,
-    put_down,
+    write_result,
 )
 
 
-def diff(
+def match_slots_command(
     first: Checkpoint,
     second: Annotated[str, typer.Argument(help="The model it is compared with.")],
     task: Task = "qa1",
@@ -35,4 +35,4 @@ def diff(
         bank_rows(open_sample(name, task, stories, seed, with_untrained=False).traces)
         for name in (first, second)
     )
-    put_down("matching", match_slots(one, other, names=(first, second), seed=seed), out, image)
+    write_result("matching", match_slots(one, other, names=(first, second), seed=seed), out, image)

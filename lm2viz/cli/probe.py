@@ -15,8 +15,8 @@ from lm2viz.cli.shared import (
     labels_of,
     open_sample,
     prepare,
-    put_down,
     rows_of,
+    write_result,
 )
 
 
@@ -34,14 +34,14 @@ def probe(
     image: Image = None,
 ) -> None:
     """Which slot holds which fact: linear probes, beside what they reach on shuffled labels or untrained."""
-    own = labels_of(labels)
+    label_table = labels_of(labels)
     prepare(out, image)
     from lm2viz.probes import codelength, decay, learning_curve, slot_fact_matrix
 
-    rows, untrained = rows_of(open_sample(source, task, stories, seed), own)
+    rows, untrained = rows_of(open_sample(source, task, stories, seed), label_table)
     facts = None if fact is None else [fact]
-    put_down("probes", slot_fact_matrix(rows, facts=facts, untrained=untrained, seed=seed), out, image)
-    put_down("probes-by-age", decay(rows, facts=facts, untrained=untrained, seed=seed), out, image)
+    write_result("probes", slot_fact_matrix(rows, facts=facts, untrained=untrained, seed=seed), out, image)
+    write_result("probes-by-age", decay(rows, facts=facts, untrained=untrained, seed=seed), out, image)
     if fact is not None:
         for name, measure in (("code-length", codelength), ("learning-curve", learning_curve)):
-            put_down(name, measure(rows, fact, untrained=untrained, seed=seed), out, image)
+            write_result(name, measure(rows, fact, untrained=untrained, seed=seed), out, image)

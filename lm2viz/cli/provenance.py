@@ -13,9 +13,9 @@ from lm2viz.cli.shared import (
     Stories,
     Task,
     prepare,
-    put_down,
-    read_twice,
+    read_with_control,
     stories_of,
+    write_result,
 )
 
 TRUTHS = ("supports", "needed")
@@ -43,16 +43,21 @@ def provenance(
         raise UserError(f"--truth {truth}; take one of: {', '.join(TRUTHS)}")
     prepare(out, image)
     from lm2core.reading.story_traces import record_questions
-    from lm2viz.causal import left_out, lose_slots
+    from lm2viz.causal import ablate_sentences, record_slot_losses
     from lm2viz.provenance import STORY_HOOKS, agreement
 
-    (reader, trace), (control, of_control) = read_twice(checkpoint, task, stories, seed, names=STORY_HOOKS)
-    asked, control_asked = (
-        lose_slots(model, told, record_questions(model, told))
-        for model, told in ((reader, trace), (control, of_control))
+    (lm, trace), (control, of_control) = read_with_control(checkpoint, task, stories, seed, names=STORY_HOOKS)
+    question_trace, control_questions = (
+        record_slot_losses(model, story_trace, record_questions(model, story_trace))
+        for model, story_trace in ((lm, trace), (control, of_control))
     )
     if truth == "needed":
-        needed = left_out(reader, stories_of(task, stories, seed), seed=seed)
-        asked, control_asked = needed.as_supports(asked), needed.as_supports(control_asked)
-    found = agreement(trace, asked, follow=follow, untrained=(of_control, control_asked), seed=seed)
-    put_down("provenance", found, out, image)
+        needed = ablate_sentences(lm, stories_of(task, stories, seed), seed=seed)
+        question_trace, control_questions = (
+            needed.as_supports(question_trace),
+            needed.as_supports(control_questions),
+        )
+    result = agreement(
+        trace, question_trace, follow=follow, untrained=(of_control, control_questions), seed=seed
+    )
+    write_result("provenance", result, out, image)

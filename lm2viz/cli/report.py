@@ -17,16 +17,18 @@ def report(
 ) -> None:
     """Put the pictures of a trace into one HTML file that opens offline."""
     prepare(parts, image, "--parts")
-    from lm2core.files import write_whole
+    from lm2core.files import write_atomically
     from lm2core.traces.trace import Trace
     from lm2viz.story.report import write_image, write_report
 
-    found = write_report(out, Trace.load(trace), story=story)
-    typer.echo(f"{out}: {len(found)} pictures")
+    pictures_by_name = write_report(out, Trace.load(trace), story=story)
+    typer.echo(f"{out}: {len(pictures_by_name)} pictures")
     if parts is None:
         return
-    for name, picture in found.items():
-        write_whole(parts / f"{name}.csv", picture.table.to_csv())
+    for name, picture in pictures_by_name.items():
+        write_atomically(parts / f"{name}.csv", picture.table.to_csv())
         if image is not None:
             write_image(picture.figure, parts / f"{name}.{image}")
-    typer.echo(f"{parts}: {', '.join(found)}, each as csv{'' if image is None else f' and {image}'}")
+    typer.echo(
+        f"{parts}: {', '.join(pictures_by_name)}, each as csv{'' if image is None else f' and {image}'}"
+    )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lm2core.babi.story import Story
     from lm2core.babi.text import TextStory
-    from lm2core.reading.loaded_model import Reader
+    from lm2core.reading.loaded_model import LoadedModel
     from lm2core.traces.trace import Trace
     from lm2viz.estimates import Result
     from lm2viz.sample.rows import BankRows
@@ -52,7 +52,7 @@ BUDGET = "2GB"  # of the traces of one command; 300 stories of task 1 with all m
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class RecordedSample:
     """Stories as a model read them.
 
     untrained : the same stories read by a new model of the same sizes; None of traces from files, or where it
@@ -62,7 +62,7 @@ class Sample:
 
     traces: "Sequence[Trace]"
     untrained: "Sequence[Trace] | None"
-    reader: "Reader | None"
+    lm: "LoadedModel | None"
 
 
 def slot_numbers(option: str, text: str) -> tuple[int, ...]:
@@ -120,7 +120,7 @@ def open_sample(
     *,
     names: Sequence[str] = ("hook_bank",),
     with_untrained: bool = True,
-) -> Sample:
+) -> RecordedSample:
     """Traces of a file or folder, or those of stories that a checkpoint reads, with its control."""
     from lm2core.reading.story_traces import TraceFolder
     from lm2core.traces.trace import Trace
@@ -131,22 +131,24 @@ def open_sample(
         traces: Sequence[Trace] = [Trace.load(path)] if is_file else TraceFolder(path)
         if with_untrained:
             typer.echo(f"{source}: no untrained model beside traces; give the checkpoint for it", err=True)
-        return Sample(traces, None, None)
+        return RecordedSample(traces, None, None)
     if with_untrained:
-        (reader, trained), (_, control) = read_twice(source, task, stories, seed, names=names)
-        return Sample([trained], [control], reader)
-    from lm2core.reading.checkpoints import load_reader
+        (lm, trained), (_, control) = read_with_control(source, task, stories, seed, names=names)
+        return RecordedSample([trained], [control], lm)
+    from lm2core.reading.checkpoints import load
 
-    reader = load_reader(source)
-    return Sample([read(reader, stories_of(task, stories, seed), names)], None, reader)
+    lm = load(source)
+    return RecordedSample([read(lm, stories_of(task, stories, seed), names)], None, lm)
 
 
-def rows_of(sample: Sample, own: "pd.DataFrame | None" = None) -> "tuple[BankRows, BankRows | None]":
+def rows_of(
+    sample: RecordedSample, label_table: "pd.DataFrame | None" = None
+) -> "tuple[BankRows, BankRows | None]":
     """The banks of a sample and of its control, with the facts that are known, or ``own`` (``labels_of``)."""
     from lm2viz.sample.rows import bank_rows
 
-    control = None if sample.untrained is None else bank_rows(sample.untrained, own)
-    return bank_rows(sample.traces, own), control
+    control = None if sample.untrained is None else bank_rows(sample.untrained, label_table)
+    return bank_rows(sample.traces, label_table), control
 
 
 def stories_of(task: str, n: int, seed: int) -> "Sequence[Story | TextStory]":
@@ -158,41 +160,41 @@ def stories_of(task: str, n: int, seed: int) -> "Sequence[Story | TextStory]":
     return read_babi(task)[:n] if is_file else make_stories(task, n, seed)
 
 
-def read_twice(
+def read_with_control(
     checkpoint: str, task: str, stories: int, seed: int, *, names: Sequence[str]
-) -> "list[tuple[Reader, Trace]]":
+) -> "list[tuple[LoadedModel, Trace]]":
     """Stories as a checkpoint reads them, and as a new model of the same sizes does, made with ``seed``."""
-    from lm2core.reading.checkpoints import load_reader
+    from lm2core.reading.checkpoints import load
     from lm2core.reading.loaded_model import untrained
     from lm2viz.progress import track
 
-    reader, told = load_reader(checkpoint), stories_of(task, stories, seed)
-    readers = (reader, untrained(reader, seed))
-    return [(each, read(each, told, names)) for each in track(readers, "reading, trained or not", "model")]
+    lm, story_list = load(checkpoint), stories_of(task, stories, seed)
+    lms = (lm, untrained(lm, seed))
+    return [(each, read(each, story_list, names)) for each in track(lms, "reading, trained or not", "model")]
 
 
-def read(reader: "Reader", stories: "Sequence[Story | TextStory]", names: Sequence[str]) -> "Trace":
+def read(lm: "LoadedModel", stories: "Sequence[Story | TextStory]", names: Sequence[str]) -> "Trace":
     """The trace of stories, with the hooks that are named."""
     from lm2core.reading.answers import read_stories
     from lm2viz.progress import counting_sentences
 
-    with counting_sentences(reader.model, max(len(story.sentences) for story in stories)):
-        return read_stories(reader, stories, names=names, budget=BUDGET)
+    with counting_sentences(lm.model, max(len(story.sentences) for story in stories)):
+        return read_stories(lm, stories, names=names, budget=BUDGET)
 
 
-def put_down(name: str, result: "Result", out: Path | None, image: str | None = None) -> None:
+def write_result(name: str, result: "Result", out: Path | None, image: str | None = None) -> None:
     """Say what was found; with ``out``, which ``prepare`` made, write page, table and image of that name."""
     typer.echo(result.summary())
     if out is None:
         return
-    from lm2core.files import write_whole
+    from lm2core.files import write_atomically
     from lm2viz.story.pictures import Picture
     from lm2viz.story.report import write_image, write_page
 
     files = [out / f"{name}.html", out / f"{name}.csv"]
     picture = Picture(result.figure(), result.summary(), name, result.table())
     write_page(files[0], name, "", {name: picture})
-    write_whole(files[1], picture.table.to_csv(index=False))
+    write_atomically(files[1], picture.table.to_csv(index=False))
     if image is not None:
         files.append(out / f"{name}.{image}")
         write_image(picture.figure, files[-1])

@@ -1,4 +1,4 @@
-"""``lm2 look``: gates and banks of many stories in numbers, slots on a map, and where a question looks."""
+"""``lm2 stats``: gates and banks of many stories in numbers, slots on a map, and where a question looks."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +9,7 @@ from lm2viz.cli.shared import (
     Image,
     Labels,
     Out,
-    Sample,
+    RecordedSample,
     Seed,
     Source,
     Stories,
@@ -17,16 +17,16 @@ from lm2viz.cli.shared import (
     labels_of,
     open_sample,
     prepare,
-    put_down,
     rows_of,
     slot_numbers,
+    write_result,
 )
 
 if TYPE_CHECKING:
-    from lm2viz.stats import BeforeAfter
+    from lm2viz.stats import ReadComparison
 
 
-def look(
+def stats_command(
     source: Source,
     task: Task = "qa1",
     stories: Stories = 200,
@@ -49,7 +49,7 @@ def look(
     image: Image = None,
 ) -> None:
     """How far gates open, how long slots remember, how much of the bank is used; control: no training."""
-    own = labels_of(labels)
+    label_table = labels_of(labels)
     shown = _on_map(slots, fact)
     prepare(out, image)
     from lm2viz.stats import bank_stats, gate_stats, map_slots
@@ -57,14 +57,14 @@ def look(
     names = ("mem.hook_gate_in", "mem.hook_gate_forget", "hook_bank")
     sample = open_sample(source, task, stories, seed, names=names)
     reads = {} if ask is None else _reads(sample, ask, seed)
-    rows, control = rows_of(sample, own)
-    put_down("gates", gate_stats(sample.traces, untrained=sample.untrained, seed=seed), out, image)
-    put_down("bank", bank_stats(rows, untrained=control, seed=seed), out, image)
+    rows, control = rows_of(sample, label_table)
+    write_result("gates", gate_stats(sample.traces, untrained=sample.untrained, seed=seed), out, image)
+    write_result("bank", bank_stats(rows, untrained=control, seed=seed), out, image)
     if shown is not None:
         drawn = map_slots(rows, fact or "slot", slots=shown, untrained=control, seed=seed)
-        put_down("map", drawn, out, image)
-    for block, found in reads.items():
-        put_down(f"reads-{block}", found, out, image)
+        write_result("map", drawn, out, image)
+    for block, result in reads.items():
+        write_result(f"reads-{block}", result, out, image)
 
 
 def _on_map(slots: str | None, fact: str | None) -> tuple[int, ...] | None:
@@ -81,25 +81,25 @@ def _on_map(slots: str | None, fact: str | None) -> tuple[int, ...] | None:
     return shown
 
 
-def _reads(sample: Sample, question: str, seed: int) -> "dict[int, BeforeAfter]":
+def _reads(sample: RecordedSample, question: str, seed: int) -> "dict[int, ReadComparison]":
     """How far the question's read moves, in each block with memory; a UserError for traces from files."""
     from lm2core.reading.answers import as_question
     from lm2core.reading.loaded_model import untrained
     from lm2core.reading.story_traces import record_questions
-    from lm2viz.stats import Look, ask_at, compare_reads
+    from lm2viz.stats import ReadSpec, compare_reads, replace_questions
 
-    if sample.reader is None or sample.untrained is None:
+    if sample.lm is None or sample.untrained is None:
         raise UserError("--ask needs the model that is asked; give a checkpoint instead of traces")
-    readers = (sample.reader, untrained(sample.reader, seed))
+    lms = (sample.lm, untrained(sample.lm, seed))
     (trace,), (of_control,) = sample.traces, sample.untrained
     end = min(map(len, trace.tokens))
     if end < 2:
         raise UserError("--ask needs stories of two sentences or more; choose another --task or --seed")
-    asked, control = (
-        record_questions(reader, ask_at(told, as_question(question), (1, end)))
-        for reader, told in zip(readers, (trace, of_control), strict=True)
+    question_trace, control = (
+        record_questions(lm, replace_questions(story_trace, as_question(question), (1, end)))
+        for lm, story_trace in zip(lms, (trace, of_control), strict=True)
     )
     return {
-        block: compare_reads(asked, Look(1, end, block), untrained=control, seed=seed)
-        for block in asked.blocks
+        block: compare_reads(question_trace, ReadSpec(1, end, block), untrained=control, seed=seed)
+        for block in question_trace.blocks
     }

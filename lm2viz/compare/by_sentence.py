@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from lm2core.babi.told import last_mentioned
+from lm2core.babi.known_facts import last_mentioned
 from lm2core.babi.world import HOME, TOWN
 from lm2core.errors import UserError
 from lm2viz.figures.answer_grid import answer_grid
@@ -16,7 +16,7 @@ LAST_MENTIONED, TRUTH = "floor: last place named", "what the story says"
 
 
 @dataclass(frozen=True, slots=True)
-class AnswersAlong:
+class AnswersByStep:
     """What every model answers after 0, 1, ... and all sentences of one story. One story: no interval.
 
     answers : by model, the answer and its probability in [0, 1] at every step
@@ -85,12 +85,12 @@ class AnswersAlong:
         return answer_grid(sure, [*rows.values()], is_right, names=[*rows])
 
 
-def along(
+def answers_over_story(
     question: str,
     sentences: Sequence[str],
     answers: Mapping[str, Sequence[tuple[str, float]]],
     truth: Sequence[str | None],
-) -> AnswersAlong:
+) -> AnswersByStep:
     """Put answers to ``question`` beside what is right and beside the floor.
 
     answers : by model, as ``lm2core.reading.answers.answers_along`` gives them
@@ -111,4 +111,4 @@ def along(
     places = {*HOME.places, *TOWN.places}
     named = (last_mentioned(sentences[:n], places) for n in range(n_steps))
     floor = tuple(named) if places & set(truth) else (None,) * n_steps
-    return AnswersAlong(question, {name: tuple(of) for name, of in answers.items()}, floor, tuple(truth))
+    return AnswersByStep(question, {name: tuple(of) for name, of in answers.items()}, floor, tuple(truth))

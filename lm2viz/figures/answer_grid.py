@@ -26,7 +26,7 @@ def answer_grid(
     sure : ndarray of shape (n_rows, n_columns); NaN for a row that is no model
     words, is_right : as many; None where there is no answer, or where it is not known what is right
     """
-    told = [
+    hover_text = [
         plain(f"{word}{MARKS[right]}" if word else "" for word, right in zip(row, marks, strict=True))
         for row, marks in zip(words, is_right, strict=True)
     ]
@@ -40,7 +40,7 @@ def answer_grid(
             colorscale=FRACTION_COLOURS,
             xgap=1,
             ygap=1,
-            text=told,
+            text=hover_text,
             texttemplate="%{text}" if n_columns <= MAX_WRITTEN else None,
             customdata=np.broadcast_to(np.array(names)[:, None], sure.shape),
             hovertemplate="%{customdata}, after %{x} sentences: %{text} (%{z:.0%})<extra></extra>",

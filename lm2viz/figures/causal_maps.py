@@ -30,8 +30,8 @@ class MapPanel:
     rows: Sequence[str]
     column_title: str
     columns: Sequence[str] = ()
-    marked_row: int | None = None
-    marked_column: int | None = None
+    highlight_row: int | None = None
+    highlight_column: int | None = None
 
 
 def step_names(steps: NDArray[np.integer], counts: NDArray[np.integer]) -> list[str]:
@@ -109,9 +109,9 @@ def _add(figure: go.Figure, panel: MapPanel, row: int, column: int) -> None:
         **where,
     )
     frame = {"line": {"color": MARK_COLOUR, "width": 2}, **where}
-    if panel.marked_row is not None:
-        y = panel.marked_row
+    if panel.highlight_row is not None:
+        y = panel.highlight_row
         figure.add_shape(type="rect", x0=-0.5, x1=n_columns - 0.5, y0=y - 0.5, y1=y + 0.5, **frame)
-    if panel.marked_column is not None:
-        x = panel.marked_column
+    if panel.highlight_column is not None:
+        x = panel.highlight_column
         figure.add_shape(type="rect", x0=x - 0.5, x1=x + 0.5, y0=-0.5, y1=n_rows - 0.5, **frame)

@@ -48,9 +48,9 @@ def gate_strips(
                 row=row,
                 col=1,
             )
-        told = np.flatnonzero(is_fact)
+        at_facts = np.flatnonzero(is_fact)
         figure.add_scatter(
-            x=told + 1,
+            x=at_facts + 1,
             y=values[is_fact] + 0.06,
             mode="markers",
             marker={"symbol": "triangle-down", "size": 8, "color": FACT_COLOUR},
@@ -111,7 +111,7 @@ def gate_boxes(models: Mapping[str, Array], is_fact: NDArray[np.bool_], blocks: 
     )
 
 
-def _shortened(text: str, most: int = 70) -> str:
+def _shortened(text: str, max_chars: int = 70) -> str:
     """For a tooltip: the beginning, with what plotly would take for markup written out."""
-    beginning = text if len(text) <= most else text[: most - 1] + "…"
+    beginning = text if len(text) <= max_chars else text[: max_chars - 1] + "…"
     return plain([beginning])[0]

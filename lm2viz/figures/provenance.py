@@ -118,13 +118,13 @@ def agreement_bars(
 
 def _marks(names: Sequence[str], values: Array, name: str, symbol: str, *, horizontal: bool) -> go.Scatter:
     at = {"x": values, "y": list(names)} if horizontal else {"x": list(names), "y": values}
-    told = "%{y}: %{x:.1%}" if horizontal else "%{x}: %{y:.1%}"
+    text = "%{y}: %{x:.1%}" if horizontal else "%{x}: %{y:.1%}"
     return go.Scatter(
         **at,
         mode="markers",
         name=name,
         marker={"color": CONTROL_COLOUR, "symbol": symbol, "size": 12, "line": {"width": 3}},
-        hovertemplate=f"{told} ({name})<extra></extra>",
+        hovertemplate=f"{text} ({name})<extra></extra>",
     )
 
 

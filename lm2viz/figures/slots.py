@@ -57,12 +57,12 @@ def ranked_bars(panels: Mapping[str, Panel], *, title: str, missing: str = "") -
     )
 
 
-def became_lines(
+def emergence_lines(
     steps: Sequence[int],
     score: Sequence[Estimate],
     control: Sequence[Estimate],
     *,
-    became: int | None,
+    emergence: int | None,
     titles: tuple[str, str],
 ) -> go.Figure:
     """A score over training and its control, with intervals; a line at the step ``became``, if there is one.
@@ -85,8 +85,8 @@ def became_lines(
             )
         ]
     )
-    if became is not None:
-        figure.add_vline(x=became, line_dash="dot", annotation_text=f"from step {became}")
+    if emergence is not None:
+        figure.add_vline(x=emergence, line_dash="dot", annotation_text=f"from step {emergence}")
     lows = [e.low for e in (*score, *control) if e.n]
     return figure.update_layout(
         xaxis_title=titles[0],

@@ -36,7 +36,7 @@ def source_bars(
     direct, indirect, any_slot = shares
     figure = score_bars(names, direct, indirect, any_slot=any_slot, title=TITLE, even=even)
     names = plain(names)  # as score_bars has them
-    told = [
+    hover_text = [
         f"{name}<br>{d + i:.1%}: {d:.1%} directly, {i:.1%} over other slots<br>every slot read alike {a:.1%}"
         + ("" if np.isnan(p) else f"<br>without it the answer is {p:.1%} probable")
         for name, d, i, a, p in zip(names, direct, indirect, any_slot, without, strict=True)
@@ -50,7 +50,7 @@ def source_bars(
             x=np.tile(np.linspace(low, high, N_TARGETS), len(names)),
             y=np.repeat(list(names), N_TARGETS),
             customdata=np.repeat(list(numbers), N_TARGETS),
-            text=np.repeat(told, N_TARGETS),
+            text=np.repeat(hover_text, N_TARGETS),
             mode="markers",
             hovertemplate="%{text}<extra></extra>",
             showlegend=False,

@@ -9,8 +9,8 @@ from lm2viz.arrays import Array
 from lm2viz.figures.bars import MODEL_COLOUR
 from lm2viz.figures.text import plain
 
-MOVED_COLOUR = "#d55e00"
-PART_COLOURS = ("#8a8a8a", "#8fbcd8", "#009e73", MODEL_COLOUR, MOVED_COLOUR)
+EDITED_COLOUR = "#d55e00"
+PART_COLOURS = ("#8a8a8a", "#8fbcd8", "#009e73", MODEL_COLOUR, EDITED_COLOUR)
 FAINTEST, N_WIDTHS = 0.03, 10  # weaker connections are not drawn; widths that lines come in
 ROW_HEIGHT = 19  # pixels of a slot in the picture of routes
 
@@ -44,14 +44,14 @@ def part_bars(parts: Mapping[str, Array], *, dims: Sequence[int]) -> go.Figure:
 
 
 def routes(
-    writers: Sequence[str],
+    sentence_words: Sequence[str],
     writes: Array,
-    readers: Sequence[str],
+    question_words: Sequence[str],
     reads: Array,
     *,
     slot: int,
     titles: Sequence[str] = ("writes", "slots", "reads"),
-    left_room: float = 0.55,
+    left_margin: float = 0.55,
 ) -> go.Figure:
     """Words of a sentence on the left, slots in the middle, words of a question on the right.
 
@@ -61,8 +61,8 @@ def routes(
     left_room : for the names on the left; a line to a slot is 1 wide
     """
     n_slots = writes.shape[1]
-    writers, readers = plain(writers), plain(readers)
-    left, right = (_spread(len(names), n_slots) for names in (writers, readers))
+    sentence_words, question_words = plain(sentence_words), plain(question_words)
+    left, right = (_spread(len(names), n_slots) for names in (sentence_words, question_words))
     figure = go.Figure()
     for side, heights, strength, colour in (
         (0.0, left, writes, MODEL_COLOUR),
@@ -70,8 +70,8 @@ def routes(
     ):
         figure.add_traces(_connections(side, heights, strength, colour))
     for x, heights, names, place in (
-        (0.0, left, writers, "middle left"),
-        (2.0, right, readers, "middle right"),
+        (0.0, left, sentence_words, "middle left"),
+        (2.0, right, question_words, "middle right"),
     ):
         figure.add_trace(_nodes([x] * len(names), heights, names, place))
     slots = [float(n) for n in range(n_slots)]
@@ -82,7 +82,7 @@ def routes(
     figure.add_trace(dots.update(textfont={"color": "#222222", "size": 10}))
     hidden = {"visible": False, "fixedrange": True}
     return figure.update_layout(
-        xaxis={"range": [-left_room, 2.55], **hidden},
+        xaxis={"range": [-left_margin, 2.55], **hidden},
         yaxis={"range": [n_slots - 0.2, -1.6], **hidden},
         height=60 + ROW_HEIGHT * n_slots,
         margin={"l": 5, "r": 5, "t": 5, "b": 5},

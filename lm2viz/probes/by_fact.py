@@ -34,7 +34,7 @@ def probe_fact(rows: BankRows, untrained: BankRows, fact: str) -> SlotFacts | No
     return slot_fact_matrix(rows, facts=[fact], untrained=untrained, n_folds=N_FOLDS, seed=SEED)
 
 
-def side_by_side(found: Mapping[str, SlotFacts | None]) -> SlotFacts:
+def side_by_side(slot_facts: Mapping[str, SlotFacts | None]) -> SlotFacts:
     """Results of single facts as one; a fact without one is NaN, as in ``slot_fact_matrix``.
 
     Raises
@@ -42,33 +42,35 @@ def side_by_side(found: Mapping[str, SlotFacts | None]) -> SlotFacts:
     UserError
         When no fact has a result.
     """
-    probed = [one for one in found.values() if one is not None]
+    probed = [one for one in slot_facts.values() if one is not None]
     if not probed:
         raise UserError(
-            f"too few stories or values to probe {', '.join(found)}; a fact needs two values and "
+            f"too few stories or values to probe {', '.join(slot_facts)}; a fact needs two values and "
             f"{2 * N_FOLDS} stories that tell it"
         )
     cells = {fact: values for one in probed for fact, values in one.cells.items()}
     best = {fact: scores for one in probed for fact, scores in one.best.items()}
-    return SlotFacts(tuple(found), cells, best)
+    return SlotFacts(tuple(slot_facts), cells, best)
 
 
-def best_slots(found: SlotFacts) -> pd.DataFrame:
+def best_slots(slot_facts: SlotFacts) -> pd.DataFrame:
     """One row a fact that was probed: its best slot on stories it was not chosen on, with every control."""
     rows = []
-    for fact, scores in found.best.items():
-        slots, slot, own = scores.slots, found.slot_of(fact), found.accuracy(fact)
-        controls = {name: found.accuracy(fact, name).value for name in MEANING if name in found.names}
+    for fact, scores in slot_facts.best.items():
+        slots, slot, best_accuracy = scores.slots, slot_facts.slot_of(fact), slot_facts.accuracy(fact)
+        controls = {
+            name: slot_facts.accuracy(fact, name).value for name in MEANING if name in slot_facts.names
+        }
         rows.append(
             {
                 "fact": fact,
                 "best slot": slot,
                 "folds": f"{slots.count(slot)} of {len(slots)}",
-                "accuracy": own.value,
-                "95 % interval": f"{own.low:.2f} to {own.high:.2f}",
+                "accuracy": best_accuracy.value,
+                "95 % interval": f"{best_accuracy.low:.2f} to {best_accuracy.high:.2f}",
                 **controls,
-                "selectivity": found.selectivity(fact).value,
-                "sentences": own.n,
+                "selectivity": slot_facts.selectivity(fact).value,
+                "sentences": best_accuracy.n,
                 "stories": scores.n_stories,
             }
         )

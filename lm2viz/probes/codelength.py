@@ -133,9 +133,9 @@ def _bits(
     pairs = list(zip(ends[:-1], ends[1:], strict=True))
     for start, end in track(pairs, "coding", "portion"):
         train, test = np.flatnonzero(turn < start), np.flatnonzero((turn >= start) & (turn < end))
-        found = predict(features, tasks, samples.story, train=train, test=test, seed=seed)
-        own = np.take_along_axis(found.probabilities, tasks[:, test, None], axis=-1)[..., 0]
-        bits[:, test] = -np.log2(_never_zero(own, len(train), len(samples.classes)))
+        result = predict(features, tasks, samples.story, train=train, test=test, seed=seed)
+        true_class = np.take_along_axis(result.probabilities, tasks[:, test, None], axis=-1)[..., 0]
+        bits[:, test] = -np.log2(_never_zero(true_class, len(train), len(samples.classes)))
     return dict(zip(named, bits, strict=True))
 
 

@@ -46,34 +46,34 @@ class Decay:
         """The youngest and the oldest bin, with their controls."""
         lines = [f"{', '.join(self.facts)}, read from slot: {self.slot}"]
         for part in (self.bins[0], self.bins[-1]):
-            told = [f"{name} {estimate.as_share()}" for name, estimate in part.accuracy.items()]
-            lines.append(f"told {part.name} sentences ago ({part.n_stories} stories): {', '.join(told)}")
+            text = [f"{name} {estimate.as_share()}" for name, estimate in part.accuracy.items()]
+            lines.append(f"told {part.name} sentences ago ({part.n_stories} stories): {', '.join(text)}")
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
         """One row a bin."""
         names = [name for name in self.bins[0].accuracy if name != PROBE]
-        found = {name: [part.accuracy[name] for part in self.bins] for name in (PROBE, *names)}
-        controls = [columns(name.replace(" ", "_"), found[name]) for name in names]
+        result = {name: [part.accuracy[name] for part in self.bins] for name in (PROBE, *names)}
+        controls = [columns(name.replace(" ", "_"), result[name]) for name in names]
         return pd.DataFrame(
             {
                 "first_age": [part.first for part in self.bins],
                 "last_age": [part.last for part in self.bins],
-                "accuracy": [e.value for e in found[PROBE]],
-                "low": [e.low for e in found[PROBE]],
-                "high": [e.high for e in found[PROBE]],
+                "accuracy": [e.value for e in result[PROBE]],
+                "low": [e.low for e in result[PROBE]],
+                "high": [e.high for e in result[PROBE]],
                 **{name: values for control in controls for name, values in control.items()},
-                "n_rows": [e.n for e in found[PROBE]],
+                "n_rows": [e.n for e in result[PROBE]],
                 "n_stories": [part.n_stories for part in self.bins],
             }
         )
 
     def figure(self) -> go.Figure:
         """Accuracy over age, beside its controls."""
-        found = {name: [part.accuracy[name] for part in self.bins] for name in self.bins[0].accuracy}
+        result = {name: [part.accuracy[name] for part in self.bins] for name in self.bins[0].accuracy}
         return accuracy_lines(
             range(len(self.bins)),
-            {name: np.array([[e.value, e.low, e.high] for e in values]) for name, values in found.items()},
+            {name: np.array([[e.value, e.low, e.high] for e in values]) for name, values in result.items()},
             ticks=[part.name for part in self.bins],
             title="age of the fact, sentences since it was told",
             counts=[f"{part.accuracy[PROBE].n} rows of {part.n_stories} stories" for part in self.bins],
@@ -104,8 +104,8 @@ def decay(
     """
     if not edges or edges[0] != 0 or list(edges) != sorted(set(edges)):
         raise UserError(f"edges must ascend from 0, got {list(edges)}")
-    found = usable_samples(rows, facts, n_folds=n_folds, seed=seed)
-    usable = [samples for samples in found.values() if samples is not None]
+    result = usable_samples(rows, facts, n_folds=n_folds, seed=seed)
+    usable = [samples for samples in result.values() if samples is not None]
     scores = []
     for samples in track(usable, "probing", "fact"):
         random_features = untrained_features(rows, untrained, samples.fact)

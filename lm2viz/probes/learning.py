@@ -37,8 +37,8 @@ class LearningCurve:
         """The smallest and the largest size, with their controls."""
         lines = [f"{self.fact}, read from slot: {self.slot}; {self.n_stories} stories"]
         for i in (0, -1):
-            told = [f"{name} {values[i].as_share()}" for name, values in self.accuracy.items()]
-            lines.append(f"{self.sizes[i]} training stories: {', '.join(told)}")
+            text = [f"{name} {values[i].as_share()}" for name, values in self.accuracy.items()]
+            lines.append(f"{self.sizes[i]} training stories: {', '.join(text)}")
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:

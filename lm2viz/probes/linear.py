@@ -71,9 +71,9 @@ def ridge_hits(features: Array, tasks: Codes, fold: Codes) -> NDArray[np.bool_]:
     sums = [_sums(x_SnD[:, fold == name], one_hot[fold == name]) for name in names]
     total = [sum(parts) for parts in zip(*sums, strict=True)]
     hits = np.empty((n_tasks, len(x_SnD), len(fold)), dtype=bool)
-    for name, own in zip(names, sums, strict=True):
+    for name, true_class in zip(names, sums, strict=True):
         rows = np.flatnonzero(fold == name)
-        mean, scale, weights, offset = _solve([a - b for a, b in zip(total, own, strict=True)])
+        mean, scale, weights, offset = _solve([a - b for a, b in zip(total, true_class, strict=True)])
         scores = ((x_SnD[:, rows] - mean[:, None]) / scale[:, None]) @ weights + offset
         best = scores.reshape(len(x_SnD), len(rows), n_tasks, n_classes).argmax(-1)
         hits[:, :, rows] = best.transpose(2, 0, 1) == tasks[:, None, rows]

@@ -79,25 +79,25 @@ class SlotFacts:
             chosen = f"slot {slot} (chosen in {scores.slots.count(slot)} of {len(scores.slots)} folds)"
             lines.append(f"{fact}: {chosen} {self.accuracy(fact).as_share()} of rows of {n} stories")
             controls = [name for name in scores.hits if name != PROBE]
-            told = [f"{name} {self.accuracy(fact, name).as_share()}" for name in controls]
-            lines.append(f"  beside it: {', '.join(told)}; selectivity {self.selectivity(fact)}")
+            text = [f"{name} {self.accuracy(fact, name).as_share()}" for name in controls]
+            lines.append(f"  beside it: {', '.join(text)}; selectivity {self.selectivity(fact)}")
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
         """One row a slot and fact, then the whole bank, then "best"; accuracies are fractions."""
-        n_slots, found = len(self.matrix()) - 1, []
+        n_slots, accuracies = len(self.matrix()) - 1, []
         names, slots = [*self.names, SELECTIVITY], [*map(str, range(n_slots)), "bank"]
         for fact in self.facts:
             if fact not in self.best:
-                found += [_row(slot, fact, 0, dict.fromkeys(names, NOT_PROBED)) for slot in slots]
+                accuracies += [_row(slot, fact, 0, dict.fromkeys(names, NOT_PROBED)) for slot in slots]
                 continue
             n_stories = self.best[fact].n_stories
             for i, slot in enumerate(slots):
                 cell = {name: self.cells[fact][name].at(i) for name in names}
-                found.append(_row(slot, fact, n_stories, cell))
+                accuracies.append(_row(slot, fact, n_stories, cell))
             best = {name: self.accuracy(fact, name) for name in self.names}
-            found.append(_row("best", fact, n_stories, best | {SELECTIVITY: self.selectivity(fact)}))
-        return pd.DataFrame(found)
+            accuracies.append(_row("best", fact, n_stories, best | {SELECTIVITY: self.selectivity(fact)}))
+        return pd.DataFrame(accuracies)
 
     def figure(self) -> go.Figure:
         """The matrices of probe and controls, and the best slots with intervals."""
@@ -138,17 +138,19 @@ def slot_fact_matrix(
     """
     samples = usable_samples(rows, facts, n_folds=n_folds, seed=seed)
     cells, best = {}, {}
-    for fact, own in track(samples.items(), "probing", "fact"):
-        if own is None:
+    for fact, true_class in track(samples.items(), "probing", "fact"):
+        if true_class is None:
             continue
         random_features = untrained_features(rows, untrained, fact)
-        best[fact] = cross_validate(own, slot="best", n_folds=n_folds, seed=seed, untrained=random_features)
-        learnt = _cells(own, random_features, n_folds, seed)
+        best[fact] = cross_validate(
+            true_class, slot="best", n_folds=n_folds, seed=seed, untrained=random_features
+        )
+        learnt = _cells(true_class, random_features, n_folds, seed)
         majority = np.broadcast_to(best[fact].hits[MAJORITY], learnt[PROBE].shape)
         hits = {PROBE: learnt[PROBE], MAJORITY: majority, **learnt}
-        cells[fact] = {name: by_story(values.T, own.story) for name, values in hits.items()}
+        cells[fact] = {name: by_story(values.T, true_class.story) for name, values in hits.items()}
         more = hits[PROBE].astype(int) - hits[CONTROL_TASK]
-        cells[fact][SELECTIVITY] = by_story(more.T, own.story, within=(-1, 1))
+        cells[fact][SELECTIVITY] = by_story(more.T, true_class.story, within=(-1, 1))
     return SlotFacts(tuple(samples), cells, best)
 
 
@@ -164,16 +166,16 @@ def _cells(
         kinds = (slot_features(features, "best"), slot_features(features, "bank"))
         return np.concatenate([ridge_hits(x, labels, fold) for x in kinds], axis=1)
 
-    found = dict(zip(named, hits(samples.features, tasks), strict=True))
+    accuracies = dict(zip(named, hits(samples.features, tasks), strict=True))
     if untrained is not None:
-        found[UNTRAINED] = hits(untrained, tasks[:1])[0]
-    return found
+        accuracies[UNTRAINED] = hits(untrained, tasks[:1])[0]
+    return accuracies
 
 
-def _row(slot: str, fact: str, n_stories: int, found: dict[str, Estimate]) -> dict[str, object]:
+def _row(slot: str, fact: str, n_stories: int, accuracies: dict[str, Estimate]) -> dict[str, object]:
     row: dict[str, object] = {"slot": slot, "fact": fact}
-    for name, it in found.items():
+    for name, it in accuracies.items():
         key = name.replace(" ", "_")
         low, high = ("low", "high") if name == PROBE else (f"{key}_low", f"{key}_high")
         row |= {"accuracy" if name == PROBE else key: it.value, low: it.low, high: it.high}
-    return row | {"n_rows": found[PROBE].n, "n_stories": n_stories}
+    return row | {"n_rows": accuracies[PROBE].n, "n_stories": n_stories}

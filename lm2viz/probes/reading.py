@@ -21,7 +21,7 @@ COLUMNS = ("fact", "true", "read", "probability", "is_right", "slot")
 
 
 @dataclass(frozen=True, slots=True)
-class FactReader:
+class FactProbe:
     """Reads one fact out of a bank.
 
     slot : where it looks, chosen on all stories it was trained on
@@ -53,9 +53,9 @@ class FactReader:
         return self.scores.estimate(name)
 
 
-def fit_readers(
+def fit_fact_probes(
     rows: BankRows, *, untrained: BankRows | None = None, n_folds: int = 3, seed: int = 0
-) -> dict[str, FactReader]:
+) -> dict[str, FactProbe]:
     """A reader of each fact of ``rows`` that is known in enough stories and has more than one value.
 
     untrained : rows of the same stories read by an untrained model
@@ -65,15 +65,15 @@ def fit_readers(
     UserError
         When no fact can be read, with the reason, or for untrained rows of other stories.
     """
-    found = usable_samples(rows, None, n_folds=n_folds, seed=seed)
+    result = usable_samples(rows, None, n_folds=n_folds, seed=seed)
     return {
         fact: _fit(rows, samples, untrained_features(rows, untrained, fact), n_folds, seed)
-        for fact, samples in track(found.items(), "fitting probes", "fact")
+        for fact, samples in track(result.items(), "fitting probes", "fact")
         if samples is not None
     }
 
 
-def _fit(rows: BankRows, samples: Samples, untrained: Array | None, n_folds: int, seed: int) -> FactReader:
+def _fit(rows: BankRows, samples: Samples, untrained: Array | None, n_folds: int, seed: int) -> FactProbe:
     is_known = rows.facts[samples.fact].notna().to_numpy()
     slot = int(choose_slots(samples.features, samples.labels[None], samples.story, seed=seed)[0])
     is_used = np.asarray(samples.features[:, slot].any(axis=0))
@@ -84,11 +84,11 @@ def _fit(rows: BankRows, samples: Samples, untrained: Array | None, n_folds: int
     scores = cross_validate(
         samples, slot="best", n_folds=n_folds, seed=seed, untrained=untrained, tasks=tasks
     )
-    return FactReader(samples.fact, slot, scores, is_used, probe)
+    return FactProbe(samples.fact, slot, scores, is_used, probe)
 
 
-def readings(
-    readers: Mapping[str, FactReader], bank: Array, facts: Mapping[str, Sequence[Any]]
+def decode_facts(
+    fact_probes: Mapping[str, FactProbe], bank: Array, facts: Mapping[str, Sequence[Any]]
 ) -> pd.DataFrame:
     """What is true beside what is read from ``bank`` (n_slots, n_dims); one row a fact, by name.
 
@@ -99,10 +99,10 @@ def readings(
     rows: list[dict[str, Any]] = []
     for fact, (value, _) in sorted(facts.items()):
         row: dict[str, Any] = {"fact": fact, "true": value}
-        if fact in readers:
-            read, probability = readers[fact].read(bank)
+        if fact in fact_probes:
+            read, probability = fact_probes[fact].read(bank)
             row |= {"read": read, "probability": probability, "is_right": read == value}
-            row |= {"slot": readers[fact].slot}
+            row |= {"slot": fact_probes[fact].slot}
         rows.append(row)
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.astype({"probability": float, "is_right": "boolean", "slot": "Int64"})

@@ -73,18 +73,18 @@ def usable_samples(
     UserError
         As ``named_facts`` and, for a fact asked for by name or when all fail, as ``fact_samples``.
     """
-    found: dict[str, Samples | None] = {}
+    result: dict[str, Samples | None] = {}
     refusal: ValueError | None = None
     for fact in named_facts(rows, facts):
         try:
-            found[fact] = fact_samples(rows, fact, n_folds=n_folds, seed=seed)
+            result[fact] = fact_samples(rows, fact, n_folds=n_folds, seed=seed)
         except ValueError as error:
             if facts is not None:
                 raise
-            found[fact], refusal = None, error
-    if refusal is not None and not any(found.values()):
+            result[fact], refusal = None, error
+    if refusal is not None and not any(result.values()):
         raise refusal
-    return found
+    return result
 
 
 def fact_samples(rows: BankRows, fact: str, *, n_folds: int, seed: int) -> Samples:
@@ -120,7 +120,7 @@ def fact_samples(rows: BankRows, fact: str, *, n_folds: int, seed: int) -> Sampl
         clean_banks(rows.banks)[known],
         codes,
         shuffle_stories(codes, story, rng),
-        control_labels(_told(rows)[known], codes, rng),
+        control_labels(_sentence_ids(rows)[known], codes, rng),
         story,
         rows.segment[known] - rows.since[fact].iloc[known].to_numpy(dtype=int),
     )
@@ -168,7 +168,7 @@ def shuffle_stories(labels: Codes, story: Codes, rng: np.random.Generator) -> Co
     return shuffled
 
 
-def control_labels(told: Codes, labels: Codes, rng: np.random.Generator) -> Codes:
+def control_labels(sentence_ids: Codes, labels: Codes, rng: np.random.Generator) -> Codes:
     """A control task: one random label for each different sentence, wherever it occurs.
 
     Source: Hewitt and Liang 2019, arXiv:1909.03368; their type is a word, ours what the last sentence told.
@@ -176,16 +176,18 @@ def control_labels(told: Codes, labels: Codes, rng: np.random.Generator) -> Code
 
     told : ndarray of shape (n_samples,), the type of each sample
     """
-    types, members, counts = np.unique(told, return_inverse=True, return_counts=True)
+    types, members, counts = np.unique(sentence_ids, return_inverse=True, return_counts=True)
     order = rng.permutation(len(types))
-    middle = (np.cumsum(counts[order]) - counts[order] / 2) / len(told)  # of each type's share of samples
+    middle = (np.cumsum(counts[order]) - counts[order] / 2) / len(
+        sentence_ids
+    )  # of each type's share of samples
     dealt = np.empty(len(types), dtype=int)
     dealt[order] = np.searchsorted(np.cumsum(np.bincount(labels)) / len(labels), middle)
     return dealt[members]
 
 
-def _told(rows: BankRows) -> Codes:
+def _sentence_ids(rows: BankRows) -> Codes:
     """What the last sentence of each row told, as a number: the facts known since then, with their values."""
     is_new = rows.since.eq(pd.Series(rows.segment), axis=0)
-    said = rows.facts.where(is_new)
-    return said.groupby(list(said.columns), dropna=False, sort=False).ngroup().to_numpy()
+    summary_text = rows.facts.where(is_new)
+    return summary_text.groupby(list(summary_text.columns), dropna=False, sort=False).ngroup().to_numpy()

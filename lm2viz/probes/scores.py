@@ -102,11 +102,11 @@ def held_out_hits(
         test = np.flatnonzero(fold == k)
         for features, tasks in sources:
             labels = np.stack(list(tasks.values()))
-            found = predict(features, labels, samples.story, train=train, test=test, seed=seed)
-            for name, own, given in zip(tasks, labels, found.probabilities, strict=True):
-                hits[name][test] = given.argmax(-1) == own[test]
+            result = predict(features, labels, samples.story, train=train, test=test, seed=seed)
+            for name, true_class, given in zip(tasks, labels, result.probabilities, strict=True):
+                hits[name][test] = given.argmax(-1) == true_class[test]
             if PROBE in tasks:
-                slots.append(int(found.slots[0]))
+                slots.append(int(result.slots[0]))
         hits[MAJORITY][test] = samples.labels[test] == majority(samples.labels[train])
     return hits, tuple(slots)
 

@@ -14,9 +14,9 @@ from lm2core.traces.trace import Trace
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.provenance import agreement_bars
 from lm2viz.progress import track
-from lm2viz.provenance.answers import METHODS, Provenance, followed
-from lm2viz.provenance.parts import unrolled
-from lm2viz.provenance.traces import paired
+from lm2viz.provenance.answers import METHODS, Provenance, trace_through_parts
+from lm2viz.provenance.parts import decompositions
+from lm2viz.provenance.traces import paired_traces
 
 Traces = Trace | Sequence[Trace]
 MEASURES = {"all_found": "all supports in top k", "precision": "precision at k"}
@@ -66,8 +66,8 @@ class Agreement:
             named = f"{METHODS[row['method']]}, {MEASURES[row['measure']]}, {QUESTIONS[row['questions']]}"
             lines.append(f"{named}: {_estimate(row).as_share()}; {controls}")
         lines.append(f"the sums miss at most {self.error:.1e} of any value of the bank")
-        left_out = {"not finite": self.n_nan, "without supports": self.n_without}
-        return "\n".join([*lines, *(f"{n} questions left out: {why}" for why, n in left_out.items() if n)])
+        excluded = {"not finite": self.n_nan, "without supports": self.n_without}
+        return "\n".join([*lines, *(f"{n} questions left out: {why}" for why, n in excluded.items() if n)])
 
     def table(self) -> pd.DataFrame:
         """One row a figure; with an untrained model, its own over all questions in ``untrained``."""
@@ -95,7 +95,7 @@ class Agreement:
 
 def agreement(
     traces: Traces,
-    asked: Traces,
+    question_trace: Traces,
     *,
     follow: str = "copies",
     untrained: tuple[Traces, Traces] | None = None,
@@ -116,18 +116,18 @@ def agreement(
     UserError
         As ``paired``, and when no question has known supports and finite scores.
     """
-    measured = _measured(traces, asked, follow, seed)
+    measured = _measured(traces, question_trace, follow, seed)
     if untrained is None:
         return measured
     return replace(measured, untrained=_measured(*untrained, follow, seed).rows)
 
 
-def _measured(traces: Traces, asked: Traces, follow: str, seed: int) -> Agreement:
-    found, n_without = [], 0
-    for n, pair in enumerate(paired(traces, asked, follow)):
+def _measured(traces: Traces, question_trace: Traces, follow: str, seed: int) -> Agreement:
+    precision, n_without = [], 0
+    for n, pair in enumerate(paired_traces(traces, question_trace, follow)):
         n_without += sum(not question["support"] for question in pair[1].info["asked"])
-        found += [_case(n, result, question) for result, question in _each_question(*pair, follow)]
-    cases = pd.DataFrame(found)
+        precision += [_case(n, result, question) for result, question in _each_question(*pair, follow)]
+    cases = pd.DataFrame(precision)
     finite = cases[np.isfinite(cases["error"])] if len(cases) else cases
     if finite.empty:
         raise UserError("no question with known supports and finite scores; take stories of lm2core.babi")
@@ -142,7 +142,9 @@ def _measured(traces: Traces, asked: Traces, follow: str, seed: int) -> Agreemen
     return Agreement(
         pd.DataFrame(rows),
         None,
-        (asked if isinstance(asked, Trace) else asked[0]).info.get("truth", SUPPORTING_FACTS),
+        (question_trace if isinstance(question_trace, Trace) else question_trace[0]).info.get(
+            "truth", SUPPORTING_FACTS
+        ),
         follow,
         finite["story"].nunique(),
         float(finite["error"].max()),
@@ -151,16 +153,18 @@ def _measured(traces: Traces, asked: Traces, follow: str, seed: int) -> Agreemen
     )
 
 
-def _each_question(trace: Trace, asked: Trace, follow: str) -> Iterator[tuple[Provenance, dict[str, Any]]]:
+def _each_question(
+    trace: Trace, question_trace: Trace, follow: str
+) -> Iterator[tuple[Provenance, dict[str, Any]]]:
     """Each question that has supports; a story is unrolled once."""
     by_story: dict[int, dict[int, list[int]]] = {}
-    for i, question in enumerate(asked.info["asked"]):
+    for i, question in enumerate(question_trace.info["asked"]):
         if question["support"]:
             by_story.setdefault(question["story"], {}).setdefault(question["n_statements"], []).append(i)
     for story, at in track(by_story.items(), "following what was read", "story"):
-        for n_read, parts in enumerate(unrolled(trace, story, max(at), follow), start=1):
+        for n_read, parts in enumerate(decompositions(trace, story, max(at), follow), start=1):
             for i in at.get(n_read, []):
-                yield followed(trace, asked, i, parts), asked.info["asked"][i]
+                yield trace_through_parts(trace, question_trace, i, parts), question_trace.info["asked"][i]
 
 
 def _case(n_trace: int, result: Provenance, question: dict[str, Any]) -> dict[str, Any]:
@@ -176,8 +180,8 @@ def _case(n_trace: int, result: Provenance, question: dict[str, Any]) -> dict[st
     for method in (*METHODS, _CONTROL):
         if method == "mattered" and result.mattered is None:
             continue
-        found = result.found(method)
-        case |= {f"precision {method}": found, f"all_found {method}": float(found == 1)}
+        precision = result.precision(method)
+        case |= {f"precision {method}": precision, f"all_found {method}": float(precision == 1)}
     return case
 
 

@@ -20,8 +20,8 @@ from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.figures.provenance import score_bars
-from lm2viz.provenance.parts import Parts, shares, unrolled
-from lm2viz.provenance.traces import paired, source_names
+from lm2viz.provenance.parts import Decomposition, decompositions, shares
+from lm2viz.provenance.traces import paired_traces, source_names
 
 SHARPNESS = 4  # few reads carry an answer; chosen on qa2 stories of seeds 0 to 99
 METHODS = {
@@ -53,7 +53,7 @@ class Provenance:
     indirect: Array
     mattered: Array | None
     any_slot: Array
-    through: Array
+    slot_share_of_read: Array
     support: tuple[int, ...]
     error: float
 
@@ -67,7 +67,7 @@ class Provenance:
         scores: Array = getattr(self, method)[:-1]
         return np.argsort(-scores, kind="stable")
 
-    def found(self, method: str = "origin") -> float:
+    def precision(self, method: str = "origin") -> float:
         """Share of the supports, in [0, 1], among as many best sentences."""
         n_supports = len(self.support)
         return len(set(self.ranking(method)[:n_supports].tolist()) & set(self.support)) / n_supports
@@ -104,7 +104,7 @@ class Provenance:
         return score_bars(names, self.direct, self.indirect, any_slot=self.any_slot, title=self.question)
 
 
-def trace_answer(trace: Trace, asked: Trace, i: int, *, follow: str = "copies") -> Provenance:
+def trace_answer(trace: Trace, question_trace: Trace, i: int, *, follow: str = "copies") -> Provenance:
     """Where the content came from that question ``i`` of ``asked`` read.
 
     trace : stories, one sentence a segment; see ``read_stories``
@@ -116,12 +116,12 @@ def trace_answer(trace: Trace, asked: Trace, i: int, *, follow: str = "copies") 
     UserError
         As ``paired``; when there is no such question, or it read nothing from the bank.
     """
-    list(paired(trace, asked, follow))
-    if not 0 <= i < len(asked.tokens):
-        raise UserError(f"no question {i}; there are {len(asked.tokens)}, count from 0")
-    question = asked.info["asked"][i]
-    *_, parts = unrolled(trace, question["story"], question["n_statements"], follow)
-    result = followed(trace, asked, i, parts)
+    list(paired_traces(trace, question_trace, follow))
+    if not 0 <= i < len(question_trace.tokens):
+        raise UserError(f"no question {i}; there are {len(question_trace.tokens)}, count from 0")
+    question = question_trace.info["asked"][i]
+    *_, parts = decompositions(trace, question["story"], question["n_statements"], follow)
+    result = trace_through_parts(trace, question_trace, i, parts)
     if not np.isfinite([*result.origin, result.error]).all():
         raise UserError(
             f"{question['text']!r} read nothing, or what it read is not finite; look at hook_mem_out"
@@ -129,16 +129,16 @@ def trace_answer(trace: Trace, asked: Trace, i: int, *, follow: str = "copies") 
     return result
 
 
-def followed(trace: Trace, asked: Trace, i: int, parts: Parts) -> Provenance:
+def trace_through_parts(trace: Trace, question_trace: Trace, i: int, parts: Decomposition) -> Provenance:
     """Question ``i`` followed into the ``parts`` of the bank that it was asked of."""
-    question = asked.info["asked"][i]
+    question = question_trace.info["asked"][i]
     story, n_read = question["story"], question["n_statements"]
     bank = trace.select("hook_bank", story=story, segment=n_read - 1).astype(float)
-    weights, losses = read_weights(asked, i), question.get("slot_losses")
-    kept = [*range(n_read), -1]  # without sentences to come
+    weights, losses = read_weights(question_trace, i), question.get("slot_losses")
+    retained = [*range(n_read), -1]  # without sentences to come
     # An empty slot has no shares, and brings nothing.
     written, direct, indirect = (
-        np.nan_to_num(shares(part[kept], bank)) for part in (parts.written, parts.direct, parts.indirect)
+        np.nan_to_num(shares(part[retained], bank)) for part in (parts.written, parts.direct, parts.indirect)
     )
     return Provenance(
         question["text"],
@@ -146,31 +146,33 @@ def followed(trace: Trace, asked: Trace, i: int, parts: Parts) -> Provenance:
         written=written @ weights,
         direct=direct @ weights,
         indirect=indirect @ weights,
-        mattered=None if losses is None else (direct + indirect) @ _scaled(losses),
+        mattered=None if losses is None else (direct + indirect) @ _normalised(losses),
         any_slot=(direct + indirect).mean(axis=1),
-        through=(direct + indirect) * weights,
+        slot_share_of_read=(direct + indirect) * weights,
         support=tuple(sorted(set(question["support"]))),
         error=parts.error(bank),
     )
 
 
-def read_weights(asked: Trace, i: int) -> Array:
+def read_weights(question_trace: Trace, i: int) -> Array:
     """How much question ``i`` took from each slot, (n_slots,) in [0, 1], sums to 1; see the module.
 
     NaN for a question that took nothing.
     """
-    n_tokens = len(asked.tokens[i][0])
+    n_tokens = len(question_trace.tokens[i][0])
     taken: Any = 0.0
-    for block in asked.blocks:
-        pattern = asked.select(f"blocks.{block}.mem.hook_read_pattern", story=i, segment=0).astype(float)
-        read = asked.select(f"blocks.{block}.hook_mem_out", story=i, segment=0).astype(float)
+    for block in question_trace.blocks:
+        pattern = question_trace.select(f"blocks.{block}.mem.hook_read_pattern", story=i, segment=0).astype(
+            float
+        )
+        read = question_trace.select(f"blocks.{block}.hook_mem_out", story=i, segment=0).astype(float)
         size = np.linalg.norm(read, axis=-1)[:n_tokens, None]
         taken = taken + ((pattern.mean(axis=0)[:n_tokens] * size) ** SHARPNESS).sum(axis=0)
     weights: Array = taken / (np.sum(taken) or np.nan)
     return weights
 
 
-def _scaled(losses: Sequence[float]) -> Array:
+def _normalised(losses: Sequence[float]) -> Array:
     """Weights of slots by what is lost without them, (n_slots,), of sum 1, or all 0 where nothing is."""
     lost = np.maximum(losses, 0.0)
     weights: Array = lost / max(lost.sum(), np.finfo(float).tiny)

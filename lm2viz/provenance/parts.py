@@ -21,7 +21,7 @@ _SATURATED = 1 - 1e-12  # arctanh(1) is infinite
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Decomposition:
     """What a bank is the sum of; each is an ndarray of shape (n_sources, n_slots, n_dims).
 
     Sources are all sentences of the story, later ones with zeros, and last the start bank.
@@ -42,17 +42,17 @@ class Parts:
         return float(np.max([np.abs(total - bank) for total in sums]))
 
 
-def shares(parts: Array, whole: Array) -> Array:
+def shares(parts: Array, sum_of_parts: Array) -> Array:
     """Share of each part in each slot, signed, ``<part, whole> / <whole, whole>``, (n_sources, n_slots).
 
     Over sources they sum to 1. NaN where a slot is empty. ``whole`` is (n_slots, n_dims).
     """
-    size = (whole**2).sum(axis=-1)
-    found: Array = np.einsum("snd,nd->sn", parts, whole) / np.where(size > 0, size, np.nan)
-    return found
+    size = (sum_of_parts**2).sum(axis=-1)
+    result: Array = np.einsum("snd,nd->sn", parts, sum_of_parts) / np.where(size > 0, size, np.nan)
+    return result
 
 
-def unrolled(trace: Trace, story: int, n_read: int, follow: str) -> Iterator[Parts]:
+def decompositions(trace: Trace, story: int, n_read: int, follow: str) -> Iterator[Decomposition]:
     """The parts after each of the first ``n_read`` sentences.
 
     follow : "copies" follows what a writing token copies into a slot out of others; "stream" also what it had
@@ -62,15 +62,17 @@ def unrolled(trace: Trace, story: int, n_read: int, follow: str) -> Iterator[Par
     start = trace.select(f"blocks.{first}.mem.hook_bank_pre", story=story, segment=0).astype(float)
     written = np.zeros((len(trace.tokens[story]) + 1, *start.shape))
     written[-1] = start
-    parts = Parts(written, written.copy(), np.zeros_like(written))
+    parts = Decomposition(written, written.copy(), np.zeros_like(written))
     for segment in track(range(n_read), "following contents", "sentence"):
         slots = _slot_sources(parts)
-        own = None
+        token_part = None
         if follow == "stream":
-            own = bank_shares_of_stream(trace, story, segment, slots)
+            token_part = bank_shares_of_stream(trace, story, segment, slots)
         for block in trace.blocks:
             write = _Write.of(trace, story, segment, block)
-            parts = _after(parts, write, segment, _slot_sources(parts), None if own is None else own[block])
+            parts = _after(
+                parts, write, segment, _slot_sources(parts), None if token_part is None else token_part[block]
+            )
         yield parts
 
 
@@ -117,12 +119,12 @@ class _Write:
 
         claims = hook("hook_write_pattern")[:n_tokens]
         content, looked = hook("hook_candidate")[:n_tokens], hook("hook_write_read")[:n_tokens]
-        said = np.arctanh(np.clip(content, -_SATURATED, _SATURATED)) - looked
+        summary_text = np.arctanh(np.clip(content, -_SATURATED, _SATURATED)) - looked
         return cls(
             routing=claims / np.maximum(claims.sum(axis=0), 1.0),
             gate=hook("hook_gate_in_token")[:n_tokens],
             content=content,
-            copied=(np.tanh(looked) + content - np.tanh(said)) / 2,
+            copied=(np.tanh(looked) + content - np.tanh(summary_text)) / 2,
             keep=hook("hook_gate_forget"),
             pattern=hook("hook_write_read_pattern")[:, :n_tokens],
         )
@@ -133,7 +135,9 @@ class _Write:
         return reached
 
 
-def _after(parts: Parts, write: _Write, segment: int, slots: Array, own: Array | None) -> Parts:
+def _after(
+    parts: Decomposition, write: _Write, segment: int, slots: Array, token_part: Array | None
+) -> Decomposition:
     """The parts after one block's write.
 
     slots : (n_slots, n_sources), see ``_slot_sources``
@@ -145,15 +149,15 @@ def _after(parts: Parts, write: _Write, segment: int, slots: Array, own: Array |
     # (n_sources, n_tokens, n_dims): a head's share holds for the dimensions that this head copies
     taken = np.repeat((write.pattern @ slots).transpose(2, 1, 0), write.copied.shape[1] // n_heads, axis=-1)
     indirect += write.to_slots(taken * write.copied)
-    said = write.content - write.copied
-    if own is not None:
-        indirect += write.to_slots(own.T[:, :, None] * said)
-        said = said * (1 - own.sum(axis=1, keepdims=True))
-    direct[segment] += write.to_slots(said)
-    return Parts(written, direct, indirect)
+    summary_text = write.content - write.copied
+    if token_part is not None:
+        indirect += write.to_slots(token_part.T[:, :, None] * summary_text)
+        summary_text = summary_text * (1 - token_part.sum(axis=1, keepdims=True))
+    direct[segment] += write.to_slots(summary_text)
+    return Decomposition(written, direct, indirect)
 
 
-def _slot_sources(parts: Parts) -> Array:
+def _slot_sources(parts: Decomposition) -> Array:
     """What a copy of each slot counts as: positive shares, scaled to sum 1; (n_slots, n_sources).
 
     A slot without any counts as start bank.

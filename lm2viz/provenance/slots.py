@@ -10,7 +10,7 @@ from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.figures.provenance import share_heatmap
-from lm2viz.provenance.parts import Parts, shares, token_shares, unrolled
+from lm2viz.provenance.parts import Decomposition, decompositions, shares, token_shares
 from lm2viz.provenance.traces import check_story_trace, source_names
 
 
@@ -45,8 +45,8 @@ class SlotSources:
                 lines.append(f"slot {slot}: {'empty' if np.isfinite(self.error) else 'not finite'}")
                 continue
             top = int(self.origin[:, slot].argmax())
-            told = f"{self.origin[top, slot]:.0%} from {self.sources[top]}"
-            lines.append(f"slot {slot}: {told} ({self.indirect[top, slot]:.0%} over other slots)")
+            text = f"{self.origin[top, slot]:.0%} from {self.sources[top]}"
+            lines.append(f"slot {slot}: {text} ({self.indirect[top, slot]:.0%} over other slots)")
         even = f"if all sources were equal: {1 / len(self.sources):.0%}"
         return "\n".join([*lines, even, f"the sums miss at most {self.error:.1e} of any value of the bank"])
 
@@ -103,12 +103,12 @@ def slot_origins(trace: Trace, story: int, step: int) -> tuple[Array, float]:
     return shares(parts.direct + parts.indirect, bank), parts.error(bank)
 
 
-def _parts_of_bank(trace: Trace, story: int, step: int, follow: str) -> tuple[Array, Parts]:
+def _parts_of_bank(trace: Trace, story: int, step: int, follow: str) -> tuple[Array, Decomposition]:
     """The bank after a sentence, and its parts without those of sentences to come."""
     bank = trace.select("hook_bank", story=story, segment=step).astype(float)
-    *_, parts = unrolled(trace, story, step + 1, follow)
-    kept = [*range(step + 1), -1]
-    return bank, Parts(parts.written[kept], parts.direct[kept], parts.indirect[kept])
+    *_, parts = decompositions(trace, story, step + 1, follow)
+    retained = [*range(step + 1), -1]
+    return bank, Decomposition(parts.written[retained], parts.direct[retained], parts.indirect[retained])
 
 
 def _check_place(trace: Trace, story: int, step: int) -> None:
@@ -128,7 +128,7 @@ def _token_table(trace: Trace, story: int, n_read: int) -> pd.DataFrame:
             "word": trace.tokens[story][segment][token],
             **{f"slot {slot}": value for slot, value in enumerate(row)},
         }
-        for segment, block, found in token_shares(trace, story, n_read)
-        for token, row in enumerate(found)
+        for segment, block, result in token_shares(trace, story, n_read)
+        for token, row in enumerate(result)
     ]
     return pd.DataFrame(rows).sort_values(["sentence", "block", "token"], ignore_index=True)

@@ -33,7 +33,7 @@ class Sources:
     numbers : of the sentences, from 1; last 0, the start bank
     direct, indirect, any_slot : ndarrays of shape (n_shown,), see ``Provenance``
     through : ndarray of shape (n_shown, n_slots), see ``Provenance``
-    given, p_all : the answer, and how probable it is, in [0, 1]
+    model_answer, p_all : the answer, and how probable it is, in [0, 1]
     p_without : ndarray of shape (n_shown,), the same with the sentence left out; NaN for the start bank
     n_sources : with those not shown
     rest : the share that those not shown bring together, signed
@@ -45,8 +45,8 @@ class Sources:
     direct: Array
     indirect: Array
     any_slot: Array
-    through: Array
-    given: str
+    slot_share_of_read: Array
+    model_answer: str
     p_all: float
     p_without: Array
     support: tuple[int, ...]
@@ -60,7 +60,7 @@ class Sources:
         return self.direct + self.indirect
 
     @property
-    def n_left_out(self) -> int:
+    def n_omitted(self) -> int:
         """Sentences that are not shown."""
         return self.n_sources - len(self.numbers)
 
@@ -68,10 +68,11 @@ class Sources:
         """The largest source with its control, and what the answer would be without it."""
         top = int(self.origin.argmax())
         control = f"reading every slot alike {self.any_slot[top]:.0%}"
-        found = f"most came from {self.names[top]}: {self.origin[top]:.0%}, {control}"
+        provenance = f"most came from {self.names[top]}: {self.origin[top]:.0%}, {control}"
         if np.isnan(self.p_without[top]):
-            return found
-        return f"{found}; {self.given} is {self.p_all:.0%} probable, without it {self.p_without[top]:.0%}"
+            return provenance
+        with_all = f"{self.model_answer} is {self.p_all:.0%} probable"
+        return f"{provenance}; {with_all}, without it {self.p_without[top]:.0%}"
 
     def figure(self) -> go.Figure:
         """A bar a source, with the controls; each row can be clicked."""
@@ -91,19 +92,19 @@ class Sources:
 
     def arrows(self) -> go.Figure:
         """From the answer on the right back through slots to sentences; wide is much of what was read."""
-        of_slots = np.clip(self.through.sum(axis=0), 0.0, 1.0)
+        of_slots = np.clip(self.slot_share_of_read.sum(axis=0), 0.0, 1.0)
         return routes(
             self.names,
-            np.clip(self.through, 0.0, 1.0),
-            [self.given],
+            np.clip(self.slot_share_of_read, 0.0, 1.0),
+            [self.model_answer],
             of_slots[None],
             slot=int(of_slots.argmax()),
             titles=("sentences", "slots", "answer"),
-            left_room=1.6,
+            left_margin=1.6,
         )
 
 
-def sources_of(trace: Trace, asked: Trace, without: Array, *, max_rows: int = MAX_ROWS) -> Sources:
+def sources_of(trace: Trace, question_trace: Trace, without: Array, *, max_rows: int = MAX_ROWS) -> Sources:
     """Where the content came from that the one question of ``asked`` read; see ``trace_answer``.
 
     trace : one story, one sentence a segment
@@ -115,11 +116,13 @@ def sources_of(trace: Trace, asked: Trace, without: Array, *, max_rows: int = MA
     UserError
         As ``trace_answer``, and for a question after more than ``MAX_SENTENCES`` sentences.
     """
-    question = asked.info["asked"][0]
+    question = question_trace.info["asked"][0]
     n_read = question["n_statements"]
     check_length(n_read)
     until = replace(trace, tokens=[trace.tokens[0][:n_read]])  # later sentences would only cost time
-    return largest(trace_answer(until, asked, 0, follow="copies"), question["given"], without, max_rows)
+    return largest(
+        trace_answer(until, question_trace, 0, follow="copies"), question["given"], without, max_rows
+    )
 
 
 def check_length(n_read: int) -> None:
@@ -131,28 +134,28 @@ def check_length(n_read: int) -> None:
         )
 
 
-def largest(found: Provenance, given: str, without: Array, max_rows: int) -> Sources:
+def largest(provenance: Provenance, model_answer: str, without: Array, max_rows: int) -> Sources:
     """The start bank, and the sentences that the answer follows from, that it needs, or that brought most."""
     p_all, *p_without = without.tolist()
     needed = np.flatnonzero(is_needed(p_all, np.array(p_without))).tolist()
-    first = dict.fromkeys([*found.support, *needed])
-    wanted = list(first | dict.fromkeys(found.ranking().tolist()))
-    kept = [*sorted(wanted[: max(max_rows - 1, len(first))]), len(found.sources) - 1]
-    sentences = [source.split(": ", 1)[-1] for source in found.sources]
-    numbers = [n + 1 for n in kept[:-1]]
+    first = dict.fromkeys([*provenance.support, *needed])
+    ranked = list(first | dict.fromkeys(provenance.ranking().tolist()))
+    retained = [*sorted(ranked[: max(max_rows - 1, len(first))]), len(provenance.sources) - 1]
+    sentences = [source.split(": ", 1)[-1] for source in provenance.sources]
+    numbers = [n + 1 for n in retained[:-1]]
     named = [f"{n} {sentences[n - 1]}" for n in numbers]
     return Sources(
         numbers=(*numbers, 0),
-        names=(*(shorten(name, MAX_NAME, placeholder=" …") for name in named), found.sources[-1]),
-        direct=found.direct[kept],
-        indirect=found.indirect[kept],
-        any_slot=found.any_slot[kept],
-        through=found.through[kept],
-        given=given,
+        names=(*(shorten(name, MAX_NAME, placeholder=" …") for name in named), provenance.sources[-1]),
+        direct=provenance.direct[retained],
+        indirect=provenance.indirect[retained],
+        any_slot=provenance.any_slot[retained],
+        slot_share_of_read=provenance.slot_share_of_read[retained],
+        model_answer=model_answer,
         p_all=p_all,
-        p_without=np.array([*p_without, np.nan])[kept],
-        support=tuple(n + 1 for n in found.support),
-        n_sources=len(found.sources),
-        rest=float(found.origin.sum() - found.origin[kept].sum()),
-        error=found.error,
+        p_without=np.array([*p_without, np.nan])[retained],
+        support=tuple(n + 1 for n in provenance.support),
+        n_sources=len(provenance.sources),
+        rest=float(provenance.origin.sum() - provenance.origin[retained].sum()),
+        error=provenance.error,
     )

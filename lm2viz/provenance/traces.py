@@ -50,8 +50,8 @@ def check_story_trace(trace: Trace, follow: str) -> None:
         )
 
 
-def paired(
-    traces: Trace | Sequence[Trace], asked: Trace | Sequence[Trace], follow: str
+def paired_traces(
+    traces: Trace | Sequence[Trace], question_trace: Trace | Sequence[Trace], follow: str
 ) -> Iterator[tuple[Trace, Trace]]:
     """Story traces, each with the trace of its questions; only one pair is held at a time.
 
@@ -60,22 +60,22 @@ def paired(
     UserError
         As ``check_story_trace``; for traces of different models or that do not belong together.
     """
-    told, questions = (1 if isinstance(x, Trace) else len(x) for x in (traces, asked))
-    if told != questions:
-        raise UserError(f"{told} story traces and {questions} traces of questions; give one for each")
-    for trace, question in zip(as_traces(traces), as_traces(asked), strict=True):
+    n_traces, questions = (1 if isinstance(x, Trace) else len(x) for x in (traces, question_trace))
+    if n_traces != questions:
+        raise UserError(f"{n_traces} story traces and {questions} traces of questions; give one for each")
+    for trace, question in zip(as_traces(traces), as_traces(question_trace), strict=True):
         check_story_trace(trace, follow)
         _check_questions(trace, question)
         yield trace, question
 
 
-def _check_questions(trace: Trace, asked: Trace) -> None:
-    questions: Sequence[dict[str, Any]] = asked.info.get("asked", ())
+def _check_questions(trace: Trace, question_trace: Trace) -> None:
+    questions: Sequence[dict[str, Any]] = question_trace.info.get("asked", ())
     if not questions:
         raise UserError("the second trace has no questions; make it with record_questions(reader, trace)")
-    check_same_model(trace, asked)
+    check_same_model(trace, question_trace)
     hooks = [f"blocks.{b}.{hook}" for b in trace.blocks for hook in (READ_PATTERN, "hook_mem_out")]
-    _check_has(asked, hooks, "ask with record_questions(reader, trace)")
+    _check_has(question_trace, hooks, "ask with record_questions(reader, trace)")
     for question in questions:
         story, n_read = question["story"], question["n_statements"]
         if n_read < 1:
@@ -95,6 +95,6 @@ def _check_has(trace: Trace, hooks: Sequence[str], remedy: str) -> None:
 
 def source_names(trace: Trace, story: int, n_read: int) -> tuple[str, ...]:
     """The first ``n_read`` sentences, numbered from 0, and the start bank."""
-    told = trace.info.get("stories")
-    texts = told[story]["sentences"] if told else [" ".join(words) for words in trace.tokens[story]]
+    n_traces = trace.info.get("stories")
+    texts = n_traces[story]["sentences"] if n_traces else [" ".join(words) for words in trace.tokens[story]]
     return (*(f"{s}: {text}" for s, text in enumerate(texts[:n_read])), START)

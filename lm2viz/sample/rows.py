@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lm2core.byte_sizes import parse_bytes, told_bytes
+from lm2core.byte_sizes import format_bytes, parse_bytes
 from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.progress import track
@@ -130,14 +130,15 @@ def bank_rows(
         n_bytes += array[0, 0].nbytes * sum(map(len, trace.tokens))
         if n_bytes > allowed:
             raise UserError(
-                f"the banks of {n_before + len(trace.tokens)} stories take {told_bytes(n_bytes)}, the budget "
+                f"the banks of {n_before + len(trace.tokens)} stories take {format_bytes(n_bytes)}, the "
+                "budget "
                 f"is {budget}; take fewer stories, or in Python bank_rows(traces, budget='8GB')"
             )
         for b, words in enumerate(trace.tokens):
-            told = _facts(trace, b)
+            recorded_facts = _facts(trace, b)
             banks.append(array[b, : len(words)])
             places += [(n_before + b, s) for s in range(len(words))]
-            known += told or [{} for _ in words]
+            known += recorded_facts or [{} for _ in words]
         n_before += len(trace.tokens)
     story, segment = np.array(places).T
     if labels is not None:

@@ -1,14 +1,14 @@
 """Slots: what writes and reads them, what explains them, and which of another model holds the same."""
 
 from lm2viz.slots.contexts import Strength, TopContexts, top_contexts
-from lm2viz.slots.emergence import Became, became
+from lm2viz.slots.emergence import Emergence, emergence
 from lm2viz.slots.explanations import Explanations, SlotExplanation, explain_slots
 from lm2viz.slots.matching import Matching, Pair, match_slots
 from lm2viz.slots.simulation import Explainer, Explanation
 from lm2viz.slots.strengths import Context
 
 __all__ = [
-    "Became",
+    "Emergence",
     "Context",
     "Explainer",
     "Explanation",
@@ -18,7 +18,7 @@ __all__ = [
     "SlotExplanation",
     "Strength",
     "TopContexts",
-    "became",
+    "emergence",
     "explain_slots",
     "match_slots",
     "top_contexts",

@@ -14,7 +14,7 @@ from lm2viz.estimates import Estimate, columns, mean, sign_flip_p
 from lm2viz.figures.slots import ranked_bars
 from lm2viz.progress import track
 from lm2viz.sample.rows import check_same_model
-from lm2viz.slots.strengths import Context, Place, collect, read, written
+from lm2viz.slots.strengths import Context, StoryKey, collect, read, written
 
 WRITES, READS = "written by", "read by"
 MIN_STORIES = 4  # two to choose words, two to measure them
@@ -33,15 +33,15 @@ class Strength:
     kind: str
     text: str
     strength: Estimate
-    elsewhere: Estimate
+    in_other_slots: Estimate
     p: float
 
     @property
     def compared(self) -> str:
         """In words: the strongest text of a slot may still be stronger in most others."""
-        if self.strength.low > self.elsewhere.high:
+        if self.strength.low > self.in_other_slots.high:
             return "more than in other slots"
-        if self.strength.high < self.elsewhere.low:
+        if self.strength.high < self.in_other_slots.low:
             return "less than in other slots"
         return "no more than in other slots"
 
@@ -73,13 +73,13 @@ class TopContexts:
         for kind, by_slot in self.contexts.items():
             for slot, examples in enumerate(by_slot):
                 best = self.of(slot, kind)[:1]
-                told = "; ".join(
-                    f"{one.text}, {one.strength}; {one.compared}, {one.elsewhere.value:.3g} "
-                    f"({one.elsewhere.low:.3g} to {one.elsewhere.high:.3g}), p = {one.p:.2g}"
+                hover_text = "; ".join(
+                    f"{one.text}, {one.strength}; {one.compared}, {one.in_other_slots.value:.3g} "
+                    f"({one.in_other_slots.low:.3g} to {one.in_other_slots.high:.3g}), p = {one.p:.2g}"
                     for one in best
                 )
                 example = f"; {examples[0]}" if examples else ""
-                lines.append(f"slot {slot}, {kind}: {told or 'nothing'}{example}")
+                lines.append(f"slot {slot}, {kind}: {hover_text or 'nothing'}{example}")
         if self.n_nan:
             lines.append(f"{self.n_nan} words and questions left out: not finite")
         return "\n".join(lines)
@@ -93,7 +93,7 @@ class TopContexts:
                 "text": [one.text for one in self.strengths],
                 "n_stories": [one.strength.n for one in self.strengths],
                 **columns("strength", [one.strength for one in self.strengths]),
-                **columns("elsewhere", [one.elsewhere for one in self.strengths]),
+                **columns("elsewhere", [one.in_other_slots for one in self.strengths]),
                 "compared": [one.compared for one in self.strengths],
                 "p": [one.p for one in self.strengths],
             }
@@ -106,7 +106,7 @@ class TopContexts:
             chosen = [one for one in self.strengths if one.kind == kind]
             series = {
                 "this slot": [one.strength for one in chosen],
-                "control: the same in other slots": [one.elsewhere for one in chosen],
+                "control: the same in other slots": [one.in_other_slots for one in chosen],
             }
             panels[f"slot, {kind}"] = [f"{one.slot}: {one.text}" for one in chosen], series
         return ranked_bars(panels, title="strength (share times gate, 0 to 1)")
@@ -138,15 +138,15 @@ def top_contexts(
     _check_models(traces, questions)
     writes = collect(written(traces), n_contexts)
     reads = collect(read(questions), n_contexts)
-    places, asked = (
+    places, question_trace = (
         sorted({place for by_place in one.sums.values() for place in by_place}) for one in (writes, reads)
     )
-    if not set(asked) <= set(places):
+    if not set(question_trace) <= set(places):
         raise UserError("questions about stories that are not in the traces; ask about these, trace by trace")
     choosing = _half(places, seed)
-    found = {kind: one for kind, one in ((WRITES, writes), (READS, reads)) if one.sums}
-    strengths = [one for kind in found for one in _ranked(kind, found[kind].sums, choosing, n_texts)]
-    contexts = {kind: one.contexts for kind, one in found.items()}
+    result = {kind: one for kind, one in ((WRITES, writes), (READS, reads)) if one.sums}
+    strengths = [one for kind in result for one in _ranked(kind, result[kind].sums, choosing, n_texts)]
+    contexts = {kind: one.contexts for kind, one in result.items()}
     return TopContexts(tuple(strengths), contexts, len(places), writes.n_nan + reads.n_nan)
 
 
@@ -157,7 +157,7 @@ def _check_models(traces: Trace | Sequence[Trace], questions: Trace | Sequence[T
         check_same_model(firsts[0], firsts[1])
 
 
-def _half(places: Sequence[Place], seed: int) -> set[Place]:
+def _half(places: Sequence[StoryKey], seed: int) -> set[StoryKey]:
     """Half of the stories, drawn at random."""
     if len(places) < MIN_STORIES:
         raise UserError(
@@ -169,7 +169,7 @@ def _half(places: Sequence[Place], seed: int) -> set[Place]:
 
 
 def _ranked(
-    kind: str, sums: Mapping[str, Mapping[Place, Array]], choosing: set[Place], n_texts: int
+    kind: str, sums: Mapping[str, Mapping[StoryKey, Array]], choosing: set[StoryKey], n_texts: int
 ) -> Iterator[Strength]:
     """The texts that are strongest in the choosing stories, for each slot, as they are in the others."""
     measured, chosen_by = {}, {}
@@ -185,5 +185,7 @@ def _ranked(
     for slot in track(range(n_slots), f"ranking what a slot is {kind}", "slot"):
         for text in sorted(chosen_by, key=lambda one: -chosen_by[one][slot])[:n_texts]:
             here = measured[text][:, slot]
-            elsewhere = (measured[text].sum(axis=1) - here) / (n_slots - 1)
-            yield Strength(slot, kind, text, mean(here), mean(elsewhere), sign_flip_p(here - elsewhere))
+            in_other_slots = (measured[text].sum(axis=1) - here) / (n_slots - 1)
+            yield Strength(
+                slot, kind, text, mean(here), mean(in_other_slots), sign_flip_p(here - in_other_slots)
+            )

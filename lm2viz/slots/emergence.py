@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from lm2core.errors import UserError
 from lm2viz.estimates import Estimate, columns
-from lm2viz.figures.slots import became_lines
+from lm2viz.figures.slots import emergence_lines
 from lm2viz.progress import track
 from lm2viz.sample.rows import BankRows
 from lm2viz.slots.held_out import (
@@ -17,9 +17,9 @@ from lm2viz.slots.held_out import (
     check_enough,
     check_facts,
     check_same_stories,
-    exchanged,
-    halves,
     is_varying,
+    split_stories,
+    swap_story_banks,
 )
 from lm2viz.slots.simulation import explain_by, score_explanation
 
@@ -27,7 +27,7 @@ THRESHOLD = 0.5  # correlation above the control's
 
 
 @dataclass(frozen=True, slots=True)
-class Became:
+class Emergence:
     """The score of one fact as explanation of one slot, checkpoint by checkpoint.
 
     slot : the best for this fact at the last checkpoint, on the training stories
@@ -72,23 +72,23 @@ class Became:
 
     def figure(self) -> go.Figure:
         """The score over training, its control below it."""
-        return became_lines(
+        return emergence_lines(
             self.steps,
             self.scores,
             self.shuffled,
-            became=self.step,
+            emergence=self.step,
             titles=("training step", f"correlation of slot {self.slot} with {self.fact}"),
         )
 
 
-def became(
+def emergence(
     checkpoints: Sequence[BankRows],
     steps: Sequence[int],
     fact: str,
     *,
     threshold: float = THRESHOLD,
     seed: int = 0,
-) -> Became:
+) -> Emergence:
     """Since which step a slot holds ``fact``; ``checkpoints`` are the same stories read at each of ``steps``.
 
     Raises
@@ -98,11 +98,11 @@ def became(
         unknown fact, fewer than ``MIN_STORIES`` stories, or a last bank in which nothing varies.
     """
     _check(checkpoints, steps, fact)
-    train, _ = halves(checkpoints[-1], seed=seed)
+    train, _ = split_stories(checkpoints[-1], seed=seed)
     slot = _best_slot(train, fact)
     scores = [_score(rows, fact, slot, seed) for rows in track(checkpoints, "scoring", "checkpoint")]
     shuffled = [
-        _score(exchanged(rows, seed=seed), fact, slot, seed)
+        _score(swap_story_banks(rows, seed=seed), fact, slot, seed)
         for rows in track(checkpoints, "scoring exchanged stories", "checkpoint")
     ]
     holds = [
@@ -113,12 +113,12 @@ def became(
         (i for i, it in enumerate(reversed(holds)) if not it), len(holds)
     )  # for good: up to the end
     step = steps[len(holds) - n_last] if n_last else None
-    return Became(fact, slot, tuple(steps), tuple(scores), tuple(shuffled), threshold, step)
+    return Emergence(fact, slot, tuple(steps), tuple(scores), tuple(shuffled), threshold, step)
 
 
 def _best_slot(train: BankRows, fact: str) -> int:
     """The slot that the fact explains best: fitted to one half of these stories, scored on the other."""
-    fitted, scored = halves(train, seed=0)
+    fitted, scored = split_stories(train, seed=0)
     varying = np.flatnonzero(is_varying(train)).tolist()
     if not varying:
         raise UserError("no slot of the last checkpoint varies over these stories; was it trained?")
@@ -130,7 +130,7 @@ def _best_slot(train: BankRows, fact: str) -> int:
 
 
 def _score(rows: BankRows, fact: str, slot: int, seed: int) -> Estimate:
-    train, test = halves(rows, seed=seed)
+    train, test = split_stories(rows, seed=seed)
     if not is_varying(train)[slot]:
         return NOTHING
     return score_explanation(explain_by(fact, train, slot), train, test, slot)

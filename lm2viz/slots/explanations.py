@@ -16,9 +16,9 @@ from lm2viz.slots.held_out import (
     NOTHING_VARIES,
     check_enough,
     estimate_from_sums,
-    exchanged,
-    halves,
     is_varying,
+    split_stories,
+    swap_story_banks,
 )
 from lm2viz.slots.simulation import (
     Explainer,
@@ -71,62 +71,64 @@ class Explanations:
 
     def of(self, slot: int) -> SlotExplanation:
         """That of one slot."""
-        return next(found for found in self.slots if found.slot == slot)
+        return next(explanation for explanation in self.slots if explanation.slot == slot)
 
     @property
     def about(self) -> str:
         """How it was measured."""
-        told = f"fitted to {self.n_train} stories, scored on {self.n_test} others; score: correlation"
-        return f"Slots explained: {told} of simulated and real content, interval by story"
+        text = f"fitted to {self.n_train} stories, scored on {self.n_test} others; score: correlation"
+        return f"Slots explained: {text} of simulated and real content, interval by story"
 
     @property
     def finding(self) -> str:
         """How many slots are explained."""
-        n_explained = sum(found.is_explained for found in self.slots)
+        n_explained = sum(explanation.is_explained for explanation in self.slots)
         return f"{n_explained} of {len(self.slots)} slots have a score above all controls, intervals apart"
 
     def summary(self) -> str:
         """Each slot with its fact, its score and the controls."""
         lines = [self.about, self.finding]
-        for found in self.slots:
-            if found.name == NOTHING_VARIES:
-                lines.append(f"slot {found.slot}: {NOTHING_VARIES}")
+        for explanation in self.slots:
+            if explanation.name == NOTHING_VARIES:
+                lines.append(f"slot {explanation.slot}: {NOTHING_VARIES}")
                 continue
             controls = ", ".join(
                 f"{name} {e.value:.2f} ({e.low:.2f} to {e.high:.2f})"
                 for name, e in (
-                    ("shuffled stories", found.shuffled),
-                    ("random fact", found.random_fact),
-                    ("random slot", found.random_slot),
+                    ("shuffled stories", explanation.shuffled),
+                    ("random fact", explanation.random_fact),
+                    ("random slot", explanation.random_slot),
                 )
             )
-            name = found.name if found.is_explained else f"nothing found (best: {found.name})"
-            lines.append(f"slot {found.slot}: {name}, {found.score}; controls: {controls}")
+            name = (
+                explanation.name if explanation.is_explained else f"nothing found (best: {explanation.name})"
+            )
+            lines.append(f"slot {explanation.slot}: {name}, {explanation.score}; controls: {controls}")
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
         """One row a slot."""
-        figures: dict[str, Array] = {}
+        estimate_columns: dict[str, Array] = {}
         for name in ("score", "explained", "shuffled", "random_fact", "random_slot"):
-            figures |= columns(name, [getattr(found, name) for found in self.slots])
+            estimate_columns |= columns(name, [getattr(explanation, name) for explanation in self.slots])
         return pd.DataFrame(
             {
-                "slot": [found.slot for found in self.slots],
-                "explanation": [found.name for found in self.slots],
-                "is_explained": [found.is_explained for found in self.slots],
-                "n_stories": [found.score.n for found in self.slots],
-                **figures,
+                "slot": [explanation.slot for explanation in self.slots],
+                "explanation": [explanation.name for explanation in self.slots],
+                "is_explained": [explanation.is_explained for explanation in self.slots],
+                "n_stories": [explanation.score.n for explanation in self.slots],
+                **estimate_columns,
             }
         )
 
     def figure(self) -> go.Figure:
         """The score of each slot, its controls on it."""
-        names = [f"slot {found.slot}: {found.name}" for found in self.slots]
+        names = [f"slot {explanation.slot}: {explanation.name}" for explanation in self.slots]
         series = {
-            "score": [found.score for found in self.slots],
-            "control: stories exchanged": [found.shuffled for found in self.slots],
-            "control: random fact": [found.random_fact for found in self.slots],
-            "control: random slot": [found.random_slot for found in self.slots],
+            "score": [explanation.score for explanation in self.slots],
+            "control: stories exchanged": [explanation.shuffled for explanation in self.slots],
+            "control: random fact": [explanation.random_fact for explanation in self.slots],
+            "control: random slot": [explanation.random_slot for explanation in self.slots],
         }
         return ranked_bars(
             {"": (names, series)},
@@ -148,11 +150,11 @@ def explain_slots(
         When no fact is known, or for fewer than ``MIN_STORIES`` stories.
     """
     check_enough(rows.n_stories)
-    train, test = halves(rows, seed=seed)
-    parts = train, test, *halves(exchanged(rows, seed=seed), seed=seed)
+    train, test = split_stories(rows, seed=seed)
+    parts = train, test, *split_stories(swap_story_banks(rows, seed=seed), seed=seed)
     varying = np.flatnonzero(is_varying(train)).tolist()
     rng = np.random.default_rng(seed)
-    found = [
+    explanation = [
         _explained(parts, slot, [other for other in varying if other != slot], explain, rng)
         for slot in track(varying, "explaining", "slot")
     ]
@@ -161,8 +163,8 @@ def explain_slots(
         for slot in range(rows.banks.shape[1])
         if slot not in varying
     ]
-    found.sort(key=lambda one: -np.nan_to_num(one.score.value, nan=-2.0))
-    return Explanations((*found, *unused), train.n_stories, test.n_stories)
+    explanation.sort(key=lambda one: -np.nan_to_num(one.score.value, nan=-2.0))
+    return Explanations((*explanation, *unused), train.n_stories, test.n_stories)
 
 
 def _explained(
@@ -174,18 +176,18 @@ def _explained(
 ) -> SlotExplanation:
     """One slot, explained and scored with its controls; ``parts`` are train and test, then both exchanged."""
     train, test, mixed_train, mixed_test = parts
-    found = explain(train, slot)
-    sums = agreement(found, train, test, slot)
-    facts = [fact for fact in train.facts if fact != found.name]
+    explanation = explain(train, slot)
+    sums = agreement(explanation, train, test, slot)
+    facts = [fact for fact in train.facts if fact != explanation.name]
     random_fact = random_slot = NOTHING
     if facts:
         other_fact = explain_by(facts[rng.integers(len(facts))], train, slot)
         random_fact = score_explanation(other_fact, train, test, slot)
     if others:
-        random_slot = score_explanation(found, train, test, others[rng.integers(len(others))])
+        random_slot = score_explanation(explanation, train, test, others[rng.integers(len(others))])
     return SlotExplanation(
         slot,
-        found.name,
+        explanation.name,
         estimate_from_sums(sums, correlation, seed=0),
         estimate_from_sums(sums, explained_share, seed=0),
         score_explanation(explain(mixed_train, slot), mixed_train, mixed_test, slot),

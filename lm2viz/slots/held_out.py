@@ -21,7 +21,7 @@ NOTHING_VARIES = "nothing varies"
 NOTHING = Estimate(np.nan, np.nan, np.nan, 0)
 
 
-def halves(rows: BankRows, *, seed: int) -> tuple[BankRows, BankRows]:
+def split_stories(rows: BankRows, *, seed: int) -> tuple[BankRows, BankRows]:
     """The rows of one half of the stories, drawn at random, and those of the other."""
     stories = np.random.default_rng(seed).permutation(np.unique(rows.story))
     is_first = np.isin(rows.story, stories[: len(stories) // 2])
@@ -39,14 +39,14 @@ def check_enough(n_stories: int) -> None:
 def check_same_stories(first: BankRows, second: BankRows) -> None:
     """Refuse rows that are not of the same sentences."""
     if len(first.story) != len(second.story):
-        told = f"{len(first.story)} and {len(second.story)} rows, {first.n_nan} and {second.n_nan} not finite"
+        text = f"{len(first.story)} and {len(second.story)} rows, {first.n_nan} and {second.n_nan} not finite"
     elif (first.story != second.story).any() or (first.segment != second.segment).any():
-        told = "stories of other lengths"
+        text = "stories of other lengths"
     elif not first.facts.equals(second.facts):
-        told = "other facts at the same sentences"
+        text = "other facts at the same sentences"
     else:
         return
-    raise UserError(f"the models read different stories ({told}); let both read the same, in the same order")
+    raise UserError(f"the models read different stories ({text}); let both read the same, in the same order")
 
 
 def check_facts(rows: BankRows) -> None:
@@ -58,7 +58,7 @@ def check_facts(rows: BankRows) -> None:
         )
 
 
-def exchanged(rows: BankRows, *, seed: int) -> BankRows:
+def swap_story_banks(rows: BankRows, *, seed: int) -> BankRows:
     """Each story with the banks of another one, sentence by sentence: nothing but the place in a story fits.
 
     Where the other story is shorter, its last bank stands for the rest.
@@ -71,9 +71,9 @@ def exchanged(rows: BankRows, *, seed: int) -> BankRows:
     start = np.concatenate([[0], np.cumsum(n_rows)[:-1]])
     banks = np.empty_like(rows.banks)
     for i, j in enumerate(source):
-        own = by_place[start[i] : start[i] + n_rows[i]]
+        true_class = by_place[start[i] : start[i] + n_rows[i]]
         places = start[j] + np.minimum(np.arange(n_rows[i]), n_rows[j] - 1)
-        banks[own] = rows.banks[by_place[places]]
+        banks[true_class] = rows.banks[by_place[places]]
     return replace(rows, banks=banks)
 
 

@@ -26,10 +26,10 @@ from lm2viz.slots.held_out import (
     check_enough,
     check_same_stories,
     estimate_from_sums,
-    exchanged,
-    halves,
     is_varying,
+    split_stories,
     sums_by_story,
+    swap_story_banks,
 )
 
 PENALTY = 1e-2  # of a regression, in mean variances of the slot it starts from
@@ -67,7 +67,7 @@ class Matching:
     mean: Estimate
     shuffled: Estimate
     random: Estimate
-    alone: tuple[dict[int, str], dict[int, str]]
+    unmatched: tuple[dict[int, str], dict[int, str]]
     n_train: int
     n_test: int
 
@@ -96,13 +96,13 @@ class Matching:
             )
             controls = f"controls: stories exchanged {shuffled}, random slot {other}"
             lines.append(f"slot {pair.first} and {pair.second}: {pair.score}; {controls}")
-        for name, alone in zip(self.names, self.alone, strict=True):
-            lines += [f"slot {slot} of {name}: {why}" for slot, why in alone.items()]
+        for name, unmatched in zip(self.names, self.unmatched, strict=True):
+            lines += [f"slot {slot} of {name}: {why}" for slot, why in unmatched.items()]
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
         """One row a pair; then the slots that have no partner."""
-        first, second = self.alone
+        first, second = self.unmatched
         return pd.DataFrame(
             {
                 "first": pd.array(
@@ -121,7 +121,7 @@ class Matching:
 
     def figure(self) -> go.Figure:
         """The score of each pair, its controls on it."""
-        first, second = self.alone
+        first, second = self.unmatched
         names = [f"{pair.first} and {pair.second}" for pair in self.pairs]
         names += [f"{slot} and none: {why}" for slot, why in first.items()]
         names += [f"none and {slot}: {why}" for slot, why in second.items()]
@@ -138,7 +138,7 @@ class Matching:
 
     def _series(self, name: str) -> list[Estimate]:
         """One figure of every row of the table."""
-        return [getattr(pair, name) for pair in self.pairs] + [NOTHING] * sum(map(len, self.alone))
+        return [getattr(pair, name) for pair in self.pairs] + [NOTHING] * sum(map(len, self.unmatched))
 
 
 def match_slots(
@@ -159,13 +159,13 @@ def match_slots(
     """
     check_same_stories(first, second)
     check_enough(first.n_stories)
-    parts = _Parts(first, second, seed)
+    parts = _SplitRows(first, second, seed)
     slots = parts.varying
     _check_varying(slots, names)
-    mixed = _Parts(first, exchanged(second, seed=seed), seed, varying=slots)
+    mixed = _SplitRows(first, swap_story_banks(second, seed=seed), seed, varying=slots)
     turns = list(product((True, False), (parts, mixed)))
     inner, mixed_inner, sums, mixed_sums = (
-        it.told(to_match=to_match)
+        it.predictions(to_match=to_match)
         for to_match, it in track(turns, "matching and scoring, with control", "part")
     )
     chosen, mixed_chosen = _matched(inner), _matched(mixed_inner)
@@ -186,37 +186,37 @@ def match_slots(
         estimate_from_sums(sums[:, *chosen], _mean_share, seed=seed),
         estimate_from_sums(mixed_sums[:, *mixed_chosen], _mean_share, seed=seed),
         estimate_from_sums(sums.reshape(len(sums), -1, 4), _mean_share, seed=seed),
-        (_alone(n_slots[0], slots[0], chosen[0]), _alone(n_slots[1], slots[1], chosen[1])),
+        (_unmatched(n_slots[0], slots[0], chosen[0]), _unmatched(n_slots[1], slots[1], chosen[1])),
         parts.train[0].n_stories,
         parts.test[0].n_stories,
     )
 
 
 def _check_varying(slots: list[NDArray[np.int_]], names: tuple[str, str]) -> None:
-    for name, own in zip(names, slots, strict=True):
-        if not len(own):
+    for name, true_class in zip(names, slots, strict=True):
+        if not len(true_class):
             raise UserError(f"no slot of {name} varies over these stories; was it trained?")
 
 
-class _Parts:
+class _SplitRows:
     """The rows of both models, divided alike; of the slots that vary while training."""
 
     def __init__(
         self, first: BankRows, second: BankRows, seed: int, *, varying: list[NDArray[np.int_]] | None = None
     ) -> None:
-        divided = [halves(rows, seed=seed) for rows in (first, second)]
+        divided = [split_stories(rows, seed=seed) for rows in (first, second)]
         self.train, self.test = [train for train, _ in divided], [test for _, test in divided]
         self.varying = varying or [np.flatnonzero(is_varying(rows)) for rows in self.train]
         self._seed = seed
 
-    def told(self, *, to_match: bool) -> Array:
+    def predictions(self, *, to_match: bool) -> Array:
         """What slots tell of each other on held-out stories, or to match them, on some of the others.
 
         Sums by story, (n_stories, n_first, n_second, 4): squared error and size, there and back.
         """
         fit, scored = self.train, self.test
         if to_match:
-            inner = [halves(rows, seed=self._seed) for rows in self.train]
+            inner = [split_stories(rows, seed=self._seed) for rows in self.train]
             fit, scored = [first for first, _ in inner], [second for _, second in inner]
         ways = [(fit, scored, self.varying), (fit[::-1], scored[::-1], self.varying[::-1])]
         there, back = (_squares(*way) for way in track(ways, "telling slots both ways", "way"))
@@ -239,8 +239,8 @@ def _squares(fit: list[BankRows], scored: list[BankRows], slots: list[NDArray[np
         source = fit[0].banks[:, slot].astype(float)
         ridge = Ridge(alpha=PENALTY * len(source) * source.var(axis=0).mean())
         ridge.fit(source, targets.reshape(len(targets), -1))
-        told = ridge.predict(scored[0].banks[:, slot].astype(float)).reshape(real.shape)
-        error = ((real - told) ** 2).sum(axis=-1)
+        predictions = ridge.predict(scored[0].banks[:, slot].astype(float)).reshape(real.shape)
+        error = ((real - predictions) ** 2).sum(axis=-1)
         of_source.append(sums_by_story(np.stack([error, size], axis=-1), scored[0].story))
     return np.stack(of_source, axis=1)
 
@@ -256,7 +256,7 @@ def _mean_share(totals: Array) -> Array:
     return np.asarray(_share(totals).mean(axis=-1))
 
 
-def _alone(n_slots: int, varying: NDArray[np.int_], chosen: NDArray[np.int_]) -> dict[int, str]:
+def _unmatched(n_slots: int, varying: NDArray[np.int_], chosen: NDArray[np.int_]) -> dict[int, str]:
     """Slots that were not matched, and why."""
     left = np.setdiff1d(varying, varying[chosen])
     constant = np.setdiff1d(np.arange(n_slots), varying)

@@ -14,7 +14,7 @@ import pandas as pd
 from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate
 from lm2viz.sample.rows import BankRows
-from lm2viz.slots.held_out import check_facts, estimate_from_sums, halves, sums_by_story
+from lm2viz.slots.held_out import check_facts, estimate_from_sums, split_stories, sums_by_story
 
 
 class Explanation(Protocol):
@@ -66,7 +66,7 @@ def explain_by_best_fact(rows: BankRows, slot: int) -> FactExplanation:
     The fact that is chosen is fitted to all of them.
     """
     check_facts(rows)
-    fitted, scored = halves(rows, seed=0)
+    fitted, scored = split_stories(rows, seed=0)
     scores = [
         correlation(agreement(explain_by(fact, fitted, slot), fitted, scored, slot).sum(axis=0)[None])[0]
         for fact in rows.facts

@@ -15,7 +15,7 @@ from lm2viz.progress import track
 from lm2viz.sample.rows import RECORD, as_traces
 from lm2viz.story.select import read_by_token, write_strength
 
-Place = tuple[int, int]  # trace and story in it
+StoryKey = tuple[int, int]  # trace and story in it
 WRITE_HOOKS = ("mem.hook_write_pattern", "mem.hook_gate_in_token")
 READ_HOOKS = ("mem.hook_read_pattern", "mem.hook_gate_out")
 ASK = "record questions with: record_questions(reader, trace), see lm2core.reading.story_traces"
@@ -42,7 +42,7 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Occurrence:
     """A word, or a question, where it stands.
 
     place : trace, story on its axis, segment
@@ -52,7 +52,7 @@ class Seen:
 
     text: str
     place: tuple[int, int, int]
-    group: Place
+    group: StoryKey
     words: tuple[str, ...]
     first: int
     by_token: Array
@@ -66,7 +66,7 @@ class Seen:
         return Context(*self.place, at, self.trace.blocks[block], self.words, float(of_slot[block, token]))
 
 
-def written(traces: Trace | Sequence[Trace]) -> Iterator[Seen]:
+def written(traces: Trace | Sequence[Trace]) -> Iterator[Occurrence]:
     """Every token of every story."""
     for i, trace in enumerate(as_traces(traces)):
         _check(trace, WRITE_HOOKS, RECORD)
@@ -74,20 +74,28 @@ def written(traces: Trace | Sequence[Trace]) -> Iterator[Seen]:
             for s, words in enumerate(story):
                 strengths = np.stack([write_strength(trace, s, block, story=b) for block in trace.blocks])
                 for t, word in enumerate(words):
-                    yield Seen(word, (i, b, s), (i, b), tuple(words), t, strengths[:, t : t + 1], trace)
+                    yield Occurrence(word, (i, b, s), (i, b), tuple(words), t, strengths[:, t : t + 1], trace)
 
 
-def read(questions: Trace | Sequence[Trace]) -> Iterator[Seen]:
+def read(questions: Trace | Sequence[Trace]) -> Iterator[Occurrence]:
     """Every question."""
     for i, trace in enumerate(as_traces(questions)):
         if "asked" not in trace.info:
             raise UserError("no questions in this trace; make it with record_questions(reader, trace)")
         _check(trace, READ_HOOKS, ASK)
-        for q, asked in enumerate(track(trace.info["asked"], "looking at every question", "question")):
+        for q, question_trace in enumerate(
+            track(trace.info["asked"], "looking at every question", "question")
+        ):
             (words,) = trace.tokens[q]
             strengths = [_read_strength(trace, block, q) for block in trace.blocks]
-            yield Seen(
-                " ".join(words), (i, q, 0), (i, asked["story"]), tuple(words), 0, np.stack(strengths), trace
+            yield Occurrence(
+                " ".join(words),
+                (i, q, 0),
+                (i, question_trace["story"]),
+                tuple(words),
+                0,
+                np.stack(strengths),
+                trace,
             )
 
 
@@ -113,20 +121,20 @@ def _check(trace: Trace, hooks: Sequence[str], record: str) -> None:
 
 
 @dataclass(slots=True)
-class Collected:
+class StrengthTotals:
     """By text and story the sums of strengths, (n_slots + 1,), the count behind them; strongest contexts.
 
     n_nan : words or questions left out because a gate or a share is not finite there
     """
 
-    sums: dict[str, dict[Place, Array]]
+    sums: dict[str, dict[StoryKey, Array]]
     contexts: tuple[tuple[Context, ...], ...]
     n_nan: int
 
 
-def collect(occurrences: Iterable[Seen], n_contexts: int) -> Collected:
+def collect(occurrences: Iterable[Occurrence], n_contexts: int) -> StrengthTotals:
     """Look at each once, and keep no trace."""
-    sums: dict[str, dict[Place, Array]] = {}
+    sums: dict[str, dict[StoryKey, Array]] = {}
     strongest: list[dict[tuple[str, ...], Context]] = []
     n_nan = 0
     for seen in occurrences:
@@ -141,15 +149,15 @@ def collect(occurrences: Iterable[Seen], n_contexts: int) -> Collected:
         by_story[seen.group] = by_story.get(seen.group, 0.0) + np.append(strength, 1.0)
         for slot in np.flatnonzero(strength > floor).tolist():
             floor[slot] = _keep(strongest[slot], seen.context(slot), n_contexts)
-    ranked = [sorted(kept.values(), key=lambda context: -context.strength) for kept in strongest]
-    return Collected(sums, tuple(map(tuple, ranked)), n_nan)
+    ranked = [sorted(retained.values(), key=lambda context: -context.strength) for retained in strongest]
+    return StrengthTotals(sums, tuple(map(tuple, ranked)), n_nan)
 
 
-def _keep(kept: dict[tuple[str, ...], Context], context: Context, n_contexts: int) -> float:
+def _keep(retained: dict[tuple[str, ...], Context], context: Context, n_contexts: int) -> float:
     """Add a context, a sentence once, ``n_contexts`` at most; return the strength the next must exceed."""
-    old = kept.get(context.words)
+    old = retained.get(context.words)
     if old is None or context.strength > old.strength:
-        kept[context.words] = context
-    if len(kept) > n_contexts:
-        del kept[min(kept, key=lambda words: kept[words].strength)]
-    return min(c.strength for c in kept.values()) if len(kept) == n_contexts else 0.0
+        retained[context.words] = context
+    if len(retained) > n_contexts:
+        del retained[min(retained, key=lambda words: retained[words].strength)]
+    return min(c.strength for c in retained.values()) if len(retained) == n_contexts else 0.0

@@ -5,11 +5,11 @@ import numpy as np
 from lm2core.errors import UserError
 from lm2viz.progress import track
 from lm2viz.sample.rows import BankRows
-from lm2viz.slots.held_out import check_enough, check_facts, halves, is_varying
+from lm2viz.slots.held_out import check_enough, check_facts, is_varying, split_stories
 from lm2viz.slots.simulation import agreement, correlation, explain_by
 
 
-def clearest_slot(rows: BankRows, *, seed: int = 0) -> tuple[int, str]:
+def best_explained_slot(rows: BankRows, *, seed: int = 0) -> tuple[int, str]:
     """Slot and fact with the best score on one half of the stories when fitted to the other.
 
     A choice and not a finding: of many scores the best is too good, so measure the chosen on other stories.
@@ -21,7 +21,7 @@ def clearest_slot(rows: BankRows, *, seed: int = 0) -> tuple[int, str]:
     """
     check_facts(rows)
     check_enough(rows.n_stories)
-    fitted, scored = halves(rows, seed=seed)
+    fitted, scored = split_stories(rows, seed=seed)
     scores = {
         (slot, str(fact)): correlation(
             agreement(explain_by(fact, fitted, slot), fitted, scored, slot).sum(axis=0)[None]

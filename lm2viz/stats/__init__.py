@@ -1,25 +1,25 @@
 """Looking at banks: slots as points, gates over many stories, reads before and after updates. No torch."""
 
 from lm2viz.stats.banks import BankStats, BankUse, bank_stats
-from lm2viz.stats.before_after import BeforeAfter, compare_reads
+from lm2viz.stats.before_after import ReadComparison, compare_reads
 from lm2viz.stats.gates import Gates, GateStats, gate_stats
 from lm2viz.stats.measures import effective_rank, half_life, redundancy, slot_similarity
 from lm2viz.stats.pca import Projection, SlotPCA
-from lm2viz.stats.question_reads import Look, Reads, ask_at
+from lm2viz.stats.question_reads import Reads, ReadSpec, replace_questions
 from lm2viz.stats.slot_map import SlotMap, map_slots
 
 __all__ = [
     "BankStats",
     "BankUse",
-    "BeforeAfter",
+    "ReadComparison",
     "GateStats",
     "Gates",
-    "Look",
+    "ReadSpec",
     "Projection",
     "Reads",
     "SlotMap",
     "SlotPCA",
-    "ask_at",
+    "replace_questions",
     "bank_stats",
     "compare_reads",
     "effective_rank",

@@ -52,18 +52,18 @@ class BankStats:
         if self.n_nan:
             lines.append(f"{self.n_nan} banks left out because they are not finite")
         for step in sorted({1, n_steps}):
-            told = "; ".join(f"{name} {use.ranks[step - 1]}" for name, use in self.variants.items())
-            lines.append(f"effective rank after {step} sentences: {told}")
-        told = "; ".join(f"{name} {use.redundancy}" for name, use in self.variants.items())
-        lines.append(f"redundancy (mean |cosine| of two slots): {told}")
+            text = "; ".join(f"{name} {use.ranks[step - 1]}" for name, use in self.variants.items())
+            lines.append(f"effective rank after {step} sentences: {text}")
+        text = "; ".join(f"{name} {use.redundancy}" for name, use in self.variants.items())
+        lines.append(f"redundancy (mean |cosine| of two slots): {text}")
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
         """One row a variant and figure; the redundancy is over all sentences and has none."""
         rows = []
         for name, use in self.variants.items():
-            figures = [("effective rank", i + 1, rank) for i, rank in enumerate(use.ranks)]
-            for figure, n_sentences, e in [*figures, ("redundancy", None, use.redundancy)]:
+            measures = [("effective rank", i + 1, rank) for i, rank in enumerate(use.ranks)]
+            for figure, n_sentences, e in [*measures, ("redundancy", None, use.redundancy)]:
                 rows.append((name, figure, n_sentences, e.value, e.low, e.high, e.n))
         columns = ["variant", "figure", "n_sentences", "value", "low", "high", "n"]
         return pd.DataFrame(rows, columns=columns).astype({"n_sentences": "Int64"})
@@ -85,12 +85,12 @@ class BankStats:
         """Cosine between slots, the mean over all banks; redundancy and its controls stand in the title."""
         similarity = self.variants[MODEL].similarity
         slots = [str(slot) for slot in range(len(similarity))]
-        told = ", ".join(f"{name} {use.redundancy.value:.2f}" for name, use in self.variants.items())
+        text = ", ".join(f"{name} {use.redundancy.value:.2f}" for name, use in self.variants.items())
         return signed_heatmap(
             similarity,
             rows=[f"slot {slot}" for slot in slots],
             columns=slots,
-            title=f"Similarity of slots; redundancy: {told}",
+            title=f"Similarity of slots; redundancy: {text}",
             unit="cosine",
             limit=1.0,
             column_title="slot",

@@ -18,14 +18,18 @@ from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, Estimates, by_story, columns, mean
 from lm2viz.figures.before_after import before_after_panels
 from lm2viz.figures.lines import Series, points_by_name
-from lm2viz.stats.question_reads import Look, Reads, at_time, reads_of, text_of
+from lm2viz.stats.question_reads import Reads, ReadSpec, at_time, question_of, reads_of
 from lm2viz.story.read_shift import total_variation
 
-MOVED, OTHER_STORY, UNTRAINED = "before to after", "other story's bank", "untrained, before to after"
+BEFORE_TO_AFTER, OTHER_STORY, UNTRAINED = (
+    "before to after",
+    "other story's bank",
+    "untrained, before to after",
+)
 
 
 @dataclass(frozen=True, slots=True)
-class BeforeAfter:
+class ReadComparison:
     """Attention of a question's words over the slots at two times of the same stories.
 
     text : the question
@@ -33,7 +37,7 @@ class BeforeAfter:
     means : the same as a mean over words
     """
 
-    look: Look
+    spec: ReadSpec
     model: str
     text: str
     reads: Reads
@@ -43,19 +47,19 @@ class BeforeAfter:
 
     def summary(self) -> str:
         """How far the read moved, for each word, beside the controls; and what moved most."""
-        look, n = self.look, len(self.reads.stories)
-        head = "mean over heads" if look.head is None else f"head {look.head}"
+        spec, n = self.spec, len(self.reads.stories)
+        head = "mean over heads" if spec.head is None else f"head {spec.head}"
         lines = [
-            f"{self.text!r} {at_time(look.before)} and {at_time(look.after)} in {self.model}, "
-            f"block {look.block}, {head}: {n} stories, intervals by story"
+            f"{self.text!r} {at_time(spec.before)} and {at_time(spec.after)} in {self.model}, "
+            f"block {spec.block}, {head}: {n} stories, intervals by story"
         ]
         if self.reads.n_nan:
             lines.append(f"{self.reads.n_nan} stories left out because a read is not finite")
-        told = (f"{name} {e}" for name, e in self.means.items())
-        lines.append(f"total variation distance, mean over words: {'; '.join(told)}")
+        hover_text = (f"{name} {e}" for name, e in self.means.items())
+        lines.append(f"total variation distance, mean over words: {'; '.join(hover_text)}")
         for i, word in enumerate(self.reads.words):
-            told = (f"{name} {d.at(i)}" for name, d in self.distances.items())
-            lines.append(f"  {i}:{word}: {'; '.join(told)}")
+            hover_text = (f"{name} {d.at(i)}" for name, d in self.distances.items())
+            lines.append(f"  {i}:{word}: {'; '.join(hover_text)}")
         lines.append(self._largest_change())
         return "\n".join(lines)
 
@@ -91,7 +95,7 @@ class BeforeAfter:
         distances = [Series(name, d.value, d.low, d.high) for name, d in self.distances.items()]
         return self._panels(self.reads.before.mean(axis=0), self.reads.after.mean(axis=0), distances)
 
-    def figure_of(self, story: int) -> go.Figure:
+    def story_figure(self, story: int) -> go.Figure:
         """The same of one story, its distances beside the mean over all and the control.
 
         Raises
@@ -103,9 +107,9 @@ class BeforeAfter:
             some = ", ".join(map(str, self.reads.stories[:10]))
             raise UserError(f"no story {story} was asked at both times; there are {some} (first 10)")
         before, after = (x[self.reads.stories.index(story)] for x in (self.reads.before, self.reads.after))
-        own = total_variation(before, after)
-        distances = [Series(f"story {story}", own, own, own)]
-        for name in (MOVED, OTHER_STORY):
+        true_class = total_variation(before, after)
+        distances = [Series(f"story {story}", true_class, true_class, true_class)]
+        for name in (BEFORE_TO_AFTER, OTHER_STORY):
             d = self.distances[name]
             distances.append(Series(f"{name}, mean", d.value, d.low, d.high))
         return self._panels(before, after, distances)
@@ -120,7 +124,7 @@ class BeforeAfter:
         """
         if not 0 <= word < len(self.reads.words):
             raise UserError(f"no word {word} in {self.text!r}; choose 0 to {len(self.reads.words) - 1}")
-        times = ((self.reads.after, self.look.after), (self.reads.before, self.look.before))
+        times = ((self.reads.after, self.spec.after), (self.reads.before, self.spec.before))
         means = [(self._over_stories(x[:, word]), n) for x, n in times]
         return points_by_name(
             [Series(at_time(n), m.value, m.low, m.high) for m, n in means],
@@ -136,22 +140,24 @@ class BeforeAfter:
         typical = np.abs(change.mean(axis=0)).mean()
         choosing, measuring = change[::2].mean(axis=0), change[1::2]
         word, slot = (int(i) for i in np.unravel_index(np.abs(choosing).argmax(), choosing.shape))
-        found = mean(measuring[:, word, slot], seed=self.seed)
+        result = mean(measuring[:, word, slot], seed=self.seed)
         return (
-            f"most moved: {word}:{self.reads.words[word]} at slot {slot}, {found} "
+            f"most moved: {word}:{self.reads.words[word]} at slot {slot}, {result} "
             f"(found on every second story, measured on the others); mean size over all places {typical:.3g}"
         )
 
     def _panels(self, before: Array, after: Array, distances: Sequence[Series]) -> go.Figure:
         words = [f"{i}:{word}" for i, word in enumerate(self.reads.words)]
-        titles = [at_time(n) for n in (self.look.before, self.look.after)]
+        titles = [at_time(n) for n in (self.spec.before, self.spec.after)]
         return before_after_panels(before, after, distances, words=words, titles=titles)
 
     def _over_stories(self, values: Array) -> Estimates:
         return by_story(values, np.array(self.reads.stories), seed=self.seed)
 
 
-def compare_reads(asked: Trace, look: Look, *, untrained: Trace | None = None, seed: int = 0) -> BeforeAfter:
+def compare_reads(
+    question_trace: Trace, spec: ReadSpec, *, untrained: Trace | None = None, seed: int = 0
+) -> ReadComparison:
     """Compare what a question reads before and after memory updates, in all stories that have both.
 
     The control is the distance between the reads from banks of two different stories, both after
@@ -168,23 +174,23 @@ def compare_reads(asked: Trace, look: Look, *, untrained: Trace | None = None, s
         For a trace without questions or read patterns (with what records them), a block, head, question or
         time that it lacks (with those it has), or fewer than two stories.
     """
-    text = text_of(asked, look)
-    reads = reads_of(asked, look, text)
-    moved, others = (
+    text = question_of(question_trace, spec)
+    reads = reads_of(question_trace, spec, text)
+    changes, others = (
         total_variation(reads.before, reads.after),
         total_variation(reads.after, np.roll(reads.after, 1, axis=0)),
     )
-    measured = {MOVED: (moved, reads.stories), OTHER_STORY: (others, reads.stories)}
+    measured = {BEFORE_TO_AFTER: (changes, reads.stories), OTHER_STORY: (others, reads.stories)}
     if untrained is not None:
-        control = reads_of(untrained, look, text)
+        control = reads_of(untrained, spec, text)
         if control.words != reads.words:
             raise UserError(
                 f"words {reads.words}, untrained {control.words}; take a model with the same tokenizer"
             )
         measured[UNTRAINED] = total_variation(control.before, control.after), control.stories
-    return BeforeAfter(
-        look=look,
-        model=str(asked.info.get("model", "a model without a name")),
+    return ReadComparison(
+        spec=spec,
+        model=str(question_trace.info.get("model", "a model without a name")),
         text=text,
         reads=reads,
         distances={name: by_story(d, np.array(b), seed=seed) for name, (d, b) in measured.items()},

@@ -33,21 +33,21 @@ class Gates:
     n_nan : sentences left out because a gate is not finite there
     """
 
-    opened: Estimates
-    kept: Estimates
-    kept_in_sentence: Estimates
-    kept_in_halves: tuple[Estimates, Estimates]
+    input_gate: Estimates
+    keep: Estimates
+    keep_all_blocks: Estimates
+    keep_by_half: tuple[Estimates, Estimates]
     n_stories: int
     n_nan: int
 
     @property
     def half_lives(self) -> Estimates:
         """In sentences, shape (n_slots,); infinite where nothing is lost. See ``stats.half_life``."""
-        return _half_lives(self.kept_in_sentence)
+        return _half_lives(self.keep_all_blocks)
 
     def extreme(self, rank: int) -> tuple[int, Estimate]:
         """The slot of this rank, -1 remembers longest, and its half-life, each on half of the stories."""
-        choosing, scoring = map(_half_lives, self.kept_in_halves)
+        choosing, scoring = map(_half_lives, self.keep_by_half)
         slot = int(np.argsort(choosing.value)[rank])
         return slot, scoring.at(slot)
 
@@ -74,23 +74,25 @@ class GateStats:
         for name, gates in self._variants().items():
             if gates.n_nan:
                 lines.append(f"{gates.n_nan} sentences of the {name} left out: a gate is not finite")
-            opened, kept = gates.opened.value.mean(), gates.kept.value.mean()
+            input_gate, keep = gates.input_gate.value.mean(), gates.keep.value.mean()
             middle = np.median(gates.half_lives.value)
             lines.append(
-                f"{name}: input gate {opened:.1%}, kept {kept:.1%} (means over blocks and slots); "
+                f"{name}: input gate {input_gate:.1%}, kept {keep:.1%} (means over blocks and slots); "
                 f"half-life of the middle slot {middle:.3g} sentences"
             )
         for rank, which in ((-1, "longest"), (0, "shortest")):
-            found = {name: gates.extreme(rank) for name, gates in self._variants().items()}
-            told = "; ".join(f"{name}: slot {slot}, {life} sentences" for name, (slot, life) in found.items())
-            lines.append(f"{which} (chosen on every second story, measured on the others), {told}")
+            result = {name: gates.extreme(rank) for name, gates in self._variants().items()}
+            text = "; ".join(
+                f"{name}: slot {slot}, {life} sentences" for name, (slot, life) in result.items()
+            )
+            lines.append(f"{which} (chosen on every second story, measured on the others), {text}")
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
         """One row a variant, slot and figure; the half-life in sentences has no block."""
         rows = []
         for name, gates in self._variants().items():
-            for figure, estimates in (("input gate", gates.opened), ("kept share", gates.kept)):
+            for figure, estimates in (("input gate", gates.input_gate), ("kept share", gates.keep)):
                 for i, block in enumerate(self.blocks):
                     for slot in range(estimates.value.shape[1]):
                         rows.append(_row(name, figure, block, slot, estimates.at(i, slot)))
@@ -121,8 +123,11 @@ class GateStats:
         """Input gate and kept share by block and slot, the untrained model's below."""
         panels: dict[str, Array] = {}
         for name, gates in self._variants().items():
-            panels |= {f"input gate ({name})": gates.opened.value, f"kept share ({name})": gates.kept.value}
-        slots = [str(slot) for slot in range(self.model.opened.value.shape[1])]
+            panels |= {
+                f"input gate ({name})": gates.input_gate.value,
+                f"kept share ({name})": gates.keep.value,
+            }
+        slots = [str(slot) for slot in range(self.model.input_gate.value.shape[1])]
         return stacked_fractions(panels, rows=[f"block {b}" for b in self.blocks], columns=slots)
 
     def _variants(self) -> dict[str, Gates]:
@@ -150,14 +155,14 @@ def gate_stats(
     if untrained is None:
         return GateStats(blocks, gates, None)
     _, control = _gates(untrained, seed)
-    shapes = gates.opened.value.shape, control.opened.value.shape
+    shapes = gates.input_gate.value.shape, control.input_gate.value.shape
     if shapes[0] != shapes[1]:
         raise UserError(f"{shapes[0]} blocks and slots, untrained {shapes[1]}; take one of the same config")
     return GateStats(blocks, gates, control)
 
 
-def _half_lives(kept: Estimates) -> Estimates:
-    return Estimates(half_life(kept.value), half_life(kept.low), half_life(kept.high), kept.n)
+def _half_lives(keep: Estimates) -> Estimates:
+    return Estimates(half_life(keep.value), half_life(keep.low), half_life(keep.high), keep.n)
 
 
 def _row(variant: str, figure: str, block: int | None, slot: int, e: Estimate) -> dict[str, Any]:
@@ -181,16 +186,16 @@ def _gates(traces: Trace | Sequence[Trace], seed: int) -> tuple[tuple[int, ...],
             parts.append(_of_trace(trace))
         stories += [n_before + b for b, words in enumerate(trace.tokens) for _ in words]
         n_before += len(trace.tokens)
-    opened, kept, together = (np.concatenate(part) for part in zip(*parts, strict=True))
-    finite = np.isfinite(opened).all(axis=(1, 2)) & np.isfinite(kept).all(axis=(1, 2))
+    input_gate, keep, together = (np.concatenate(part) for part in zip(*parts, strict=True))
+    finite = np.isfinite(input_gate).all(axis=(1, 2)) & np.isfinite(keep).all(axis=(1, 2))
     story = np.array(stories)[finite]
     n_stories = len(np.unique(story))
     if n_stories < MIN_STORIES:
         raise UserError(
             f"{n_stories} stories with finite gates; an interval by story needs at least {MIN_STORIES}"
         )
-    opened, kept, together = opened[finite], kept[finite], together[finite]
-    means = [by_story(values, story, seed=seed, within=(0, 1)) for values in (opened, kept, together)]
+    input_gate, keep, together = input_gate[finite], keep[finite], together[finite]
+    means = [by_story(values, story, seed=seed, within=(0, 1)) for values in (input_gate, keep, together)]
     is_second = np.isin(story, np.unique(story)[::2])
     choosing, scoring = (
         by_story(together[half], story[half], seed=seed, within=(0, 1)) for half in (is_second, ~is_second)
@@ -200,8 +205,8 @@ def _gates(traces: Trace | Sequence[Trace], seed: int) -> tuple[tuple[int, ...],
 
 def _of_trace(trace: Trace) -> tuple[Array, Array, Array]:
     """Input gate and kept share (n_sentences, n_blocks, n_slots); what all keep (n_sentences, n_slots)."""
-    opened, kept = (np.moveaxis(trace.over_blocks(hook), 0, 2) for hook in GATE_HOOKS)
+    input_gate, keep = (np.moveaxis(trace.over_blocks(hook), 0, 2) for hook in GATE_HOOKS)
     n_segments = np.array([len(words) for words in trace.tokens])
-    is_sentence = np.arange(opened.shape[1]) < n_segments[:, None]
-    opened, kept = opened[is_sentence], kept[is_sentence]
-    return opened.mean(axis=-1), kept.mean(axis=-1), kept.prod(axis=1).mean(axis=-1)
+    is_sentence = np.arange(input_gate.shape[1]) < n_segments[:, None]
+    input_gate, keep = input_gate[is_sentence], keep[is_sentence]
+    return input_gate.mean(axis=-1), keep.mean(axis=-1), keep.prod(axis=1).mean(axis=-1)

@@ -56,13 +56,13 @@ def redundancy(similarity: Array) -> Array:
     return np.asarray(off_diagonal.mean(axis=-1))
 
 
-def half_life(kept: Array) -> Array:
+def half_life(keep: Array) -> Array:
     """Sentences after which half of a content is left, if each keeps the share ``kept`` of what was there.
 
     Infinite where no more than ``LEAST_SHARE`` is lost in a sentence. ``kept`` should be a mean of shares
     and not of their logarithms: one whole overwriting would outweigh everything else.
     """
-    lost = -np.log(np.clip(kept, LEAST_SHARE, 1.0))
+    lost = -np.log(np.clip(keep, LEAST_SHARE, 1.0))
     is_kept = lost <= LEAST_SHARE
     return np.asarray(np.where(is_kept, np.inf, np.log(2) / np.where(is_kept, 1.0, lost)))
 

@@ -82,11 +82,11 @@ class GateContrast:
     def summary(self) -> str:
         """One line a block: facts and background, the untrained model's in brackets."""
         return "\n".join(
-            f"block {block}: " + "; ".join(self._told(block, kind) for kind in (FACTS, BACKGROUND))
+            f"block {block}: " + "; ".join(self._mean_text(block, kind) for kind in (FACTS, BACKGROUND))
             for block in self.blocks
         )
 
-    def _told(self, block: int, kind: str) -> str:
+    def _mean_text(self, block: int, kind: str) -> str:
         control = self.estimate(block, kind, untrained=True)
         return f"{kind} {self.estimate(block, kind)} [untrained {control}]"
 

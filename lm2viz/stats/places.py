@@ -12,7 +12,7 @@ SAME = 1e-6  # of the size of the map: nearer than this it is the point itself
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MapPoint:
     """What a point stands for: a slot after the first ``step`` sentences of a story."""
 
     story: int
@@ -20,25 +20,25 @@ class Place:
     slot: int
 
 
-def place_at(found: SlotMap, x: float, y: float) -> Place | None:
+def point_at(slot_map: SlotMap, x: float, y: float) -> MapPoint | None:
     """The point drawn at these two components, or None where there is none."""
-    coordinates = found.drawn.coordinates[:, :2]
+    coordinates = slot_map.plotted.coordinates[:, :2]
     distances = np.hypot(*(coordinates - [x, y]).T)
     nearest = int(distances.argmin())
     if not distances[nearest] <= SAME * np.abs(coordinates).max():
         return None
-    row = found.drawn.rows.iloc[nearest]
-    return Place(int(row["story"]), int(row["segment"]) + 1, int(row["slot"]))
+    row = slot_map.plotted.rows.iloc[nearest]
+    return MapPoint(int(row["story"]), int(row["segment"]) + 1, int(row["slot"]))
 
 
-def first_drawn(found: SlotMap) -> int:
+def first_plotted_story(slot_map: SlotMap) -> int:
     """The first story among the points."""
-    return int(found.drawn.rows["story"].min())
+    return int(slot_map.plotted.rows["story"].min())
 
 
-def is_drawn(found: SlotMap, story: int) -> bool:
+def is_plotted(slot_map: SlotMap, story: int) -> bool:
     """Whether a story is among the points, and not among those that the components were fitted to."""
-    return bool((found.drawn.rows["story"] == story).any())
+    return bool((slot_map.plotted.rows["story"] == story).any())
 
 
 def first_stories(rows: BankRows, n_rows: int) -> BankRows:

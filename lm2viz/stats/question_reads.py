@@ -15,7 +15,7 @@ RECORD = "lm2core.reading.story_traces.record_questions(reader, ask_at(trace, qu
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ReadSpec:
     """Which read is compared.
 
     before, after : sentences read, from 1 on; between them lie ``after - before`` memory updates
@@ -54,7 +54,7 @@ class Reads:
     n_nan: int
 
 
-def ask_at(trace: Trace, text: str, after: Sequence[int]) -> Trace:
+def replace_questions(trace: Trace, text: str, after: Sequence[int]) -> Trace:
     """The story trace with one question instead of its own, to be asked after these numbers of sentences.
 
     For ``record_questions``. Its ``answer`` is None and its ``support`` empty, since nobody looked them up.
@@ -86,52 +86,56 @@ def at_time(n_sentences: int) -> str:
     return f"after {n_sentences} sentence{'s' if n_sentences > 1 else ''}"
 
 
-def text_of(asked: Trace, look: Look) -> str:
+def question_of(question_trace: Trace, spec: ReadSpec) -> str:
     """The question that is looked at; a UserError when none is chosen by ``look``."""
-    questions = asked.info.get("asked")
+    questions = question_trace.info.get("asked")
     if not questions:
         raise UserError(f"the trace holds no asked questions; record them with {RECORD}")
     texts = sorted({str(question["text"]) for question in questions})
-    text = texts[0] if look.text is None and len(texts) == 1 else look.text
+    text = texts[0] if spec.text is None and len(texts) == 1 else spec.text
     if text not in texts:
         raise UserError(f"text {text!r} does not choose a question; asked were: {', '.join(texts)}")
     return str(text)
 
 
-def reads_of(asked: Trace, look: Look, text: str) -> Reads:
+def reads_of(question_trace: Trace, spec: ReadSpec, text: str) -> Reads:
     """Those of all stories that were asked at both times."""
     places: dict[int, dict[int, int]] = {}
-    for i, question in enumerate(asked.info.get("asked", ())):
+    for i, question in enumerate(question_trace.info.get("asked", ())):
         if question["text"] == text:
             places.setdefault(question["story"], {})[question["n_statements"]] = i
-    stories = tuple(b for b, at in sorted(places.items()) if {look.before, look.after} <= set(at))
+    stories = tuple(b for b, at in sorted(places.items()) if {spec.before, spec.after} <= set(at))
     if len(stories) < MIN_STORIES:
         times = sorted({n for at in places.values() for n in at})
         raise UserError(
-            f"{len(stories)} stories were asked {text!r} {at_time(look.before)} and {at_time(look.after)}, "
+            f"{len(stories)} stories were asked {text!r} {at_time(spec.before)} and {at_time(spec.after)}, "
             f"at least {MIN_STORIES} are needed; asked was after {times}. Ask anew: {RECORD}"
         )
-    words = tuple(asked.tokens[places[stories[0]][look.before]][0])
-    pattern = _pattern(asked, look)[..., : len(words), :]
-    before, after = (pattern[[places[b][n] for b in stories]] for n in (look.before, look.after))
+    words = tuple(question_trace.tokens[places[stories[0]][spec.before]][0])
+    pattern = _pattern(question_trace, spec)[..., : len(words), :]
+    before, after = (pattern[[places[b][n] for b in stories]] for n in (spec.before, spec.after))
     is_finite = np.asarray(np.isfinite(before + after).all(axis=(1, 2)))
-    kept = tuple(b for b, is_kept in zip(stories, is_finite, strict=True) if is_kept)
-    if len(kept) < MIN_STORIES:
-        raise UserError(f"the reads of {len(stories) - len(kept)} of {len(stories)} stories are not finite")
-    return Reads(kept, words, before[is_finite], after[is_finite], len(stories) - len(kept))
+    retained = tuple(b for b, is_kept in zip(stories, is_finite, strict=True) if is_kept)
+    if len(retained) < MIN_STORIES:
+        raise UserError(
+            f"the reads of {len(stories) - len(retained)} of {len(stories)} stories are not finite"
+        )
+    return Reads(retained, words, before[is_finite], after[is_finite], len(stories) - len(retained))
 
 
-def _pattern(asked: Trace, look: Look) -> Array:
+def _pattern(question_trace: Trace, spec: ReadSpec) -> Array:
     """Attention (n_questions, n_words, n_slots) of the block and head."""
-    name = f"blocks.{look.block}.mem.hook_read_pattern"
-    if name not in asked.arrays:
-        blocks = [b for b in asked.blocks if f"blocks.{b}.mem.hook_read_pattern" in asked.arrays]
+    name = f"blocks.{spec.block}.mem.hook_read_pattern"
+    if name not in question_trace.arrays:
+        blocks = [
+            b for b in question_trace.blocks if f"blocks.{b}.mem.hook_read_pattern" in question_trace.arrays
+        ]
         raise UserError(
             f"the trace lacks {name}; it has read patterns of blocks {blocks}; record them with {RECORD}"
         )
-    pattern: Array = asked.select(name, segment=0)
-    if look.head is None:
+    pattern: Array = question_trace.select(name, segment=0)
+    if spec.head is None:
         return np.asarray(pattern.mean(axis=1))
-    if not 0 <= look.head < pattern.shape[1]:
-        raise UserError(f"no head {look.head}; choose 0 to {pattern.shape[1] - 1}, or None for the mean")
-    return pattern[:, look.head]
+    if not 0 <= spec.head < pattern.shape[1]:
+        raise UserError(f"no head {spec.head}; choose 0 to {pattern.shape[1] - 1}, or None for the mean")
+    return pattern[:, spec.head]

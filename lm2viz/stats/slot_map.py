@@ -47,7 +47,7 @@ class SlotMap:
 
     fact: str
     slots: tuple[int, ...]
-    drawn: Projection
+    plotted: Projection
     variants: Mapping[str, Variant]
     n_fit_stories: int
     n_nan: int
@@ -55,37 +55,37 @@ class SlotMap:
     @property
     def about(self) -> str:
         """How it was measured, and what was left out."""
-        n_drawn = self.drawn.rows["story"].nunique()
-        left_out = f"; {self.n_nan} banks left out because they are not finite" if self.n_nan else ""
+        n_drawn = self.plotted.rows["story"].nunique()
+        excluded = f"; {self.n_nan} banks left out because they are not finite" if self.n_nan else ""
         return (
             f"slots {list(self.slots)} coloured by {self.fact}: fitted on {self.n_fit_stories} stories, "
-            f"drawn {len(self.drawn.rows)} points of {n_drawn} others; intervals by story, of shuffled "
-            f"values over draws{left_out}"
+            f"drawn {len(self.plotted.rows)} points of {n_drawn} others; intervals by story, of shuffled "
+            f"values over draws{excluded}"
         )
 
     @property
     def finding(self) -> str:
         """How far the contents fall apart by the fact, beside the controls."""
-        told = (f"{name} {v.silhouette}" for name, v in self.variants.items())
-        return f"silhouette of {self.fact}: {'; '.join(told)}"
+        text = (f"{name} {v.silhouette}" for name, v in self.variants.items())
+        return f"silhouette of {self.fact}: {'; '.join(text)}"
 
     def summary(self) -> str:
         """Shares and silhouette, each beside its controls."""
         lines = [self.about]
-        for i in range(self.drawn.coordinates.shape[1]):
-            told = (f"{name} {v.shares.at(i).as_share()}" for name, v in self.variants.items())
-            lines.append(f"component {i + 1} explains: {'; '.join(told)}")
+        for i in range(self.plotted.coordinates.shape[1]):
+            text = (f"{name} {v.shares.at(i).as_share()}" for name, v in self.variants.items())
+            lines.append(f"component {i + 1} explains: {'; '.join(text)}")
         return "\n".join([*lines, self.finding])
 
     def table(self) -> pd.DataFrame:
         """One row a figure and variant."""
-        figures = []
+        rows_of_numbers = []
         for name, variant in self.variants.items():
             shares = [variant.shares.at(i) for i in range(len(variant.shares.value))]
             named = {f"share of component {i + 1}": share for i, share in enumerate(shares)}
             for figure, e in (named | {"silhouette": variant.silhouette}).items():
-                figures.append((figure, name, e.value, e.low, e.high, e.n))
-        return pd.DataFrame(figures, columns=["figure", "variant", "value", "low", "high", "n"])
+                rows_of_numbers.append((figure, name, e.value, e.low, e.high, e.n))
+        return pd.DataFrame(rows_of_numbers, columns=["figure", "variant", "value", "low", "high", "n"])
 
     def figure(self) -> go.Figure:
         """The first two components, and what each explains beside the controls."""
@@ -103,7 +103,7 @@ class SlotMap:
         UserError
             When the story was not drawn, naming some that were, or the slot is not among those chosen.
         """
-        rows = self.drawn.rows
+        rows = self.plotted.rows
         stories = rows["story"].unique()
         if story not in stories or slot not in self.slots:
             some = ", ".join(map(str, stories[:10]))
@@ -120,25 +120,25 @@ class SlotMap:
         shares = [
             Series(name, v.shares.value, v.shares.low, v.shares.high) for name, v in self.variants.items()
         ]
-        told = ", ".join(f"{name} {v.silhouette.value:.2f}" for name, v in self.variants.items())
-        title = f"{self.fact}; silhouette: {told}"
+        text = ", ".join(f"{name} {v.silhouette.value:.2f}" for name, v in self.variants.items())
+        title = f"{self.fact}; silhouette: {text}"
         return cloud_with_shares(self._cloud(n_axes), shares, axes=self._axes(n_axes), title=title)
 
     def _axes(self, n_axes: int) -> list[str]:
-        n_components = self.drawn.coordinates.shape[1]
+        n_components = self.plotted.coordinates.shape[1]
         if n_axes > n_components:
             raise UserError(f"{n_axes} axes of {n_components} components; fit n_components={n_axes}")
         shares = self.variants[MODEL].shares.value
         return [f"component {i + 1} ({shares[i]:.0%})" for i in range(n_axes)]
 
     def _cloud(self, n_axes: int) -> Cloud:
-        values = _values(self.drawn.rows, self.fact)
-        places = self.drawn.rows[["story", "segment", "slot"]].itertuples(index=False)
+        values = _values(self.plotted.rows, self.fact)
+        places = self.plotted.rows[["story", "segment", "slot"]].itertuples(index=False)
         hover = [
             f"story {story}, sentence {segment + 1}, slot {slot}: {value or 'not known'}"
             for (story, segment, slot), value in zip(places, values, strict=True)
         ]
-        return Cloud(self.drawn.coordinates[:, :n_axes], values, hover)
+        return Cloud(self.plotted.coordinates[:, :n_axes], values, hover)
 
 
 def map_slots(
@@ -166,13 +166,13 @@ def map_slots(
     """
     _check(rows, fact)
     fit_stories = _half_of_stories(rows, seed)
-    pca, drawn, variant = _variant(rows, fact, fit_stories, SlotPCA(slots, n_components=n_components), seed)
+    pca, plotted, variant = _variant(rows, fact, fit_stories, SlotPCA(slots, n_components=n_components), seed)
     variants = {MODEL: variant, SHUFFLED: _shuffled(rows, fact, fit_stories, pca, seed)}
     if untrained is not None:
         check_same_stories(rows, untrained)
         control = SlotPCA(slots, n_components=n_components)
         variants[UNTRAINED] = _variant(untrained, fact, fit_stories, control, seed)[2]
-    return SlotMap(fact, pca.slots, drawn, variants, len(fit_stories), rows.n_nan)
+    return SlotMap(fact, pca.slots, plotted, variants, len(fit_stories), rows.n_nan)
 
 
 def _check(rows: BankRows, fact: str) -> None:
@@ -200,12 +200,12 @@ def _variant(
     is_fit = np.isin(rows.story, fit_stories)
     pca.fit(rows.take(is_fit))
     held_out = rows.take(~is_fit)
-    drawn = pca.transform(held_out)
+    plotted = pca.transform(held_out)
     squared, total = pca.squares(pca.features(held_out))
-    shares = by_story(squared, drawn.rows["story"].to_numpy(), weights=total, seed=seed)
-    distances, labels, story = _known(drawn, fact)
+    shares = by_story(squared, plotted.rows["story"].to_numpy(), weights=total, seed=seed)
+    distances, labels, story = _known(plotted, fact)
     silhouette = mean(_silhouettes(distances, labels), groups=story, seed=seed)
-    return pca, drawn, Variant(shares, silhouette)
+    return pca, plotted, Variant(shares, silhouette)
 
 
 def _shuffled(
@@ -226,9 +226,9 @@ def _shuffled(
     return Variant(over_draws(np.array(shares)), over_draws(silhouettes).at())
 
 
-def _known(drawn: Projection, fact: str) -> tuple[Array, NDArray[np.integer], NDArray[np.integer]]:
+def _known(plotted: Projection, fact: str) -> tuple[Array, NDArray[np.integer], NDArray[np.integer]]:
     """Distances between the points whose value is known, their values as numbers, and their stories."""
-    values = _values(drawn.rows, fact)
+    values = _values(plotted.rows, fact)
     is_known = np.array([value is not None for value in values])
     names, labels = np.unique([value for value in values if value is not None], return_inverse=True)
     if len(names) < 2:
@@ -236,8 +236,8 @@ def _known(drawn: Projection, fact: str) -> tuple[Array, NDArray[np.integer], ND
             f"{fact} has the values {names.tolist()} in the drawn stories; two are needed, "
             "give more stories, more slots or another fact"
         )
-    distances = pairwise_distances(drawn.coordinates[is_known])
-    return distances, labels, drawn.rows["story"].to_numpy()[is_known]
+    distances = pairwise_distances(plotted.coordinates[is_known])
+    return distances, labels, plotted.rows["story"].to_numpy()[is_known]
 
 
 def _silhouettes(distances: Array, labels: NDArray[np.integer]) -> Array:

@@ -74,7 +74,7 @@ def _check_fractions(trace: Trace, name: str) -> None:
         raise UserError(f"{name} must be in [0, 1], got {finite.min():.3g} to {finite.max():.3g}")
 
 
-def one_story(trace: Trace, story: int) -> Trace:
+def select_story(trace: Trace, story: int) -> Trace:
     """The trace of one of its stories alone, cut to the sentences that it has."""
     n_segments = len(trace.tokens[story])
     info = dict(trace.info)
@@ -87,7 +87,7 @@ def one_story(trace: Trace, story: int) -> Trace:
     return replace(trace, arrays=arrays, tokens=[trace.tokens[story]], info=info)
 
 
-def told_in(trace: Trace, labels: pd.DataFrame | None = None) -> pd.DataFrame:
+def known_facts_table(trace: Trace, labels: pd.DataFrame | None = None) -> pd.DataFrame:
     """What is known after each sentence: one row a fact with story, segment, fact, value and since.
 
     labels : a table of one's own (``read_labels``) instead of the facts in the trace

@@ -14,7 +14,7 @@ import numpy as np
 from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
-from lm2viz.story.select import bank_move
+from lm2viz.story.select import bank_before_after
 
 _ROOM = r"\rule[-2em]{0pt}{0em}"  # below a formula: the foot of what stands under a brace would be cut off
 
@@ -34,14 +34,14 @@ class SlotUpdate:
     gate_in: Array
     gate_forget: Array
     candidate: Array
-    opened: Array
+    input_gate: Array
     before: Array
     keep: Array
     write: Array
     after: Array
 
     @property
-    def kept(self) -> Array:
+    def retained(self) -> Array:
         """What is left of the old content, keep * before."""
         return self.keep * self.before
 
@@ -55,25 +55,27 @@ class SlotUpdate:
 
     def error(self) -> float:
         """Largest difference of any dimension between keep * before + write and after."""
-        return float(np.abs(self.kept + self.write - self.after).max())
+        return float(np.abs(self.retained + self.write - self.after).max())
 
     def gates(self) -> tuple[float, float]:
         """Input gate and keep gate of the slot, means over the width in hundredths."""
-        opened, keep = (round(float(np.clip(gate.mean(), 0, 1)), 2) for gate in (self.opened, self.keep))
-        return opened, keep
+        input_gate, keep = (
+            round(float(np.clip(gate.mean(), 0, 1)), 2) for gate in (self.input_gate, self.keep)
+        )
+        return input_gate, keep
 
     def strongest_token(self) -> int:
         """The word that writes most, by the length of its term."""
         return int(np.argmax([np.linalg.norm(self.term(t)) for t in range(len(self.share))]))
 
-    def moved_dims(self, n: int, *, with_dim: int | None = None) -> list[int]:
+    def most_changed_dims(self, n: int, *, with_dim: int | None = None) -> list[int]:
         """The ``n`` dimensions that changed most, ascending; ``with_dim`` is one of them in any case."""
         order = np.argsort(-np.abs(self.after - self.before), kind="stable").tolist()
         if with_dim is not None:
             order = [with_dim, *(d for d in order if d != with_dim)]
         return sorted(order[:n])
 
-    def most_moved_dim(self) -> int:
+    def most_changed_dim(self) -> int:
         """The dimension that changed most."""
         return int(np.argmax(np.abs(self.after - self.before)))
 
@@ -94,7 +96,7 @@ def slot_update(trace: Trace, segment: int, block: int, slot: int, *, story: int
         gate_in=of_words("hook_gate_in_token"),
         gate_forget=of_words("hook_gate_forget_token"),
         candidate=of_words("hook_candidate"),
-        opened=of_slot("hook_gate_in"),
+        input_gate=of_slot("hook_gate_in"),
         before=of_slot("hook_bank_pre"),
         keep=of_slot("hook_gate_forget"),
         write=of_slot("hook_write"),
@@ -104,8 +106,8 @@ def slot_update(trace: Trace, segment: int, block: int, slot: int, *, story: int
 
 def most_changed_slot(trace: Trace, segment: int, *, story: int = 0) -> int:
     """The slot that this sentence moved most, all blocks together."""
-    *_, moved = bank_move(trace, segment, story=story)
-    return int(np.linalg.norm(moved, axis=-1).argmax())
+    *_, edited = bank_before_after(trace, segment, story=story)
+    return int(np.linalg.norm(edited, axis=-1).argmax())
 
 
 def control_slot(slot: int, n_slots: int) -> int:
@@ -136,18 +138,18 @@ def word_table(update: SlotUpdate, token: int, dim: int) -> dict[str, list[Any]]
     return {"of the word": [*gates, *contents], **_columns(gates, contents, dim)}
 
 
-def slot_table(update: SlotUpdate, dim: int, moved: SlotUpdate | None = None) -> dict[str, list[Any]]:
+def slot_table(update: SlotUpdate, dim: int, edited: SlotUpdate | None = None) -> dict[str, list[Any]]:
     """The quantities of the slot as columns of a table, and beside them those with gates moved by hand."""
     gates, contents = _slot_rows(update)
     table: dict[str, list[Any]] = {"of the slot": [*gates, *contents], **_columns(gates, contents, dim)}
-    return table if moved is None else table | _columns(*_slot_rows(moved), dim, mark="moved ")
+    return table if edited is None else table | _columns(*_slot_rows(edited), dim, mark="moved ")
 
 
 def _slot_rows(of: SlotUpdate) -> tuple[dict[str, Array], dict[str, Array]]:
-    gates = {"input gate": of.opened, "keep gate": of.keep}
+    gates = {"input gate": of.input_gate, "keep gate": of.keep}
     contents = {
         "before M": of.before,
-        "kept keep · M": of.kept,
+        "kept keep · M": of.retained,
         "written w": of.write,
         "after M′": of.after,
     }
@@ -191,7 +193,7 @@ def write_latex(update: SlotUpdate, token: int, dim: int) -> str:
     )
 
 
-def keep_latex(update: SlotUpdate, token: int, dim: int) -> str:
+def forget_latex(update: SlotUpdate, token: int, dim: int) -> str:
     """``keep = 1 - sum R (1 - g_f)`` with the numbers of one word; the other words are one number."""
     losses = [float(update.loss(t)[dim]) for t in range(len(update.share))]
     total, rest = 1 - sum(losses), sum(losses) - losses[token]

@@ -51,10 +51,10 @@ def writes(trace: Trace, segment: int, block: int, *, story: int = 0) -> Picture
 
 def gates(trace: Trace, segment: int, *, story: int = 0) -> Picture:
     """Input gate, forget gate and change of every slot, block by block."""
-    opened, kept = select.slot_gates(trace, segment, story=story)
+    opened, retained = select.slot_gates(trace, segment, story=story)
     panels = {
         "Input gate: bright let new content in": opened,
-        "Forget gate: dark erased what was there": kept,
+        "Forget gate: dark erased what was there": retained,
         "Change: bright now holds something else": select.slot_change(trace, segment, story=story),
     }
     rows, columns = [f"block {block}" for block in trace.blocks], _numbers(opened.shape[1])
@@ -63,7 +63,7 @@ def gates(trace: Trace, segment: int, *, story: int = 0) -> Picture:
         stacked_fractions(panels, rows=rows, columns=columns),
         "Every slot after the sentence, block by block. A block's input gate is the sum over words of share "
         "times input gate; change is the root mean square over the slot's width, drawn up to 1.",
-        f"By block and slot: input gate up to {opened.max():.2f}, kept down to {kept.min():.2f}",
+        f"By block and slot: input gate up to {opened.max():.2f}, kept down to {retained.min():.2f}",
         pd.concat(tables, keys=["input gate", "forget gate", "change"]),
     )
 
@@ -96,7 +96,7 @@ def reads_of_words(trace: Trace, block: int, *, story: int = 0, segment: int = 0
 
 def bank(trace: Trace, segment: int, *, story: int = 0) -> dict[str, Picture]:
     """What a sentence changed in the bank, and the bank "before" and "after" it, on one scale."""
-    before, after, difference = select.bank_move(trace, segment, story=story)
+    before, after, difference = select.bank_before_after(trace, segment, story=story)
     limit = max(_largest(before), _largest(after)) or 1.0
     return {
         "difference": _signed(difference, "What the sentence changed: after minus before", limit),
@@ -105,9 +105,11 @@ def bank(trace: Trace, segment: int, *, story: int = 0) -> dict[str, Picture]:
     }
 
 
-def bank_moved(own: Trace, segment: int, moved: Trace, moved_segment: int) -> Picture:
+def bank_difference(unedited: Trace, segment: int, edited: Trace, edited_segment: int) -> Picture:
     """What a run with other gates has in its bank after a sentence, minus what the run itself has."""
-    after, instead = (select.bank_move(trace, s)[1] for trace, s in ((own, segment), (moved, moved_segment)))
+    after, instead = (
+        select.bank_before_after(trace, s)[1] for trace, s in ((unedited, segment), (edited, edited_segment))
+    )
     difference, title = instead - after, "What the moved gates change of the whole bank"
     return _signed(difference, title, _largest(difference) or 1.0)
 
@@ -133,7 +135,7 @@ def history(trace: Trace, slot: int, *, story: int = 0) -> Picture:
     )
 
 
-def gates_through_story(trace: Trace, shown: Sequence[int], *, story: int = 0) -> dict[str, Picture]:
+def gates_over_story(trace: Trace, shown: Sequence[int], *, story: int = 0) -> dict[str, Picture]:
     """What the ``shown`` sentences wrote to each slot and left in it."""
     opened = [select.slot_gates(trace, segment, story=story)[0].mean(axis=0) for segment in shown]
     return {
@@ -151,7 +153,7 @@ def gates_through_story(trace: Trace, shown: Sequence[int], *, story: int = 0) -
             trace,
             shown,
             story,
-            np.stack([select.kept_by_sentence(trace, segment, story=story) for segment in shown]),
+            np.stack([select.keep_by_sentence(trace, segment, story=story) for segment in shown]),
             title="What each sentence left of what was there",
             unit="kept share",
             caption="Dark: the slot's old content was erased (kept shares of all blocks multiplied, "
@@ -160,14 +162,14 @@ def gates_through_story(trace: Trace, shown: Sequence[int], *, story: int = 0) -
     }
 
 
-def moved_through_story(trace: Trace, shown: Sequence[int], *, story: int = 0) -> Picture:
+def slot_changes_over_story(trace: Trace, shown: Sequence[int], *, story: int = 0) -> Picture:
     """How far the ``shown`` sentences changed each slot."""
-    moved = [select.size_of(select.bank_move(trace, segment, story=story)[2]) for segment in shown]
+    edited = [select.size_of(select.bank_before_after(trace, segment, story=story)[2]) for segment in shown]
     return _by_sentence(
         trace,
         shown,
         story,
-        np.stack(moved),
+        np.stack(edited),
         title="Which sentence changed which slot",
         unit="change",
         caption="Bright: the slot holds something else than before the sentence (root mean square over its "

@@ -37,7 +37,7 @@ def distances_of_answer(before: Trace, after: Trace) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadMove:
+class ReadPair:
     """Attention of a question's words over slots before and after, ndarrays of shape (n_tokens, n_slots)."""
 
     before: Array
@@ -54,9 +54,9 @@ class ReadMove:
         return total_variation(self.before, self.after)
 
 
-def read_move(before: Trace, after: Trace, block: int | None, head: int | None) -> ReadMove:
+def read_pair(before: Trace, after: Trace, block: int | None, head: int | None) -> ReadPair:
     """The reads of one block and one head; None is the mean over them."""
-    return ReadMove(read_by_token(before, block, head), read_by_token(after, block, head))
+    return ReadPair(read_by_token(before, block, head), read_by_token(after, block, head))
 
 
 def self_attention(

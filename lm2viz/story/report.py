@@ -10,7 +10,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from lm2core.errors import UserError
-from lm2core.files import replacing, write_whole
+from lm2core.files import atomic_path, write_atomically
 from lm2core.traces.trace import Trace
 from lm2viz.provenance.traces import WRITE_HOOKS
 from lm2viz.story import pictures
@@ -36,33 +36,35 @@ def report_pictures(trace: Trace, *, story: int = 0) -> dict[str, Picture]:
         raise UserError(f"story {story} is not in the trace; it has 0 to {len(trace.tokens) - 1}")
     n_read = len(trace.tokens[story])
     last, shown = n_read - 1, range(max(0, n_read - MAX_SENTENCES), n_read)
-    found: dict[str, Picture] = {}
+    pictures_by_name: dict[str, Picture] = {}
     if _has(trace, *GATES):
-        found |= pictures.gates_through_story(trace, shown, story=story)
+        pictures_by_name |= pictures.gates_over_story(trace, shown, story=story)
     if _has(trace, *BANKS):
-        found["moved"] = pictures.moved_through_story(trace, shown, story=story)
+        pictures_by_name["moved"] = pictures.slot_changes_over_story(trace, shown, story=story)
     if _has(trace, *WRITE_HOOKS) and "hook_bank" in trace.arrays and n_read <= MAX_SENTENCES:
-        found["origins"] = pictures.origins(trace, last, story=story)
+        pictures_by_name["origins"] = pictures.origins(trace, last, story=story)
     if _has(trace, "hook_write_pattern", "hook_gate_in_token"):
         for block in trace.blocks:
-            found[f"writes-block-{block}"] = pictures.writes(trace, last, block, story=story)
+            pictures_by_name[f"writes-block-{block}"] = pictures.writes(trace, last, block, story=story)
     if _has(trace, *GATES, *BANKS):
-        found["gates"] = pictures.gates(trace, last, story=story)
+        pictures_by_name["gates"] = pictures.gates(trace, last, story=story)
     if _has(trace, "hook_read_pattern"):
-        found["reads"] = pictures.reads_of_last_word(trace, story=story, segment=last)
+        pictures_by_name["reads"] = pictures.reads_of_last_word(trace, story=story, segment=last)
         for block in trace.blocks:
-            found[f"reads-block-{block}"] = pictures.reads_of_words(trace, block, story=story, segment=last)
+            pictures_by_name[f"reads-block-{block}"] = pictures.reads_of_words(
+                trace, block, story=story, segment=last
+            )
     if _has(trace, *BANKS):
         of_bank = pictures.bank(trace, last, story=story)
-        found |= {f"bank-{name}": picture for name, picture in of_bank.items()}
+        pictures_by_name |= {f"bank-{name}": picture for name, picture in of_bank.items()}
     elif "hook_bank" in trace.arrays:
-        found["bank-after"] = pictures.bank_alone(trace, last, story=story)
-    if not found:
+        pictures_by_name["bank-after"] = pictures.bank_alone(trace, last, story=story)
+    if not pictures_by_name:
         raise UserError(
             "the trace has nothing to show of the memory; record it with: lm2 trace CHECKPOINT --story FILE "
             "--out run.safetensors --hooks 'mem.*,hook_bank'"
         )
-    return found
+    return pictures_by_name
 
 
 def write_report(path: str | Path, trace: Trace, *, story: int = 0) -> dict[str, Picture]:
@@ -73,23 +75,23 @@ def write_report(path: str | Path, trace: Trace, *, story: int = 0) -> dict[str,
     UserError
         As ``report_pictures``.
     """
-    found = report_pictures(trace, story=story)
+    pictures_by_name = report_pictures(trace, story=story)
     lines = [" ".join(words) for words in trace.tokens[story]]
-    told = f"<ol>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ol>"
-    told += "<p>Pictures of one sentence are of the last one.</p>"
-    write_page(path, f"Memory of {trace.info.get('model', 'an LM2')}", told, found)
-    return found
+    hover_text = f"<ol>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ol>"
+    hover_text += "<p>Pictures of one sentence are of the last one.</p>"
+    write_page(path, f"Memory of {trace.info.get('model', 'an LM2')}", hover_text, pictures_by_name)
+    return pictures_by_name
 
 
-def write_page(path: str | Path, title: str, text: str, found: Mapping[str, Picture]) -> None:
+def write_page(path: str | Path, title: str, text: str, pictures_by_name: Mapping[str, Picture]) -> None:
     """An HTML page with plotly inside it; ``text`` is HTML, everything else is escaped."""
     figures = [
         f'<figure id="{escape(name)}" aria-label="{escape(picture.alt)}">'
         f"{picture.figure.to_html(full_html=False, include_plotlyjs=i == 0)}"
         f"<figcaption>{escape(picture.caption)}</figcaption></figure>"
-        for i, (name, picture) in enumerate(found.items())
+        for i, (name, picture) in enumerate(pictures_by_name.items())
     ]
-    write_whole(
+    write_atomically(
         path,
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{STYLE}</style></head><body><h1>{escape(title)}</h1>{text}{''.join(figures)}</body></html>",
@@ -104,7 +106,7 @@ def write_image(figure: go.Figure, path: Path) -> None:
     UserError
         Without what draws it, and how to install that.
     """
-    with replacing(path) as temporary:
+    with atomic_path(path) as temporary:
         try:
             figure.write_image(temporary)
         except (ValueError, RuntimeError):  # plotly's words for one of them missing are many lines long

@@ -37,13 +37,13 @@ def slot_gates(trace: Trace, segment: int, *, story: int = 0) -> tuple[Array, Ar
     return opened, trace.over_blocks("hook_gate_forget", **where).mean(axis=-1)
 
 
-def kept_by_sentence(trace: Trace, segment: int, *, story: int = 0) -> Array:
+def keep_by_sentence(trace: Trace, segment: int, *, story: int = 0) -> Array:
     """Share of each slot's content that all blocks together leave, (n_slots,) in [0, 1].
 
     Multiplied for every dimension, as writes of blocks follow each other, then the mean over the width.
     """
-    kept = trace.over_blocks("hook_gate_forget", story=story, segment=segment)
-    share: Array = kept.prod(axis=0).mean(axis=-1)
+    retained = trace.over_blocks("hook_gate_forget", story=story, segment=segment)
+    share: Array = retained.prod(axis=0).mean(axis=-1)
     return share
 
 
@@ -53,13 +53,13 @@ def slot_change(trace: Trace, segment: int, *, story: int = 0) -> Array:
     return size_of(trace.over_blocks("hook_bank_post", **where) - trace.over_blocks("hook_bank_pre", **where))
 
 
-def size_of(moved: Array) -> Array:
+def size_of(change: Array) -> Array:
     """How far slots were moved: root mean square over the width, at most 1."""
-    size: Array = np.minimum(np.sqrt((moved**2).mean(axis=-1)), 1.0)
+    size: Array = np.minimum(np.sqrt((change**2).mean(axis=-1)), 1.0)
     return size
 
 
-def bank_move(trace: Trace, segment: int, *, story: int = 0) -> tuple[Array, Array, Array]:
+def bank_before_after(trace: Trace, segment: int, *, story: int = 0) -> tuple[Array, Array, Array]:
     """The bank before the first block wrote, after the last did, and the difference: (n_slots, n_dims)."""
     where = {"story": story, "segment": segment}
     first, last = trace.blocks[0], trace.blocks[-1]

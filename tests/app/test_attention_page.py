@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from app.loaders import stories, traces
-from lm2viz.story.read_shift import distances_of_answer, read_move, self_attention
+from lm2viz.story.read_shift import distances_of_answer, read_pair, self_attention
 from tests.app.pages import drawn, open_page, unpacked
 
 MODEL, EXAMPLE, STEP, ASKED = "babi-qa1-10", "2-two-facts", 4, "Where is the milk?"
 LINK = {"model": MODEL, "example": EXAMPLE, "step": str(STEP), "question": ASKED}
-MOVED = "What moved: the second minus the first"
+EDITED = "What moved: the second minus the first"
 
 
 @pytest.fixture(scope="module")
@@ -40,17 +40,17 @@ def spec_of(chart):
 def test_reads_before_and_after_are_those_of_the_two_banks(story, query, other, head_in_link, head):
     page = open_page("attention", block="1", head=head_in_link, **LINK, **query)
     before, after = (traces.load_answer(MODEL, story, s, ASKED).trace for s in (other, STEP))
-    move = read_move(before, after, 1, head)
+    move = read_pair(before, after, 1, head)
     np.testing.assert_allclose(drawn(page, title(other)), move.before, atol=1e-6)
     np.testing.assert_allclose(drawn(page, title(STEP)), move.after, atol=1e-6)
-    np.testing.assert_allclose(drawn(page, MOVED), move.difference, atol=1e-6)
+    np.testing.assert_allclose(drawn(page, EDITED), move.difference, atol=1e-6)
     assert any(f"attention that moved: {move.distances[-1]:.2f}" in c.value for c in page.caption)
 
 
 def test_reads_and_self_attention_can_be_means_over_blocks(story):
     page = open_page("attention", all_blocks="true", head="1", attn_head="2", **LINK)
     before, after = (traces.load_answer(MODEL, story, s, ASKED).trace for s in (STEP - 1, STEP))
-    of_blocks = [read_move(before, after, block, 1).after for block in after.blocks]
+    of_blocks = [read_pair(before, after, block, 1).after for block in after.blocks]
     np.testing.assert_allclose(drawn(page, title(STEP)), np.mean(of_blocks, axis=0), atol=1e-6)
     trace = traces.load_self_attention(MODEL, story)
     of_blocks = [self_attention(trace, STEP - 1, block, 2) for block in range(4)]
@@ -89,22 +89,22 @@ def test_both_answers_are_told(story):
     page = open_page("attention", **LINK)
     for step in (STEP - 1, STEP):
         answer = traces.load_answer(MODEL, story, step, ASKED)
-        told = (
+        message = (
             f"After {step} sentences the model answers **{answer.words[0]}** ({answer.probabilities[0]:.0%})."
         )
-        assert any(told in m.value for m in page.markdown)
+        assert any(message in m.value for m in page.markdown)
 
 
 def test_the_same_bank_twice_says_that_nothing_can_differ():
     page = open_page("attention", compared_bank="A chosen sentence", other_step=str(STEP), **LINK)
     assert any("Both banks are the same" in i.value for i in page.info)
-    assert not drawn(page, MOVED).any()
+    assert not drawn(page, EDITED).any()
 
 
 def test_before_the_first_sentence_there_is_no_self_attention():
     page = open_page("attention", **(LINK | {"step": "0"}))
     assert any("No sentence has been read" in i.value for i in page.info)
-    assert not drawn(page, MOVED).any()
+    assert not drawn(page, EDITED).any()
 
 
 def test_every_chart_has_a_text():
@@ -129,4 +129,4 @@ def test_a_question_with_unknown_words_names_them(question):
 )  # fmt: skip
 def test_a_link_with_values_out_of_range_still_opens(query):
     page = open_page("attention", **query)
-    assert drawn(page, MOVED).shape[1] == 24
+    assert drawn(page, EDITED).shape[1] == 24

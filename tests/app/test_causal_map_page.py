@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.loaders import causal, traces
 from lm2core.babi.counterfactual import draw_counterfactuals
-from lm2viz.causal.pair_text import marked_sides
+from lm2viz.causal.pair_text import pair_lines
 from tests.app.pages import open_page, unpacked
 from tests.conftest import ROOT
 
@@ -43,7 +43,7 @@ def texts(page: AppTest) -> list[str]:
 def test_both_sides_are_shown_as_marked_text_with_a_placebo():
     page = open_page("causal_map", **LINK)
     for pair in (pair_of(), pair_of(kind="placebo")):
-        for lines in marked_sides(pair):
+        for lines in pair_lines(pair):
             assert "\n".join(lines) in texts(page)
 
 
@@ -78,18 +78,18 @@ def test_nothing_is_measured_before_it_is_asked_for(monkeypatch):
 
 def test_the_map_is_that_of_this_pair_and_its_link_shows_it_again():
     page = measured(open_page("causal_map", **LINK))
-    found = causal.load_map(MODEL, "qa1", "place", 1, SEED)
-    assert "1 pairs (qa1 'place') of 4 sentences, 2 placebos" in found.summary()
-    assert found.summary() in texts(page)
+    result = causal.load_map(MODEL, "qa1", "place", 1, SEED)
+    assert "1 pairs (qa1 'place') of 4 sentences, 2 placebos" in result.summary()
+    assert result.summary() in texts(page)
     chart = page.get("plotly_chart")[0].proto
-    assert chart.alt == found.summary()
+    assert chart.alt == result.summary()
     cells = cells_of(page)
-    np.testing.assert_allclose(cells[0], found.pairs.mean[0])
-    np.testing.assert_allclose(cells[1], found.placebos.mean[0])
+    np.testing.assert_allclose(cells[0], result.pairs.mean[0])
+    np.testing.assert_allclose(cells[1], result.placebos.mean[0])
     assert any("that it begins there says nothing" in m.value for m in page.markdown)
     link = page.query_params["measured"]
     again = open_page("causal_map", **LINK, measured=link if isinstance(link, str) else link[0])
-    assert found.summary() in texts(again)
+    assert result.summary() in texts(again)
     page.number_input(key="pair_seed").set_value(SEED + 1).run()
     assert any("Press **Measure**" in i.value for i in page.info)
 
@@ -101,16 +101,16 @@ def cells_of(page: AppTest) -> list[np.ndarray]:
 
 def test_parts_are_shown_in_the_chosen_direction():
     page = measured(open_page("causal_map", **LINK, causal_view="Its parts", patch_direction="denoising"))
-    found = causal.load_parts(MODEL, "qa1", "place", 1, SEED)
-    assert found.summary() in texts(page)
-    np.testing.assert_allclose(cells_of(page)[0], found.pairs["write"].cells.mean[1])
+    result = causal.load_parts(MODEL, "qa1", "place", 1, SEED)
+    assert result.summary() in texts(page)
+    np.testing.assert_allclose(cells_of(page)[0], result.pairs["write"].cells.mean[1])
 
 
 def test_attribution_prints_how_complete_it_is():
     page = measured(open_page("causal_map", **LINK, causal_view="Attribution"))
-    found = causal.load_attribution(MODEL, "qa1", 20, SEED)
-    assert found.summary() in texts(page)
-    assert any(f"at most **{found.error:.1e}** logits" in m.value for m in page.markdown)
+    result = causal.load_attribution(MODEL, "qa1", 20, SEED)
+    assert result.summary() in texts(page)
+    assert any(f"at most **{result.error:.1e}** logits" in m.value for m in page.markdown)
 
 
 @pytest.mark.parametrize(

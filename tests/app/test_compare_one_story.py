@@ -5,8 +5,8 @@ import json
 import numpy as np
 
 from app.loaders.stories import generate_story
-from lm2core.reading.answers import answers_along
-from lm2core.reading.checkpoints import load_reader, shipped_models
+from lm2core.reading.answers import answers_by_step
+from lm2core.reading.checkpoints import load, shipped_models
 from tests.app.pages import open_page, unpacked
 
 MODEL, ASKED = "babi-qa1-10", "Where is Mary?"
@@ -24,16 +24,16 @@ def test_every_row_is_what_that_model_answers_along_the_story():
     sentences = generate_story("qa1", 4).sentences
     drawn = unpacked(grid_of(page)["z"]).astype(float)
     for row, name in zip(drawn, names, strict=False):
-        given = answers_along(load_reader(name, baselines=True), sentences, ASKED)
+        given = answers_by_step(load(name, baselines=True), sentences, ASKED)
         np.testing.assert_allclose(row, [probability for _, probability in given], atol=1e-6)
 
 
 def test_the_summary_counts_the_floor_beside_the_models():
     page = open_page("compare", **LINK, question=ASKED)
     names = (MODEL, *page.multiselect(key="others").value)
-    told = next(m.value for m in page.markdown if "Right after how many" in m.value).replace("\\", "")
-    assert "floor: last place named" in told
-    assert all(name in told for name in names)
+    expected = next(m.value for m in page.markdown if "Right after how many" in m.value).replace("\\", "")
+    assert "floor: last place named" in expected
+    assert all(name in expected for name in names)
 
 
 def test_a_model_that_does_not_know_a_word_is_left_out_and_named():

@@ -13,12 +13,12 @@ from tests.app.pages import open_page, unpacked
 @pytest.mark.parametrize("test", ["Longer stories", "Noise after the facts"])
 def test_the_page_draws_the_models_and_says_who_is_ahead(test):
     page = open_page("compare", test=test)
-    found = compare.load_comparison()
-    assert any(m.value == found.summary(test) for m in page.markdown)
+    result = compare.load_comparison()
+    assert any(m.value == result.summary(test) for m in page.markdown)
     (table, perplexity, bank_change, _published) = page.dataframe
-    assert list(table.value["verdict"]) == list(found.verdicts(test)["verdict"])
-    assert list(perplexity.value["mean"]) == list(found.perplexity["mean"])
-    np.testing.assert_allclose(bank_change.value["LM2"], 100 * found.bank_change["mean"])
+    assert list(table.value["verdict"]) == list(result.verdicts(test)["verdict"])
+    assert list(perplexity.value["mean"]) == list(result.perplexity["mean"])
+    np.testing.assert_allclose(bank_change.value["LM2"], 100 * result.bank_change["mean"])
     assert page.get("plotly_chart")[0].proto.alt
 
 
@@ -27,10 +27,10 @@ def test_the_page_draws_the_models_and_says_who_is_ahead(test):
 )
 def test_blocks_and_slots_have_their_own_curves_and_no_verdict_of_architectures(varied, last):
     page = open_page("compare", varied=varied)
-    found = compare.load_comparison()
+    result = compare.load_comparison()
     lines = {line["name"]: line for line in json.loads(page.get("plotly_chart")[0].proto.spec)["data"]}
-    assert set(found.of("Longer stories", varied)["model"]) == set(lines) - set(FLOORS.values())
-    of_lm2 = found.of("Longer stories")
+    assert set(result.of("Longer stories", varied)["model"]) == set(lines) - set(FLOORS.values())
+    of_lm2 = result.of("Longer stories")
     np.testing.assert_allclose(unpacked(lines[last]["y"]), of_lm2[of_lm2["model"] == "LM2"]["mean"])
     assert len(page.dataframe) == 3  # perplexity, change of the bank, what was published
 

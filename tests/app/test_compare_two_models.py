@@ -24,18 +24,18 @@ def few_stories(monkeypatch):
 
 def test_the_bars_and_the_table_are_the_matching_with_both_controls():
     page = open_page("compare", **LINK)
-    found = slots.load_matching(FIRST, SECOND, (FIRST, SECOND), "qa1")
+    result = slots.load_matching(FIRST, SECOND, (FIRST, SECOND), "qa1")
     spec = json.loads(page.get("plotly_chart")[0].proto.spec)
     for trace, name in zip(spec["data"], ("score", "shuffled", "random_slot"), strict=True):
         drawn = unpacked(trace["x"]).astype(float)
-        np.testing.assert_allclose(drawn, [getattr(pair, name).value for pair in found.pairs])
+        np.testing.assert_allclose(drawn, [getattr(pair, name).value for pair in result.pairs])
     table = page.dataframe[0].value
-    assert list(table["first"]) == [pair.first for pair in found.pairs]
-    assert list(table["second"]) == [pair.second for pair in found.pairs]
-    told = next(m.value for m in page.markdown if "random matching" in m.value).replace("\\", "")
-    for estimate in (found.mean, found.shuffled, found.random):
-        assert str(estimate) in told
-    assert page.get("plotly_chart")[0].proto.alt == found.summary()
+    assert list(table["first"]) == [pair.first for pair in result.pairs]
+    assert list(table["second"]) == [pair.second for pair in result.pairs]
+    expected = next(m.value for m in page.markdown if "random matching" in m.value).replace("\\", "")
+    for estimate in (result.mean, result.shuffled, result.random):
+        assert str(estimate) in expected
+    assert page.get("plotly_chart")[0].proto.alt == result.summary()
 
 
 def test_the_second_model_is_another_and_tasks_are_those_both_know():

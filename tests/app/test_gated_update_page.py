@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.loaders import stories, traces
-from lm2viz.causal.gate_edit import GateMove
+from lm2viz.causal.gate_edit import GateEdit
 from lm2viz.story import gated_update, select
 from tests.app.pages import drawn, open_page
 
@@ -52,7 +52,7 @@ def test_bars_and_equation_are_the_numbers_of_the_trace(update):
     assert gated_update.update_latex(update, SLOT, DIM) in page.latex[0].value
     token = update.strongest_token()
     assert gated_update.write_latex(update, token, DIM) in page.latex[1].value
-    assert gated_update.keep_latex(update, token, DIM) in page.latex[2].value
+    assert gated_update.forget_latex(update, token, DIM) in page.latex[2].value
 
 
 def test_the_check_line_shows_the_error_of_the_equation(update):
@@ -79,33 +79,33 @@ def test_a_shut_input_gate_changes_slot_and_answer_as_a_run_of_the_model_does(up
     page = open_page("gated_update", **LINK)
     page.slider(key="input_gate").set_value(0.0).run()
     assert not page.exception
-    move = GateMove(step=STEP, slot=SLOT, gate_in=0.0)
-    expected = traces.load_moved_answer(MODEL, SENTENCES, move, STEP, ASKED)
-    own = traces.load_answer(MODEL, SENTENCES, STEP, ASKED)
-    assert expected.words[0] != own.words[0]
+    move = GateEdit(step=STEP, slot=SLOT, gate_in=0.0)
+    expected = traces.load_gate_edit_answer(MODEL, SENTENCES, move, STEP, ASKED)
+    unedited = traces.load_answer(MODEL, SENTENCES, STEP, ASKED)
+    assert expected.words[0] != unedited.words[0]
     by_word = bars(page, "gates moved")
     for word in by_word:
         assert by_word[word] == pytest.approx(expected.probabilities[expected.words.index(word)])
         assert bars(page, "the model's own gates")[word] == pytest.approx(
-            own.probabilities[own.words.index(word)]
+            unedited.probabilities[unedited.words.index(word)]
         )
-    trace = traces.load_moved(MODEL, SENTENCES, move, STEP).trace
-    moved = gated_update.slot_update(trace, 0, BLOCK, SLOT)
-    assert not moved.write.any()
+    trace = traces.load_gate_edit(MODEL, SENTENCES, move, STEP).trace
+    edited = gated_update.slot_update(trace, 0, BLOCK, SLOT)
+    assert not edited.write.any()
     for dim, shown in bars(page, "after, gates moved").items():
-        assert shown == pytest.approx(moved.after[int(dim)], abs=1e-6)
+        assert shown == pytest.approx(edited.after[int(dim)], abs=1e-6)
 
 
 def test_moved_gates_change_the_pictures_of_the_bank_and_of_the_routes():
     page = open_page("gated_update", **LINK, input_gate="0")
-    move = GateMove(step=STEP, slot=SLOT, gate_in=0.0)
-    moved = traces.load_moved(MODEL, SENTENCES, move, STEP).trace
-    own = traces.load_trace(MODEL, SENTENCES)
-    change = select.bank_move(moved, 0)[1] - select.bank_move(own, STEP - 1)[1]
+    move = GateEdit(step=STEP, slot=SLOT, gate_in=0.0)
+    edited = traces.load_gate_edit(MODEL, SENTENCES, move, STEP).trace
+    unedited = traces.load_trace(MODEL, SENTENCES)
+    change = select.bank_before_after(edited, 0)[1] - select.bank_before_after(unedited, STEP - 1)[1]
     shown = drawn(page, "What the moved gates change of the whole bank")
     np.testing.assert_allclose(shown, change, atol=1e-6)
     assert np.abs(shown[SLOT]).max() > 0.1
-    answer = traces.load_moved_answer(MODEL, SENTENCES, move, STEP, ASKED)
+    answer = traces.load_gate_edit_answer(MODEL, SENTENCES, move, STEP, ASKED)
     strongest = select.read_by_token(answer.trace, BLOCK, head=None).max()
     (alt,) = (chart.proto.alt for chart in page.get("plotly_chart") if "slots to words" in chart.proto.alt)
     assert f"slots to words of the question, strongest {strongest:.2f}" in alt
@@ -115,8 +115,8 @@ def test_moved_gates_change_the_pictures_of_the_bank_and_of_the_routes():
 def test_the_control_is_the_same_move_in_another_slot():
     page = open_page("gated_update", **LINK, input_gate="0")
     other = gated_update.control_slot(SLOT, 24)
-    move = GateMove(step=STEP, slot=other, gate_in=0.0)
-    answer = traces.load_moved_answer(MODEL, SENTENCES, move, STEP, ASKED)
+    move = GateEdit(step=STEP, slot=other, gate_in=0.0)
+    answer = traces.load_gate_edit_answer(MODEL, SENTENCES, move, STEP, ASKED)
     for word, shown in bars(page, f"control: slot {other} instead").items():
         assert shown == pytest.approx(answer.probabilities[answer.words.index(word)])
 
@@ -137,8 +137,8 @@ def test_undo_and_another_slot_put_the_models_own_gates_back(update):
 
 def test_at_the_end_the_question_is_asked_after_the_whole_story():
     page = open_page("gated_update", **LINK, input_gate="0", ask_at="At the end")
-    move = GateMove(step=STEP, slot=SLOT, gate_in=0.0)
-    answer = traces.load_moved_answer(MODEL, SENTENCES, move, len(SENTENCES), ASKED)
+    move = GateEdit(step=STEP, slot=SLOT, gate_in=0.0)
+    answer = traces.load_gate_edit_answer(MODEL, SENTENCES, move, len(SENTENCES), ASKED)
     for word, shown in bars(page, "gates moved").items():
         assert shown == pytest.approx(answer.probabilities[answer.words.index(word)])
 

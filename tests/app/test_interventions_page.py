@@ -19,7 +19,7 @@ ZERO = to_json([Zero(slots=(13,))])
 LINK = {"model": MODEL, "example": EXAMPLE}
 
 
-def told(page: AppTest) -> list[str]:
+def expected(page: AppTest) -> list[str]:
     return [m.value for m in (*page.error, *page.info, *page.text)]
 
 
@@ -30,16 +30,16 @@ def numbers(packed: dict[str, str]) -> list[float]:
 
 def test_answers_and_changed_slots_are_those_of_the_runs():
     page = open_page("interventions", **LINK, edits=ZERO)
-    found = interventions.load_story_effect(
+    result = interventions.load_story_effect(
         MODEL, STORY.sentences, STORY.questions, "", ZERO, task="qa1", seed=0
     )
     table = page.dataframe[0].value
-    assert list(table["edited"]) == [a.after for a in found.answers]
-    np.testing.assert_allclose(table["p edited"], [a.p_after for a in found.answers])
-    np.testing.assert_allclose(table["p control"], [a.p_control for a in found.answers])
+    assert list(table["edited"]) == [a.after for a in result.answers]
+    np.testing.assert_allclose(table["p edited"], [a.p_after for a in result.answers])
+    np.testing.assert_allclose(table["p control"], [a.p_control for a in result.answers])
     cells = drawn(page, "Slots that hold something else, most changed first")
-    np.testing.assert_allclose(cells, found.moved[changed_slots(found.moved)], atol=1e-6)
-    assert changed_slots(found.moved)[0] == 13
+    np.testing.assert_allclose(cells, result.slot_changes[changed_slots(result.slot_changes)], atol=1e-6)
+    assert changed_slots(result.slot_changes)[0] == 13
 
 
 @pytest.mark.parametrize("model", ["babi-qa1-3", "babi-qa1-10"])
@@ -57,7 +57,7 @@ def test_the_page_says_whether_the_intervention_propagates():
     out = '[{"kind": "clamp_gate", "gate": "out", "value": 0.0}]'
     page = open_page("interventions", **LINK, edits=out)
     assert any(c.value.startswith("Does not propagate") for c in page.caption)
-    assert any("No slot holds anything else" in line for line in told(page))
+    assert any("No slot holds anything else" in line for line in expected(page))
 
 
 def test_several_are_built_composed_and_removed_and_the_link_follows():
@@ -156,19 +156,21 @@ def test_the_effect_is_measured_on_demand_beside_its_placebos(monkeypatch):
     assert any("Press **Measure**" in i.value for i in page.info)
     page.button(key="effect_button").click().run(timeout=120)
     assert not page.exception
-    found = interventions.load_effect(MODEL, ZERO, "qa1", 3, 25)
-    assert found.n_stories == 25
-    assert found.summary() in [t.value for t in page.text]
+    result = interventions.load_effect(MODEL, ZERO, "qa1", 3, 25)
+    assert result.n_stories == 25
+    assert result.summary() in [t.value for t in page.text]
     chart = page.get("plotly_chart")[-1].proto
-    assert chart.alt == found.summary()
+    assert chart.alt == result.summary()
     shown = json.loads(chart.spec)["data"][2]["x"]
     np.testing.assert_allclose(
-        numbers(shown), [c.change.value for c in found.changes if c.measure == "accuracy"]
+        numbers(shown), [c.change.value for c in result.changes if c.measure == "accuracy"]
     )
     link = page.query_params["measured"]
-    asked = {"edits": ZERO, "effect_n": "25", "effect_seed": "3"}
-    again = open_page("interventions", **LINK, **asked, measured=link if isinstance(link, str) else link[0])
-    assert found.summary() in [t.value for t in again.text]
+    question_list = {"edits": ZERO, "effect_n": "25", "effect_seed": "3"}
+    again = open_page(
+        "interventions", **LINK, **question_list, measured=link if isinstance(link, str) else link[0]
+    )
+    assert result.summary() in [t.value for t in again.text]
     page.number_input(key="effect_seed").set_value(4).run()
     assert any("Press **Measure**" in i.value for i in page.info)
 

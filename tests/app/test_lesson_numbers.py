@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
-from app.lessons.lesson import MODEL, lesson_stories, read_lesson, trained_or_not
+from app.lessons.lesson import MODEL, lesson_stories, model_and_control, read_lesson_stories
 from app.loaders.lessons import lesson, load_measured
 from lm2core.compare import published
 from lm2core.reading.answers import read_stories
-from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.checkpoints import load
 from lm2core.reading.story_traces import record_questions
 from lm2viz.causal import ClampGate, run
 from lm2viz.causal.running import ask_banks
@@ -19,28 +19,32 @@ PAPER = "What the paper showed"
 
 
 @pytest.fixture(scope="module")
-def reader():
-    return load_reader(MODEL)
+def lm():
+    return load(MODEL)
 
 
 @pytest.mark.slow
-def test_the_lesson_on_slots_counts_what_a_plain_loop_counts(reader):
+def test_the_lesson_on_slots_counts_what_a_plain_loop_counts(lm):
     n_moved = []
-    for story in read_stories(reader, lesson_stories(), names=["hook_bank"]).arrays["hook_bank"]:
+    for story in read_stories(lm, lesson_stories(), names=["hook_bank"]).arrays["hook_bank"]:
         size = [np.sqrt(np.mean((story[1, n] - story[0, n]) ** 2)) for n in range(story.shape[1])]
         n_moved.append(np.mean([x > max(size) / 2 for x in size]))
     assert load_measured("What is a slot?").value.value == pytest.approx(np.mean(n_moved))
 
 
 def sentences_of(trace):
-    return [(story, s, len(words)) for story, told in enumerate(trace.tokens) for s, words in enumerate(told)]
+    return [
+        (story, s, len(words))
+        for story, expected in enumerate(trace.tokens)
+        for s, words in enumerate(expected)
+    ]
 
 
 @pytest.mark.slow
-def test_the_lesson_on_writing_counts_what_a_plain_loop_counts(reader):
+def test_the_lesson_on_writing_counts_what_a_plain_loop_counts(lm):
     measured = load_measured("Writing")
-    for each, told in zip(trained_or_not(reader), (measured.value, measured.control), strict=True):
-        trace, shares = read_lesson(each), []
+    for each, expected in zip(model_and_control(lm), (measured.value, measured.control), strict=True):
+        trace, shares = read_lesson_stories(each), []
         for story, segment, n_words in sentences_of(trace):
             if n_words != 6:
                 continue
@@ -54,26 +58,26 @@ def test_the_lesson_on_writing_counts_what_a_plain_loop_counts(reader):
                     taken = max(sum(claims[w, slot] for w in range(6)), 1.0)
                     written[word] += claims[word, slot] / taken * gates[word].mean()
             shares.append(written[4] / sum(written))  # "mary went to the KITCHEN ."
-        assert told.value == pytest.approx(np.mean(shares), abs=1e-6)
+        assert expected.value == pytest.approx(np.mean(shares), abs=1e-6)
 
 
 @pytest.mark.slow
-def test_the_lesson_on_forgetting_counts_what_a_plain_loop_counts(reader):
-    trace, of_widest, of_others = read_lesson(reader), [], []
+def test_the_lesson_on_forgetting_counts_what_a_plain_loop_counts(lm):
+    trace, of_widest, of_others = read_lesson_stories(lm), [], []
     for story, segment, _ in sentences_of(trace):
         where = {"story": story, "segment": segment}
         opened_by, kept_by = (
             [trace.select(f"blocks.{b}.mem.{hook}", **where) for b in trace.blocks]
             for hook in ("hook_gate_in", "hook_gate_forget")
         )
-        kept = [
+        remaining = [
             np.mean([math.prod(float(of_block[n, d]) for of_block in kept_by) for d in range(64)])
             for n in range(24)
         ]
         opened = [sum(of_block[n].mean() for of_block in opened_by) for n in range(24)]
         widest = opened.index(max(opened))
-        of_widest.append(kept[widest])
-        of_others.append(np.mean([kept[n] for n in range(24) if n != widest]))
+        of_widest.append(remaining[widest])
+        of_others.append(np.mean([remaining[n] for n in range(24) if n != widest]))
     measured = load_measured("Forgetting")
     assert measured.value.value == pytest.approx(np.mean(of_widest), abs=1e-6)
     assert measured.control.value == pytest.approx(np.mean(of_others), abs=1e-6)
@@ -82,47 +86,49 @@ def test_the_lesson_on_forgetting_counts_what_a_plain_loop_counts(reader):
 
 
 @pytest.mark.slow
-def test_the_lesson_on_reading_counts_what_a_plain_loop_counts(reader):
+def test_the_lesson_on_reading_counts_what_a_plain_loop_counts(lm):
     measured = load_measured("Reading")
-    for each, told in zip(trained_or_not(reader), (measured.value, measured.control), strict=True):
-        asked = record_questions(each, read_lesson(each, names=["hook_bank"]))
+    for each, expected in zip(model_and_control(lm), (measured.value, measured.control), strict=True):
+        question_trace = record_questions(each, read_lesson_stories(each, names=["hook_bank"]))
         widths = {True: [], False: []}
-        for q, question in enumerate(asked.info["asked"]):
-            last = len(asked.tokens[q][0]) - 1
+        for q, question in enumerate(question_trace.info["asked"]):
+            last = len(question_trace.tokens[q][0]) - 1
             of_blocks = []
-            for block in asked.blocks:
-                heads = asked.select(f"blocks.{block}.mem.hook_read_pattern", story=q, segment=0)[:, last]
+            for block in question_trace.blocks:
+                heads = question_trace.select(f"blocks.{block}.mem.hook_read_pattern", story=q, segment=0)[
+                    :, last
+                ]
                 of_blocks.append(np.mean([2 ** entropy(head, base=2) / len(head) for head in heads]))
             widths[question["story"] % 2 == 0].append(of_blocks)
         narrowest = np.mean(widths[True], axis=0).argmin()
-        assert told.value == pytest.approx(np.mean(widths[False], axis=0)[narrowest], abs=1e-4)
+        assert expected.value == pytest.approx(np.mean(widths[False], axis=0)[narrowest], abs=1e-4)
 
 
 @pytest.mark.slow
-def test_the_lesson_on_causes_loses_the_answers_that_a_run_without_the_slot_loses(reader):
+def test_the_lesson_on_causes_loses_the_answers_that_a_run_without_the_slot_loses(lm):
     """Zero one slot after the sentence before the question, in each story for itself."""
     shown = load_measured("Cause and correlation").figure.data[0]
     assert len(shown.y) == 24
     for slot in (13, 5):
         n_lost = n_asked = 0
         for story in lesson_stories():
-            clean = run(reader, [story])
+            clean = run(lm, [story])
             for i, question in enumerate(q for q in story.questions if q.n_statements):
                 if "Mary" not in question.text:
                     continue
-                bank = clean.asked_banks[i : i + 1].clone()
-                right = ask_banks(reader, [question.text], bank).argmax() == clean.answer_ids[i]
+                bank = clean.question_banks[i : i + 1].clone()
+                right = ask_banks(lm, [question.text], bank).argmax() == clean.answer_ids[i]
                 bank[:, slot] = 0
                 n_lost += int(right) - int(
-                    ask_banks(reader, [question.text], bank).argmax() == clean.answer_ids[i]
+                    ask_banks(lm, [question.text], bank).argmax() == clean.answer_ids[i]
                 )
                 n_asked += 1
         assert shown.y[slot] == pytest.approx(n_lost / n_asked, abs=1e-9)
 
 
 @pytest.mark.slow
-def test_the_lesson_on_gates_counts_right_answers_with_the_gate_held(reader):
-    held = run(reader, lesson_stories(), [ClampGate(gate="forget", value=1.0)])
+def test_the_lesson_on_gates_counts_right_answers_with_the_gate_held(lm):
+    held = run(lm, lesson_stories(), [ClampGate(gate="forget", value=1.0)])
     n_right = sum(a == b for a, b in zip(held.words, held.answers, strict=True))
     assert load_measured("Why a gate?").value.value == n_right / len(held.words)
 

@@ -6,7 +6,7 @@ import pytest
 from app.lessons import LESSONS
 from app.lessons.lesson import MODEL, Choice, lesson_stories, stories_of_questions
 from app.loaders.lessons import lesson, load_measured
-from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.checkpoints import load
 from lm2viz.estimates import Estimate
 from tests.app.pages import open_page
 
@@ -15,8 +15,8 @@ PAPER = "What the paper showed"
 
 
 @pytest.fixture(scope="module")
-def reader():
-    return load_reader(MODEL)
+def lm():
+    return load(MODEL)
 
 
 @pytest.mark.slow

@@ -33,25 +33,25 @@ def test_the_bars_are_the_gates_of_the_trace(trace, measure):
     strips = next(
         f for f in figures(page) if f["layout"].get("title", {}).get("text", "").startswith("Input")
     )
-    gates, told = segment_gates(trace, measure), is_fact(trace)
+    gates, expected = segment_gates(trace, measure), is_fact(trace)
     bars = [bar for bar in strips["data"] if bar["type"] == "bar"]
     drawn = np.full(gates.shape, np.nan)
     for i, bar in enumerate(bars):  # background and facts of one block after the other
         drawn[i // 2, unpacked(bar["x"]) - 1] = unpacked(bar["y"])
     np.testing.assert_allclose(drawn, gates, atol=1e-6)
-    assert [len(unpacked(b["x"])) for b in bars[:2]] == [(~told).sum(), told.sum()]
+    assert [len(unpacked(b["x"])) for b in bars[:2]] == [(~expected).sum(), expected.sum()]
 
 
 def test_the_table_has_each_mean_with_interval_n_and_the_untrained_model(trace):
     page = open_page("noise", gate_measure=EVERY_SLOT, **LINK)
     shown = page.dataframe[0].value
-    gates, told = segment_gates(trace, EVERY_SLOT), is_fact(trace)
+    gates, expected = segment_gates(trace, EVERY_SLOT), is_fact(trace)
     control = segment_gates(noise.load_reading(*TEXT, False), EVERY_SLOT)
     for column, of_model, chosen in (
-        (FACTS, gates, told),
-        (BACKGROUND, gates, ~told),
-        (f"untrained: {FACTS}", control, told),
-        (f"untrained: {BACKGROUND}", control, ~told),
+        (FACTS, gates, expected),
+        (BACKGROUND, gates, ~expected),
+        (f"untrained: {FACTS}", control, expected),
+        (f"untrained: {BACKGROUND}", control, ~expected),
     ):
         for block in range(4):
             value, rest = shown[column][block].split(" (")
@@ -67,12 +67,12 @@ def test_the_answer_stands_beside_the_facts_alone_and_a_fresh_bank(trace):
     bars = next(f["data"] for f in figures(page) if len(f["data"]) == 3)
     by_name = {bar["name"]: dict(zip(bar["y"], bar["x"], strict=True)) for bar in bars}
     right = trace.info["answer"]
-    for name, told in (
+    for name, expected in (
         ("this text", answer),
         ("the facts so far alone", facts),
         ("control: fresh bank", fresh),
     ):
-        assert by_name[name][right] == pytest.approx(told.probabilities[told.words.index(right)])
+        assert by_name[name][right] == pytest.approx(expected.probabilities[expected.words.index(right)])
     assert f"**{as_text(trace.info['question'])}** After {n} of {n} segments" in words_on(page)
     assert f"the model answers **{answer.words[0]}** ({answer.probabilities[0]:.0%})" in words_on(page)
 

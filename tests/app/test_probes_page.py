@@ -38,7 +38,7 @@ def untrained():
 
 
 @pytest.fixture(scope="module")
-def whole(rows, untrained):
+def overall(rows, untrained):
     return slot_fact_matrix(rows, untrained=untrained)
 
 
@@ -49,8 +49,8 @@ def words_on(page):
 def chart(page, **layout):
     """The only chart whose axis has this title."""
     specs = [json.loads(each.proto.spec) for each in page.get("plotly_chart")]
-    (found,) = [s for s in specs if s["layout"].get("xaxis", {}).get("title", {}).get("text") == layout["x"]]
-    return found["data"]
+    (result,) = [s for s in specs if s["layout"].get("xaxis", {}).get("title", {}).get("text") == layout["x"]]
+    return result["data"]
 
 
 def test_the_stories_are_those_of_their_seeds_and_both_models_read_them(rows, untrained):
@@ -62,12 +62,12 @@ def test_the_stories_are_those_of_their_seeds_and_both_models_read_them(rows, un
 
 
 @pytest.mark.parametrize("control", list(MEANING))
-def test_the_matrices_are_the_probes_and_the_chosen_control(whole, control):
+def test_the_matrices_are_the_probes_and_the_chosen_control(overall, control):
     page = open_page("probes", beside=control, **LINK)
-    np.testing.assert_allclose(drawn(page, "Probe of this model"), whole.matrix().T, atol=1e-6)
-    np.testing.assert_allclose(drawn(page, f"Control: {control}"), whole.matrix(control).T, atol=1e-6)
+    np.testing.assert_allclose(drawn(page, "Probe of this model"), overall.matrix().T, atol=1e-6)
+    np.testing.assert_allclose(drawn(page, f"Control: {control}"), overall.matrix(control).T, atol=1e-6)
     assert MEANING[control] in words_on(page)
-    pd.testing.assert_frame_equal(page.dataframe[0].value, best_slots(whole), check_dtype=False)
+    pd.testing.assert_frame_equal(page.dataframe[0].value, best_slots(overall), check_dtype=False)
 
 
 @pytest.mark.parametrize(("column", "slot"), [(7, "7"), (24, "bank")])
@@ -103,14 +103,14 @@ def test_all_facts_can_be_pooled_by_age(rows):
     assert "the whole bank for all facts" in words_on(page)
 
 
-def test_one_fact_has_its_accuracy_with_interval_and_every_control(whole):
+def test_one_fact_has_its_accuracy_with_interval_and_every_control(overall):
     page = open_page("probes", probes_view="One fact", fact=FACT, **LINK)
     points = {point["name"]: point for point in chart(page, x="held-out accuracy")}
     for name in (PROBE, UNTRAINED, CONTROL_TASK, SHUFFLED, MAJORITY):
-        expected = whole.accuracy(FACT, name)
+        expected = overall.accuracy(FACT, name)
         assert unpacked(points[name]["x"])[0] == expected.value
         assert unpacked(points[name]["error_x"]["array"])[0] == pytest.approx(expected.high - expected.value)
-    assert f"Selectivity {whole.selectivity(FACT)}" in words_on(page)
+    assert f"Selectivity {overall.selectivity(FACT)}" in words_on(page)
     assert len(page.get("plotly_chart")) == 1  # the slow ones wait to be asked for
 
 
@@ -175,12 +175,12 @@ def label_bytes(rows, fact):
     return template.to_csv(index=False).encode()
 
 
-def test_own_labels_find_what_the_same_facts_of_the_stories_do(rows, whole):
+def test_own_labels_find_what_the_same_facts_of_the_stories_do(rows, overall):
     page = upload(own_page(), label_bytes(rows, FACT))
     assert not page.error
-    expected = whole.matrix()[:, [whole.facts.index(FACT)]].T
+    expected = overall.matrix()[:, [overall.facts.index(FACT)]].T
     np.testing.assert_allclose(drawn(page, "Probe of this model"), expected, atol=1e-6)
-    assert page.dataframe[0].value["best slot"].tolist() == [whole.slot_of(FACT)]
+    assert page.dataframe[0].value["best slot"].tolist() == [overall.slot_of(FACT)]
 
 
 def test_labels_stay_when_their_visitor_looks_elsewhere_and_nobody_else_has_them(rows):
@@ -208,10 +208,10 @@ def test_labels_stay_when_their_visitor_looks_elsewhere_and_nobody_else_has_them
         (b"story,segment,fact,value\n" + b"0,0,mood,glad\n" * 150_000, "at most 2 MB are read"),
     ],
 )
-def test_a_bad_file_gives_one_line(content, told):
+def test_a_bad_file_gives_one_line(content, stated):
     page = upload(own_page(), content)
     (error,) = page.error
-    assert told in error.value.replace("\\", "")
+    assert stated in error.value.replace("\\", "")
     assert "\n" not in error.value
     assert "/tmp" not in error.value
 

@@ -9,7 +9,7 @@ import pytest
 from app.loaders import sample, slots
 from app.loaders.stories import generate_story
 from lm2viz.slots.contexts import READS, WRITES
-from lm2viz.stats.places import first_drawn
+from lm2viz.stats.places import first_plotted_story
 from tests.app.pages import open_page, unpacked
 
 MODEL, TASK, N = "babi-qa1-3", "qa1", 50
@@ -18,7 +18,7 @@ LINK = {"model": MODEL, "task": TASK, "n_stories": str(N)}
 
 
 @pytest.fixture(scope="module")
-def found():
+def result():
     slot, fact = slots.suggest_slot(MODEL, TASK)
     return slots.load_map(*SAMPLE, fact, (slot,))
 
@@ -37,36 +37,36 @@ def story_link(page):
     return {key: value for key, (value,) in parse_qs(link.query_string).items()}
 
 
-def test_the_points_are_the_map_and_its_controls_stand_beside_it(found):
+def test_the_points_are_the_map_and_its_controls_stand_beside_it(result):
     page = open_page("slots", **LINK)
     marks = [trace for trace in figures(page)[0]["data"] if trace["type"] == "scatter"]
-    points = marks[: len(found.figure().data) - 3]
-    drawn = np.concatenate([np.stack([unpacked(t["x"]), unpacked(t["y"])], axis=1) for t in points])
-    assert len(drawn) == len(found.drawn.coordinates)
+    points = marks[: len(result.figure().data) - 3]
+    plotted = np.concatenate([np.stack([unpacked(t["x"]), unpacked(t["y"])], axis=1) for t in points])
+    assert len(plotted) == len(result.plotted.coordinates)
     np.testing.assert_allclose(
-        np.sort(drawn, axis=0), np.sort(found.drawn.coordinates[:, :2], axis=0), atol=1e-6
+        np.sort(plotted, axis=0), np.sort(result.plotted.coordinates[:, :2], axis=0), atol=1e-6
     )
     assert [trace["name"] for trace in marks[-3:]] == ["model", "shuffled", "untrained"]
-    about, *_, silhouette = found.summary().splitlines()
+    about, *_, silhouette = result.summary().splitlines()
     assert f"{about}\n{silhouette}" in [t.value for t in page.text]
-    np.testing.assert_allclose(page.dataframe[0].value["value"], found.table()["value"])
+    np.testing.assert_allclose(page.dataframe[0].value["value"], result.table()["value"])
 
 
 def test_story_k_is_the_one_that_seed_k_tells():
-    told = slots._told(TASK, 3, 5)
-    assert [story.sentences for story in told] == [generate_story(TASK, s).sentences for s in (5, 6, 7)]
+    expected = slots._first_stories(TASK, 3, 5)
+    assert [story.sentences for story in expected] == [generate_story(TASK, s).sentences for s in (5, 6, 7)]
 
 
 def test_parts_keep_all_stories_in_order():
-    told = slots._told("qa2", 30)
-    parts = list(sample._parts(told))
-    assert [story for part in parts for story in part] == told
+    expected = slots._first_stories("qa2", 30)
+    parts = list(sample._parts(expected))
+    assert [story for part in parts for story in part] == expected
     sizes = [sum(len(s.sentences) for s in part) for part in parts if len(part) > 1]
     assert max(sizes) <= sample.PART_SENTENCES
 
 
-def test_the_link_of_a_point_shows_its_story_at_its_step_and_the_way_of_its_slot(found):
-    row = found.drawn.rows.iloc[137]
+def test_the_link_of_a_point_shows_its_story_at_its_step_and_the_way_of_its_slot(result):
+    row = result.plotted.rows.iloc[137]
     seed, step = int(row["story"]), int(row["segment"]) + 1
     page = open_page("slots", **LINK, seed=str(seed), step=str(step))
     story = generate_story(TASK, seed)
@@ -86,9 +86,9 @@ def test_the_link_to_the_story_page_opens_exactly_that_story():
     assert any(f"▶ 4  {sentences[3]}" in t and f"✓ 1  {sentences[0]}" in t for t in texts(opened))
 
 
-def test_before_a_click_the_first_story_on_the_map_is_shown(found):
+def test_before_a_click_the_first_story_on_the_map_is_shown(result):
     page = open_page("slots", **LINK)
-    assert page.number_input(key="seed").value == first_drawn(found)
+    assert page.number_input(key="seed").value == first_plotted_story(result)
     assert len(figures(page)) == 2
 
 
@@ -97,8 +97,8 @@ def test_three_dimensions_and_several_slots_are_drawn():
     assert {t["name"] for t in figures(page)[0]["data"] if t["type"] == "scatter3d"} == {"1", "20"}
 
 
-def test_a_story_or_slot_off_the_map_is_told(found):
-    fitted = next(s for s in range(N) if s not in set(found.drawn.rows["story"]))
+def test_a_story_or_slot_off_the_map_is_told(result):
+    fitted = next(s for s in range(N) if s not in set(result.plotted.rows["story"]))
     page = open_page("slots", **LINK, seed=str(fitted))
     assert f"Story {fitted} is not on the map" in page.info[0].value
     page = open_page("slots", **LINK, map_slots=["2"], slot="5")
@@ -109,7 +109,7 @@ def test_a_map_of_too_many_points_takes_fewer_stories(monkeypatch):
     monkeypatch.setattr(slots, "MAX_POINTS", 200)
     slots.load_map.clear()
     few = slots.load_map(*SAMPLE, "place of Mary", (1, 2))
-    assert few.n_fit_stories + few.drawn.rows["story"].nunique() == 10
+    assert few.n_fit_stories + few.plotted.rows["story"].nunique() == 10
     slots.load_map.clear()
 
 
@@ -126,7 +126,7 @@ def test_words_and_questions_are_those_of_the_slot_with_controls():
     of_slot = [*contexts.of(13, WRITES), *contexts.of(13, READS)]
     table = page.dataframe[0].value
     assert list(table["text"]) == [one.text for one in of_slot]
-    np.testing.assert_allclose(table["elsewhere"], [one.elsewhere.value for one in of_slot])
+    np.testing.assert_allclose(table["elsewhere"], [one.in_other_slots.value for one in of_slot])
     bars = [t for t in figures(page)[0]["data"] if t["type"] == "bar"]
     np.testing.assert_allclose(
         np.concatenate([unpacked(b["x"]) for b in bars]), [one.strength.value for one in of_slot]

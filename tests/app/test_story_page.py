@@ -38,11 +38,11 @@ def test_who_wrote_where_is_the_strength_in_the_trace(trace, block):
 
 
 def test_gates_and_change_are_those_of_the_trace(page, trace):
-    opened, kept = select.slot_gates(trace, STEP - 1)
+    opened, remaining = select.slot_gates(trace, STEP - 1)
     np.testing.assert_allclose(drawn(page, INPUT_GATE), opened, atol=1e-6)
-    np.testing.assert_allclose(drawn(page, FORGET_GATE), kept, atol=1e-6)
-    moved = select.slot_change(trace, STEP - 1)
-    np.testing.assert_allclose(drawn(page, CHANGE), moved, atol=1e-6)
+    np.testing.assert_allclose(drawn(page, FORGET_GATE), remaining, atol=1e-6)
+    edited = select.slot_change(trace, STEP - 1)
+    np.testing.assert_allclose(drawn(page, CHANGE), edited, atol=1e-6)
 
 
 def test_the_bank_before_plus_the_change_is_the_bank_after(trace):
@@ -150,11 +150,11 @@ def own_story(text: str) -> AppTest:
     ],
     ids=["empty", "blank", "unknown", "2000 sentences", "markup", "padding", "40 words"],
 )
-def test_a_story_that_cannot_be_shown_is_told_in_one_line(text, told):
+def test_a_story_that_cannot_be_shown_is_told_in_one_line(text, stated):
     page = own_story(text)
     assert not page.exception
     messages = [m.value.replace("\\", "") for m in (*page.error, *page.info)]  # as it is shown
-    assert any(told in message for message in messages), messages
+    assert any(stated in message for message in messages), messages
 
 
 def test_an_own_story_of_one_sentence_is_read_and_asked():
@@ -163,7 +163,7 @@ def test_an_own_story_of_one_sentence_is_read_and_asked():
     assert page.slider(key="step").value == 1
     assert any("After 1 of 1 sentences the model answers" in m.value for m in page.markdown)
     key = page.query_params["own"]
-    assert stories.recall_story(key[0] if isinstance(key, list) else key) == ("Daniel went to the garden.",)
+    assert stories.find_story(key[0] if isinstance(key, list) else key) == ("Daniel went to the garden.",)
 
 
 def test_a_pasted_story_is_shown_read_to_its_end_whatever_the_step_was():
@@ -186,17 +186,17 @@ def test_after_a_refused_long_story_the_example_still_opens(text):
 
 
 def test_a_story_that_is_refused_is_not_kept():
-    before = dict(stories._own_stories())
+    before = dict(stories._pasted_stories())
     own_story("Mary went to the office.\n" * 401)
-    assert stories._own_stories() == before
+    assert stories._pasted_stories() == before
 
 
 def test_a_story_pasted_again_is_the_last_to_be_forgotten(monkeypatch):
     monkeypatch.setattr(stories, "MAX_OWN_STORIES", 2)
-    first, second, _ = (stories.remember_story((f"Story {name}.",)) for name in ("a", "b", "a"))
-    stories.remember_story(("Story c.",))
-    assert stories.recall_story(first) == ("Story a.",)
-    assert stories.recall_story(second) is None
+    first, second, _ = (stories.store_story((f"Story {name}.",)) for name in ("a", "b", "a"))
+    stories.store_story(("Story c.",))
+    assert stories.find_story(first) == ("Story a.",)
+    assert stories.find_story(second) is None
 
 
 def test_a_link_to_a_story_this_server_does_not_have_says_so():
@@ -231,6 +231,6 @@ def test_a_link_with_values_out_of_range_still_opens(query):
 
 def test_pasted_stories_are_forgotten_when_there_are_too_many(monkeypatch):
     monkeypatch.setattr(stories, "MAX_OWN_STORIES", 3)
-    keys = [stories.remember_story((f"Mary went to place {i}.",)) for i in range(5)]
-    assert stories.recall_story(keys[0]) is None
-    assert stories.recall_story(keys[-1]) == ("Mary went to place 4.",)
+    keys = [stories.store_story((f"Mary went to place {i}.",)) for i in range(5)]
+    assert stories.find_story(keys[0]) is None
+    assert stories.find_story(keys[-1]) == ("Mary went to place 4.",)

@@ -7,9 +7,9 @@ import pytest
 
 from app.loaders import fact_probes, models, stories, traces
 from app.widgets.play import IS_DRAWN
-from lm2core.babi.told import facts_in, told_facts
-from lm2core.reading.answers import ranked_words, remember
-from lm2core.reading.story_traces import asked_once
+from lm2core.babi.known_facts import known_facts, parse_facts
+from lm2core.reading.answers import memory_after, ranked_words
+from lm2core.reading.story_traces import single_question_trace
 from lm2viz.provenance import trace_answer
 from tests.app.pages import open_page, unpacked
 
@@ -21,9 +21,9 @@ TASK, SEED = "qa1", 3
 def few_stories(monkeypatch):
     """Probes of few stories, learnt anew."""
     monkeypatch.setattr(fact_probes, "N_STORIES", 24)
-    fact_probes.load_readers.clear()
+    fact_probes.load_fact_probes.clear()
     yield
-    fact_probes.load_readers.clear()
+    fact_probes.load_fact_probes.clear()
 
 
 def chart_of_sources(page):
@@ -40,7 +40,7 @@ def test_the_bars_are_the_provenance_of_the_answer_and_its_own_sentences_are_mar
     page = open_page(example=EXAMPLE, step=str(step), view="Sources")
     sentences = stories.load_example(EXAMPLE).sentences
     answer = traces.load_answer(MODEL, sentences, step, "Where is the milk?")
-    expected = trace_answer(traces.load_trace(MODEL, sentences), asked_once(answer, step), 0)
+    expected = trace_answer(traces.load_trace(MODEL, sentences), single_question_trace(answer, step), 0)
     chart, alt = chart_of_sources(page)
     direct, indirect, control, _ = chart["data"]
     np.testing.assert_allclose(unpacked(direct["x"]), expected.direct, atol=1e-6)
@@ -65,14 +65,14 @@ def test_beside_the_bars_stands_the_answer_of_the_same_story_without_the_sentenc
     page = open_page(example=EXAMPLE, step="4", view="Sources")
     chart, alt = chart_of_sources(page)
     sentences = stories.load_example(EXAMPLE).sentences[:4]
-    reader = models.load_model(MODEL)
+    lm = models.load_model(MODEL)
     question = "Where is the milk?"
-    (given, p_all), *_ = ranked_words(reader, question, remember(reader, sentences))
-    told = {a["y"]: a["text"] for a in chart["layout"]["annotations"]}
+    (given, p_all), *_ = ranked_words(lm, question, memory_after(lm, sentences))
+    message = {a["y"]: a["text"] for a in chart["layout"]["annotations"]}
     for i in range(4):
-        without = remember(reader, sentences[:i] + sentences[i + 1 :])
-        p = dict(ranked_words(reader, question, without))[given]
-        (text,) = (text for row, text in told.items() if str(row).startswith(f"{i + 1} "))
+        without = memory_after(lm, sentences[:i] + sentences[i + 1 :])
+        p = dict(ranked_words(lm, question, without))[given]
+        (text,) = (text for row, text in message.items() if str(row).startswith(f"{i + 1} "))
         assert text == (f"<b>{p:.0%}</b>" if p <= p_all / 2 else f"{p:.0%}")
     assert f"{given} is {p_all:.0%} probable, without it" in alt
 
@@ -97,9 +97,9 @@ def test_too_long_a_story_says_how_many_sentences_can_be_followed(monkeypatch):
 def test_facts_are_the_true_ones_beside_what_the_probes_read(few_stories):
     page = open_page(source="Generated", task=TASK, seed=str(SEED), step="6", view="Facts")
     table = page.dataframe[0].value
-    known = told_facts(stories.generate_story(TASK, SEED).statements)[5]
+    known = known_facts(stories.generate_story(TASK, SEED).statements)[5]
     assert dict(zip(table["fact"], table["true"], strict=True)) == {f: v for f, (v, _) in known.items()}
-    readers = fact_probes.load_readers(MODEL, TASK)
+    readers = fact_probes.load_fact_probes(MODEL, TASK)
     sentences = stories.generate_story(TASK, SEED).sentences
     bank = traces.load_trace(MODEL, sentences).select("hook_bank", story=0, segment=5)  # Daniel just moved
     for row in table.itertuples():
@@ -113,9 +113,9 @@ def test_facts_are_the_true_ones_beside_what_the_probes_read(few_stories):
 
 
 def test_probes_never_learn_from_a_story_that_can_be_shown():
-    told = {stories.generate_story(TASK, seed).sentences for seed in range(200)}
+    message = {stories.generate_story(TASK, seed).sentences for seed in range(200)}
     learnt = [story.sentences for story in fact_probes._stories(TASK)]
-    assert not told & set(learnt)
+    assert not message & set(learnt)
     assert fact_probes.FIRST_SEED > 10_000  # the page's largest
 
 
@@ -135,7 +135,7 @@ def own_story(text):
 
 def test_facts_of_an_example_and_of_an_own_story_are_those_its_sentences_tell():
     page = open_page(example=EXAMPLE, view="Facts", step="1")
-    known = facts_in(stories.load_example(EXAMPLE).sentences)[0]
+    known = parse_facts(stories.load_example(EXAMPLE).sentences)[0]
     shown = page.dataframe[0].value
     assert dict(zip(shown["fact"], shown["true"], strict=True)) == {f: v for f, (v, _) in known.items()}
     table = own_story("Mary went to the kitchen.").dataframe[0].value

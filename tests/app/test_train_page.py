@@ -59,7 +59,7 @@ def log_metrics(run, *lines):
     (run.folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def told(page):
+def expected(page):
     return " ".join(m.value.replace("\\", "") for m in (*page.error, *page.info))
 
 
@@ -102,7 +102,7 @@ def test_one_run_goes_at_a_time(sleeping):
     page = open_page("train")
     page.text_input(key="run_name").set_value("b")
     press(page, "Start")
-    assert "run a is going, and this server trains one at a time" in told(page)
+    assert "run a is going, and this server trains one at a time" in expected(page)
     assert len(sleeping) == 1
 
 
@@ -133,7 +133,7 @@ def test_a_taken_name_is_refused(sleeping, runs):
 def test_a_folder_that_cannot_be_written_is_told_in_one_line(monkeypatch):
     monkeypatch.setenv("LM2_RUNS", "/proc/none")
     page = press(open_page("train"), "Start")
-    assert "cannot write to /proc/none" in told(page)
+    assert "cannot write to /proc/none" in expected(page)
     assert len(page.error) == 1
 
 
@@ -165,21 +165,21 @@ def test_a_full_disk_is_told_with_the_last_error_of_the_log(runs):
     error = "lm2: cannot write to /x: No space left on device; make room there, then go on with --resume"
     (runs / "old.log").write_text(f"{bar}\n{error}\n")
     page = open_page("train")
-    assert "The run ended early: cannot write to /x: No space left on device" in told(page)
+    assert "The run ended early: cannot write to /x: No space left on device" in expected(page)
     assert len(page.error) == 1
     assert training.state_of(run) == FAILED
 
 
 def test_a_full_disk_keeps_no_run_going(sleeping, runs, monkeypatch):
     """What cannot be written down is stopped all the same, and said."""
-    run, write = training.start_run("a", ["qa1"], 10, 0), training.write_whole
+    run, write = training.start_run("a", ["qa1"], 10, 0), training.write_atomically
 
     def full(path, text):
         raise ValueError(f"cannot write {path}: No space left on device")
 
     monkeypatch.setattr(training, "write_whole", full)
     page = press(open_page("train"), "Stop")
-    assert "No space left on device" in told(page)
+    assert "No space left on device" in expected(page)
     assert len(page.error) >= 1
     assert training._process(run) is None
     with pytest.raises(ValueError, match="No space left on device"):
@@ -192,13 +192,13 @@ def test_a_full_disk_keeps_no_run_going(sleeping, runs, monkeypatch):
 
 def test_a_killed_run_without_a_word_is_told(runs):
     kept_run(runs)
-    assert "it said nothing; was it killed?" in told(open_page("train"))
+    assert "it said nothing; was it killed?" in expected(open_page("train"))
 
 
 def test_a_stopped_run_resumes_only_from_a_whole_checkpoint(sleeping, runs):
     run = kept_run(runs, was_stopped=True)
     (run.folder / "checkpoint-250").mkdir()
-    assert "over before its first checkpoint" in told(open_page("train"))
+    assert "over before its first checkpoint" in expected(open_page("train"))
     (run.folder / "checkpoint-250" / "curriculum.json").write_text("{}")
     press(open_page("train"), "Resume")
     assert "--resume" in sleeping[0]
@@ -221,9 +221,9 @@ def test_a_broken_record_is_told_in_one_line(runs):
     kept_run(runs)
     (runs / "old.json").write_text("[")
     page = open_page("train")
-    assert "the record of run old cannot be read" in told(page)
+    assert "the record of run old cannot be read" in expected(page)
 
 
 @pytest.mark.parametrize("query", [{"run": "../../etc"}, {"run": "<b>"}])
 def test_a_link_to_no_run_still_opens(query):
-    assert "No run yet" in told(open_page("train", **query))
+    assert "No run yet" in expected(open_page("train", **query))

@@ -10,7 +10,7 @@ from app.loaders import opened
 from lm2core.reading.answers import read_stories
 from tests.app.open.opening import Evil
 from tests.app.pages import open_page
-from tests.handmade import handmade_reader, handmade_stories
+from tests.handmade import handmade_lm, handmade_stories
 
 
 def zip_bomb():
@@ -44,7 +44,7 @@ def test_a_bad_file_is_one_line_and_runs_nothing(where, content, tmp_path):
     view, query, key, suffix = UPLOADERS[where]
     page = open_page(view, **query)
     if where == "labels of a trace":
-        trace = read_stories(handmade_reader(), handmade_stories(2, n_sentences=3))
+        trace = read_stories(handmade_lm(), handmade_stories(2, n_sentences=3))
         page.file_uploader(key="trace_upload").upload("t.safetensors", opened.trace_file(trace)).run()
     before = len(page.error)
     page.file_uploader(key=key).upload(f"x.{suffix}", BAD[content](tmp_path / "mark")).run()

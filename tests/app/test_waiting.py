@@ -73,10 +73,10 @@ def test_the_error_of_the_analysis_comes_out_where_it_is_waited_for():
 
 
 def test_two_visitors_see_each_their_own_analysis(pages):
-    found = {}
+    outcome = {}
 
     def visit(name: str, n: int) -> None:
-        found[name] = wait_for(name, slow, name, n), threading.get_ident()
+        outcome[name] = wait_for(name, slow, name, n), threading.get_ident()
 
     visits = [Thread(target=visit, args=of) for of in (("first", 4), ("second", 6))]
     for thread in visits:
@@ -84,7 +84,7 @@ def test_two_visitors_see_each_their_own_analysis(pages):
     for thread in visits:
         thread.join()
     for name, n in (("first", 4), ("second", 6)):
-        result, visitor = found[name]
+        result, visitor = outcome[name]
         assert result == name
         texts = {text.rpartition(" · ")[0] for _, text in pages[visitor].bars}
         assert texts
@@ -101,15 +101,15 @@ def test_who_wants_what_is_being_made_waits_for_the_same_run():
 
     def visit() -> None:
         both.wait()
-        found.append(wait_for("Measuring", measure))
+        outcome.append(wait_for("Measuring", measure))
 
-    found: list[int] = []
+    outcome: list[int] = []
     visits = [Thread(target=visit) for _ in range(2)]
     for thread in visits:
         thread.start()
     for thread in visits:
         thread.join()
-    assert found == [1, 1]
+    assert outcome == [1, 1]
     assert wait_for("Measuring", measure) == 2
     assert threading.get_ident() not in begun
 
@@ -121,11 +121,13 @@ def test_a_page_that_comes_back_soon_finds_the_analysis_still_going(pages, monke
     def leave(*_: object, **__: object) -> None:
         raise Left
 
-    kept = Event()
+    remaining = Event()
     monkeypatch.setattr(Page, "progress", leave)
     with pytest.raises(Left):
-        wait_for("Measuring", lambda: [*track("ab", "doing", "step"), kept.wait(STEP_S * 3), kept.set()])
-    assert kept.wait(5)
+        wait_for(
+            "Measuring", lambda: [*track("ab", "doing", "step"), remaining.wait(STEP_S * 3), remaining.set()]
+        )
+    assert remaining.wait(5)
 
 
 def test_an_analysis_that_nobody_waits_for_ends_at_its_next_step(monkeypatch):

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 CELLS = "chart => Array.from(chart._fullData[0].z, row => Array.from(row))"
 # Found and read in one step: a redraw takes a chart away and brings another.
-FOUND = """([key, old]) => {
+RESULT = """([key, old]) => {
     const chart = document.querySelector('.st-key-' + key + ' .js-plotly-plot');
     if (!chart || !chart._fullData || !chart.querySelector('.nsewdrag, canvas')) return null;
     const now = (READ)(chart);
@@ -25,8 +25,8 @@ def chart_value(page: Page, key: str, read: str, *, other_than: Any = None) -> A
 
     other_than : wait until it finds another value than this
     """
-    found = page.wait_for_function(FOUND.replace("READ", read), arg=[key, other_than], polling=10)
-    return found.json_value()
+    result = page.wait_for_function(RESULT.replace("READ", read), arg=[key, other_than], polling=10)
+    return result.json_value()
 
 
 def heatmap_on_screen(page: Page, key: str) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 from playwright.sync_api import Page, expect
 
 from app.loaders import stories, traces
-from lm2viz.story.read_shift import read_move
+from lm2viz.story.read_shift import read_pair
 from tests.browser.charts import heatmap_on_screen, wait_for_new_cells
 
 MODEL, EXAMPLE, STEP, ASKED = "babi-qa1-10", "2-two-facts", 4, "Where is the milk?"
@@ -23,7 +23,7 @@ def test_the_difference_on_screen_is_that_of_the_two_reads(page, app_url):
     sentences = stories.load_example(EXAMPLE).sentences
     before, after = (traces.load_answer(MODEL, sentences, s, ASKED).trace for s in (STEP - 1, STEP))
     np.testing.assert_allclose(
-        heatmap_on_screen(page, "read_difference"), read_move(before, after, 1, 2).difference, atol=1e-6
+        heatmap_on_screen(page, "read_difference"), read_pair(before, after, 1, 2).difference, atol=1e-6
     )
 
 

@@ -27,12 +27,12 @@ def test_twenty_browsers_at_once_each_get_the_run_of_their_own_story(browser: Br
         expect(page.get_by_text(f"▶ {STEP}  {story.sentences[STEP - 1]}")).to_be_visible()
         expect(page.get_by_text("the model answers")).to_be_visible()
         expect(page.locator(".st-key-writes .nsewdrag").first).to_be_visible()
-        own = write_strength(load_trace(MODEL, story.sentences), STEP - 1, 0)
-        np.testing.assert_allclose(heatmap_on_screen(page, "writes"), own, atol=1e-6)
-        asked = page.get_by_label("Question").get_attribute("placeholder")
-        answer = load_answer(MODEL, story.sentences, STEP, asked)
-        told = f"the model answers {answer.words[0]} ({answer.probabilities[0]:.0%})"
-        expect(page.get_by_text(told)).to_be_visible()
+        unedited = write_strength(load_trace(MODEL, story.sentences), STEP - 1, 0)
+        np.testing.assert_allclose(heatmap_on_screen(page, "writes"), unedited, atol=1e-6)
+        questions = page.get_by_label("Question").get_attribute("placeholder")
+        answer = load_answer(MODEL, story.sentences, STEP, questions)
+        expected = f"the model answers {answer.words[0]} ({answer.probabilities[0]:.0%})"
+        expect(page.get_by_text(expected)).to_be_visible()
         assert page.get_by_test_id("stException").count() == 0
     for context in contexts:
         context.close()

@@ -38,13 +38,13 @@ def test_a_click_on_a_cell_opens_its_fact_and_slot_and_the_link_reopens_them(pag
     page.mouse.move(x, y)
     page.wait_for_timeout(HOVER_MS)
     page.mouse.click(x, y)
-    told = page.get_by_text(f"From slot {slot} a probe reads the {fact}")
-    expect(told).to_be_visible()
+    expected = page.get_by_text(f"From slot {slot} a probe reads the {fact}")
+    expect(expected).to_be_visible()
     expect(page).to_have_url(re.compile(f"probe_slot={slot}"))
     link = page.url
     page.goto("about:blank")
     page.goto(link)
-    expect(told).to_be_visible()
+    expect(expected).to_be_visible()
 
 
 def test_the_template_filled_in_comes_back_as_labels(page, app_url, tmp_path):

@@ -51,9 +51,9 @@ def test_markup_in_words_and_facts_is_shown_as_text():
         before_after_panels(VALUES, VALUES, [SHARES], words=[link, "b"], titles=["before", "after"]),
     ]
     for figure in figures:
-        told = str(figure.to_dict())
-        assert shown in told
-        assert "<a" not in told
+        expected = str(figure.to_dict())
+        assert shown in expected
+        assert "<a" not in expected
 
 
 @pytest.mark.parametrize("bad", [-0.1, 1.1])
@@ -91,9 +91,9 @@ def test_too_many_click_targets_are_refused():
 
 def test_answers_stand_beside_their_control():
     series = {"moved": [0.1, 0.9], "own": [0.8, 0.2], "control": [0.7, 0.3]}
-    control, own, moved = answer_bars(["office", "<b>"], series, colours=["red", "blue", "grey"]).data
-    assert (list(moved.x), moved.name, moved.marker.color) == ([0.1, 0.9], "moved", "red")
-    assert (list(own.x), own.name, list(own.y)) == ([0.8, 0.2], "own", ["office", "&lt;b&gt;"])
+    control, unedited, edited = answer_bars(["office", "<b>"], series, colours=["red", "blue", "grey"]).data
+    assert (list(edited.x), edited.name, edited.marker.color) == ([0.1, 0.9], "moved", "red")
+    assert (list(unedited.x), unedited.name, list(unedited.y)) == ([0.8, 0.2], "own", ["office", "&lt;b&gt;"])
     assert (list(control.x), control.name, control.marker.color) == ([0.7, 0.3], "control", "grey")
 
 

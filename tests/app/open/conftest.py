@@ -8,12 +8,12 @@ from app.loaders import opened
 from lm2core.reading.answers import read_stories
 from lm2core.reading.checkpoints import SHIPPED
 from tests.app.open.opening import MODEL
-from tests.handmade import handmade_reader, handmade_stories
+from tests.handmade import handmade_lm, handmade_stories
 
 
 @pytest.fixture(scope="module")
 def trace():
-    return read_stories(handmade_reader(), handmade_stories(3, n_sentences=5))
+    return read_stories(handmade_lm(), handmade_stories(3, n_sentences=5))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ def upload(page, content, name="trace.safetensors", key="trace_upload"):
     return page
 
 
-def told(page):
+def messages(page):
     """Messages as they read, without the strokes that keep markup from acting."""
     return " ".join(
         m.value.replace("\\", "") for m in (*page.error, *page.info, *page.success, *page.markdown)

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from app.loaders import opened
 from lm2core.reading.checkpoints import SHIPPED
 from lm2core.traces.trace import Trace
-from tests.app.open.opening import GATE, MODEL, Evil, changed, told, upload
+from tests.app.open.opening import GATE, MODEL, Evil, changed, messages, upload
 from tests.app.pages import open_page
 
 
@@ -57,10 +57,10 @@ def bank_alone(trace):
 )  # fmt: skip
 def test_a_file_that_is_no_trace_is_told_in_one_line(trace, data, tmp_path, make, expected):
     page = upload(open_page("open"), make(trace, data, tmp_path))
-    assert expected in told(page), told(page)
+    assert expected in messages(page), messages(page)
     assert len(page.error) == 1
     assert "\n" not in page.error[0].value
-    assert "/tmp" not in told(page)
+    assert "/tmp" not in messages(page)
     assert not (tmp_path / "mark").exists()
 
 
@@ -70,7 +70,7 @@ def test_a_full_disk_of_the_server_is_told_in_one_line(data, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
     page = upload(open_page("open"), data)
-    assert "the server cannot keep the file: No space left on device; try again later" in told(page)
+    assert "the server cannot keep the file: No space left on device; try again later" in messages(page)
     assert len(page.error) == 1
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.loaders import folders, models, stories, traces
 from lm2core.reading.checkpoints import SHIPPED
-from tests.app.open.opening import EXAMPLE, MODEL, Evil, told, type_folder
+from tests.app.open.opening import EXAMPLE, MODEL, Evil, messages, type_folder
 from tests.app.pages import open_page
 
 OUTSIDE, NONE_THERE = "folders are opened only under", "no checkpoint in"
@@ -25,7 +25,7 @@ def test_one_visitor_does_not_see_the_folder_of_another_without_a_link_to_it(roo
     assert not theirs.info
     for old in ("./mine@00000000", "run:none@12345678", "./../secret@12345678", "<b>"):
         other = open_page("story", model=old)
-        assert f"The model {old} of this link is not here, or has changed" in told(other)
+        assert f"The model {old} of this link is not here, or has changed" in messages(other)
         assert other.selectbox(key="model").value in models.shipped_models()
 
 
@@ -39,7 +39,7 @@ def folders_shown(page):
 
 def test_an_opened_folder_answers_on_the_story_page_as_the_model_it_is(root):
     page = type_folder(open_page("open", open="Checkpoint folder"), "./mine")
-    assert "4 blocks" in told(page)
+    assert "4 blocks" in messages(page)
     page.switch_page("views/story.py").run()
     name = page.selectbox(key="model").options[-1]
     page.selectbox(key="model").set_value(name).run()
@@ -83,7 +83,7 @@ def test_a_link_to_weights_outside_is_not_followed(root, tmp_path):
 def test_a_folder_that_cannot_be_opened_is_told_in_one_line(root, typed, why):
     page = type_folder(open_page("open", open="Checkpoint folder"), typed)
     assert len(page.error) == 1
-    assert why in told(page)
+    assert why in messages(page)
 
 
 def test_code_in_a_folder_is_never_run(root, tmp_path):
@@ -102,7 +102,7 @@ def test_pickled_weights_are_not_opened(root, tmp_path):
     (root / "mine" / "model.safetensors").unlink()
     (root / "mine" / "pytorch_model.bin").write_bytes(pickle.dumps(Evil(tmp_path / "mark")))
     page = type_folder(open_page("open", open="Checkpoint folder"), "mine")
-    assert "no checkpoint in mine" in told(page) or "pickled weights are not opened" in told(page)
+    assert "no checkpoint in mine" in messages(page) or "pickled weights are not opened" in messages(page)
     assert not (tmp_path / "mark").exists()
 
 
@@ -110,8 +110,8 @@ def test_truncated_weights_are_told_without_the_place_of_the_server(root):
     weights = root / "mine" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     page = type_folder(open_page("open", open="Checkpoint folder"), "mine")
-    assert "cannot open checkpoint ./mine" in told(page)
-    assert str(root) not in told(page)
+    assert "cannot open checkpoint ./mine" in messages(page)
+    assert str(root) not in messages(page)
 
 
 def test_a_folder_that_changed_is_no_longer_among_the_models(root):

@@ -8,7 +8,7 @@ import pytest
 from app.loaders import opened, stories
 from app.panels.python_code import file_source, story_source, view_code
 from lm2core.traces.trace import Trace
-from tests.app.open.opening import EXAMPLE, GATE, STEP, told, type_folder, upload
+from tests.app.open.opening import EXAMPLE, GATE, STEP, messages, type_folder, upload
 from tests.app.pages import drawn, open_page
 
 ONE_SLOT, BANK, READS, SENTENCE = "One slot", "Whole bank", "Question", "Last sentence"
@@ -21,10 +21,10 @@ def test_a_file_of_stories_is_read_on_the_story_page():
     upload(page, file.encode(), "stories.txt", "story_upload")
     page.number_input(key="file_story").set_value(2).run()
     assert page.text[0].value == "John went to the garden."
-    assert ("John went to the garden.",) not in stories._own_stories().values()  # looking keeps nothing
+    assert ("John went to the garden.",) not in stories._pasted_stories().values()  # looking keeps nothing
     page.button(key="read_story").click().run()
-    assert ("John went to the garden.",) in stories._own_stories().values()
-    key = stories.remember_story(("John went to the garden.",))
+    assert ("John went to the garden.",) in stories._pasted_stories().values()
+    key = stories.store_story(("John went to the garden.",))
     story = open_page("story", source="Own", own=key)
     assert "▶ 1  John went to the garden." in story.text[0].value
 
@@ -43,7 +43,7 @@ def test_a_file_of_stories_is_read_on_the_story_page():
 )
 def test_a_file_that_is_no_story_is_told_in_one_line(content, expected):
     page = upload(open_page("open", open="Stories"), content, "stories.txt", "story_upload")
-    assert expected in told(page), told(page)
+    assert expected in messages(page), messages(page)
     assert len(page.error) == 1
 
 
@@ -104,7 +104,7 @@ def test_quotes_in_a_story_do_not_leave_the_text_of_the_python():
 
 
 def test_what_is_taken_away_opens_again(trace):
-    one = opened.story_of(opened.OpenedTrace("t", trace), 1)
+    one = opened.story_of(opened.UploadedTrace("t", trace), 1)
     again = opened._read(opened.trace_file(one), "t.safetensors", Trace.load)
     assert (again.arrays[GATE] == trace.arrays[GATE][1:2]).all()
     assert b"Plotly.newPlot" in opened.report_file(one)

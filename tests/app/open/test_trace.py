@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lm2viz.story import select
-from tests.app.open.opening import changed, told, upload
+from tests.app.open.opening import changed, messages, upload
 from tests.app.pages import drawn, open_page
 
 
@@ -45,7 +45,7 @@ def test_the_facts_beside_a_sentence_are_those_of_the_trace_and_then_the_visitor
 )
 def test_labels_that_do_not_fit_are_told_and_the_trace_stays(data, labels, expected):
     page = upload(upload(open_page("open", step="2"), data), labels, "labels.csv", "labels_upload")
-    assert expected in told(page)
+    assert expected in messages(page)
     assert len(page.error) == 1
     assert page.get("plotly_chart")
 

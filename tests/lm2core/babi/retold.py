@@ -16,11 +16,11 @@ from lm2core.babi.world import HOME, OBJECTS, TOWN
 class Retold:
     """Who is and was where and holds what, as far as it was said."""
 
-    def __init__(self, said: Sequence[Statement]) -> None:
+    def __init__(self, message: Sequence[Statement]) -> None:
         self.last, self.place, self.holder, self.lies = {}, {}, {}, {}
         self.path = {thing: [] for thing in OBJECTS}  # where it was carried to since it was last picked up
         self.handled, self.gift, self.beside = {}, {}, {}
-        for x in said:
+        for x in message:
             self.last[x.subject] = x
             if x.relation == "move":
                 self._move(x.subject, x.target)
@@ -97,23 +97,23 @@ _RULES: dict[str, Callable[..., str]] = {
 }
 
 
-def retold_answer(said: Sequence[Statement], question: str) -> str:
+def retold_answer(message: Sequence[Statement], question: str) -> str:
     """The answer to the question after all statements."""
     for pattern, answer in _RULES.items():
         if match := re.fullmatch(pattern, question):
-            return answer(Retold(said), *match.groups())
+            return answer(Retold(message), *match.groups())
     raise AssertionError(f"no rule for {question!r}")
 
 
-def can_happen(task: str, said: Sequence[Statement]) -> bool:
+def can_happen(task: str, message: Sequence[Statement]) -> bool:
     """Whether there is any start from which all this can happen."""
     if task == "qa4":
-        return _is_straight_row(said)
+        return _is_straight_row(message)
     places = (TOWN if task == "qa10" else HOME).places
     worlds: list[dict[str, str]] = [
         {}
     ]  # where people and things are; a thing that is held, at its holder's name
-    for x in said:
+    for x in message:
         step = _goes if task in ("qa9", "qa10") else _acts
         worlds = [after for world in worlds for after in step(world, x, places)]
         worlds = [dict(items) for items in {tuple(sorted(world.items())) for world in worlds}]
@@ -146,8 +146,8 @@ def _acts(world: dict[str, str], x: Statement, places: Sequence[str]) -> list[di
     return after
 
 
-def _is_straight_row(said: Sequence[Statement]) -> bool:
-    (first, second), at = said, {}
+def _is_straight_row(message: Sequence[Statement]) -> bool:
+    (first, second), at = message, {}
     for x, known in ((first, first.target), (second, "")):
         dx, dy = COMPASS[x.relation]
         if known:

@@ -13,7 +13,7 @@ from lm2core.babi.sentences import parse
 from lm2core.babi.vocabulary import babi_words
 from lm2core.babi.world import GIVERS, HOME, OBJECTS, TOWN
 from lm2core.evaluation.stories import predict
-from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.checkpoints import load
 from lm2core.text.tokenizer import check_words, word_tokenizer
 from tests.lm2core.babi.retold import can_happen, retold_answer
 
@@ -109,9 +109,11 @@ def test_order_swaps_two_sentences_about_one_person_or_thing(task, kind):
 def test_order_of_task_4_turns_the_row_round():
     for pair in pairs("qa4", "order"):
         assert pair.changed == (0, 1)
-        told, edited = (Counter(w for s in side for w in words(s)) for side in (pair.sentences, pair.edited))
-        assert told == edited
-        assert {pair.answer, pair.edited_answer} <= set(told)
+        expected, edited = (
+            Counter(w for s in side for w in words(s)) for side in (pair.sentences, pair.edited)
+        )
+        assert expected == edited
+        assert {pair.answer, pair.edited_answer} <= set(expected)
 
 
 @each("support")
@@ -120,8 +122,8 @@ def test_support_is_replaced_by_what_changes_nothing_beside_leaving_it_out(task,
         (i,) = pair.changed
         assert i in pair.support
         assert i not in pair.edited_support
-        left_out = pair.sentences[:i] + pair.sentences[i + 1 :]
-        assert retold_answer(parse(left_out), pair.question) == pair.edited_answer
+        ablate_sentences = pair.sentences[:i] + pair.sentences[i + 1 :]
+        assert retold_answer(parse(ablate_sentences), pair.question) == pair.edited_answer
         support = [pair.sentences[k] for k in pair.support] + [pair.edited[k] for k in pair.edited_support]
         assert not is_about([pair.edited[i]]) & is_about([pair.question, *support])
 
@@ -228,9 +230,9 @@ def test_every_kind_is_one_of_some_task():
 def test_the_shipped_model_answers_both_sides(kind):
     """All of 300 others of each kind when measured. Control: the answers that the next pair should have."""
     drawn = pairs("qa1", kind)
-    told, edited = zip(*(pair.stories for pair in drawn), strict=True)
-    reader = load_reader("babi-qa1-3")
-    given = [(a, b) for [a], [b] in zip(predict(reader, told), predict(reader, edited), strict=True)]
+    expected, edited = zip(*(pair.stories for pair in drawn), strict=True)
+    lm = load("babi-qa1-3")
+    given = [(a, b) for [a], [b] in zip(predict(lm, expected), predict(lm, edited), strict=True)]
     right = [(pair.answer, pair.edited_answer) for pair in drawn]
     assert sum(map(eq, given, right)) >= 0.95 * N_PAIRS
     assert sum(map(eq, given, right[1:] + right[:1])) < 0.3 * N_PAIRS

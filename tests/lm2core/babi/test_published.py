@@ -31,9 +31,9 @@ def test_our_rules_ask_every_published_question_with_its_answer_and_support(task
     for story in read_babi(published(task)):
         history = parse(story.sentences)
         for question in story.questions:
-            told = history[: question.n_statements]
+            expected = history[: question.n_statements]
             for _ in range(N_DRAWS):
-                ours = draw_question(TASKS[task], told, rng, ages=AGES.get(task))
+                ours = draw_question(TASKS[task], expected, rng, ages=AGES.get(task))
                 assert ours is not None
                 if ours.text == question.text:
                     assert ours.answer == question.answer
@@ -50,13 +50,13 @@ def test_task_14_asks_about_the_last_that_happened(published):
     for story in read_babi(published("qa14")):
         history = parse(story.sentences)
         for question in story.questions:
-            told = history[: question.n_statements]
-            asked = (
-                TASKS["qa14"].ask(told, len(told) - 1 - age, Random(0))
+            expected = history[: question.n_statements]
+            question_list = (
+                TASKS["qa14"].ask(expected, len(expected) - 1 - age, Random(0))
                 for age in TASKS["qa14"].ages
-                if age < len(told)
+                if age < len(expected)
             )
-            n_recent += any(q is not None and q.text == question.text for q in asked)
+            n_recent += any(q is not None and q.text == question.text for q in question_list)
             n_asked += 1
     assert n_recent / n_asked >= 0.95
 
@@ -91,14 +91,14 @@ TOLERANCE = {
 @pytest.fixture(scope="module")
 def made():
     """Stories of a task, made once."""
-    kept = {}
+    remaining = {}
 
     def make(task):
-        if task not in kept:
+        if task not in remaining:
             rng = Random(5)
             n_stories = N_LONG if TASKS[task].n_questions == 1 else N_STORIES
-            kept[task] = [make_story(task, rng) for _ in range(n_stories)]
-        return kept[task]
+            remaining[task] = [make_story(task, rng) for _ in range(n_stories)]
+        return remaining[task]
 
     return make
 
@@ -149,9 +149,9 @@ def test_two_of_one_animal_share_their_colour_as_often_as_in_published_stories(m
     def share(stories):
         same = []
         for story in stories:
-            told = parse(story.sentences)
-            animal = {s.subject: s.target for s in told if s.relation == IS_A}
-            colour = {s.subject: s.target for s in told if s.relation == HAS_COLOUR}
+            expected = parse(story.sentences)
+            animal = {s.subject: s.target for s in expected if s.relation == IS_A}
+            colour = {s.subject: s.target for s in expected if s.relation == HAS_COLOUR}
             pairs = [(a, b) for a, b in combinations(colour, 2) if animal[a] == animal[b]]
             same += [colour[a] == colour[b] for a, b in pairs]
         return sum(same) / len(same)

@@ -102,5 +102,5 @@ def test_a_question_as_drawn_is_found_again_unless_it_has_two_answers(task):
     ],
 )
 def test_a_question_is_answered_if_the_task_asks_it_and_has_one_answer(task, text, question, answer):
-    found = answer_again(task, sentences(text), question)
-    assert (found.answer if found else None) == answer
+    result = answer_again(task, sentences(text), question)
+    assert (result.answer if result else None) == answer

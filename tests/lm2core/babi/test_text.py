@@ -13,8 +13,12 @@ from lm2core.babi.text import read_babi, read_sentences, write_babi
 def test_a_written_file_reads_back_as_the_same_stories(task, tmp_path):
     stories = [make_story(task, Random(i)) for i in range(7)]
     write_babi(tmp_path / "f.txt", stories)
-    for told, read in zip(stories, read_babi(tmp_path / "f.txt"), strict=True):
-        assert (told.sentences, told.questions, told.gap) == (read.sentences, read.questions, read.gap)
+    for expected, read in zip(stories, read_babi(tmp_path / "f.txt"), strict=True):
+        assert (expected.sentences, expected.questions, expected.gap) == (
+            read.sentences,
+            read.questions,
+            read.gap,
+        )
 
 
 GOOD = "1 Mary went to the office.\n2 Where is Mary? \toffice\t1\n"

@@ -34,10 +34,10 @@ def test_answers_about_the_past_agree_with_the_facts_of_then():
     for story in stories("qa5"):
         for question in story.questions:
             (gave,) = question.support
-            said = story.statements[gave]
-            assert question.answer in (said.subject, said.target, said.other)
-            assert story.states[gave][f"holder of {said.target}"] == said.other
-            assert story.states[gave - 1][f"holder of {said.target}"] == said.subject
+            statement = story.statements[gave]
+            assert question.answer in (statement.subject, statement.target, statement.other)
+            assert story.states[gave][f"holder of {statement.target}"] == statement.other
+            assert story.states[gave - 1][f"holder of {statement.target}"] == statement.subject
 
 
 def test_qa3_answers_with_the_place_the_object_was_taken_from():
@@ -52,9 +52,9 @@ def test_qa3_answers_with_the_place_the_object_was_taken_from():
 def test_maybe_is_the_answer_exactly_to_one_of_two_named_places():
     for story in stories("qa10"):
         for question in story.questions:
-            said = story.statements[question.support[0]]
-            is_named = question.text.rstrip("?").split()[-1] in (said.target, said.other)
-            assert (question.answer == "maybe") == (said.relation == "either" and is_named)
+            statement = story.statements[question.support[0]]
+            is_named = question.text.rstrip("?").split()[-1] in (statement.target, statement.other)
+            assert (question.answer == "maybe") == (statement.relation == "either" and is_named)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -81,9 +81,9 @@ def test_places_and_shapes_stand_where_sentences_say(task):
             for name, p in story.states[0].items()
         }
         assert all(facts == story.states[0] for facts in story.states)
-        for said in story.statements:
-            step = (COMPASS | SIDES)[said.relation]
-            (x, y), (x0, y0) = at[said.subject], at[said.target]
+        for statement in story.statements:
+            step = (COMPASS | SIDES)[statement.relation]
+            (x, y), (x0, y0) = at[statement.subject], at[statement.target]
             assert (x - x0, y - y0) == step
 
 
@@ -100,17 +100,17 @@ def test_task_4_is_a_row_and_task_17_never_puts_two_shapes_in_one_spot():
 def test_task_19_is_a_tree_over_six_places_and_never_a_bare_path():
     for story in stories("qa19", 300):
         near = {}
-        for said in story.statements:
-            near.setdefault(said.subject, set()).add(said.target)
-            near.setdefault(said.target, set()).add(said.subject)
+        for statement in story.statements:
+            near.setdefault(statement.subject, set()).add(statement.target)
+            near.setdefault(statement.target, set()).add(statement.subject)
         reached = {story.statements[0].subject}
         for _ in near:
             reached |= {other for place in reached for other in near[place]}
         assert len(reached) == len(near) == 6
         assert len(story.statements) == 5
         assert max(map(len, near.values())) > 2
-        beside = [(said.target, said.relation) for said in story.statements]
-        beside += [(said.subject, OPPOSITE[said.relation]) for said in story.statements]
+        beside = [(statement.target, statement.relation) for statement in story.statements]
+        beside += [(statement.subject, OPPOSITE[statement.relation]) for statement in story.statements]
         assert len(set(beside)) == len(beside)  # nobody has two places on one side
         a, b = story.questions[0].support
         assert {story.statements[a].subject, story.statements[a].target} & {
@@ -124,38 +124,38 @@ def test_sizes_are_one_order_and_chocolates_are_smallest():
         size = {name.removeprefix("size of "): int(rank) for name, rank in story.states[0].items()}
         assert sorted(size.values()) == [1, 2, 3, 4, 5, 6]
         assert (size["chocolate"], size["box of chocolates"]) == (1, 2)
-        for said in story.statements:
-            assert (size[said.subject] < size[said.target]) == (said.relation == FITS)
+        for statement in story.statements:
+            assert (size[statement.subject] < size[statement.target]) == (statement.relation == FITS)
 
 
 def test_nobody_is_an_animal_before_its_fear_is_told_and_none_fears_itself():
     for story in stories("qa15"):
-        told = set()
-        for said in story.statements:
-            assert said.subject != said.target
-            assert said.subject not in told
-            assert said.relation == FEARS or said.target in told
-            told.add(said.subject)
-        assert told >= set(PLURALS)
+        expected = set()
+        for statement in story.statements:
+            assert statement.subject != statement.target
+            assert statement.subject not in expected
+            assert statement.relation == FEARS or statement.target in expected
+            expected.add(statement.subject)
+        assert expected >= set(PLURALS)
 
 
 def test_a_colour_follows_its_animal_and_one_of_five_has_none():
     for story in stories("qa16"):
         animal, colour = {}, {}
-        for said in story.statements:
-            (colour if said.subject in animal else animal)[said.subject] = said.target
+        for statement in story.statements:
+            (colour if statement.subject in animal else animal)[statement.subject] = statement.target
         assert (len(animal), len(colour)) == (5, 4)
-        (asked,) = animal.keys() - colour.keys()
-        assert story.questions[0].text == f"What color is {asked}?"
-        n_alike = sum(other == animal[asked] for other in animal.values()) - 1
+        (question_list,) = animal.keys() - colour.keys()
+        assert story.questions[0].text == f"What color is {question_list}?"
+        n_alike = sum(other == animal[question_list] for other in animal.values()) - 1
         assert n_alike in (1, 3, 4)
 
 
 def test_times_of_a_person_follow_one_another_and_neighbours_differ():
     for story in stories("qa14"):
         places = {}
-        for said in story.statements:
-            places.setdefault(said.subject, {})[said.other] = said.target
+        for statement in story.statements:
+            places.setdefault(statement.subject, {})[statement.other] = statement.target
         slots = ("yesterday", "this morning", "this afternoon", "this evening")
         for at in places.values():
             row = [at[slot] for slot in slots[: len(at)]]  # no time is left out
@@ -165,8 +165,8 @@ def test_times_of_a_person_follow_one_another_and_neighbours_differ():
 def test_everybody_of_task_20_wants_goes_and_perhaps_gets_in_this_order():
     for story in stories("qa20"):
         steps = {}
-        for said in story.statements:
-            steps.setdefault(said.subject, []).append(said.relation)
+        for statement in story.statements:
+            steps.setdefault(statement.subject, []).append(statement.relation)
         assert len(steps) == 4
         assert all(row in (["is", "move"], ["is", "move", "get"]) for row in steps.values())
         assert len(story.questions) == len(story.sentences)

@@ -37,13 +37,13 @@ def test_facts_after_every_sentence_are_the_world_s_own(task):
         story = make_story(task, Random(seed))
         cast, start, holder = ACTING[task].cast, story.states[0], {}
         place = {name: start[f"place of {name}"] for name in cast.actors + OBJECTS}
-        for said, facts in zip(story.statements, story.states, strict=True):
-            if said.relation == "move":
-                place[said.subject] = said.target
-            elif said.relation == "drop":
-                del holder[said.target]
+        for statement, facts in zip(story.statements, story.states, strict=True):
+            if statement.relation == "move":
+                place[statement.subject] = statement.target
+            elif statement.relation == "drop":
+                del holder[statement.target]
             else:
-                holder[said.target] = said.other or said.subject
+                holder[statement.target] = statement.other or statement.subject
             place |= {thing: place[actor] for thing, actor in holder.items()}
             expected = {f"place of {name}": at for name, at in place.items()}
             assert facts == expected | {f"holder of {thing}": actor for thing, actor in holder.items()}
@@ -54,10 +54,10 @@ def test_who_is_mentioned_has_come_from_elsewhere_and_nobody_else_has_moved(task
     for seed in range(20):
         story = make_story(task, Random(seed))
         for i in range(1, len(story.states)):
-            before, after, said = story.states[i - 1], story.states[i], story.statements[i]
-            people = {said.subject} if task == "qa10" else {said.subject, said.other} - {""}
-            moved = {name for name in before if before[name] != after[name]}
-            assert moved == {f"place of {person}" for person in people}
+            before, after, statement = story.states[i - 1], story.states[i], story.statements[i]
+            people = {statement.subject} if task == "qa10" else {statement.subject, statement.other} - {""}
+            edited = {name for name in before if before[name] != after[name]}
+            assert edited == {f"place of {person}" for person in people}
 
 
 def test_what_somebody_is_not_in_is_where_he_was_and_of_two_places_one_is_true():
@@ -65,11 +65,11 @@ def test_what_somebody_is_not_in_is_where_he_was_and_of_two_places_one_is_true()
         for task in ("qa9", "qa10"):
             story = make_story(task, Random(seed))
             for i in range(1, len(story.states)):
-                said, name = story.statements[i], f"place of {story.statements[i].subject}"
-                if said.relation == "not in":
-                    assert said.target == story.states[i - 1][name] != story.states[i][name]
-                elif said.relation == "either":
-                    assert story.states[i][name] in (said.target, said.other)
+                statement, name = story.statements[i], f"place of {story.statements[i].subject}"
+                if statement.relation == "not in":
+                    assert statement.target == story.states[i - 1][name] != story.states[i][name]
+                elif statement.relation == "either":
+                    assert story.states[i][name] in (statement.target, statement.other)
 
 
 def test_every_actor_acts_and_every_place_is_visited():
@@ -92,8 +92,8 @@ def test_the_same_seed_tells_the_same_story(task):
 def test_the_shipped_model_can_be_trained_on_the_same_stories_again(task, digest):
     """The random stream of the tasks it was trained on stays as it was then."""
     stories = [make_story(task, Random(seed)) for seed in range(30)]
-    told = [(story.sentences, [(q.text, q.answer) for q in story.questions]) for story in stories]
-    assert sha256(json.dumps(told).encode()).hexdigest().startswith(digest)
+    message = [(story.sentences, [(q.text, q.answer) for q in story.questions]) for story in stories]
+    assert sha256(json.dumps(message).encode()).hexdigest().startswith(digest)
 
 
 def test_every_public_function_of_the_tasks_is_named_as_such():

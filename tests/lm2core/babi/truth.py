@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from lm2core.babi.directions import COMPASS, SIDES
-from lm2core.babi.motives import WANTED
+from lm2core.babi.motives import GOALS
 from lm2core.babi.story import Facts
 from lm2core.babi.times import SLOTS
 
@@ -85,6 +85,6 @@ _RULES: dict[str, Callable[..., set[str]]] = {
     r"Is the (.+) bigger than the (.+)\?": _is_bigger,
     r"Does the (.+) fit in the (.+)\?": lambda f, small, big: _is_bigger(f, big, small),
     r"How do you go from the (\w+) to the (\w+)\?": _ways,
-    r"Where will (\w+) go\?": lambda f, x: {WANTED[f[f"motive of {x.capitalize()}"]][0]},
+    r"Where will (\w+) go\?": lambda f, x: {GOALS[f[f"motive of {x.capitalize()}"]][0]},
     r"Why did (\w+) (?:get|go to) the \w+\?": lambda f, x: {f[f"motive of {x.capitalize()}"]},
 }

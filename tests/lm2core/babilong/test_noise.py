@@ -89,13 +89,13 @@ def test_a_sentence_of_two_documents_is_in_the_share_of_the_first(tmp_path):
     (tmp_path / "a.jsonl").write_text(
         "\n".join(json.dumps({"text": f"Document {i} begins.\n\n{sentence(0)}"}) for i in range(12))
     )
-    found = []
+    result = []
     for split in ("train", "test"):
         try:
-            found += open_noise(str(tmp_path), split=split).sentences
+            result += open_noise(str(tmp_path), split=split).sentences
         except ValueError as error:
             assert "no noise to" in str(error)
-    assert found == [sentence(0)]
+    assert result == [sentence(0)]
 
 
 def test_no_more_is_read_than_is_wanted(tmp_path):

@@ -45,15 +45,15 @@ def test_a_fact_stands_alone_and_no_word_is_lost():
 
 
 def test_the_hub_is_asked_by_length_and_task(monkeypatch):
-    asked = []
+    questions = []
 
     def load(*names, **options):
-        asked.append((names, options))
+        questions.append((names, options))
         return iter(ROWS)
 
     monkeypatch.setattr(datasets, "load_dataset", load)
     read_published("RMT-team/babilong", task="qa1", length="128k", n=2)
-    assert asked == [(("RMT-team/babilong", "128k"), {"split": "qa1", "streaming": True})]
+    assert questions == [(("RMT-team/babilong", "128k"), {"split": "qa1", "streaming": True})]
 
 
 def test_a_hub_that_cannot_be_reached_is_one_line_that_names_the_local_way(monkeypatch):
@@ -61,9 +61,9 @@ def test_a_hub_that_cannot_be_reached_is_one_line_that_names_the_local_way(monke
         raise ConnectionError("Couldn't reach 'RMT-team/babilong' on the Hub\nand more")
 
     monkeypatch.setattr(datasets, "load_dataset", offline)
-    with pytest.raises(ValueError, match="Couldn't reach .* give a folder with LENGTH/TASK.json") as told:
+    with pytest.raises(ValueError, match="Couldn't reach .* give a folder with LENGTH/TASK.json") as expected:
         read_published("RMT-team/babilong", task="qa1", length="4k", n=2)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(expected.value)
 
 
 def test_what_is_there_is_known_without_reading_a_row(folder):

@@ -10,7 +10,13 @@ from lm2core.babi.story import Question
 from lm2core.babi.text import TextStory, read_babi
 from lm2core.babilong.background import Background
 from lm2core.babilong.noise import Noise
-from lm2core.babilong.samples import PROMPT_TOKENS, asked_in, make_samples, parse_length, told_stories
+from lm2core.babilong.samples import (
+    PROMPT_TOKENS,
+    generated_stories,
+    make_samples,
+    parse_length,
+    split_by_question,
+)
 from lm2core.text.tokenizer import word_tokenizer
 
 FACTS = ("Mary went to the kitchen.", "John went to the office.")
@@ -18,7 +24,7 @@ STORY = TextStory(FACTS, (Question("Where is Mary?", "kitchen", (0,), 2),))
 
 
 def make(background, task="qa1", length="1k", n=3, seed=0, stories=None):
-    stories = told_stories(task, seed) if stories is None else stories
+    stories = generated_stories(task, seed) if stories is None else stories
     return make_samples(stories, background, task=task, length=length, n=n, seed=seed)
 
 
@@ -54,12 +60,15 @@ def test_facts_keep_their_order_and_background_is_as_it_stands_in_the_text(backg
 def test_a_sample_is_one_question_and_all_statements_before_it(babi_dir):
     (file,) = babi_dir.glob("qa2_*")
     stories = read_babi(file)[:4]
-    asked = list(asked_in(stories))
-    assert [a.questions[0] for a in asked] == [q for s in stories for q in s.questions]
-    for one in asked:
+    question_list = list(split_by_question(stories))
+    assert [a.questions[0] for a in question_list] == [q for s in stories for q in s.questions]
+    for one in question_list:
         assert len(one.sentences) == one.questions[0].n_statements
-    sample = make(Background(None, word_tokenizer([])), "qa2", "0k", n=50, stories=asked)[2]
-    assert (sample.question, sample.answer) == (asked[2].questions[0].text, asked[2].questions[0].answer)
+    sample = make(Background(None, word_tokenizer([])), "qa2", "0k", n=50, stories=question_list)[2]
+    assert (sample.question, sample.answer) == (
+        question_list[2].questions[0].text,
+        question_list[2].questions[0].answer,
+    )
 
 
 def test_places_are_uniform_over_the_gaps_and_drawn_with_replacement():
@@ -82,12 +91,12 @@ def test_places_are_uniform_over_the_gaps_and_drawn_with_replacement():
 
 
 def test_the_same_seed_gives_the_same_samples_and_another_seed_others(background):
-    def told(**changes):
+    def expected(**changes):
         return [list(sample.pieces) for sample in make(background, **changes)]
 
-    assert told() == told()
-    assert told(n=2) == told(n=5)[:2]
-    assert not any(a == b for a, b in zip(told(), told(seed=1), strict=True))
+    assert expected() == expected()
+    assert expected(n=2) == expected(n=5)[:2]
+    assert not any(a == b for a, b in zip(expected(), expected(seed=1), strict=True))
 
 
 def test_every_length_asks_about_the_same_stories(background):
@@ -175,6 +184,6 @@ def test_a_long_text_is_never_held():
 
 
 def test_told_stories_go_on_without_end_and_each_has_one_question_at_its_end():
-    for story in islice(told_stories("qa4", seed=3), 30):
+    for story in islice(generated_stories("qa4", seed=3), 30):
         (question,) = story.questions
         assert len(story.sentences) == question.n_statements

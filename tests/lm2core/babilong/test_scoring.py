@@ -17,15 +17,15 @@ SCORERS = {
 
 def oracle(stories, task: str) -> dict[str, float]:
     """What saying the right answer scores."""
-    asked = [q for story in stories for q in story.questions]
-    return {name: sum(f(q, task) for q in asked) / len(asked) for name, f in SCORERS.items()}
+    question_list = [q for story in stories for q in story.questions]
+    return {name: sum(f(q, task) for q in question_list) / len(question_list) for name, f in SCORERS.items()}
 
 
 def check(task: str, scores: dict[str, float], n_none: float) -> None:
-    wanted = dict.fromkeys(SCORERS, 1.0)
+    expected = dict.fromkeys(SCORERS, 1.0)
     if task == "qa7":
-        wanted["published"] = 1 - n_none  # "one" is a part of "none"
-    assert scores == pytest.approx(wanted)
+        expected["published"] = 1 - n_none  # "one" is a part of "none"
+    assert scores == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -87,10 +87,10 @@ def test_words_of_an_answer():
     ],
 )
 def test_one_label_counts_if_it_is_the_only_one_that_the_question_does_not_name(
-    answer, question, published, in_words
+    answer, question, published, describe_intervention
 ):
-    found = [names_label(answer, "kitchen", question, "qa1", find=find) for find in (as_part, as_word)]
-    assert found == [published, in_words]
+    result = [names_label(answer, "kitchen", question, "qa1", find=find) for find in (as_part, as_word)]
+    assert result == [published, describe_intervention]
 
 
 @pytest.mark.parametrize(

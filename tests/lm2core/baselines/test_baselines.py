@@ -10,7 +10,7 @@ from lm2core.cli.main import main
 from lm2core.model.config import LM2Config, babi_tiny, base, lm2_1_7b
 from lm2core.model.sizes import n_parameters
 from lm2core.reading.answers import answer_logits
-from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.checkpoints import load
 from lm2core.text.tokenizer import word_tokenizer
 from tests.conftest import SIZES, B, D, N, S, T, V, make_ids
 
@@ -96,28 +96,28 @@ def test_rmt_is_memory_tokens_memory_through_transformers_llama():
 def test_a_text_in_two_calls_is_the_text_in_one(architecture):
     model, ids = make(architecture), make_ids(B, S, T)
     with torch.no_grad():
-        whole, first = model(ids).logits, model(ids[:, :1])
+        overall, first = model(ids).logits, model(ids[:, :1])
         rest = model(ids[:, 1:], None, first.memory).logits
-    torch.testing.assert_close(rest, whole[:, 1:])
+    torch.testing.assert_close(rest, overall[:, 1:])
 
 
 @pytest.mark.parametrize("architecture", BASELINES)
 @pytest.mark.parametrize("goes_on", [False, True])
-def test_a_question_reads_the_text_up_to_its_place_and_leaves_nothing(architecture, goes_on):
+def test_a_question_reads_the_text_up_to_its_place_and_leaves_nothing(architecture, has_pronoun):
     """Asked of memory_at, a question has the logits of the story cut there with the question behind it."""
     model, ids, question = make(architecture), make_ids(B, S, T), make_ids(3, 5, seed=2)
     story, segment = torch.tensor([1, 0, 1]), torch.tensor([2, 0, 3])
     before = make_ids(B, 2, T, seed=3)
     with torch.no_grad():
-        out = model(ids, None, model(before).memory if goes_on else None)
-        ids = torch.cat([before, ids], 1) if goes_on else ids
+        out = model(ids, None, model(before).memory if has_pronoun else None)
+        ids = torch.cat([before, ids], 1) if has_pronoun else ids
         memory = out.memory_at(story, segment)
-        asked = answer_logits(model, question, torch.ones_like(question), memory)
+        questions = answer_logits(model, question, torch.ones_like(question), memory)
         assert model(question[:, None], None, memory, write_memory=False).memory is memory
         for q, (b, s) in enumerate(zip(story, segment, strict=True)):
-            cut = model(ids[b : b + 1, : s + 1 + 2 * goes_on]).memory
+            cut = model(ids[b : b + 1, : s + 1 + 2 * has_pronoun]).memory
             alone = model(question[q : q + 1, None], None, cut).logits[0, 0, -1]
-            torch.testing.assert_close(asked[q], alone)
+            torch.testing.assert_close(questions[q], alone)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -131,8 +131,8 @@ def test_kept_logits_are_the_last_of_all(architecture, is_given, n_kept):
     ids, mask = (x if is_given else x.flatten(1) for x in (ids, mask))
     with torch.no_grad():
         for given in (None, mask):
-            whole, kept = model(ids, given), model(ids, given, logits_to_keep=n_kept)
-            torch.testing.assert_close(kept.logits, whole.logits[:, -n_kept:], rtol=0, atol=1e-6)
+            overall, remaining = model(ids, given), model(ids, given, logits_to_keep=n_kept)
+            torch.testing.assert_close(remaining.logits, overall.logits[:, -n_kept:], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -141,9 +141,9 @@ def test_kept_logits_of_padding_in_every_text_are_zero(architecture):
     mask = torch.ones_like(ids)
     mask[:, T - 2 :] = 0
     with torch.no_grad():
-        whole, kept = model(ids, mask), model(ids, mask, logits_to_keep=3)
-    assert torch.equal(kept.logits, torch.zeros(B, 3, V))
-    assert torch.equal(kept.logits, whole.logits[:, -3:])
+        overall, remaining = model(ids, mask), model(ids, mask, logits_to_keep=3)
+    assert torch.equal(remaining.logits, torch.zeros(B, 3, V))
+    assert torch.equal(remaining.logits, overall.logits[:, -3:])
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -198,16 +198,16 @@ def test_padding_changes_nothing(architecture):
     mask = torch.tensor([[0, 0, 1, 1, 1, 0, 1, 1, 1, 1, 1, 0, 1, 1, 0]])
     padded = torch.zeros_like(mask).masked_scatter(mask != 0, ids)
     segments = torch.zeros(1, 3, T, dtype=torch.long)
-    kept = torch.zeros_like(segments)
-    segments[:, 1], kept[:, 1] = ids[:, :T], 1
+    remaining = torch.zeros_like(segments)
+    segments[:, 1], remaining[:, 1] = ids[:, :T], 1
     with torch.no_grad():
         plain, one = model(ids, labels=ids), model(padded, mask, labels=padded)
         torch.testing.assert_close(one.logits[mask != 0], plain.logits[0])
         torch.testing.assert_close(one.loss, plain.loss)
         assert not one.logits[mask == 0].any()
-        torch.testing.assert_close(model(segments, kept).logits[:, 1], plain.logits[:, :T])
+        torch.testing.assert_close(model(segments, remaining).logits[:, 1], plain.logits[:, :T])
         if architecture == "rmt":
-            first, second, third = model(segments, kept).memory_per_segment
+            first, second, third = model(segments, remaining).memory_per_segment
             assert torch.equal(first, model.new_memory(1))
             assert torch.equal(second, third)
 
@@ -305,7 +305,7 @@ def folder(architecture, tmp_path):
 @pytest.mark.parametrize("architecture", BASELINES)
 def test_a_saved_baseline_opens_with_the_same_logits(architecture, folder):
     ids = make_ids(B, S, T)
-    again = load_reader(str(folder), baselines=True).model
+    again = load(str(folder), baselines=True).model
     with torch.no_grad():
         assert torch.equal(
             again(ids).logits, make(architecture, vocab_size=again.config.vocab_size)(ids).logits
@@ -339,4 +339,4 @@ def test_a_baseline_that_is_not_whole_is_refused(folder):
     del weights["memory_start"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ValueError, match="not a whole checkpoint .*missing: memory_start"):
-        load_reader(str(folder), baselines=True)
+        load(str(folder), baselines=True)

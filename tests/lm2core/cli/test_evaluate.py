@@ -44,10 +44,10 @@ def test_at_0k_a_model_of_stories_is_as_right_as_on_stories(tmp_path, capsys):
     assert row["majority"] < 0.4
     assert row["last_mentioned"] < 0.9
     assert row["tokenizer"] == SHIPPED
-    said = capsys.readouterr().out
-    assert f"lengths in tokens of the tokenizer of {SHIPPED}" in said
-    assert "100.0%" in said
-    assert f"{row['last_mentioned']:.1%}" in said
+    statement = capsys.readouterr().out
+    assert f"lengths in tokens of the tokenizer of {SHIPPED}" in statement
+    assert "100.0%" in statement
+    assert f"{row['last_mentioned']:.1%}" in statement
 
 
 def test_tasks_and_lengths_are_a_row_each_and_what_was_asked_is_told(untrained, tmp_path, capsys):
@@ -66,8 +66,8 @@ def test_tasks_and_lengths_are_a_row_each_and_what_was_asked_is_told(untrained, 
     assert [(r["task"], r["length"], r["n"]) for r in rows] == [
         ("qa1", "0k", 3), ("qa1", "1k", 3), ("qa4", "0k", 3), ("qa4", "1k", 3)
     ]  # fmt: skip
-    told = {"segments": "tokens", "question_first": True, "seed": 2, "noise": "python", "n_left_out": 0}
-    assert all(told.items() <= row.items() for row in rows)
+    expected = {"segments": "tokens", "question_first": True, "seed": 2, "noise": "python", "n_left_out": 0}
+    assert all(expected.items() <= row.items() for row in rows)
     assert re.search(r"noise: test share of python, [\d,]+ sentences, [\d,]+ tokens", capsys.readouterr().out)
 
 
@@ -80,9 +80,9 @@ def test_noise_and_counting_tokenizer_are_the_user_s_to_choose(untrained, tmp_pa
     options = ["--samples", "2", "--noise", chosen["noise"], "--tokenizer", chosen["tokenizer"]]
     (row,) = run(untrained, *LONG, *options, out=tmp_path / "e.json")
     assert chosen.items() <= row.items()
-    said = capsys.readouterr().out
-    assert f"lengths in tokens of the tokenizer of {tmp_path / 'letters'}" in said
-    n_sentences, n_letters = re.search(r"noise.jsonl, (\d+) sentences, ([\d,]+) tokens", said).groups()
+    statement = capsys.readouterr().out
+    assert f"lengths in tokens of the tokenizer of {tmp_path / 'letters'}" in statement
+    n_sentences, n_letters = re.search(r"noise.jsonl, (\d+) sentences, ([\d,]+) tokens", statement).groups()
     assert int(n_letters.replace(",", "")) / int(n_sentences) == pytest.approx(len(texts[50]), abs=1)
 
 
@@ -123,9 +123,9 @@ def test_figures_that_cannot_be_written_are_refused_before_the_model_is_opened(
     (tmp_path / "one.txt").write_text("1 Mary went to the office.\n2 Where is Mary? \toffice\t1\n")
     filled = [part.replace("{tmp}", str(tmp_path)) for part in [*form, "--json", place]]
     assert main(["eval", SHIPPED, *filled]) == 2
-    said = capsys.readouterr()
-    assert re.fullmatch(f"lm2: cannot write .*: {text}", said.err.strip())
-    assert said.out == ""
+    statement = capsys.readouterr()
+    assert re.fullmatch(f"lm2: cannot write .*: {text}", statement.err.strip())
+    assert statement.out == ""
 
 
 def test_lengths_may_be_counted_by_a_tokenizer_without_end_of_text(untrained, tmp_path):

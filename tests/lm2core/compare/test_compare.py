@@ -19,7 +19,7 @@ from lm2core.compare.markdown import as_markdown
 from lm2core.compare.plan import PRESETS, make_plan
 from lm2core.compare.table import make_table
 from lm2core.compare.work import compare, duration, seconds_left, write_table
-from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.checkpoints import load
 from tests.conftest import ROOT
 from tests.lm2core.compare.presets import TINY
 
@@ -32,9 +32,9 @@ LONG = replace(
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """The folder of a comparison with all its runs, and what it said."""
-    out, said = tmp_path_factory.mktemp("compare") / "tiny", []
-    compare(PLAN, out, say=said.append)
-    return out, said
+    out, message = tmp_path_factory.mktemp("compare") / "tiny", []
+    compare(PLAN, out, say=message.append)
+    return out, message
 
 
 @pytest.fixture
@@ -49,9 +49,11 @@ def result(out, name: str):
 
 
 def entry(table, group: str, label: str, length: int, noise: int = 0):
-    wanted = (group, label, length, noise)
-    (found,) = (x for x in table["accuracy"] if (x["group"], x["label"], x["length"], x["noise"]) == wanted)
-    return found
+    expected = (group, label, length, noise)
+    (outcome,) = (
+        x for x in table["accuracy"] if (x["group"], x["label"], x["length"], x["noise"]) == expected
+    )
+    return outcome
 
 
 def test_every_figure_of_the_table_is_the_mean_of_the_results(finished):
@@ -69,10 +71,10 @@ def test_every_figure_of_the_table_is_the_mean_of_the_results(finished):
         for i, (length, noise) in enumerate([(4, 0), (9, 0), (8, 3)]):
             scores = [result(out, f"{name}-seed{s}")["measured"]["scores"][i] for s in (0, 1)]
             assert [(x["length"], x["noise"], x["n"]) for x in scores] == [(length, noise, 6)] * 2
-            found = entry(table, group, label, length, noise)
-            assert found["mean"] == fmean(x["accuracy"] for x in scores)
-            assert found["low"] <= found["mean"] <= found["high"]
-            assert (found["majority"], found["n_seeds"]) == (scores[0]["majority"], 2)
+            outcome = entry(table, group, label, length, noise)
+            assert outcome["mean"] == fmean(x["accuracy"] for x in scores)
+            assert outcome["low"] <= outcome["mean"] <= outcome["high"]
+            assert (outcome["majority"], outcome["n_seeds"]) == (scores[0]["majority"], 2)
     perplexity = {x["label"]: x for x in table["perplexity"]}
     measured = [result(out, f"text-lm2-seed{s}")["measured"] for s in (0, 1)]
     assert perplexity["lm2"]["mean"] == fmean(m["perplexity"] for m in measured)
@@ -86,10 +88,10 @@ def test_every_figure_of_the_table_is_the_mean_of_the_results(finished):
 
 
 def test_a_result_is_that_of_the_model_that_was_trained(finished):
-    reader = load_reader(str(finished[0] / "runs" / "lm2-seed1"))
+    lm = load(str(finished[0] / "runs" / "lm2-seed1"))
     measured = result(finished[0], "lm2-seed1")["measured"]
-    assert measured["scores"] == [test.score(reader) for test in PLAN.runs()[2].tests]
-    assert measured["bank_change"]["trained"] == bank_change(reader, "qa1")
+    assert measured["scores"] == [test.score(lm) for test in PLAN.runs()[2].tests]
+    assert measured["bank_change"]["trained"] == bank_change(lm, "qa1")
     assert measured["bank_change"]["untrained"] != measured["bank_change"]["trained"]
 
 
@@ -120,17 +122,17 @@ def test_baselines_have_as_many_parameters(finished):
 
 
 def test_progress_names_each_run_and_what_is_left(finished):
-    said = finished[1]
-    assert said[0].startswith("[1 of 12] lm2-seed0; all that is left: about ")
-    assert said[1].startswith("[1 of 12] lm2-seed0 done in ")
-    assert len(said) == 24
+    message = finished[1]
+    assert message[0].startswith("[1 of 12] lm2-seed0; all that is left: about ")
+    assert message[1].startswith("[1 of 12] lm2-seed0 done in ")
+    assert len(message) == 24
 
 
 def test_what_is_finished_is_not_done_again(finished, tmp_path):
     shutil.copytree(finished[0], tmp_path / "again")
-    said = []
-    compare(PLAN, tmp_path / "again", say=said.append)
-    assert said == []
+    message = []
+    compare(PLAN, tmp_path / "again", say=message.append)
+    assert message == []
 
 
 def test_the_table_needs_the_results_alone(results_only, finished):
@@ -226,19 +228,19 @@ def test_a_run_killed_between_its_files_is_finished(finished, tmp_path, left):
         for folder in run.glob("checkpoint-*"):
             shutil.rmtree(folder)
         (run / "model.safetensors").unlink()
-    said = []
-    compare(PLAN, out, say=said.append)
-    assert len(said) == 2
+    message = []
+    compare(PLAN, out, say=message.append)
+    assert len(message) == 2
     assert result(out, "lm2-seed0")["measured"] == result(finished[0], "lm2-seed0")["measured"]
 
 
 def test_a_run_that_another_process_is_at_is_passed_over(tmp_path):
-    plan, said = make_plan(TINY, n_seeds=1), []
+    plan, message = make_plan(TINY, n_seeds=1), []
     (tmp_path / "out" / "runs").mkdir(parents=True)
     (tmp_path / "out" / "plan.json").write_text('{"plan": "tiny"}')
     with FileLock(tmp_path / "out" / "runs" / "lm2-seed0.lock"):
-        compare(plan, tmp_path / "out", groups=["main"], say=said.append)
-    assert said[0] == "[1 of 2] lm2-seed0: another process is at it"
+        compare(plan, tmp_path / "out", groups=["main"], say=message.append)
+    assert message[0] == "[1 of 2] lm2-seed0: another process is at it"
     assert [f.stem for f in (tmp_path / "out" / "results").iterdir()] == ["llama-window-seed0"]
 
 

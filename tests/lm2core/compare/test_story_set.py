@@ -8,7 +8,7 @@ from lm2core.babi.world import HOME
 from lm2core.compare.story_set import StorySet
 
 
-def told(story) -> list[Statement]:
+def expected(story) -> list[Statement]:
     """What the sentences of a qa1 story say, read from their words."""
     words = [sentence.rstrip(".").split() for sentence in story.sentences]
     assert all(w[0] in HOME.actors and w[-1] in HOME.places for w in words)
@@ -26,9 +26,13 @@ def test_the_question_comes_last_and_its_answer_is_what_the_sentences_say(n_told
     for story in StorySet(task="qa1", n_told=n_told, n_noise=n_noise, n_stories=40).stories():
         (question,) = story.questions
         assert len(story.sentences) == question.n_statements == n_told + n_noise
-        history = told(story)
-        asked = ask_person_place(history, question.support[0], None)
-        assert (asked.text, asked.answer, asked.support) == (question.text, question.answer, question.support)
+        history = expected(story)
+        question_list = ask_person_place(history, question.support[0], None)
+        assert (question_list.text, question_list.answer, question_list.support) == (
+            question.text,
+            question.answer,
+            question.support,
+        )
 
 
 def test_noise_names_nobody_who_is_asked_about_and_the_fact_is_as_old_as_it():
@@ -36,7 +40,7 @@ def test_noise_names_nobody_who_is_asked_about_and_the_fact_is_as_old_as_it():
     for story in StorySet(task="qa1", n_told=5, n_noise=13, n_stories=60).stories():
         (question,) = story.questions
         person = question.text.rstrip("?").split()[-1]
-        assert all(s.subject != person for s in told(story)[5:])
+        assert all(s.subject != person for s in expected(story)[5:])
         ages.add(17 - question.support[0])
     assert ages == {13, 14, 15, 16, 17}
 

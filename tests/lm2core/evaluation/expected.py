@@ -9,7 +9,7 @@ import torch
 from lm2core.baselines.architectures import ARCHITECTURES, make_model
 from lm2core.evaluation.harness import run_harness
 from lm2core.model.config import LM2Config
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.bpe import train_tokenizer
 from tests.conftest import SIZES
 
@@ -26,12 +26,12 @@ PAIRS = [
 EVERY_ARCHITECTURE = pytest.mark.parametrize("architecture", ARCHITECTURES)
 
 
-def make_reader(architecture="lm2", **changes):
+def make_lm(architecture="lm2", **changes):
     """An untrained model of the small sizes, and a tokenizer that knows every text."""
     tokenizer = train_tokenizer([doc["story"] for doc in DOCS], vocab_size=290)
     torch.manual_seed(0)
     config = LM2Config(**(SIZES | {"vocab_size": len(tokenizer)} | changes))
-    return Reader("tiny", make_model(config, architecture).eval(), tokenizer)
+    return LoadedModel("tiny", make_model(config, architecture).eval(), tokenizer)
 
 
 def as_requests(kind, arguments):
@@ -39,40 +39,40 @@ def as_requests(kind, arguments):
     return [Instance(kind, {}, given, i, ("task", i, 1)) for i, given in enumerate(arguments)]
 
 
-def token_scores(reader, text, *, prefix=()):
+def token_scores(lm, text, *, prefix=()):
     """Log-probability of each token after the first, one text at a time, and if it is the likeliest."""
-    ids = torch.tensor([[*prefix, *reader.tokenizer(text, add_special_tokens=not prefix)["input_ids"]]])
+    ids = torch.tensor([[*prefix, *lm.tokenizer(text, add_special_tokens=not prefix)["input_ids"]]])
     with torch.no_grad():
-        logits = reader.model(ids).logits[0, :-1]
+        logits = lm.model(ids).logits[0, :-1]
     return logits.log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0], logits.argmax(-1) == ids[0, 1:]
 
 
-def pair_score(reader, context, continuation):
-    log_probability, is_best = token_scores(reader, context + continuation)
-    n_given = len(reader.tokenizer(context)["input_ids"])
+def pair_score(lm, context, continuation):
+    log_probability, is_best = token_scores(lm, context + continuation)
+    n_given = len(lm.tokenizer(context)["input_ids"])
     return float(log_probability[n_given - 1 :].sum()), bool(is_best[n_given - 1 :].all())
 
 
-def story_score(reader, story):
-    return float(token_scores(reader, story, prefix=[reader.tokenizer.eos_token_id])[0].sum())
+def story_score(lm, story):
+    return float(token_scores(lm, story, prefix=[lm.tokenizer.eos_token_id])[0].sum())
 
 
-def written_ids(reader, context, n_new):
+def written_ids(lm, context, n_new):
     """Greedy continuation, the whole text again for every token, up to the one that ends texts."""
-    ids = torch.tensor([reader.tokenizer(context)["input_ids"]])
+    ids = torch.tensor([lm.tokenizer(context)["input_ids"]])
     n_given = ids.shape[1]
     with torch.no_grad():
         for _ in range(n_new):
-            ids = torch.cat([ids, reader.model(ids).logits[:, -1:].argmax(-1)], 1)
+            ids = torch.cat([ids, lm.model(ids).logits[:, -1:].argmax(-1)], 1)
     new_ids = ids[0, n_given:].tolist()
-    end = reader.tokenizer.eos_token_id
+    end = lm.tokenizer.eos_token_id
     return new_ids[: new_ids.index(end)] if end in new_ids else new_ids
 
 
-def written(reader, context, n_new, stop=None):
-    text = reader.tokenizer.decode(written_ids(reader, context, n_new))
+def written(lm, context, n_new, stop=None):
+    text = lm.tokenizer.decode(written_ids(lm, context, n_new))
     return text.split(stop)[0] if stop else text
 
 
-def run(reader, tasks, **options):
-    return run_harness(reader, tasks, include_path=FOLDER, **options)
+def run(lm, tasks, **options):
+    return run_harness(lm, tasks, include_path=FOLDER, **options)

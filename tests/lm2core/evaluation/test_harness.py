@@ -13,7 +13,7 @@ from tests.lm2core.evaluation.expected import (
     DOCS,
     EVERY_ARCHITECTURE,
     FOLDER,
-    make_reader,
+    make_lm,
     pair_score,
     run,
     story_score,
@@ -23,10 +23,10 @@ from tests.lm2core.evaluation.expected import (
 
 @EVERY_ARCHITECTURE
 def test_the_harness_reports_figures_computed_by_hand(architecture, only_own_tasks):
-    reader = make_reader(architecture)
+    lm = make_lm(architecture)
     names = ["lm2_where", "lm2_where_write", "lm2_stories"]
-    rows = {(row["task"], row["metric"]): row for row in run(reader, names, batch_size=3)}
-    assert {key: row["value"] for key, row in rows.items()} == pytest.approx(_by_hand(reader), rel=1e-4)
+    rows = {(row["task"], row["metric"]): row for row in run(lm, names, batch_size=3)}
+    assert {key: row["value"] for key, row in rows.items()} == pytest.approx(_by_hand(lm), rel=1e-4)
     assert {row["model"] for row in rows.values()} == {"tiny"}
     assert {row["harness"] for row in rows.values()} == {"0.4.13"}
     chance = (1 / 2 + 1 / 3 + 1 / 4 + 1 / 2 + 1 / 3) / 5
@@ -39,19 +39,19 @@ def test_the_harness_reports_figures_computed_by_hand(architecture, only_own_tas
     assert json.loads(json.dumps(list(rows.values()))) == list(rows.values())
 
 
-def _by_hand(reader):
+def _by_hand(lm):
     """The figures of the task files, from one run of the model a text."""
     right = Counter()
     for context, doc in zip(CONTEXTS, DOCS, strict=True):
         for task, text in (("choice", context), ("no_story", doc["question"])):
-            scores = [pair_score(reader, text, f" {choice}")[0] for choice in doc["choices"]]
+            scores = [pair_score(lm, text, f" {choice}")[0] for choice in doc["choices"]]
             per_char = [score / len(choice) for score, choice in zip(scores, doc["choices"], strict=True)]
             for metric, of_choices in (("acc", scores), ("acc_norm", per_char)):
                 best = doc["choices"][max(range(len(scores)), key=of_choices.__getitem__)]
                 right[task, metric] += best == doc["answer"]
-        right["write"] += written(reader, context, 9, ".") == doc["answer"]
+        right["write"] += written(lm, context, 9, ".") == doc["answer"]
     stories = [doc["story"] for doc in DOCS]
-    total = sum(story_score(reader, story) for story in stories)
+    total = sum(story_score(lm, story) for story in stories)
     both = right["choice", "acc"] + right["no_story", "acc"]
     return {
         ("lm2_where_choice", "acc"): right["choice", "acc"] / 5,
@@ -66,18 +66,18 @@ def _by_hand(reader):
 
 
 def test_limit_and_worked_examples_are_the_harnesses(only_own_tasks):
-    (row, *_) = run(make_reader(), ["lm2_where_choice"], limit=3, n_shot=1)
+    (row, *_) = run(make_lm(), ["lm2_where_choice"], limit=3, n_shot=1)
     assert (row["n"], row["n_shot"]) == (3, 1)
     assert row["chance"] == pytest.approx((1 / 2 + 1 / 3 + 1 / 4) / 3)
 
 
 def test_the_command_shows_a_row_a_figure_and_nothing_for_what_is_unknown(only_own_tasks, tmp_path, capsys):
-    reader = make_reader("rmt")
-    reader.model.save_pretrained(tmp_path)
-    reader.tokenizer.save_pretrained(tmp_path)
+    lm = make_lm("rmt")
+    lm.model.save_pretrained(tmp_path)
+    lm.tokenizer.save_pretrained(tmp_path)
     rows = on_harness(str(tmp_path), "lm2_where_choice, lm2_where_write", include_path=FOLDER)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[0][-2:] == [f"{sum(p.numel() for p in reader.model.parameters()):,}", "parameters"]
+    assert lines[0][-2:] == [f"{sum(p.numel() for p in lm.model.parameters()):,}", "parameters"]
     shown = f"{rows[0]['value']:.4g}", f"{rows[0]['stderr']:.4g}"
     assert ["lm2_where_choice", "acc", *shown, "0.3833", "5", "0"] in lines
     assert ["lm2_where_write", "exact_match", "0", "0", "5", "0"] in lines
@@ -93,7 +93,7 @@ def test_the_command_shows_a_row_a_figure_and_nothing_for_what_is_unknown(only_o
 )
 def test_chance_is_the_share_of_right_choices(changes, n_right, only_own_tasks, tmp_path):
     (tmp_path / "task.yaml").write_text(f"include: {FOLDER / 'where_choice.yaml'}\ntask: own\n{changes}")
-    row, *_ = run_harness(make_reader(), ["own"], include_path=tmp_path, limit=3)
+    row, *_ = run_harness(make_lm(), ["own"], include_path=tmp_path, limit=3)
     assert row["chance"] == pytest.approx(n_right * (1 / 2 + 1 / 3 + 1 / 4) / 3)
 
 
@@ -111,5 +111,5 @@ def test_the_length_reaches_a_task_that_makes_its_data(only_own_tasks, tmp_path)
         "generation_kwargs: {until: [], max_gen_toks: 2}\n"
         "metric_list: [{metric: exact_match, aggregation: mean, higher_is_better: true}]\n"
     )
-    (row,) = run_harness(make_reader(), ["own"], include_path=tmp_path, length="4k")
+    (row,) = run_harness(make_lm(), ["own"], include_path=tmp_path, length="4k")
     assert row["length"] == "4k"

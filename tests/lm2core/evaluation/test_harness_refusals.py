@@ -9,7 +9,7 @@ from lm2core.babi.vocabulary import babi_words
 from lm2core.baselines.architectures import make_model
 from lm2core.evaluation.harness import run_harness
 from lm2core.model.config import LM2Config
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import word_tokenizer
 from tests.conftest import SIZES
 
@@ -21,7 +21,7 @@ from lm2core.evaluation.harness_model import HarnessModel  # noqa: E402
 from tests.lm2core.evaluation.expected import (  # noqa: E402
     FOLDER,
     as_requests,
-    make_reader,
+    make_lm,
     run,
 )
 
@@ -32,7 +32,7 @@ def test_words_a_model_does_not_know_are_refused_before_anything_is_scored(only_
     model = make_model(LM2Config(**(SIZES | {"vocab_size": len(tokenizer)})), "lm2").eval()
     model.register_forward_hook(lambda *_: pytest.fail("something was scored"))
     with pytest.raises(ValueError, match="tiny cannot read this task: unknown words: took, milk") as error:
-        run(Reader("tiny", model, tokenizer), ["lm2_where_choice"])
+        run(LoadedModel("tiny", model, tokenizer), ["lm2_where_choice"])
     assert len(str(error.value)) < 400
     assert "\n" not in str(error.value)
 
@@ -41,7 +41,7 @@ def test_a_whole_text_needs_a_token_to_begin_with():
     tokenizer = word_tokenizer(babi_words(("qa1",)))
     model = make_model(LM2Config(**(SIZES | {"vocab_size": len(tokenizer)})), "lm2").eval()
     with pytest.raises(ValueError, match="no token to begin a text with"):
-        HarnessModel(Reader("tiny", model, tokenizer)).loglikelihood_rolling(
+        HarnessModel(LoadedModel("tiny", model, tokenizer)).loglikelihood_rolling(
             as_requests("loglikelihood_rolling", [("Mary went to the kitchen.",)])
         )
 
@@ -50,7 +50,7 @@ def test_a_choice_without_a_token_of_its_own_is_refused():
     tokenizer = word_tokenizer(babi_words(("qa1",)))
     model = make_model(LM2Config(**(SIZES | {"vocab_size": len(tokenizer)})), "lm2").eval()
     with pytest.raises(ValueError, match="'  ' has no token of its own after 'Where is Mary\\?'"):
-        HarnessModel(Reader("tiny", model, tokenizer)).loglikelihood(
+        HarnessModel(LoadedModel("tiny", model, tokenizer)).loglikelihood(
             as_requests("loglikelihood", [("Where is Mary?", "  ")])
         )
 
@@ -58,19 +58,19 @@ def test_a_choice_without_a_token_of_its_own_is_refused():
 def test_a_task_that_draws_tokens_at_random_is_refused():
     request = as_requests("generate_until", [("Where?", {"do_sample": True, "temperature": 0.8})])
     with pytest.raises(ValueError, match="task task draws tokens at random"):
-        HarnessModel(make_reader()).generate_until(request)
+        HarnessModel(make_lm()).generate_until(request)
 
 
 def test_a_missing_harness_is_said_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "lm_eval", None)
     with pytest.raises(ValueError, match=r"not installed; in the checkout: pip install -e '\.\[harness\]'"):
-        run_harness(make_reader(), ["mmlu"])
+        run_harness(make_lm(), ["mmlu"])
 
 
 @pytest.mark.slow
 def test_an_unknown_task_is_refused_with_near_names_of_all_the_harness_has():
     with pytest.raises(ValueError, match="no task 'mmlu_anatmy'; near: mmlu_anatomy"):
-        run_harness(make_reader(), ["mmlu_anatmy"])
+        run_harness(make_lm(), ["mmlu_anatmy"])
 
 
 def test_data_that_cannot_be_fetched_is_said_with_the_way_out(only_own_tasks, monkeypatch):
@@ -81,14 +81,14 @@ def test_data_that_cannot_be_fetched_is_said_with_the_way_out(only_own_tasks, mo
     with pytest.raises(
         ValueError, match="Couldn't reach .* on the Hub; fetch it once .*--harness-tasks-folder"
     ):
-        run(make_reader(), ["lm2_where_choice"])
+        run(make_lm(), ["lm2_where_choice"])
 
 
 def test_a_task_that_needs_another_package_names_it(only_own_tasks, tmp_path):
     (tmp_path / "data.py").write_text("import no_such_package\n")
     (tmp_path / "task.yaml").write_text("task: own\ncustom_dataset: !function data.load\n")
     with pytest.raises(ValueError, match="task own needs a package .*no_such_package"):
-        run_harness(make_reader(), ["own"], include_path=tmp_path)
+        run_harness(make_lm(), ["own"], include_path=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -104,4 +104,4 @@ def test_a_task_that_needs_another_package_names_it(only_own_tasks, tmp_path):
 )
 def test_what_cannot_be_run_is_refused(tasks, options, text, only_own_tasks):
     with pytest.raises(ValueError, match=text):
-        run_harness(make_reader(), tasks, **({"include_path": FOLDER} | options))
+        run_harness(make_lm(), tasks, **({"include_path": FOLDER} | options))

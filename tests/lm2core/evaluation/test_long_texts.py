@@ -12,7 +12,7 @@ from lm2core.babi.text import TextStory
 from lm2core.babi.vocabulary import WORDS, babi_words
 from lm2core.babilong.background import Background
 from lm2core.babilong.noise import open_noise
-from lm2core.babilong.samples import BabiLongSample, Piece, make_samples, told_stories
+from lm2core.babilong.samples import BabiLongSample, Piece, generated_stories, make_samples
 from lm2core.baselines.architectures import ARCHITECTURES, make_model
 from lm2core.evaluation import long_texts
 from lm2core.evaluation import stories as evaluate
@@ -20,7 +20,7 @@ from lm2core.evaluation.long_texts import predict_long, score_long
 from lm2core.evaluation.stories import predict
 from lm2core.model.config import LM2Config
 from lm2core.reading.answers import answer_logits
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.bpe import train_tokenizer
 from lm2core.text.tokenizer import subword_tokenizer
 from tests.conftest import SIZES
@@ -39,15 +39,15 @@ def tokenizer(noise):
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
-def reader(request, tokenizer) -> Reader:
+def lm(request, tokenizer) -> LoadedModel:
     torch.manual_seed(0)
     sizes = SIZES | {"vocab_size": len(tokenizer), "segment_length": LENGTH}
-    return Reader("untrained", make_model(LM2Config(**sizes), request.param).eval(), tokenizer)
+    return LoadedModel("untrained", make_model(LM2Config(**sizes), request.param).eval(), tokenizer)
 
 
 def samples(noise, tokenizer, *, length="1k", n=3, task="qa1") -> list[BabiLongSample]:
     background = Background(noise, tokenizer)
-    return make_samples(told_stories(task, 5), background, task=task, length=length, n=n, seed=0)
+    return make_samples(generated_stories(task, 5), background, task=task, length=length, n=n, seed=0)
 
 
 class Scripted:
@@ -59,7 +59,7 @@ class Scripted:
     def __init__(self, n_words: int, script: list[int]) -> None:
         self.n_words, self.script = n_words, script
         self.read: list[list[list[int]]] = []  # per call the segments of the first text
-        self.asked: list[list[int]] = []
+        self.questions: list[list[int]] = []
 
     def eval(self):
         return self
@@ -72,9 +72,11 @@ class Scripted:
             self.read.append([row for row in first if row])
             return SimpleNamespace(memory="read")
         assert memory == "read"
-        said = self.script[len(self.asked)]
-        self.asked.append(first[0])
-        return SimpleNamespace(logits=torch.nn.functional.one_hot(torch.full_like(ids, said), self.n_words))
+        statement = self.script[len(self.questions)]
+        self.questions.append(first[0])
+        return SimpleNamespace(
+            logits=torch.nn.functional.one_hot(torch.full_like(ids, statement), self.n_words)
+        )
 
 
 @pytest.fixture
@@ -101,48 +103,48 @@ def differ(logits: torch.Tensor) -> bool:
     return bool((logits - logits[0]).abs().max() > 1e-3)
 
 
-def test_facts_alone_are_asked_about_as_stories_are(reader, logits):
-    told = islice(told_stories("qa2", 0), 20)
-    short = [story for story in told if all(len(s.split()) < LENGTH for s in story.sentences)]
+def test_facts_alone_are_asked_about_as_stories_are(lm, logits):
+    expected = islice(generated_stories("qa2", 0), 20)
+    short = [story for story in expected if all(len(s.split()) < LENGTH for s in story.sentences)]
     short.sort(key=lambda story: len(" ".join(story.sentences).split()))
-    background = Background(None, reader.tokenizer)
+    background = Background(None, lm.tokenizer)
     made = make_samples(short, background, task="qa2", length="0k", n=len(short), seed=0)
     made.sort(key=lambda sample: sample.n_tokens)
     stories = [TextStory(s.facts, (Question(s.question, s.answer, (), len(s.facts)),)) for s in made]
     assert len(made) > 5
-    asked = logits(lambda: predict_long(reader, made))
-    assert differ(asked)
-    torch.testing.assert_close(asked, torch.cat([logits(lambda s=s: predict(reader, [s])) for s in stories]))
-    assert [[word] for word in predict_long(reader, made)] == predict(reader, stories)
+    questions = logits(lambda: predict_long(lm, made))
+    assert differ(questions)
+    torch.testing.assert_close(questions, torch.cat([logits(lambda s=s: predict(lm, [s])) for s in stories]))
+    assert [[word] for word in predict_long(lm, made)] == predict(lm, stories)
 
 
 @pytest.mark.parametrize("segments", long_texts.SEGMENTS)
 def test_in_chunks_and_beside_others_a_text_is_read_as_alone_and_whole(
-    reader, noise, segments, logits, monkeypatch
+    lm, noise, segments, logits, monkeypatch
 ):
-    made = samples(noise, reader.tokenizer, length="0k", n=4) + samples(noise, reader.tokenizer, n=3)
+    made = samples(noise, lm.tokenizer, length="0k", n=4) + samples(noise, lm.tokenizer, n=3)
     made.sort(key=lambda sample: sample.n_tokens)
     monkeypatch.setattr(long_texts, "CHUNK", 1_000)
-    alone = torch.cat([logits(lambda s=s: predict_long(reader, [s], segments=segments)) for s in made])
+    alone = torch.cat([logits(lambda s=s: predict_long(lm, [s], segments=segments)) for s in made])
     monkeypatch.setattr(long_texts, "CHUNK", 3)
     monkeypatch.setattr(long_texts, "BATCH", 6)
-    torch.testing.assert_close(logits(lambda: predict_long(reader, made, segments=segments)), alone)
+    torch.testing.assert_close(logits(lambda: predict_long(lm, made, segments=segments)), alone)
     assert differ(alone)
 
 
-def test_cut_by_tokens_an_answer_is_what_follows_the_whole_text(reader, noise):
-    made = samples(noise, reader.tokenizer)
-    for sample, answer in zip(made, predict_long(reader, made, segments="tokens"), strict=True):
+def test_cut_by_tokens_an_answer_is_what_follows_the_whole_text(lm, noise):
+    made = samples(noise, lm.tokenizer)
+    for sample, answer in zip(made, predict_long(lm, made, segments="tokens"), strict=True):
         text = " ".join([*(piece.text for piece in sample.pieces), sample.question])
-        ids = torch.tensor([reader.tokenizer(text, add_special_tokens=False)["input_ids"]])
+        ids = torch.tensor([lm.tokenizer(text, add_special_tokens=False)["input_ids"]])
         cut = ids[:, : ids.shape[1] // LENGTH * LENGTH]
         rest = ids[:, cut.shape[1] :]
         if not rest.shape[1]:
             cut, rest = cut[:, :-LENGTH], cut[:, -LENGTH:]
         with torch.no_grad():
-            memory = reader.model(cut).memory
-            best = reader.model(rest, None, memory).logits[0, -1].argmax()
-        assert answer == reader.tokenizer.decode([int(best)])
+            memory = lm.model(cut).memory
+            best = lm.model(rest, None, memory).logits[0, -1].argmax()
+        assert answer == lm.tokenizer.decode([int(best)])
 
 
 def test_no_more_is_run_at_once_than_a_chunk_and_the_question_comes_last(noise, tokenizer, monkeypatch):
@@ -150,21 +152,21 @@ def test_no_more_is_run_at_once_than_a_chunk_and_the_question_comes_last(noise, 
     (sample,) = samples(noise, tokenizer, n=1)
     model = Scripted(len(tokenizer), [5])
     read: list[int] = []
-    predict_long(Reader("scripted", model, tokenizer), [sample], on_read=read.append)
+    predict_long(LoadedModel("scripted", model, tokenizer), [sample], on_read=read.append)
     segments = sum(model.read, [])
     assert len(segments) > 100
     assert all(len(call) <= 10 for call in model.read)
     assert sum(segments, []) == sum((tokenizer(p.text)["input_ids"] for p in sample.pieces), [])
     assert all(len(segment) <= LENGTH for segment in segments)
-    assert model.asked == [tokenizer(sample.question)["input_ids"]]
+    assert model.questions == [tokenizer(sample.question)["input_ids"]]
     assert sum(read) == sample.n_tokens == 700
 
 
 def test_the_question_may_be_read_before_the_text_too(noise, tokenizer):
     (sample,) = samples(noise, tokenizer, n=1)
     model = Scripted(len(tokenizer), [5])
-    predict_long(Reader("scripted", model, tokenizer), [sample], question_first=True)
-    assert model.read[0][0] == tokenizer(sample.question)["input_ids"] == model.asked[0]
+    predict_long(LoadedModel("scripted", model, tokenizer), [sample], question_first=True)
+    assert model.read[0][0] == tokenizer(sample.question)["input_ids"] == model.questions[0]
 
 
 def test_what_is_read_does_not_pile_up(noise, tokenizer):
@@ -177,7 +179,7 @@ def test_what_is_read_does_not_pile_up(noise, tokenizer):
         model = Scripted(len(tokenizer), [5])
         model.read = SimpleNamespace(append=lambda _: None)
         tracemalloc.start()
-        predict_long(Reader("scripted", model, tokenizer), [sample])
+        predict_long(LoadedModel("scripted", model, tokenizer), [sample])
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return most
@@ -193,13 +195,13 @@ def test_an_answer_of_several_tokens_is_said_token_by_token_up_to_the_end_of_tex
     ends = [*letters, tokenizer.eos_token_id, *letters]
     for script, answer in ((ends, "hall"), (letters * 2, "hallhal")):  # " office" has seven letters
         model = Scripted(257, script)
-        assert predict_long(Reader("scripted", model, tokenizer), [sample]) == [answer]
-        assert model.asked[:2] == [tokenizer("Where?")["input_ids"], tokenizer("Where?h")["input_ids"]]
-        assert len(model.asked) == 7
+        assert predict_long(LoadedModel("scripted", model, tokenizer), [sample]) == [answer]
+        assert model.questions[:2] == [tokenizer("Where?")["input_ids"], tokenizer("Where?h")["input_ids"]]
+        assert len(model.questions) == 7
 
 
 def test_a_model_of_stories_alone_cannot_be_asked_among_noise(noise):
-    words = Reader("of stories", None, subword_tokenizer(babi_words(("qa1",)), ["a b c"], vocab_size=40))
+    words = LoadedModel("of stories", None, subword_tokenizer(babi_words(("qa1",)), ["a b c"], vocab_size=40))
     with pytest.raises(
         ValueError, match=r"of stories does not know \d\d% of the background text of qa1 at 1k: .* length 0k"
     ):
@@ -210,7 +212,7 @@ def test_a_model_of_stories_alone_cannot_be_asked_among_noise(noise):
 
 def test_other_segments_are_refused(noise, tokenizer):
     with pytest.raises(ValueError, match="unknown segments 'words'; known: sentences, tokens"):
-        predict_long(Reader("none", None, tokenizer), [], segments="words")
+        predict_long(LoadedModel("none", None, tokenizer), [], segments="words")
 
 
 def test_scores_by_hand():

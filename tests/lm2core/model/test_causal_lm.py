@@ -38,11 +38,11 @@ def test_changing_a_token_with_padding_leaves_every_earlier_logit_bit_identical(
 def test_the_bank_is_a_value_two_calls_equal_one(changes):
     model, ids = make_model(**changes), make_ids(B, 2 * T)
     with torch.no_grad():
-        whole = model(ids)
+        overall = model(ids)
         first = model(ids[:, :T])
         second = model(ids[:, T:], memory=first.memory)
-    assert torch.equal(whole.logits, torch.cat([first.logits, second.logits], 1))
-    assert torch.equal(whole.memory, second.memory)
+    assert torch.equal(overall.logits, torch.cat([first.logits, second.logits], 1))
+    assert torch.equal(overall.memory, second.memory)
 
 
 def test_a_text_leaves_nothing_behind_for_the_next_one(model):
@@ -89,8 +89,8 @@ def test_padding_at_any_side_changes_no_result(model):
             padded = F.pad(ids, (left, pad - left), value=7)
             mask = F.pad(torch.ones_like(ids), (left, pad - left))
             out = model(padded, mask)
-            kept = out.logits[:, left : left + ids.shape[1]]
-            torch.testing.assert_close(kept, plain.logits, rtol=0, atol=2e-6)
+            remaining = out.logits[:, left : left + ids.shape[1]]
+            torch.testing.assert_close(remaining, plain.logits, rtol=0, atol=2e-6)
             torch.testing.assert_close(out.memory, plain.memory, rtol=0, atol=2e-6)
 
 
@@ -157,10 +157,10 @@ def test_greedy_generation_is_the_argmax_token_by_token(model, has_memory):
     """Across two segment borders, and going on from a bank when one is given."""
     ids = make_ids(B, T - 1)
     bank = model(make_ids(B, S, T, seed=6)).memory.detach() if has_memory else None
-    told = ids
+    expected = ids
     with torch.no_grad():
         for _ in range(T + 3):
-            told = torch.cat([told, model(told, memory=bank).logits[:, -1:].argmax(-1)], dim=1)
+            expected = torch.cat([expected, model(expected, memory=bank).logits[:, -1:].argmax(-1)], dim=1)
     generated = model.generate(
         ids,
         attention_mask=torch.ones_like(ids),
@@ -169,7 +169,7 @@ def test_greedy_generation_is_the_argmax_token_by_token(model, has_memory):
         do_sample=False,
         pad_token_id=0,
     )
-    assert torch.equal(generated, told)
+    assert torch.equal(generated, expected)
 
 
 def test_all_but_the_memory_has_the_names_of_a_llama_checkpoint(model):

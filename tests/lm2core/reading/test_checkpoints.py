@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lm2core.babi.vocabulary import babi_words
-from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.checkpoints import load
 from lm2core.text.tokenizer import word_tokenizer
 from tests.conftest import make_model
 
@@ -38,9 +38,9 @@ def pickle_only(folder):
 
 
 def test_a_whole_folder_opens(folder):
-    reader = load_reader(str(folder))
-    assert not reader.model.training
-    assert reader.tokenizer.tokenize("Mary went.") == ["mary", "went", "."]
+    lm = load(str(folder))
+    assert not lm.model.training
+    assert lm.tokenizer.tokenize("Mary went.") == ["mary", "went", "."]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_whole_folder_opens(folder):
 def test_a_broken_or_foreign_folder_is_refused_in_one_line(folder, harm, text):
     harm(folder)
     with pytest.raises(ValueError, match=text) as error:
-        load_reader(str(folder))
+        load(str(folder))
     assert "\n" not in str(error.value)
 
 
@@ -88,17 +88,17 @@ def test_code_in_a_checkpoint_folder_is_never_run(folder, tmp_path, monkeypatch)
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     monkeypatch.setattr("builtins.input", lambda *_: "y")
     with contextlib.suppress(ValueError):
-        load_reader(str(folder))
+        load(str(folder))
     assert not ran.exists()
 
 
 def test_a_tokenizer_with_more_words_than_the_model_is_refused(folder):
     word_tokenizer([*babi_words(("qa1", "qa2", "qa3")), "zeppelin"]).save_pretrained(folder)
     with pytest.raises(ValueError, match="has id 39, its model only 0..38"):
-        load_reader(str(folder))
+        load(str(folder))
 
 
 @pytest.mark.parametrize("name", ["nope", "../etc", "/no/such/folder", ""])
 def test_a_name_that_is_none_is_refused_with_the_shipped_ones(name):
     with pytest.raises(ValueError, match="babi-qa1-3|has no config.json"):
-        load_reader(name)
+        load(name)

@@ -10,8 +10,14 @@ from lm2core.babi.tasks import Question, make_story
 from lm2core.babi.text import TextStory
 from lm2core.babi.vocabulary import babi_words
 from lm2core.reading.answers import ask, bank_after, read_stories, read_story
-from lm2core.reading.loaded_model import Reader
-from lm2core.reading.story_traces import TraceFolder, asked_once, record_questions, record_to, true_facts
+from lm2core.reading.loaded_model import LoadedModel
+from lm2core.reading.story_traces import (
+    TraceFolder,
+    record_questions,
+    record_to,
+    single_question_trace,
+    true_facts,
+)
 from lm2core.text.tokenizer import word_tokenizer
 from lm2core.traces.trace import Trace
 from tests.conftest import make_model
@@ -21,17 +27,17 @@ WORDS = word_tokenizer(babi_words(("qa1", "qa2", "qa6")))
 
 
 @pytest.fixture(scope="module")
-def reader():
-    return Reader("untrained", make_model(vocab_size=len(WORDS)), WORDS)
+def lm():
+    return LoadedModel("untrained", make_model(vocab_size=len(WORDS)), WORDS)
 
 
 @pytest.fixture(scope="module")
-def trace(reader):
-    return read_stories(reader, STORIES)
+def trace(lm):
+    return read_stories(lm, STORIES)
 
 
-def test_a_story_among_longer_ones_gives_the_trace_it_gives_alone(reader, trace):
-    alone = read_story(reader, STORIES[0].sentences)
+def test_a_story_among_longer_ones_gives_the_trace_it_gives_alone(lm, trace):
+    alone = read_story(lm, STORIES[0].sentences)
     n_segments, n_tokens = alone.n_segments, len(trace.tokens[0][0])
     assert len(trace.tokens[0]) == n_segments < trace.n_segments
     for name in ("hook_bank", "blocks.1.mem.hook_write"):
@@ -50,68 +56,70 @@ def test_a_trace_knows_what_its_stories_told(trace, tmp_path):
     trace.save(tmp_path / "t.safetensors")
     again = type(trace).load(tmp_path / "t.safetensors")
     for story, b in ((STORIES[0], 0), (STORIES[3], 3)):
-        said = story.statements[-1]
-        value, since = true_facts(again, b)[-1][f"place of {said.subject}"]
+        statement = story.statements[-1]
+        value, since = true_facts(again, b)[-1][f"place of {statement.subject}"]
         assert since <= len(story.sentences) - 1
-        assert story.states[-1][f"place of {said.subject}"] == value
+        assert story.states[-1][f"place of {statement.subject}"] == value
     assert again.info["stories"][1]["questions"][0]["answer"] == STORIES[1].questions[0].answer
 
 
-def test_facts_of_a_story_from_a_file_are_those_its_sentences_tell(reader):
-    trace = read_stories(reader, [TextStory(("Mary went to the office.",), ())])
+def test_facts_of_a_story_from_a_file_are_those_its_sentences_tell(lm):
+    trace = read_stories(lm, [TextStory(("Mary went to the office.",), ())])
     assert true_facts(trace, 0) == [{"place of Mary": ("office", 0)}]
-    other = read_stories(reader, [TextStory(("Mary the office.",), ())])  # no sentence of a task
+    other = read_stories(lm, [TextStory(("Mary the office.",), ())])  # no sentence of a task
     assert true_facts(other, 0) is None
 
 
-def test_questions_are_asked_of_the_bank_of_their_story_at_their_time(reader, trace):
-    asked = record_questions(reader, trace)
-    row = next(i for i, q in enumerate(asked.info["asked"]) if q["story"] == 3)
-    question = asked.info["asked"][row]
-    alone = read_story(reader, STORIES[3].sentences)
-    answer = ask(reader, question["text"], bank_after(alone, question["n_statements"], reader.model))
+def test_questions_are_asked_of_the_bank_of_their_story_at_their_time(lm, trace):
+    question_trace = record_questions(lm, trace)
+    row = next(i for i, q in enumerate(question_trace.info["asked"]) if q["story"] == 3)
+    question = question_trace.info["asked"][row]
+    alone = read_story(lm, STORIES[3].sentences)
+    answer = ask(lm, question["text"], bank_after(alone, question["n_statements"], lm.model))
     assert question["given"] == answer.words[0]
-    n_words = len(asked.tokens[row][0])
+    n_words = len(question_trace.tokens[row][0])
     for name in ("blocks.0.mem.hook_read_pattern", "blocks.2.hook_mem_out"):
         np.testing.assert_allclose(
-            np.moveaxis(asked.select(name, story=row, segment=0), -2, 0)[:n_words],
+            np.moveaxis(question_trace.select(name, story=row, segment=0), -2, 0)[:n_words],
             np.moveaxis(answer.trace.select(name, story=0, segment=0), -2, 0)[:n_words],
             atol=1e-5,
         )
 
 
-def test_a_trace_without_questions_or_banks_says_what_is_missing(reader):
+def test_a_trace_without_questions_or_banks_says_what_is_missing(lm):
     with pytest.raises(ValueError, match="no question in this trace; record stories that have some"):
-        record_questions(reader, read_story(reader, STORIES[0].sentences))
+        record_questions(lm, read_story(lm, STORIES[0].sentences))
     with pytest.raises(ValueError, match="no hook_bank; record it with --hooks"):
-        record_questions(reader, read_stories(reader, STORIES, names=["mem.hook_read"]))
+        record_questions(lm, read_stories(lm, STORIES, names=["mem.hook_read"]))
 
 
-def test_parts_within_the_budget_hold_all_stories(reader, trace, tmp_path):
-    parts = record_to(tmp_path / "parts", reader, STORIES, names=["hook_bank"], budget="8KB")
+def test_parts_within_the_budget_hold_all_stories(lm, trace, tmp_path):
+    parts = record_to(tmp_path / "parts", lm, STORIES, names=["hook_bank"], budget="8KB")
     assert len(parts) > 1
     sizes = [sum(array.nbytes for array in part.arrays.values()) for part in parts]
     assert max(sizes) <= 8_000
-    told = [story["sentences"] for part in TraceFolder(tmp_path / "parts") for story in part.info["stories"]]
-    assert told == [list(story.sentences) for story in STORIES]
+    expected = [
+        story["sentences"] for part in TraceFolder(tmp_path / "parts") for story in part.info["stories"]
+    ]
+    assert expected == [list(story.sentences) for story in STORIES]
     first = parts[0].arrays["hook_bank"][0, len(STORIES[0].sentences) - 1]
     np.testing.assert_allclose(first, trace.arrays["hook_bank"][0, len(STORIES[0].sentences) - 1], atol=1e-6)
     assert len(parts[0:2]) == 2
 
 
-def test_a_budget_below_one_story_and_a_used_folder_are_refused(reader, tmp_path):
+def test_a_budget_below_one_story_and_a_used_folder_are_refused(lm, tmp_path):
     with pytest.raises(ValueError, match="the budget is 1KB; name fewer hooks"):
-        record_to(tmp_path / "small", reader, STORIES, budget="1KB")
-    record_to(tmp_path / "full", reader, STORIES[:1], names=["hook_bank"])
+        record_to(tmp_path / "small", lm, STORIES, budget="1KB")
+    record_to(tmp_path / "full", lm, STORIES[:1], names=["hook_bank"])
     with pytest.raises(ValueError, match="has traces already; choose an empty folder"):
-        record_to(tmp_path / "full", reader, STORIES[:1])
+        record_to(tmp_path / "full", lm, STORIES[:1])
     with pytest.raises(ValueError, match="no traces in .*nothing"):
         TraceFolder(tmp_path / "nothing")
 
 
-def is_as_before(folder, kept=()):
+def is_as_before(folder, remaining=()):
     """Whether neither a part nor anything half-made is left."""
-    return sorted(path.name for path in folder.iterdir()) == sorted(kept)
+    return sorted(path.name for path in folder.iterdir()) == sorted(remaining)
 
 
 @pytest.mark.parametrize(
@@ -126,19 +134,19 @@ def is_as_before(folder, kept=()):
     ],
     ids=["unknown word", "too large", "no sentence"],
 )
-def test_a_later_story_that_cannot_be_read_is_found_before_a_folder_is_made(reader, tmp_path, last, text):
+def test_a_later_story_that_cannot_be_read_is_found_before_a_folder_is_made(lm, tmp_path, last, text):
     with pytest.raises(ValueError, match=text):
-        record_to(tmp_path / "a" / "b", reader, [*STORIES, last], names=["hook_bank"], budget="8KB")
+        record_to(tmp_path / "a" / "b", lm, [*STORIES, last], names=["hook_bank"], budget="8KB")
     assert is_as_before(tmp_path)
 
 
-def test_no_story_makes_no_folder(reader, tmp_path):
+def test_no_story_makes_no_folder(lm, tmp_path):
     with pytest.raises(ValueError, match="there is no story to read"):
-        record_to(tmp_path / "none", reader, [])
+        record_to(tmp_path / "none", lm, [])
     assert is_as_before(tmp_path)
 
 
-def test_an_interrupted_recording_leaves_nothing_that_opens(reader, tmp_path, monkeypatch):
+def test_an_interrupted_recording_leaves_nothing_that_opens(lm, tmp_path, monkeypatch):
     saved = []
 
     def save(trace, path):
@@ -151,41 +159,39 @@ def test_an_interrupted_recording_leaves_nothing_that_opens(reader, tmp_path, mo
     monkeypatch.setattr(Trace, "save", save)
     options = {"names": ["hook_bank"], "budget": "8KB"}
     with pytest.raises(KeyboardInterrupt):
-        record_to(tmp_path / "parts", reader, STORIES, **options)
+        record_to(tmp_path / "parts", lm, STORIES, **options)
     assert len(saved) == 2
     assert is_as_before(tmp_path / "parts")
     monkeypatch.undo()
-    assert len(record_to(tmp_path / "parts", reader, STORIES, **options)) > 2
+    assert len(record_to(tmp_path / "parts", lm, STORIES, **options)) > 2
     assert is_as_before(tmp_path, ["parts"])
 
 
-def test_a_folder_that_cannot_be_taken_is_refused_before_the_work(reader, tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_taken_is_refused_before_the_work(lm, tmp_path, monkeypatch):
     monkeypatch.setattr(Trace, "save", lambda *_: pytest.fail("something was recorded"))
     (tmp_path / "file").touch()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").touch()
     for name in ("file", "file/x"):
         with pytest.raises(ValueError, match="cannot write .*file.*; choose another folder"):
-            record_to(tmp_path / name, reader, STORIES)
+            record_to(tmp_path / name, lm, STORIES)
     with pytest.raises(ValueError, match="mine is not empty; choose an empty folder"):
-        record_to(tmp_path / "mine", reader, STORIES)
+        record_to(tmp_path / "mine", lm, STORIES)
 
 
-def test_an_empty_folder_is_filled_also_through_a_link(reader, tmp_path):
+def test_an_empty_folder_is_filled_also_through_a_link(lm, tmp_path):
     (tmp_path / "there").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "there")
-    record_to(tmp_path / "link", reader, STORIES[:2], names=["hook_bank"])
+    record_to(tmp_path / "link", lm, STORIES[:2], names=["hook_bank"])
     assert is_as_before(tmp_path / "there", ["part-00000.safetensors"])
 
 
-def test_a_question_of_one_s_own_is_recorded_as_those_of_the_story(reader, trace):
-    recorded = record_questions(reader, trace)
+def test_a_question_of_one_s_own_is_recorded_as_those_of_the_story(lm, trace):
+    recorded = record_questions(lm, trace)
     i, known = next((i, q) for i, q in enumerate(recorded.info["asked"]) if q["story"] == 0)
     step = known["n_statements"]
-    answer = ask(
-        reader, known["text"], bank_after(read_story(reader, STORIES[0].sentences), step, reader.model)
-    )
-    once = asked_once(answer, step, support=known["support"])
+    answer = ask(lm, known["text"], bank_after(read_story(lm, STORIES[0].sentences), step, lm.model))
+    once = single_question_trace(answer, step, support=known["support"])
     assert once.info["asked"] == [known | {"story": 0, "answer": None, "support": list(known["support"])}]
     assert once.info["model"] == recorded.info["model"]
     n_tokens = len(once.tokens[0][0])

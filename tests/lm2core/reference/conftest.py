@@ -26,8 +26,8 @@ def given(tmp_path):
             save_file(weights, tmp_path / file)
         else:
             torch.save(weights, tmp_path / file)
-        told = TOLD if sizes is None else sizes
-        (tmp_path / "sizes.json").write_text(json.dumps(told | changed))
+        expected = TOLD if sizes is None else sizes
+        (tmp_path / "sizes.json").write_text(json.dumps(expected | changed))
         return tmp_path / file, tmp_path / "sizes.json", tmp_path / "out"
 
     return write

@@ -44,8 +44,8 @@ def test_with_the_published_gates_the_last_token_moves_every_earlier_logit():
     other = ids.clone()
     other[:, -1] = (other[:, -1] + 1) % V
     with torch.no_grad():
-        moved = (make_model()(ids).logits - make_model()(other).logits).abs().amax(-1)
-    assert (moved > 0).all()
+        edited = (make_model()(ids).logits - make_model()(other).logits).abs().amax(-1)
+    assert (edited > 0).all()
 
 
 @BOTH_GATES
@@ -78,10 +78,10 @@ def test_memory_is_a_value_and_no_batch_leaves_anything_for_the_next():
         fresh = model(make_ids())
         model(make_ids(n_texts=B + 2, seed=5))
         again = model(make_ids())
-        told = model(make_ids(), memory=torch.eye(N).expand(B, N, N))
+        expected = model(make_ids(), memory=torch.eye(N).expand(B, N, N))
         continued = model(make_ids(), memory=fresh.memory)
     assert torch.equal(fresh.logits, again.logits)
-    assert torch.equal(fresh.logits, told.logits)
+    assert torch.equal(fresh.logits, expected.logits)
     assert not torch.equal(fresh.logits, continued.logits)
 
 

@@ -48,8 +48,8 @@ def by_hand(
             query = linear("query_proj", x[i])[part]
             scores = [query @ linear("key_proj", bank[j])[part] / size**0.5 for j in range(i + 1)]
             weights = torch.stack(scores).exp() / torch.stack(scores).exp().sum()
-            kept = weights.argsort(descending=True)[: memory.top_k or N]
-            for j in kept.tolist():
+            remaining = weights.argsort(descending=True)[: memory.top_k or N]
+            for j in remaining.tolist():
                 read[part] += weights[j] * linear("value_proj", bank[j])[part]
         h = norm("attended_memory_layernorm", bank[i] + read)
         twice = linear("attention_mlp.0", linear("attention_mlp.0", h).relu()).relu()
@@ -109,9 +109,9 @@ def test_one_update_adds_at_most_one_to_any_cell():
 
 def test_a_running_mean_begins_with_the_first_token_and_ends_as_the_mean_of_all():
     x, w = random(B, N, N), random(N, seed=2)
-    running, whole = token_mean(x, w, causal=True), token_mean(x, w, causal=False)
+    running, overall = token_mean(x, w, causal=True), token_mean(x, w, causal=False)
     assert torch.equal(running[:, 0], F.relu(w * x[:, 0]))
-    torch.testing.assert_close(running[:, -1:], whole)
+    torch.testing.assert_close(running[:, -1:], overall)
 
 
 @EVERY_KIND

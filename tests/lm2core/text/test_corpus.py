@@ -79,11 +79,11 @@ def test_packing_loses_no_token(tokenizer):
     pack = packer(tokenizer, whole_documents(*documents))
     for held_out in (False, True):
         mine = [d for i, d in enumerate(documents) if (i % EVERY == 0) == held_out]
-        carry: list[int] = []
-        blocks = list(pack.blocks(carry, held_out=held_out))
+        remainder: list[int] = []
+        blocks = list(pack.blocks(remainder, held_out=held_out))
         assert all(len(block) == BLOCK for block in blocks)
-        assert len(carry) < BLOCK
-        ids = sum(blocks, []) + carry
+        assert len(remainder) < BLOCK
+        ids = sum(blocks, []) + remainder
         assert tokenizer.decode(ids) == END_OF_TEXT.join([*mine, ""])
 
 
@@ -194,9 +194,11 @@ def test_a_hub_that_is_lost_while_reading_is_told_in_one_line(monkeypatch):
     monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: rows())
     pieces = open_corpus("owner/name")(100)
     assert next(pieces).text == "row"
-    with pytest.raises(ValueError, match="cannot read owner/name from the hub: Read timed out; try") as told:
+    with pytest.raises(
+        ValueError, match="cannot read owner/name from the hub: Read timed out; try"
+    ) as expected:
         next(pieces)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(expected.value)
 
 
 @pytest.mark.parametrize("source", ["", "none.txt", "/no/such/folder", "./none", "word", "a/b.txt", "a/b/c"])
@@ -213,18 +215,20 @@ def test_a_hub_that_cannot_be_reached_names_the_local_way(monkeypatch):
         raise ConnectionError("Couldn't reach 'owner/name' on the Hub (OfflineModeIsEnabled)\nand more")
 
     monkeypatch.setattr(datasets, "load_dataset", offline)
-    with pytest.raises(ValueError, match="Couldn't reach 'owner/name'.*; give a file, or a folder") as told:
+    with pytest.raises(
+        ValueError, match="Couldn't reach 'owner/name'.*; give a file, or a folder"
+    ) as expected:
         open_corpus("owner/name")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(expected.value)
 
 
 def test_a_data_set_of_the_hub_is_streamed(tmp_path, monkeypatch):
     """The library's own streaming, over a local file in the place of the hub's."""
     (tmp_path / "rows.jsonl").write_text("".join(f'{{"id": {i}, "text": "row {i}"}}\n' for i in range(4)))
-    asked = []
+    questions = []
 
     def from_file(name, configuration, **options):
-        asked.append((name, configuration, options))
+        questions.append((name, configuration, options))
         return real("json", data_files=str(tmp_path / "rows.jsonl"), **options)
 
     real = datasets.load_dataset
@@ -232,7 +236,7 @@ def test_a_data_set_of_the_hub_is_streamed(tmp_path, monkeypatch):
     corpus = open_corpus("owner/name:part")
     for _ in range(2):  # a second pass begins anew
         assert list(corpus(100)) == [Piece(f"row {i}", ends_document=True) for i in range(4)]
-    assert asked == [("owner/name", "part", {"split": "train", "streaming": True})]
+    assert questions == [("owner/name", "part", {"split": "train", "streaming": True})]
     (tmp_path / "rows.jsonl").write_text('{"id": 1, "body": "x"}\n')
     with pytest.raises(ValueError, match="owner/name has no column 'text', but: id, body; give a file"):
         list(open_corpus("owner/name")(100))

@@ -149,9 +149,9 @@ def test_a_writing_token_that_looks_at_one_slot_finds_what_that_slot_holds(model
     bank = torch.tensor(trace.select(f"blocks.{block}.mem.hook_bank_pre", segment=1))
     value = mem.slots(bank, mem.slot_key)[1].unflatten(-1, (3, -1))  # (B,N,H,K)
     pattern = torch.tensor(trace.select(f"blocks.{block}.mem.hook_write_read_pattern", segment=1))
-    found = torch.einsum("bhtn,bnhk->bthk", pattern, value).flatten(-2)
+    result = torch.einsum("bhtn,bnhk->bthk", pattern, value).flatten(-2)
     recorded = torch.tensor(trace.select(f"blocks.{block}.mem.hook_write_read", segment=1))
-    torch.testing.assert_close(found, recorded, rtol=0, atol=1e-5)
+    torch.testing.assert_close(result, recorded, rtol=0, atol=1e-5)
 
     def only_one(pattern_BHTN, *, hook):
         return torch.nn.functional.one_hot(torch.tensor(slot), N).to(pattern_BHTN).expand_as(pattern_BHTN)

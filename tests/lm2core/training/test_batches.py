@@ -10,7 +10,7 @@ from lm2core.babi.vocabulary import babi_words
 from lm2core.babi.world import HOME
 from lm2core.babilong.noise import Noise
 from lm2core.text.tokenizer import word_tokenizer
-from lm2core.training.batches import ASKED_OF, TRAINED_TASKS, Stage, StoryBatch, StorySource
+from lm2core.training.batches import QUESTION_TASKS_OF, TRAINED_TASKS, Stage, StoryBatch, StorySource
 from lm2core.training.recipe import stages_for
 
 TOKENIZER = word_tokenizer(babi_words(TRAINED_TASKS))
@@ -92,8 +92,8 @@ def test_a_story_that_ends_sooner_has_empty_sentences_first(source):
     assert (batch.before_ids == 0).all()
     assert batch.segment.tolist() == [6] * 3 * 10
     for story, question in zip(batch.story, batch.question_ids, strict=True):
-        told = {word for s in (5, 6) for word in words(batch.story_ids[story, s]).split()}
-        assert set(HOME.places) & set(words(question).split()) < told
+        expected = {word for s in (5, 6) for word in words(batch.story_ids[story, s]).split()}
+        assert set(HOME.places) & set(words(question).split()) < expected
 
 
 def test_in_a_stage_of_practice_each_side_of_one_place_is_told_and_asked_about(source):
@@ -101,10 +101,10 @@ def test_in_a_stage_of_practice_each_side_of_one_place_is_told_and_asked_about(s
     stage = Stage(("qa1", "qa4"), 5, practice=True)
     batch = source.batch(4, stage, {"qa1": 0.0, "qa4": 1.0})
     assert (batch.segment == 4).all()
-    asked = Counter(
+    questions = Counter(
         (int(b), words(question)) for b, question in zip(batch.story, batch.question_ids, strict=True)
     )
-    assert sorted(asked.values()) == [2] * 12  # each side of the place in each of 3 stories
+    assert sorted(questions.values()) == [2] * 12  # each side of the place in each of 3 stories
     for story, question, answer in zip(batch.story, batch.question_ids, batch.answer_ids, strict=True):
         lines = [words(line).split() for line in batch.story_ids[story, 1:]]
         beside = {line[3]: line[1] for line in lines}
@@ -157,10 +157,12 @@ def test_stories_are_asked_only_what_they_can_answer(source):
     for i in range(20):
         batch = source.batch(i, stage, EVEN)
         for story in range(3):
-            asked = {task for b, task in zip(batch.story.tolist(), batch.tasks, strict=True) if b == story}
-            assert any(asked <= set(ASKED_OF[told]) for told in TRAINED_TASKS)
+            questions = {
+                task for b, task in zip(batch.story.tolist(), batch.tasks, strict=True) if b == story
+            }
+            assert any(questions <= set(QUESTION_TASKS_OF[expected]) for expected in TRAINED_TASKS)
             text = " ".join(words(sentence) for sentence in batch.story_ids[story]).split()
-            assert ("qa5" in asked) <= bool({"gave", "handed", "passed"} & set(text))
+            assert ("qa5" in questions) <= bool({"gave", "handed", "passed"} & set(text))
 
 
 NOISE = Noise("a test", "train", [f"a{i} text number n{i} ." for i in range(40)])
@@ -247,5 +249,5 @@ def test_a_question_in_noise_is_about_what_was_told_before_it():
         batch, stories = hidden(index)
         n_before = batch.before_ids.shape[1]
         for b, segment, answer in zip(batch.story, batch.segment, batch.answer_ids, strict=True):
-            told = " ".join(stories[b][: n_before + segment + 1])
-            assert NOISY.decode(answer) in told
+            expected = " ".join(stories[b][: n_before + segment + 1])
+            assert NOISY.decode(answer) in expected

@@ -11,12 +11,12 @@ from safetensors.torch import load_file
 
 from lm2core.babi.vocabulary import babi_words
 from lm2core.baselines.architectures import ARCHITECTURES
-from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.checkpoints import load
 from lm2core.text.tokenizer import word_tokenizer
 from lm2core.training.batches import Stage, StoryBatch, StorySource
 from lm2core.training.curriculum import MIN_STEPS, Curriculum
 from lm2core.training.recipe import Recipe, stages_for
-from lm2core.training.run_folder import SKIPS_FILE, STAGE_FILE, full_disk_told, whole_checkpoints
+from lm2core.training.run_folder import SKIPS_FILE, STAGE_FILE, complete_checkpoints, report_full_disk
 from lm2core.training.stories import StoryTrainer, batch_logits, train
 from tests.conftest import make_model
 
@@ -69,25 +69,25 @@ def test_a_resumed_run_ends_as_the_straight_one(straight, tmp_path, cut_short):
 
 def test_what_training_leaves_opens_as_a_checkpoint(straight):
     out, model = straight
-    reader = load_reader(str(out))
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), reader.model.parameters(), strict=True))
+    lm = load(str(out))
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), lm.model.parameters(), strict=True))
     assert json.loads((out / "training.json").read_text())["n_steps"] == 6
 
 
 def test_every_checkpoint_opens_like_the_trained_model_and_all_are_kept_when_asked(straight, tmp_path):
     out, model = straight
-    assert list(whole_checkpoints(out)) == [4, 6]
-    last = load_reader(str(out / "checkpoint-6"))
+    assert list(complete_checkpoints(out)) == [4, 6]
+    last = load(str(out / "checkpoint-6"))
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), last.model.parameters(), strict=True))
     train(replace(SHORT, keep_all=True), tmp_path / "all")
-    assert list(whole_checkpoints(tmp_path / "all")) == [2, 4, 6]
+    assert list(complete_checkpoints(tmp_path / "all")) == [2, 4, 6]
     assert losses(tmp_path / "all") == losses(out)
     with pytest.raises(ValueError, match="began with keep_all=True, now False; resume it as it began"):
         train(SHORT, tmp_path / "all", resume=True)
     for file in (tmp_path / "all" / "checkpoint-2").glob("tokenizer*"):
         file.unlink()
     with pytest.raises(ValueError, match=r"checkpoint-2 has no tokenizer; copy the tokenizer\* files"):
-        load_reader(str(tmp_path / "all" / "checkpoint-2"))
+        load(str(tmp_path / "all" / "checkpoint-2"))
 
 
 def test_a_folder_with_something_in_it_is_not_overwritten(straight):
@@ -158,9 +158,12 @@ def test_a_full_disk_while_saving_is_told_and_the_run_goes_on_later(straight, tm
 
 
 def test_a_write_that_fails_without_a_word_is_told_by_its_kind(tmp_path):
-    with pytest.raises(ValueError, match="cannot write to .*: OSError; make room"), full_disk_told(tmp_path):
+    with (
+        pytest.raises(ValueError, match="cannot write to .*: OSError; make room"),
+        report_full_disk(tmp_path),
+    ):
         raise OSError
-    with pytest.raises(RuntimeError), full_disk_told(tmp_path):
+    with pytest.raises(RuntimeError), report_full_disk(tmp_path):
         raise RuntimeError
 
 
@@ -168,8 +171,8 @@ def test_a_user_s_copy_of_a_checkpoint_is_not_one_of_the_run(tmp_path):
     for name in ("checkpoint-best", "checkpoint-20", "checkpoint-3", "checkpoint-3-copy"):
         (tmp_path / name).mkdir()
         (tmp_path / name / SKIPS_FILE).write_text("{}")
-    found = {3: tmp_path / "checkpoint-3", 20: tmp_path / "checkpoint-20"}
-    assert list(whole_checkpoints(tmp_path).items()) == list(found.items())
+    result = {3: tmp_path / "checkpoint-3", 20: tmp_path / "checkpoint-20"}
+    assert list(complete_checkpoints(tmp_path).items()) == list(result.items())
 
 
 def plant_nan(monkeypatch, bad_steps) -> None:
@@ -270,7 +273,7 @@ def test_reading_the_first_part_without_gradient_changes_no_answer(source):
     """Stories split into 'before' and 'story' give the logits of the undivided story."""
     batch = source.batch(5, Stage(("qa2",), 6, n_before=9), {"qa2": 1.0})
     assert batch.before_ids.shape[1] > 0
-    whole = replace(
+    overall = replace(
         batch,
         before_ids=batch.before_ids[:, :0],
         story_ids=torch.cat([batch.before_ids, batch.story_ids], 1),
@@ -278,7 +281,7 @@ def test_reading_the_first_part_without_gradient_changes_no_answer(source):
     )
     model = make_model(vocab_size=39)
     with torch.no_grad():
-        assert torch.equal(batch_logits(model, batch), batch_logits(model, whole))
+        assert torch.equal(batch_logits(model, batch), batch_logits(model, overall))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES[1:])
@@ -286,8 +289,8 @@ def test_a_baseline_is_trained_and_resumed_like_an_lm2(architecture, tmp_path):
     recipe = replace(SHORT, architecture=architecture)
     model = train(recipe, tmp_path / "run")
     assert json.loads((tmp_path / "run" / "training.json").read_text())["architecture"] == architecture
-    reader = load_reader(str(tmp_path / "run"), baselines=True)
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), reader.model.parameters(), strict=True))
+    lm = load(str(tmp_path / "run"), baselines=True)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), lm.model.parameters(), strict=True))
     shutil.rmtree(tmp_path / "run" / "checkpoint-6")
     again = train(recipe, tmp_path / "run", resume=True)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))

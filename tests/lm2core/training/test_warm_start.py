@@ -8,7 +8,7 @@ import torch
 from lm2core.babi.vocabulary import babi_words
 from lm2core.baselines.architectures import make_model
 from lm2core.model.config import LM2Config
-from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.checkpoints import load
 from lm2core.text.tokenizer import encode_segments, word_tokenizer
 from lm2core.training.batches import TRAINED_TASKS
 from lm2core.training.recipe import Recipe
@@ -34,7 +34,7 @@ def checkpoint(request, tmp_path):
 def test_known_words_mean_what_they_meant(checkpoint):
     """The same story, whose words have other ids now, gives the old words the old logits."""
     architecture, folder = checkpoint
-    old, new = load_reader(folder, baselines=True).model, start_model(folder, NEW, architecture, {}).eval()
+    old, new = load(folder, baselines=True).model, start_model(folder, NEW, architecture, {}).eval()
     with torch.no_grad():
         before = old(*encode_segments(OLD, STORY)).logits
         after = new(*encode_segments(NEW, STORY)).logits
@@ -75,7 +75,7 @@ def test_a_run_begins_where_its_checkpoint_ended(tmp_path):
         tasks=("qa1", "qa6"), n_steps=2, n_stories=2, start_from="babi-qa1-3", learning_rate=0.0, save_every=2
     )
     model = train(recipe, tmp_path / "run")
-    shipped = load_reader("babi-qa1-3").model
+    shipped = load("babi-qa1-3").model
     for name, weight in shipped.model.layers.state_dict().items():
         assert torch.equal(model.model.layers.state_dict()[name], weight)
 

@@ -25,22 +25,22 @@ def person_pairs(n: int, *, seed: int = 0) -> list[Counterfactual]:
     rng, pairs = Random(seed), []
     for _ in range(n):
         first, second = rng.sample(PLACES, 2)
-        said = [
+        statement = [
             Statement("Mary", "move", first),
             Statement("Sandra", "move", rng.choice(PLACES)),
             Statement("Mary", "move", second),
             Statement("Sandra", "move", rng.choice(PLACES)),
         ]
-        other = [*said[:2], Statement("John", "move", second), said[3]]
-        told, edited = story_of(said, "Mary"), story_of(other, "Mary")
+        other = [*statement[:2], Statement("John", "move", second), statement[3]]
+        expected, edited = story_of(statement, "Mary"), story_of(other, "Mary")
         pairs.append(
             Counterfactual(
                 task="handmade",
                 kind="person",
-                sentences=told.sentences,
+                sentences=expected.sentences,
                 edited=edited.sentences,
                 changed=(2,),
-                question=told.questions[0].text,
+                question=expected.questions[0].text,
                 answer=second,
                 edited_answer=first,
                 support=(2,),
@@ -55,8 +55,8 @@ def placebos(n: int, *, seed: int = 1) -> list[Counterfactual]:
     rng, made = Random(seed), []
     while len(made) < n:
         pair = handmade_pair(rng, N_SENTENCES)
-        asked = next(person for person in SLOT_OF if person in pair.question)
-        others = [i for i, sentence in enumerate(pair.sentences) if asked not in sentence]
+        question_list = next(person for person in SLOT_OF if person in pair.question)
+        others = [i for i, sentence in enumerate(pair.sentences) if question_list not in sentence]
         if not others:
             continue
         changed, edited = rng.choice(others), list(pair.sentences)

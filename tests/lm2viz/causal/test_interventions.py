@@ -32,13 +32,13 @@ from tests.handmade import (
     SAID,
     SLOT_OF,
     TOKENIZER,
-    Reader,
-    handmade_reader,
+    LoadedModel,
+    handmade_lm,
     handmade_stories,
     story_of,
 )
 
-READER = handmade_reader()
+LM = handmade_lm()
 STORIES = handmade_stories(40)
 PERSON = np.array([s.questions[0].text.split()[1].rstrip("?") for s in STORIES])
 LAST, MARY = 7, SLOT_OF["Mary"]  # sentences of a story
@@ -57,12 +57,12 @@ EVERY = [
 
 
 def right(*interventions, stories=STORIES, **options):
-    it = run(READER, stories, interventions, **options)
+    it = run(LM, stories, interventions, **options)
     return np.array([given == answer for given, answer in zip(it.words, it.answers, strict=True)])
 
 
-def moves(*said):
-    return [Statement(person, "move", place) for person, place in said]
+def moves(*statement):
+    return [Statement(person, "move", place) for person, place in statement]
 
 
 def test_without_interventions_every_answer_is_right():
@@ -82,21 +82,21 @@ def test_slots_that_hold_nothing_may_be_zeroed():
 
 def test_a_step_counts_sentences_from_one_and_comes_after_them():
     story = story_of(moves(("Mary", "office"), ("John", "garden"), ("Mary", "kitchen")), "Mary")
-    banks = run(READER, [story], [Zero(slots=(MARY,), step=2)]).banks[0, :, MARY]
+    banks = run(LM, [story], [Zero(slots=(MARY,), step=2)]).banks[0, :, MARY]
     assert [bool(bank.any()) for bank in banks] == [True, False, True]
 
 
 def test_what_is_zeroed_before_the_support_is_written_again():
     story = story_of(moves(("Mary", "office"), ("John", "garden"), ("Mary", "kitchen")), "Mary")
     assert right(Zero(slots=(MARY,), step=2), stories=[story]).all()
-    assert run(READER, [story], [ResetBank(step=3)]).banks[0, 2].equal(torch.eye(5, 18))
+    assert run(LM, [story], [ResetBank(step=3)]).banks[0, 2].equal(torch.eye(5, 18))
 
 
 @pytest.mark.parametrize("step", [0, 1, 2, 3])
 def test_freeze_makes_answers_those_of_its_step(step):
     places = ("office", "garden", "kitchen")
     story = story_of(moves(*[("Mary", place) for place in places]), "Mary")
-    it = run(READER, [story], [Freeze(slots=(MARY,), from_step=step)])
+    it = run(LM, [story], [Freeze(slots=(MARY,), from_step=step)])
     if step:
         assert it.words == (places[step - 1],)
     else:
@@ -119,22 +119,25 @@ def test_a_forget_gate_at_zero_forgets_all_but_the_last_sentence():
 
 def test_a_forget_gate_at_one_adds_the_new_place_to_the_old_one():
     story = story_of(moves(("Mary", "office"), ("Mary", "kitchen")), "Mary")
-    held = run(READER, [story], [ClampGate(gate="forget", value=1)]).banks[0, 1, MARY, AT:SAID]
+    held = run(LM, [story], [ClampGate(gate="forget", value=1)]).banks[0, 1, MARY, AT:SAID]
     assert held.tolist() == pytest.approx([-2, -2, 0, 0], abs=1e-2)
 
 
 def test_a_shut_output_gate_hides_the_bank_and_leaves_it():
-    shut = run(READER, STORIES, [ClampGate(gate="out", value=0)])
+    shut = run(LM, STORIES, [ClampGate(gate="out", value=0)])
     assert len(set(shut.words)) == 1
-    assert shut.banks.equal(run(READER, STORIES).banks)
+    assert shut.banks.equal(run(LM, STORIES).banks)
 
 
 def test_a_swap_gives_the_other_storys_answer():
-    said = [moves(("Mary", "office"), ("John", "garden")), moves(("John", "office"), ("Mary", "kitchen"))]
-    stories = [story_of(each, "Mary") for each in said]
-    assert run(READER, stories, [Swap(slots=(MARY,), other=1, step=2)]).words == ("kitchen", "kitchen")
-    elsewhere = run(READER, [story_of(moves(("Mary", "hallway")), "Mary")]).banks
-    assert run(READER, stories, [Swap(slots=(MARY,), other=0)], reference=elsewhere).words == ("hallway",) * 2
+    statement = [
+        moves(("Mary", "office"), ("John", "garden")),
+        moves(("John", "office"), ("Mary", "kitchen")),
+    ]
+    stories = [story_of(each, "Mary") for each in statement]
+    assert run(LM, stories, [Swap(slots=(MARY,), other=1, step=2)]).words == ("kitchen", "kitchen")
+    other_story = run(LM, [story_of(moves(("Mary", "hallway")), "Mary")]).banks
+    assert run(LM, stories, [Swap(slots=(MARY,), other=0)], reference=other_story).words == ("hallway",) * 2
 
 
 def test_a_resampled_slot_never_comes_from_its_own_story():
@@ -149,42 +152,42 @@ def test_shuffled_banks_answer_at_chance():
 
 
 def test_the_mean_bank_is_the_same_for_every_story():
-    banks = run(READER, STORIES, [Mean(slots=ALL, step=LAST)]).banks[:, -1]
-    assert banks.allclose(run(READER, STORIES).banks[:, -1].mean(dim=0).expand_as(banks), atol=1e-6)
+    banks = run(LM, STORIES, [Mean(slots=ALL, step=LAST)]).banks[:, -1]
+    assert banks.allclose(run(LM, STORIES).banks[:, -1].mean(dim=0).expand_as(banks), atol=1e-6)
 
 
 def test_interventions_are_applied_in_their_order():
     swap, zero = Swap(slots=(MARY,), other=0, step=LAST), Zero(slots=(MARY,), step=LAST)
-    assert not run(READER, STORIES, [swap, zero]).banks[:, -1, MARY].any()
-    assert run(READER, STORIES, [zero, swap]).banks[:, -1, MARY].any()
+    assert not run(LM, STORIES, [swap, zero]).banks[:, -1, MARY].any()
+    assert run(LM, STORIES, [zero, swap]).banks[:, -1, MARY].any()
 
 
 def test_whether_an_edit_propagates_is_what_the_catalogue_says_and_what_happens():
-    known = hook_names(READER.model.config)
+    known = hook_names(LM.model.config)
     for edit in EVERY:
         if edit.propagates:
             point = f"blocks.1.mem.{GATES[edit.gate]}" if isinstance(edit, ClampGate) else "hook_bank"
             assert known[point].later
-    clean = run(READER, STORIES).banks
+    clean = run(LM, STORIES).banks
     for edit in (
         Zero(slots=(MARY,), step=2),
         Freeze(slots=(MARY,), from_step=2),
         ClampGate(gate="in", value=0),
     ):
-        assert not run(READER, STORIES, [edit]).banks[:, 2].equal(clean[:, 2])
+        assert not run(LM, STORIES, [edit]).banks[:, 2].equal(clean[:, 2])
 
 
 def test_no_hooks_stay_behind_also_after_an_exception(monkeypatch):
     def count():
-        return sum(point.has_hooks() for point in READER.model.hook_dict.values())
+        return sum(point.has_hooks() for point in LM.model.hook_dict.values())
 
-    run(READER, STORIES, EVERY)
+    run(LM, STORIES, EVERY)
     assert count() == 0
     monkeypatch.setattr(Zero, "content", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        run(READER, STORIES, EVERY)
+        run(LM, STORIES, EVERY)
     assert count() == 0
-    assert not READER.model.training
+    assert not LM.model.training
 
 
 def test_questions_that_come_midway_are_asked_at_their_place():
@@ -193,14 +196,14 @@ def test_questions_that_come_midway_are_asked_at_their_place():
     story = Story(
         "handmade", first.sentences, first.statements, first.states, (early, *first.questions), gap=""
     )
-    assert run(READER, [story]).words == ("office", "kitchen")
-    assert run(READER, [story], [Zero(slots=(MARY,), step=3)]).words[0] == "office"
+    assert run(LM, [story]).words == ("office", "kitchen")
+    assert run(LM, [story], [Zero(slots=(MARY,), step=3)]).words[0] == "office"
 
 
 def test_json_gives_the_same_interventions_back_and_the_same_banks():
     again = from_json(to_json(EVERY))
     assert again == EVERY
-    assert run(READER, STORIES, again).banks.equal(run(READER, STORIES, EVERY).banks)
+    assert run(LM, STORIES, again).banks.equal(run(LM, STORIES, EVERY).banks)
 
 
 @pytest.mark.parametrize(
@@ -241,8 +244,8 @@ def test_json_gives_the_same_interventions_back_and_the_same_banks():
         ),
     ],
 )
-def test_json_that_is_wrong_is_refused(text, said):
-    with pytest.raises(ValueError, match=said):
+def test_json_that_is_wrong_is_refused(text, statement):
+    with pytest.raises(ValueError, match=statement):
         from_json(text)
 
 
@@ -259,19 +262,19 @@ def test_json_that_is_wrong_is_refused(text, said):
         ),
     ],
 )
-def test_what_a_model_or_the_stories_lack_is_refused(edit, said):
-    with pytest.raises(ValueError, match=said):
-        run(READER, STORIES, [edit])
+def test_what_a_model_or_the_stories_lack_is_refused(edit, statement):
+    with pytest.raises(ValueError, match=statement):
+        run(LM, STORIES, [edit])
 
 
 def test_a_lonely_story_positional_routing_and_stories_without_questions_are_refused():
     with pytest.raises(ValueError, match="one story has no other to draw from"):
-        run(READER, STORIES[:1], [Resample(slots=(1,))])
-    positional = Reader("p", make_model(vocab_size=len(TOKENIZER), **POSITIONAL), TOKENIZER)
+        run(LM, STORIES[:1], [Resample(slots=(1,))])
+    positional = LoadedModel("p", make_model(vocab_size=len(TOKENIZER), **POSITIONAL), TOKENIZER)
     with pytest.raises(ValueError, match="positional routing writes rows of tokens"):
         run(positional, STORIES, [Zero(slots=(1,))])
     with pytest.raises(ValueError, match="no question after a sentence"):
-        run(READER, [])
+        run(LM, [])
 
 
 def labelled(n=240, n_dims=6, seed=0):
@@ -312,15 +315,15 @@ def test_shuffled_labels_give_leace_little_to_remove():
     whiten = np.linalg.cholesky(np.linalg.inv(np.cov(features.T)))
     true, control = (((leace(features, names).directions) @ whiten) for names in (labels, shuffled))
     assert true.shape == control.shape  # as many directions: what they carry of the labels differs
-    told = [
+    expected = [
         np.linalg.norm(np.cov((features @ whiten).T, (labels == "a"))[-1, :-1])
         for labels in (labels, shuffled)
     ]
-    assert told[1] < told[0] / 3
+    assert expected[1] < expected[0] / 3
 
 
 def test_erasing_the_place_from_marys_slot_kills_answers_about_mary_only():
-    banks = run(READER, STORIES).banks[:, -1, MARY].numpy().astype(float)
+    banks = run(LM, STORIES).banks[:, -1, MARY].numpy().astype(float)
     places = np.array([s.states[-1].get("place of Mary", "unknown") for s in STORIES])
     hit = right(leace(banks, places).on((MARY,), step=LAST))
     assert hit[PERSON != "Mary"].all()

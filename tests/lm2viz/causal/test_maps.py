@@ -8,49 +8,49 @@ import torch
 
 from lm2core.babi.counterfactual import draw_counterfactuals
 from lm2core.model.causal_lm import LM2ForCausalLM
-from lm2core.reading.checkpoints import load_reader
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.checkpoints import load
+from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.causal import Swap, run
 from lm2viz.causal.maps import align, causal_map
 from lm2viz.causal.pairs import average, read_sides
 from lm2viz.causal.patching import ALL, BANK, Patches, patched_logits, record
 from lm2viz.estimates import mean
-from tests.handmade import N_SLOTS, SLOT_OF, handmade_reader
+from tests.handmade import N_SLOTS, SLOT_OF, handmade_lm
 from tests.lm2viz.causal.made_pairs import N_SENTENCES, place_pairs, placebos
 
-READER = handmade_reader()
+LM = handmade_lm()
 PLACEBOS = placebos(14)
 
 
 @pytest.fixture(scope="module")
-def trained() -> Reader:
-    return load_reader("babi-qa1-3")
+def trained() -> LoadedModel:
+    return load("babi-qa1-3")
 
 
 def test_the_map_lights_exactly_the_slot_of_the_changed_person_from_the_changed_sentence_on():
-    found = causal_map(READER, place_pairs(13, about="Mary"), PLACEBOS)
-    expected = np.zeros_like(found.pairs.mean)
-    expected[:, found.steps >= 0, SLOT_OF["Mary"]] = 1
-    expected[found.pairs.n == 0] = np.nan
-    np.testing.assert_allclose(found.pairs.mean, expected, atol=1e-4)
-    assert found.pairs.n[0, found.steps == 0].min() == 13
-    for it in found.found:
+    result = causal_map(LM, place_pairs(13, about="Mary"), PLACEBOS)
+    expected = np.zeros_like(result.pairs.mean)
+    expected[:, result.steps >= 0, SLOT_OF["Mary"]] = 1
+    expected[result.pairs.n == 0] = np.nan
+    np.testing.assert_allclose(result.pairs.mean, expected, atol=1e-4)
+    assert result.pairs.n[0, result.steps == 0].min() == 13
+    for it in result.result:
         assert (it.strongest.value, it.localised.value) == (pytest.approx(1, abs=1e-4), 1)
         assert it.localised.low > it.chance
 
 
 def test_placebos_light_nothing():
-    found = causal_map(READER, place_pairs(13), PLACEBOS)
-    np.testing.assert_allclose(np.nan_to_num(found.placebos.mean), 0, atol=1e-4)
-    assert all(abs(it.placebo.value) < 1e-4 for it in found.found)
+    result = causal_map(LM, place_pairs(13), PLACEBOS)
+    np.testing.assert_allclose(np.nan_to_num(result.placebos.mean), 0, atol=1e-4)
+    assert all(abs(it.placebo.value) < 1e-4 for it in result.result)
 
 
 def test_pairs_about_several_people_share_the_map_between_their_slots():
     pairs = place_pairs(17)
-    found = causal_map(READER, pairs, PLACEBOS)
+    result = causal_map(LM, pairs, PLACEBOS)
     for person, slot in SLOT_OF.items():
-        asked = np.mean([person in pair.question for pair in pairs])
-        assert found.pairs.mean[0, found.steps == 0, slot] == pytest.approx(asked, abs=1e-4)
+        questions = np.mean([person in pair.question for pair in pairs])
+        assert result.pairs.mean[0, result.steps == 0, slot] == pytest.approx(questions, abs=1e-4)
 
 
 def test_one_patch_is_the_swap_of_one_slot_after_one_sentence(trained):
@@ -81,20 +81,20 @@ def test_the_whole_bank_carries_the_whole_edit(trained):
 
 
 def test_a_patch_before_the_change_runs_nothing(monkeypatch):
-    sides = read_sides(READER, place_pairs(7), [BANK], is_placebo=False)
+    sides = read_sides(LM, place_pairs(7), [BANK], is_placebo=False)
     before = torch.as_tensor(sides.changed)[:, None] - 1
     rows = Patches.grid(before.clamp_min(0), 1, range(N_SLOTS))
     rows = rows.take((before[rows.pair, 0] >= 0).nonzero()[:, 0])
     monkeypatch.setattr("lm2viz.causal.patching._run_patched", None)
-    logits = patched_logits(READER, sides.told, sides.edited, BANK, rows)
+    logits = patched_logits(LM, sides.told, sides.edited, BANK, rows)
     assert torch.equal(logits, sides.told.logits[rows.pair])
 
 
 def test_effects_are_aligned_to_the_changed_sentence():
     values = np.arange(2 * 2 * 3, dtype=float).reshape(2, 2, 3)
-    moved = align(values, np.array([0, 2]), 3)
-    np.testing.assert_array_equal(moved[0, 0], [np.nan, np.nan, 0, 1, 2])
-    np.testing.assert_array_equal(moved[1, 1], [9, 10, 11, np.nan, np.nan])
+    change = align(values, np.array([0, 2]), 3)
+    np.testing.assert_array_equal(change[0, 0], [np.nan, np.nan, 0, 1, 2])
+    np.testing.assert_array_equal(change[1, 1], [9, 10, 11, np.nan, np.nan])
 
 
 def test_averages_are_means_with_the_same_intervals_and_leave_missing_pairs_out():
@@ -123,41 +123,41 @@ def test_one_pair_and_pairs_that_are_all_alike_have_no_interval():
 
 def test_localisation_is_not_measured_where_only_the_last_sentence_changes():
     pairs = [pair for pair in place_pairs(40) if pair.changed == (N_SENTENCES - 1,)]
-    found = causal_map(READER, pairs, PLACEBOS)
-    assert all(it.localised.n == 0 and np.isnan(it.chance) for it in found.found)
-    assert found.summary().count("not measured: every pair changes its last sentence") == 2
+    result = causal_map(LM, pairs, PLACEBOS)
+    assert all(it.localised.n == 0 and np.isnan(it.chance) for it in result.result)
+    assert result.summary().count("not measured: every pair changes its last sentence") == 2
 
 
 def test_summary_table_and_figure_hold_finding_and_placebos():
-    found = causal_map(READER, place_pairs(13), PLACEBOS)
-    table, figure = found.table(), found.figure()
+    result = causal_map(LM, place_pairs(13), PLACEBOS)
+    table, figure = result.table(), result.figure()
     assert list(table["set"].unique()) == ["pairs", "placebos"]
-    assert len(table) == 2 * 2 * len(found.steps) * N_SLOTS
+    assert len(table) == 2 * 2 * len(result.steps) * N_SLOTS
     row = table.query("set == 'placebos' and direction == 'denoising' and step == 1 and slot == 2")
-    assert row["n"].item() == found.placebos.n[1, list(found.steps).index(1), 2]
-    assert "13 pairs (handmade 'place') of 5 sentences, 14 placebos" in found.summary()
+    assert row["n"].item() == result.placebos.n[1, list(result.steps).index(1), 2]
+    assert "13 pairs (handmade 'place') of 5 sentences, 14 placebos" in result.summary()
     assert len(figure.data) == 4
-    np.testing.assert_array_equal(figure.data[1].z, found.placebos.mean[0])
+    np.testing.assert_array_equal(figure.data[1].z, result.placebos.mean[0])
     assert (figure.layout.coloraxis.cmin, figure.layout.coloraxis.cmax) == (-1, 1)
-    assert figure.layout.shapes[0].y0 == list(found.steps).index(0) - 0.5
-    assert causal_map(READER, place_pairs(13), PLACEBOS).table().equals(table)
+    assert figure.layout.shapes[0].y0 == list(result.steps).index(0) - 0.5
+    assert causal_map(LM, place_pairs(13), PLACEBOS).table().equals(table)
 
 
 def test_pairs_that_do_not_fit_are_refused():
     pairs = place_pairs(5)
     short = replace(pairs[0], sentences=pairs[0].sentences[:2], edited=pairs[0].edited[:2])
     with pytest.raises(ValueError, match=r"stories of 2 to 5 sentences; take equally long ones"):
-        causal_map(READER, [*pairs[1:], short], PLACEBOS)
+        causal_map(LM, [*pairs[1:], short], PLACEBOS)
     with pytest.raises(ValueError, match="answers of pairs must be different, any other kind; got where"):
-        causal_map(READER, PLACEBOS, PLACEBOS)
+        causal_map(LM, PLACEBOS, PLACEBOS)
     with pytest.raises(ValueError, match="answers of placebos must be equal, kind 'placebo'"):
-        causal_map(READER, pairs, pairs)
+        causal_map(LM, pairs, pairs)
     with pytest.raises(ValueError, match="no pairs; draw some"):
-        causal_map(READER, [], PLACEBOS)
+        causal_map(LM, [], PLACEBOS)
 
 
 def test_a_model_that_does_not_follow_the_edit_is_refused():
     torch.manual_seed(0)
-    untrained = Reader("untrained", LM2ForCausalLM(READER.model.config).eval(), READER.tokenizer)
+    untrained = LoadedModel("untrained", LM2ForCausalLM(LM.model.config).eval(), LM.tokenizer)
     with pytest.raises(ValueError, match="answers do not follow the edit .* take a trained model"):
         causal_map(untrained, place_pairs(9), PLACEBOS)

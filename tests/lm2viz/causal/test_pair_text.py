@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lm2core.babi.counterfactual import Counterfactual, draw_counterfactuals
-from lm2viz.causal.pair_text import marked_sides
+from lm2viz.causal.pair_text import pair_lines
 
 PAIR = Counterfactual(
     task="qa1",
@@ -22,20 +22,20 @@ PAIR = Counterfactual(
 
 
 def test_the_changed_word_and_its_sentence_are_marked_on_both_sides():
-    told, edited = marked_sides(PAIR)
-    assert told == ["▶ 1  Mary went to the [kitchen]. *", "· 2  John went back to the garden."]
+    expected, edited = pair_lines(PAIR)
+    assert expected == ["▶ 1  Mary went to the [kitchen]. *", "· 2  John went back to the garden."]
     assert edited == ["▶ 1  Mary went to the [office]. *", "· 2  John went back to the garden."]
 
 
 def test_each_side_has_its_own_support():
-    told, edited = marked_sides(replace(PAIR, support=(1,)))
-    assert [line.endswith("*") for line in (*told, *edited)] == [False, True, True, False]
+    expected, edited = pair_lines(replace(PAIR, support=(1,)))
+    assert [line.endswith("*") for line in (*expected, *edited)] == [False, True, True, False]
 
 
 @pytest.mark.parametrize("kind", ["place", "person", "order", "support", "placebo"])
 def test_marks_are_where_sentences_differ_and_without_them_the_sentences_remain(kind):
     for pair in draw_counterfactuals("qa2", kind, 3, 5, n_sentences=7):
-        for lines, sentences in zip(marked_sides(pair), (pair.sentences, pair.edited), strict=True):
+        for lines, sentences in zip(pair_lines(pair), (pair.sentences, pair.edited), strict=True):
             assert tuple(i for i, line in enumerate(lines) if line.startswith("▶")) == pair.changed
             bare = [line.split("  ", 1)[1] for line in lines]
             assert tuple(b.replace("[", "").replace("]", "").removesuffix(" *") for b in bare) == sentences

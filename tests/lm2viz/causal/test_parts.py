@@ -6,33 +6,33 @@ import torch
 
 from lm2core.babi.counterfactual import draw_counterfactuals
 from lm2core.reading.answers import answer_logits
-from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.checkpoints import load
 from lm2viz.causal.pairs import read_sides
 from lm2viz.causal.parts import causal_parts
 from lm2viz.causal.patching import ALL, PARTS, Patches, patched_logits
-from tests.handmade import MEMORY_BLOCK, N_SLOTS, SLOT_OF, handmade_reader
+from tests.handmade import MEMORY_BLOCK, N_SLOTS, SLOT_OF, handmade_lm
 from tests.lm2viz.causal.made_pairs import person_pairs, place_pairs, placebos
 
-READER = handmade_reader()
+LM = handmade_lm()
 PLACEBOS = placebos(11)
 
 
 @pytest.fixture(scope="module")
 def of_places():
-    return causal_parts(READER, place_pairs(9, about="John"), PLACEBOS)
+    return causal_parts(LM, place_pairs(9, about="John"), PLACEBOS)
 
 
 @pytest.fixture(scope="module")
 def trained():
     """A model with both sides of pairs that change sentence 3."""
-    reader = load_reader("babi-qa1-3")
+    lm = load("babi-qa1-3")
     pairs = draw_counterfactuals("qa1", "place", 20, 0, n_sentences=5)
     pairs = [pair for pair in pairs if pair.changed == (3,)][:3]
-    return reader, read_sides(reader, pairs, list(PARTS.values()), is_placebo=False)
+    return lm, read_sides(lm, pairs, list(PARTS.values()), is_placebo=False)
 
 
-def wholes(found):
-    return {name: [it.whole.at(i).value for i in (0, 1)] for name, it in found.pairs.items()}
+def wholes(result):
+    return {name: [it.overall.at(i).value for i in (0, 1)] for name, it in result.pairs.items()}
 
 
 def test_another_place_is_another_content_in_the_same_slot(of_places):
@@ -48,48 +48,48 @@ def test_another_place_is_another_content_in_the_same_slot(of_places):
 
 
 def test_another_person_is_the_same_content_in_another_slot():
-    found = causal_parts(READER, person_pairs(7), PLACEBOS)
+    result = causal_parts(LM, person_pairs(7), PLACEBOS)
     expected = {"write": 1, "when": 0, "what": 0, "where": 1, "how": 0}
-    for name, values in wholes(found).items():
+    for name, values in wholes(result).items():
         if name != "when":  # the kept share follows the routing
             assert values == pytest.approx([expected[name]] * 2, abs=1e-3)
 
 
 def test_placebos_change_nothing(of_places):
     for it in of_places.placebos.values():
-        for values in (it.cells.mean, it.whole.mean):
+        for values in (it.cells.mean, it.overall.mean):
             np.testing.assert_allclose(np.nan_to_num(values), 0, atol=1e-4)
 
 
 def test_a_sentence_away_from_the_changed_one_carries_nothing_but_there_must_be_one():
     pairs = place_pairs(15)
-    found = causal_parts(READER, pairs, PLACEBOS, offset=-1)
+    result = causal_parts(LM, pairs, PLACEBOS, offset=-1)
     is_first = [pair.changed == (0,) for pair in pairs]
-    assert found.pairs["write"].whole.n[0] == len(pairs) - sum(is_first)
-    assert found.pairs["how"].whole.n[0] == len(pairs)
-    assert found.pairs["write"].whole.at(0).value == 0
+    assert result.pairs["write"].overall.n[0] == len(pairs) - sum(is_first)
+    assert result.pairs["how"].overall.n[0] == len(pairs)
+    assert result.pairs["write"].overall.at(0).value == 0
     with pytest.raises(ValueError, match="offset 5: no sentence there in any of the pairs; take one nearer"):
-        causal_parts(READER, pairs, PLACEBOS, offset=5)
+        causal_parts(LM, pairs, PLACEBOS, offset=5)
 
 
 @pytest.mark.parametrize("name", list(PARTS))
 @pytest.mark.parametrize("slot", [13, ALL])
 def test_each_part_is_what_hooks_set_by_hand_do(trained, name, slot):
-    (reader, sides), part, block, step, p = trained, PARTS[name], 2, 3, 1
+    (lm, sides), part, block, step, p = trained, PARTS[name], 2, 3, 1
     slot = ALL if part.slot_axis is None else slot
     at = torch.tensor([p]), torch.tensor([0 if part.of_question else step])
     patches = Patches(*at, torch.tensor([block]), torch.tensor([slot]))
-    (found,) = patched_logits(reader, sides.told, sides.edited, part, patches)
+    (result,) = patched_logits(lm, sides.original, sides.edited, part, patches)
 
     names = [point.format(block) for point in part.points]
-    taken, _ = _slow(reader, sides.edited, p, step, names, part, edit=None)
+    taken, _ = _slow(lm, sides.edited, p, step, names, part, edit=None)
     edit = {name: (taken[name], slot, part.slot_axis) for name in names}
-    _, logits = _slow(reader, sides.told, p, step, names, part, edit=edit)
-    torch.testing.assert_close(found, logits, atol=1e-4, rtol=0)
-    assert not torch.equal(found, sides.told.logits[p])
+    _, logits = _slow(lm, sides.original, p, step, names, part, edit=edit)
+    torch.testing.assert_close(result, logits, atol=1e-4, rtol=0)
+    assert not torch.equal(result, sides.original.logits[p])
 
 
-def _slow(reader, side, p, step, names, part, *, edit):
+def _slow(lm, side, p, step, names, part, *, edit):
     """One story sentence by sentence; what hooks saw in the sentence, or the question, and the logits."""
     seen = {}
 
@@ -104,7 +104,7 @@ def _slow(reader, side, p, step, names, part, *, edit):
         value.select(axis, slot).copy_(new.select(axis, slot))
         return value
 
-    model, on = reader.model, [(name, hook) for name in names]
+    model, on = lm.model, [(name, hook) for name in names]
     bank = model.new_memory(1)
     with torch.no_grad():
         for s in range(side.ids.shape[1]):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from lm2viz.cli.main import main
-from tests.handmade import SLOT_OF, handmade_reader, handmade_stories
+from tests.handmade import SLOT_OF, handmade_lm, handmade_stories
 
 MODEL = "babi-qa1-3"
 
@@ -16,10 +16,10 @@ def test_effect_says_the_change_beside_its_placebos_and_writes_them(tmp_path, ca
     edits = tmp_path / "edits.json"
     edits.write_text('[{"kind": "clamp_gate", "gate": "out", "value": 0}]')
     options = ["--edits", str(edits), "--stories", "6", "--out", str(tmp_path / "out"), "--image", "svg"]
-    assert main(["effect", MODEL, *options]) == 0
-    said = capsys.readouterr().out
-    assert "clamp_gate in babi-qa1-3: 6 stories" in said
-    assert "placebo: other slots: not possible here" in said
+    assert main(["intervene", MODEL, *options]) == 0
+    statement = capsys.readouterr().out
+    assert "clamp_gate in babi-qa1-3: 6 stories" in statement
+    assert "placebo: other slots: not possible here" in statement
     table = pd.read_csv(tmp_path / "out" / "effect.csv")
     accuracy = table[(table["variant"] == "intervention") & (table["measure"] == "accuracy")]
     assert accuracy["change"].item() < -0.5
@@ -28,10 +28,10 @@ def test_effect_says_the_change_beside_its_placebos_and_writes_them(tmp_path, ca
 
 
 def test_an_effect_on_one_story_has_no_interval_and_no_evidence(capsys):
-    assert main(["effect", MODEL, "--zero", "13", "--stories", "1"]) == 0
-    said = capsys.readouterr().out
-    assert "no interval" in said
-    assert "p = 1" in said
+    assert main(["intervene", MODEL, "--zero", "13", "--stories", "1"]) == 0
+    statement = capsys.readouterr().out
+    assert "no interval" in statement
+    assert "p = 1" in statement
 
 
 def test_provenance_finds_the_support_beside_chance_and_an_untrained_model(capsys):
@@ -51,41 +51,41 @@ def test_provenance_is_scored_on_other_stories_than_its_weights_were_chosen_on(t
 
 
 def test_leave_out_says_which_sentences_answers_need_beside_an_untrained_model(tmp_path, capsys):
-    assert main(["leave-out", MODEL, "--task", "qa1", "--stories", "4", "--out", str(tmp_path)]) == 0
-    said = capsys.readouterr().out
-    assert "20 questions of 4 stories" in said
-    assert said.count("untrained") == 2
+    assert main(["ablate-sentences", MODEL, "--task", "qa1", "--stories", "4", "--out", str(tmp_path)]) == 0
+    statement = capsys.readouterr().out
+    assert "20 questions of 4 stories" in statement
+    assert statement.count("untrained") == 2
     table = pd.read_csv(tmp_path / "left-out.csv")
     needed = table.groupby(["is_control", "is_support"])["is_needed"].mean()
     assert needed[False, True] > 0.8
     assert needed[False, False] < 0.1
-    assert f"needed of supporting facts: {needed[False, True]:.1%}" in said
-    assert f"untrained {needed[True, True]:.1%}" in said
+    assert f"needed of supporting facts: {needed[False, True]:.1%}" in statement
+    assert f"untrained {needed[True, True]:.1%}" in statement
 
 
 def test_a_model_of_other_words_is_looked_into_with_stories_of_its_own(tmp_path, capsys):
-    reader, folder = handmade_reader(), tmp_path / "model"
-    reader.model.save_pretrained(folder)
-    reader.tokenizer.save_pretrained(folder)
-    told = handmade_stories(9)
+    lm, folder = handmade_lm(), tmp_path / "model"
+    lm.model.save_pretrained(folder)
+    lm.tokenizer.save_pretrained(folder)
+    expected = handmade_stories(9)
     lines = [
         [*(f"{n} {sentence}" for n, sentence in enumerate(story.sentences, start=1)),
          *(f"{len(story.sentences) + 1} {q.text}\t{q.answer}\t{q.support[0] + 1}" for q in story.questions)]
-        for story in told
+        for story in expected
     ]  # fmt: skip
     (tmp_path / "own.txt").write_text("\n".join(line for story in lines for line in story) + "\n")
-    own = ["--task", str(tmp_path / "own.txt"), "--stories", "7"]
-    for command in ("provenance", "leave-out", "attribute", "look"):
-        assert main([command, str(folder), *own]) == 0
-    assert main(["effect", str(folder), "--zero", str(SLOT_OF["Mary"]), *own]) == 0
-    said = capsys.readouterr().out
-    assert "7 stories, intervals by story" in said
-    assert "who wrote it, all supports in top k, all questions: 100.0%" in said
-    assert "zero in" in said
+    unedited = ["--task", str(tmp_path / "own.txt"), "--stories", "7"]
+    for command in ("provenance", "ablate-sentences", "attribute", "stats"):
+        assert main([command, str(folder), *unedited]) == 0
+    assert main(["intervene", str(folder), "--zero", str(SLOT_OF["Mary"]), *unedited]) == 0
+    statement = capsys.readouterr().out
+    assert "7 stories, intervals by story" in statement
+    assert "who wrote it, all supports in top k, all questions: 100.0%" in statement
+    assert "zero in" in statement
 
 
 def test_a_baseline_has_sentences_left_out_alike(capsys):
-    assert main(["leave-out", "babi-qa1-10-llama", "--task", "qa1", "--stories", "2"]) == 0
+    assert main(["ablate-sentences", "babi-qa1-10-llama", "--task", "qa1", "--stories", "2"]) == 0
     assert "babi-qa1-10-llama: 10 questions of 2 stories" in capsys.readouterr().out
 
 
@@ -97,20 +97,20 @@ def test_provenance_can_be_scored_by_what_the_answers_need(capsys):
 
 
 def test_map_says_the_effect_of_one_slot_beside_that_of_placebos(capsys):
-    assert main(["map", MODEL, "--pairs", "4", "--sentences", "5"]) == 0
-    said = capsys.readouterr().out
-    assert "4 pairs (qa1 'place') of 5 sentences, 4 placebos" in said
-    assert said.count("of placebos") == 4
+    assert main(["causal-map", MODEL, "--pairs", "4", "--sentences", "5"]) == 0
+    statement = capsys.readouterr().out
+    assert "4 pairs (qa1 'place') of 5 sentences, 4 placebos" in statement
+    assert statement.count("of placebos") == 4
 
 
 def test_map_takes_as_many_sentences_as_the_task_tells(capsys):
-    assert main(["map", "babi-qa1-10", "--task", "qa4", "--pairs", "3"]) == 0
+    assert main(["causal-map", "babi-qa1-10", "--task", "qa4", "--pairs", "3"]) == 0
     assert "3 pairs (qa4 'place') of 2 sentences, 3 placebos" in capsys.readouterr().out
 
 
 def test_attribute_prints_how_far_the_parts_miss_the_logits(capsys):
     assert main(["attribute", MODEL, "--stories", "5"]) == 0
-    said = capsys.readouterr().out
-    assert "parts add up to" in said
-    assert "control: fresh bank" in said
-    assert "integrated gradients" in said
+    statement = capsys.readouterr().out
+    assert "parts add up to" in statement
+    assert "control: fresh bank" in statement
+    assert "integrated gradients" in statement

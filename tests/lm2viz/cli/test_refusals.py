@@ -34,9 +34,9 @@ def test_help_names_the_analyses_in_under_a_second_without_torch():
             "folder is a folder of traces; name one of its files, such as",
         ),
         (["report", "x.safetensors", "--out", "x.html", "--image", "png"], "and a folder with --parts"),
-        (["effect", MODEL], "give one of --edits FILE and --zero SLOTS"),
-        (["effect", MODEL, "--zero", "a"], "--zero a; give slot numbers by commas"),
-        (["effect", MODEL, "--zero", "24", "--stories", "2"], "zero: no slot 24; this model has 0..23"),
+        (["intervene", MODEL], "give one of --edits FILE and --zero SLOTS"),
+        (["intervene", MODEL, "--zero", "a"], "--zero a; give slot numbers by commas"),
+        (["intervene", MODEL, "--zero", "24", "--stories", "2"], "zero: no slot 24; this model has 0..23"),
         (["probe", "no.safetensors"], "no trace file at no.safetensors; make one with"),
         (["probe", "no-model"], "no checkpoint 'no-model'; give a folder"),
         (["probe", MODEL, "--stories", "3"], "got 3 stories, a 5-fold split needs at least 10"),
@@ -44,30 +44,39 @@ def test_help_names_the_analyses_in_under_a_second_without_torch():
             ["probe", MODEL, "--stories", "12", "--fact", "place of Zoe"],
             "no fact place of Zoe; these rows know",
         ),
-        (["effect", "no-model", "--zero", "5,5"], "--zero 5,5 has a slot twice; give each once"),
-        (["look", "no-model", "--slots", "x"], "--slots x; give slot numbers by commas"),
-        (["look", "no-model", "--slots", "3,7,3"], "--slots 3,7,3 has a slot twice; give each once"),
-        (["look", "no-model", "--slots", "13"], "--slots 13 is one slot, all of one colour; give --fact"),
-        (["look", "no-model", "--slots", "13", "--fact", "slot"], "all of one colour; give --fact"),
-        (["look", "no-model", "--fact", "place of Mary"], 'place of Mary" colours a map of slots; give them'),
-        (["look", MODEL, "--stories", "1"], "an interval by story needs at least 2"),
-        (["look", MODEL, "--stories", "2", "--ask", "Where is Zoe?"], "unknown words: Zoe"),
-        (["diff", MODEL, "babilong-qa1-5", "--stories", "1"], "too few to hold some out; record at least 8"),
+        (["intervene", "no-model", "--zero", "5,5"], "--zero 5,5 has a slot twice; give each once"),
+        (["stats", "no-model", "--slots", "x"], "--slots x; give slot numbers by commas"),
+        (["stats", "no-model", "--slots", "3,7,3"], "--slots 3,7,3 has a slot twice; give each once"),
+        (["stats", "no-model", "--slots", "13"], "--slots 13 is one slot, all of one colour; give --fact"),
+        (["stats", "no-model", "--slots", "13", "--fact", "slot"], "all of one colour; give --fact"),
+        (
+            ["stats", "no-model", "--fact", "place of Mary"],
+            'place of Mary" colours a map of slots; give them',
+        ),
+        (["stats", MODEL, "--stories", "1"], "an interval by story needs at least 2"),
+        (["stats", MODEL, "--stories", "2", "--ask", "Where is Zoe?"], "unknown words: Zoe"),
+        (
+            ["match-slots", MODEL, "babilong-qa1-5", "--stories", "1"],
+            "too few to hold some out; record at least 8",
+        ),
         (["provenance", MODEL, "--follow", "x", "--stories", "2"], "follow='x' is unknown; take one of"),
         (["provenance", MODEL, "--truth", "x"], "--truth x; take one of: supports, needed"),
-        (["leave-out", "no-model"], "no checkpoint 'no-model'; give a folder"),
-        (["became", "no-run", "--fact", "place of Mary"], "no whole checkpoint in no-run; give the folder"),
-        (["leave-out", MODEL, "--task", "qa1.txt"], "cannot read qa1.txt: No such file"),
-        (["leave-out", MODEL, "--task", "qa99"], "unknown task 'qa99'"),
-        (["map", MODEL, "--task", "qa11"], "no counterfactuals of task 'qa11', only of: qa1"),
-        (["map", MODEL, "--kind", "x"], "no 'x' counterfactuals of task 'qa1', only: place"),
+        (["ablate-sentences", "no-model"], "no checkpoint 'no-model'; give a folder"),
+        (
+            ["emergence", "no-run", "--fact", "place of Mary"],
+            "no whole checkpoint in no-run; give the folder",
+        ),
+        (["ablate-sentences", MODEL, "--task", "qa1.txt"], "cannot read qa1.txt: No such file"),
+        (["ablate-sentences", MODEL, "--task", "qa99"], "unknown task 'qa99'"),
+        (["causal-map", MODEL, "--task", "qa11"], "no counterfactuals of task 'qa11', only of: qa1"),
+        (["causal-map", MODEL, "--kind", "x"], "no 'x' counterfactuals of task 'qa1', only: place"),
         (["attribute", MODEL, "--stories", "1"], "one story"),
-        (["effect", MODEL, "--edits", "no.json"], "cannot read no.json"),
-        (["effect", MODEL, "--zero", "1", "--stories", "2", "--image", "png"], "and a folder with --out"),
-        (["effect", MODEL, "--zero", "1", "--stories", "2", "--image", "gif"], "give png or svg"),
+        (["intervene", MODEL, "--edits", "no.json"], "cannot read no.json"),
+        (["intervene", MODEL, "--zero", "1", "--stories", "2", "--image", "png"], "and a folder with --out"),
+        (["intervene", MODEL, "--zero", "1", "--stories", "2", "--image", "gif"], "give png or svg"),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(arguments, said, capsys, monkeypatch, tmp_path):
+def test_bad_input_is_one_line_and_status_2(arguments, statement, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "part-00000.safetensors").touch()
@@ -75,20 +84,20 @@ def test_bad_input_is_one_line_and_status_2(arguments, said, capsys, monkeypatch
     message = capsys.readouterr().err
     assert message.startswith("lm2: ")
     assert message.count("\n") == 1
-    assert said in message
+    assert statement in message
 
 
 COMMANDS = [
-    ["look", "no-model"],
-    ["explore", "no-model"],
+    ["stats", "no-model"],
+    ["slots", "no-model"],
     ["probe", "no-model"],
     ["provenance", "no-model"],
-    ["leave-out", "no-model"],
-    ["effect", "no-model", "--zero", "1"],
-    ["map", "no-model"],
+    ["ablate-sentences", "no-model"],
+    ["intervene", "no-model", "--zero", "1"],
+    ["causal-map", "no-model"],
     ["attribute", "no-model"],
-    ["diff", "no-model", "no-model"],
-    ["became", "no-run", "--fact", "place of Mary"],
+    ["match-slots", "no-model", "no-model"],
+    ["emergence", "no-run", "--fact", "place of Mary"],
     ["report", "no.safetensors", "--out", "page.html"],
 ]
 
@@ -112,19 +121,19 @@ def test_an_image_or_a_folder_that_cannot_be_is_told_before_anything_is_measured
     assert f"--image png; {allowed}" in refused([*command, "--image", "png"], capsys)
     assert f"--image pdf; {allowed}" in refused([*command, option, "new", "--image", "pdf"], capsys)
     assert not (tmp_path / "new").exists()
-    said = refused([*command, option, str(tmp_path / "file" / "in")], capsys)
-    assert "in: Not a directory; choose another" in said
+    statement = refused([*command, option, str(tmp_path / "file" / "in")], capsys)
+    assert "in: Not a directory; choose another" in statement
 
 
 @pytest.mark.parametrize(
     "mistake",
     [
-        ["effect", "no-model"],
-        ["look", "no-model", "--slots", "three"],
+        ["intervene", "no-model"],
+        ["stats", "no-model", "--slots", "three"],
         ["provenance", "no-model", "--truth", "mine"],
         ["probe", "no-model", "--labels", "no.csv"],
-        ["explore", "no-model", "--labels", "no.csv"],
-        ["became", "no-run", "--fact", "place of Mary", "--labels", "no.csv"],
+        ["slots", "no-model", "--labels", "no.csv"],
+        ["emergence", "no-run", "--fact", "place of Mary", "--labels", "no.csv"],
     ],
     ids=lambda command: command[0],
 )
@@ -139,19 +148,19 @@ def test_what_cannot_draw_an_image_is_told_before_anything_is_measured(capsys, m
         raise RuntimeError("no Chromium\nin many lines")
 
     monkeypatch.setattr("plotly.graph_objects.Figure.write_image", without_a_browser)
-    said = refused(["map", "no-model", "--out", str(tmp_path), "--image", "svg"], capsys)
-    assert "an image needs kaleido and Chromium" in said
+    statement = refused(["causal-map", "no-model", "--out", str(tmp_path), "--image", "svg"], capsys)
+    assert "an image needs kaleido and Chromium" in statement
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("command", ["look", "explore", "probe", "became"])
+@pytest.mark.parametrize("command", ["stats", "slots", "probe", "emergence"])
 def test_labels_that_are_not_there_are_told_before_anything_is_measured(command, capsys):
-    more = ["--fact", "mood"] if command == "became" else []
+    more = ["--fact", "mood"] if command == "emergence" else []
     assert "cannot read labels no.csv" in refused([command, "no-model", *more, "--labels", "no.csv"], capsys)
 
 
 def test_help_of_map_names_the_tasks_it_takes(capsys):
-    assert main(["map", "--help"]) == 0
-    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert ", ".join(KINDS_OF) in said
-    assert "bAbI format" not in said
+    assert main(["causal-map", "--help"]) == 0
+    statement = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert ", ".join(KINDS_OF) in statement
+    assert "bAbI format" not in statement

@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.checkpoints import load
 from lm2core.reading.loaded_model import untrained
 from lm2core.reading.story_traces import record_questions
 from lm2core.training.recipe import PRESETS
 from lm2core.training.run_folder import RECIPE_FILE, SKIPS_FILE
 from lm2core.training.stories import train
-from lm2viz.cli.emergence import _readers
+from lm2viz.cli.emergence import _checkpoint_models
 from lm2viz.cli.main import main
-from lm2viz.cli.shared import read_twice
-from lm2viz.stats import Look, ask_at, compare_reads
+from lm2viz.cli.shared import read_with_control
+from lm2viz.stats import ReadSpec, compare_reads, replace_questions
 
 MODEL = "babi-qa1-3"
 
@@ -25,9 +25,9 @@ def test_probe_names_the_slot_of_a_fact_beside_its_controls_and_writes_four_tabl
     out = tmp_path / "out"
     options = ["--stories", "24", "--fact", "place of Mary", "--out", str(out)]
     assert main(["probe", MODEL, *options]) == 0
-    said = capsys.readouterr().out
+    statement = capsys.readouterr().out
     for control in ("majority", "shuffled labels", "control task", "untrained model"):
-        assert control in said
+        assert control in statement
     tables = {file.stem: pd.read_csv(file) for file in out.glob("*.csv")}
     assert set(tables) == {"probes", "probes-by-age", "code-length", "learning-curve"}
     best = tables["probes"].query("slot == 'best'")
@@ -39,57 +39,57 @@ def test_probe_names_the_slot_of_a_fact_beside_its_controls_and_writes_four_tabl
 
 def test_look_says_half_lives_and_ranks_beside_an_untrained_model(capsys):
     options = ["--stories", "9", "--slots", "13", "--fact", "place of Mary"]
-    assert main(["look", MODEL, *options]) == 0
-    said = capsys.readouterr().out
-    assert "90 sentences of 9 stories" in said
-    assert said.count("untrained") > 6
-    assert "silhouette of place of Mary: model" in said
+    assert main(["stats", MODEL, *options]) == 0
+    statement = capsys.readouterr().out
+    assert "90 sentences of 9 stories" in statement
+    assert statement.count("untrained") > 6
+    assert "silhouette of place of Mary: model" in statement
 
 
 def test_look_asks_a_question_in_every_block_before_and_after_beside_the_same_untrained_model(
     tmp_path, capsys
 ):
     options = ["--stories", "9", "--seed", "2"]
-    assert main(["look", MODEL, "--ask", "Where is Mary", "--out", str(tmp_path), *options]) == 0
-    said = capsys.readouterr().out
-    (reader, trace), (control, of_control) = read_twice(MODEL, "qa1", 9, 2, names=["hook_bank"])
-    asked, control_asked = (
-        record_questions(each, ask_at(told, "Where is Mary?", [1, 10]))
-        for each, told in ((reader, trace), (control, of_control))
+    assert main(["stats", MODEL, "--ask", "Where is Mary", "--out", str(tmp_path), *options]) == 0
+    statement = capsys.readouterr().out
+    (lm, trace), (control, of_control) = read_with_control(MODEL, "qa1", 9, 2, names=["hook_bank"])
+    question_trace, control_questions = (
+        record_questions(each, replace_questions(message, "Where is Mary?", [1, 10]))
+        for each, message in ((lm, trace), (control, of_control))
     )
     for block in range(4):
-        expected = compare_reads(asked, Look(1, 10, block), untrained=control_asked, seed=2)
-        assert expected.summary() in said
+        expected = compare_reads(question_trace, ReadSpec(1, 10, block), untrained=control_questions, seed=2)
+        assert expected.summary() in statement
         assert (tmp_path / f"reads-{block}.html").exists()
         table = pd.read_csv(tmp_path / f"reads-{block}.csv")
         np.testing.assert_allclose(table["change"], expected.table()["change"])
-    assert "reads-4" not in said
+    assert "reads-4" not in statement
 
 
 def test_explore_says_who_writes_reads_and_explains_a_slot(capsys):
-    assert main(["explore", MODEL, "--stories", "13"]) == 0
-    said = capsys.readouterr().out
-    assert "slot 13, read by: where is mary ?" in said
-    assert "slot 13: place of Mary" in said
+    assert main(["slots", MODEL, "--stories", "13"]) == 0
+    statement = capsys.readouterr().out
+    assert "slot 13, read by: where is mary ?" in statement
+    assert "slot 13: place of Mary" in statement
 
 
 def test_a_model_matched_with_itself_has_every_slot_in_its_place(tmp_path):
     out = tmp_path / "out"
-    assert main(["diff", MODEL, MODEL, "--stories", "14", "--out", str(out)]) == 0
+    assert main(["match-slots", MODEL, MODEL, "--stories", "14", "--out", str(out)]) == 0
     table = pd.read_csv(out / "matching.csv")
     assert (table.iloc[:, 0] == table.iloc[:, 1]).all()
 
 
 def test_became_says_from_which_checkpoint_on_a_slot_holds_a_fact(tmp_path, capsys):
-    reader = load_reader(MODEL)
-    for step, each in ((5, untrained(reader, seed=1)), (9, reader), (12, reader)):
+    lm = load(MODEL)
+    for step, each in ((5, untrained(lm, seed=1)), (9, lm), (12, lm)):
         each.model.save_pretrained(tmp_path / f"checkpoint-{step}")
-        reader.tokenizer.save_pretrained(tmp_path / f"checkpoint-{step}")
+        lm.tokenizer.save_pretrained(tmp_path / f"checkpoint-{step}")
         (tmp_path / f"checkpoint-{step}" / SKIPS_FILE).write_text("{}")
     (tmp_path / "checkpoint-20").mkdir()  # of a run that was killed
     (tmp_path / RECIPE_FILE).write_text('{"seed": 4, "start_from": null}')
     options = ["--fact", "place of Mary", "--stories", "44", "--out", str(tmp_path / "out")]
-    assert main(["became", str(tmp_path), *options]) == 0
+    assert main(["emergence", str(tmp_path), *options]) == 0
     assert capsys.readouterr().out.startswith("slot 13 holds place of Mary from step 9 on")
     table = pd.read_csv(tmp_path / "out" / "became.csv")
     assert table["step"].tolist() == [0, 5, 9, 12]
@@ -99,7 +99,7 @@ def test_became_says_from_which_checkpoint_on_a_slot_holds_a_fact(tmp_path, caps
 def test_became_begins_with_the_very_model_the_run_began_with(tmp_path):
     recipe = replace(PRESETS["babi-tiny"], tasks=("qa1",), n_steps=1, n_stories=2, memory_slots=5, seed=7)
     train(replace(recipe, learning_rate=0.0), tmp_path)
-    (zero, began), (one, after) = _readers(tmp_path)
+    (zero, began), (one, after) = _checkpoint_models(tmp_path)
     assert (zero, one) == (0, 1)
     saved = after.model.state_dict()
     for name, weight in began.model.state_dict().items():
@@ -107,11 +107,11 @@ def test_became_begins_with_the_very_model_the_run_began_with(tmp_path):
 
 
 def test_became_makes_up_no_first_model_of_a_run_that_began_with_a_trained_one_or_does_not_say(tmp_path):
-    reader = load_reader(MODEL)
-    reader.model.save_pretrained(tmp_path / "checkpoint-6")
-    reader.tokenizer.save_pretrained(tmp_path / "checkpoint-6")
+    lm = load(MODEL)
+    lm.model.save_pretrained(tmp_path / "checkpoint-6")
+    lm.tokenizer.save_pretrained(tmp_path / "checkpoint-6")
     (tmp_path / "checkpoint-6" / SKIPS_FILE).write_text("{}")
-    assert [step for step, _ in _readers(tmp_path)] == [6]
+    assert [step for step, _ in _checkpoint_models(tmp_path)] == [6]
     for began in ({"start_from": MODEL}, {"llama": "a-llama"}):
         (tmp_path / RECIPE_FILE).write_text(json.dumps({"seed": 2} | began))
-        assert [step for step, _ in _readers(tmp_path)] == [6]
+        assert [step for step, _ in _checkpoint_models(tmp_path)] == [6]

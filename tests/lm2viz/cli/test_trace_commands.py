@@ -72,14 +72,14 @@ def test_probe_of_traces_takes_labels_of_one_s_own(traces, tmp_path, capsys):
 
 
 def test_traces_have_no_untrained_model_beside_them_and_that_is_said(traces, capsys):
-    assert main(["look", str(traces)]) == 0
-    told = capsys.readouterr()
-    assert told.err == f"{traces}: no untrained model beside traces; give the checkpoint for it\n"
-    assert "untrained" not in told.out
+    assert main(["stats", str(traces)]) == 0
+    expected = capsys.readouterr()
+    assert expected.err == f"{traces}: no untrained model beside traces; give the checkpoint for it\n"
+    assert "untrained" not in expected.out
 
 
 def test_look_asks_no_question_of_traces_without_their_model(traces, capsys):
-    assert main(["look", str(traces), "--ask", "Where is Mary?"]) == 2
+    assert main(["stats", str(traces), "--ask", "Where is Mary?"]) == 2
     assert "--ask needs the model that is asked; give a checkpoint" in capsys.readouterr().err
 
 
@@ -90,6 +90,6 @@ def test_a_bank_that_is_not_finite_is_told_in_one_line(traces, tmp_path, capsys)
     trace.arrays["hook_bank"][0, 3] = np.nan
     trace.save(tmp_path / "nan.safetensors")
     main(["probe", str(tmp_path / "nan.safetensors")])  # too few stories for a probe
-    told = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("lm2:"))
-    assert told.startswith("lm2: 1 of ")
-    assert told.endswith("left out because they are not finite; the first is of story 0, sentence 3")
+    expected = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("lm2:"))
+    assert expected.startswith("lm2: 1 of ")
+    assert expected.endswith("left out because they are not finite; the first is of story 0, sentence 3")

@@ -50,8 +50,8 @@ def test_the_summary_counts_wins_and_names_the_rest(comparison):
     ("text", "said"),
     [(None, "cannot read"), ("{", "is no table of lm2 compare"), ("{}", "KeyError"), ("[]", "make it anew")],
 )
-def test_what_is_no_table_is_refused(text, said, tmp_path):
+def test_what_is_no_table_is_refused(text, message, tmp_path):
     if text is not None:
         (tmp_path / "table.json").write_text(text)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         read_comparison(tmp_path / "table.json")

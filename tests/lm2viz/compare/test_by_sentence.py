@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from lm2core.babi.told import Told, place_asked_for
+from lm2core.babi.known_facts import KnownFact, known_place
 from lm2core.babi.vocabulary import babi_words
 from lm2core.baselines.architectures import ARCHITECTURES, make_model
 from lm2core.model.config import LM2Config
-from lm2core.reading.answers import answers_along, ranked_words, remember
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.answers import answers_by_step, memory_after, ranked_words
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import word_tokenizer
-from lm2viz.compare.by_sentence import LAST_MENTIONED, TRUTH, AnswersAlong, along
+from lm2viz.compare.by_sentence import LAST_MENTIONED, TRUTH, AnswersByStep, answers_over_story
 from tests.conftest import SIZES
 
 SENTENCES = ("Mary went to the kitchen.", "John moved to the office.", "Mary journeyed to the garden.")
@@ -19,33 +19,33 @@ ASKED = "Where is Mary?"
 GIVEN = (("office", 0.2), ("kitchen", 0.9), ("office", 0.6), ("garden", 0.8))
 
 
-def make_reader(architecture: str) -> Reader:
+def make_lm(architecture: str) -> LoadedModel:
     tokenizer = word_tokenizer(babi_words(("qa1",)))
     torch.manual_seed(3)
     config = LM2Config(**(SIZES | {"vocab_size": len(tokenizer), "segment_length": 9}))
-    return Reader(architecture, make_model(config, architecture).eval(), tokenizer)
+    return LoadedModel(architecture, make_model(config, architecture).eval(), tokenizer)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_an_answer_is_that_of_the_story_cut_there(architecture):
-    reader = make_reader(architecture)
-    given = answers_along(reader, SENTENCES, ASKED)
+    lm = make_lm(architecture)
+    given = answers_by_step(lm, SENTENCES, ASKED)
     assert len(given) == 4
     for n, (word, probability) in enumerate(given):
-        cut, likeliest = ranked_words(reader, ASKED, remember(reader, ("", *SENTENCES[:n])))[0]
+        cut, likeliest = ranked_words(lm, ASKED, memory_after(lm, ("", *SENTENCES[:n])))[0]
         assert word == cut
         assert probability == pytest.approx(likeliest, abs=1e-5)
 
 
 def test_the_floor_is_the_place_named_last_whoever_was_asked_for():
-    found = along(ASKED, SENTENCES, {"a model": GIVEN}, [None, "kitchen", "kitchen", "garden"])
-    assert found.floor == (None, "kitchen", "office", "garden")
-    assert f"{LAST_MENTIONED} 2" in found.summary()
+    result = answers_over_story(ASKED, SENTENCES, {"a model": GIVEN}, [None, "kitchen", "kitchen", "garden"])
+    assert result.floor == (None, "kitchen", "office", "garden")
+    assert f"{LAST_MENTIONED} 2" in result.summary()
 
 
-def hand_made() -> AnswersAlong:
+def hand_made() -> AnswersByStep:
     given = (("office", 0.2), ("kitchen", 0.9), ("office", 0.6))
-    return AnswersAlong(ASKED, {"a model": given}, (None, "kitchen", "office"), (None, "kitchen", "kitchen"))
+    return AnswersByStep(ASKED, {"a model": given}, (None, "kitchen", "office"), (None, "kitchen", "kitchen"))
 
 
 def test_an_answer_counts_only_where_it_is_known_what_is_right():
@@ -68,25 +68,29 @@ def test_the_grid_says_who_is_right_and_how_sure():
 
 
 def test_a_story_of_which_nothing_is_known_has_no_score():
-    found = along(ASKED, SENTENCES, {"a model": GIVEN}, [None] * 4)
-    assert found.summary() == f"{ASKED} What is right is not known of this story."
+    result = answers_over_story(ASKED, SENTENCES, {"a model": GIVEN}, [None] * 4)
+    assert result.summary() == f"{ASKED} What is right is not known of this story."
 
 
 def test_another_number_of_right_answers_is_refused():
     with pytest.raises(ValueError, match="2 answers for 3 sentences; give one more than sentences"):
-        along(ASKED, SENTENCES, {"a model": GIVEN}, ["kitchen", "garden"])
+        answers_over_story(ASKED, SENTENCES, {"a model": GIVEN}, ["kitchen", "garden"])
 
 
 def test_where_no_answer_is_a_place_there_is_no_floor():
-    found = along("Is Mary in the garden?", SENTENCES, {"a model": GIVEN}, [None, "no", "no", "yes"])
-    assert LAST_MENTIONED not in found.rows()
-    assert LAST_MENTIONED not in found.summary()
+    result = answers_over_story(
+        "Is Mary in the garden?", SENTENCES, {"a model": GIVEN}, [None, "no", "no", "yes"]
+    )
+    assert LAST_MENTIONED not in result.rows()
+    assert LAST_MENTIONED not in result.summary()
 
 
 def test_places_of_the_other_town_are_places_too():
-    told = ("Bill went back to the cinema.", "Julie went to the office.")
-    found = along("Where is Bill?", told, {"a model": GIVEN[:3]}, [None, "cinema", "cinema"])
-    assert found.floor == (None, "cinema", "office")
+    expected = ("Bill went back to the cinema.", "Julie went to the office.")
+    result = answers_over_story(
+        "Where is Bill?", expected, {"a model": GIVEN[:3]}, [None, "cinema", "cinema"]
+    )
+    assert result.floor == (None, "cinema", "office")
 
 
 @pytest.mark.parametrize(
@@ -94,4 +98,4 @@ def test_places_of_the_other_town_are_places_too():
     [("Where is Mary?", "kitchen"), ("Where is the milk?", None), ("Is Mary in the kitchen?", None)],
 )
 def test_only_where_somebody_is_can_be_looked_up(question, answer):
-    assert place_asked_for(question, {"place of Mary": Told("kitchen", 0)}) == answer
+    assert known_place(question, {"place of Mary": KnownFact("kitchen", 0)}) == answer

@@ -5,14 +5,14 @@ import pandas as pd
 
 from lm2core.reading.answers import read_stories
 from lm2viz.sample.rows import BankRows, bank_rows
-from tests.handmade import handmade_reader, handmade_stories
+from tests.handmade import handmade_lm, handmade_stories
 
 N_STORIES = 40
 
 
 def handmade_rows(n=N_STORIES, *, seed=0):
     return bank_rows(
-        read_stories(handmade_reader(), handmade_stories(n, n_sentences=7, seed=seed), names=["hook_bank"])
+        read_stories(handmade_lm(), handmade_stories(n, n_sentences=7, seed=seed), names=["hook_bank"])
     )
 
 

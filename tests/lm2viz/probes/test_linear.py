@@ -29,12 +29,12 @@ def test_ridge_equals_scikit_learn_slot_by_slot(planted):
     fold = story_folds(story, 5, seed=0)
     hits = ridge_hits(features, np.stack([labels, other]), fold)
     assert hits.shape == (2, N_SLOTS, len(story))
-    for task, wanted in enumerate((labels, other)):
+    for task, expected in enumerate((labels, other)):
         for slot in range(N_SLOTS):
             for k in range(5):
                 probe = make_pipeline(StandardScaler(), RidgeClassifier())
-                probe.fit(features[fold != k, slot], wanted[fold != k])
-                named = probe.predict(features[fold == k, slot]) == wanted[fold == k]
+                probe.fit(features[fold != k, slot], expected[fold != k])
+                named = probe.predict(features[fold == k, slot]) == expected[fold == k]
                 assert (hits[task, slot, fold == k] == named).all()
 
 
@@ -47,9 +47,9 @@ def test_a_story_is_in_one_fold(planted):
 
 def test_each_task_gets_the_slot_that_holds_it(planted):
     features, labels, story = planted
-    elsewhere = np.random.default_rng(2).integers(0, N_CLASSES, size=len(story))
-    features[:, 0] += 3.0 * np.eye(N_CLASSES, N_DIMS)[elsewhere]
-    assert choose_slots(features, np.stack([labels, elsewhere]), story, seed=0).tolist() == [2, 0]
+    other_story = np.random.default_rng(2).integers(0, N_CLASSES, size=len(story))
+    features[:, 0] += 3.0 * np.eye(N_CLASSES, N_DIMS)[other_story]
+    assert choose_slots(features, np.stack([labels, other_story]), story, seed=0).tolist() == [2, 0]
 
 
 def test_held_out_labels_do_not_choose_the_slot(planted):
@@ -57,18 +57,18 @@ def test_held_out_labels_do_not_choose_the_slot(planted):
     train, test = np.flatnonzero(story < 12), np.flatnonzero(story >= 12)
     features[test, 2] = 0.0
     features[test, 0] = 9.0 * np.eye(N_CLASSES, N_DIMS)[labels[test]]  # only a peek would choose slot 0
-    found = predict(features, labels[None], story, train=train, test=test, seed=0)
-    assert found.slots.tolist() == [2]
-    assert found.probabilities.shape == (1, len(test), N_CLASSES)
-    np.testing.assert_allclose(found.probabilities.sum(axis=-1), 1)
+    result = predict(features, labels[None], story, train=train, test=test, seed=0)
+    assert result.slots.tolist() == [2]
+    assert result.probabilities.shape == (1, len(test), N_CLASSES)
+    np.testing.assert_allclose(result.probabilities.sum(axis=-1), 1)
 
 
 def test_one_value_in_training_is_predicted_throughout(planted):
     features, labels, story = planted
     train, test = np.flatnonzero(story < 4), np.flatnonzero(story >= 4)
     labels[train] = 1
-    found = predict(features, labels[None], story, train=train, test=test, seed=0)
-    assert (found.probabilities[0].argmax(-1) == 1).all()
+    result = predict(features, labels[None], story, train=train, test=test, seed=0)
+    assert (result.probabilities[0].argmax(-1) == 1).all()
 
 
 def test_slots_are_picked_by_number_all_or_joined(planted):

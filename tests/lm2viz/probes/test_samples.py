@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lm2viz.probes.samples import (
-    _told,
+    _sentence_ids,
     clean_banks,
     control_labels,
     fact_samples,
@@ -63,20 +63,20 @@ def test_shuffled_labels_are_as_frequent_as_before():
 
 def test_a_control_label_belongs_to_a_type_and_is_about_as_frequent():
     rng = np.random.default_rng(0)
-    told, labels = rng.integers(0, 40, size=2_000), rng.choice(3, p=[0.5, 0.3, 0.2], size=2_000)
-    dealt = control_labels(told, labels, rng)
-    assert all(len(np.unique(dealt[told == kind])) == 1 for kind in range(40))
+    expected, labels = rng.integers(0, 40, size=2_000), rng.choice(3, p=[0.5, 0.3, 0.2], size=2_000)
+    dealt = control_labels(expected, labels, rng)
+    assert all(len(np.unique(dealt[expected == kind])) == 1 for kind in range(40))
     shares = np.bincount(dealt) / 2_000
     np.testing.assert_allclose(shares, [0.5, 0.3, 0.2], atol=0.04)
 
 
 def test_the_type_of_a_row_is_what_its_sentence_told():
-    told = _told(ROWS)
+    expected = _sentence_ids(ROWS)
     now = [
         tuple((f, ROWS.facts[f][i]) for f in ROWS.facts if ROWS.since[f][i] == ROWS.segment[i])
-        for i in range(len(told))
+        for i in range(len(expected))
     ]
-    assert len(set(zip(now, told, strict=True))) == len(set(now)) == len(set(told)) == 3 * 4
+    assert len(set(zip(now, expected, strict=True))) == len(set(now)) == len(set(expected)) == 3 * 4
 
 
 def test_refusals_name_the_fact_and_the_counts():

@@ -7,16 +7,16 @@ import torch
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.model.config import LM2Config
 from lm2core.reading.answers import read_stories
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.reading.story_traces import record_questions
 from lm2core.traces.trace import Trace
 from lm2viz.provenance import STORY_HOOKS
-from tests.handmade import TOKENIZER, handmade_reader, handmade_stories
+from tests.handmade import TOKENIZER, handmade_lm, handmade_stories
 
 STORIES = [*handmade_stories(11), *handmade_stories(4, n_sentences=5, seed=1)]
 
 
-def random_reader(**changes: object) -> Reader:
+def random_lm(**changes: object) -> LoadedModel:
     """A model of the handmade one's words, with sizes that all differ."""
     torch.manual_seed(3)
     sizes = {
@@ -28,25 +28,25 @@ def random_reader(**changes: object) -> Reader:
         "memory_heads": 3,
         "memory_slots": 5,
     }
-    return Reader("random", LM2ForCausalLM(LM2Config(**(sizes | changes))).eval(), TOKENIZER)
+    return LoadedModel("random", LM2ForCausalLM(LM2Config(**(sizes | changes))).eval(), TOKENIZER)
 
 
-def recorded(reader: Reader, stories=STORIES) -> tuple[Trace, Trace]:
+def recorded(lm: LoadedModel, stories=STORIES) -> tuple[Trace, Trace]:
     """Stories and their questions, with all that provenance can use."""
-    trace = read_stories(reader, stories, names=STORY_HOOKS)
-    return trace, record_questions(reader, trace)
+    trace = read_stories(lm, stories, names=STORY_HOOKS)
+    return trace, record_questions(lm, trace)
 
 
 @pytest.fixture(scope="session")
 def handmade() -> tuple[Trace, Trace]:
     """The handmade model's stories and questions."""
-    return recorded(handmade_reader())
+    return recorded(handmade_lm())
 
 
 @pytest.fixture(scope="session")
 def random() -> tuple[Trace, Trace]:
     """Those of a model with random weights."""
-    return recorded(random_reader())
+    return recorded(random_lm())
 
 
 SIDE = ("story", "segment")
@@ -67,20 +67,20 @@ def copied() -> Trace:
 
     Three sentences, two slots, four dimensions; the third adds half as much again to slot 1 as it holds.
     """
-    said = np.array([0.5, -0.5, 0.25, 0.0])
+    message = np.array([0.5, -0.5, 0.25, 0.0])
     start = np.array([[1.0, 0, 0, 0], [0, 1, 0, 0]])
-    banks = np.array([[said, start[1]], [said, said], [said, 1.5 * said]])
+    banks = np.array([[message, start[1]], [message, message], [message, 1.5 * message]])
     into = np.array([[1.0, 0], [0, 1], [0, 1]])
     keep = np.ones((3, 2, 4))
     keep[0, 0] = keep[1, 1] = 0.0
     arrays = {
         "hook_bank_pre": np.array([start, *banks[:2]]),
-        "hook_candidate": np.array([said, said, 0.5 * said])[:, None],
+        "hook_candidate": np.array([message, message, 0.5 * message])[:, None],
         "hook_gate_forget": keep,
         "hook_gate_in_token": np.ones((3, 1, 4)),
         "hook_write_read_pattern": np.tile([1.0, 0.0], (3, 1, 1, 1)),
         "hook_write_pattern": into[:, None],
-        "hook_write_read": np.array([0 * said, np.arctanh(said), 0 * said])[:, None],
+        "hook_write_read": np.array([0 * message, np.arctanh(message), 0 * message])[:, None],
     }
     named = {f"blocks.0.mem.{name}": array[None].astype(np.float32) for name, array in arrays.items()}
     axes = {f"blocks.0.mem.{name}": (*SIDE, *names) for name, names in BY_HAND.items()}

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lm2viz.provenance.parts import shares, token_shares, unrolled
+from lm2viz.provenance.parts import decompositions, shares, token_shares
 
 
 @pytest.mark.parametrize("follow", ["copies", "stream"])
@@ -13,7 +13,7 @@ def test_the_parts_sum_to_the_bank_after_every_sentence(random, follow):
     trace, _ = random
     for story in (0, 13):
         n_read = len(trace.tokens[story])
-        for segment, parts in enumerate(unrolled(trace, story, n_read, follow)):
+        for segment, parts in enumerate(decompositions(trace, story, n_read, follow)):
             bank = trace.select("hook_bank", story=story, segment=segment)
             np.testing.assert_allclose(parts.written.sum(axis=0), bank, atol=2e-6)
             np.testing.assert_allclose((parts.direct + parts.indirect).sum(axis=0), bank, atol=2e-6)
@@ -23,7 +23,7 @@ def test_the_parts_sum_to_the_bank_after_every_sentence(random, follow):
 
 def test_what_a_sentence_wrote_is_the_bank_of_its_writes_alone(random):
     trace, _ = random
-    *_, parts = unrolled(trace, 2, 7, "copies")
+    *_, parts = decompositions(trace, 2, 7, "copies")
     for sentence in range(7):
         alone = np.zeros((5, 12))
         for segment in range(7):
@@ -37,17 +37,17 @@ def test_what_a_sentence_wrote_is_the_bank_of_its_writes_alone(random):
 
 def test_shares_of_tokens_add_up_to_those_of_their_sentence(random):
     trace, _ = random
-    *_, parts = unrolled(trace, 4, 6, "copies")
+    *_, parts = decompositions(trace, 4, 6, "copies")
     bank = trace.select("hook_bank", story=4, segment=5).astype(float)
     by_sentence = np.zeros((6, 5))
-    for segment, _, found in token_shares(trace, 4, 6):
-        assert found.shape == (len(trace.tokens[4][segment]), 5)
-        by_sentence[segment] += found.sum(axis=0)
+    for segment, _, result in token_shares(trace, 4, 6):
+        assert result.shape == (len(trace.tokens[4][segment]), 5)
+        by_sentence[segment] += result.sum(axis=0)
     np.testing.assert_allclose(by_sentence, shares(parts.written, bank)[:6], atol=1e-6)
 
 
 def test_a_copy_is_of_the_sentence_that_the_slot_came_from(copied):
-    *_, parts = unrolled(copied, 0, 3, "copies")
+    *_, parts = decompositions(copied, 0, 3, "copies")
     bank = copied.select("hook_bank", story=0, segment=2).astype(float)
     third = 1 / 3
     np.testing.assert_allclose(
@@ -67,7 +67,7 @@ def test_tokens_that_copy_nothing_leave_nothing_indirect(random):
         )
         for block in trace.blocks
     }
-    *_, parts = unrolled(replace(trace, arrays={**trace.arrays, **silent}), 1, 7, "copies")
+    *_, parts = decompositions(replace(trace, arrays={**trace.arrays, **silent}), 1, 7, "copies")
     np.testing.assert_allclose(parts.indirect, 0, atol=1e-12)
     np.testing.assert_allclose(parts.direct, parts.written, atol=1e-12)
 
@@ -80,15 +80,15 @@ def test_tokens_that_only_copy_put_nothing_there_themselves(random):
         )
         for block in trace.blocks
     }
-    *_, parts = unrolled(replace(trace, arrays={**trace.arrays, **content}), 1, 7, "copies")
+    *_, parts = decompositions(replace(trace, arrays={**trace.arrays, **content}), 1, 7, "copies")
     np.testing.assert_allclose(parts.direct[:-1], 0, atol=1e-7)
     assert np.abs(parts.indirect).max() > 0.1
 
 
 def test_following_the_stream_finds_more_that_came_out_of_the_bank(random):
     trace, _ = random
-    *_, copies = unrolled(trace, 3, 7, "copies")
-    *_, stream = unrolled(trace, 3, 7, "stream")
+    *_, copies = decompositions(trace, 3, 7, "copies")
+    *_, stream = decompositions(trace, 3, 7, "stream")
     np.testing.assert_array_equal(copies.written, stream.written)
     assert np.abs(stream.indirect).sum() > np.abs(copies.indirect).sum()
 
@@ -96,9 +96,9 @@ def test_following_the_stream_finds_more_that_came_out_of_the_bank(random):
 def test_an_empty_slot_has_no_shares_and_counts_as_start_bank():
     parts = np.zeros((3, 2, 4))
     parts[1, 0] = 2.0
-    found = shares(parts, parts.sum(axis=0))
-    assert np.isnan(found[:, 1]).all()
-    np.testing.assert_array_equal(found[:, 0], [0, 1, 0])
+    result = shares(parts, parts.sum(axis=0))
+    assert np.isnan(result[:, 1]).all()
+    np.testing.assert_array_equal(result[:, 0], [0, 1, 0])
 
 
 def test_what_is_said_and_copied_alike_is_split_in_half(random):
@@ -109,5 +109,5 @@ def test_what_is_said_and_copied_alike_is_split_in_half(random):
         )
         for block in trace.blocks
     }
-    *_, parts = unrolled(replace(trace, arrays={**trace.arrays, **content}), 1, 7, "copies")
+    *_, parts = decompositions(replace(trace, arrays={**trace.arrays, **content}), 1, 7, "copies")
     np.testing.assert_allclose(parts.direct[:-1], parts.written[:-1] / 2, atol=1e-7)

@@ -14,9 +14,9 @@ def test_a_person_s_slot_is_all_of_the_last_sentence_about_the_person(handmade):
         last = len(story.sentences) - 1
         result = unroll(trace, b, last)
         for person, slot in SLOT_OF.items():
-            said = [s for s, statement in enumerate(story.statements) if statement.subject == person]
+            output = [s for s, statement in enumerate(story.statements) if statement.subject == person]
             expected = np.zeros(last + 2)
-            expected[said[-1] if said else -1] = 1.0
+            expected[output[-1] if output else -1] = 1.0
             np.testing.assert_allclose(result.origin[:, slot], expected, atol=1e-4)
             np.testing.assert_allclose(result.written[:, slot], expected, atol=1e-4)
         np.testing.assert_allclose(result.origin[-1, list(UNUSED)], 1, atol=1e-3)
@@ -52,9 +52,9 @@ def test_the_result_names_sentences_error_and_even_shares(handmade, copied):
     table = result.table()
     assert len(table) == 8 * 5
     assert table.loc[(table["slot"] == slot), "direct"].sum() == pytest.approx(1, abs=1e-4)
-    told = unroll(copied, 0, 2)
-    assert told.sources == ("0: fill", "1: copy", "2: add", "start bank")
-    assert "slot 1: 67% from 0: fill (67% over other slots)" in told.summary()
+    message = unroll(copied, 0, 2)
+    assert message.sources == ("0: fill", "1: copy", "2: add", "start bank")
+    assert "slot 1: 67% from 0: fill (67% over other slots)" in message.summary()
 
 
 def test_the_figure_is_symmetric_about_zero(handmade):

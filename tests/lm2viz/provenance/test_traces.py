@@ -6,12 +6,12 @@ import pytest
 
 from lm2core.reading.answers import read_stories
 from lm2viz.provenance import STORY_HOOKS, agreement, trace_answer, unroll
-from tests.handmade import handmade_reader
-from tests.lm2viz.provenance.conftest import STORIES, random_reader
+from tests.handmade import handmade_lm
+from tests.lm2viz.provenance.conftest import STORIES, random_lm
 
 
 def test_missing_hooks_are_named_with_the_command(handmade):
-    trace, asked = handmade
+    trace, questions = handmade
     short = {name: array for name, array in trace.arrays.items() if "write_read" not in name}
     axes = {name: trace.axes[name] for name in short}
     with pytest.raises(
@@ -20,10 +20,12 @@ def test_missing_hooks_are_named_with_the_command(handmade):
     ):
         unroll(replace(trace, arrays=short, axes=axes), 0, 0)
     with pytest.raises(ValueError, match=r"lacks blocks\.0\.hook_resid_pre.*names=.*lm2 trace --hooks 'mem"):
-        unroll(read_stories(handmade_reader(), STORIES), 0, 0, follow="stream")
+        unroll(read_stories(handmade_lm(), STORIES), 0, 0, follow="stream")
     with pytest.raises(ValueError, match=r"lacks blocks\.1\.hook_mem_out; ask with record_questions"):
-        bare = {name: array for name, array in asked.arrays.items() if "mem_out" not in name}
-        trace_answer(trace, replace(asked, arrays=bare, axes={name: asked.axes[name] for name in bare}), 0)
+        bare = {name: array for name, array in questions.arrays.items() if "mem_out" not in name}
+        trace_answer(
+            trace, replace(questions, arrays=bare, axes={name: questions.axes[name] for name in bare}), 0
+        )
 
 
 def test_following_something_else_is_refused(handmade):
@@ -32,32 +34,32 @@ def test_following_something_else_is_refused(handmade):
 
 
 def test_positional_routing_is_refused():
-    reader = random_reader(routing="positional", memory_slots=2, segment_length=2)  # a slot for each word
-    trace = read_stories(reader, STORIES[:2], names=STORY_HOOKS)
+    lm = random_lm(routing="positional", memory_slots=2, segment_length=2)  # a slot for each word
+    trace = read_stories(lm, STORIES[:2], names=STORY_HOOKS)
     with pytest.raises(ValueError, match="positional routing writes row by row.*routing='content'"):
         unroll(trace, 0, 0)
 
 
 def test_traces_of_different_models_are_refused(handmade, random):
-    (told, asked), (_, others) = handmade, random
+    (expected, questions), (_, others) = handmade, random
     with pytest.raises(ValueError, match="different models: handmade and random"):
-        agreement(told, others)
+        agreement(expected, others)
     with pytest.raises(ValueError, match="different models: handmade and random"):
-        agreement([told, random[0]], [asked, others])
+        agreement([expected, random[0]], [questions, others])
     with pytest.raises(ValueError, match="2 story traces and 1 traces of questions; give one for each"):
-        agreement([told, told], asked)
+        agreement([expected, expected], questions)
 
 
 def test_a_question_without_a_sentence_is_refused(handmade):
-    trace, asked = handmade
-    first, *rest = asked.info["asked"]
+    trace, questions = handmade
+    first, *rest = questions.info["asked"]
 
-    def asking(**changes):
-        return replace(asked, info={**asked.info, "asked": [first | changes, *rest]})
+    def story_with_question(**changes):
+        return replace(questions, info={**questions.info, "asked": [first | changes, *rest]})
 
     with pytest.raises(ValueError, match=r"is asked before any sentence; ask it after one"):
-        trace_answer(trace, asking(n_statements=0), 0)
+        trace_answer(trace, story_with_question(n_statements=0), 0)
     with pytest.raises(ValueError, match=r"asked after sentence 8 of story 0, which the story trace lacks"):
-        trace_answer(trace, asking(n_statements=8), 0)
+        trace_answer(trace, story_with_question(n_statements=8), 0)
     with pytest.raises(ValueError, match=r"no questions; make it with record_questions"):
         trace_answer(trace, trace, 0)

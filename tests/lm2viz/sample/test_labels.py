@@ -26,9 +26,9 @@ def test_the_template_has_each_sentence_at_its_place():
         ),
     ],
 )
-def test_more_than_can_be_probed_is_named_in_one_line(rows, told):
+def test_more_than_can_be_probed_is_named_in_one_line(rows, expected):
     labels = pd.DataFrame(rows, columns=["fact", "value"])
     check_size(labels[1:])
-    with pytest.raises(ValueError, match=told) as caught:
+    with pytest.raises(ValueError, match=expected) as caught:
         check_size(labels)
     assert "\n" not in str(caught.value)

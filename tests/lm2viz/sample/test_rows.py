@@ -10,18 +10,18 @@ import torch
 from lm2core.reading.answers import read_stories, read_story
 from lm2core.traces.trace import Trace
 from lm2viz.sample.rows import bank_rows, read_labels
-from tests.handmade import handmade_reader, handmade_stories
+from tests.handmade import handmade_lm, handmade_stories
 
 STORIES = [*handmade_stories(3, n_sentences=4), *handmade_stories(2, n_sentences=6, seed=1)]
 
 
 @pytest.fixture(scope="module")
-def reader():
-    return handmade_reader()
+def lm():
+    return handmade_lm()
 
 
-def test_each_sentence_is_a_row_with_what_was_known_after_it(reader):
-    trace = read_stories(reader, STORIES)
+def test_each_sentence_is_a_row_with_what_was_known_after_it(lm):
+    trace = read_stories(lm, STORIES)
     rows = bank_rows(trace)
     assert rows.banks.shape == (3 * 4 + 2 * 6, 5, 18)
     assert rows.n_stories == 5
@@ -33,16 +33,16 @@ def test_each_sentence_is_a_row_with_what_was_known_after_it(reader):
     assert rows.since[f"place of {last.subject}"][row] == 5
 
 
-def test_stories_count_on_over_traces(reader):
-    parts = [read_stories(reader, STORIES[:2]), read_stories(reader, STORIES[2:])]
-    together, apart = bank_rows(read_stories(reader, STORIES)), bank_rows(parts)
+def test_stories_count_on_over_traces(lm):
+    parts = [read_stories(lm, STORIES[:2]), read_stories(lm, STORIES[2:])]
+    together, apart = bank_rows(read_stories(lm, STORIES)), bank_rows(parts)
     assert (together.story == apart.story).all()
     np.testing.assert_allclose(together.banks, apart.banks, atol=1e-6)
     assert together.facts.equals(apart.facts)
 
 
-def test_labels_of_one_s_own_take_the_place_of_facts(reader, tmp_path):
-    trace = read_stories(reader, STORIES[:2])
+def test_labels_of_one_s_own_take_the_place_of_facts(lm, tmp_path):
+    trace = read_stories(lm, STORIES[:2])
     table = tmp_path / "labels.csv"
     table.write_text("story,segment,fact,value\n0,0,mood,calm\n0,1,mood,calm\n0,2,mood,wild\n1,3,mood,calm\n")
     rows = bank_rows(trace, read_labels(table))
@@ -55,8 +55,8 @@ def test_labels_of_one_s_own_take_the_place_of_facts(reader, tmp_path):
         read_labels(table)
 
 
-def test_a_bank_that_is_not_finite_is_left_out_and_counted(reader):
-    trace = read_stories(reader, STORIES[:2])
+def test_a_bank_that_is_not_finite_is_left_out_and_counted(lm):
+    trace = read_stories(lm, STORIES[:2])
     banks = trace.arrays["hook_bank"].copy()
     banks[1, 2, 3, 4] = np.nan
     broken = replace(trace, arrays={**trace.arrays, "hook_bank": banks})
@@ -77,10 +77,10 @@ def test_a_bank_that_is_not_finite_is_left_out_and_counted(reader):
         (2, -1, "a label is about segment -1 of story 2, which has 0 to 5"),
     ],
 )
-def test_a_label_of_no_sentence_is_refused_though_others_fit(reader, story, segment, told):
-    trace = read_stories(reader, [*STORIES[:2], STORIES[3]])
+def test_a_label_of_no_sentence_is_refused_though_others_fit(lm, story, segment, expected):
+    trace = read_stories(lm, [*STORIES[:2], STORIES[3]])
     labels = pd.DataFrame({"story": [2, story], "segment": [5, segment], "fact": "mood", "value": "calm"})
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=expected):
         bank_rows(trace, labels)
     assert bank_rows(trace, labels[:1]).facts["mood"].notna().sum() == 1
 
@@ -94,10 +94,10 @@ def test_a_label_of_no_sentence_is_refused_though_others_fit(reader, story, segm
         ("0,first,mood,calm\n", "column segment must have whole numbers from 0"),
     ],
 )
-def test_a_table_that_says_two_things_or_nothing_is_refused(tmp_path, lines, told):
+def test_a_table_that_says_two_things_or_nothing_is_refused(tmp_path, lines, expected):
     table = tmp_path / "labels.csv"
     table.write_text("story,segment,fact,value\n" + lines)
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=expected):
         read_labels(table)
 
 
@@ -111,29 +111,29 @@ def _axes(trace: Trace) -> dict[str, tuple[str, ...]]:
     return {"hook_bank": trace.axes["hook_bank"]}
 
 
-def test_missing_hooks_and_mixed_models_are_named(reader):
-    trace = read_stories(reader, STORIES[:2])
+def test_missing_hooks_and_mixed_models_are_named(lm):
+    trace = read_stories(lm, STORIES[:2])
     with pytest.raises(ValueError, match=r"lacks hook_bank; record them with: lm2 trace CHECKPOINT"):
-        bank_rows(read_story(reader, STORIES[0].sentences, names=["mem.hook_read"]))
+        bank_rows(read_story(lm, STORIES[0].sentences, names=["mem.hook_read"]))
     other = replace(trace, info={**trace.info, "model": "another"})
     with pytest.raises(ValueError, match="different models: handmade and another"):
         bank_rows([trace, other])
 
 
-def test_two_checkpoints_of_one_name_are_told_apart_by_their_weights(reader):
-    later = handmade_reader()
-    assert len(bank_rows([read_stories(each, STORIES[:2]) for each in (reader, later)]).story) == 16
+def test_two_checkpoints_of_one_name_are_told_apart_by_their_weights(lm):
+    later = handmade_lm()
+    assert len(bank_rows([read_stories(each, STORIES[:2]) for each in (lm, later)]).story) == 16
     with torch.no_grad():
         later.model.lm_head.weight[0] += 0.5
-    traces = [read_stories(each, STORIES[:2]) for each in (reader, later)]
+    traces = [read_stories(each, STORIES[:2]) for each in (lm, later)]
     with pytest.raises(ValueError, match=r"traces of handmade with different weights \(\w{16} and \w{16}\)"):
         bank_rows(traces)
     old = replace(traces[1], info={k: v for k, v in traces[1].info.items() if k != "weights"})
     assert len(bank_rows([traces[0], old]).story) == 16
 
 
-def test_banks_over_the_budget_are_refused_before_they_are_held(reader):
-    traces = [read_stories(reader, STORIES[first : first + 2]) for first in (0, 2)]
+def test_banks_over_the_budget_are_refused_before_they_are_held(lm):
+    traces = [read_stories(lm, STORIES[first : first + 2]) for first in (0, 2)]
     size = bank_rows(traces).banks.nbytes
     assert bank_rows(traces, budget=f"{size / 1000:.3f}KB").banks.nbytes == size
     with pytest.raises(ValueError, match=r"banks of 4 stories take .* KB, the budget is .* take fewer"):

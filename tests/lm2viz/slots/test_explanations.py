@@ -9,9 +9,9 @@ import pytest
 from lm2core.reading.answers import read_stories
 from lm2viz.sample.rows import bank_rows
 from lm2viz.slots import explain_slots
-from lm2viz.slots.held_out import exchanged, halves
+from lm2viz.slots.held_out import split_stories, swap_story_banks
 from lm2viz.slots.simulation import agreement, correlation, explain_by, explained_share
-from tests.handmade import SLOT_OF, UNUSED, handmade_reader, handmade_stories
+from tests.handmade import SLOT_OF, UNUSED, handmade_lm, handmade_stories
 from tests.lm2viz.slots.test_held_out import rows_of
 
 N_STORIES = 60
@@ -19,17 +19,17 @@ N_STORIES = 60
 
 @pytest.fixture(scope="module")
 def rows():
-    return bank_rows(read_stories(handmade_reader(), handmade_stories(N_STORIES), names=["hook_bank"]))
+    return bank_rows(read_stories(handmade_lm(), handmade_stories(N_STORIES), names=["hook_bank"]))
 
 
 @pytest.fixture(scope="module")
-def found(rows):
+def result(rows):
     return explain_slots(rows)
 
 
 @pytest.mark.parametrize("person", SLOT_OF)
-def test_each_persons_slot_is_explained_by_the_persons_place(found, person):
-    explanation = found.of(SLOT_OF[person])
+def test_each_persons_slot_is_explained_by_the_persons_place(result, person):
+    explanation = result.of(SLOT_OF[person])
     assert explanation.name == f"place of {person}"
     assert explanation.score.low > 0.99
     assert explanation.explained.value > 0.99
@@ -39,35 +39,35 @@ def test_each_persons_slot_is_explained_by_the_persons_place(found, person):
         assert control.n > 20
 
 
-def test_slots_that_hold_nothing_are_shown_last_without_a_score(found):
-    assert [one.slot for one in found.slots[-2:]] == list(UNUSED)
-    assert found.table()["score"].isna().tolist() == [False] * 3 + [True] * 2
-    assert "slot 4: nothing varies" in found.summary()
-    assert "3 of 5 slots have a score above all controls" in found.summary()
-    texts = [note.text for note in found.figure().layout.annotations]
+def test_slots_that_hold_nothing_are_shown_last_without_a_score(result):
+    assert [one.slot for one in result.slots[-2:]] == list(UNUSED)
+    assert result.table()["score"].isna().tolist() == [False] * 3 + [True] * 2
+    assert "slot 4: nothing varies" in result.summary()
+    assert "3 of 5 slots have a score above all controls" in result.summary()
+    texts = [note.text for note in result.figure().layout.annotations]
     assert texts.count("nothing varies") == 2
 
 
-def test_the_best_slot_comes_first_and_controls_are_in_the_figure(found):
-    scores = found.table()["score"].dropna().to_numpy()
+def test_the_best_slot_comes_first_and_controls_are_in_the_figure(result):
+    scores = result.table()["score"].dropna().to_numpy()
     assert (np.diff(scores) <= 0).all()
-    names = [trace.name for trace in found.figure().data]
+    names = [trace.name for trace in result.figure().data]
     assert names == ["score", "control: stories exchanged", "control: random fact", "control: random slot"]
 
 
 def test_shuffled_stories_give_chance(rows):
-    for one in explain_slots(exchanged(rows, seed=5)).slots[:3]:
+    for one in explain_slots(swap_story_banks(rows, seed=5)).slots[:3]:
         assert abs(one.score.value) < 0.35
         assert one.explained.value < 0.1
 
 
-def test_same_seed_same_result(rows, found):
-    assert explain_slots(rows).table().equals(found.table())
-    assert not explain_slots(rows, seed=1).table().equals(found.table())
+def test_same_seed_same_result(rows, result):
+    assert explain_slots(rows).table().equals(result.table())
+    assert not explain_slots(rows, seed=1).table().equals(result.table())
 
 
 def test_the_score_is_a_correlation_counted_by_loops(rows):
-    train, test = halves(rows, seed=2)
+    train, test = split_stories(rows, seed=2)
     slot, fact = 3, "place of John"
     explanation = explain_by(fact, train, slot)
     known = train.facts[fact].notna().to_numpy()
@@ -91,7 +91,7 @@ def test_scores_of_sums_by_hand():
 
 
 @dataclass(frozen=True)
-class Told:
+class StorySentence:
     """An explanation of a fixed vector a value of one fact."""
 
     name: str
@@ -114,25 +114,27 @@ def test_an_explainer_of_ones_own_is_scored_on_stories_it_did_not_see():
 
     def explain(rows, slot):
         seen.append(set(rows.story))
-        return Told("its mood", pd.DataFrame([[2.0] * 4, [-2.0] * 4], index=["calm", "wild"]))
+        return StorySentence("its mood", pd.DataFrame([[2.0] * 4, [-2.0] * 4], index=["calm", "wild"]))
 
-    found = explain_slots(moody_rows(), explain=explain)
-    assert found.of(1).name == "its mood"
-    assert found.of(1).score.value == pytest.approx(1.0, abs=0.03)
-    assert abs(found.of(2).score.value) < 0.4
-    assert {frozenset(stories) for stories in seen} == {frozenset(halves(moody_rows(), seed=0)[0].story)}
-    assert (found.n_train, found.n_test) == (10, 10)
+    result = explain_slots(moody_rows(), explain=explain)
+    assert result.of(1).name == "its mood"
+    assert result.of(1).score.value == pytest.approx(1.0, abs=0.03)
+    assert abs(result.of(2).score.value) < 0.4
+    assert {frozenset(stories) for stories in seen} == {
+        frozenset(split_stories(moody_rows(), seed=0)[0].story)
+    }
+    assert (result.n_train, result.n_test) == (10, 10)
 
 
 def test_what_is_not_said_is_not_scored():
     """Nothing is said of wild stories; a slot explained right in calm ones alone does not vary in these."""
 
     def explain(rows, slot):
-        return Told("calm only", pd.DataFrame([[2.0] * 4], index=["calm"]))
+        return StorySentence("calm only", pd.DataFrame([[2.0] * 4], index=["calm"]))
 
-    found = explain_slots(moody_rows(), explain=explain)
-    assert found.of(1).score.n == 0
-    assert found.of(2).score.n < found.n_test
+    result = explain_slots(moody_rows(), explain=explain)
+    assert result.of(1).score.n == 0
+    assert result.of(2).score.n < result.n_test
 
 
 def test_too_few_stories_and_no_facts_are_refused(rows):

@@ -6,7 +6,14 @@ import pytest
 
 from lm2viz.estimates import mean
 from lm2viz.sample.rows import BankRows
-from lm2viz.slots.held_out import NOTHING, estimate_from_sums, exchanged, halves, is_varying, sums_by_story
+from lm2viz.slots.held_out import (
+    NOTHING,
+    estimate_from_sums,
+    is_varying,
+    split_stories,
+    sums_by_story,
+    swap_story_banks,
+)
 
 N_SLOTS, WIDTH = 3, 4
 
@@ -23,17 +30,17 @@ def rows_of(lengths, *, seed=0):
 
 def test_no_story_is_in_both_halves_and_none_is_lost():
     rows = rows_of([2, 5, 3, 4, 1, 2, 2])
-    first, other = halves(rows, seed=3)
+    first, other = split_stories(rows, seed=3)
     assert set(first.story) | set(other.story) == set(range(7))
     assert not set(first.story) & set(other.story)
     assert (first.n_stories, other.n_stories) == (3, 4)
-    assert (halves(rows, seed=3)[0].story == first.story).all()
+    assert (split_stories(rows, seed=3)[0].story == first.story).all()
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_no_story_keeps_its_own_banks_and_places_in_the_story_stay(seed):
     lengths = [2, 5, 3, 4, 1]
-    mixed = exchanged(rows_of(lengths), seed=seed)
+    mixed = swap_story_banks(rows_of(lengths), seed=seed)
     from_story, from_segment = np.divmod(mixed.banks[:, 0, 0].astype(int), 100)
     assert (from_story != mixed.story).all()
     assert sorted({(a, b) for a, b in zip(mixed.story, from_story, strict=True)}) == sorted(
@@ -47,7 +54,7 @@ def test_no_story_keeps_its_own_banks_and_places_in_the_story_stay(seed):
 def test_rows_in_any_order_are_exchanged_alike():
     rows = rows_of([2, 5, 3, 4])
     order = np.random.default_rng(1).permutation(14)
-    one, other = exchanged(rows, seed=2).take(order), exchanged(rows.take(order), seed=2)
+    one, other = swap_story_banks(rows, seed=2).take(order), swap_story_banks(rows.take(order), seed=2)
     assert (one.banks == other.banks).all()
 
 
@@ -67,9 +74,9 @@ def test_a_slot_that_hardly_moves_does_not_vary():
 
 def test_a_mean_from_sums_has_the_interval_of_the_estimate_of_means():
     values = np.random.default_rng(5).normal(size=23)
-    found = estimate_from_sums(values[:, None], lambda totals: totals[:, 0] / 23, seed=4)
+    result = estimate_from_sums(values[:, None], lambda totals: totals[:, 0] / 23, seed=4)
     expected = mean(values, seed=4)
-    assert (found.value, found.low, found.high, found.n) == pytest.approx(
+    assert (result.value, result.low, result.high, result.n) == pytest.approx(
         (expected.value, expected.low, expected.high, 23)
     )
 

@@ -8,32 +8,32 @@ import pytest
 from lm2core.reading.answers import read_stories
 from lm2viz.sample.rows import bank_rows
 from lm2viz.slots import explain_slots
-from lm2viz.slots.suggestion import clearest_slot
-from tests.handmade import SLOT_OF, handmade_reader, handmade_stories
+from lm2viz.slots.suggestion import best_explained_slot
+from tests.handmade import SLOT_OF, handmade_lm, handmade_stories
 
 
 @pytest.fixture(scope="module")
 def rows():
-    return bank_rows(read_stories(handmade_reader(), handmade_stories(24), names=["hook_bank"]))
+    return bank_rows(read_stories(handmade_lm(), handmade_stories(24), names=["hook_bank"]))
 
 
 def test_it_is_a_persons_slot_and_that_persons_place(rows):
-    slot, fact = clearest_slot(rows)
-    assert fact in {f"place of {person}" for person, own in SLOT_OF.items() if own == slot}
+    slot, fact = best_explained_slot(rows)
+    assert fact in {f"place of {person}" for person, unedited in SLOT_OF.items() if unedited == slot}
     assert explain_slots(rows).of(slot).name == fact
 
 
 def test_where_only_one_slot_still_holds_something_it_is_that_one(rows):
     noise = np.random.default_rng(0).normal(size=rows.banks.shape).astype(np.float32)
     noise[:, SLOT_OF["John"]] = rows.banks[:, SLOT_OF["John"]]
-    assert clearest_slot(replace(rows, banks=noise)) == (SLOT_OF["John"], "place of John")
+    assert best_explained_slot(replace(rows, banks=noise)) == (SLOT_OF["John"], "place of John")
 
 
 def test_a_bank_that_never_changes_is_refused(rows):
     with pytest.raises(ValueError, match="no slot varies"):
-        clearest_slot(replace(rows, banks=np.ones_like(rows.banks)))
+        best_explained_slot(replace(rows, banks=np.ones_like(rows.banks)))
 
 
 def test_stories_without_facts_are_refused(rows):
     with pytest.raises(ValueError, match="no fact is known"):
-        clearest_slot(replace(rows, facts=rows.facts.iloc[:, :0]))
+        best_explained_slot(replace(rows, facts=rows.facts.iloc[:, :0]))

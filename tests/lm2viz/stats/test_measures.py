@@ -24,12 +24,12 @@ def test_effective_rank_counts_slots_of_a_fresh_bank_and_one_for_equal_slots():
 
 def test_effective_rank_is_the_slow_one_and_knows_no_scale_nor_turn():
     turn = np.linalg.qr(np.random.default_rng(1).normal(size=(7, 7)))[0]
-    found = effective_rank(BANKS)
-    np.testing.assert_allclose(effective_rank(-4.0 * BANKS @ turn), found)
+    result = effective_rank(BANKS)
+    np.testing.assert_allclose(effective_rank(-4.0 * BANKS @ turn), result)
     for i, j in np.ndindex(3, 2):
         sizes = np.sqrt(np.linalg.eigvalsh(BANKS[i, j] @ BANKS[i, j].T))
         shares = sizes / sizes.sum()
-        assert found[i, j] == pytest.approx(exp(-sum(p * log(p) for p in shares)))
+        assert result[i, j] == pytest.approx(exp(-sum(p * log(p) for p in shares)))
 
 
 def test_a_bank_of_zeros_has_rank_and_similarity_zero():

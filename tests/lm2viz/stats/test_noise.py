@@ -52,13 +52,13 @@ def test_a_planted_difference_is_found_and_the_control_has_none():
     )
     even = 0.5 + rng.normal(0, 0.02, (40, 3))
     words = [[0.5]] * 40
-    found = gate_contrast(long_trace(opened, words, facts), long_trace(even, words, facts), WIDEST)
-    assert found.estimate(2, FACTS).low > found.estimate(2, BACKGROUND).high + 0.3
-    assert (found.estimate(2, FACTS).n, found.estimate(2, BACKGROUND).n) == (9, 31)
-    control = [found.estimate(2, kind, untrained=True) for kind in (FACTS, BACKGROUND)]
+    result = gate_contrast(long_trace(opened, words, facts), long_trace(even, words, facts), WIDEST)
+    assert result.estimate(2, FACTS).low > result.estimate(2, BACKGROUND).high + 0.3
+    assert (result.estimate(2, FACTS).n, result.estimate(2, BACKGROUND).n) == (9, 31)
+    control = [result.estimate(2, kind, untrained=True) for kind in (FACTS, BACKGROUND)]
     assert abs(control[0].value - control[1].value) < 0.03
-    assert "block 2: facts 0.6" in found.summary()
-    assert list(found.table()["n"]) == [9, 9, 31, 31]
+    assert "block 2: facts 0.6" in result.summary()
+    assert list(result.table()["n"]) == [9, 9, 31, 31]
 
 
 def test_parts_of_one_sentence_are_drawn_together():

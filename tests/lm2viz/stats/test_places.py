@@ -6,48 +6,48 @@ import pytest
 from lm2core.reading.answers import read_stories
 from lm2viz.sample.rows import bank_rows
 from lm2viz.stats import map_slots
-from lm2viz.stats.places import Place, first_drawn, first_stories, is_drawn, place_at
-from tests.handmade import SLOT_OF, handmade_reader, handmade_stories
+from lm2viz.stats.places import MapPoint, first_plotted_story, first_stories, is_plotted, point_at
+from tests.handmade import SLOT_OF, handmade_lm, handmade_stories
 
 SLOTS = (SLOT_OF["Mary"], SLOT_OF["John"])
 
 
 @pytest.fixture(scope="module")
 def rows():
-    return bank_rows(read_stories(handmade_reader(), handmade_stories(23), names=["hook_bank"]))
+    return bank_rows(read_stories(handmade_lm(), handmade_stories(23), names=["hook_bank"]))
 
 
 @pytest.fixture(scope="module")
-def found(rows):
+def result(rows):
     return map_slots(rows, "place of Mary", slots=SLOTS)
 
 
-def test_a_point_is_found_by_what_is_drawn_and_its_bank_projects_onto_it(rows, found):
-    for trace in found.figure().data[:3]:
-        place = place_at(found, float(trace.x[0]), float(trace.y[0]))
-        drawn = found.drawn.rows
-        same = (drawn["story"] == place.story) & (drawn["segment"] == place.step - 1)
-        (i,) = np.flatnonzero(same & (drawn["slot"] == place.slot))
-        np.testing.assert_allclose(found.drawn.coordinates[i, :2], [trace.x[0], trace.y[0]])
-        told = f"story {place.story}, sentence {place.step}, slot {place.slot}: "
-        assert any(text.startswith(told) for text in trace.text)
+def test_a_point_is_found_by_what_is_drawn_and_its_bank_projects_onto_it(rows, result):
+    for trace in result.figure().data[:3]:
+        place = point_at(result, float(trace.x[0]), float(trace.y[0]))
+        plotted = result.plotted.rows
+        same = (plotted["story"] == place.story) & (plotted["segment"] == place.step - 1)
+        (i,) = np.flatnonzero(same & (plotted["slot"] == place.slot))
+        np.testing.assert_allclose(result.plotted.coordinates[i, :2], [trace.x[0], trace.y[0]])
+        expected = f"story {place.story}, sentence {place.step}, slot {place.slot}: "
+        assert any(text.startswith(expected) for text in trace.text)
 
 
-def test_the_first_row_is_the_first_place(found):
-    row = found.drawn.rows.iloc[0]
-    x, y, *_ = found.drawn.coordinates[0]
-    assert place_at(found, x, y) == Place(int(row["story"]), int(row["segment"]) + 1, int(row["slot"]))
+def test_the_first_row_is_the_first_place(result):
+    row = result.plotted.rows.iloc[0]
+    x, y, *_ = result.plotted.coordinates[0]
+    assert point_at(result, x, y) == MapPoint(int(row["story"]), int(row["segment"]) + 1, int(row["slot"]))
 
 
 @pytest.mark.parametrize("point", [(1e6, 0.0), (float("nan"), 0.0), (0.123, -0.456)])
-def test_beside_the_points_there_is_no_place(found, point):
-    assert place_at(found, *point) is None
+def test_beside_the_points_there_is_no_place(result, point):
+    assert point_at(result, *point) is None
 
 
-def test_fitted_stories_are_not_drawn(rows, found):
-    drawn = [story for story in range(23) if is_drawn(found, story)]
-    assert len(drawn) == 23 - found.n_fit_stories
-    assert drawn[0] == first_drawn(found)
+def test_fitted_stories_are_not_drawn(rows, result):
+    plotted = [story for story in range(23) if is_plotted(result, story)]
+    assert len(plotted) == 23 - result.n_fit_stories
+    assert plotted[0] == first_plotted_story(result)
 
 
 def test_first_stories_are_whole_and_as_many_as_fit(rows):

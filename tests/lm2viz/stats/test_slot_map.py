@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from lm2core.reading.answers import read_stories
-from lm2core.reading.loaded_model import Reader
+from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.figures.scatter import UNKNOWN, Cloud, cloud_with_shares
 from lm2viz.sample.rows import bank_rows
 from lm2viz.stats import map_slots
 from lm2viz.stats.slot_map import MODEL, SHUFFLED, UNTRAINED
 from tests.conftest import make_model
-from tests.handmade import SLOT_OF, TOKENIZER, handmade_reader, handmade_stories
+from tests.handmade import SLOT_OF, TOKENIZER, handmade_lm, handmade_stories
 
 STORIES = handmade_stories(41)
 FACT = "place of Mary"
@@ -21,7 +21,7 @@ FACT = "place of Mary"
 
 @pytest.fixture(scope="module")
 def rows():
-    return bank_rows(read_stories(handmade_reader(), STORIES))
+    return bank_rows(read_stories(handmade_lm(), STORIES))
 
 
 @pytest.fixture(scope="module")
@@ -35,55 +35,55 @@ def test_a_persons_slot_separates_places_perfectly_and_shuffled_names_do_not(mar
 
 
 def test_the_slot_of_another_person_separates_nothing(rows):
-    found = map_slots(rows, FACT, slots=[SLOT_OF["John"]])
-    assert found.variants[MODEL].silhouette.high < 0.1
+    result = map_slots(rows, FACT, slots=[SLOT_OF["John"]])
+    assert result.variants[MODEL].silhouette.high < 0.1
 
 
 def test_places_exchanged_between_stories_give_chance(rows):
     """Each row gets the place of a row of the next story: the same places, as often in a row."""
     facts = pd.DataFrame({FACT: np.roll(rows.facts[FACT].to_numpy(), 7)}, dtype=object)
-    found = map_slots(replace(rows, facts=facts), FACT, slots=[SLOT_OF["Mary"]])
-    assert found.variants[MODEL].silhouette.high < 0.2
+    result = map_slots(replace(rows, facts=facts), FACT, slots=[SLOT_OF["Mary"]])
+    assert result.variants[MODEL].silhouette.high < 0.2
 
 
 def test_components_are_fitted_on_other_stories_than_those_drawn(rows, mary):
-    drawn = set(mary.drawn.rows["story"])
-    assert len(drawn) + mary.n_fit_stories == 41
+    plotted = set(mary.plotted.rows["story"])
+    assert len(plotted) + mary.n_fit_stories == 41
     changed = rows.banks.copy()
-    changed[np.isin(rows.story, sorted(drawn))] *= 3.0
+    changed[np.isin(rows.story, sorted(plotted))] *= 3.0
     other = map_slots(replace(rows, banks=changed), FACT, slots=[SLOT_OF["Mary"]])
-    here, there = (np.diff(m.drawn.coordinates, axis=0) for m in (mary, other))
+    here, there = (np.diff(m.plotted.coordinates, axis=0) for m in (mary, other))
     np.testing.assert_allclose(3 * here, there, atol=1e-4)
 
 
 def test_shares_are_the_variance_about_the_fitted_mean_and_exceed_those_of_shuffled_numbers(rows, mary):
-    is_drawn = np.isin(rows.story, mary.drawn.rows["story"].unique())
+    is_plotted = np.isin(rows.story, mary.plotted.rows["story"].unique())
     content = rows.banks[:, SLOT_OF["Mary"]].astype(float)
-    total = ((content[is_drawn] - content[~is_drawn].mean(axis=0)) ** 2).sum()
-    by_hand = (mary.drawn.coordinates**2).sum(axis=0) / total
+    total = ((content[is_plotted] - content[~is_plotted].mean(axis=0)) ** 2).sum()
+    by_hand = (mary.plotted.coordinates**2).sum(axis=0) / total
     np.testing.assert_allclose(mary.variants[MODEL].shares.value, by_hand, rtol=1e-5)
     assert mary.variants[MODEL].shares.value.sum() > mary.variants[SHUFFLED].shares.value.sum() + 0.1
 
 
 def test_several_slots_can_be_told_apart_by_which_they_are(rows):
-    found = map_slots(rows, "slot", slots=list(SLOT_OF.values()), n_components=2)
-    assert len(found.drawn.rows) == 3 * found.drawn.rows.groupby(["story", "segment"]).ngroups
-    assert {trace.name for trace in found.figure().data} >= {"0", "2", "3"}
+    result = map_slots(rows, "slot", slots=list(SLOT_OF.values()), n_components=2)
+    assert len(result.plotted.rows) == 3 * result.plotted.rows.groupby(["story", "segment"]).ngroups
+    assert {trace.name for trace in result.figure().data} >= {"0", "2", "3"}
     with pytest.raises(ValueError, match="3 axes of 2 components; fit n_components=3"):
-        found.figure_3d()
+        result.figure_3d()
 
 
 def test_an_untrained_model_stands_beside_it(rows):
     untrained = bank_rows(read_stories(_untrained(), STORIES))
-    found = map_slots(rows, FACT, slots=[SLOT_OF["Mary"]], untrained=untrained)
-    assert found.variants[UNTRAINED].silhouette.high < 0.2
-    assert "untrained" in found.summary() and UNTRAINED in {trace.name for trace in found.figure().data}
+    result = map_slots(rows, FACT, slots=[SLOT_OF["Mary"]], untrained=untrained)
+    assert result.variants[UNTRAINED].silhouette.high < 0.2
+    assert "untrained" in result.summary() and UNTRAINED in {trace.name for trace in result.figure().data}
     with pytest.raises(ValueError, match="the models read different stories"):
         map_slots(rows, FACT, slots=[3], untrained=untrained.take(untrained.story > 0))
 
 
 def _untrained():
-    return Reader("untrained", make_model(vocab_size=len(TOKENIZER)), TOKENIZER)
+    return LoadedModel("untrained", make_model(vocab_size=len(TOKENIZER)), TOKENIZER)
 
 
 def test_summary_and_table_name_every_figure_with_its_control(rows, mary):
@@ -101,7 +101,7 @@ def test_summary_and_table_name_every_figure_with_its_control(rows, mary):
 def test_the_same_seed_gives_the_same_table_and_another_draws_other_stories(rows, mary):
     again, other = (map_slots(rows, FACT, slots=[SLOT_OF["Mary"]], seed=seed) for seed in (0, 1))
     assert mary.table().equals(again.table())
-    assert set(mary.drawn.rows["story"]) != set(other.drawn.rows["story"])
+    assert set(mary.plotted.rows["story"]) != set(other.plotted.rows["story"])
 
 
 def test_what_cannot_be_mapped_is_refused(rows):
@@ -125,11 +125,11 @@ def test_values_differ_in_colour_and_symbol_and_the_unknown_is_grey(mary):
     known = [trace.marker for name, trace in values.items() if name != UNKNOWN]
     assert len({m.color for m in known}) == len({m.symbol for m in known}) == 4
     shown = sum(len(trace.x) for trace in values.values())
-    assert shown == len(mary.drawn.rows)
-    row = mary.drawn.rows[mary.drawn.rows[FACT] == "office"].iloc[0]
-    said = f"story {row['story']}, sentence {row['segment'] + 1}, slot 3: office"
-    assert values["office"].text[0] == said
-    assert values["office"].x[0] == mary.drawn.coordinates[row.name, 0]
+    assert shown == len(mary.plotted.rows)
+    row = mary.plotted.rows[mary.plotted.rows[FACT] == "office"].iloc[0]
+    message = f"story {row['story']}, sentence {row['segment'] + 1}, slot 3: office"
+    assert values["office"].text[0] == message
+    assert values["office"].x[0] == mary.plotted.coordinates[row.name, 0]
     shares = [trace for trace in figure.data if trace.xaxis == "x2"]
     assert [trace.name for trace in shares] == [MODEL, SHUFFLED]
     assert tuple(figure.layout.yaxis2.range) == (0, 1)
@@ -137,12 +137,12 @@ def test_values_differ_in_colour_and_symbol_and_the_unknown_is_grey(mary):
 
 
 def test_a_path_goes_through_a_story_sentence_by_sentence(mary):
-    story = int(mary.drawn.rows["story"].iloc[-1])
+    story = int(mary.plotted.rows["story"].iloc[-1])
     path = next(trace for trace in mary.path(story, SLOT_OF["Mary"]).data if trace.name == "path")
     assert list(path.text) == [str(n) for n in range(1, 8)]
-    mine = mary.drawn.coordinates[(mary.drawn.rows["story"] == story).to_numpy()]
+    mine = mary.plotted.coordinates[(mary.plotted.rows["story"] == story).to_numpy()]
     np.testing.assert_array_equal(np.stack([path.x, path.y], axis=1), mine[:, :2])
-    fitted = next(b for b in range(41) if b not in set(mary.drawn.rows["story"]))
+    fitted = next(b for b in range(41) if b not in set(mary.plotted.rows["story"]))
     with pytest.raises(
         ValueError, match=f"no drawn slot 3 of story {fitted}; drawn are slots .* and 11 more"
     ):

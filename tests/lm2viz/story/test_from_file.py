@@ -9,18 +9,18 @@ import pytest
 from lm2core.reading.answers import read_stories
 from lm2viz.figures.training import training_curves
 from lm2viz.story import select
-from lm2viz.story.from_file import check_shown, one_story, told_in, writes_table
-from tests.handmade import handmade_reader, handmade_stories, handmade_story
+from lm2viz.story.from_file import check_shown, known_facts_table, select_story, writes_table
+from tests.handmade import handmade_lm, handmade_stories, handmade_story
 
 
 @pytest.fixture(scope="module")
 def trace():
     stories = [*handmade_stories(2, n_sentences=4), handmade_story(Random(3), n_sentences=2)]
-    return read_stories(handmade_reader(), stories)
+    return read_stories(handmade_lm(), stories)
 
 
 def test_one_story_is_cut_to_its_own_sentences(trace):
-    short = one_story(trace, 2)
+    short = select_story(trace, 2)
     assert short.n_segments == 2
     assert select.slot_history(short, 3).shape == (1, 2)
     np.testing.assert_array_equal(
@@ -31,14 +31,14 @@ def test_one_story_is_cut_to_its_own_sentences(trace):
 
 
 def test_facts_are_those_of_the_trace_and_labels_replace_them(trace):
-    known = told_in(trace)
+    known = known_facts_table(trace)
     for (story, segment), rows in known.groupby(["story", "segment"]):
         facts = trace.info["stories"][story]["facts"][segment]
         assert {r.fact: (r.value, r.since) for r in rows.itertuples()} == {
             n: tuple(f) for n, f in facts.items()
         }
     labels = pd.DataFrame({"story": [1, 1], "segment": [0, 2], "fact": ["mood"] * 2, "value": ["sad", "sad"]})
-    mine = told_in(trace, labels)
+    mine = known_facts_table(trace, labels)
     assert mine[["story", "segment", "value", "since"]].values.tolist() == [
         [1, 0, "sad", 0],
         [1, 2, "sad", 2],
@@ -48,7 +48,7 @@ def test_facts_are_those_of_the_trace_and_labels_replace_them(trace):
 def test_labels_of_no_sentence_are_refused_with_the_places_there_are(trace):
     labels = pd.DataFrame({"story": [1, 2], "segment": [3, 3], "fact": "mood", "value": "sad"})
     with pytest.raises(ValueError, match="a label is about segment 3 of story 2, which has 0 to 1"):
-        told_in(trace, labels)
+        known_facts_table(trace, labels)
 
 
 def test_the_table_adds_up_to_the_input_gates(trace):

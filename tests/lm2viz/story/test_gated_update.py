@@ -34,7 +34,7 @@ def test_before_keep_write_and_after_are_the_traces_and_obey_the_equation(update
 def test_the_terms_of_the_words_are_the_write_and_their_losses_the_keep(update):
     np.testing.assert_allclose(sum(update.term(t) for t in range(T)), update.write, atol=1e-6)
     np.testing.assert_allclose(1 - sum(update.loss(t) for t in range(T)), update.keep, atol=1e-6)
-    np.testing.assert_allclose(update.share @ update.gate_in, update.opened, atol=1e-6)
+    np.testing.assert_allclose(update.share @ update.gate_in, update.input_gate, atol=1e-6)
 
 
 def test_a_slot_claimed_more_than_once_over_is_shared():
@@ -53,16 +53,16 @@ def test_an_error_is_seen(update):
 
 
 def test_the_chosen_dimension_is_among_those_that_moved_most(update):
-    assert gated_update.SlotUpdate.most_moved_dim(update) in update.moved_dims(1)
+    assert gated_update.SlotUpdate.most_changed_dim(update) in update.most_changed_dims(1)
     still = int(np.abs(update.after - update.before).argmin())
-    assert still in update.moved_dims(4, with_dim=still)
-    assert len(update.moved_dims(4, with_dim=still)) == 4
+    assert still in update.most_changed_dims(4, with_dim=still)
+    assert len(update.most_changed_dims(4, with_dim=still)) == 4
 
 
 def test_the_most_changed_slot_is_the_one_of_the_largest_move(trace):
-    *_, moved = select.bank_move(trace, SEGMENT)
+    *_, edited = select.bank_before_after(trace, SEGMENT)
     slot = gated_update.most_changed_slot(trace, SEGMENT)
-    assert np.linalg.norm(moved[slot]) == max(np.linalg.norm(row) for row in moved)
+    assert np.linalg.norm(edited[slot]) == max(np.linalg.norm(row) for row in edited)
 
 
 def numbers(latex: str) -> list[float]:
@@ -76,13 +76,13 @@ def test_the_written_equations_hold_for_the_numbers_in_them(update):
     share, gate, candidate, others, total = numbers(gated_update.write_latex(update, 2, DIM))
     assert share * gate * candidate + others == pytest.approx(total, abs=3e-3)
     assert total == pytest.approx(write, abs=1e-3)
-    share, forget, others, total = numbers(gated_update.keep_latex(update, 2, DIM))
+    share, forget, others, total = numbers(gated_update.forget_latex(update, 2, DIM))
     assert 1 - share * (1 - forget) - others == pytest.approx(total, abs=3e-3)
     assert total == pytest.approx(keep, abs=1e-3)
 
 
 def test_the_tables_hold_means_of_gates_and_norms_of_contents(update):
-    table = gated_update.slot_table(update, DIM, moved=update)
+    table = gated_update.slot_table(update, DIM, edited=update)
     assert table["width"] == table["moved width"]
     row = dict(zip(table["of the slot"], zip(table[f"dim {DIM}"], table["width"], strict=True), strict=True))
     assert row["keep gate"] == pytest.approx((update.keep[DIM], update.keep.mean()))

@@ -5,7 +5,7 @@ import pytest
 
 from lm2core.traces.trace import Trace
 from lm2viz.figures.read_shift import distances_by_head
-from lm2viz.story.read_shift import distances_of_answer, read_move, self_attention, total_variation
+from lm2viz.story.read_shift import distances_of_answer, read_pair, self_attention, total_variation
 
 N_BLOCKS, N_HEADS, N_TOKENS, N_SLOTS = 2, 3, 4, 5
 WORDS = ["where", "mary", "?"]
@@ -36,12 +36,12 @@ def test_total_variation_by_hand():
 
 def test_the_distance_is_that_of_the_last_word_and_not_of_padding(pair):
     before, after = pair
-    found = distances_of_answer(before, after)
-    assert found.shape == (N_BLOCKS, N_HEADS)
+    result = distances_of_answer(before, after)
+    assert result.shape == (N_BLOCKS, N_HEADS)
     for block in range(N_BLOCKS):
         for head in range(N_HEADS):
             rows = [t.arrays[f"blocks.{block}.mem.hook_read_pattern"][0, 0, head, 2] for t in pair]
-            assert found[block, head] == pytest.approx(
+            assert result[block, head] == pytest.approx(
                 0.5 * sum(abs(a - b) for a, b in zip(*rows, strict=True))
             )
 
@@ -58,7 +58,7 @@ def test_two_questions_are_not_compared(pair):
 
 @pytest.mark.parametrize("head", [None, 1])
 def test_the_difference_is_after_minus_before_and_its_rows_sum_to_zero(pair, head):
-    move = read_move(*pair, 1, head)
+    move = read_pair(*pair, 1, head)
     assert move.after.shape == (len(WORDS), N_SLOTS)
     np.testing.assert_allclose(move.before + move.difference, move.after)
     np.testing.assert_allclose(move.difference.sum(-1), 0, atol=1e-12)
@@ -67,7 +67,7 @@ def test_the_difference_is_after_minus_before_and_its_rows_sum_to_zero(pair, hea
 
 def test_the_mean_over_heads_moves_at_most_as_far_as_the_heads(pair):
     of_heads = distances_of_answer(*pair)[0].mean()
-    assert read_move(*pair, 0, None).distances[-1] <= of_heads + 1e-12
+    assert read_pair(*pair, 0, None).distances[-1] <= of_heads + 1e-12
 
 
 def test_self_attention_is_of_the_words_of_that_segment():

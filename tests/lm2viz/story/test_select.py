@@ -35,13 +35,13 @@ def test_what_a_sentence_keeps_is_multiplied_over_blocks_before_the_mean_over_th
     product = np.ones((N, D))
     for block in range(BLOCKS):
         product *= trace.select(f"blocks.{block}.mem.hook_gate_forget", story=story, segment=1)
-    kept = select.kept_by_sentence(trace, 1, story=story)
-    np.testing.assert_allclose(kept, product.mean(axis=1), rtol=1e-5)
-    assert not np.allclose(kept, select.slot_gates(trace, 1, story=story)[1].prod(axis=0), rtol=1e-5)
+    keep = select.keep_by_sentence(trace, 1, story=story)
+    np.testing.assert_allclose(keep, product.mean(axis=1), rtol=1e-5)
+    assert not np.allclose(keep, select.slot_gates(trace, 1, story=story)[1].prod(axis=0), rtol=1e-5)
 
 
 def test_bank_moves_from_before_to_after_by_what_the_blocks_changed(trace):
-    before, after, difference = select.bank_move(trace, 2)
+    before, after, difference = select.bank_before_after(trace, 2)
     assert before.shape == after.shape == (N, D)
     assert (before == trace.select("hook_bank", story=0, segment=1)).all()
     assert (after == trace.select("hook_bank", story=0, segment=2)).all()
@@ -50,11 +50,11 @@ def test_bank_moves_from_before_to_after_by_what_the_blocks_changed(trace):
 
 
 def test_change_is_the_root_mean_square_of_the_move(trace):
-    moved = select.slot_change(trace, 1)
+    edited = select.slot_change(trace, 1)
     pre = trace.select("blocks.2.mem.hook_bank_pre", story=0, segment=1, slot=4)
     post = trace.select("blocks.2.mem.hook_bank_post", story=0, segment=1, slot=4)
-    assert moved.max() <= 1
-    assert moved[2, 4] == pytest.approx(np.linalg.norm(post - pre) / np.sqrt(D), rel=1e-5)
+    assert edited.max() <= 1
+    assert edited[2, 4] == pytest.approx(np.linalg.norm(post - pre) / np.sqrt(D), rel=1e-5)
 
 
 def test_reads_are_the_recorded_pattern_by_head_and_by_token(trace):

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from lm2core.cli.main import main
-from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.checkpoints import load
 from tests.conftest import ROOT
 from tests.lm2core.training.text.runs import lines, same_weights
 
@@ -114,5 +114,5 @@ def test_a_model_sharded_over_processes_is_trained_and_saved_as_a_whole_one(text
     common = ["train", "--text", text, "--preset", "text-tiny", "--steps", "3"]
     torchrun(str(tmp_path / "script.py"), *common, "--out", str(tmp_path / "two"), "--batch", "1", **FSDP)
     assert main([*common, "--out", str(tmp_path / "one"), "--batch", "2"]) == 0
-    one, two = (load_reader(str(tmp_path / name)).model for name in ("one", "two"))
+    one, two = (load(str(tmp_path / name)).model for name in ("one", "two"))
     assert same_weights(one, two, rtol=1e-4, atol=1e-5)

@@ -78,13 +78,15 @@ def test_ten_steps_in_a_row_stop_training_and_keep_the_newest_checkpoint(text, t
     last = 3 + MAX_SKIPPED_IN_A_ROW
     with monkeypatch.context() as patch:
         plant(patch, set(range(4, 20)), FAULTS["nan"])
-        told = (
+        expected = (
             rf"stopped at step {last}: 10 steps in a row were not finite \(loss nan, gradient norm nan\); .*"
         )
-        with pytest.raises(ValueError, match=told + rf"newest good checkpoint is .*checkpoint-{last - 1}; "):
+        with pytest.raises(
+            ValueError, match=expected + rf"newest good checkpoint is .*checkpoint-{last - 1}; "
+        ):
             train_text(recipe, tmp_path / "run")
-    kept = load_file(tmp_path / "run" / f"checkpoint-{last - 1}" / "model.safetensors")
-    assert all(x.isfinite().all() for x in kept.values())
+    remaining = load_file(tmp_path / "run" / f"checkpoint-{last - 1}" / "model.safetensors")
+    assert all(x.isfinite().all() for x in remaining.values())
     # Nothing is planted any more: the run goes on from there, and still counts what it skipped.
     model = train_text(recipe, tmp_path / "run", resume=True)
     assert lines(tmp_path / "run", "n_skipped")[-1] == last - 1 - 3

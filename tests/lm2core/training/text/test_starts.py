@@ -10,7 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from lm2core.baselines.architectures import ARCHITECTURES
 from lm2core.model.causal_lm import LM2ForCausalLM
-from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.checkpoints import load
 from lm2core.text.bpe import n_ids, open_tokenizer
 from lm2core.text.tokenizer import word_tokenizer
 from lm2core.training.text import train_text
@@ -82,7 +82,7 @@ def test_a_llama_gets_a_memory_and_only_that_is_trained_if_asked(llama, text, tm
     fresh = LM2ForCausalLM.from_pretrained(llama, memory_slots=5).state_dict()
     values = "model.layers.1.mem.bank_proj.weight"  # zero at first
     assert not torch.equal(after[values], fresh[values])
-    assert model.config.memory_slots == load_reader(str(tmp_path / "run")).model.config.memory_slots == 5
+    assert model.config.memory_slots == load(str(tmp_path / "run")).model.config.memory_slots == 5
 
 
 OF_A_LLAMA = pytest.mark.parametrize(

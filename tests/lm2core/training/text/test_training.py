@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lm2core.model.causal_lm import LM2ForCausalLM
-from lm2core.reading.checkpoints import load_reader
+from lm2core.reading.checkpoints import load
 from lm2core.text.bpe import n_ids, open_tokenizer
 from lm2core.text.corpus import open_corpus
 from lm2core.text.packing import Packer
@@ -69,9 +69,9 @@ def test_a_resumed_run_keeps_its_tokenizer(straight, text, tmp_path, monkeypatch
 
 def test_what_training_leaves_opens_as_a_checkpoint(straight):
     out, model = straight
-    reader = load_reader(str(out))
-    assert same_weights(model, reader.model)
-    assert reader.tokenizer.eos_token_id == reader.model.config.eos_token_id == 0
+    lm = load(str(out))
+    assert same_weights(model, lm.model)
+    assert lm.tokenizer.eos_token_id == lm.model.config.eos_token_id == 0
     assert json.loads((out / "training.json").read_text())["n_segments"] == SHORT.n_segments
 
 
@@ -122,9 +122,9 @@ def test_truncated_backpropagation_keeps_the_first_loss_and_changes_the_step(str
         recipe = replace(SHORT, text=text, backprop_segments=k, n_steps=2, weight_decay=0.0)
         models[k] = train_text(recipe, tmp_path / str(k))
         assert lines(tmp_path / str(k))[0] == pytest.approx(lines(straight[0])[0], rel=1e-6)
-    whole = train_text(replace(SHORT, text=text, n_steps=2, weight_decay=0.0), tmp_path / "0")
-    assert same_weights(models[3], whole)
-    assert not same_weights(models[2], whole)
+    overall = train_text(replace(SHORT, text=text, n_steps=2, weight_decay=0.0), tmp_path / "0")
+    assert same_weights(models[3], overall)
+    assert not same_weights(models[2], overall)
     has_moved = {k: any(bias.std() > 0 for bias in forget_biases(model)) for k, model in models.items()}
     assert has_moved == {1: False, 2: True, 3: True}  # they all begin alike
 
@@ -148,8 +148,8 @@ def test_only_matrices_of_linear_layers_decay(straight, tmp_path):
     names = dict(model.named_parameters())
     assert decayed <= set(names)
     assert {n for n in decayed if names[n].ndim != 2} == set()
-    kept = set(names) - decayed
-    assert {n for n in names if "norm" in n or "bias" in n or "embed" in n or "slot_key" in n} == kept
+    remaining = set(names) - decayed
+    assert {n for n in names if "norm" in n or "bias" in n or "embed" in n or "slot_key" in n} == remaining
 
 
 def test_too_little_text_leaves_no_folder_behind(tmp_path):

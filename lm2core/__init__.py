@@ -7,33 +7,63 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "Answer": "reading.answers",
     "LM2Config": "model.config",
     "LM2ForCausalLM": "model.causal_lm",
     "LM2Output": "model.causal_lm",
+    "LoadedModel": "reading.loaded_model",
     "ReferenceForCausalLM": "reference.causal_lm",
     "Trace": "traces.trace",
+    "TraceFolder": "reading.story_traces",
+    "UserError": "errors",
+    "ask": "reading.answers",
+    "bank_after": "reading.answers",
     "capture": "traces.recording",
     "capture_generation": "traces.recording",
+    "load": "reading.checkpoints",
+    "make_stories": "babi.tasks",
+    "read_babi": "babi.text",
+    "read_stories": "reading.answers",
+    "read_story": "reading.answers",
+    "record_questions": "reading.story_traces",
+    "shipped_models": "reading.checkpoints",
+    "untrained": "reading.loaded_model",
 }
 
-__all__ = [
+__all__ = [  # noqa: F822
+    "Answer",
     "LM2Config",
     "LM2ForCausalLM",
     "LM2Output",
+    "LoadedModel",
     "ReferenceForCausalLM",
     "Trace",
+    "TraceFolder",
+    "UserError",
+    "ask",
+    "bank_after",
     "capture",
     "capture_generation",
-]  # noqa: F822
+    "load",
+    "make_stories",
+    "read_babi",
+    "read_stories",
+    "read_story",
+    "record_questions",
+    "shipped_models",
+    "untrained",
+]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'lm2core' has no attribute {name!r}; it has: {', '.join(__all__)}")
     if name.endswith("ForCausalLM"):
-        for module in (
-            "baselines.architectures",
-            "reference.causal_lm",
-        ):  # the Auto classes then know every model of the package
+        # The Auto classes then know every model of the package.
+        for module in ("baselines.architectures", "reference.causal_lm"):
             import_module(f"lm2core.{module}")
     return getattr(import_module(f"lm2core.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -74,7 +74,7 @@ def test_card_and_documents_tell_the_same_figures_in_noise(document):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("reader", "task"), ON_FILES, indirect=["reader"])
+@pytest.mark.parametrize(("lm", "task"), ON_FILES, indirect=["lm"])
 def test_generated_stories_are_answered_as_the_card_says_and_above_the_floors(lm, task):
     """The card's figure, of the published files, is near the interval measured here; floors are below it.
 
@@ -89,7 +89,7 @@ def test_generated_stories_are_answered_as_the_card_says_and_above_the_floors(lm
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("reader", "task"), ON_FILES + OF_BASELINES, indirect=["reader"])
+@pytest.mark.parametrize(("lm", "task"), ON_FILES + OF_BASELINES, indirect=["lm"])
 def test_the_published_files_are_answered_exactly_as_the_card_says(lm, task, babi_dir):
     stories = read_babi(next(babi_dir.glob(f"{task}_*_train.txt")))
     result = score(stories, predict(lm, stories))

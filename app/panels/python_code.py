@@ -6,20 +6,20 @@ from app.panels.story_memory import BANK, ONE_SLOT, READS
 
 
 def story_source(model: str, sentences: Sequence[str]) -> str:
-    """Python that records a story, as ``reader`` and ``trace``. The sentences stand in it as text."""
+    """Python that records a story, as ``lm`` and ``trace``. The sentences stand in it as text."""
     quoted = "\n".join(f"    {sentence!r}," for sentence in sentences)
     return (
-        "from lm2core.reading.answers import ask, bank_after, read_story\n"
-        "from lm2core.reading.checkpoints import load_reader\n\n"
-        f"reader = load_reader({model!r})\ntrace = read_story(reader, [\n{quoted}\n])\n"
+        "from lm2core import ask, bank_after, load, read_story\n"
+        "\n"
+        f"lm = load({model!r})\ntrace = read_story(lm, [\n{quoted}\n])\n"
     )
 
 
 def file_source(file_name: str, story: int) -> str:
     """Python that opens one story of a trace file, as ``trace``."""
     return (
-        "from lm2core.traces.trace import Trace\nfrom lm2viz.story.from_file import one_story\n\n"
-        f"trace = one_story(Trace.load({file_name!r}), {story})\n"
+        "from lm2core import Trace\nfrom lm2viz.story.from_file import select_story\n\n"
+        f"trace = select_story(Trace.load({file_name!r}), {story})\n"
     )
 
 
@@ -42,12 +42,12 @@ def view_code(source: str, *, view: str, step: int, block: int, slot: int, quest
     if not picture:
         return source
     show = 'print(picture.table)\npicture.figure.write_html("view.html")\n'
-    return f"from lm2viz import pictures\n{source}\n{picture}{show}"
+    return f"from lm2viz.story import pictures\n{source}\n{picture}{show}"
 
 
 def _reads(step: int, question: str) -> str:
     return (
-        f"answer = ask(reader, {question!r}, bank_after(trace, {step}, reader.model))\n"
+        f"answer = ask(lm, {question!r}, bank_after(trace, {step}, lm.model))\n"
         "print(answer.words[0], answer.probabilities[0])\n"
         "picture = pictures.reads_of_last_word(answer.trace)\n"
     )

@@ -195,7 +195,7 @@ def test_labels_stay_when_their_visitor_looks_elsewhere_and_nobody_else_has_them
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"\x89PNG\r\n\x1a\n\0\0\0", "no text"),
         (b"\xff\xfe\xfd a,b", "CSV"),
@@ -208,10 +208,10 @@ def test_labels_stay_when_their_visitor_looks_elsewhere_and_nobody_else_has_them
         (b"story,segment,fact,value\n" + b"0,0,mood,glad\n" * 150_000, "at most 2 MB are read"),
     ],
 )
-def test_a_bad_file_gives_one_line(content, stated):
+def test_a_bad_file_gives_one_line(content, message):
     page = upload(own_page(), content)
     (error,) = page.error
-    assert stated in error.value.replace("\\", "")
+    assert message in error.value.replace("\\", "")
     assert "\n" not in error.value
     assert "/tmp" not in error.value
 

@@ -21,7 +21,7 @@ def test_the_model_that_pages_begin_with_is_open_once_the_server_is_warm(monkeyp
     models.load_model.clear()
     monkeypatch.setattr(torch, "set_num_threads", lambda n: None)  # other tests keep theirs
     main.import_and_open()
-    monkeypatch.setattr(models, "load_reader", lambda name: pytest.fail(f"{name} is opened anew"))
+    monkeypatch.setattr(models, "load", lambda name: pytest.fail(f"{name} is opened anew"))
     assert models.load_model(models.model_names()[0]).name == shipped_models()[0]
 
 

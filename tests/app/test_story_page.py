@@ -138,7 +138,7 @@ def own_story(text: str) -> AppTest:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "The story is empty"),
         ("  \n \n", "The story is empty"),
@@ -150,11 +150,11 @@ def own_story(text: str) -> AppTest:
     ],
     ids=["empty", "blank", "unknown", "2000 sentences", "markup", "padding", "40 words"],
 )
-def test_a_story_that_cannot_be_shown_is_told_in_one_line(text, stated):
+def test_a_story_that_cannot_be_shown_is_told_in_one_line(text, message):
     page = own_story(text)
     assert not page.exception
     messages = [m.value.replace("\\", "") for m in (*page.error, *page.info)]  # as it is shown
-    assert any(stated in message for message in messages), messages
+    assert any(message in message for message in messages), messages
 
 
 def test_an_own_story_of_one_sentence_is_read_and_asked():
@@ -192,7 +192,7 @@ def test_a_story_that_is_refused_is_not_kept():
 
 
 def test_a_story_pasted_again_is_the_last_to_be_forgotten(monkeypatch):
-    monkeypatch.setattr(stories, "MAX_OWN_STORIES", 2)
+    monkeypatch.setattr(stories, "MAX_PASTED_STORIES", 2)
     first, second, _ = (stories.store_story((f"Story {name}.",)) for name in ("a", "b", "a"))
     stories.store_story(("Story c.",))
     assert stories.find_story(first) == ("Story a.",)
@@ -230,7 +230,7 @@ def test_a_link_with_values_out_of_range_still_opens(query):
 
 
 def test_pasted_stories_are_forgotten_when_there_are_too_many(monkeypatch):
-    monkeypatch.setattr(stories, "MAX_OWN_STORIES", 3)
+    monkeypatch.setattr(stories, "MAX_PASTED_STORIES", 3)
     keys = [stories.store_story((f"Mary went to place {i}.",)) for i in range(5)]
     assert stories.find_story(keys[0]) is None
     assert stories.find_story(keys[-1]) == ("Mary went to place 4.",)

@@ -177,7 +177,7 @@ def test_a_full_disk_keeps_no_run_going(sleeping, runs, monkeypatch):
     def full(path, text):
         raise ValueError(f"cannot write {path}: No space left on device")
 
-    monkeypatch.setattr(training, "write_whole", full)
+    monkeypatch.setattr(training, "write_atomically", full)
     page = press(open_page("train"), "Stop")
     assert "No space left on device" in expected(page)
     assert len(page.error) >= 1
@@ -186,7 +186,7 @@ def test_a_full_disk_keeps_no_run_going(sleeping, runs, monkeypatch):
         training.start_run("b", ["qa1"], 10, 0)
     psutil.wait_procs(psutil.Process().children(), timeout=5)
     assert not [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
-    monkeypatch.setattr(training, "write_whole", write)
+    monkeypatch.setattr(training, "write_atomically", write)
     assert training.state_of(training.start_run("c", ["qa1"], 10, 0)) == RUNNING
 
 

@@ -74,7 +74,7 @@ def test_words_of_an_answer():
 
 
 @pytest.mark.parametrize(
-    ("answer", "question", "published", "in_words"),
+    ("answer", "question", "published", "by_words"),
     [
         ("Mary is in the Kitchen. Or the garden?", "Where is Mary?", True, True),
         ("The kitchen or the garden", "Where is Mary?", False, False),
@@ -87,10 +87,10 @@ def test_words_of_an_answer():
     ],
 )
 def test_one_label_counts_if_it_is_the_only_one_that_the_question_does_not_name(
-    answer, question, published, describe_intervention
+    answer, question, published, by_words
 ):
     result = [names_label(answer, "kitchen", question, "qa1", find=find) for find in (as_part, as_word)]
-    assert result == [published, describe_intervention]
+    assert result == [published, by_words]
 
 
 @pytest.mark.parametrize(

@@ -102,20 +102,20 @@ def test_a_text_in_two_calls_is_the_text_in_one(architecture):
 
 
 @pytest.mark.parametrize("architecture", BASELINES)
-@pytest.mark.parametrize("goes_on", [False, True])
-def test_a_question_reads_the_text_up_to_its_place_and_leaves_nothing(architecture, has_pronoun):
+@pytest.mark.parametrize("continues", [False, True])
+def test_a_question_reads_the_text_up_to_its_place_and_leaves_nothing(architecture, continues):
     """Asked of memory_at, a question has the logits of the story cut there with the question behind it."""
     model, ids, question = make(architecture), make_ids(B, S, T), make_ids(3, 5, seed=2)
     story, segment = torch.tensor([1, 0, 1]), torch.tensor([2, 0, 3])
     before = make_ids(B, 2, T, seed=3)
     with torch.no_grad():
-        out = model(ids, None, model(before).memory if has_pronoun else None)
-        ids = torch.cat([before, ids], 1) if has_pronoun else ids
+        out = model(ids, None, model(before).memory if continues else None)
+        ids = torch.cat([before, ids], 1) if continues else ids
         memory = out.memory_at(story, segment)
         questions = answer_logits(model, question, torch.ones_like(question), memory)
         assert model(question[:, None], None, memory, write_memory=False).memory is memory
         for q, (b, s) in enumerate(zip(story, segment, strict=True)):
-            cut = model(ids[b : b + 1, : s + 1 + 2 * has_pronoun]).memory
+            cut = model(ids[b : b + 1, : s + 1 + 2 * continues]).memory
             alone = model(question[q : q + 1, None], None, cut).logits[0, 0, -1]
             torch.testing.assert_close(questions[q], alone)
 

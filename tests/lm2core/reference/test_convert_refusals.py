@@ -143,10 +143,10 @@ def test_a_file_that_is_no_checkpoint_is_refused_in_one_line(given, content, tex
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("found", [[torch.zeros(2)], {"weight": 3}, {"model_state_dict": None}])
-def test_a_torch_file_without_a_state_dict_is_refused(given, result):
+@pytest.mark.parametrize("found_type", [[torch.zeros(2)], {"weight": 3}, {"model_state_dict": None}])
+def test_a_torch_file_without_a_state_dict_is_refused(given, found_type):
     with pytest.raises(ValueError, match="holds no state dict"):
-        convert_reference(*given(result, file="ckpt.pt"))
+        convert_reference(*given(found_type, file="ckpt.pt"))
 
 
 @pytest.mark.parametrize("missing", [0, 1])

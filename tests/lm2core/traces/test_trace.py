@@ -9,6 +9,7 @@ import pytest
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
+from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 
 NAME = "blocks.1.mem.hook_bank_post"
@@ -37,9 +38,9 @@ def test_select_goes_by_axis_name(trace):
 @pytest.mark.parametrize(
     ("where", "error", "text"),
     [
-        ({"head": 0}, KeyError, "no axis head; it has: story, segment, slot, dim"),
-        ({"slot": 5}, IndexError, r"slot 5 is outside 0\.\.4"),
-        ({"slot": -1}, IndexError, r"slot -1 is outside 0\.\.4"),
+        ({"head": 0}, UserError, "no axis head; it has: story, segment, slot, dim"),
+        ({"slot": 5}, UserError, r"slot 5 is outside 0\.\.4"),
+        ({"slot": -1}, UserError, r"slot -1 is outside 0\.\.4"),
     ],
 )
 def test_a_place_that_is_not_there_is_named(trace, where, error, text):
@@ -48,7 +49,7 @@ def test_a_place_that_is_not_there_is_named(trace, where, error, text):
 
 
 def test_a_hook_that_was_not_recorded_is_named_with_those_that_were(trace):
-    with pytest.raises(KeyError, match=f"no 'hook_bank' in this trace; it has: {NAME}"):
+    with pytest.raises(UserError, match=f"no 'hook_bank' in this trace; it has: {NAME}"):
         trace.select("hook_bank")
 
 

@@ -26,7 +26,7 @@ def trained():
 
 def test_integrated_gradients_give_everything_to_the_slot_of_the_person():
     stories = [story for story in handmade_stories(60) if "Mary" in story.questions[0].text]
-    it = slot_gradients(LM, stories).result[0]
+    it = slot_gradients(LM, stories).by_method[0]
     values = np.array([estimate.value for estimate in it.slots])
     assert values[SLOT_OF["Mary"]] > 5
     np.testing.assert_allclose(np.delete(values, SLOT_OF["Mary"]), 0, atol=1e-5)
@@ -36,7 +36,7 @@ def test_integrated_gradients_give_everything_to_the_slot_of_the_person():
 
 
 def test_shuffled_slots_random_slots_and_shuffled_banks_give_what_chance_gives():
-    it = slot_gradients(LM, handmade_stories(150), seed=2, n_points=8).result[0]
+    it = slot_gradients(LM, handmade_stories(150), seed=2, n_points=8).by_method[0]
     assert it.random.value == pytest.approx(0, abs=1e-5)
     for shuffled in it.shuffled.values():
         assert shuffled.low < 0 < shuffled.high
@@ -102,10 +102,10 @@ def test_summary_table_and_figure_hold_finding_and_controls():
     table, figure = result.table(), result.figure()
     assert len(table) == 2 * (2 * N_SLOTS + 3 + 4)
     row = table.query(f"method == '{INTEGRATED}' and figure == 'own bank' and slot == 3")
-    assert (row["value"].item(), row["n"].item()) == (result.result[0].slots[3].value, 12)
+    assert (row["value"].item(), row["n"].item()) == (result.by_method[0].slots[3].value, 12)
     assert "handmade: 12 stories" in result.summary()
     assert len(figure.data) == 4
-    assert list(figure.data[1].y) == [estimate.value for estimate in result.result[0].other]
+    assert list(figure.data[1].y) == [estimate.value for estimate in result.by_method[0].other]
     assert figure.layout.yaxis.range == figure.layout.yaxis2.range
     assert slot_gradients(LM, handmade_stories(12), n_points=4).table().equals(table)
 

@@ -207,7 +207,7 @@ def test_json_gives_the_same_interventions_back_and_the_same_banks():
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("[", "interventions are not JSON"),
         ('{"kind": "zero"}', "must be a JSON list of objects"),
@@ -244,13 +244,13 @@ def test_json_gives_the_same_interventions_back_and_the_same_banks():
         ),
     ],
 )
-def test_json_that_is_wrong_is_refused(text, statement):
-    with pytest.raises(ValueError, match=statement):
+def test_json_that_is_wrong_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
         from_json(text)
 
 
 @pytest.mark.parametrize(
-    ("edit", "said"),
+    ("edit", "message"),
     [
         (Zero(slots=(5,)), r"zero: no slot 5; this model has 0\.\.4"),
         (Freeze(slots=(1,), from_step=9), "freeze: step 9, but the longest story has 7 sentences"),
@@ -262,8 +262,8 @@ def test_json_that_is_wrong_is_refused(text, statement):
         ),
     ],
 )
-def test_what_a_model_or_the_stories_lack_is_refused(edit, statement):
-    with pytest.raises(ValueError, match=statement):
+def test_what_a_model_or_the_stories_lack_is_refused(edit, message):
+    with pytest.raises(ValueError, match=message):
         run(LM, STORIES, [edit])
 
 

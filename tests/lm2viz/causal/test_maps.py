@@ -34,7 +34,7 @@ def test_the_map_lights_exactly_the_slot_of_the_changed_person_from_the_changed_
     expected[result.pairs.n == 0] = np.nan
     np.testing.assert_allclose(result.pairs.mean, expected, atol=1e-4)
     assert result.pairs.n[0, result.steps == 0].min() == 13
-    for it in result.result:
+    for it in result.by_direction:
         assert (it.strongest.value, it.localised.value) == (pytest.approx(1, abs=1e-4), 1)
         assert it.localised.low > it.chance
 
@@ -42,7 +42,7 @@ def test_the_map_lights_exactly_the_slot_of_the_changed_person_from_the_changed_
 def test_placebos_light_nothing():
     result = causal_map(LM, place_pairs(13), PLACEBOS)
     np.testing.assert_allclose(np.nan_to_num(result.placebos.mean), 0, atol=1e-4)
-    assert all(abs(it.placebo.value) < 1e-4 for it in result.result)
+    assert all(abs(it.placebo.value) < 1e-4 for it in result.by_direction)
 
 
 def test_pairs_about_several_people_share_the_map_between_their_slots():
@@ -73,10 +73,13 @@ def test_the_whole_bank_carries_the_whole_edit(trained):
     )
     last = torch.full((4, 1), 5)
     patches = Patches.grid(last, 1, [ALL])
-    logits = patched_logits(trained, sides.told, sides.edited, BANK, patches)
+    logits = patched_logits(trained, sides.original, sides.edited, BANK, patches)
     torch.testing.assert_close(logits, sides.edited.logits, atol=1e-4, rtol=0)
     torch.testing.assert_close(
-        patched_logits(trained, sides.edited, sides.told, BANK, patches), sides.told.logits, atol=1e-4, rtol=0
+        patched_logits(trained, sides.edited, sides.original, BANK, patches),
+        sides.original.logits,
+        atol=1e-4,
+        rtol=0,
     )
 
 
@@ -86,8 +89,8 @@ def test_a_patch_before_the_change_runs_nothing(monkeypatch):
     rows = Patches.grid(before.clamp_min(0), 1, range(N_SLOTS))
     rows = rows.take((before[rows.pair, 0] >= 0).nonzero()[:, 0])
     monkeypatch.setattr("lm2viz.causal.patching._run_patched", None)
-    logits = patched_logits(LM, sides.told, sides.edited, BANK, rows)
-    assert torch.equal(logits, sides.told.logits[rows.pair])
+    logits = patched_logits(LM, sides.original, sides.edited, BANK, rows)
+    assert torch.equal(logits, sides.original.logits[rows.pair])
 
 
 def test_effects_are_aligned_to_the_changed_sentence():
@@ -124,7 +127,7 @@ def test_one_pair_and_pairs_that_are_all_alike_have_no_interval():
 def test_localisation_is_not_measured_where_only_the_last_sentence_changes():
     pairs = [pair for pair in place_pairs(40) if pair.changed == (N_SENTENCES - 1,)]
     result = causal_map(LM, pairs, PLACEBOS)
-    assert all(it.localised.n == 0 and np.isnan(it.chance) for it in result.result)
+    assert all(it.localised.n == 0 and np.isnan(it.chance) for it in result.by_direction)
     assert result.summary().count("not measured: every pair changes its last sentence") == 2
 
 

@@ -20,11 +20,11 @@ def test_effect_says_the_change_beside_its_placebos_and_writes_them(tmp_path, ca
     statement = capsys.readouterr().out
     assert "clamp_gate in babi-qa1-3: 6 stories" in statement
     assert "placebo: other slots: not possible here" in statement
-    table = pd.read_csv(tmp_path / "out" / "effect.csv")
+    table = pd.read_csv(tmp_path / "out" / "intervene.csv")
     accuracy = table[(table["variant"] == "intervention") & (table["measure"] == "accuracy")]
     assert accuracy["change"].item() < -0.5
-    assert "<figure " in (tmp_path / "out" / "effect.html").read_text()
-    assert "random vector" in (tmp_path / "out" / "effect.svg").read_text()
+    assert "<figure " in (tmp_path / "out" / "intervene.html").read_text()
+    assert "random vector" in (tmp_path / "out" / "intervene.svg").read_text()
 
 
 def test_an_effect_on_one_story_has_no_interval_and_no_evidence(capsys):
@@ -55,7 +55,7 @@ def test_leave_out_says_which_sentences_answers_need_beside_an_untrained_model(t
     statement = capsys.readouterr().out
     assert "20 questions of 4 stories" in statement
     assert statement.count("untrained") == 2
-    table = pd.read_csv(tmp_path / "left-out.csv")
+    table = pd.read_csv(tmp_path / "ablate-sentences.csv")
     needed = table.groupby(["is_control", "is_support"])["is_needed"].mean()
     assert needed[False, True] > 0.8
     assert needed[False, False] < 0.1

@@ -19,11 +19,11 @@ def test_help_names_the_analyses_in_under_a_second_without_torch():
     assert os.times().children_user - before < 1  # of the processor: other work must not fail this
     assert out.rstrip().endswith("False")
     assert "Look into a memory" in out
-    assert " effect " in out
+    assert " intervene " in out
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["trace", MODEL, "--out", "x"], "give one of --story FILE, --babi FILE and --task NAME"),
         (["trace", MODEL, "--out", "x", "--task", "qa1", "--babi", "y"], "give one of"),
@@ -76,7 +76,7 @@ def test_help_names_the_analyses_in_under_a_second_without_torch():
         (["intervene", MODEL, "--zero", "1", "--stories", "2", "--image", "gif"], "give png or svg"),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(arguments, statement, capsys, monkeypatch, tmp_path):
+def test_bad_input_is_one_line_and_status_2(arguments, message, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "part-00000.safetensors").touch()
@@ -84,7 +84,7 @@ def test_bad_input_is_one_line_and_status_2(arguments, statement, capsys, monkey
     message = capsys.readouterr().err
     assert message.startswith("lm2: ")
     assert message.count("\n") == 1
-    assert statement in message
+    assert message in message
 
 
 COMMANDS = [

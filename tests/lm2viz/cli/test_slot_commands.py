@@ -91,7 +91,7 @@ def test_became_says_from_which_checkpoint_on_a_slot_holds_a_fact(tmp_path, caps
     options = ["--fact", "place of Mary", "--stories", "44", "--out", str(tmp_path / "out")]
     assert main(["emergence", str(tmp_path), *options]) == 0
     assert capsys.readouterr().out.startswith("slot 13 holds place of Mary from step 9 on")
-    table = pd.read_csv(tmp_path / "out" / "became.csv")
+    table = pd.read_csv(tmp_path / "out" / "emergence.csv")
     assert table["step"].tolist() == [0, 5, 9, 12]
     assert table["score"][1] < 0.6 < table["score_low"][2]
 

@@ -47,7 +47,7 @@ def test_the_summary_counts_wins_and_names_the_rest(comparison):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [(None, "cannot read"), ("{", "is no table of lm2 compare"), ("{}", "KeyError"), ("[]", "make it anew")],
 )
 def test_what_is_no_table_is_refused(text, message, tmp_path):

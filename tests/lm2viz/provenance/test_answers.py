@@ -19,7 +19,7 @@ def test_the_last_sentence_about_the_asked_person_has_share_one(handmade):
         expected[list(story.questions[0].support)] = 1.0
         np.testing.assert_allclose(result.written, expected, atol=1e-3)
         np.testing.assert_allclose(result.origin, expected, atol=1e-3)
-        assert result.outcome() == 1
+        assert result.precision() == 1
         assert result.any_slot.max() < 0.8
 
 

@@ -17,7 +17,7 @@ def test_the_template_has_each_sentence_at_its_place():
 
 
 @pytest.mark.parametrize(
-    ("rows", "told"),
+    ("rows", "message"),
     [
         ([(f"fact {i}", "x") for i in range(MAX_FACTS + 1)], f"13 facts; at most {MAX_FACTS} are probed"),
         (
@@ -26,9 +26,9 @@ def test_the_template_has_each_sentence_at_its_place():
         ),
     ],
 )
-def test_more_than_can_be_probed_is_named_in_one_line(rows, expected):
+def test_more_than_can_be_probed_is_named_in_one_line(rows, message):
     labels = pd.DataFrame(rows, columns=["fact", "value"])
     check_size(labels[1:])
-    with pytest.raises(ValueError, match=expected) as caught:
+    with pytest.raises(ValueError, match=message) as caught:
         check_size(labels)
     assert "\n" not in str(caught.value)

@@ -69,7 +69,7 @@ def test_a_bank_that_is_not_finite_is_left_out_and_counted(lm):
 
 
 @pytest.mark.parametrize(
-    ("story", "segment", "told"),
+    ("story", "segment", "message"),
     [
         (9, 0, "a label is about story 9; these are 0 to 2; read more, or leave it out"),
         (-1, 0, "a label is about story -1; these are 0 to 2"),
@@ -77,16 +77,16 @@ def test_a_bank_that_is_not_finite_is_left_out_and_counted(lm):
         (2, -1, "a label is about segment -1 of story 2, which has 0 to 5"),
     ],
 )
-def test_a_label_of_no_sentence_is_refused_though_others_fit(lm, story, segment, expected):
+def test_a_label_of_no_sentence_is_refused_though_others_fit(lm, story, segment, message):
     trace = read_stories(lm, [*STORIES[:2], STORIES[3]])
     labels = pd.DataFrame({"story": [2, story], "segment": [5, segment], "fact": "mood", "value": "calm"})
-    with pytest.raises(ValueError, match=expected):
+    with pytest.raises(ValueError, match=message):
         bank_rows(trace, labels)
     assert bank_rows(trace, labels[:1]).facts["mood"].notna().sum() == 1
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "message"),
     [
         ("0,1,mood,calm\n0,1,mood,wild\n", "story 0, segment 1 has 'mood' twice; give one value each"),
         ("0,0,,calm\n0,1,mood,\n", "no row has both a fact and a value; fill in these columns"),
@@ -94,10 +94,10 @@ def test_a_label_of_no_sentence_is_refused_though_others_fit(lm, story, segment,
         ("0,first,mood,calm\n", "column segment must have whole numbers from 0"),
     ],
 )
-def test_a_table_that_says_two_things_or_nothing_is_refused(tmp_path, lines, expected):
+def test_a_table_that_says_two_things_or_nothing_is_refused(tmp_path, lines, message):
     table = tmp_path / "labels.csv"
     table.write_text("story,segment,fact,value\n" + lines)
-    with pytest.raises(ValueError, match=expected):
+    with pytest.raises(ValueError, match=message):
         read_labels(table)
 
 

@@ -14,6 +14,7 @@ import pytest
 from app.loaders import training
 from app.loaders.training import FAILED, FINISHED, RUNNING, STOPPED, Run
 from lm2core.babi.tasks import make_story
+from lm2core.errors import UserError
 from lm2core.evaluation.stories import score
 from lm2core.reading.checkpoints import SHIPPED
 from tests.app.pages import open_page
@@ -175,14 +176,14 @@ def test_a_full_disk_keeps_no_run_going(sleeping, runs, monkeypatch):
     run, write = training.start_run("a", ["qa1"], 10, 0), training.write_atomically
 
     def full(path, text):
-        raise ValueError(f"cannot write {path}: No space left on device")
+        raise UserError(f"cannot write {path}: No space left on device")
 
     monkeypatch.setattr(training, "write_atomically", full)
     page = press(open_page("train"), "Stop")
     assert "No space left on device" in expected(page)
     assert len(page.error) >= 1
     assert training._process(run) is None
-    with pytest.raises(ValueError, match="No space left on device"):
+    with pytest.raises(UserError, match="No space left on device"):
         training.start_run("b", ["qa1"], 10, 0)
     psutil.wait_procs(psutil.Process().children(), timeout=5)
     assert not [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]

@@ -83,7 +83,7 @@ def test_the_python_of_a_checkpoint_of_one_s_own_runs_where_it_is_kept(root, mon
     page.segmented_control(key="open").set_value("Take away").run()
     page.selectbox(key="model").set_value(page.selectbox(key="model").options[-1]).run()
     made = run_code(page.code[0].value, root, monkeypatch)
-    assert made["reader"].name == "./mine"
+    assert made["lm"].name == "./mine"
 
 
 def test_the_python_of_an_opened_trace_makes_its_picture(data, tmp_path, monkeypatch):

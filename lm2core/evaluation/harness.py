@@ -30,7 +30,7 @@ def run_harness(
 
     Parameters
     ----------
-    reader : Reader
+    lm : LoadedModel
         LM2 or a baseline. Every request starts with a fresh memory, and no text is truncated: it is cut
         every ``segment_length`` tokens. A model trained with a sentence a segment, such as the stories'
         models, is asked in a form it has not seen; ``lm2 eval --babi`` and ``--tasks`` ask in its own.

@@ -58,7 +58,7 @@ class StorySet:
     def _story(self, rng: Random) -> TextStory:
         """One story; a start that allows no question is drawn again."""
         while True:
-            lines = chain.from_iterable(TASKS[self.task].tell(rng))
+            lines = chain.from_iterable(TASKS[self.task].draw(rng))
             story_lines = list(islice(lines, self.n_told))
             if len(story_lines) < self.n_told:
                 raise UserError(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from lm2core.babi.directions import ask_as_told, tell_star
+from lm2core.babi.directions import ask_verbatim, draw_star
 from lm2core.babi.story import Line, Question, Statement, Task
 from lm2core.babi.tasks import draw_question, get_task
 from lm2core.babi.vocabulary import WORDS
@@ -31,8 +31,8 @@ QUESTION_TASKS_OF = MappingProxyType(
         **{task: (task,) for task in ("qa4", "qa5", "qa9", "qa10")},
     }
 )
-# What comes before a task whose own stories reward a shortcut from the start: see directions.tell_star.
-PRACTICE: Mapping[str, Task] = MappingProxyType({"qa4": Task(tell=tell_star, ask=ask_as_told, ages=None)})
+# What comes before a task whose own stories reward a shortcut from the start: see directions.draw_star.
+PRACTICE: Mapping[str, Task] = MappingProxyType({"qa4": Task(draw=draw_star, ask=ask_verbatim, ages=None)})
 PlacedQuestion = tuple[int, str, Question]  # after which segment, for which task, what
 QUESTIONS_AT_END = ("qa4",)  # half a row has one neighbour, whatever the direction
 
@@ -187,7 +187,7 @@ class StorySource:
         """
         n_all = n_before + stage.n_sentences
         n_lines = n_all - int(n_all * rng.uniform(stage.least_noise, stage.noise))
-        lines = list(islice(chain.from_iterable(stage.task(task).tell(rng)), n_lines))
+        lines = list(islice(chain.from_iterable(stage.task(task).draw(rng)), n_lines))
         segments: list[list[int]] = [[] for _ in range(n_all)]
         places = list(range(n_all - len(lines), n_all))
         if stage.noise:

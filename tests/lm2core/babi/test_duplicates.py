@@ -44,7 +44,7 @@ def test_babi_says_how_many_samples_stand_in_another_file(tmp_path, capsys):
     assert main([*options, str(tmp_path / "a"), "--seed", "7"]) == 0
     other = tmp_path / "a" / "qa4_generated.txt"
     assert main([*options, str(tmp_path / "b"), "--seed", "7", "--against", str(other)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"200 of 200 samples also stand in {other}"
+    assert capsys.readouterr().out.splitlines()[-1] == f"200 of 200 examples also occur in {other}"
 
 
 def test_against_a_file_that_is_no_babi_file_is_refused_and_nothing_written(tmp_path, capsys):

@@ -179,5 +179,5 @@ def test_an_unknown_task_is_refused_with_the_known_ones():
 
 
 def test_a_task_without_training_is_refused_there_with_those_that_have_it():
-    with pytest.raises(ValueError, match="no training on task 'qa17' yet, only on: qa1, qa2, .*, qa10"):
+    with pytest.raises(ValueError, match="cannot train on task 'qa17' yet; choose from: qa1, qa2, .*, qa10"):
         stages_for(["qa1", "qa17"])

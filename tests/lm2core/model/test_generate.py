@@ -185,13 +185,13 @@ def test_a_trace_of_real_generation_is_the_trace_of_the_text_it_made(model):
     [
         (POSITIONAL, {}, "row by row"),
         ({}, {"num_beams": 2}, "num_beams=2"),
-        ({}, {"generation_config": GenerationConfig(num_beams=3)}, "num_beams=3: beams change places"),
+        ({}, {"generation_config": GenerationConfig(num_beams=3)}, "num_beams=3: beam search reorders texts"),
         ({}, {"names": ["mem.hook_nothing"]}, "no hook point 'mem.hook_nothing'"),
         ({}, {"budget": "1KB"}, "the budget is 1KB"),
         ({}, {"generation_config": GenerationConfig(eos_token_id=5)}, "2 texts may end at different tokens"),
         ({}, {"eos_token_id": 5}, "2 texts may end at different tokens.*: eos_token_id=None"),
-        ({}, {"attention_mask": torch.ones(B, 3)}, "decides on attention_mask itself; leave it out"),
-        ({}, {"use_cache": False}, "decides on use_cache itself; leave it out"),
+        ({}, {"attention_mask": torch.ones(B, 3)}, "sets attention_mask itself; omit it"),
+        ({}, {"use_cache": False}, "sets use_cache itself; omit it"),
     ],
     ids=[
         "positional",
@@ -231,7 +231,7 @@ def test_texts_returned_for_one_prompt_count_towards_the_budget(model, in_config
     options = {"generation_config": GenerationConfig(**questions)} if in_config else questions
     size = trace_bytes(model, (B * 7, 2, T), match_hooks(MEMORY_HOOKS, model.config))
     ids, n_new = make_ids(B, 3), T
-    with pytest.raises(ValueError, match="use fewer stories or raise the budget"):
+    with pytest.raises(ValueError, match="use fewer hooks or stories, or raise the budget"):
         capture_generation(model, ids, max_new_tokens=n_new, budget=f"{(size - 1) / 1e6}MB", **options)
     text, trace = capture_generation(model, ids, max_new_tokens=n_new, budget=f"{size / 1e6}MB", **options)
     assert len(text) == len(trace.tokens) == B * 7
@@ -279,11 +279,11 @@ def test_a_prompt_that_ends_with_padding_is_refused(model):
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        ({"input_ids": make_ids(B + 1, 1)}, "the cache is of 2 texts, input_ids of 3"),
-        ({"memory": torch.zeros(B, N, D)}, "the bank is in past_key_values; leave memory out"),
-        ({"labels": make_ids(B, 3)}, "a loss needs the whole text; give it without past_key_values"),
-        ({"input_ids": make_ids(B, 2, T)}, "a cache goes on with a flat text"),
-        ({"past_key_values": (1, 2)}, "past_key_values is a tuple; an LM2 goes on from that of its own"),
+        ({"input_ids": make_ids(B + 1, 1)}, "past_key_values has 2 texts, but input_ids 3; they must"),
+        ({"memory": torch.zeros(B, N, D)}, "the bank is in past_key_values; omit memory"),
+        ({"labels": make_ids(B, 3)}, "a loss needs the whole text; run it without past_key_values"),
+        ({"input_ids": make_ids(B, 2, T)}, "with past_key_values input_ids must be"),
+        ({"past_key_values": (1, 2)}, "past_key_values is a tuple; give the one that this model"),
     ],
     ids=["batch", "bank", "labels", "segments", "kind"],
 )
@@ -295,15 +295,18 @@ def test_what_a_cache_cannot_go_on_with_is_refused(model, call, text):
 
 
 def test_given_segments_have_no_cache(model):
-    with pytest.raises(ValueError, match="a cache goes on with a flat text"):
+    with pytest.raises(ValueError, match="use_cache needs input_ids"):
         model(make_ids(B, 2, T), use_cache=True)
 
 
 @pytest.mark.parametrize(
     ("bank", "text"),
     [
-        (torch.zeros(B, N, D, dtype=torch.float64), "memory is torch.float64, the model torch.float32"),
-        (torch.zeros(B, N, D, device="meta"), "memory is on meta, the model on cpu"),
+        (
+            torch.zeros(B, N, D, dtype=torch.float64),
+            "memory is torch.float64, but the model is torch.float32",
+        ),
+        (torch.zeros(B, N, D, device="meta"), "memory is on meta, but the model on cpu"),
         (torch.zeros(B + 1, N, D), r"memory must be \(2, 5, 12\) \(B,N,D\), got \(3, 5, 12\)"),
     ],
     ids=["dtype", "device", "batch size"],

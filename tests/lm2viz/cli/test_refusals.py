@@ -25,7 +25,7 @@ def test_help_names_the_analyses_in_under_a_second_without_torch():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["trace", MODEL, "--out", "x"], "give one of --story FILE, --babi FILE and --task NAME"),
+        (["trace", MODEL, "--out", "x"], "give exactly one of --story FILE, --babi FILE and --task NAME"),
         (["trace", MODEL, "--out", "x", "--task", "qa1", "--babi", "y"], "give one of"),
         (["trace", MODEL, "--out", "x", "--task", "qa99"], "unknown task 'qa99'"),
         (["report", "no.safetensors", "--out", "x.html"], "no trace file at no.safetensors; make one with"),

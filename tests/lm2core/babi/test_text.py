@@ -13,8 +13,8 @@ from lm2core.babi.text import read_babi, read_sentences, write_babi
 def test_a_written_file_reads_back_as_the_same_stories(task, tmp_path):
     stories = [make_story(task, Random(i)) for i in range(7)]
     write_babi(tmp_path / "f.txt", stories)
-    for expected, read in zip(stories, read_babi(tmp_path / "f.txt"), strict=True):
-        assert (expected.sentences, expected.questions, expected.gap) == (
+    for written, read in zip(stories, read_babi(tmp_path / "f.txt"), strict=True):
+        assert (written.sentences, written.questions, written.gap) == (
             read.sentences,
             read.questions,
             read.gap,

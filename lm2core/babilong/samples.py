@@ -87,9 +87,9 @@ def generated_stories(task: str, seed: int) -> Iterator[TextStory]:
     """Generate endless stories, each cut at one of its questions; they are the same for every length."""
     for index in count():
         rng = Random(f"babilong {seed} {task} {index}")
-        story_questions = list(split_by_question([make_story(task, rng)]))
-        if story_questions:
-            yield rng.choice(story_questions)  # one per story: samples must be independent
+        questions_of_story = list(split_by_question([make_story(task, rng)]))
+        if questions_of_story:
+            yield rng.choice(questions_of_story)  # one per story: samples must be independent
 
 
 def split_by_question(stories: Iterable[Story | TextStory]) -> Iterator[TextStory]:
@@ -130,8 +130,8 @@ def make_samples(
             places = sorted(rng.randrange(excerpt.n_sentences + 1) for _ in story.sentences)
             hidden = FactsInBackground(story.sentences, tuple(places), excerpt)
             (question,) = story.questions
-            fact_sentences = (hidden, story.sentences, n_facts + n_noise, n_seen)
-            samples.append(BabiLongSample(task, length, question.text, question.answer, *fact_sentences))
+            content = (hidden, story.sentences, n_facts + n_noise, n_seen)
+            samples.append(BabiLongSample(task, length, question.text, question.answer, *content))
         n_seen += 1
         if len(samples) == n:
             return samples

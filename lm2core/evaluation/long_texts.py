@@ -101,8 +101,8 @@ def score_long(samples: Sequence[BabiLongSample], answers: Sequence[str]) -> Lon
 
 def _story(sample: BabiLongSample) -> TextStory:
     """The facts with the question; the whole text if the sample's facts are not known."""
-    fact_sentences = sample.facts or tuple(piece.text for piece in sample.pieces)
-    return TextStory(fact_sentences, (Question(sample.question, sample.answer, (), len(fact_sentences)),))
+    sentences = sample.facts or tuple(piece.text for piece in sample.pieces)
+    return TextStory(sentences, (Question(sample.question, sample.answer, (), len(sentences)),))
 
 
 def _segments(lm: LoadedModel, sample: BabiLongSample, segments: str, question_first: bool) -> Iterator[Ids]:

@@ -54,8 +54,8 @@ def attention_pattern(
 
 def strongest(pattern_BHTJ: Tensor, top_k: int) -> Tensor:
     """True at the ``top_k`` keys with the largest weights of each query, if the weight is above zero."""
-    retained = pattern_BHTJ.topk(top_k, dim=-1).indices
-    is_kept = torch.zeros_like(pattern_BHTJ, dtype=torch.bool).scatter(-1, retained, True)
+    top = pattern_BHTJ.topk(top_k, dim=-1).indices
+    is_kept = torch.zeros_like(pattern_BHTJ, dtype=torch.bool).scatter(-1, top, True)
     return is_kept & (pattern_BHTJ > 0)
 
 

@@ -40,7 +40,7 @@ class LM2GenerationMixin(GenerationMixin):
         if ends is not None:
             mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
             attention_mask = mask.masked_fill(_is_after_end(input_ids, *ends), 0)
-        retained = {k: kwargs[k] for k in ("write_memory", "use_cache", "logits_to_keep") if k in kwargs}
+        passed_on = {k: kwargs[k] for k in ("write_memory", "use_cache", "logits_to_keep") if k in kwargs}
         if past_key_values is not None:
             n_new = input_ids.shape[1] - past_key_values.get_seq_length()
             if n_new < 1:
@@ -51,7 +51,7 @@ class LM2GenerationMixin(GenerationMixin):
             input_ids, memory = input_ids[:, -n_new:], None  # the bank is in the cache
         if attention_mask is not None:
             attention_mask = attention_mask[:, -input_ids.shape[1] :]
-        return retained | {
+        return passed_on | {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
             "memory": memory,

@@ -30,8 +30,8 @@ class ProgressLog(TrainerCallback):
             return
         if self._path.exists():
             lines = self._path.read_text(encoding="utf-8").splitlines()
-            retained = [line for line in lines if _step_of(line) <= state.global_step]
-            write_atomically(self._path, "".join(f"{line}\n" for line in retained))
+            kept = [line for line in lines if _step_of(line) <= state.global_step]
+            write_atomically(self._path, "".join(f"{line}\n" for line in kept))
         self._bar = tqdm(total=state.max_steps, initial=state.global_step, dynamic_ncols=True)
 
     def on_step_end(

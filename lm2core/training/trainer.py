@@ -70,11 +70,11 @@ class RunTrainer(Trainer):
         if self.n_skipped_in_a_row < MAX_SKIPPED_IN_A_ROW:
             return
         newest = newest_checkpoint(Path(self.args.output_dir), self.last_file)
-        retained = f"the newest good checkpoint is {newest}" if newest else "there is no checkpoint yet"
+        newest_good = f"the newest good checkpoint is {newest}" if newest else "there is no checkpoint yet"
         raise UserError(
             f"training stopped at step {self.state.global_step + 1}: {MAX_SKIPPED_IN_A_ROW} steps in a row "
             f"were not finite (loss {loss:.3g}, gradient norm {float(norm):.3g}); "
-            f"{retained}; train in another folder with a lower --learning-rate, or try --resume"
+            f"{newest_good}; train in another folder with a lower --learning-rate, or try --resume"
         )
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:

@@ -81,9 +81,9 @@ def test_train_on_a_text_says_what_held_out_text_costs(tmp_path, capsys):
     given = {"batch_size": 1, "accumulate": 2, "backprop_segments": 2, "n_steps": 2, "seed": 3}
     given |= {"bf16": True, "checkpointing": True, "learning_rate": 0.01, "compile": False}
     assert {name: recipe[name] for name in given} == given
-    message = re.search(r"trained: .*; held-out loss ([\d.]+) nats, perplexity", capsys.readouterr().out)
+    printed = re.search(r"trained: .*; held-out loss ([\d.]+) nats, perplexity", capsys.readouterr().out)
     last = json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])
-    assert float(message[1]) == pytest.approx(last["eval_loss"], abs=1e-3)
+    assert float(printed[1]) == pytest.approx(last["eval_loss"], abs=1e-3)
     assert (out / "model.safetensors").is_file()
 
 

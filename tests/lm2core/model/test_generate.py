@@ -18,7 +18,7 @@ EVERY_ROUTING = pytest.mark.parametrize(
 N_NEW = 2 * T + 3  # across two segment borders
 
 
-def message(model, ids, n_new, **kwargs):
+def greedy(model, ids, n_new, **kwargs):
     """Greedy generation without a cache: the whole text again for every token."""
     with torch.no_grad():
         for _ in range(n_new):
@@ -47,7 +47,7 @@ def test_greedy_generation_is_the_argmax_token_by_token(changes, n_prompt, has_m
     model, ids = make_model(**changes), make_ids(B, n_prompt)
     bank = model(make_ids(B, 3 * T, seed=6)).memory.detach() if has_memory else None
     generated = generate(model, ids, memory=bank, max_new_tokens=N_NEW)
-    assert torch.equal(generated, message(model, ids, N_NEW, memory=bank))
+    assert torch.equal(generated, greedy(model, ids, N_NEW, memory=bank))
 
 
 @EVERY_ROUTING
@@ -74,7 +74,7 @@ def test_texts_of_a_left_padded_batch_are_generated_as_if_alone(changes):
     ids, mask = left_padded(texts)
     batch = generate(model, ids, mask=mask, max_new_tokens=N_NEW)
     for row, text in zip(batch, texts, strict=True):
-        alone = message(model, text[None], N_NEW)
+        alone = greedy(model, text[None], N_NEW)
         assert torch.equal(row[-N_NEW:], alone[0, -N_NEW:])
 
 
@@ -96,7 +96,7 @@ def test_a_text_that_ends_in_a_batch_goes_on_as_nothing_and_leaves_its_own_bank(
     lengths = [4 + next((i + 1 for i, t in enumerate(row) if t == end), n_new) for row in free]
     assert lengths[0] + T < max(lengths)  # more than a segment of nothing follows
     for i, n in enumerate(lengths):
-        alone = message(model, ids[i : i + 1], n_new)[0]
+        alone = greedy(model, ids[i : i + 1], n_new)[0]
         assert torch.equal(out.sequences[i, :n], alone[:n])
         assert (out.sequences[i, n:] == 0).all()
         if use_cache:
@@ -130,7 +130,7 @@ def test_generation_goes_on_from_a_returned_cache(model):
     ids = make_ids(B, T + 1)
     first = generate(model, ids, max_new_tokens=4, return_dict_in_generate=True)
     second = generate(model, first.sequences, past_key_values=first.past_key_values, max_new_tokens=N_NEW)
-    assert torch.equal(second, message(model, ids, 4 + N_NEW))
+    assert torch.equal(second, greedy(model, ids, 4 + N_NEW))
 
 
 def test_a_question_generated_read_only_leaves_the_bank_as_it_was(model):
@@ -165,7 +165,7 @@ def test_a_trace_of_real_generation_is_the_trace_of_the_text_it_made(model):
     text, trace = capture_generation(
         model, ids, max_new_tokens=N_NEW, names=["*"], do_sample=False, pad_token_id=0
     )
-    assert torch.equal(text, message(model, ids, N_NEW))
+    assert torch.equal(text, greedy(model, ids, N_NEW))
     run = text[:, :-1]
     n_pad = -run.shape[1] % T
     segments, mask = (F.pad(x, (0, n_pad)).view(B, -1, T) for x in (run, torch.ones_like(run)))
@@ -222,7 +222,7 @@ def test_what_the_model_s_own_config_says_of_generation_is_seen(model, name, val
             capture_generation(model, make_ids(B, 3), max_new_tokens=4, **options)
     plain = {"num_beams": 1, "eos_token_id": None, "do_sample": False, "pad_token_id": 0}
     text, _ = capture_generation(model, make_ids(B, 3), max_new_tokens=4, **plain)
-    assert torch.equal(text, message(model, make_ids(B, 3), 4))
+    assert torch.equal(text, greedy(model, make_ids(B, 3), 4))
 
 
 @pytest.mark.parametrize("in_config", [False, True])
@@ -241,12 +241,12 @@ def test_texts_returned_for_one_prompt_count_towards_the_budget(model, in_config
 def test_a_config_that_would_not_use_the_cache_is_recorded_with_it(model):
     config = GenerationConfig(use_cache=False, do_sample=False, pad_token_id=0)
     text, _ = capture_generation(model, make_ids(B, 3), max_new_tokens=4, generation_config=config)
-    assert torch.equal(text, message(model, make_ids(B, 3), 4))
+    assert torch.equal(text, greedy(model, make_ids(B, 3), 4))
 
 
 def test_the_trace_of_one_text_ends_where_the_text_ends(model):
     ids = make_ids(1, T + 2)
-    free = message(model, ids, N_NEW)[0, T + 2 :].tolist()
+    free = greedy(model, ids, N_NEW)[0, T + 2 :].tolist()
     at = max(map(free.index, free))  # of the token that came last for the first time
     assert at < N_NEW - 1
     text, trace = capture_generation(

@@ -1,4 +1,4 @@
-"""``lm2 eval``: which form is asked for, and what belongs to it; on bAbI files. Long texts: cli_long.py."""
+"""``lm2 eval``: chooses the form of evaluation, and evaluates on bAbI files; long texts: long_texts.py."""
 
 import json
 import os
@@ -24,60 +24,60 @@ def evaluate(
         list[Path] | None, typer.Option(help="Files in the bAbI format.", metavar="PATH...")
     ] = None,
     more: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,  # the paths after the first
-    tasks: Annotated[str | None, typer.Option(help="Long texts: tasks by commas, e.g. qa1,qa2.")] = None,
+    tasks: Annotated[str | None, typer.Option(help="Long texts: tasks, comma-separated: qa1,qa2.")] = None,
     lengths: Annotated[
-        str | None, typer.Option(help="Long texts: tokens, by commas; 0k (facts alone), 4k, 128k, 1M.")
+        str | None, typer.Option(help="Long texts: comma-separated tokens: 0k (facts alone), 4k, 128k, 1M.")
     ] = None,
     samples: Annotated[
-        int | None, typer.Option(min=1, help="Questions of each task and length; 100 by default.")
+        int | None, typer.Option(min=1, help="Questions per task and length; by default 100.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Same seed, same texts; 0 by default.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the texts; by default 0.")] = None,
     noise: Annotated[
         str | None,
         typer.Option(
-            help='Background text: a file, a folder, a hub data set\'s id, or by default "python", the '
-            "documentation that every Python has. Its test share is used."
+            help="Background text: a file, a folder, the id of a hub data set, or (default) 'python' for "
+            "Python's own documentation. Its test share is used."
         ),
     ] = None,
     data: Annotated[
         str | None,
         typer.Option(
-            help="A published data set instead: a hub id, e.g. RMT-team/babilong, or a folder with "
+            help="Use a published data set: a hub id, e.g. RMT-team/babilong, or a folder with "
             "LENGTH/TASK.json."
         ),
     ] = None,
     tokenizer: Annotated[
         str | None,
-        typer.Option(help="Counts the lengths: folder or Hugging Face id; by default the model's own."),
+        typer.Option(help="Tokenizer that counts lengths, folder or Hugging Face id; default: the model's."),
     ] = None,
     segments: Annotated[
         str | None,
-        typer.Option(help="sentences, by default, or tokens: cuts of equal length, as language models have."),
+        typer.Option(help="sentences (default), or tokens: equal lengths, as for language models."),
     ] = None,
     question_first: Annotated[
-        bool | None, typer.Option("--question-first", help="Read the question before the text, too.")
+        bool | None, typer.Option("--question-first", help="Also read the question before the text.")
     ] = None,
     harness: Annotated[
         str | None,
-        typer.Option(help="Tasks of lm-evaluation-harness by commas: mmlu,babilong_qa1; needs [harness]."),
+        typer.Option(help="Tasks of lm-evaluation-harness, e.g. mmlu,babilong_qa1; needs [harness]."),
     ] = None,
     harness_tasks_folder: Annotated[
-        Path | None, typer.Option(help="Folder with task files (YAML) of your own for --harness.")
+        Path | None, typer.Option(help="Folder with your own task files (YAML) for --harness.")
     ] = None,
     harness_limit: Annotated[
-        int | None, typer.Option(min=1, help="Only so many documents of each task, to try it out.")
+        int | None, typer.Option(min=1, help="Use only so many documents of each task, for a trial.")
     ] = None,
     harness_shots: Annotated[
         int | None, typer.Option(min=0, help="Worked examples before a question; by default the task's.")
     ] = None,
     harness_length: Annotated[
-        str | None, typer.Option(help="Of the harness's BABILong tasks: 0k, by default, to 1M.")
+        str | None, typer.Option(help="Length of the harness's BABILong tasks: 0k (default) to 1M.")
     ] = None,
-    json_out: Annotated[Path | None, typer.Option("--json", help="Also write the figures there.")] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Also write the results there.")] = None,
 ) -> None:
-    """Accuracy on bAbI files, or with --tasks and --lengths on long texts with the facts hidden in them.
+    """Measure accuracy on bAbI files, or with --tasks and --lengths on long texts that hide the facts.
 
-    Exact match, with a 95 % interval and the floors that need no model.
+    Exact match, with a 95 % interval and floors that need no model.
     """
     long = {
         "tasks": tasks,
@@ -98,14 +98,14 @@ def evaluate(
         "length": harness_length,
     }
     if harness is not None and (babi or given):
-        raise UserError(f"--harness is a form of its own; {FORMS}")
+        raise UserError(f"--harness cannot be combined with --babi or long texts; {FORMS}")
     if harness is None and any(value is not None for value in of_harness.values()):
-        raise UserError("--harness-... options belong to --harness TASKS; name the tasks")
+        raise UserError("--harness-... options need tasks; add --harness TASKS")
     if more and not babi:
-        raise UserError(f"what is {more[0]}? Paths come after --babi, tasks in one word by commas; {FORMS}")
+        raise UserError(f"unexpected {more[0]}: paths follow --babi, tasks are separated by commas; {FORMS}")
     if babi and given:
         others = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise UserError(f"--babi does not go with {others}; {FORMS}")
+        raise UserError(f"--babi cannot be combined with {others}; {FORMS}")
     if json_out is not None:
         _check_place(json_out)
     if harness is not None:
@@ -113,7 +113,7 @@ def evaluate(
     elif babi:
         rows = _on_babi_files(checkpoint, [*babi, *(more or [])])
     elif tasks is None or lengths is None:
-        raise UserError(f"{'half of a form is missing' if given else 'nothing to evaluate on'}; {FORMS}")
+        raise UserError(f"{'options are missing' if given else 'nothing to evaluate on'}; {FORMS}")
     else:
         rows = on_long_texts(checkpoint, given)
     if json_out is not None:
@@ -129,7 +129,7 @@ def _check_place(file: Path) -> None:
     if not file.parent.is_dir():
         raise UserError(f"cannot write {file}: there is no folder {file.parent}; make it first")
     if not os.access(file.parent, os.W_OK | os.X_OK):
-        raise UserError(f"cannot write {file}: {file.parent} may not be written; choose another place")
+        raise UserError(f"cannot write {file}: {file.parent} is not writable; choose another folder")
 
 
 def _on_babi_files(checkpoint: str, paths: Sequence[Path]) -> Rows:
@@ -137,7 +137,7 @@ def _on_babi_files(checkpoint: str, paths: Sequence[Path]) -> Rows:
     from lm2core.babi.text import read_babi
     from lm2core.evaluation.stories import predict, score
 
-    files = [(path, read_babi(path)) for path in paths]  # a broken file is found before the model is opened
+    files = [(path, read_babi(path)) for path in paths]  # a broken file fails before the model loads
     lm = open_model(checkpoint)
     rows = []
     for path, stories in files:

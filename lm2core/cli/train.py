@@ -1,4 +1,4 @@
-"""``lm2 train``: which kind of training a preset is, and which options belong to it."""
+"""``lm2 train``: trains on stories or on text, by preset, and checks the options that belong to it."""
 
 from dataclasses import fields, replace
 from pathlib import Path
@@ -36,7 +36,7 @@ def train(
     ] = None,
     tasks: Annotated[
         str | None,
-        typer.Option(help="Stories: tasks by commas, all by default; training always begins with qa1."),
+        typer.Option(help="Stories: comma-separated tasks, by default all; training always begins with qa1."),
     ] = None,
     text: Annotated[
         str | None,
@@ -45,75 +45,75 @@ def train(
     tokenizer: Annotated[
         str | None,
         typer.Option(
-            help="Text: tokenizer's folder or Hugging Face id; by default one is trained on the text."
+            help="Text: tokenizer, folder or Hugging Face id; by default one is trained on the text."
         ),
     ] = None,
     llama: Annotated[
-        str | None, typer.Option(help="Text: a Llama to give a memory to, folder or Hugging Face id.")
+        str | None, typer.Option(help="Text: a Llama to add a memory to, folder or Hugging Face id.")
     ] = None,
     start_from: Annotated[
         str | None,
-        typer.Option("--from", help="Stories: a checkpoint to go on from; by default a new model."),
+        typer.Option("--from", help="Stories: a checkpoint to start from; by default a new model."),
     ] = None,
     noise: Annotated[
         str | None,
         typer.Option(
-            help='Stories: text to hide them in; a file, a folder, a hub data set\'s id, or "python" for the '
-            "documentation that every Python has."
+            help="Stories: text to hide them in; a file, a folder, the id of a hub data set, or 'python' for "
+            "Python's own documentation."
         ),
     ] = None,
     memory_slots: Annotated[
         int | None, typer.Option(min=1, help="Slots of a new memory, on stories or with --llama.")
     ] = None,
     memory_layers: Annotated[
-        str | None, typer.Option(help="Stories: blocks that have memory, by commas; all by default.")
+        str | None, typer.Option(help="Stories: comma-separated blocks that have memory; by default all.")
     ] = None,
     stage_steps: Annotated[
         str | None,
         typer.Option(
-            help="Stories: steps of each stage but the last, by commas; by default a stage is left once it "
+            help="Stories: comma-separated steps of each stage but the last; by default a stage ends when it "
             "is mastered."
         ),
     ] = None,
     freeze_backbone: Annotated[
         bool | None, typer.Option("--freeze-backbone", help="With --llama: train only the memory.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same loss on one machine.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same loss on one machine.")] = 0,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Optimizer steps; the preset's by default.")
+        int | None, typer.Option(min=1, help="Optimizer steps; by default the preset's.")
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(min=0.0, help="At its highest; the preset's by default.")
+        float | None, typer.Option(min=0.0, help="Peak learning rate; by default the preset's.")
     ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Text: blocks in one pass, per process.")] = None,
     accumulate: Annotated[
-        int | None, typer.Option(min=1, help="Text: passes that make one step; saves memory.")
+        int | None, typer.Option(min=1, help="Text: passes per step (gradient accumulation).")
     ] = None,
     backprop_segments: Annotated[
-        int | None, typer.Option(min=0, help="Text: gradients run back through so many segments; 0: all.")
+        int | None, typer.Option(min=0, help="Text: gradients run back through this many segments; 0: all.")
     ] = None,
     bf16: Annotated[bool | None, typer.Option("--bf16/--no-bf16", help="Text: mixed precision.")] = None,
     checkpointing: Annotated[
         bool | None,
-        typer.Option("--checkpointing/--no-checkpointing", help="Text: less memory, slower steps."),
+        typer.Option("--checkpointing/--no-checkpointing", help="Text: use less memory, with slower steps."),
     ] = None,
     compile_: Annotated[
-        bool, typer.Option("--compile", help="Faster steps after a wait of some minutes.")
+        bool, typer.Option("--compile", help="Faster steps after a few minutes of compiling.")
     ] = False,
     save_every: Annotated[
-        int | None, typer.Option(min=1, help="Steps from checkpoint to checkpoint; the preset's by default.")
+        int | None, typer.Option(min=1, help="Steps between checkpoints; by default the preset's.")
     ] = None,
     keep_all: Annotated[
         bool | None,
         typer.Option(
-            "--keep-all", help="Keep every checkpoint, as 'lm2 emergence' needs; else the two newest."
+            "--keep-all", help="Keep every checkpoint, which 'lm2 emergence' needs; else only the two newest."
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the newest whole checkpoint in --out.")
+        bool, typer.Option("--resume", help="Resume from the newest complete checkpoint in --out.")
     ] = False,
 ) -> None:
-    """Train on fresh bAbI stories, or with --text as a language model on any text."""
+    """Train on freshly generated bAbI stories, or with --text as a language model on any text."""
     chosen = {
         "architecture": architecture,
         "tasks": tuple(task.strip() for task in tasks.split(",")) if tasks else None,
@@ -144,15 +144,15 @@ def train(
 
 
 def _numbers(typed: str, option: str) -> tuple[int, ...]:
-    """Whole numbers by commas, as typed for ``option``."""
+    """Comma-separated whole numbers, as typed for ``option``."""
     try:
         return tuple(int(number) for number in typed.split(","))
     except ValueError:
-        raise UserError(f"{option} {typed!r} must be whole numbers by commas, e.g. 1,3") from None
+        raise UserError(f"{option} {typed!r} must be comma-separated whole numbers, e.g. 1,3") from None
 
 
 def _recipe(preset: str, given: dict[str, Any]) -> "Recipe | TextRecipe":
-    """The preset with what was given; an option that its kind of training does not have is refused."""
+    """The preset with the given options; options that its kind of training does not have are refused."""
     from lm2core.training.recipe import PRESETS
     from lm2core.training.text_recipe import TEXT_PRESETS
 
@@ -164,17 +164,17 @@ def _recipe(preset: str, given: dict[str, Any]) -> "Recipe | TextRecipe":
     if other and preset in PRESETS:
         raise UserError(
             f"preset {preset!r} trains on stories and has no {', '.join(other)}; "
-            f"to train on text: --text PATH --preset {', '.join(TEXT_PRESETS)}"
+            f"omit it, or train on text with --text PATH and --preset {', '.join(TEXT_PRESETS)}"
         )
     if other:
-        raise UserError(f"preset {preset!r} trains on text and has no {', '.join(other)}; leave it out")
+        raise UserError(f"preset {preset!r} trains on text and has no {', '.join(other)}; omit it")
     if preset in TEXT_PRESETS and "text" not in given:
-        raise UserError(f"preset {preset!r} trains on text; say on which: --text PATH")
+        raise UserError(f"preset {preset!r} trains on text; add --text PATH")
     return replace(recipes[preset], **given)
 
 
 def _run(recipe: "Recipe | TextRecipe", out: Path, *, resume: bool) -> None:
-    """Train, and say in one line what came of it and what to do next."""
+    """Train, and print the result and the next command in one line."""
     from lm2core.model.sizes import n_parameters
     from lm2core.training.progress import last_logged
     from lm2core.training.run_folder import is_first_process
@@ -193,7 +193,7 @@ def _run(recipe: "Recipe | TextRecipe", out: Path, *, resume: bool) -> None:
     numbers = last_logged(out / "metrics.jsonl")
     what = f"{recipe.architecture} of {n_parameters(model):,} parameters in {out}"
     if numbers["n_skipped"]:
-        what += f", {numbers['n_skipped']} steps skipped as not finite"
+        what += f", {numbers['n_skipped']} steps skipped because they were not finite"
     if isinstance(recipe, TextRecipe):
         loss, perplexity = numbers["eval_loss"], numbers["eval_perplexity"]
         typer.echo(f"trained: {what}; held-out loss {loss:.3f} nats, perplexity {perplexity:.1f}")

@@ -1,4 +1,4 @@
-"""One decoder block of LM2: transformers' Llama parts with the memory read between attention and MLP.
+"""One decoder block of LM2: Llama's attention and MLP with the memory read in between.
 
 Source: Kang et al. 2025, arXiv:2502.06049, section 2.1 and figure 1. Axes: see memory.py and segments.py.
 """
@@ -13,11 +13,11 @@ from lm2core.model.attention import attend, merge_heads
 from lm2core.model.config import LM2Config
 from lm2core.model.memory import LM2Memory, RMSNorm
 
-Joined = Callable[[str, Tensor], Tensor]  # columns of the segment so far, by name, with new ones joined
+Joined = Callable[[str, Tensor], Tensor]  # (name, new columns) -> all columns of the segment so far
 
 
 class LM2Attention(LlamaAttention):
-    """Llama's self-attention, written out so that its pattern passes through a hook point."""
+    """Llama's self-attention, with its pattern at a hook point."""
 
     def __init__(self, config: LM2Config, layer_idx: int) -> None:
         super().__init__(config, layer_idx)
@@ -26,7 +26,7 @@ class LM2Attention(LlamaAttention):
     def forward(
         self, x_BTD: Tensor, rotary: tuple[Tensor, Tensor], joined: Joined, visible: Tensor | None
     ) -> Tensor:
-        """Attend within the segment, to the tokens so far too; ``visible`` None: all up to each token."""
+        """Attend within the segment, including earlier tokens; ``visible`` None: causal attention."""
         q, k, v = (
             proj(x_BTD).unflatten(-1, (-1, self.head_dim)) for proj in (self.q_proj, self.k_proj, self.v_proj)
         )

@@ -1,4 +1,4 @@
-"""The decoder of LM2: in which order its blocks read and write the bank, token by token or a segment at once.
+"""The decoder of LM2: the order in which its blocks read and write the bank, by token or by segment.
 
 Source: Kang et al. 2025, arXiv:2502.06049, section 2 and figure 1. Module names are a Llama checkpoint's;
 only ``mem`` is new. Axes: see memory.py and segments.py.
@@ -19,11 +19,11 @@ from lm2core.model.segments import OpenSegment
 
 
 class LM2Decoder(nn.Module):
-    """Embedding, blocks and final norm, under the names a Llama checkpoint has.
+    """Embedding, blocks and final norm, with the names of a Llama checkpoint.
 
-    With content routing every block reads the bank from before the segment, and block after block writes when
-    the segment is closed. With positional routing blocks read and write in turn, and the bank's rows are
-    those of the segment's tokens: row t, like a key of self-attention, depends on tokens up to t only.
+    With content routing every block reads the bank from before the segment, and the blocks write one after
+    another when the segment is closed. With positional routing blocks read and write in turn, and row t of
+    the bank belongs to token t: like a key of self-attention, it depends on tokens up to t only.
     """
 
     def __init__(self, config: LM2Config) -> None:
@@ -47,10 +47,10 @@ class LM2Decoder(nn.Module):
         is_packed: bool,
         write_memory: bool = True,
     ) -> tuple[Tensor, OpenSegment]:
-        """Run tokens that follow in an open segment; return their stream (B,T,D) and the segment with them.
+        """Run the next tokens of an open segment; return their stream (B,T,D) and the extended segment.
 
-        ``is_packed`` says that the segment is empty and its padding, if any, on the right; without padding
-        there need be no mask.
+        ``is_packed`` states that the segment is empty and that padding, if any, is on the right; without
+        padding no mask is needed.
         """
         kept_BT, mask_BT = mask_BT, torch.ones_like(ids_BT) if mask_BT is None else mask_BT
         x_BTD = self.embed_tokens(ids_BT)
@@ -58,7 +58,7 @@ class LM2Decoder(nn.Module):
         rotary = self.rotary_emb(x_BTD, positions_BT)
         visible = None if is_packed else segment.visible(mask_BT)
         rows_BTD, is_complete = None, is_packed and ids_BT.shape[1] == segment.bank_BND.shape[1]
-        if self.in_turn:  # of a whole segment every row is in its place
+        if self.in_turn:  # in a complete segment every row is in its place
             rows_BTD = segment.bank_BND if is_complete else _rows(segment.bank_BND, positions_BT)
         longer = OpenSegment(
             segment.bank_BND, torch.cat([segment.mask_BJ, mask_BT], 1), segment.n_seen + ids_BT.shape[1]
@@ -89,7 +89,7 @@ class LM2Decoder(nn.Module):
         return x_BTD, longer
 
     def close(self, segment: OpenSegment, *, is_packed: bool = False, is_full: bool = False) -> Tensor:
-        """The bank (B,N,D) after the segment was written; ``is_full`` says that it has no padding."""
+        """The bank (B,N,D) after writing the segment; ``is_full`` states that it has no padding."""
         bank_BND = segment.bank_BND
         if self.in_turn:
             rows_BJD = segment.columns["row.0"]
@@ -103,12 +103,12 @@ class LM2Decoder(nn.Module):
 
 
 def _rows(bank_BND: Tensor, positions_BT: Tensor) -> Tensor:
-    """The bank's rows (B,T,D) that belong to tokens at these positions."""
+    """The rows (B,T,D) of the bank that belong to tokens at these positions."""
     return bank_BND.gather(1, positions_BT[..., None].expand(-1, -1, bank_BND.shape[-1]))
 
 
 def _with_rows(bank_BND: Tensor, rows_BJD: Tensor, mask_BJ: Tensor) -> Tensor:
-    """The bank with the rows of a segment's tokens in their places; padding has none."""
+    """The bank with the rows of a segment's tokens in their places; padding has no row."""
     n_slots = bank_BND.shape[1]
     order_BJ = (mask_BJ == 0).to(torch.int8).argsort(dim=1, stable=True)[:, :n_slots]
     written_BND = _rows(rows_BJD, order_BJ)

@@ -1,4 +1,4 @@
-"""Tokenizers for stories, alone or in other text, and texts to padded segments for any tokenizer."""
+"""Tokenizers for stories, with or without other text, and padded segments from any tokenizer."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from lm2core.errors import UserError
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
-MAX_LISTED = 200  # known words that a message lists
+MAX_LISTED = 200  # known words that an error message lists
 WORD = Regex(r"\w+(,\w+)*|[^\w\s]")  # a list without spaces is one word: it is one answer
 
 
@@ -22,9 +22,9 @@ def word_tokenizer(words: Iterable[str]) -> PreTrainedTokenizerFast:
 def subword_tokenizer(
     words: Iterable[str], texts: Iterable[str], *, vocab_size: int
 ) -> PreTrainedTokenizerFast:
-    """A WordPiece tokenizer of ``texts``, lower case, in which each of ``words`` is one token.
+    """Train a lower-case WordPiece tokenizer on ``texts`` in which each of ``words`` is one token.
 
-    It has about ``vocab_size`` tokens. A word with a character that occurs in no text is unknown to it.
+    It has about ``vocab_size`` tokens. Words with a character that occurs in no text are unknown to it.
     """
     pieces = _lower_cased(models.WordPiece(unk_token=UNKNOWN)).backend_tokenizer
     trainer = trainers.WordPieceTrainer(vocab_size=vocab_size, show_progress=False)
@@ -47,17 +47,17 @@ def _lower_cased(model: models.Model) -> PreTrainedTokenizerFast:
 
 
 def known_words(tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    """Words the tokenizer has, without its special tokens, sorted."""
+    """The tokenizer's vocabulary without special tokens, sorted."""
     return sorted(set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens))
 
 
 def check_words(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> None:
-    """Refuse words that a word-level tokenizer does not know.
+    """Refuse words that a tokenizer with an unknown token does not know.
 
     Raises
     ------
     UserError
-        Naming the unknown words, in the order they occur, and those that can be used.
+        With the unknown words in order of occurrence, and the known ones.
     """
     if tokenizer.unk_token_id is None:
         return
@@ -69,10 +69,8 @@ def check_words(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Non
                 unknown.setdefault(text[start:end])
     if unknown:
         known = known_words(tokenizer)
-        hover_text = (
-            " ".join(known) if len(known) <= MAX_LISTED else f"{len(known):,} words and parts of words"
-        )
-        raise UserError(f"unknown words: {', '.join(unknown)}; this model knows: {hover_text}")
+        listed = " ".join(known) if len(known) <= MAX_LISTED else f"{len(known):,} words and parts of words"
+        raise UserError(f"unknown words: {', '.join(unknown)}; this model knows: {listed}")
 
 
 def encode_segments(

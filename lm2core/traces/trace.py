@@ -1,7 +1,7 @@
-"""Trace: what a run did, as arrays with named axes. The contract between lm2core, lm2viz and the app.
+"""Trace: the recording of a run, as arrays with named axes. The contract between lm2core, lm2viz and the app.
 
-Opens with numpy and safetensors alone: looking at a trace needs neither torch nor a model. One file holds
-everything: the tensors under their hook names, the manifest as JSON in the safetensors header.
+Needs only numpy and safetensors to open, neither torch nor a model. One file holds everything: the tensors
+under their hook names, and the manifest as JSON in the safetensors header.
 """
 
 import json
@@ -33,14 +33,14 @@ class Trace:
     axes : dict of str to tuple of str
         One name from ``AXES`` per dimension of the array of that key; all have ``story`` and ``segment``.
     tokens : list of list of list of str
-        Words of each segment of each story; shorter than the token axis where the segment is padded.
+        Words of each segment of each story; fewer than the size of the token axis if the segment is padded.
     info : dict
-        JSON values that say where the trace comes from (model, config, sentences).
+        JSON values that describe the origin of the trace (model, config, sentences).
 
     Raises
     ------
     UserError
-        When axes, arrays and words do not fit each other, or there is no array or no story.
+        When axes, arrays and words do not match, or there is no array or no story.
     """
 
     arrays: Mapping[str, NDArray[np.floating]]
@@ -66,7 +66,7 @@ class Trace:
         self._check_tokens(sizes)
 
     def _check_tokens(self, sizes: Mapping[str, int]) -> None:
-        """Words must be lists of lists of lists of text that fit the axes."""
+        """Check that words are text in lists (stories) of lists (segments) of lists that match the axes."""
         try:
             n_segments = [len(story) for story in self.tokens]
             words = [words for story in self.tokens for words in story]
@@ -88,11 +88,11 @@ class Trace:
 
     @property
     def blocks(self) -> tuple[int, ...]:
-        """Blocks with memory that the trace has arrays of, ascending."""
+        """Indices of the blocks whose memory is in the trace, ascending."""
         return tuple(sorted({int(n.split(".")[1]) for n in self.arrays if ".mem." in n}))
 
     def select(self, name: str, **where: int) -> NDArray[np.floating]:
-        """The array ``name`` at given places of named axes, e.g. ``select(hook, story=0, slot=3)``.
+        """The array ``name`` at given indices of named axes, e.g. ``select(hook, story=0, slot=3)``.
 
         Raises
         ------
@@ -118,7 +118,7 @@ class Trace:
         return np.stack([self.select(f"blocks.{b}.mem.{hook}", **where) for b in self.blocks])
 
     def save(self, path: str | Path) -> None:
-        """Write one safetensors file, whole or not at all."""
+        """Write one safetensors file, atomically."""
         manifest = {"schema": SCHEMA, "axes": self.axes, "tokens": self.tokens, "info": dict(self.info)}
         arrays = {name: np.ascontiguousarray(array) for name, array in self.arrays.items()}
         with atomic_path(path) as temporary:

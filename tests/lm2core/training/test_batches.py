@@ -131,7 +131,7 @@ def test_directions_are_practised_before_rows_are_told(tasks, noise):
 
 @pytest.mark.parametrize("changes", [{"noise": 0.5}, {"n_sentences": 3}])
 def test_a_stage_that_would_cut_what_is_practised_is_refused(changes):
-    with pytest.raises(ValueError, match="no noise and at least 4 sentences"):
+    with pytest.raises(ValueError, match="give it no noise and at least 4 sentences"):
         Stage(**({"tasks": ("qa4",), "n_sentences": 4, "practice": True} | changes))
 
 

@@ -25,7 +25,7 @@ def test_help_names_the_analyses_in_under_a_second_without_torch():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["trace", MODEL, "--out", "x"], "give one of --story FILE, --babi FILE and --task NAME"),
+        (["trace", MODEL, "--out", "x"], "give exactly one of --story FILE, --babi FILE and --task NAME"),
         (["trace", MODEL, "--out", "x", "--task", "qa1", "--babi", "y"], "give one of"),
         (["trace", MODEL, "--out", "x", "--task", "qa99"], "unknown task 'qa99'"),
         (["report", "no.safetensors", "--out", "x.html"], "no trace file at no.safetensors; make one with"),
@@ -68,8 +68,8 @@ def test_help_names_the_analyses_in_under_a_second_without_torch():
         ),
         (["ablate-sentences", MODEL, "--task", "qa1.txt"], "cannot read qa1.txt: No such file"),
         (["ablate-sentences", MODEL, "--task", "qa99"], "unknown task 'qa99'"),
-        (["causal-map", MODEL, "--task", "qa11"], "no counterfactuals of task 'qa11', only of: qa1"),
-        (["causal-map", MODEL, "--kind", "x"], "no 'x' counterfactuals of task 'qa1', only: place"),
+        (["causal-map", MODEL, "--task", "qa11"], "task 'qa11' has no counterfactuals; choose from: qa1"),
+        (["causal-map", MODEL, "--kind", "x"], "task 'qa1' has no 'x' counterfactuals; choose from: place"),
         (["attribute", MODEL, "--stories", "1"], "one story"),
         (["intervene", MODEL, "--edits", "no.json"], "cannot read no.json"),
         (["intervene", MODEL, "--zero", "1", "--stories", "2", "--image", "png"], "and a folder with --out"),

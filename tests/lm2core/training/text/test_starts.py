@@ -31,7 +31,7 @@ def test_a_tokenizer_that_cannot_join_documents_is_refused(text, tmp_path):
     word_tokenizer(["a", "b"]).save_pretrained(tmp_path / "words")
     recipe = replace(SHORT, text=text, tokenizer=str(tmp_path / "words"))
     with pytest.raises(
-        ValueError, match="'.*words' has no end-of-text token to join documents with; set its eos_token"
+        ValueError, match="'.*words' has no end-of-text token to join documents; set its eos_token"
     ):
         train_text(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -53,9 +53,9 @@ def llama(straight, tmp_path_factory) -> str:
 @pytest.mark.parametrize(
     ("names", "advice"),
     [
-        (["tokenizer"], "give a folder, or leave it out and one is trained"),
-        (["tokenizer", "llama"], "give a folder, or leave it out and the Llama's own is taken"),
-        (["llama"], "give the Llama's own: --tokenizer FOLDER"),
+        (["tokenizer"], "give a folder, or omit it to train one"),
+        (["tokenizer", "llama"], "give a folder, or omit it to use the Llama's own"),
+        (["llama"], "give the Llama's tokenizer: --tokenizer FOLDER"),
     ],
 )
 def test_what_to_do_without_a_tokenizer_depends_on_what_was_named(llama, text, tmp_path, names, advice):
@@ -88,9 +88,9 @@ def test_a_llama_gets_a_memory_and_only_that_is_trained_if_asked(llama, text, tm
 OF_A_LLAMA = pytest.mark.parametrize(
     ("changes", "text_of_error"),
     [
-        ({"freeze_backbone": True}, "belong to a Llama; name it: --llama FOLDER"),
-        ({"memory_slots": 3}, "belong to a Llama"),
-        ({"llama": "given"}, "say how large it is to be: --memory-slots N"),
+        ({"freeze_backbone": True}, "need a Llama; add --llama FOLDER"),
+        ({"memory_slots": 3}, "need a Llama"),
+        ({"llama": "given"}, "needs a size for its new memory; add --memory-slots N"),
     ],
     ids=["freeze", "slots", "no slots"],
 )
@@ -98,7 +98,7 @@ OF_A_LLAMA = pytest.mark.parametrize(
 
 def test_a_model_that_is_no_llama_is_not_started_from(straight, text, tmp_path):
     out, _ = straight
-    with pytest.raises(ValueError, match="holds a 'lm2' model; --llama takes a Llama's folder or id"):
+    with pytest.raises(ValueError, match="is a 'lm2' model; --llama needs a Llama's folder or id"):
         train_text(replace(SHORT, text=text, llama=str(out), memory_slots=4), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -137,7 +137,7 @@ def test_a_baseline_is_trained_on_text_with_checkpointing_and_resumed(architectu
 def test_backpropagation_is_cut_where_a_memory_is_handed_on_only(text, tmp_path):
     recipe = replace(SHORT, text=text, backprop_segments=1, n_steps=2)
     train_text(replace(recipe, architecture="rmt"), tmp_path / "rmt")
-    with pytest.raises(ValueError, match="llama-full has no memory to cut gradients at; leave out"):
+    with pytest.raises(ValueError, match="llama-full has no memory at which to truncate gradients; omit"):
         train_text(replace(recipe, architecture="llama-full"), tmp_path / "full")
 
 

@@ -49,13 +49,13 @@ def test_a_resumed_run_ends_as_the_straight_one(text, tmp_path, cut_short):
 def test_a_run_is_resumed_only_as_it_began(straight, text, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(straight[0], copy)
-    with pytest.raises(ValueError, match="began with accumulate=1, now 2; resume it as it began"):
+    with pytest.raises(ValueError, match="was started with accumulate=1, not 2; resume it with"):
         train_text(replace(SHORT, text=text, accumulate=2), copy, resume=True)
 
 
 def test_a_run_is_resumed_only_with_as_many_processes(straight, text, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ValueError, match="began with n_processes=1, now 2"):
+    with pytest.raises(ValueError, match="was started with n_processes=1, not 2"):
         check_start(replace(SHORT, text=text), straight[0], resume=True, last_file=SKIPS_FILE)
 
 

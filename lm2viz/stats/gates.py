@@ -219,7 +219,7 @@ def _gates(traces: Trace | Sequence[Trace], seed: int) -> tuple[tuple[int, ...],
 
 
 def _of_trace(trace: Trace) -> tuple[Array, Array, Array]:
-    """Input and forget gate (n_sentences, n_blocks, n_slots); share all blocks keep (n_sentences, n_slots)."""
+    """Input and forget gate (n_sentences, n_blocks, n_slots); its product (n_sentences, n_slots)."""
     input_gate, keep = (np.moveaxis(trace.over_blocks(hook), 0, 2) for hook in GATE_HOOKS)
     n_segments = np.array([len(words) for words in trace.tokens])
     is_sentence = np.arange(input_gate.shape[1]) < n_segments[:, None]

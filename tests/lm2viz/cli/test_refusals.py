@@ -39,10 +39,10 @@ def test_help_names_the_analyses_in_under_a_second_without_torch():
         (["intervene", MODEL, "--zero", "24", "--stories", "2"], "zero: no slot 24; this model has 0..23"),
         (["probe", "no.safetensors"], "no trace file at no.safetensors; make one with"),
         (["probe", "no-model"], "no checkpoint 'no-model'; give a folder"),
-        (["probe", MODEL, "--stories", "3"], "got 3 stories, a 5-fold split needs at least 10"),
+        (["probe", MODEL, "--stories", "3"], "got 3 stories, but 5 folds need at least 10"),
         (
             ["probe", MODEL, "--stories", "12", "--fact", "place of Zoe"],
-            "no fact place of Zoe; these rows know",
+            "unknown fact place of Zoe; known",
         ),
         (["intervene", "no-model", "--zero", "5,5"], "--zero 5,5 has a slot twice; give each once"),
         (["stats", "no-model", "--slots", "x"], "--slots x; give slot numbers by commas"),

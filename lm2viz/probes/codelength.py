@@ -61,7 +61,7 @@ class CodeLength:
         return self.bits[name].value * self.bits[name].n
 
     def compression(self, name: str = PROBE) -> Estimate:
-        """Uniform code length over this one; 1 if nothing is decoded, below 1 if the probe is wrong and sure."""
+        """Uniform code length over this one; 1 if nothing is decoded, below 1 if it is sure and wrong."""
         bits = self.bits[name]
         return Estimate(self.uniform / bits.value, self.uniform / bits.high, self.uniform / bits.low, bits.n)
 

@@ -1,1 +1,1 @@
-"""Analyses and pictures of LM2 traces. Needs numpy and plotly; reads traces without torch."""
+"""Analyses and plots of LM2 traces. Only ``lm2viz.causal`` and the commands need torch."""

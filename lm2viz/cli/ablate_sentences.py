@@ -1,4 +1,4 @@
-"""``lm2 ablate-sentences``: which sentences answers need."""
+"""``lm2 ablate-sentences``: which sentences the answers need."""
 
 from lm2viz.cli.shared import (
     Checkpoint,
@@ -21,7 +21,7 @@ def ablate_sentences_command(
     out: Out = None,
     image: Image = None,
 ) -> None:
-    """Read stories again without each sentence, and ask again: which sentences do the answers need?"""
+    """Find the sentences that answers need: remove each in turn and ask again."""
     prepare(out, image)
     from lm2core.reading.checkpoints import load
     from lm2core.reading.loaded_model import untrained

@@ -1,4 +1,4 @@
-"""``lm2 attribute``: which block and slot the answers' logits come from."""
+"""``lm2 attribute``: which blocks and slots the answers' logits come from."""
 
 from lm2viz.cli.shared import (
     Checkpoint,
@@ -21,7 +21,7 @@ def attribute(
     out: Out = None,
     image: Image = None,
 ) -> None:
-    """Split answers' logits over blocks and slots, and integrate gradients along the asked bank."""
+    """Attribute answers to blocks and slots: direct logit attribution and integrated gradients."""
     prepare(out, image)
     from lm2core.reading.checkpoints import load
     from lm2viz.causal import attribute_answers, slot_gradients

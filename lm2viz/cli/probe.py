@@ -28,12 +28,12 @@ def probe(
     labels: Labels = None,
     fact: Annotated[
         str | None,
-        typer.Option(help='One fact only, e.g. "place of Mary": also its code length and learning curve.'),
+        typer.Option(help='One fact only, e.g. "place of Mary"; adds its code length and learning curve.'),
     ] = None,
     out: Out = None,
     image: Image = None,
 ) -> None:
-    """Which slot holds which fact: linear probes, beside what they reach on shuffled labels or untrained."""
+    """Find the slot that holds each fact with linear probes; controls: shuffled labels, no training."""
     label_table = labels_of(labels)
     prepare(out, image)
     from lm2viz.probes import codelength, decay, learning_curve, slot_fact_matrix

@@ -1,4 +1,4 @@
-"""``lm2 provenance``: which sentences answers are traced back to, and whether those are the right ones."""
+"""``lm2 provenance``: trace answers back to sentences, and score the result."""
 
 from typing import Annotated
 
@@ -25,22 +25,25 @@ def provenance(
     checkpoint: Checkpoint,
     task: Task = "qa1",
     stories: Stories = 50,
-    seed: Seed = 1000,  # not 0: slots are weighed as fits stories of seeds 0 to 99 best, see docs/LOG.md
+    seed: Seed = 1000,  # not 0: SHARPNESS was chosen on stories of seeds 0 to 99, see docs/LOG.md
     follow: Annotated[
-        str, typer.Option(help="copies: what words copied from other slots; stream: also by their stream.")
+        str,
+        typer.Option(
+            help="copies: follow what words copy from other slots; stream: also their residual stream."
+        ),
     ] = "copies",
     truth: Annotated[
         str,
         typer.Option(
-            help="supports: the story's supporting facts; needed: sentences that answers need, see leave-out."
+            help="Score against: supports, the story's supporting facts; needed, see 'lm2 ablate-sentences'."
         ),
     ] = "supports",
     out: Out = None,
     image: Image = None,
 ) -> None:
-    """Trace answers back through the memory to sentences, and score that by the sentences they rest on."""
+    """Trace answers through the memory back to sentences, and score this against supporting facts."""
     if truth not in TRUTHS:
-        raise UserError(f"--truth {truth}; take one of: {', '.join(TRUTHS)}")
+        raise UserError(f"unknown --truth {truth}; choose one of: {', '.join(TRUTHS)}")
     prepare(out, image)
     from lm2core.reading.story_traces import record_questions
     from lm2viz.causal import ablate_sentences, record_slot_losses

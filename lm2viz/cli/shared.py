@@ -1,4 +1,4 @@
-"""What analysis commands share: output and labels seen to first, stories, the control, results put down."""
+"""Shared by the analysis commands: options, output folders, labels, stories, the control, results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,27 +24,30 @@ Checkpoint = Annotated[
     str, typer.Argument(help="Shipped model (see 'lm2 models'), folder, or Hugging Face id.")
 ]
 Source = Annotated[
-    str, typer.Argument(help="A checkpoint, which reads generated stories; or traces, see 'lm2 trace'.")
+    str,
+    typer.Argument(
+        help="Checkpoint that reads generated stories, or trace file or folder (see 'lm2 trace')."
+    ),
 ]
 Task = Annotated[
     str,
     typer.Option(
-        help="What a checkpoint reads: generated stories of qa1 to qa20, or a file in the bAbI format."
+        help="Stories that a checkpoint reads: a generated task, qa1 to qa20, or a file in the bAbI format."
     ),
 ]
-Stories = Annotated[int, typer.Option(min=1, help="How many stories a checkpoint reads.")]
-Seed = Annotated[int, typer.Option(help="Same seed, same stories.")]
+Stories = Annotated[int, typer.Option(min=1, help="Number of stories that a checkpoint reads.")]
+Seed = Annotated[int, typer.Option(help="Random seed; the same seed gives the same stories.")]
 Out = Annotated[
-    Path | None, typer.Option(help="Folder for the picture (HTML, opens offline) and the table (CSV).")
+    Path | None, typer.Option(help="Folder for the plot (HTML, opens offline) and the table (CSV).")
 ]
 Image = Annotated[
     str | None,
-    typer.Option(help="Beside the CSV, the picture as png or svg; needs: pip install -e '.\\[images]'."),
+    typer.Option(help="Also write the plot as png or svg; needs: pip install -e '.\\[images]'."),
 ]
 Labels = Annotated[
     Path | None,
     typer.Option(
-        help="A CSV of facts of one's own, columns story, segment, fact, value; else those generated."
+        help="CSV of your own facts with columns story, segment, fact, value; default: the generated facts."
     ),
 ]
 IMAGES = ("png", "svg")
@@ -66,13 +69,15 @@ class RecordedSample:
 
 
 def slot_numbers(option: str, text: str) -> tuple[int, ...]:
-    """Slot numbers by commas, none twice; a UserError that names the option otherwise."""
+    """Parse comma-separated slot numbers; a UserError that names the option if one is invalid or repeated."""
     try:
         slots = tuple(int(number) for number in text.split(","))
     except ValueError:
-        raise UserError(f"{option} {text}; give slot numbers by commas, e.g. 3,7") from None
+        raise UserError(
+            f"{option} {text} is not a list of slots; give numbers with commas, e.g. 3,7"
+        ) from None
     if len(set(slots)) < len(slots):
-        raise UserError(f"{option} {text} has a slot twice; give each once")
+        raise UserError(f"{option} {text} names a slot twice; give each once")
     return slots
 
 
@@ -183,7 +188,7 @@ def read(lm: "LoadedModel", stories: "Sequence[Story | TextStory]", names: Seque
 
 
 def write_result(name: str, result: "Result", out: Path | None, image: str | None = None) -> None:
-    """Say what was found; with ``out``, which ``prepare`` made, write page, table and image of that name."""
+    """Print the summary; with ``out``, made by ``prepare``, also write page, table and image of that name."""
     typer.echo(result.summary())
     if out is None:
         return

@@ -1,4 +1,4 @@
-"""``lm2 slots``: what writes and reads each slot most, and the fact that explains it best."""
+"""``lm2 slots``: what writes to and reads each slot most, and the fact that explains it best."""
 
 from lm2viz.cli.shared import (
     Image,
@@ -25,7 +25,7 @@ def slots_command(
     out: Out = None,
     image: Image = None,
 ) -> None:
-    """What writes and reads each slot most, and which fact explains it, scored on other stories."""
+    """Show what writes to and reads each slot most, and which fact explains it on held-out stories."""
     label_table = labels_of(labels)
     prepare(out, image)
     from lm2core.reading.story_traces import record_questions

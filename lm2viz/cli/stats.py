@@ -1,4 +1,4 @@
-"""``lm2 stats``: gates and banks of many stories in numbers, slots on a map, and where a question looks."""
+"""``lm2 stats``: gates and banks over many stories, a map of slots, and what a question reads."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,23 +32,23 @@ def stats_command(
     stories: Stories = 200,
     seed: Seed = 0,
     slots: Annotated[
-        str | None, typer.Option(help="Also a map (PCA) of these slots, by commas, coloured by --fact.")
+        str | None, typer.Option(help="Also draw a map (PCA) of these slots, e.g. 3,7, coloured by --fact.")
     ] = None,
     fact: Annotated[
-        str | None, typer.Option(help="Fact that colours the map; else which of several slots a point is.")
+        str | None, typer.Option(help="Fact that colours the map; default: the slot of each point.")
     ] = None,
     labels: Labels = None,
     ask: Annotated[
         str | None,
         typer.Option(
-            help='Also where this question, e.g. "Where is Mary?", looks after the first sentence and at the '
-            "end of the shortest story, in each block with memory; of a checkpoint only."
+            help='Also compare what this question, e.g. "Where is Mary?", reads after the first sentence and '
+            "at the end of the shortest story, in each block with memory; needs a checkpoint."
         ),
     ] = None,
     out: Out = None,
     image: Image = None,
 ) -> None:
-    """How far gates open, how long slots remember, how much of the bank is used; control: no training."""
+    """Measure gates, half-lives of slots and use of the bank; control: an untrained model."""
     label_table = labels_of(labels)
     shown = _on_map(slots, fact)
     prepare(out, image)
@@ -71,12 +71,12 @@ def _on_map(slots: str | None, fact: str | None) -> tuple[int, ...] | None:
     """The slots of a map, where one is asked for; a UserError where its points would be of one colour."""
     if slots is None:
         if fact is not None:
-            raise UserError(f'--fact "{fact}" colours a map of slots; give them by commas with --slots')
+            raise UserError(f'--fact "{fact}" colours a map of slots; choose the slots with --slots')
         return None
     shown = slot_numbers("--slots", slots)
     if len(shown) == 1 and fact in (None, "slot"):
         raise UserError(
-            f'--slots {slots} is one slot, all of one colour; give --fact, such as "place of Mary"'
+            f'--slots {slots} is one slot, so all points have one colour; give --fact, e.g. "place of Mary"'
         )
     return shown
 
@@ -89,7 +89,7 @@ def _reads(sample: RecordedSample, question: str, seed: int) -> "dict[int, ReadC
     from lm2viz.stats import ReadSpec, compare_reads, replace_questions
 
     if sample.lm is None or sample.untrained is None:
-        raise UserError("--ask needs the model that is asked; give a checkpoint instead of traces")
+        raise UserError("--ask needs a model to ask; give a checkpoint instead of traces")
     lms = (sample.lm, untrained(sample.lm, seed))
     (trace,), (of_control,) = sample.traces, sample.untrained
     end = min(map(len, trace.tokens))

@@ -1,4 +1,4 @@
-"""Linear probes: which slot holds which fact of the world, and is that more than a probe finds anywhere?"""
+"""Linear probes: which slot holds which fact, compared with what a probe finds where there is nothing."""
 
 from lm2viz.probes.codelength import CodeLength, codelength
 from lm2viz.probes.decay import AgeBin, Decay, decay

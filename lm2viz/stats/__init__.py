@@ -1,4 +1,4 @@
-"""Looking at banks: slots as points, gates over many stories, reads before and after updates. No torch."""
+"""Statistics of banks over many stories: gates, effective rank, a map of slots, reads before and after."""
 
 from lm2viz.stats.banks import BankStats, BankUse, bank_stats
 from lm2viz.stats.before_after import ReadComparison, compare_reads

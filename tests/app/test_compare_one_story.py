@@ -31,8 +31,8 @@ def test_every_row_is_what_that_model_answers_along_the_story():
 def test_the_summary_counts_the_floor_beside_the_models():
     page = open_page("compare", **LINK, question=ASKED)
     names = (MODEL, *page.multiselect(key="others").value)
-    expected = next(m.value for m in page.markdown if "Right after how many" in m.value).replace("\\", "")
-    assert "floor: last place named" in expected
+    expected = next(m.value for m in page.markdown if "Right answers after" in m.value).replace("\\", "")
+    assert "baseline: last place named" in expected
     assert all(name in expected for name in names)
 
 

@@ -102,7 +102,7 @@ def test_moved_gates_change_the_pictures_of_the_bank_and_of_the_routes():
     edited = traces.load_gate_edit(MODEL, SENTENCES, move, STEP).trace
     unedited = traces.load_trace(MODEL, SENTENCES)
     change = select.bank_before_after(edited, 0)[1] - select.bank_before_after(unedited, STEP - 1)[1]
-    shown = drawn(page, "What the moved gates change of the whole bank")
+    shown = drawn(page, "Effect of the edited gates on the whole bank")
     np.testing.assert_allclose(shown, change, atol=1e-6)
     assert np.abs(shown[SLOT]).max() > 0.1
     answer = traces.load_gate_edit_answer(MODEL, SENTENCES, move, STEP, ASKED)

@@ -117,7 +117,7 @@ def test_one_fact_has_its_accuracy_with_interval_and_every_control(overall):
 def test_code_length_and_learning_curve_come_when_asked_for_beside_an_untrained_model(rows, untrained):
     page = open_page("probes", probes_view="One fact", fact=FACT, probe_slot="9", code_length="true", **LINK)
     expected = codelength(rows, FACT, untrained=untrained, slot=9)
-    (bars,) = chart(page, x="code length, bits a sample")
+    (bars,) = chart(page, x="code length (bits per row)")
     assert unpacked(bars["x"]).tolist() == [bits.value for bits in expected.bits.values()]
     assert f"in an untrained model {expected.compression(UNTRAINED)} times" in words_on(page)
     page.toggle(key="learning_curve").set_value(True).run()

@@ -14,9 +14,9 @@ MODEL, EXAMPLE, STEP = "babi-qa1-10", "2-two-facts", 4
 N_SLOTS, LAST_BLOCK = 24, 3
 
 
-INPUT_GATE = "Input gate: bright let new content in"
-FORGET_GATE = "Forget gate: dark erased what was there"
-CHANGE = "Change: bright now holds something else"
+INPUT_GATE = "Input gate: bright lets new content in"
+FORGET_GATE = "Forget gate (share kept): dark erases old content"
+CHANGE = "Change of content: bright is a large change"
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +59,9 @@ def test_reads_are_the_pattern_of_the_question(trace):
     )
     answer = traces.load_answer(MODEL, stories.load_example(EXAMPLE).sentences, STEP, "Where is the milk?")
     by_head, _ = select.read_by_head(answer.trace, token=4)
-    np.testing.assert_allclose(drawn(page, "Where the last word looked"), by_head, atol=1e-6)
+    np.testing.assert_allclose(drawn(page, "What the last word read"), by_head, atol=1e-6)
     np.testing.assert_allclose(
-        drawn(page, "Where each word looked, block 1, mean over heads"),
+        drawn(page, "What each word read, block 1, mean over heads"),
         select.read_by_token(answer.trace, 1, None),
         atol=1e-6,
     )

@@ -103,7 +103,7 @@ def test_facts_are_the_true_ones_beside_what_the_probes_read(few_stories):
     sentences = stories.generate_story(TASK, SEED).sentences
     bank = traces.load_trace(MODEL, sentences).select("hook_bank", story=0, segment=5)  # Daniel just moved
     for row in table.itertuples():
-        read, _ = readers[row.fact].read(bank)
+        read, _ = readers[row.fact].decode(bank)
         assert row.read == f"{'✓' if read == row.true else '✗'} {read}"
         assert row.slot == readers[row.fact].slot
         untrained, majority = (readers[row.fact].accuracy(n).value for n in ("untrained model", "majority"))

@@ -67,4 +67,6 @@ def test_the_effect_is_measured_and_drawn(page, app_url):
     open_interventions(page, app_url, '&edits=[{"kind":"zero","slots":[13]}]')
     page.get_by_role("button", name="Measure").click()
     expect(page.locator(".st-key-effect .nsewdrag").first).to_be_visible()
-    expect(page.get_by_text("zero in babi-qa1-3: 25 stories, intervals by story")).to_be_visible()
+    expect(
+        page.get_by_text("Effect of zero in babi-qa1-3: 25 stories, 95 % intervals over stories")
+    ).to_be_visible()

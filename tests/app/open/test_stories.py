@@ -57,7 +57,7 @@ def test_html_in_a_file_of_stories_is_text():
     [
         (SENTENCE, "Who wrote where, block 2"),
         (BANK, "What the sentence changed: after minus before"),
-        (READS, "Where the last word looked"),
+        (READS, "What the last word read"),
         (ONE_SLOT, "Input gate of slot 17 at every sentence"),
     ],
 )

@@ -35,19 +35,22 @@ def test_help_names_the_analyses_in_under_a_second_without_torch():
         ),
         (["report", "x.safetensors", "--out", "x.html", "--image", "png"], "and a folder with --parts"),
         (["intervene", MODEL], "give one of --edits FILE and --zero SLOTS"),
-        (["intervene", MODEL, "--zero", "a"], "--zero a; give slot numbers by commas"),
+        (["intervene", MODEL, "--zero", "a"], "--zero a is not a list of slots; give numbers"),
         (["intervene", MODEL, "--zero", "24", "--stories", "2"], "zero: no slot 24; this model has 0..23"),
         (["probe", "no.safetensors"], "no trace file at no.safetensors; make one with"),
         (["probe", "no-model"], "no checkpoint 'no-model'; give a folder"),
-        (["probe", MODEL, "--stories", "3"], "got 3 stories, a 5-fold split needs at least 10"),
+        (["probe", MODEL, "--stories", "3"], "got 3 stories, but 5 folds need at least 10"),
         (
             ["probe", MODEL, "--stories", "12", "--fact", "place of Zoe"],
-            "no fact place of Zoe; these rows know",
+            "unknown fact place of Zoe; known",
         ),
-        (["intervene", "no-model", "--zero", "5,5"], "--zero 5,5 has a slot twice; give each once"),
-        (["stats", "no-model", "--slots", "x"], "--slots x; give slot numbers by commas"),
-        (["stats", "no-model", "--slots", "3,7,3"], "--slots 3,7,3 has a slot twice; give each once"),
-        (["stats", "no-model", "--slots", "13"], "--slots 13 is one slot, all of one colour; give --fact"),
+        (["intervene", "no-model", "--zero", "5,5"], "--zero 5,5 names a slot twice; give each once"),
+        (["stats", "no-model", "--slots", "x"], "--slots x is not a list of slots; give numbers"),
+        (["stats", "no-model", "--slots", "3,7,3"], "--slots 3,7,3 names a slot twice; give each once"),
+        (
+            ["stats", "no-model", "--slots", "13"],
+            "--slots 13 is one slot, so all points have one colour; give --fact",
+        ),
         (["stats", "no-model", "--slots", "13", "--fact", "slot"], "all of one colour; give --fact"),
         (
             ["stats", "no-model", "--fact", "place of Mary"],
@@ -60,11 +63,11 @@ def test_help_names_the_analyses_in_under_a_second_without_torch():
             "too few to hold some out; record at least 8",
         ),
         (["provenance", MODEL, "--follow", "x", "--stories", "2"], "follow='x' is unknown; take one of"),
-        (["provenance", MODEL, "--truth", "x"], "--truth x; take one of: supports, needed"),
+        (["provenance", MODEL, "--truth", "x"], "--truth x; choose one of: supports, needed"),
         (["ablate-sentences", "no-model"], "no checkpoint 'no-model'; give a folder"),
         (
             ["emergence", "no-run", "--fact", "place of Mary"],
-            "no whole checkpoint in no-run; give the folder",
+            "no complete checkpoint in no-run; give the folder",
         ),
         (["ablate-sentences", MODEL, "--task", "qa1.txt"], "cannot read qa1.txt: No such file"),
         (["ablate-sentences", MODEL, "--task", "qa99"], "unknown task 'qa99'"),
@@ -149,7 +152,7 @@ def test_what_cannot_draw_an_image_is_told_before_anything_is_measured(capsys, m
 
     monkeypatch.setattr("plotly.graph_objects.Figure.write_image", without_a_browser)
     statement = refused(["causal-map", "no-model", "--out", str(tmp_path), "--image", "svg"], capsys)
-    assert "an image needs kaleido and Chromium" in statement
+    assert "images need kaleido and Chromium" in statement
     assert not list(tmp_path.iterdir())
 
 

@@ -43,7 +43,7 @@ def test_look_says_half_lives_and_ranks_beside_an_untrained_model(capsys):
     statement = capsys.readouterr().out
     assert "90 sentences of 9 stories" in statement
     assert statement.count("untrained") > 6
-    assert "silhouette of place of Mary: model" in statement
+    assert "silhouette by place of Mary: model" in statement
 
 
 def test_look_asks_a_question_in_every_block_before_and_after_beside_the_same_untrained_model(

@@ -65,14 +65,14 @@ def test_a_fact_that_cannot_be_probed_is_empty_unless_asked_for():
 
 
 def test_when_nothing_can_be_probed_it_says_why():
-    with pytest.raises(ValueError, match="mood: got 3 stories, a 5-fold split needs at least 10"):
+    with pytest.raises(ValueError, match="mood: got 3 stories, but 5 folds need at least 10"):
         slot_fact_matrix(table_rows(["calm", "wild", "calm"]))
 
 
 def test_control_rows_of_other_stories_are_refused():
     with pytest.raises(ValueError, match=r"different stories \(280 and 84 rows.*let both read the same"):
         slot_fact_matrix(ROWS, untrained=handmade_rows(12))
-    with pytest.raises(ValueError, match="other facts at the same sentences"):
+    with pytest.raises(ValueError, match="different facts at the same sentences"):
         slot_fact_matrix(ROWS, untrained=handmade_rows(seed=1))
 
 

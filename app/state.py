@@ -17,7 +17,6 @@ URL: Literal["query-params"] = "query-params"  # widgets bound to this keep thei
 
 # Labels that links of earlier versions hold, by URL key, and what they are called now.
 FORMER_LABELS = {
-    "source": {"Own": "Your own"},
     "open": {"Take away": "Downloads"},
     "probes_view": {"Own labels": "Your labels"},
     "causal_view": {"Its parts": "Parts"},

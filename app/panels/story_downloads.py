@@ -14,24 +14,9 @@ def draw_downloads(trace: Trace) -> None:
     """Files of the trace of one story. Each is made when its button is pressed."""
     st.subheader("Downloads")
     for label, icon, make, name in (
-        (
-            "Download trace: all that was recorded, opens here",
-            "data_object",
-            opened.trace_file,
-            "trace.safetensors",
-        ),
-        (
-            "Download report: one page of pictures, opens offline",
-            "description",
-            opened.report_file,
-            "report.html",
-        ),
-        (
-            "Download table: how strongly each word wrote to each slot",
-            "table",
-            opened.table_file,
-            "writes.csv",
-        ),
+        ("Download trace (opens here)", "data_object", opened.trace_file, "trace.safetensors"),
+        ("Download report (opens offline)", "description", opened.report_file, "report.html"),
+        ("Download table of write strengths", "table", opened.table_file, "writes.csv"),
     ):
         st.download_button(
             label,

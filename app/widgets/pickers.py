@@ -20,7 +20,7 @@ from lm2core.traces.trace import Trace
 from lm2viz.figures.heatmap import clickable
 
 LINES_BEFORE, LINES_AFTER = 9, 5  # sentences shown around the one just read
-EXAMPLE, GENERATED, PASTED = "Example", "Generated", "Your own"
+EXAMPLE, GENERATED, PASTED = "Example", "Generated", "Own"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from app.state import FORMER_LABELS
 from tests.app.pages import open_page
 
 PAGE_OF = {
-    "source": "story",
     "open": "open",
     "probes_view": "probes",
     "causal_view": "causal_map",

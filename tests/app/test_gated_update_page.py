@@ -1,4 +1,4 @@
-"""The gated update page: its numbers are the trace's, edited gates are runs of the model, no link breaks it."""
+"""The gated update page: numbers are the trace's, edited gates are runs of the model, no link breaks it."""
 
 import json
 
@@ -185,7 +185,7 @@ def test_a_question_with_unknown_words_names_them_and_leaves_the_equation():
 
 
 def test_a_pasted_story_without_questions_is_asked():
-    page = open_page("gated_update", source="Your own")
+    page = open_page("gated_update", source="Own")
     page.text_area[0].set_value("Mary went to the kitchen.\nJohn went to the garden.")
     next(b for b in page.button if b.label == "Read story").click().run()
     assert not page.exception

@@ -183,7 +183,7 @@ def test_a_long_measurement_does_not_hold_the_lock_of_the_other_pages(monkeypatc
 
 
 def test_a_pasted_story_without_questions_is_asked():
-    page = open_page("interventions", model=MODEL, source="Your own")
+    page = open_page("interventions", model=MODEL, source="Own")
     page.text_area[0].set_value("Mary went to the kitchen.\nJohn went to the garden.")
     next(b for b in page.button if b.label == "Read story").click().run()
     assert not page.exception

@@ -131,7 +131,7 @@ def test_a_long_story_shows_the_sentences_around_the_step():
 
 
 def paste_story(text: str) -> AppTest:
-    page = open_page(source="Your own")
+    page = open_page(source="Own")
     page.text_area[0].set_value(text)
     next(b for b in page.button if b.label == "Read story").click().run()
     return page
@@ -167,7 +167,7 @@ def test_a_pasted_story_of_one_sentence_is_read_and_asked():
 
 
 def test_a_pasted_story_is_shown_read_to_its_end_whatever_the_step_was():
-    page = open_page(source="Your own", step="1")
+    page = open_page(source="Own", step="1")
     page.text_area[0].set_value("Mary went to the office.\n" * 5)
     next(b for b in page.button if b.label == "Read story").click().run()
     assert page.slider(key="step").value == 5
@@ -176,7 +176,7 @@ def test_a_pasted_story_is_shown_read_to_its_end_whatever_the_step_was():
 @pytest.mark.parametrize("text", ["Gandalf slept.\n" * 30, "Mary went to the office.\n" * 401])
 def test_after_a_refused_long_story_the_example_still_opens(text):
     page = open_page(example=EXAMPLE)
-    page.segmented_control(key="source").set_value("Your own").run()
+    page.segmented_control(key="source").set_value("Own").run()
     page.text_area[0].set_value(text)
     next(b for b in page.button if b.label == "Read story").click().run()
     assert page.error
@@ -200,7 +200,7 @@ def test_a_story_pasted_again_is_the_last_to_be_forgotten(monkeypatch):
 
 
 def test_a_link_to_a_story_this_server_does_not_have_says_so():
-    page = open_page(source="Your own", own="0123456789abcdef")
+    page = open_page(source="Own", own="0123456789abcdef")
     assert any("no longer has the story in this link" in i.value for i in page.info)
 
 

@@ -48,7 +48,7 @@ def test_the_bars_are_the_provenance_of_the_answer_and_its_supporting_sentences_
     np.testing.assert_allclose(unpacked(control["x"]), expected.any_slot, atol=1e-6)
     assert {int(name.split()[0]) for name in direct["y"] if name.endswith("*")} == supports
     assert "reading every slot alike" in alt
-    assert any("The parts add up to the bank" in c.value for c in page.caption)
+    assert any("The parts sum to the bank within" in c.value for c in page.caption)
 
 
 def test_another_question_has_other_sources():
@@ -126,7 +126,7 @@ def test_stories_to_learn_from_are_fewer_where_they_are_long():
 
 
 def paste_story(text):
-    page = open_page(source="Your own", view="Facts", step="1")
+    page = open_page(source="Own", view="Facts", step="1")
     page.text_area[0].set_value(text)
     next(b for b in page.button if b.label == "Read story").click().run()
     assert not page.exception

@@ -46,7 +46,7 @@ def test_the_edited_side_opens_on_the_page_of_one_story_and_asks_the_question(pa
     read = page.get_by_text("After 8 of 8 sentences the model answers")
     expect(read).to_be_visible()
     expect(page.get_by_label("Question")).to_have_value(question)
-    assert "own=" in page.url and "source=Your+own" in page.url
+    assert "own=" in page.url and "source=Own" in page.url
     link = page.url
     page.goto("about:blank")
     page.goto(link)

@@ -77,7 +77,7 @@ def test_a_question_is_asked_and_its_link_reopens_the_view(page, app_url):
 
 
 def test_a_pasted_story_is_read_and_markup_in_it_is_text(page, app_url):
-    page.goto(f"{app_url}/?source=Your+own")
+    page.goto(f"{app_url}/?source=Own")
     box = page.get_by_label("One sentence per line")
     box.fill("<img src=x onerror=alert(1)> went.")
     page.get_by_role("button", name="Read story").click()

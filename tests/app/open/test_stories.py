@@ -25,7 +25,7 @@ def test_a_file_of_stories_is_read_on_the_story_page():
     page.button(key="read_story").click().run()
     assert ("John went to the garden.",) in stories._pasted_stories().values()
     key = stories.store_story(("John went to the garden.",))
-    story = open_page("story", source="Your own", own=key)
+    story = open_page("story", source="Own", own=key)
     assert "▶ 1  John went to the garden." in story.text[0].value
 
 

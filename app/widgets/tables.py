@@ -35,4 +35,4 @@ def _bounds(low: float, high: float) -> str:
 
 
 def _words(name: str) -> str:
-    return name.removeprefix("is_").removeprefix("n_").replace("_", " ")
+    return name.removeprefix("n_").replace("_", " ")

@@ -32,6 +32,11 @@ def test_a_second_interval_names_its_value_and_a_missing_one_is_empty():
     ]
 
 
+def test_a_flag_and_a_number_of_the_same_name_both_stay():
+    table = pd.DataFrame({"is_explained": [True], "explained": [0.5]})
+    assert list(readable(table)) == ["is explained", "explained"]
+
+
 def test_an_estimate_without_bounds_has_an_empty_interval():
     assert interval(Estimate(0.5, NAN, NAN, 1)) == ""
     assert interval(Estimate(0.5, 0.4, 0.6, 9)) == "0.40 to 0.60"

@@ -1,4 +1,4 @@
-"""Entry of the app: ``streamlit run app/main.py``. Starts the server; what is shown is in menu.py."""
+"""Entry point: ``streamlit run app/main.py`` starts the server; the pages are listed in menu.py."""
 
 import gc
 from collections.abc import AsyncIterator
@@ -9,10 +9,10 @@ import streamlit as st
 
 
 def warm_up() -> None:
-    """Import what pages need and open the model they begin with: the first visitor waits for less.
+    """Import what the pages need and open the first model, so that the first user waits less.
 
-    Garbage is not collected meanwhile, and what was imported is kept out of later collections, of which
-    Streamlit makes one after every click.
+    Garbage collection is off meanwhile, and what was imported is frozen: Streamlit collects after every
+    click, and need not look at it again.
     """
     gc.disable()
     try:
@@ -31,14 +31,14 @@ def import_and_open() -> None:
     from app.loaders.models import load_model
     from lm2core.reading.checkpoints import shipped_models
 
-    torch.set_num_threads(1)  # small models answer sooner on one, and visitors leave each other the rest
+    torch.set_num_threads(1)  # small models are faster on one thread, and other users need the other cores
     for name in shipped_models()[:1]:
         load_model(name)
 
 
 @asynccontextmanager
 async def warmed(_: st.App) -> AsyncIterator[None]:
-    """Warm up beside the server, which answers meanwhile."""
+    """Warm up in a thread; the server already answers."""
     Thread(target=warm_up, daemon=True).start()
     yield
 

@@ -56,7 +56,7 @@ CLICKS: dict[str, tuple[str, Sequence[Target]]] = {
     "Compare": ("/compare", [choice("Noise after the facts"), choice("Longer stories")]),
     "Noise": ("/noise?length=1k&step=3", [button("Next")]),
     "Lessons": ("/lessons", [choice(lesson.title) for lesson in LESSONS[1::-1]]),
-    "Open": ("/open", [choice("Take away"), choice("Trace file")]),
+    "Open": ("/open", [choice("Downloads"), choice("Trace file")]),
 }
 
 

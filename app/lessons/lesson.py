@@ -1,4 +1,4 @@
-"""What a lesson is: a question with a few answers, and the measurement that decides between them."""
+"""A lesson: a question with a few choices, and the measurement that decides between them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ SEED, N_STORIES = 0, 60
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An answer to predict: the measured value lies in [low, high)."""
+    """A prediction: the measured value lies in [low, high)."""
 
     text: str
     low: float
@@ -32,16 +32,16 @@ class Choice:
 
 
 def describe_sample(stories: str) -> str:
-    """Where the figures of a lesson come from."""
+    """Where the numbers of a lesson come from."""
     return f"Measured by this server on {MODEL} and {stories}; brackets: 95 % intervals."
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was found; ``value`` decides the lesson, ``control`` stands beside it.
+    """A result; ``value`` decides the lesson, ``control`` is shown beside it.
 
-    is_share : whether both are fractions, said in percent
-    source : where the figures come from
+    is_share : whether both are fractions, shown in percent
+    source : where the numbers come from
     """
 
     value: Estimate
@@ -54,7 +54,7 @@ class Measured:
     source: str = describe_sample(f"{N_STORIES} generated stories")
 
     def sentence(self) -> str:
-        """Both figures in words, with interval and n."""
+        """Both numbers in words, with interval and n."""
         value, control = (self._phrase(estimate) for estimate in (self.value, self.control))
         return f"{self.of}: **{value}**. {self.of_control}: **{control}**."
 
@@ -66,10 +66,10 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One thought.
+    """One idea.
 
-    text : what there is to know before, as Markdown
-    moral : what to take away, whatever was measured
+    text : what to know before predicting, as Markdown
+    moral : what to remember, whatever was measured
     """
 
     title: str
@@ -80,7 +80,7 @@ class Lesson:
     moral: str
 
     def right(self, measured: Measured) -> Choice:
-        """The choice whose range holds what was measured.
+        """The choice whose range contains the measured value.
 
         Raises
         ------
@@ -90,24 +90,24 @@ class Lesson:
         for choice in self.choices:
             if choice.low <= measured.value.value < choice.high:
                 return choice
-        raise UserError(f"lesson {self.title!r}: no choice holds {measured.value}; mend its ranges")
+        raise UserError(f"lesson {self.title!r}: no choice contains {measured.value}; correct its ranges")
 
 
 def lesson_stories(n: int = N_STORIES, seed: int = SEED) -> list[Story]:
-    """The stories that lessons measure on, the same for everyone."""
+    """The stories that lessons measure on, the same for all users."""
     return make_stories(TASK, n, seed)
 
 
 def read_lesson_stories(lm: LoadedModel, n: int = N_STORIES, *, names: Sequence[str] = MEMORY_HOOKS) -> Trace:
-    """These stories as a model reads them."""
+    """The trace of a model that reads the lesson stories."""
     stories = lesson_stories(n)
     with counting_sentences(lm.model, max(len(story.sentences) for story in stories)):
         return read_stories(lm, stories, names=names)
 
 
 def model_and_control(lm: LoadedModel) -> Iterator[LoadedModel]:
-    """The model, then as control a new one of the same sizes."""
-    yield from track((lm, untrained(lm, SEED)), "measuring, trained or not", "model")
+    """The model, then as control an untrained one of the same sizes."""
+    yield from track((lm, untrained(lm, SEED)), "measuring", "model")
 
 
 def stories_of_questions(stories: Sequence[Story]) -> NDArray[np.int_]:

@@ -1,4 +1,4 @@
-"""Counterfactual pairs and what is measured between their sides; answers attributed to parts and slots."""
+"""Counterfactual pairs, measurements between their sides, and answers attributed to parts and slots."""
 
 import streamlit as st
 
@@ -34,7 +34,7 @@ def kinds_of(task: str) -> list[str]:
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def load_pairs(task: str, kind: str, n: int, seed: int) -> list[Counterfactual]:
-    """``n`` pairs, or a UserError; the first ones of a seed are the same for every ``n``."""
+    """``n`` pairs, the first of which are the same for every ``n``; UserError where there are too few."""
     return draw_counterfactuals(task, kind, n, seed, n_sentences=sentences_of(task))
 
 
@@ -72,7 +72,7 @@ def load_attribution(model: str, task: str, n: int, seed: int) -> Attribution:
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def load_gradients(model: str, task: str, n: int, seed: int) -> Saliencies:
-    """What gradients give the slots in the answers of ``n`` generated stories."""
+    """What gradients attribute to slots in the answers of ``n`` generated stories."""
     lm, lock = workbench(model)
     with lock:
         return slot_gradients(lm, make_stories(task, n, seed), seed=seed)

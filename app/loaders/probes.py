@@ -1,4 +1,4 @@
-"""Probes of many generated stories, measured once for all visitors: fact by fact, slot by slot."""
+"""Probes of many generated stories, measured once for all users: fact by fact, slot by slot."""
 
 import streamlit as st
 
@@ -27,7 +27,7 @@ def load_fact(model: str, task: str, n: int, fact: str) -> SlotFacts | None:
 
 
 def load_facts(model: str, task: str, n: int, facts: tuple[str, ...]) -> SlotFacts:
-    """Probes of every slot for each of the facts; a UserError when none can be probed."""
+    """Probes of every slot for each of the facts; UserError when none can be probed."""
     return side_by_side(
         {fact: load_fact(model, task, n, fact) for fact in track(facts, "probing facts", "fact")}
     )
@@ -35,7 +35,7 @@ def load_facts(model: str, task: str, n: int, facts: tuple[str, ...]) -> SlotFac
 
 @st.cache_resource(max_entries=50, show_spinner=False)
 def load_scores(model: str, task: str, n: int, fact: str, slot: Slot) -> Scores:
-    """The probe of one slot, or of the whole bank, for one fact; a UserError where it cannot be probed."""
+    """The probe of one slot, or of the whole bank, for one fact; UserError where it cannot be probed."""
     if slot == "best":
         result = load_fact(model, task, n, fact)
         if result is not None:
@@ -45,21 +45,21 @@ def load_scores(model: str, task: str, n: int, fact: str, slot: Slot) -> Scores:
 
 @st.cache_resource(max_entries=50, show_spinner=False)
 def load_decay(model: str, task: str, n: int, fact: str | None, slot: Slot) -> Decay:
-    """Accuracy by age of one fact, or of all together; a UserError where it cannot be probed."""
+    """Accuracy by age of one fact, or of all together; UserError where it cannot be probed."""
     rows, untrained = _both(model, task, n)
     return decay(rows, facts=fact and [fact], untrained=untrained, slot=slot)
 
 
 @st.cache_resource(max_entries=50, show_spinner=False)
 def load_codelength(model: str, task: str, n: int, fact: str, slot: Slot) -> CodeLength:
-    """Bits to send a fact to who has the slot; a UserError where it cannot be probed."""
+    """Bits that a fact takes, given the slot; UserError where it cannot be probed."""
     rows, untrained = _both(model, task, n)
     return codelength(rows, fact, untrained=untrained, slot=slot)
 
 
 @st.cache_resource(max_entries=50, show_spinner=False)
 def load_learning(model: str, task: str, n: int, fact: str, slot: Slot) -> LearningCurve:
-    """Accuracy by number of training stories; a UserError where it cannot be probed."""
+    """Accuracy by number of training stories; UserError where it cannot be probed."""
     rows, untrained = _both(model, task, n)
     return learning_curve(rows, fact, untrained=untrained, slot=slot)
 

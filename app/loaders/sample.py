@@ -1,6 +1,6 @@
-"""Many generated stories, with the bank after each sentence of a model and of its untrained control.
+"""Many generated stories, with the bank after each sentence, of a model and its untrained control.
 
-Story number k is that of seed k, as ``generate_story`` tells it, so that every one can be opened by its link.
+Story k is the one that ``generate_story`` makes with seed k, so that each can be opened by a link.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,24 +23,24 @@ PART_BUDGET = "200MB"  # of the trace of one part; one story of 200 sentences ta
 
 @dataclass(frozen=True)
 class RecordedSample:
-    """Banks (``hook_bank``) of the same stories in several traces, whose stories count on."""
+    """Banks (``hook_bank``) of the same stories in several traces; their stories are numbered throughout."""
 
     traces: tuple[Trace, ...]
     control: tuple[Trace, ...]
 
     @property
     def sentences(self) -> list[list[str]]:
-        """Those of each story."""
+        """The sentences of each story."""
         return [story["sentences"] for trace in self.traces for story in trace.info["stories"]]
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
 def load_sample(model: str, task: str, n: int) -> RecordedSample:
-    """Let ``model`` and an untrained one read the first ``n`` stories of a task, or as many as may be."""
+    """The first ``n`` stories of a task, or as many as allowed, read by ``model`` and an untrained one."""
     stories = _first_stories(task, n)
     lms = (load_model(model), load_untrained(model))
     return RecordedSample(
-        *(read_in_parts(lm, stories, ["hook_bank"]) for lm in track(lms, "reading, trained or not", "model"))
+        *(read_in_parts(lm, stories, ["hook_bank"]) for lm in track(lms, "reading", "model"))
     )
 
 
@@ -57,7 +57,7 @@ def _first_stories(task: str, n: int) -> list[Story]:
 
 
 def read_in_parts(lm: LoadedModel, stories: Sequence[Story], hooks: Sequence[str]) -> tuple[Trace, ...]:
-    """Part by part: between two the lock is free for those who only want to see one story."""
+    """Read part by part: between parts the lock is free for pages that show a single story."""
     traces = []
     for part in track(list(_parts(stories)), "reading stories", "part"):
         with model_lock:
@@ -66,7 +66,7 @@ def read_in_parts(lm: LoadedModel, stories: Sequence[Story], hooks: Sequence[str
 
 
 def _parts(stories: Sequence[Story]) -> Iterator[list[Story]]:
-    """Stories in their order, in parts of at most ``PART_SENTENCES``, or of one story."""
+    """Stories in order, in parts of at most ``PART_SENTENCES`` sentences, or of one story."""
     part: list[Story] = []
     for story in stories:
         if part and sum(len(one.sentences) for one in (*part, story)) > PART_SENTENCES:

@@ -1,6 +1,6 @@
-"""Slots over many generated stories: as points, what writes and reads them, what explains and matches them.
+"""Slots over many generated stories: their map, what writes to and reads them, explanations, matches.
 
-Story number k is that of seed k, as ``generate_story`` tells it: so every one can be opened by its link.
+Story k is the one that ``generate_story`` makes with seed k, so that each can be opened by a link.
 """
 
 from random import Random
@@ -22,9 +22,9 @@ from lm2viz.stats import SlotMap, map_slots
 from lm2viz.stats.places import first_stories
 
 SIZES = (50, 100, 200)  # stories
-N_MATCHED = 100  # stories that two models are compared on
-FIRST_OTHER, N_OTHER = 1_000, 20  # seeds of stories that suggest a slot: none is on a map
-MAX_POINTS = 3_000  # of a map, fitted and drawn: its distances take memory and time by the square
+N_MATCHED = 100  # stories on which two models are compared
+FIRST_OTHER, N_OTHER = 1_000, 20  # seeds of the stories that suggest a slot; none is on a map
+MAX_POINTS = 3_000  # of a map, fitted and drawn; its distances take quadratic memory and time
 
 
 def n_slots(model: str) -> int:
@@ -38,7 +38,7 @@ def _first_stories(task: str, n: int, first: int = 0) -> list[Story]:
 
 @st.cache_data(max_entries=40)
 def fact_names(task: str, n: int) -> list[str]:
-    """What is known after some sentence of these stories, in the order of the alphabet."""
+    """Names of the facts known after some sentence of these stories, sorted."""
     return sorted(
         {
             name
@@ -51,7 +51,7 @@ def fact_names(task: str, n: int) -> list[str]:
 
 @st.cache_data(max_entries=40, show_spinner=False)
 def suggest_slot(model: str, task: str) -> tuple[int, str] | None:
-    """Slot and fact to look at first, chosen on stories that no map has; None where nothing is known."""
+    """Slot and fact to show first, chosen on stories that no map has; None where no fact is known."""
     try:
         return best_explained_slot(_load_rows(model, task, N_OTHER, FIRST_OTHER, True))
     except UserError:
@@ -67,7 +67,7 @@ def _load_rows(model: str, task: str, n: int, first: int, is_trained: bool) -> B
 
 @st.cache_resource(max_entries=12, show_spinner=False)
 def load_map(model: str, task: str, n: int, fact: str, slots: tuple[int, ...]) -> SlotMap:
-    """Slots of these stories as points, beside those of an untrained model; fewer where there are too many.
+    """Slots of these stories as points, beside an untrained model's; fewer stories where they are too many.
 
     Raises
     ------
@@ -78,14 +78,14 @@ def load_map(model: str, task: str, n: int, fact: str, slots: tuple[int, ...]) -
         raise UserError("no slot is chosen; choose at least one")
     trained, untrained = (
         first_stories(_load_rows(model, task, n, 0, is_trained), MAX_POINTS // len(slots))
-        for is_trained in track((True, False), "reading, trained or not", "model")
+        for is_trained in track((True, False), "reading", "model")
     )
     return map_slots(trained, fact, slots=slots, untrained=untrained)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def load_contexts(model: str, task: str, n: int) -> TopContexts:
-    """What writes to each slot and reads it. Takes seconds to minutes."""
+    """What writes to each slot and what reads it. Takes seconds to minutes."""
     lm = load_model(model)
     traces = read_in_parts(lm, _first_stories(task, n), (*WRITE_HOOKS, "hook_bank"))
     questions = []

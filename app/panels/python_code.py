@@ -1,4 +1,4 @@
-"""The Python that makes the picture on the page: written out, so that it can be copied, run and changed."""
+"""The Python that makes the picture on the page, to copy, run and change."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from app.panels.story_memory import BANK, ONE_SLOT, READS
 
 
 def story_source(model: str, sentences: Sequence[str]) -> str:
-    """Python that records a story, as ``lm`` and ``trace``. The sentences stand in it as text."""
+    """Python that records a story, as ``lm`` and ``trace``. It quotes the sentences."""
     quoted = "\n".join(f"    {sentence!r}," for sentence in sentences)
     return (
         "from lm2core import ask, bank_after, load, read_story\n"
@@ -24,7 +24,7 @@ def file_source(file_name: str, story: int) -> str:
 
 
 def view_code(source: str, *, view: str, step: int, block: int, slot: int, question: str | None) -> str:
-    """Python that makes the first picture of a view from ``source``; without a picture, the source alone.
+    """Python that makes the first picture of a view from ``source``; where there is none, the source alone.
 
     view : as chosen in the memory panel
     question : what was asked, where the view shows what it read

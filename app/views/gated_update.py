@@ -1,4 +1,4 @@
-"""View: the gated update of one slot with its numbers, gates to move by hand. Draws; computes nothing."""
+"""View: the gated update of one slot with its numbers, and its gates to edit. Draws; computes nothing."""
 
 import streamlit as st
 
@@ -13,16 +13,14 @@ def main() -> None:
     """The page, from top to bottom."""
     st.title("How does one slot change?")
     st.markdown(
-        "When a sentence has been read, every slot **keeps** a share of what it held, and what the words "
-        "**write** is added. Choose one slot, see the sum with its numbers, then move the gates yourself."
+        "After each sentence, every slot **keeps** a share of what it held, and what the words **write** is "
+        "added. Choose a slot, see the sum with its numbers, then edit the gates yourself."
     )
     model, story, trace = choose_story()
     clamp_state(STEP, 0, len(story.sentences))
     step = pick_step(len(story.sentences))
     if step == 0:
-        st.info(
-            "No sentence has been read, so nothing has been written. Press **Next** to read the first one."
-        )
+        st.info("No sentence has been read yet, so nothing is written. Press **Next** to read the first one.")
         st.stop()
     st.text(f"▶ {step}  {story.sentences[step - 1]}")
     cell = pick_cell(model, story.sentences, trace, step)

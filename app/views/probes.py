@@ -1,4 +1,4 @@
-"""View: which slot holds which fact, found by probes that stand beside their controls. Draws only."""
+"""View: which slot holds which fact, found by probes and shown with their controls. Draws only."""
 
 from functools import partial
 
@@ -35,20 +35,24 @@ def main() -> None:
     """The page, from top to bottom."""
     st.title("Which slot holds which fact?")
     st.markdown(
-        "The model reads many stories. After every sentence we know what is true: where Mary is, who holds "
-        "the milk. A **probe**, a small linear classifier, learns on some stories to read one fact from one "
-        "slot, and is scored on others. A score says something only beside its **controls**."
+        "The model reads many stories, and after every sentence we know what is true: where Mary is, who "
+        "holds the milk. A **probe**, a small linear classifier, learns on some stories to decode one fact "
+        "from one slot, and is scored on the others. A score means something only beside its **controls**."
     )
     with st.sidebar:
         model, task, n = pick_sample(probes.SIZES, probes.SIZES[0])
     try:
-        rows = wait_for(f"Two models read {n} stories", probes.load_rows, model, task, n)
+        rows = wait_for(
+            f"Reading {n} stories with this model and an untrained one", probes.load_rows, model, task, n
+        )
         with st.sidebar:
-            st.caption(f"{rows.n_stories} stories, {len(rows.story)} sentences; story 0 is that of seed 0.")
+            st.caption(
+                f"{rows.n_stories} stories, {len(rows.story)} sentences. Story k is generated with seed k."
+            )
             if rows.n_stories < n:
-                st.caption("Their stories are long: no more are read here.")
+                st.caption("Stories of this task are long, so no more of them are read here.")
         view = st.segmented_control(
-            "Look at", [MATRIX, AGE, ONE, USER_LABELS], default=MATRIX, required=True, key=VIEW, bind=URL
+            "View", [MATRIX, AGE, ONE, USER_LABELS], default=MATRIX, required=True, key=VIEW, bind=URL
         )
         if view == USER_LABELS:
             draw_user_labels(model, task, n)
@@ -59,10 +63,10 @@ def main() -> None:
 
 
 def draw_facts(view: str, model: str, task: str, n: int, rows: BankRows) -> None:
-    """One of the views of the facts that the stories themselves tell."""
+    """One of the views of the facts that the stories state."""
     facts = list(rows.facts.columns)
     if not facts:
-        st.info(f"Nothing is recorded as true in stories of {task}. Choose another task, or use own labels.")
+        st.info(f"Stories of {task} state no facts. Choose another task, or use **Your labels**.")
         st.stop()
     n_slots = rows.banks.shape[1]
     fact, slot = pick_fact_and_slot(facts, n_slots, view)
@@ -89,7 +93,7 @@ def pick_fact_and_slot(facts: list[str], n_slots: int, view: str) -> tuple[str, 
         key=SLOT,
         bind=URL,
         disabled=view == MATRIX,
-        help="best: chosen on the training stories; bank: all slots together",
+        help="best: chosen on the training stories; bank: all slots together.",
     )
     return fact, as_slot(chosen)
 

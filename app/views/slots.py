@@ -1,4 +1,4 @@
-"""View: what slots hold over many stories, as points and in words. Draws; computes nothing."""
+"""View: what slots hold over many stories, as a map and in words. Draws; computes nothing."""
 
 import streamlit as st
 
@@ -16,9 +16,9 @@ def main() -> None:
     """The page, from top to bottom."""
     st.title("What do the slots hold?")
     st.markdown(
-        "A slot is a row of numbers, and means something only if it does so in story after story. The model "
-        "reads many: **map** what a slot held after every sentence, see which **words** write to it and "
-        "which **questions** read it, and test in numbers what it is said to hold."
+        "A slot is a row of numbers, and means something only if it means the same in story after story. "
+        "**Map** what a slot holds after every sentence of many stories, see which **words** write to it and "
+        "which **questions** read it, and test an **explanation** of what it holds."
     )
     try:
         with st.sidebar:
@@ -26,7 +26,7 @@ def main() -> None:
             chosen = pick_map(sample)
             slot = pick_slot(sample)
         view = st.segmented_control(
-            "Look at",
+            "View",
             [MAP, CONTEXTS, EXPLAINED],
             default=MAP,
             required=True,
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def pick_slot(sample: StorySample) -> int:
-    """Choose the slot that is looked at closely."""
+    """Choose the slot to look at closely."""
     last = slots.n_slots(sample.model) - 1
     clamp_state(SLOT, 0, last)
     suggested = suggest_slot(sample)
@@ -56,7 +56,7 @@ def pick_slot(sample: StorySample) -> int:
         suggested[0] if suggested else 0,
         key=SLOT,
         bind=URL,
-        help="Whose way through a story is drawn, whose words and whose explanation are shown.",
+        help="The slot whose path, words and explanation are shown.",
     )
 
 

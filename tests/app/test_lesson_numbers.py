@@ -1,4 +1,4 @@
-"""Every number of a lesson, counted once more by a plain loop."""
+"""Every number of a lesson, computed again by a plain loop."""
 
 import math
 
@@ -25,18 +25,18 @@ def lm():
 
 @pytest.mark.slow
 def test_the_lesson_on_slots_counts_what_a_plain_loop_counts(lm):
-    n_moved = []
+    n_changed = []
     for story in read_stories(lm, lesson_stories(), names=["hook_bank"]).arrays["hook_bank"]:
         size = [np.sqrt(np.mean((story[1, n] - story[0, n]) ** 2)) for n in range(story.shape[1])]
-        n_moved.append(np.mean([x > max(size) / 2 for x in size]))
-    assert load_measured("What is a slot?").value.value == pytest.approx(np.mean(n_moved))
+        n_changed.append(np.mean([x > max(size) / 2 for x in size]))
+    assert load_measured("What is a slot?").value.value == pytest.approx(np.mean(n_changed))
 
 
 def sentences_of(trace):
     return [
         (story, s, len(words))
-        for story, expected in enumerate(trace.tokens)
-        for s, words in enumerate(expected)
+        for story, sentences in enumerate(trace.tokens)
+        for s, words in enumerate(sentences)
     ]
 
 
@@ -81,7 +81,7 @@ def test_the_lesson_on_forgetting_counts_what_a_plain_loop_counts(lm):
     measured = load_measured("Forgetting")
     assert measured.value.value == pytest.approx(np.mean(of_widest), abs=1e-6)
     assert measured.control.value == pytest.approx(np.mean(of_others), abs=1e-6)
-    assert "0.9 a sentence looks like much, and is 0.35 after ten" in lesson("Forgetting").moral
+    assert "0.9 per sentence sounds high, but keeps only 0.35 after ten" in lesson("Forgetting").moral
     assert round(0.9**10, 2) == 0.35
 
 

@@ -46,7 +46,7 @@ def test_a_measurement_that_no_range_holds_is_an_error_that_names_the_lesson():
     outside = type(measured)(
         Estimate(1e6, 0, 0, 1), measured.control, "x", "y", measured.figure, "z", is_share=False
     )
-    with pytest.raises(ValueError, match="lesson 'What the paper showed': no choice holds"):
+    with pytest.raises(ValueError, match="lesson 'What the paper showed': no choice contains"):
         odd.right(outside)
 
 
@@ -75,7 +75,7 @@ def test_nothing_is_revealed_before_a_prediction_and_then_the_measurement_is():
     assert right.text in page.warning[0].value
     assert any(m.value == measured.sentence() for m in page.markdown)
     page.radio(key=f"predicted_{PAPER}").set_value(right.text).run()
-    assert page.success[0].value == f"As you said: {right.text}."
+    assert page.success[0].value == f"Correct: {right.text}."
     assert len(page.get("plotly_chart")) == 1
 
 

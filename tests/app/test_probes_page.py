@@ -1,4 +1,4 @@
-"""The probes page: its numbers are those of the probes, always beside controls; own labels and bad links."""
+"""The probes page: its numbers are those of the probes, with their controls; uploaded labels, bad links."""
 
 import json
 from io import BytesIO
@@ -12,6 +12,7 @@ from app.loaders import labels, probes
 from app.loaders.sample import load_sample
 from app.loaders.stories import generate_story
 from app.panels.probes import open_clicked
+from app.widgets.tables import readable
 from lm2viz.probes import codelength, decay, learning_curve, slot_fact_matrix
 from lm2viz.probes.by_fact import MEANING, best_slots
 from lm2viz.probes.scores import CONTROL_TASK, MAJORITY, PROBE, SHUFFLED, UNTRAINED
@@ -94,12 +95,12 @@ def test_the_age_curve_is_that_of_the_fact_with_its_controls_beside_it(rows, unt
     }
     for name in (PROBE, MAJORITY, SHUFFLED, UNTRAINED):
         np.testing.assert_allclose(lines[name], [part.accuracy[name].value for part in expected.bins])
-    pd.testing.assert_frame_equal(page.dataframe[0].value, expected.table(), check_dtype=False)
+    pd.testing.assert_frame_equal(page.dataframe[0].value, readable(expected.table()), check_dtype=False)
 
 
 def test_all_facts_can_be_pooled_by_age(rows):
     page = open_page("probes", probes_view="Age", all_facts="true", probe_slot="bank", **LINK)
-    assert page.dataframe[0].value["n_rows"].sum() == rows.facts.notna().sum().sum()
+    assert page.dataframe[0].value["rows"].sum() == rows.facts.notna().sum().sum()
     assert "the whole bank for all facts" in words_on(page)
 
 
@@ -157,8 +158,8 @@ def test_a_fact_of_another_task_makes_room_for_one_of_this(rows):
     assert page.selectbox(key="fact").value in rows.facts
 
 
-def own_page(**query):
-    return open_page("probes", probes_view="Own labels", **(LINK | query))
+def labels_page(**query):
+    return open_page("probes", probes_view="Your labels", **(LINK | query))
 
 
 def upload(page, content, name="labels.csv"):
@@ -168,27 +169,27 @@ def upload(page, content, name="labels.csv"):
 
 
 def label_bytes(rows, fact):
-    """A fact the stories tell anyway, under another name, as a visitor would fill it in."""
+    """A fact of the stories under another name, as a user would fill it in."""
     template = pd.DataFrame(
         {"story": rows.story, "segment": rows.segment, "fact": "own", "value": rows.facts[fact]}
     )
     return template.to_csv(index=False).encode()
 
 
-def test_own_labels_find_what_the_same_facts_of_the_stories_do(rows, overall):
-    page = upload(own_page(), label_bytes(rows, FACT))
+def test_uploaded_labels_give_the_result_of_the_same_facts(rows, overall):
+    page = upload(labels_page(), label_bytes(rows, FACT))
     assert not page.error
     expected = overall.matrix()[:, [overall.facts.index(FACT)]].T
     np.testing.assert_allclose(drawn(page, "Probe of this model"), expected, atol=1e-6)
     assert page.dataframe[0].value["best slot"].tolist() == [overall.slot_of(FACT)]
 
 
-def test_labels_stay_when_their_visitor_looks_elsewhere_and_nobody_else_has_them(rows):
-    page = upload(own_page(), label_bytes(rows, FACT))
+def test_labels_stay_when_their_user_changes_the_view_and_nobody_else_has_them(rows):
+    page = upload(labels_page(), label_bytes(rows, FACT))
     page.segmented_control(key="probes_view").set_value("One fact").run()
-    page.segmented_control(key="probes_view").set_value("Own labels").run()
+    page.segmented_control(key="probes_view").set_value("Your labels").run()
     assert page.dataframe[0].value["fact"].tolist() == ["own"]
-    assert not own_page().dataframe
+    assert not labels_page().dataframe
     page.button(key="close_labels").click().run()
     assert not page.dataframe
     assert "No labels yet" in words_on(page)
@@ -197,7 +198,7 @@ def test_labels_stay_when_their_visitor_looks_elsewhere_and_nobody_else_has_them
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\x89PNG\r\n\x1a\n\0\0\0", "no text"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "not text"),
         (b"\xff\xfe\xfd a,b", "CSV"),
         (b"", "CSV"),
         (b"story,segment,fact\n0,0,mood\n", "no column value"),
@@ -208,23 +209,23 @@ def test_labels_stay_when_their_visitor_looks_elsewhere_and_nobody_else_has_them
         (b"story,segment,fact,value\n" + b"0,0,mood,glad\n" * 150_000, "at most 2 MB are read"),
     ],
 )
-def test_a_bad_file_gives_one_line(content, message):
-    page = upload(own_page(), content)
+def test_a_bad_file_is_refused_in_one_line(content, message):
+    page = upload(labels_page(), content)
     (error,) = page.error
     assert message in error.value.replace("\\", "")
     assert "\n" not in error.value
     assert "/tmp" not in error.value
 
 
-def test_what_is_not_called_csv_is_not_taken():
-    page = own_page()
+def test_a_file_not_called_csv_is_refused():
+    page = labels_page()
     page.file_uploader(key="labels_upload").upload("labels.pkl", b"x").run()
     assert "Allowed: ['.csv']" in page.exception[0].message
     assert "probe_labels" not in page.session_state
 
 
-def test_labels_of_another_task_are_not_laid_over_these_stories(rows):
-    page = upload(own_page(), label_bytes(rows, FACT))
+def test_labels_of_another_task_are_not_used_for_these_stories(rows):
+    page = upload(labels_page(), label_bytes(rows, FACT))
     page.selectbox(key="task").set_value("qa2").run()
     (error,) = page.error
     assert "about stories of qa1, not qa2" in error.value.replace("\\", "")
@@ -232,7 +233,7 @@ def test_labels_of_another_task_are_not_laid_over_these_stories(rows):
 
 def test_markup_in_labels_is_shown_as_text(rows):
     content = label_bytes(rows, FACT).replace(b",own,", b",<b>**own**</b>,")
-    page = upload(own_page(), content, "[x](y).csv")
+    page = upload(labels_page(), content, "[x](y).csv")
     assert r"\[x\]\(y\)\.csv" in words_on(page)
     assert page.dataframe[0].value["fact"].tolist() == ["<b>**own**</b>"]
 

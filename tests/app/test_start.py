@@ -1,4 +1,4 @@
-"""The entry of the app: what the first page needs is made while the server starts."""
+"""The entry point of the app: what the first page needs is loaded while the server starts."""
 
 import gc
 import subprocess
@@ -26,8 +26,8 @@ def test_the_model_that_pages_begin_with_is_open_once_the_server_is_warm(monkeyp
 
 
 def test_a_warm_server_collects_nothing_that_it_imported_and_has_one_thread():
-    expected = "gc.isenabled(), gc.get_freeze_count() > 100_000, torch.get_num_threads()"
-    code = f"import gc, torch; from app.main import warm_up; warm_up(); print({expected})"
+    state = "gc.isenabled(), gc.get_freeze_count() > 100_000, torch.get_num_threads()"
+    code = f"import gc, torch; from app.main import warm_up; warm_up(); print({state})"
     assert run(code).stdout.split()[-3:] == ["True", "True", "1"]
 
 
@@ -39,10 +39,8 @@ def test_a_server_that_cannot_open_its_model_still_collects_garbage(monkeypatch)
 
 
 def test_warming_up_in_a_thread_without_a_page_looks_for_no_page():
-    expected = run(
-        "from threading import Thread; from app.main import warm_up; Thread(target=warm_up).start()"
-    )
-    assert "ScriptRunContext" not in expected.stderr
+    server = run("from threading import Thread; from app.main import warm_up; Thread(target=warm_up).start()")
+    assert "ScriptRunContext" not in server.stderr
 
 
 @pytest.mark.parametrize("module", ["app.main", "app.widgets.text_size", "app.state"])

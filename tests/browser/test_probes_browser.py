@@ -1,4 +1,4 @@
-"""The main path of the probes page in a real browser: the matrix, a click on a cell, the link, own labels."""
+"""The main path of the probes page in a real browser: matrix, click on a cell, link, labels."""
 
 import re
 from io import StringIO
@@ -38,17 +38,17 @@ def test_a_click_on_a_cell_opens_its_fact_and_slot_and_the_link_reopens_them(pag
     page.mouse.move(x, y)
     page.wait_for_timeout(HOVER_MS)
     page.mouse.click(x, y)
-    expected = page.get_by_text(f"From slot {slot} a probe reads the {fact}")
-    expect(expected).to_be_visible()
+    finding = page.get_by_text(f"A probe of slot {slot} decodes the {fact}")
+    expect(finding).to_be_visible()
     expect(page).to_have_url(re.compile(f"probe_slot={slot}"))
     link = page.url
     page.goto("about:blank")
     page.goto(link)
-    expect(expected).to_be_visible()
+    expect(finding).to_be_visible()
 
 
 def test_the_template_filled_in_comes_back_as_labels(page, app_url, tmp_path):
-    open_probes(page, app_url, "Own labels")
+    open_probes(page, app_url, "Your labels")
     button = page.locator(".st-key-label_template button")
     expect(button).to_be_visible()
     with page.expect_download() as waited:
@@ -61,11 +61,11 @@ def test_the_template_filled_in_comes_back_as_labels(page, app_url, tmp_path):
     template.to_csv(path, index=False)
     page.locator(".st-key-labels_upload input[type=file]").set_input_files(path)
     expect(page.get_by_text("mine.csv: 1000 labels")).to_be_visible()
-    expect(page.locator(".st-key-own_matrix .nsewdrag").first).to_be_visible()
+    expect(page.locator(".st-key-labels_matrix .nsewdrag").first).to_be_visible()
 
 
 def test_a_file_of_another_kind_is_refused_by_the_page(page, app_url, tmp_path):
-    open_probes(page, app_url, "Own labels")
+    open_probes(page, app_url, "Your labels")
     path = tmp_path / "labels.pkl"
     path.write_bytes(b"x")
     upload = page.locator(".st-key-labels_upload")

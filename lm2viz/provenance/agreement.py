@@ -30,7 +30,7 @@ class Agreement:
     """How often the top k sentences are the supports; k is the number of supports of a question.
 
     rows : one row per estimate: ``method``, ``questions`` and ``measure``, keys of ``METHODS``, ``QUESTIONS``
-        and ``MEASURES``; ``value`` with interval ``low`` to ``high`` and ``n``; ``chance``, the exact value of
+        and ``MEASURES``; ``value`` with interval ``low`` to ``high``, ``n``; ``chance``, the exact value for
         a random ranking of the sentences before each question; ``any_slot``, the control that every slot of
         the same banks is read equally, with its interval
     untrained : the same for an untrained model, or None

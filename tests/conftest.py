@@ -61,6 +61,29 @@ def make_ids(*shape: int, seed: int = 1) -> torch.Tensor:
     return torch.randint(V, shape, generator=torch.Generator().manual_seed(seed))
 
 
+# What takes longest, the longest first: a worker that began one of them last would end alone.
+LONGEST = (
+    "tests/browser",
+    "tests/test_shipped_model.py",
+    "tests/test_readme.py",
+    "tests/lm2core/compare/test_compare.py",
+    "tests/lm2core/training/text",
+    "tests/test_tour.py",
+    "tests/test_benchmarks.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers a file's tests stay on one, and those with a browser share one server."""
+    places = {item: item.path.relative_to(ROOT).as_posix() for item in items}
+    for item, place in places.items():
+        group = "tests/browser" if place.startswith("tests/browser/") else place
+        item.add_marker(pytest.mark.xdist_group(group))
+    ranks = {place: rank for rank, place in enumerate(LONGEST)}
+    items.sort(key=lambda item: min((ranks[x] for x in LONGEST if places[item].startswith(x)), default=99))
+
+
 @pytest.fixture
 def model() -> LM2ForCausalLM:
     """An untrained model with content routing."""

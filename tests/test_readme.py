@@ -2,12 +2,15 @@
 
 import os
 import re
+import runpy
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from lm2viz.cli.main import main
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -20,19 +23,28 @@ def block(name: str) -> str:
     return match[1]
 
 
-def run(command: list[str], folder: Path) -> str:
-    """Run in an empty folder, with the ``lm2`` of this environment first on the path."""
+def run_in_shell(line: str) -> str:
+    """With the ``lm2`` of this environment first on the path."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        command, cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True
-    )
+    env = os.environ | {"PATH": path}
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", line], env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @pytest.mark.slow
-def test_every_command_of_the_readme_does_what_it_says(tmp_path):
-    out = run(["bash", "-euo", "pipefail", "-c", block("commands")], tmp_path)
+def test_every_command_of_the_readme_does_what_it_says(tmp_path, monkeypatch, capsys):
+    """One line after the other in an empty folder; the first ``lm2`` as a process, later ones without it."""
+    monkeypatch.chdir(tmp_path)
+    lines = block("commands").replace("\\\n", " ").splitlines()
+    out = run_in_shell(lines[0])
+    for line in lines[1:]:
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["lm2"] and not {"|", ">", "&&"} & set(words):
+            assert main(words[1:]) == 0, line
+        else:
+            out += run_in_shell(line)
+    out += capsys.readouterr().out
     assert "babi-qa1-3: 4 blocks, width 64, 24 slots" in out
     assert "\noffice\n" in out
     assert (tmp_path / "stories" / "qa2.json").is_file()
@@ -42,9 +54,11 @@ def test_every_command_of_the_readme_does_what_it_says(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_python_of_the_readme_runs(tmp_path):
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "readme.py").write_text(block("python"))
-    out = run([sys.executable, "readme.py"], tmp_path)
+    runpy.run_path("readme.py")
+    out = capsys.readouterr().out
     assert out.splitlines()[0] == "(24, 64)"
     assert out.splitlines()[-1] == "kitchen"
 
@@ -62,5 +76,6 @@ def test_the_first_screen_has_two_commands_a_picture_and_what_to_expect():
 def test_every_file_the_readme_names_is_there():
     tree = README[README.index("## Where things are") :]
     names = re.findall(r"\b\w+\.(?:py|md)\b", tree)
-    everywhere = {p.name for p in ROOT.rglob("*") if ".venv" not in p.parts}
+    folders = [path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    everywhere = {p.name for folder in folders for p in folder.rglob("*")}
     assert set(names) <= everywhere

@@ -4,18 +4,25 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from benchmarks.app_server import served
 
 CHROMIUM = shutil.which("chromium")
 # Opened at a page's own address, Streamlit's client looks for its server below that first, and gets a 404.
 PROBES = ("/_stcore/health", "/_stcore/host-config")
-# What takes a moment on an idle machine takes minutes on a busy one: every wait of these tests is this long.
-PATIENCE_MS = 240_000
+# What takes a moment on an idle machine takes many on a busy one: every wait of these tests is this long.
+PATIENCE_MS = 90_000
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -39,12 +46,20 @@ def browser() -> Iterator[Browser]:
             yield chromium
 
 
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One visitor's browser: its pages share its cache and nothing else, for each is a session of its own."""
+    with browser.new_context() as context:
+        context.set_default_timeout(PATIENCE_MS)
+        yield context
+
+
 @contextmanager
-def watched_page(browser: Browser, **options: Any) -> Iterator[Page]:
+def watched_page(context: BrowserContext, *, width: int, height: int) -> Iterator[Page]:
     """A fresh page; any error that it reports, and any request to another machine, fails the test."""
     errors: list[str] = []
-    page = browser.new_page(**options)
-    page.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    page.set_viewport_size({"width": width, "height": height})
 
     def note(message: ConsoleMessage) -> None:
         if message.type == "error" and not message.location["url"].endswith(PROBES):
@@ -68,7 +83,7 @@ def watched_page(browser: Browser, **options: Any) -> Iterator[Page]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def page(context: BrowserContext) -> Iterator[Page]:
     """A page of the usual size."""
-    with watched_page(browser, viewport={"width": 1360, "height": 1200}) as page:
+    with watched_page(context, width=1360, height=1200) as page:
         yield page

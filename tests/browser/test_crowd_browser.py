@@ -9,12 +9,12 @@ from app.loaders.traces import load_answer, load_trace
 from lm2viz.story.select import write_strength
 from tests.browser.charts import heatmap_on_screen
 
-N_USERS = 20
+N_USERS = 6
 MODEL, STEP = "babi-qa1-3", 4
 
 
 @pytest.mark.slow
-def test_twenty_browsers_at_once_each_get_the_run_of_their_own_story(browser: Browser, app_url: str):
+def test_browsers_at_once_each_get_the_run_of_their_own_story(browser: Browser, app_url: str):
     contexts = [browser.new_context() for _ in range(N_USERS)]
     pages = [context.new_page() for context in contexts]
     errors: list[str] = []

@@ -40,10 +40,10 @@ def test_a_link_reopens_the_edited_gates(page, app_url):
 
 
 def test_an_edited_gate_answers_within_the_limit(page, app_url):
-    """From the key press to the new answer; the median of seven."""
+    """From the key press to the new answer; the median of five."""
     open_update(page, app_url, "&keep_gate=0.9")
     times = []
-    for _ in range(8):
+    for _ in range(6):
         page.wait_for_timeout(400)
         before = page.locator(".st-key-keep_gate").inner_text()
         start = time.perf_counter()
@@ -57,6 +57,6 @@ def test_an_edited_gate_answers_within_the_limit(page, app_url):
         )
         expect(page.locator(".st-key-parts .nsewdrag").first).to_be_visible()
         times.append(time.perf_counter() - start)
-    median = sorted(times[1:])[3]
-    print(f"median of 7, an edited gate: {median * 1000:.0f} ms")  # noqa: T201
+    median = sorted(times[1:])[2]
+    print(f"median of 5, an edited gate: {median * 1000:.0f} ms")  # noqa: T201
     assert median < REDRAW_S

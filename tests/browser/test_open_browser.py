@@ -39,14 +39,14 @@ def open_trace(page, app_url, path):
     expect(page.locator(".st-key-writes .nsewdrag").first).to_be_visible()
 
 
-def test_a_downloaded_trace_opens_again_and_nobody_else_sees_it(page, app_url, tmp_path, browser):
+def test_a_downloaded_trace_opens_again_and_nobody_else_sees_it(page, app_url, tmp_path, context):
     path = download_trace(page, app_url, tmp_path)
     recorded = traces.load_trace(MODEL, stories.load_example(EXAMPLE).sentences)
     assert (Trace.load(path).arrays["hook_bank"] == recorded.arrays["hook_bank"]).all()
     open_trace(page, app_url, path)
     shown = heatmap_on_screen(page, "writes")
     np.testing.assert_allclose(shown, select.write_strength(recorded, 3, 1), atol=1e-6)
-    other = browser.new_page()
+    other = context.new_page()
     other.goto(f"{app_url}/open?step=4&block=1")
     expect(other.get_by_text("Open a trace file to step through it")).to_be_visible()
     assert other.locator(".st-key-writes").count() == 0

@@ -25,7 +25,7 @@ from tests.lm2core.compare.presets import TINY
 
 PLAN = make_plan(TINY)
 LONG = replace(
-    TINY, recipe=replace(TINY.recipe, n_steps=15), architectures=("lm2",)
+    TINY, recipe=replace(TINY.recipe, n_steps=10), architectures=("lm2",)
 )  # long enough to be killed on the way
 
 
@@ -215,7 +215,7 @@ def test_a_killed_comparison_goes_on_and_ends_as_a_straight_one(tmp_path):
     steps = [
         json.loads(x)["step"] for x in (killed / "runs/lm2-seed0/metrics.jsonl").read_text().splitlines()
     ]
-    assert steps == list(range(1, 16))
+    assert steps == list(range(1, 11))
 
 
 @pytest.mark.parametrize("left", ["trained", "begun"])

@@ -1,11 +1,11 @@
-"""Texts of any length to segments and back, the segment in the making, and the loss across segment borders.
+"""Texts of any length to segments and back, and the loss across segment borders.
 
-Axes: see memory.py, plus S segments of a text, G key heads, V vocabulary, and J tokens so far of a segment.
+Axes: see memory.py, plus S segments of a text and V vocabulary.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -101,70 +101,6 @@ def _pack(ids_BT: Tensor, mask_BT: Tensor, size: int) -> tuple[Tensor, Tensor, T
     )
     ids_BST, mask_BST = (x[:, :nowhere].unflatten(1, (-1, size)) for x in packed)
     return ids_BST, mask_BST, place_BT
-
-
-@dataclass
-class OpenSegment:
-    """A segment in the making: what its next token and its write need of the tokens so far. A value.
-
-    bank_BND : the bank from before the segment
-    mask_BJ : 1 for tokens of the segment, 0 for padding and for what an earlier segment left behind
-    n_seen : columns of the text up to here
-    columns : by name what has an entry for each token (B,J,...): keys and values of self-attention, and
-        what the write will need
-    slots : by block the keys and values of the bank's slots (B,N,D), once they were needed
-    """
-
-    is_compileable = False  # transformers asks this of a cache: it grows within a segment
-
-    bank_BND: Tensor
-    mask_BJ: Tensor
-    n_seen: int = 0
-    columns: dict[str, Tensor] = field(default_factory=dict)
-    slots: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
-
-    @classmethod
-    def start(cls, bank_BND: Tensor, ids_BT: Tensor, n_seen: int = 0) -> "OpenSegment":
-        """A segment without tokens, to be read from ``bank_BND``; those of ``ids_BT`` will follow."""
-        return cls(bank_BND, torch.ones_like(ids_BT[:, :0]), n_seen)
-
-    def get_seq_length(self) -> int:
-        """Columns of the text up to here; transformers asks this of a cache."""
-        return self.n_seen
-
-    def n_tokens(self) -> Tensor:
-        """Tokens of the segment so far, (B,)."""
-        return (self.mask_BJ != 0).sum(1)
-
-    def joined(self, name: str, new_BT: Tensor) -> Tensor:
-        """The columns of ``name`` with those of the tokens that follow."""
-        past_BJ = self.columns.get(name)
-        return new_BT if past_BJ is None else torch.cat([past_BJ, new_BT], dim=1)
-
-    def positions(self, mask_BT: Tensor) -> Tensor:
-        """Where the tokens that follow stand in the segment, (B,T)."""
-        n_BT = self.n_tokens()[:, None] + (mask_BT != 0).long().cumsum(1)
-        return (n_BT - 1).clamp_min(0)
-
-    def visible(self, mask_BT: Tensor) -> Tensor:
-        """True where the tokens that follow may look, (B,1,T,J+T): at tokens up to themselves."""
-        n_tokens, n_past = mask_BT.shape[1], self.mask_BJ.shape[1]
-        is_token = torch.cat([self.mask_BJ, mask_BT], dim=1)[:, None, None] != 0
-        past = torch.ones(n_tokens, n_past + n_tokens, dtype=torch.bool, device=mask_BT.device).tril(n_past)
-        itself = past & ~past.tril(n_past - 1)  # padding looks at itself: no row may be empty
-        return is_token & past | itself
-
-    def of_stories(self, rows: Tensor) -> "OpenSegment":
-        """The same for other rows of the batch, e.g. the beams that go on."""
-        slots = {block: (k[rows], v[rows]) for block, (k, v) in self.slots.items()}
-        columns = {name: x[rows] for name, x in self.columns.items()}
-        return OpenSegment(self.bank_BND[rows], self.mask_BJ[rows], self.n_seen, columns, slots)
-
-    def without_gaps(self) -> "OpenSegment":
-        """The same without columns that hold a token of no story."""
-        retained = (self.mask_BJ != 0).any(0)
-        columns = {name: x[:, retained] for name, x in self.columns.items()}
-        return replace(self, mask_BJ=self.mask_BJ[:, retained], columns=columns)
 
 
 def next_token_loss(logits: Tensor, labels: Tensor, mask: Tensor | None) -> Tensor:

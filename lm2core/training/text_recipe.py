@@ -5,11 +5,9 @@ learning rate, batch or number of steps. Where it is silent ``lm2-1.7b`` takes t
 (optimizer, schedule) and of its shell script (learning rate, steps, batch 1 x 2,048 tokens).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from lm2core.model.config import LM2Config, base, lm2_1_7b
-from lm2core.training.recipe import RunRecipe
+from lm2core.training.recipe import RunRecipe, option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,46 +18,52 @@ class TextRecipe(RunRecipe):
     of linear layers only. A step sees ``batch_size * accumulate`` blocks in every process.
     """
 
-    model: str  # a name in MODELS
-    text: str = ""  # a file, a folder or a hub data set, see corpus.py
-    tokenizer: str = ""  # a folder or a Hugging Face id; none: the Llama's, or train one on the text
-    llama: str = ""  # a Llama to start from, folder or id, in the place of the preset's model
+    model: str  # a name in text_models.MODELS
+    text: str = field(  # see corpus.py
+        default="",
+        metadata=option("Text to train on: a file, a folder (.txt, .md, .jsonl), or a hub data set's id."),
+    )
+    tokenizer: str = field(
+        default="",
+        metadata=option(
+            "Tokenizer's folder or Hugging Face id; by default the Llama's, or one is trained on the text."
+        ),
+    )
+    llama: str = field(
+        default="",
+        metadata=option("A Llama to give a memory to, not the preset's model; folder or Hugging Face id."),
+    )
     memory_slots: int = 0  # of the memory that the Llama gets
-    freeze_backbone: bool = False  # train only that memory
+    freeze_backbone: bool = field(
+        default=False, metadata=option("With --llama: train only the memory.", flag="--freeze-backbone")
+    )
     vocab_size: int = 32_768  # of a tokenizer that is trained on the text, at most
     n_segments: int  # of a block; a bank lives as long as a block
-    batch_size: int  # blocks in one pass, per process
-    accumulate: int = 1  # passes whose gradients make one step
-    backprop_segments: int = 0  # gradients run back through so many segments; 0: all of a block
+    batch_size: int = field(metadata=option("Blocks in one pass, per process.", flag="--batch", least=1))
+    accumulate: int = field(
+        default=1, metadata=option("Passes whose gradients make one step; saves memory.", least=1)
+    )
+    backprop_segments: int = field(
+        default=0,
+        metadata=option("Gradients run back through so many segments; 0: all of a block.", least=0),
+    )
     n_shuffle: int = 1_000  # blocks held, of which the next one is drawn
     held_out_every: int = 50  # the first of so many pieces of text is for evaluation
     n_eval_blocks: int = 64
     eval_every: int = 500  # optimizer steps
-    bf16: bool = False  # mixed precision: weights and optimizer stay in 32 bits
-    checkpointing: bool = False  # compute activations twice instead of keeping them
+    bf16: bool = field(  # weights and optimizer stay in 32 bits
+        default=False, metadata=option("Mixed precision.", flag="--bf16/--no-bf16")
+    )
+    checkpointing: bool = field(  # activations are computed twice instead of kept
+        default=False,
+        metadata=option("Less memory, slower steps.", flag="--checkpointing/--no-checkpointing"),
+    )
 
     learning_rate: float = 6e-4
     n_warmup_steps: int = 700
     weight_decay: float = 0.1
     save_every: int = 500  # optimizer steps
 
-
-def text_tiny(*, vocab_size: int) -> LM2Config:
-    """A model for own text that learns on a laptop's processor within minutes."""
-    return LM2Config(
-        vocab_size=vocab_size,
-        hidden_size=128,
-        intermediate_size=384,
-        memory_slots=32,
-        segment_length=64,
-    )
-
-
-MODELS: dict[str, Callable[..., LM2Config]] = {
-    "text-tiny": text_tiny,
-    "base": base,
-    "lm2-1.7b": lm2_1_7b,
-}
 
 TEXT_PRESETS = {
     # Ours: for a first look, on any machine.

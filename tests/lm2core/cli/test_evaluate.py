@@ -144,7 +144,10 @@ def test_stories_that_do_not_fit_are_told(untrained, capsys):
     ("arguments", "text"),
     [
         ([], "nothing to evaluate on; give --babi FILE..., --tasks qa1,qa2 with --lengths"),
-        (["--tasks", "qa1"], "half of a form is missing; give --babi FILE..., --tasks"),
+        (["--tasks", "qa1"], "--tasks needs --lengths; give --babi FILE..., --tasks"),
+        (["--samples", "9"], "--samples needs --tasks and --lengths; give"),
+        (["--harness-shots", "0"], "--harness-shots needs --harness; give"),
+        (["--harness", "mmlu", "--babi", "x.txt"], "--harness does not go with --babi; give"),
         (["more.txt", *LONG], "what is more.txt. Paths come after --babi, tasks in one word by commas; give"),
         (
             ["--harness", "mmlu", "babilong_qa1"],

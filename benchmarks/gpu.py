@@ -26,7 +26,8 @@ from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.model.config import LM2Config, llama_fields
 from lm2core.model.sizes import model_size
 from lm2core.traces.recording import capture
-from lm2core.training.text_recipe import MODELS, TEXT_PRESETS
+from lm2core.training.text_models import MODELS
+from lm2core.training.text_recipe import TEXT_PRESETS
 
 # Dense bf16 matrix peak in FLOP/s of the makers' data sheets, by a part of the device's name.
 PEAKS = {

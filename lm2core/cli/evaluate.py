@@ -1,10 +1,11 @@
-"""``lm2 eval``: chooses the form of evaluation, and evaluates on bAbI files; long texts: long_texts.py."""
+"""``lm2 eval``: chooses one of three forms; here bAbI files, the others in harness.py and long_texts.py."""
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -79,47 +80,90 @@ def evaluate(
 
     Exact match, with a 95 % interval and floors that need no model.
     """
-    long = {
-        "tasks": tasks,
-        "lengths": lengths,
-        "samples": samples,
-        "seed": seed,
-        "noise": noise,
-        "data": data,
-        "tokenizer": tokenizer,
-        "segments": segments,
-        "question_first": question_first,
-    }
-    given = {name: value for name, value in long.items() if value is not None}
-    of_harness = {
-        "include_path": harness_tasks_folder,
-        "limit": harness_limit,
-        "n_shot": harness_shots,
-        "length": harness_length,
-    }
-    if harness is not None and (babi or given):
-        raise UserError(f"--harness cannot be combined with --babi or long texts; {FORMS}")
-    if harness is None and any(value is not None for value in of_harness.values()):
-        raise UserError("--harness-... options need tasks; add --harness TASKS")
     if more and not babi:
         raise UserError(f"unexpected {more[0]}: paths follow --babi, tasks are separated by commas; {FORMS}")
-    if babi and given:
-        others = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise UserError(f"--babi cannot be combined with {others}; {FORMS}")
+    form = _form(
+        Form(
+            _on_harness,
+            needs=("harness",),
+            options={
+                "harness": harness,
+                "harness_tasks_folder": harness_tasks_folder,
+                "harness_limit": harness_limit,
+                "harness_shots": harness_shots,
+                "harness_length": harness_length,
+            },
+        ),
+        Form(_on_babi_files, needs=("babi",), options={"babi": [*(babi or []), *(more or [])]}),
+        Form(
+            on_long_texts,
+            needs=("tasks", "lengths"),
+            options={
+                "tasks": tasks,
+                "lengths": lengths,
+                "samples": samples,
+                "seed": seed,
+                "noise": noise,
+                "data": data,
+                "tokenizer": tokenizer,
+                "segments": segments,
+                "question_first": question_first,
+            },
+        ),
+    )
     if json_out is not None:
         _check_place(json_out)
-    if harness is not None:
-        rows = on_harness(checkpoint, harness, **of_harness)
-    elif babi:
-        rows = _on_babi_files(checkpoint, [*babi, *(more or [])])
-    elif tasks is None or lengths is None:
-        raise UserError(f"{'options are missing' if given else 'nothing to evaluate on'}; {FORMS}")
-    else:
-        rows = on_long_texts(checkpoint, given)
+    rows = form.run(checkpoint, form.given)
     if json_out is not None:
         from lm2core.files import write_atomically
 
         write_atomically(json_out, json.dumps(rows, indent=2) + "\n")
+
+
+@dataclass(frozen=True)
+class Form:
+    """One thing to evaluate on: what runs it, and its options, None where they are not given.
+
+    needs : the options without which it is not asked for
+    """
+
+    run: Callable[[str, dict[str, Any]], Rows]
+    needs: tuple[str, ...]
+    options: dict[str, Any]
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options that were typed."""
+        return {name: value for name, value in self.options.items() if value not in (None, [])}
+
+    def flags(self) -> str:
+        """The options that were typed, as they are typed."""
+        return ", ".join(f"--{name.replace('_', '-')}" for name in self.given)
+
+
+def _form(*forms: Form) -> Form:
+    """The one form that was asked for; UserError when there is none, half of one, or more than one."""
+    asked = [form for form in forms if form.given]
+    if not asked:
+        raise UserError(f"nothing to evaluate on; {FORMS}")
+    if len(asked) > 1:
+        raise UserError(f"{' does not go with '.join(form.flags() for form in asked)}; {FORMS}")
+    missing = [f"--{name}" for name in asked[0].needs if name not in asked[0].given]
+    if missing:
+        raise UserError(f"{asked[0].flags()} needs {' and '.join(missing)}; {FORMS}")
+    return asked[0]
+
+
+def _on_harness(checkpoint: str, given: dict[str, Any]) -> Rows:
+    """A row for each task of the harness and metric."""
+    return on_harness(
+        checkpoint,
+        given["harness"],
+        include_path=given.get("harness_tasks_folder"),
+        limit=given.get("harness_limit"),
+        n_shot=given.get("harness_shots"),
+        length=given.get("harness_length"),
+    )
 
 
 def _check_place(file: Path) -> None:
@@ -132,12 +176,13 @@ def _check_place(file: Path) -> None:
         raise UserError(f"cannot write {file}: {file.parent} is not writable; choose another folder")
 
 
-def _on_babi_files(checkpoint: str, paths: Sequence[Path]) -> Rows:
+def _on_babi_files(checkpoint: str, given: dict[str, Any]) -> Rows:
     """A row for each file."""
     from lm2core.babi.text import read_babi
     from lm2core.evaluation.stories import predict, score
 
-    files = [(path, read_babi(path)) for path in paths]  # a broken file fails before the model loads
+    # A broken file fails before the model loads.
+    files = [(path, read_babi(path)) for path in given["babi"]]
     lm = open_model(checkpoint)
     rows = []
     for path, stories in files:

@@ -14,7 +14,8 @@ from lm2core.text.corpus import open_corpus
 from lm2core.text.packing import Packer
 from lm2core.training.progress import last_logged
 from lm2core.training.recipe import Recipe
-from lm2core.training.text_recipe import MODELS, TextRecipe
+from lm2core.training.text_models import MODELS
+from lm2core.training.text_recipe import TextRecipe
 
 N_UNTRAINED = 50  # stories of each set that the untrained model is asked about
 

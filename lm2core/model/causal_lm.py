@@ -4,7 +4,7 @@ Source: Kang et al. 2025, arXiv:2502.06049, section 2 and figure 1. Module names
 only ``mem`` is new. Axes: see memory.py, plus S segments of a text and V vocabulary.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,7 +22,8 @@ from lm2core.model.from_llama import LlamaLoading
 from lm2core.model.generate import LM2GenerationMixin
 from lm2core.model.inputs import check_cache, check_inputs, check_parts
 from lm2core.model.memory import CLOSED_BIAS, FORGET_BIAS, LM2Memory, initial_bank
-from lm2core.model.segments import OpenSegment, Segments, next_token_loss
+from lm2core.model.open_segment import OpenSegment
+from lm2core.model.segments import Segments, next_token_loss
 
 
 @dataclass
@@ -135,7 +136,12 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
             streams += [x_BTD] if s >= first else []
         if use_cache:
             ids_BT, mask_BT = cut.last()
-            start = OpenSegment.start(bank_BND, ids_BT, input_ids.shape[1] - ids_BT.shape[1])
+            start = OpenSegment.start(
+                bank_BND,
+                ids_BT,
+                n_blocks=self.config.num_hidden_layers,
+                n_seen=input_ids.shape[1] - ids_BT.shape[1],
+            )
             x_BTD, open_segment = self._continue_text(start, ids_BT, mask_BT, write_memory)
             streams.append(x_BTD)
             bank_BND = open_segment.bank_BND
@@ -170,10 +176,7 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         self, ids_BT: Tensor, mask_BT: Tensor | None, bank_BND: Tensor, write_memory: bool
     ) -> tuple[Tensor, Tensor]:
         """Run a complete segment: its stream (B,T,D) and the bank after it; no mask if it has no padding."""
-        start = OpenSegment.start(bank_BND, ids_BT)
-        x_BTD, segment = self.model.extend(start, ids_BT, mask_BT, is_packed=True, write_memory=write_memory)
-        if write_memory:
-            bank_BND = self.model.close(segment, is_packed=True, is_full=mask_BT is None)
+        x_BTD, bank_BND = self.model.whole(bank_BND, ids_BT, mask_BT, write_memory=write_memory)
         return x_BTD, self.hook_bank(bank_BND)
 
     def _run_segment(self, *arguments: Any) -> tuple[Tensor, Tensor]:
@@ -190,7 +193,7 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         while ids_BT.shape[1]:
             n_free = self.config.segment_length - int(segment.n_tokens().max())
             x_BTD, segment = self.model.extend(
-                segment, ids_BT[:, :n_free], mask_BT[:, :n_free], is_packed=False, write_memory=write_memory
+                segment, ids_BT[:, :n_free], mask_BT[:, :n_free], write_memory=write_memory
             )
             segment = self._close_full(segment.without_gaps(), write_memory)
             streams.append(x_BTD)
@@ -207,8 +210,7 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         if write_memory:
             written_BND = self.close(segment.of_stories(rows))
             bank_BND = bank_BND.index_copy(0, rows, written_BND)
-        mask_BJ = segment.mask_BJ.masked_fill(is_full[:, None], 0)
-        return replace(segment, bank_BND=bank_BND, mask_BJ=mask_BJ, slots={}).without_gaps()
+        return segment.closed(is_full, bank_BND)
 
     def _logits(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Logits of a stream; zero for padding."""

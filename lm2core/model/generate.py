@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import GenerationConfig, GenerationMixin
 
 from lm2core.errors import UserError
-from lm2core.model.segments import OpenSegment
+from lm2core.model.open_segment import OpenSegment
 
 
 class LM2GenerationMixin(GenerationMixin):

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from lm2core.errors import UserError
 from lm2core.model.config import LM2Config
-from lm2core.model.segments import NOT_COUNTED, OpenSegment, next_labels
+from lm2core.model.open_segment import OpenSegment
+from lm2core.model.segments import NOT_COUNTED, next_labels
 
 
 def check_inputs(

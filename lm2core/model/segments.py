@@ -1,11 +1,11 @@
-"""Texts of any length to segments and back, the open segment, and the loss across segment boundaries.
+"""Texts of any length to segments and back, and the loss across segment boundaries.
 
-Axes: see memory.py, plus S segments of a text, G key heads, V vocabulary, and J tokens so far of a segment.
+Axes: see memory.py, plus S segments of a text and V vocabulary.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -101,70 +101,6 @@ def _pack(ids_BT: Tensor, mask_BT: Tensor, size: int) -> tuple[Tensor, Tensor, T
     )
     ids_BST, mask_BST = (x[:, :nowhere].unflatten(1, (-1, size)) for x in packed)
     return ids_BST, mask_BST, place_BT
-
-
-@dataclass
-class OpenSegment:
-    """The open segment: what the next token and the write need of the tokens so far. A value.
-
-    bank_BND : the bank from before the segment
-    mask_BJ : 1 for tokens of the segment, 0 for padding and for remains of earlier segments
-    n_seen : columns of the text so far
-    columns : by name, tensors with an entry per token (B,J,...): keys and values of self-attention, and
-        what the write needs
-    slots : by block, the keys and values (B,N,D) of the slots, once computed
-    """
-
-    is_compileable = False  # transformers queries this of a cache; this one grows within a segment
-
-    bank_BND: Tensor
-    mask_BJ: Tensor
-    n_seen: int = 0
-    columns: dict[str, Tensor] = field(default_factory=dict)
-    slots: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
-
-    @classmethod
-    def start(cls, bank_BND: Tensor, ids_BT: Tensor, n_seen: int = 0) -> "OpenSegment":
-        """An empty segment that reads from ``bank_BND``, for the tokens ``ids_BT``."""
-        return cls(bank_BND, torch.ones_like(ids_BT[:, :0]), n_seen)
-
-    def get_seq_length(self) -> int:
-        """Columns of the text so far; transformers queries this of a cache."""
-        return self.n_seen
-
-    def n_tokens(self) -> Tensor:
-        """Tokens of the segment so far, (B,)."""
-        return (self.mask_BJ != 0).sum(1)
-
-    def joined(self, name: str, new_BT: Tensor) -> Tensor:
-        """The columns of ``name`` with those of new tokens appended."""
-        past_BJ = self.columns.get(name)
-        return new_BT if past_BJ is None else torch.cat([past_BJ, new_BT], dim=1)
-
-    def positions(self, mask_BT: Tensor) -> Tensor:
-        """Positions (B,T) of new tokens in the segment."""
-        n_BT = self.n_tokens()[:, None] + (mask_BT != 0).long().cumsum(1)
-        return (n_BT - 1).clamp_min(0)
-
-    def visible(self, mask_BT: Tensor) -> Tensor:
-        """True where new tokens may attend, (B,1,T,J+T): to tokens up to themselves."""
-        n_tokens, n_past = mask_BT.shape[1], self.mask_BJ.shape[1]
-        is_token = torch.cat([self.mask_BJ, mask_BT], dim=1)[:, None, None] != 0
-        past = torch.ones(n_tokens, n_past + n_tokens, dtype=torch.bool, device=mask_BT.device).tril(n_past)
-        itself = past & ~past.tril(n_past - 1)  # padding attends to itself: no row may be empty
-        return is_token & past | itself
-
-    def of_stories(self, rows: Tensor) -> "OpenSegment":
-        """The segment for other rows of the batch, e.g. the beams that are kept."""
-        slots = {block: (k[rows], v[rows]) for block, (k, v) in self.slots.items()}
-        columns = {name: x[rows] for name, x in self.columns.items()}
-        return OpenSegment(self.bank_BND[rows], self.mask_BJ[rows], self.n_seen, columns, slots)
-
-    def without_gaps(self) -> "OpenSegment":
-        """The segment without columns in which no text has a token."""
-        is_used = (self.mask_BJ != 0).any(0)
-        columns = {name: x[:, is_used] for name, x in self.columns.items()}
-        return replace(self, mask_BJ=self.mask_BJ[:, is_used], columns=columns)
 
 
 def next_token_loss(logits: Tensor, labels: Tensor, mask: Tensor | None) -> Tensor:

@@ -22,8 +22,9 @@ from lm2core.reading.answers import answer_logits
 from lm2core.text.tokenizer import subword_tokenizer, word_tokenizer
 from lm2core.training.batches import StoryBatch, StorySource
 from lm2core.training.curriculum import Curriculum
-from lm2core.training.recipe import Recipe, stages_for
+from lm2core.training.recipe import Recipe
 from lm2core.training.run_folder import STAGE_FILE, begin, check_start
+from lm2core.training.stages import stages_for
 from lm2core.training.trainer import RunTrainer, check_devices, common_arguments, run
 from lm2core.training.warm_start import start_model
 

@@ -20,7 +20,8 @@ from lm2core.text.bpe import n_ids, open_tokenizer, train_tokenizer
 from lm2core.text.corpus import Corpus, open_corpus
 from lm2core.text.packing import PackedText, Packer
 from lm2core.training.run_folder import SKIPS_FILE, begin, check_start
-from lm2core.training.text_recipe import MODELS, TextRecipe
+from lm2core.training.text_models import MODELS
+from lm2core.training.text_recipe import TextRecipe
 from lm2core.training.trainer import RunTrainer, check_devices, common_arguments, run
 
 SAMPLE_PIECE_CHARS = 16_384  # of the pieces a tokenizer is trained on

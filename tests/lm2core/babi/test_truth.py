@@ -9,7 +9,7 @@ from lm2core.babi.directions import COMPASS, OPPOSITE, SIDES
 from lm2core.babi.sentences import parse
 from lm2core.babi.sizes import FITS
 from lm2core.babi.tasks import TASKS, get_task, make_story
-from lm2core.training.recipe import stages_for
+from lm2core.training.stages import stages_for
 from tests.lm2core.babi.truth import true_answers
 
 PAST = ("qa3", "qa5")  # need more than the facts of one moment

@@ -144,10 +144,13 @@ def test_stories_that_do_not_fit_are_told(untrained, capsys):
     ("arguments", "text"),
     [
         ([], "nothing to evaluate on; give --babi FILE..., --tasks qa1,qa2 with --lengths"),
-        (["--tasks", "qa1"], "options are missing; give --babi FILE..., --tasks"),
+        (["--tasks", "qa1"], "--tasks needs --lengths; give --babi FILE..., --tasks"),
+        (["--samples", "9"], "--samples needs --tasks and --lengths; give"),
+        (["--harness-shots", "0"], "--harness-shots needs --harness; give"),
+        (["--harness", "mmlu", "--babi", "x.txt"], "--harness cannot be combined with --babi; give"),
         (
             ["more.txt", *LONG],
-            "unexpected more.txt: paths follow --babi, tasks are separated by",
+            "unexpected more.txt: paths follow --babi, tasks are separated by commas; give",
         ),
         (
             ["--harness", "mmlu", "babilong_qa1"],

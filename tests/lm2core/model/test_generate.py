@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from transformers import GenerationConfig
 
+from lm2core.errors import UserError
 from lm2core.traces.hooks import match_hooks
 from lm2core.traces.recording import MEMORY_HOOKS, capture, capture_generation, trace_bytes
 from tests.conftest import POSITIONAL, B, D, N, T, V, make_ids, make_model
@@ -30,6 +31,14 @@ def generate(model, ids, *, mask=None, do_sample=False, **kwargs):
     """``model.generate``, told that a random 0 in the prompt is a token."""
     mask = torch.ones_like(ids) if mask is None else mask
     return model.generate(ids, attention_mask=mask, do_sample=do_sample, pad_token_id=0, **kwargs)
+
+
+def of_tokens(cache):
+    """All tensors of a cache that have an entry for each token of its open segment."""
+    for block in cache.blocks:
+        yield from (*block.attention, *(block.rows or ()))
+        yield from [] if block.stream is None else [block.stream]
+    yield from [] if cache.rows_BJD is None else [cache.rows_BJD]
 
 
 def left_padded(texts):
@@ -155,8 +164,14 @@ def test_the_cache_never_holds_more_than_one_segment(changes):
         for step in range(4 * T):
             cache = model(make_ids(2, 1, seed=step), past_key_values=cache, use_cache=True).past_key_values
             assert cache.mask_BJ.shape[1] <= T
-            assert all(x.shape[1] == cache.mask_BJ.shape[1] for x in cache.columns.values())
+            assert {x.shape[1] for x in of_tokens(cache)} == {cache.mask_BJ.shape[1]}
     assert cache.get_seq_length() == 9 * T + 2
+
+
+def test_a_segment_that_was_only_read_cannot_be_closed(model):
+    cache = model(make_ids(B, T - 1), use_cache=True, write_memory=False).past_key_values
+    with pytest.raises(UserError, match="run with write_memory=False: it has nothing to write"):
+        model.close(cache)
 
 
 def test_a_trace_of_real_generation_is_the_trace_of_the_text_it_made(model):

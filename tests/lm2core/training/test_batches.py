@@ -11,7 +11,7 @@ from lm2core.babi.world import HOME
 from lm2core.babilong.noise import Noise
 from lm2core.text.tokenizer import word_tokenizer
 from lm2core.training.batches import QUESTION_TASKS_OF, TRAINED_TASKS, Stage, StoryBatch, StorySource
-from lm2core.training.recipe import stages_for
+from lm2core.training.stages import stages_for
 
 TOKENIZER = word_tokenizer(babi_words(TRAINED_TASKS))
 EVEN = dict.fromkeys(TRAINED_TASKS, 1.0)

@@ -15,8 +15,9 @@ from lm2core.reading.checkpoints import load
 from lm2core.text.tokenizer import word_tokenizer
 from lm2core.training.batches import Stage, StoryBatch, StorySource
 from lm2core.training.curriculum import MIN_STEPS, Curriculum
-from lm2core.training.recipe import Recipe, stages_for
+from lm2core.training.recipe import Recipe
 from lm2core.training.run_folder import SKIPS_FILE, STAGE_FILE, complete_checkpoints, report_full_disk
+from lm2core.training.stages import stages_for
 from lm2core.training.stories import StoryTrainer, batch_logits, train
 from tests.conftest import make_model
 

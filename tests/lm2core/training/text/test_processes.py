@@ -43,7 +43,7 @@ from dataclasses import replace
 import torch
 from lm2core.training.trainer import close_process_group
 from lm2core.model.config import LM2Config
-from lm2core.training.text_recipe import MODELS
+from lm2core.training.text_models import MODELS
 from lm2core.training.text import TextTrainer, train_text
 from tests.conftest import SIZES
 from tests.lm2core.training.text.runs import SHORT

@@ -14,7 +14,8 @@ from lm2core.reading.checkpoints import load
 from lm2core.text.bpe import n_ids, open_tokenizer
 from lm2core.text.tokenizer import word_tokenizer
 from lm2core.training.text import train_text
-from lm2core.training.text_recipe import MODELS, TEXT_PRESETS
+from lm2core.training.text_models import MODELS
+from lm2core.training.text_recipe import TEXT_PRESETS
 from tests.lm2core.training.text.runs import SHORT, lines, same_weights
 
 

@@ -147,7 +147,7 @@ def _form(*forms: Form) -> Form:
     if not asked:
         raise UserError(f"nothing to evaluate on; {FORMS}")
     if len(asked) > 1:
-        raise UserError(f"{' does not go with '.join(form.flags() for form in asked)}; {FORMS}")
+        raise UserError(f"{' cannot be combined with '.join(form.flags() for form in asked)}; {FORMS}")
     missing = [f"--{name}" for name in asked[0].needs if name not in asked[0].given]
     if missing:
         raise UserError(f"{asked[0].flags()} needs {' and '.join(missing)}; {FORMS}")

@@ -170,7 +170,7 @@ def test_the_cache_never_holds_more_than_one_segment(changes):
 
 def test_a_segment_that_was_only_read_cannot_be_closed(model):
     cache = model(make_ids(B, T - 1), use_cache=True, write_memory=False).past_key_values
-    with pytest.raises(UserError, match="run with write_memory=False: it has nothing to write"):
+    with pytest.raises(UserError, match="run with write_memory=False and has nothing to write"):
         model.close(cache)
 
 

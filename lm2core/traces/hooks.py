@@ -5,6 +5,7 @@ and checks that it propagates exactly as said here.
 """
 
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -129,8 +130,8 @@ def hook_names(config: LM2Config) -> dict[str, HookInfo]:
     return names | {CATALOGUE[-1].name: CATALOGUE[-1]}
 
 
-def match_hooks(patterns: list[str], config: LM2Config) -> list[str]:
-    """Names that fit any of the shell-style ``patterns``, with or without their ``blocks.{l}.``.
+def match_hooks(patterns: str | Sequence[str], config: LM2Config) -> list[str]:
+    """Names that fit one of the shell-style ``patterns``, with or without their ``blocks.{l}.``.
 
     Raises
     ------
@@ -139,7 +140,7 @@ def match_hooks(patterns: list[str], config: LM2Config) -> list[str]:
     """
     known = hook_names(config)
     chosen: set[str] = set()
-    for pattern in patterns:
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
         fits = {
             name
             for name in known
@@ -147,10 +148,15 @@ def match_hooks(patterns: list[str], config: LM2Config) -> list[str]:
         }
         if not fits:
             short = dict.fromkeys(name.split(".", 2)[-1] for name in known)
-            near = get_close_matches(pattern, [*known, *short], n=4, cutoff=0.0)
-            raise UserError(f"no hook point {pattern!r}; nearest: {', '.join(near)}; all: docs/HOOKS.md")
+            near = nearest_hooks(pattern, [*known, *short])
+            raise UserError(f"no hook point {pattern!r}; nearest: {near}; all: docs/HOOKS.md")
         chosen |= fits
     return [name for name in known if name in chosen]
+
+
+def nearest_hooks(name: str, known: Iterable[str]) -> str:
+    """The names that look most like ``name``, by commas."""
+    return ", ".join(get_close_matches(name, list(known), n=4, cutoff=0.0))
 
 
 HEAD = """# Hook points
@@ -164,6 +170,9 @@ With content routing, the default, the points of the write come after the logits
 positional routing blocks read and write in turn: there an edit of a write in one block also moves the same
 segment's logits, through what the next block reads. The last block's MLP comes after every write; its points
 never act later.
+
+TransformerLens' `run_with_cache` keeps one value a hook point. Of a text of several segments that is the last
+segment's, and of gradients (`incl_bwd=True`) the first one's. `lm2core.capture` records every segment.
 
 | name | axes | meaning | same segment | later |
 |---|---|---|---|---|"""

@@ -183,10 +183,15 @@ def _run(recipe: "Recipe | TextRecipe", out: Path, *, resume: bool) -> None:
     from lm2core.training.text_recipe import TextRecipe
     from lm2core.training.trainer import close_process_group
 
-    if isinstance(recipe, TextRecipe):
-        model = train_text(recipe, out, resume=resume)
-    else:
-        model = train_on_stories(recipe, out, resume=resume)
+    try:
+        if isinstance(recipe, TextRecipe):
+            model = train_text(recipe, out, resume=resume)
+        else:
+            model = train_on_stories(recipe, out, resume=resume)
+    except KeyboardInterrupt:
+        if is_first_process():
+            typer.echo(f"lm2: interrupted; {_what_is_left(recipe, out)}", err=True)
+        raise typer.Exit(130) from None
     close_process_group()
     if not is_first_process():
         return
@@ -199,3 +204,16 @@ def _run(recipe: "Recipe | TextRecipe", out: Path, *, resume: bool) -> None:
         typer.echo(f"trained: {what}; held-out loss {loss:.3f} nats, perplexity {perplexity:.1f}")
     else:
         typer.echo(f"trained: {what}; next: lm2 eval {out} --babi FILE")
+
+
+def _what_is_left(recipe: "Recipe | TextRecipe", out: Path) -> str:
+    """Of a run that was interrupted: its newest whole checkpoint, and how to go on."""
+    from lm2core.training.run_folder import SKIPS_FILE, STAGE_FILE, newest_checkpoint
+    from lm2core.training.text_recipe import TextRecipe
+
+    newest = newest_checkpoint(out, SKIPS_FILE if isinstance(recipe, TextRecipe) else STAGE_FILE)
+    if newest is not None:
+        return f"the newest checkpoint is {newest}; to go on, give the same command with --resume"
+    if out.is_dir() and any(out.iterdir()):
+        return f"no checkpoint was written yet; to begin again, choose another folder or delete {out}"
+    return "nothing was written yet; to begin again, give the same command"

@@ -289,7 +289,7 @@ def _is_count(value: Any, lowest: int) -> bool:
 
 def _as_slots(given: Any) -> tuple[int, ...]:
     """A slot number, or a tuple, list, range or array of them, as a tuple; a UserError for anything else."""
-    slots = given.tolist() if isinstance(given, np.ndarray | np.integer) else given
+    slots: Any = given.tolist() if isinstance(given, np.ndarray | np.integer) else given
     slots = tuple(slots) if isinstance(slots, list | range) else (slots,) if _is_count(slots, 0) else slots
     is_fine = isinstance(slots, tuple) and slots and all(_is_count(slot, 0) for slot in slots)
     if not is_fine or len(set(slots)) < len(slots):

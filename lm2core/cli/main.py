@@ -37,7 +37,9 @@ app.command(name="eval")(evaluate)
 @app.command()
 def babi(
     task: Annotated[str, typer.Option(help="qa1 to qa20.")],
-    out: Annotated[Path, typer.Option(help="Folder to write TASK_generated.txt to.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder to write TASK_generated.txt to; an existing file is kept.")
+    ],
     stories: Annotated[int, typer.Option(min=1, help="Number of stories, of 1 to 12 questions each.")] = 200,
     seed: Annotated[int, typer.Option(help="The same seed gives the same file.")] = 0,
     against: Annotated[
@@ -51,12 +53,14 @@ def babi(
     from lm2core.babi.text import read_babi, write_babi
 
     get_task(task)
+    path = out / f"{task}_generated.txt"
+    if path.exists():
+        raise UserError(f"{path} is there already; choose another folder, or delete the file first")
     others = None if against is None else read_babi(against)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make folder {out}: {error.strerror}; choose another") from None
-    path = out / f"{task}_generated.txt"
     made = make_stories(task, stories, seed)
     write_babi(path, made)
     typer.echo(str(path))

@@ -132,10 +132,15 @@ def _run(recipe: Recipe | TextRecipe, out: Path, *, resume: bool) -> None:
     from lm2core.training.text import train_text
     from lm2core.training.trainer import close_process_group
 
-    if isinstance(recipe, TextRecipe):
-        model = train_text(recipe, out, resume=resume)
-    else:
-        model = train_on_stories(recipe, out, resume=resume)
+    try:
+        if isinstance(recipe, TextRecipe):
+            model = train_text(recipe, out, resume=resume)
+        else:
+            model = train_on_stories(recipe, out, resume=resume)
+    except KeyboardInterrupt:
+        if is_first_process():
+            typer.echo(f"lm2: interrupted; {_what_is_saved(recipe, out)}", err=True)
+        raise typer.Exit(130) from None
     close_process_group()
     if not is_first_process():
         return
@@ -148,6 +153,18 @@ def _run(recipe: Recipe | TextRecipe, out: Path, *, resume: bool) -> None:
         typer.echo(f"trained: {what}; held-out loss {loss:.3f} nats, perplexity {perplexity:.1f}")
     else:
         typer.echo(f"trained: {what}; next: lm2 eval {out} --babi FILE")
+
+
+def _what_is_saved(recipe: Recipe | TextRecipe, out: Path) -> str:
+    """What an interrupted run has saved, and how to resume it."""
+    from lm2core.training.run_folder import SKIPS_FILE, STAGE_FILE, newest_checkpoint
+
+    newest = newest_checkpoint(out, SKIPS_FILE if isinstance(recipe, TextRecipe) else STAGE_FILE)
+    if newest is not None:
+        return f"the newest checkpoint is {newest}; to resume, repeat the command with --resume"
+    if out.is_dir() and any(out.iterdir()):
+        return f"no checkpoint was written yet; to start again, choose another folder or delete {out}"
+    return "nothing was written yet; repeat the command to start again"
 
 
 train.__signature__ = _signature()  # type: ignore[attr-defined]

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformer_lens import HookedRootModule
 from transformer_lens.hook_points import HookPoint
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers import initialization as init
@@ -20,6 +19,7 @@ from lm2core.model.config import LM2Config
 from lm2core.model.decoder import LM2Decoder
 from lm2core.model.from_llama import LlamaLoading
 from lm2core.model.generate import LM2GenerationMixin
+from lm2core.model.hooked import HookedModel
 from lm2core.model.inputs import check_cache, check_inputs, check_parts
 from lm2core.model.memory import CLOSED_BIAS, FORGET_BIAS, LM2Memory, initial_bank
 from lm2core.model.open_segment import OpenSegment
@@ -49,8 +49,14 @@ class LM2Output(ModelOutput):
             raise UserError("a cache does not keep earlier banks; run the text without use_cache")
         return torch.stack(self.memory_per_segment, dim=1)[story, segment]
 
+    def backward(self) -> None:
+        """Run back from the loss, as ``run_with_cache(..., incl_bwd=True)`` asks of what a model returns."""
+        if self.loss is None:
+            raise UserError("there is no loss to run back from; give labels=input_ids")
+        self.loss.backward()
 
-class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
+
+class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedModel):
     """A causal language model with one memory bank.
 
     ``model(input_ids, attention_mask=None, memory=None, labels=None)``. ``input_ids`` is (B,T), cut into
@@ -72,15 +78,6 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         self.hook_bank = HookPoint()
         self.post_init()
         self.setup()
-
-    def setup(self) -> None:
-        """Name hook points ``blocks.{l}.attn|mem...`` as in TransformerLens; weights keep Llama's names."""
-        super().setup()
-        for table in (self.mod_dict, self.hook_dict):
-            for name in list(table):
-                short = name.replace("model.layers.", "blocks.").replace(".self_attn", ".attn")
-                table[short] = table.pop(name)
-                table[short].name = short
 
     def forward(
         self,

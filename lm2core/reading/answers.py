@@ -13,7 +13,8 @@ from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.reading.loaded_model import LoadedModel
-from lm2core.text.tokenizer import check_words, encode_segments
+from lm2core.text.tokenizer import check_is_list, check_words, encode_segments
+from lm2core.traces.fingerprint import fingerprint
 from lm2core.traces.hooks import match_hooks
 from lm2core.traces.recording import MEMORY_HOOKS, capture, recording
 from lm2core.traces.trace import Trace
@@ -36,9 +37,14 @@ class Answer:
 
 
 def read_story(
-    lm: LoadedModel, sentences: Sequence[str], *, names: Sequence[str] = MEMORY_HOOKS, budget: str = "512MB"
+    lm: LoadedModel,
+    sentences: Sequence[str],
+    *,
+    names: str | Sequence[str] = MEMORY_HOOKS,
+    budget: str = "512MB",
 ) -> Trace:
     """Run one story without questions; see ``read_stories``."""
+    check_is_list(sentences)
     return read_stories(lm, [TextStory(tuple(sentences), ())], names=names, budget=budget)
 
 
@@ -46,7 +52,7 @@ def read_stories(
     lm: LoadedModel,
     stories: Sequence[Story | TextStory],
     *,
-    names: Sequence[str] = MEMORY_HOOKS,
+    names: str | Sequence[str] = MEMORY_HOOKS,
     budget: str = "512MB",
 ) -> Trace:
     """Run stories as one batch, one segment per sentence, and record their memory.
@@ -89,8 +95,11 @@ def check_stories(lm: LoadedModel, stories: Sequence[Story | TextStory]) -> None
     Raises
     ------
     UserError
-        For no story, a story without sentences, and unknown words (listed with the known ones).
+        For no story, an argument that is no list, a story without sentences, and unknown words (listed
+        with the known ones).
     """
+    if isinstance(stories, Story | TextStory):
+        raise UserError("stories must be a list, got one story; give [story]")
     if not stories:
         raise UserError("there is no story to read; give at least one")
     for i, story in enumerate(stories, start=1):
@@ -115,11 +124,37 @@ def answer_logits(model: nn.Module, ids_QT: Tensor, mask_QT: Tensor, memory: Any
     return logits_QTV[torch.arange(len(ids_QT), device=ids_QT.device), mask_QT.sum(-1) - 1]
 
 
-def bank_after(trace: Trace, n_sentences: int, model: LM2ForCausalLM) -> Tensor:
-    """The bank (1,N,D) of a recorded story after its first ``n_sentences``; 0 gives a fresh bank."""
+def bank_after(trace: Trace, n_sentences: int, model: LM2ForCausalLM, *, story: int | None = None) -> Tensor:
+    """The bank (1,N,D) of a recorded story after its first ``n_sentences``; 0 gives a fresh bank.
+
+    story : its index in the trace; may be omitted if there is only one
+
+    Raises
+    ------
+    UserError
+        If the trace was recorded with other weights, has several stories and ``story`` is not given, or
+        has no such story or sentence.
+    """
+    if trace.info.get("weights", (own := fingerprint(model))) != own:
+        raise UserError(
+            f"the trace was recorded with other weights ({trace.info['weights']}) than this model's ({own}); "
+            "record the story again with this model"
+        )
+    n_stories = len(trace.tokens)
+    if story is None and n_stories > 1:
+        raise UserError(f"the trace has {n_stories} stories; choose one, story=0 to story={n_stories - 1}")
+    story = story or 0
+    if not 0 <= story < n_stories:
+        raise UserError(f"no story {story} in this trace; it has 0..{n_stories - 1}")
+    if not 0 <= n_sentences <= len(trace.tokens[story]):
+        raise UserError(
+            f"no bank after {n_sentences} sentences: the story has {len(trace.tokens[story])}; give 0 (a "
+            "fresh "
+            f"bank) to {len(trace.tokens[story])}"
+        )
     if n_sentences == 0:
         return model.new_memory(1)
-    bank = trace.select("hook_bank", story=0, segment=n_sentences - 1)
+    bank = trace.select("hook_bank", story=story, segment=n_sentences - 1)
     return torch.tensor(bank, device=model.device, dtype=model.dtype)[None]
 
 
@@ -137,9 +172,14 @@ def ranked_words(lm: LoadedModel, question: str, memory: Any) -> list[tuple[str,
     Raises
     ------
     UserError
-        For an empty question or unknown words.
+        For an empty question, unknown words, or a bank with values that are not finite.
     """
     text = as_question(question)
+    if isinstance(memory, Tensor) and not memory.isfinite().all():
+        raise UserError(
+            f"{int((~memory.isfinite()).sum())} of {memory.numel()} values of the bank are NaN or infinite: "
+            "there is no answer; look in the trace's hook_bank after which sentence they begin"
+        )
     check_words(lm.tokenizer, [text])
     ids, mask = (x[:, 0].to(lm.model.device) for x in encode_segments(lm.tokenizer, [[text]]))
     with torch.no_grad():
@@ -155,6 +195,7 @@ def answers_by_step(lm: LoadedModel, sentences: Sequence[str], question: str) ->
     For an LM2 or a baseline. Raises a UserError as ``ranked_words`` and ``read_story``.
     """
     text = as_question(question)
+    check_is_list(sentences)
     check_words(lm.tokenizer, [*sentences, text])
     model = lm.model
     # An empty first sentence leaves a fresh memory.
@@ -179,7 +220,7 @@ def as_question(text: str) -> str:
 
 def ask(lm: LoadedModel, question: str, bank: Tensor) -> Answer:
     """Answer ``question`` from ``bank`` (1,N,D) of an LM2 and record what it reads; see ``ranked_words``."""
-    with recording(lm.model, match_hooks(list(READ_HOOKS), lm.model.config)) as recorder:
+    with recording(lm.model, match_hooks(READ_HOOKS, lm.model.config)) as recorder:
         words, probabilities = zip(*ranked_words(lm, question, bank), strict=True)
     text = as_question(question)
     trace = recorder.trace([[lm.tokenizer.tokenize(text)]], {"model": lm.name, "question": text})

@@ -21,7 +21,7 @@ def shipped_models(*, baselines: bool = False) -> list[str]:
     return sorted(name for name, kind in kinds.items() if baselines or kind == "lm2")
 
 
-def load(checkpoint: str, *, baselines: bool = False) -> "LoadedModel":
+def load(checkpoint: str | Path, *, baselines: bool = False) -> "LoadedModel":
     """Load model and tokenizer of ``checkpoint``. Weights are read with safetensors only; no code is run.
 
     ``baselines=True`` also allows baselines, which have no memory bank.
@@ -32,9 +32,11 @@ def load(checkpoint: str, *, baselines: bool = False) -> "LoadedModel":
         When there is no such checkpoint, it is incomplete (the text says what is missing or unexpected), or
         it is a baseline and ``baselines`` is False.
     """
+    if not isinstance(checkpoint, str | Path) or not str(checkpoint).strip():
+        raise UserError(f"{checkpoint!r} is not a checkpoint; {_known()}")
     from lm2core.baselines.architectures import architecture_of  # registers all models with the Auto classes
 
-    lm = _find(checkpoint)
+    lm = _find(str(checkpoint))
     architecture = architecture_of(lm.model)
     if architecture != "lm2" and not baselines:
         raise UserError(
@@ -51,11 +53,14 @@ def _find(checkpoint: str) -> "LoadedModel":
     if folder.is_dir():
         return _load(checkpoint, _checked_folder(folder))
     if checkpoint.count("/") != 1 or checkpoint.startswith((".", "/")):
-        raise UserError(
-            f"no checkpoint {checkpoint!r}; give a folder, a Hugging Face id (owner/name), or one of: "
-            f"{', '.join(shipped_models(baselines=True))}"
-        )
+        raise UserError(f"no checkpoint {checkpoint!r}; {_known()}")
     return _load(checkpoint, checkpoint)
+
+
+def _known() -> str:
+    """What may be given."""
+    names = ", ".join(shipped_models(baselines=True))
+    return f"give a folder, a Hugging Face id (owner/name), or one of: {names}"
 
 
 def _checked_folder(folder: Path) -> str:

@@ -17,7 +17,7 @@ GATE_HOOKS = ("mem.hook_gate_in", "mem.hook_gate_in_token", "hook_bank")
 
 
 def record_sample(
-    lm: LoadedModel, sample: BabiLongSample, *, names: Sequence[str] = GATE_HOOKS, budget: str = "512MB"
+    lm: LoadedModel, sample: BabiLongSample, *, names: str | Sequence[str] = GATE_HOOKS, budget: str = "512MB"
 ) -> Trace:
     """Read a sample sentence by sentence, as ``predict_long`` does, without its question.
 

@@ -25,7 +25,7 @@ PROGRESS_AFTER_S = 2.0
 _PART = "part-{:05d}.safetensors"
 
 
-def record_questions(lm: LoadedModel, trace: Trace, *, names: Sequence[str] = READ_HOOKS) -> Trace:
+def record_questions(lm: LoadedModel, trace: Trace, *, names: str | Sequence[str] = READ_HOOKS) -> Trace:
     """Ask every question of a story trace at its place in the story, and record what it reads from the bank.
 
     The axis ``story`` of the result counts questions; ``info["asked"]`` has for each question the ``story``
@@ -56,7 +56,7 @@ def record_questions(lm: LoadedModel, trace: Trace, *, names: Sequence[str] = RE
     model = lm.model
     memory = torch.tensor(banks, device=model.device, dtype=model.dtype)
     ids, mask = (x[:, 0].to(model.device) for x in encode_segments(lm.tokenizer, [[text] for text in texts]))
-    with recording(model, match_hooks(list(names), model.config)) as recorder:
+    with recording(model, match_hooks(names, model.config)) as recorder:
         best = answer_logits(model, ids, mask, memory).argmax(-1)
     for question, word in zip(
         story_questions, lm.tokenizer.convert_ids_to_tokens(best.tolist()), strict=True
@@ -118,7 +118,7 @@ def record_to(
     lm: LoadedModel,
     stories: Sequence[Story | TextStory],
     *,
-    names: Sequence[str] = MEMORY_HOOKS,
+    names: str | Sequence[str] = MEMORY_HOOKS,
     budget: str = "512MB",
 ) -> TraceFolder:
     """Record stories into a new or empty folder, in parts that each fit the budget.
@@ -136,7 +136,7 @@ def record_to(
         has = "already has traces" if any(folder.glob("part-*")) else "is not empty"
         raise UserError(f"{folder} {has}; choose an empty folder")
     check_stories(lm, stories)
-    chosen = match_hooks(list(names), lm.model.config)
+    chosen = match_hooks(names, lm.model.config)
     parts = list(_parts(lm, stories, chosen, budget))
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -51,14 +51,21 @@ def known_words(tokenizer: PreTrainedTokenizerBase) -> list[str]:
     return sorted(set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens))
 
 
+def check_is_list(texts: Sequence[object]) -> None:
+    """Refuse one text where a list of them is meant: it would be taken letter by letter."""
+    if isinstance(texts, str):
+        raise UserError(f"sentences must be a list of texts, got one text {texts[:40]!r}; give [text]")
+
+
 def check_words(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> None:
     """Refuse words that a tokenizer with an unknown token does not know.
 
     Raises
     ------
     UserError
-        With the unknown words in order of occurrence, and the known ones.
+        For unknown words (listed in order of occurrence, with the known ones), and for a single text.
     """
+    check_is_list(texts)
     if tokenizer.unk_token_id is None:
         return
     unknown: dict[str, None] = {}
@@ -77,6 +84,8 @@ def encode_segments(
     tokenizer: PreTrainedTokenizerBase, stories: Sequence[Sequence[str]]
 ) -> tuple[Tensor, Tensor]:
     """Ids and mask (B,S,T) of stories whose sentences are the segments, right-padded to the longest."""
+    for texts in (stories, *stories):
+        check_is_list(texts)
     n_segments = max((len(story) for story in stories), default=0)
     if n_segments == 0:
         raise UserError("the story is empty; give at least one sentence")

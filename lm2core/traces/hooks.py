@@ -5,6 +5,7 @@ that the edit propagates exactly as stated here.
 """
 
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -141,7 +142,7 @@ def hook_names(config: LM2Config) -> dict[str, HookInfo]:
     return names | {CATALOGUE[-1].name: CATALOGUE[-1]}
 
 
-def match_hooks(patterns: list[str], config: LM2Config) -> list[str]:
+def match_hooks(patterns: str | Sequence[str], config: LM2Config) -> list[str]:
     """Names that match any of the shell-style ``patterns``, with or without their ``blocks.{l}.``.
 
     Raises
@@ -151,7 +152,7 @@ def match_hooks(patterns: list[str], config: LM2Config) -> list[str]:
     """
     known = hook_names(config)
     chosen: set[str] = set()
-    for pattern in patterns:
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
         fits = {
             name
             for name in known
@@ -159,10 +160,15 @@ def match_hooks(patterns: list[str], config: LM2Config) -> list[str]:
         }
         if not fits:
             short = dict.fromkeys(name.split(".", 2)[-1] for name in known)
-            near = get_close_matches(pattern, [*known, *short], n=4, cutoff=0.0)
-            raise UserError(f"no hook point {pattern!r}; nearest: {', '.join(near)}; all: docs/HOOKS.md")
+            near = nearest_hooks(pattern, [*known, *short])
+            raise UserError(f"no hook point {pattern!r}; nearest: {near}; all: docs/HOOKS.md")
         chosen |= fits
     return [name for name in known if name in chosen]
+
+
+def nearest_hooks(name: str, known: Iterable[str]) -> str:
+    """The names that look most like ``name``, by commas."""
+    return ", ".join(get_close_matches(name, list(known), n=4, cutoff=0.0))
 
 
 HEAD = """# Hook points
@@ -177,6 +183,9 @@ With content routing, the default, writes come after the logits, so edits of the
 segments. With positional routing blocks read and write in turn, so an edit of one block's write also changes
 the logits of the same segment, through what the next block reads. The MLP of the last block comes after every
 write, so its points never affect later segments.
+
+TransformerLens' `run_with_cache` keeps one value a hook point. Of a text of several segments that is the last
+segment's, and of gradients (`incl_bwd=True`) the first one's. `lm2core.capture` records every segment.
 
 | name | axes | meaning | same segment | later |
 |---|---|---|---|---|"""

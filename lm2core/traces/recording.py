@@ -99,7 +99,7 @@ def capture(
     attention_mask: Tensor | None = None,
     *,
     memory: Tensor | None = None,
-    names: Sequence[str] = MEMORY_HOOKS,
+    names: str | Sequence[str] = MEMORY_HOOKS,
     budget: str = "512MB",
     to: str | Path | None = None,
     tokens: list[list[list[str]]] | None = None,
@@ -144,7 +144,7 @@ def capture_generation(
     *,
     max_new_tokens: int,
     memory: Tensor | None = None,
-    names: Sequence[str] = MEMORY_HOOKS,
+    names: str | Sequence[str] = MEMORY_HOOKS,
     budget: str = "512MB",
     **options: Any,
 ) -> tuple[Tensor, Trace]:
@@ -209,9 +209,11 @@ def _option(model: LM2ForCausalLM, options: Mapping[str, Any], name: str) -> Any
     return getattr(model.generation_config, name, None) if given is None else given
 
 
-def _chosen(model: LM2ForCausalLM, shape: Sequence[int], names: Sequence[str], budget: str) -> list[str]:
+def _chosen(
+    model: LM2ForCausalLM, shape: Sequence[int], names: str | Sequence[str], budget: str
+) -> list[str]:
     """The hook points that ``names`` match, if a trace of them fits the budget."""
-    chosen = match_hooks(list(names), model.config)
+    chosen = match_hooks(names, model.config)
     if not chosen:
         raise UserError("no hook point given; the default is names=" + repr(MEMORY_HOOKS))
     needed, allowed = trace_bytes(model, shape, chosen), parse_bytes(budget)

@@ -66,7 +66,11 @@ class ProgressLog(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Close the bar."""
+        """The run came to its end."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the bar, also of a run that was cut short: what is said then stands below it."""
         if self._bar is not None:
             self._bar.close()
 

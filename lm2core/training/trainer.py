@@ -6,6 +6,7 @@ transformers' Trainer does the rest: several processes, bf16, accumulation, chec
 import json
 import math
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -146,11 +147,12 @@ def common_arguments(recipe: RunRecipe, out: Path) -> dict[str, Any]:
 def run(trainer: RunTrainer, out: Path, checkpoint: Path | None) -> None:
     """Train, from ``checkpoint`` if there is one, and write model, tokenizer and metrics to ``out``."""
     trainer.add_callback(LogLastStep())
-    trainer.add_callback(ProgressLog(out / "metrics.jsonl"))
+    progress = ProgressLog(out / "metrics.jsonl")
+    trainer.add_callback(progress)
     trainer.remove_callback(PrinterCallback)  # ProgressLog shows the same, beside a bar
     if checkpoint is not None:
         trainer.restore(checkpoint)
-    with report_full_disk(out):
+    with closing(progress), report_full_disk(out):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         weights = trainer.accelerator.get_state_dict(trainer.model)  # gathered, if the model is sharded
         if trainer.is_world_process_zero():

@@ -17,7 +17,7 @@ from lm2core.errors import UserError
 from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.arrays import Array
 from lm2viz.causal.describe import reach
-from lm2viz.causal.interventions import Intervention
+from lm2viz.causal.interventions import Intervention, as_list
 from lm2viz.causal.placebos import interventions_on_other_slots, with_random_vectors
 from lm2viz.causal.running import Stories, run
 from lm2viz.estimates import Estimate, mean, sign_flip_p
@@ -112,7 +112,7 @@ class Effect:
 def effect(
     lm: LoadedModel,
     stories: Stories,
-    interventions: Sequence[Intervention],
+    interventions: Intervention | Sequence[Intervention],
     *,
     seed: int = 0,
     n_placebos: int = 5,
@@ -129,6 +129,7 @@ def effect(
     UserError
         As ``run``; without interventions; for fewer than one placebo.
     """
+    interventions = as_list(interventions)
     if not interventions or n_placebos < 1:
         raise UserError(
             f"got {len(interventions)} interventions and {n_placebos} placebos; give at least one of each"

@@ -17,7 +17,7 @@ from lm2core.babi.story import Question
 from lm2core.babi.text import TextStory
 from lm2core.reading.answers import as_question, memory_after, ranked_words
 from lm2core.reading.loaded_model import LoadedModel
-from lm2viz.causal.interventions import Intervention
+from lm2viz.causal.interventions import Intervention, as_list
 from lm2viz.causal.placebos import on_other_slots, used_and_other_slots
 from lm2viz.causal.running import Run, ask_banks, question_texts, run
 
@@ -56,7 +56,11 @@ class StoryEffect:
 
 
 def story_effect(
-    lm: LoadedModel, story: TextStory, interventions: Sequence[Intervention], *, reference: Tensor | None
+    lm: LoadedModel,
+    story: TextStory,
+    interventions: Intervention | Sequence[Intervention],
+    *,
+    reference: Tensor | None,
 ) -> StoryEffect:
     """Read the story with and without the interventions; ``reference`` as in ``run``.
 
@@ -65,6 +69,7 @@ def story_effect(
     UserError
         As ``run``.
     """
+    interventions = as_list(interventions)
     clean = run(lm, [story])
     edited = run(lm, [story], interventions, reference=reference)
     other = on_control_slots(interventions, lm.model.config.memory_slots)

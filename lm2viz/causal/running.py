@@ -27,6 +27,7 @@ from lm2viz.causal.interventions import (
     Resample,
     RunContext,
     Swap,
+    as_list,
     needs_reference,
 )
 from lm2viz.progress import counting_sentences
@@ -64,7 +65,7 @@ class Run:
 def run(
     lm: LoadedModel,
     stories: Stories,
-    interventions: Sequence[Intervention] = (),
+    interventions: Intervention | Sequence[Intervention] = (),
     *,
     reference: Tensor | None = None,
 ) -> Run:
@@ -79,6 +80,7 @@ def run(
         For no stories or questions, unknown words, answers that are not one word, or interventions that
         do not fit the model or the stories.
     """
+    interventions = as_list(interventions)
     story_questions, answer_ids = _questions(lm, stories)
     context = _run_context(lm, stories, interventions, reference)
     model = lm.model
@@ -109,6 +111,8 @@ def _questions_with_story(stories: Stories) -> list[tuple[int, Question]]:
 
 def _questions(lm: LoadedModel, stories: Stories) -> tuple[list[tuple[int, Question]], Tensor]:
     """The questions with the indices of their stories, and the token ids of their answers."""
+    if isinstance(stories, Story | TextStory):
+        raise UserError("stories must be a list, got one story; give [story]")
     story_questions = _questions_with_story(stories)
     if not story_questions:
         raise UserError(

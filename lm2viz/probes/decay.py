@@ -86,7 +86,7 @@ class Decay:
 def decay(
     rows: BankRows,
     *,
-    facts: Sequence[str] | None = None,
+    facts: str | Sequence[str] | None = None,
     untrained: BankRows | None = None,
     slot: Slot = "best",
     edges: Sequence[int] = EDGES,

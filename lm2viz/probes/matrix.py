@@ -116,7 +116,7 @@ class SlotFacts:
 def slot_fact_matrix(
     rows: BankRows,
     *,
-    facts: Sequence[str] | None = None,
+    facts: str | Sequence[str] | None = None,
     untrained: BankRows | None = None,
     n_folds: int = 5,
     seed: int = 0,

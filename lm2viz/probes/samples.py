@@ -43,7 +43,7 @@ class Samples:
         return len(np.unique(self.story))
 
 
-def named_facts(rows: BankRows, facts: Sequence[str] | None) -> tuple[str, ...]:
+def named_facts(rows: BankRows, facts: str | Sequence[str] | None) -> tuple[str, ...]:
     """The facts to probe: ``facts``, or all known ones.
 
     Raises
@@ -51,6 +51,7 @@ def named_facts(rows: BankRows, facts: Sequence[str] | None) -> tuple[str, ...]:
     UserError
         When no fact is known in these rows, or for unknown facts.
     """
+    facts = [facts] if isinstance(facts, str) else facts
     known = tuple(rows.facts.columns)
     if not known:
         raise UserError(
@@ -64,7 +65,7 @@ def named_facts(rows: BankRows, facts: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def usable_samples(
-    rows: BankRows, facts: Sequence[str] | None, *, n_folds: int, seed: int
+    rows: BankRows, facts: str | Sequence[str] | None, *, n_folds: int, seed: int
 ) -> dict[str, Samples | None]:
     """Samples of each fact; None for a fact that cannot be probed, unless it was requested by name.
 

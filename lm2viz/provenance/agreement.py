@@ -56,20 +56,38 @@ class Agreement:
         return _estimate(row)
 
     def summary(self) -> str:
-        """Each estimate with its interval, n, chance and controls."""
+        """Each method by questions and measure; what they share is stated once."""
         lines = [
             f"Answers traced to sentences, scored against {self.truth}: {self.n_stories} stories, following "
             f"{self.follow}, 95 % intervals over stories"
         ]
-        for _, row in self.table().iterrows():
-            controls = f"chance {row['chance']:.1%}, every slot read equally {_share(row, 'any_slot')}"
-            if self.untrained is not None:
-                controls += f", untrained {_share(row, 'untrained')}"
-            name = f"{METHODS[row['method']]}, {MEASURES[row['measure']]}, {QUESTIONS[row['questions']]}"
-            lines.append(f"{name}: {_estimate(row).as_share()}; {controls}")
+        table = self.table()
+        every = table[table["questions"] == "all"]
+        for questions, named in QUESTIONS.items():
+            rows = table[table["questions"] == questions]
+            if questions != "all" and len(rows) and rows["n"].iloc[0] == every["n"].iloc[0]:
+                lines.append(f"{named}: the same, all questions")
+                continue
+            of_measure = [rows[rows["measure"] == measure] for measure in MEASURES if len(rows)]
+            if len(of_measure) == 2 and _are_alike(*of_measure):  # every question has one support, so k is 1
+                lines += self._lines(f"{named}, {' and '.join(MEASURES.values())} alike", of_measure[0])
+                continue
+            for measure, some in zip(MEASURES.values(), of_measure, strict=False):
+                lines += self._lines(f"{named}, {measure}", some)
         lines.append(f"the parts add up to the bank to within {self.error:.1e}")
         excluded = {"not finite": self.n_nan, "without supports": self.n_without}
         return "\n".join([*lines, *(f"excluded: {n} questions ({why})" for why, n in excluded.items() if n)])
+
+    def _lines(self, heading: str, rows: pd.DataFrame) -> list[str]:
+        """The heading with the controls that all methods share, then one line per method."""
+        first = rows.iloc[0]
+        lines = [
+            f"{heading}; chance {first['chance']:.1%}, every slot read equally {_share(first, _CONTROL)}"
+        ]
+        for _, row in rows.iterrows():
+            control = "" if self.untrained is None else f"; untrained {_share(row, 'untrained')}"
+            lines.append(f"  {METHODS[row['method']]}: {_estimate(row).as_share()}{control}")
+        return lines
 
     def table(self) -> pd.DataFrame:
         """One row per estimate; ``untrained`` holds that of the untrained model over all questions."""
@@ -207,6 +225,12 @@ def _row(cases: pd.DataFrame, method: str, measure: str, seed: int) -> dict[str,
         f"{_CONTROL}_low": control.low,
         f"{_CONTROL}_high": control.high,
     }
+
+
+def _are_alike(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Whether two measures came out the same."""
+    numbers = [name for name in one if name not in ("method", "measure", "questions")]
+    return bool(np.array_equal(one[numbers].to_numpy(float), other[numbers].to_numpy(float), equal_nan=True))
 
 
 def _share(row: Any, name: str) -> str:

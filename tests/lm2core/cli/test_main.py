@@ -171,3 +171,19 @@ def test_a_user_s_mistake_is_one_line_and_status_2(arguments, text, story, tmp_p
     assert line.startswith("lm2: ")
     assert re.search(text, line)
     assert not (tmp_path / "b").exists()
+
+
+def test_babi_does_not_write_over_a_file_that_is_there(tmp_path, capsys):
+    command = ["babi", "--task", "qa1", "--stories", "2", "--out", str(tmp_path)]
+    assert main(command) == 0
+    before = (tmp_path / "qa1_generated.txt").read_bytes()
+    assert main([*command, "--seed", "1"]) == 2
+    assert "qa1_generated.txt is there already; choose another folder, or delete" in capsys.readouterr().err
+    assert (tmp_path / "qa1_generated.txt").read_bytes() == before
+
+
+@pytest.mark.parametrize("module", ["lm2core", "lm2viz", "lm2viz.cli"])
+def test_every_package_with_a_command_starts_as_a_module(module):
+    out = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=True)
+    assert "Usage" in out.stdout
+    assert ("probe" in out.stdout) == module.startswith("lm2viz")

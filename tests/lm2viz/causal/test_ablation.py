@@ -103,7 +103,7 @@ def test_the_handmade_model_loses_its_answer_without_the_slot_of_the_person_only
         np.testing.assert_allclose(np.delete(losses, slot), 0, atol=1e-5)
     result = agreement(trace, question_trace)
     assert result.estimate(method="mattered").value == 1
-    assert "origin, weighted by ablation, all supports in the top k" in result.summary()
+    assert "  origin, weighted by ablation: 100.0%" in result.summary()
     measured = trace_answer(trace, question_trace, 1)
     np.testing.assert_allclose(measured.mattered, measured.origin, atol=1e-3)  # it reads no other slot
 

@@ -62,7 +62,7 @@ def test_one_story_is_not_taken_for_a_list(lm):
 
 def test_a_bank_of_several_stories_is_of_the_one_that_is_named(lm):
     trace = read_stories(lm, [TextStory(STORY, ()), TextStory(STORY[1:], ())])
-    with pytest.raises(UserError, match="the trace has 2 stories; say which: story=0 to story=1"):
+    with pytest.raises(UserError, match="the trace has 2 stories; choose one, story=0 to story=1"):
         bank_after(trace, 1, lm.model)
     alone = bank_after(read_story(lm, STORY[1:]), 2, lm.model)
     torch.testing.assert_close(bank_after(trace, 2, lm.model, story=1), alone, rtol=0, atol=2e-6)
@@ -74,13 +74,13 @@ def test_a_bank_of_several_stories_is_of_the_one_that_is_named(lm):
 
 @pytest.mark.parametrize("n", [-1, 4])
 def test_a_bank_after_sentences_that_are_not_there_is_refused(lm, n):
-    with pytest.raises(UserError, match=f"the story has 3 sentences, no bank after {n}"):
+    with pytest.raises(UserError, match=f"no bank after {n} sentences: the story has 3"):
         bank_after(read_story(lm, STORY), n, lm.model)
 
 
 def test_a_trace_of_another_model_is_refused_but_not_one_that_does_not_say(lm):
     trace, other = read_story(lm, STORY), untrained(lm, seed=1).model
-    with pytest.raises(UserError, match="the trace is of other weights .* record the story again"):
+    with pytest.raises(UserError, match="the trace was recorded with other weights .* record the story again"):
         bank_after(trace, 2, other)
     older = replace(trace, info={name: it for name, it in trace.info.items() if name != "weights"})
     assert torch.equal(bank_after(older, 2, other), bank_after(trace, 2, lm.model))
@@ -96,5 +96,5 @@ def test_a_bank_that_is_not_finite_has_no_answer(lm, value):
 
 @pytest.mark.parametrize("nothing", [None, "", 3])
 def test_what_names_no_checkpoint_is_refused_with_those_there_are(nothing):
-    with pytest.raises(UserError, match=r"is no checkpoint; give a folder, .* or one of: babi-qa1-10"):
+    with pytest.raises(UserError, match=r"is not a checkpoint; give a folder, .* or one of: babi-qa1-10"):
         load(nothing)

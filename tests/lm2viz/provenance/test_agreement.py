@@ -134,7 +134,7 @@ def test_what_measures_and_questions_have_in_common_is_stated_once(handmade, ran
         "all questions, all supports in the top k and precision at k alike",
         "  written by",
         "  origin",
-        "answered right",
+        "questions answered right",
     ]
-    assert lines[-2] == "answered right: the same, all questions"
+    assert lines[-2] == "questions answered right: the same, all questions"
     assert lines[2].count("%") == 6  # the method and the untrained model, each with its interval

@@ -66,7 +66,7 @@ def test_a_bank_of_several_stories_is_of_the_one_that_is_named(lm):
         bank_after(trace, 1, lm.model)
     alone = bank_after(read_story(lm, STORY[1:]), 2, lm.model)
     torch.testing.assert_close(bank_after(trace, 2, lm.model, story=1), alone, rtol=0, atol=2e-6)
-    with pytest.raises(UserError, match="the story has 2 sentences, no bank after 3"):
+    with pytest.raises(UserError, match="no bank after 3 sentences: the story has 2"):
         bank_after(trace, 3, lm.model, story=1)
     with pytest.raises(UserError, match=r"no story 2 in this trace; it has 0\.\.1"):
         bank_after(trace, 1, lm.model, story=2)

@@ -130,7 +130,7 @@ def test_an_excerpt_is_a_stretch_of_the_text_going_round_for_every_start_and_len
 def test_noise_that_is_too_short_is_said_with_what_is_needed():
     with pytest.raises(
         ValueError,
-        match=r"too short: a sample needs 688 tokens of it, numbers \(test share\) has 100; give more text",
+        match=r"too short: a sample needs 688 tokens, numbers \(test share\) has 100; give more text",
     ):
         make(numbers(20), n=1, stories=[STORY])
     with pytest.raises(ValueError, match="no noise has 0"):

@@ -161,7 +161,7 @@ def test_stories_that_do_not_fit_are_told(untrained, capsys):
             "--babi cannot be combined with --tasks, --lengths, --question",
         ),
         (["--tasks", "qa99", "--lengths", "0k"], "unknown task 'qa99'; known: qa1, qa2"),
-        (["--tasks", "qa1", "--lengths", "4"], "length '4' is not a number with k or M; e.g. 0k"),
+        (["--tasks", "qa1", "--lengths", "4"], "length '4' is not a number with k or M; give e.g. 0k"),
         (["--tasks", "qa1", "--lengths", "0k,"], "length '' is not a number"),
         ([*LONG, "--samples", "0"], "--samples': Input should be greater than or equal to 1"),
         ([*LONG, "--segments", "words"], "--segments 'words' must be one of: sentences, tokens"),
@@ -170,7 +170,7 @@ def test_stories_that_do_not_fit_are_told(untrained, capsys):
             ["--tasks", "qa1", "--lengths", "1M"],
             "noise is too short: a sample needs 999,.* python .* give more",
         ),
-        (LONG, "does not know .* of the background text of qa1 at 1k: .* use length 0k"),
+        (LONG, "does not know .* of the background text of qa1 at 1k, .* use length 0k"),
         (
             [*LONG, "--tokenizer", "{tmp}"],
             "cannot open tokenizer .*; give a folder or .* id, or omit it to count with the model",

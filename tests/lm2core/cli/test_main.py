@@ -132,7 +132,10 @@ def test_models_lists_what_ships(capsys):
             ["train", "--out", "{tmp}/r", "--text", "{tmp}/none.txt"],
             "no text at .*none.txt'; give a file, or a",
         ),
-        (["train", "--out", "{tmp}/r", "--text", "{tmp}/story.txt"], "too little text: 0 tokens to train on"),
+        (
+            ["train", "--out", "{tmp}/r", "--text", "{tmp}/story.txt"],
+            "too little text: 0 tokens for training",
+        ),
         (
             ["train", "--out", "{tmp}/r", "--text", "{tmp}/story.txt", "--tokenizer", "{tmp}"],
             "cannot open tokenizer .*; give a folder, or omit it to train one",

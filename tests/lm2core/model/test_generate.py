@@ -227,7 +227,7 @@ def test_generation_that_cannot_be_recorded_is_refused(changes, options, text):
 
 @pytest.mark.parametrize(
     ("name", "value", "text"),
-    [("num_beams", 3, "num_beams=3: beams"), ("eos_token_id", 5, "2 texts may end at different tokens")],
+    [("num_beams", 3, "num_beams=3: beam"), ("eos_token_id", 5, "2 texts may end at different tokens")],
 )
 def test_what_the_model_s_own_config_says_of_generation_is_seen(model, name, value, text):
     """Also beside a given config that is silent on it; an option has the last word."""

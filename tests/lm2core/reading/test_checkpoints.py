@@ -94,7 +94,7 @@ def test_code_in_a_checkpoint_folder_is_never_run(folder, tmp_path, monkeypatch)
 
 def test_a_tokenizer_with_more_words_than_the_model_is_refused(folder):
     word_tokenizer([*babi_words(("qa1", "qa2", "qa3")), "zeppelin"]).save_pretrained(folder)
-    with pytest.raises(ValueError, match="has id 39, its model only 0..38"):
+    with pytest.raises(ValueError, match="has id 39, but its model only 0..38"):
         load(str(folder))
 
 

@@ -182,7 +182,7 @@ def test_a_file_that_is_gone_when_it_is_read_is_named(tmp_path):
     (tmp_path / "gone.txt").write_text(POEM)
     corpus = open_corpus(str(tmp_path))
     (tmp_path / "gone.txt").unlink()
-    with pytest.raises(ValueError, match="cannot read .*gone.txt: No such file or directory; put it back"):
+    with pytest.raises(ValueError, match="cannot read .*gone.txt: No such file or directory; restore"):
         list(corpus(100))
 
 

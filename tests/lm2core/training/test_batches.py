@@ -65,7 +65,9 @@ def test_stories_are_drawn_until_one_can_be_asked_about(source):
 
 
 def test_a_stage_in_which_nothing_can_be_asked_is_refused(source):
-    with pytest.raises(ValueError, match="no question about 2 sentences of qa3; give longer stories"):
+    with pytest.raises(
+        ValueError, match="no question is possible about 2 sentences of qa3; use longer stories"
+    ):
         source.batch(4, Stage(("qa3",), 2), EVEN)
 
 

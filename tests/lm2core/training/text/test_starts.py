@@ -69,7 +69,7 @@ def test_what_to_do_without_a_tokenizer_depends_on_what_was_named(llama, text, t
 def test_a_run_that_lost_its_tokenizer_does_not_go_on(straight, text, tmp_path):
     shutil.copytree(straight[0], tmp_path / "run", ignore=shutil.ignore_patterns("tokenizer*"))
     recipe = replace(SHORT, text=text, n_steps=SHORT.n_steps + 1)
-    with pytest.raises(ValueError, match=r"cannot open .*; copy the tokenizer\* files of the run back, or"):
+    with pytest.raises(ValueError, match=r"cannot open .*; restore the tokenizer\* files of the run, or"):
         train_text(recipe, tmp_path / "run", resume=True)
 
 
@@ -143,7 +143,7 @@ def test_backpropagation_is_cut_where_a_memory_is_handed_on_only(text, tmp_path)
 
 
 def test_a_llama_gets_an_lm2_s_memory_only(text, tmp_path):
-    with pytest.raises(ValueError, match="--llama gives a Llama an LM2's memory, not rmt"):
+    with pytest.raises(ValueError, match="--llama gives a Llama LM2's memory, not rmt"):
         train_text(
             replace(SHORT, text=text, llama="some/llama", tokenizer="", architecture="rmt"), tmp_path / "r"
         )

@@ -154,7 +154,7 @@ def test_only_matrices_of_linear_layers_decay(straight, tmp_path):
 
 def test_too_little_text_leaves_no_folder_behind(tmp_path):
     (tmp_path / "short.txt").write_text("too short")
-    with pytest.raises(ValueError, match="too little text: 0 tokens to train on"):
+    with pytest.raises(ValueError, match="too little text: 0 tokens for training"):
         train_text(replace(SHORT, text=str(tmp_path / "short.txt")), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -170,7 +170,7 @@ def test_a_text_that_goes_away_while_training_is_not_taken_for_a_full_disk(text,
         return real(self, *args, **kwargs)
 
     monkeypatch.setattr(TextTrainer, "training_step", training_step)
-    with pytest.raises(ValueError, match=r"cannot read .*\.txt: No such file or directory; put it back"):
+    with pytest.raises(ValueError, match=r"cannot read .*\.txt: No such file or directory; restore"):
         train_text(replace(SHORT, text=str(folder), n_steps=2_000, save_every=5_000), tmp_path / "run")
 
 

@@ -77,5 +77,5 @@ def test_every_file_the_readme_names_is_there():
     tree = README[README.index("## Where things are") :]
     names = re.findall(r"\b\w+\.(?:py|md)\b", tree)
     folders = [path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    everywhere = {p.name for folder in folders for p in folder.rglob("*")}
+    everywhere = {p.name for p in (*ROOT.iterdir(), *(p for folder in folders for p in folder.rglob("*")))}
     assert set(names) <= everywhere

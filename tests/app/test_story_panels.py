@@ -133,7 +133,8 @@ def paste_story(text):
     return page
 
 
-def test_facts_of_an_example_and_of_a_pasted_story_are_those_of_its_sentences():
+def test_facts_of_an_example_and_of_a_pasted_story_are_those_of_its_sentences(monkeypatch, few_stories):
+    monkeypatch.setattr(fact_probes, "N_STORIES", 60)  # enough to decode a place
     page = open_page(example=EXAMPLE, view="Facts", step="1")
     known = parse_facts(stories.load_example(EXAMPLE).sentences)[0]
     shown = page.dataframe[0].value

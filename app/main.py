@@ -1,11 +1,19 @@
-"""Entry point: ``streamlit run app/main.py`` starts the server; the pages are listed in menu.py."""
+"""Entry point: ``lm2 app`` or ``streamlit run app/main.py``. Starts the server; menu.py lists the pages.
+
+Its settings are in .streamlit/config.toml next to this file, where Streamlit finds them from any folder.
+"""
 
 import gc
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from threading import Thread
 
 import streamlit as st
+
+# Pages import `app`, which an installed lm2 keeps inside lm2viz. First, or another `app` could come before.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
 def warm_up() -> None:

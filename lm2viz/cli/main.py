@@ -5,6 +5,7 @@ from collections.abc import Callable
 from lm2core.cli.main import app, main
 from lm2core.errors import UserError
 from lm2viz.cli.ablate_sentences import ablate_sentences_command
+from lm2viz.cli.app import app_command
 from lm2viz.cli.attribute import attribute
 from lm2viz.cli.causal_map import causal_map
 from lm2viz.cli.emergence import emergence
@@ -19,6 +20,7 @@ from lm2viz.cli.stats import stats_command
 __all__ = ["main"]
 
 COMMANDS: dict[str, Callable[..., None]] = {
+    "app": app_command,
     "report": report,
     "stats": stats_command,
     "slots": slots_command,

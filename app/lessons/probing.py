@@ -23,7 +23,7 @@ from lm2viz.causal.running import ask_banks, run
 from lm2viz.estimates import Estimate
 from lm2viz.figures.bars import paired_bars
 from lm2viz.figures.points import named_points
-from lm2viz.probes import SlotFacts, slot_fact_matrix
+from lm2viz.probes import SlotFacts, probe
 from lm2viz.probes.scores import MAJORITY, PROBE, SHUFFLED, UNTRAINED
 from lm2viz.progress import track
 from lm2viz.sample.rows import bank_rows
@@ -39,7 +39,7 @@ def _probes(lm: LoadedModel) -> SlotFacts:
     rows, control = (
         bank_rows(read_lesson_stories(each, N_PROBED, names=["hook_bank"])) for each in model_and_control(lm)
     )
-    return slot_fact_matrix(rows, facts=[FACT], untrained=control)
+    return probe(rows, facts=[FACT], untrained=control)
 
 
 def _without_fooling_yourself(lm: LoadedModel) -> Measured:

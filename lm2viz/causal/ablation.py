@@ -6,6 +6,7 @@ A supporting fact need not be needed: whether the apple was put down or is still
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -53,25 +54,33 @@ class SentenceAblation:
         """Of each question, the sentences that its answer needs."""
         return [tuple(some["sentence"][some["is_needed"]]) for _, some in self.rows.groupby("question")]
 
-    def as_supports(self, question_trace: Trace) -> Trace:
-        """The trace of the same questions (``record_questions``), with what is needed as their supports.
+    def as_supports(self, question_traces: Sequence[Trace]) -> list[Trace]:
+        """The traces of the same questions (``record_questions``), with what is needed as their supports.
 
         Raises
         ------
         UserError
             When these are not the same questions.
         """
-        needed, questions = self.needed(), question_trace.info["asked"]
+        needed, questions = self.needed(), [q for trace in question_traces for q in trace.info["asked"]]
         lengths = self.rows.groupby("question").size().tolist()
         if lengths != [question["n_statements"] for question in questions]:
             raise UserError(
                 f"{len(needed)} questions were asked without sentences, and {len(questions)} others were "
                 "traced; give the questions of the same stories"
             )
-        supported = [q | {"support": list(some)} for q, some in zip(questions, needed, strict=True)]
-        return replace(
-            question_trace, info={**question_trace.info, "asked": supported, "truth": "what the answer needs"}
-        )
+        supported = iter([q | {"support": list(some)} for q, some in zip(questions, needed, strict=True)])
+        return [
+            replace(
+                trace,
+                info={
+                    **trace.info,
+                    "asked": list(islice(supported, len(trace.info["asked"]))),
+                    "truth": "what the answer needs",
+                },
+            )
+            for trace in question_traces
+        ]
 
     def summary(self) -> str:
         """Needed supports and needed other sentences, beside an untrained model."""

@@ -104,7 +104,7 @@ def codelength(
     Raises
     ------
     UserError
-        As ``slot_fact_matrix``, where the fewest stories are two first portions.
+        As ``probe``, where the fewest stories are two first portions.
     """
     named_facts(rows, [fact])
     samples = fact_samples(rows, fact, n_folds=MIN_STORIES, seed=seed)

@@ -12,7 +12,7 @@ from app.loaders import labels, probes
 from app.loaders.sample import load_sample
 from app.loaders.stories import generate_story
 from app.panels.probes import open_clicked
-from lm2viz.probes import codelength, decay, learning_curve, slot_fact_matrix
+from lm2viz.probes import codelength, decay, learning_curve, probe
 from lm2viz.probes.by_fact import MEANING, best_slots
 from lm2viz.probes.scores import CONTROL_TASK, MAJORITY, PROBE, SHUFFLED, UNTRAINED
 from tests.app.pages import drawn, open_page, unpacked
@@ -39,7 +39,7 @@ def untrained():
 
 @pytest.fixture(scope="module")
 def overall(rows, untrained):
-    return slot_fact_matrix(rows, untrained=untrained)
+    return probe(rows, untrained=untrained)
 
 
 def words_on(page):

@@ -14,9 +14,7 @@ from app.lessons.lesson import (
     Lesson,
     Measured,
     describe_sample,
-    lesson_stories,
-    model_and_control,
-    read_lesson_stories,
+    lesson_sample,
 )
 from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.causal.running import ask_banks, run
@@ -26,7 +24,6 @@ from lm2viz.figures.points import named_points
 from lm2viz.probes import SlotFacts, probe
 from lm2viz.probes.scores import MAJORITY, PROBE, SHUFFLED, UNTRAINED
 from lm2viz.progress import track
-from lm2viz.sample.rows import bank_rows
 
 PERSON = "Mary"
 FACT = f"place of {PERSON}"
@@ -36,9 +33,8 @@ MATTERS = 0.02  # of the questions about the person
 
 
 def _probes(lm: LoadedModel) -> SlotFacts:
-    rows, control = (
-        bank_rows(read_lesson_stories(each, N_PROBED, names=["hook_bank"])) for each in model_and_control(lm)
-    )
+    sample = lesson_sample(N_PROBED)
+    rows, control = (sample.rows(each) for each in sample.model_and_control(lm))
     return probe(rows, facts=[FACT], untrained=control)
 
 
@@ -83,7 +79,7 @@ def _drops(lm: LoadedModel) -> NDArray[Any]:
 
     The slot is zeroed in the bank that the question is asked of, as if it were forgotten just before.
     """
-    stories = lesson_stories()
+    stories = lesson_sample().stories
     texts = [question.text for story in stories for question in story.questions]
     is_asked = np.array([PERSON in text for text in texts])
     clean = run(lm, stories)

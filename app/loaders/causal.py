@@ -4,7 +4,6 @@ import streamlit as st
 
 from app.loaders.models import known_tasks, workbench
 from lm2core.babi.counterfactual import KINDS_OF, Counterfactual, draw_counterfactuals, sentences_of
-from lm2core.babi.tasks import make_stories
 from lm2viz.causal import (
     Attribution,
     CausalMap,
@@ -15,6 +14,7 @@ from lm2viz.causal import (
     causal_parts,
     slot_gradients,
 )
+from lm2viz.sample.story_sample import StorySample
 
 PLACEBO = "placebo"
 N_PAIRS = (1, 10, 30, 60)
@@ -67,7 +67,7 @@ def load_attribution(model: str, task: str, n: int, seed: int) -> Attribution:
     """What blocks and slots add to the answers of ``n`` generated stories."""
     lm, lock = workbench(model)
     with lock:
-        return attribute_answers(lm, make_stories(task, n, seed), seed=seed)
+        return attribute_answers(lm, StorySample(task, n, seed).stories, seed=seed)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -75,4 +75,4 @@ def load_gradients(model: str, task: str, n: int, seed: int) -> Saliencies:
     """What gradients give the slots in the answers of ``n`` generated stories."""
     lm, lock = workbench(model)
     with lock:
-        return slot_gradients(lm, make_stories(task, n, seed), seed=seed)
+        return slot_gradients(lm, StorySample(task, n, seed).stories, seed=seed)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.loaders import models, slots
+from app.loaders.sample import page_sample
 from app.state import URL
 from app.widgets.pickers import as_text, draw, pick_model
 from app.widgets.waiting import wait_for
@@ -21,8 +22,9 @@ def draw_two_models() -> None:
     try:
         first, second = pick_two()
         task = pick_task(first, second)
-        message = f"Both models read {slots.N_MATCHED} stories of {task}, and their slots are matched"
-        result = wait_for(message, slots.load_matching, first, second, names_of(first, second), task)
+        sample = page_sample(task, slots.N_MATCHED)
+        message = f"Both models read {sample.describe()}, and their slots are matched"
+        result = wait_for(message, slots.load_matching, first, second, names_of(first, second), sample)
     except UserError as error:
         st.error(as_text(error))
         return

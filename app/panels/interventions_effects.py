@@ -1,6 +1,5 @@
 """What interventions change: on the story of the page, and on many stories of a task."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -14,20 +13,12 @@ from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
 from lm2viz.causal.on_story import changed_slots
 from lm2viz.figures.heatmap import fraction_heatmap
+from lm2viz.sample.story_sample import StorySample
 
 N_SLOTS_SHOWN = 6
 
 
-@dataclass(frozen=True)
-class EffectSample:
-    """Which stories the effect is measured on."""
-
-    task: str
-    seed: int
-    n_stories: int
-
-
-def pick_effect_sample(model: str) -> EffectSample:
+def pick_effect_sample(model: str) -> StorySample:
     """Choose the task, the seed and the number of generated stories."""
     tasks = known_tasks(model)
     if not tasks:
@@ -41,10 +32,10 @@ def pick_effect_sample(model: str) -> EffectSample:
         seed = st.number_input("Seed of the many stories", 0, 10_000, 0, key="effect_seed", bind=URL)
         sizes = [25, 100]
         n = st.segmented_control("How many", sizes, default=100, required=True, key="effect_n", bind=URL)
-    return EffectSample(task, int(seed), n)
+    return StorySample(task, n, int(seed))
 
 
-def draw_story_effect(model: str, story: ShownStory, edits: str, effect_sample: EffectSample) -> None:
+def draw_story_effect(model: str, story: ShownStory, edits: str, effect_sample: StorySample) -> None:
     """Answers before and after, beside the control, and which slots hold something else."""
     st.subheader("On this story")
     effect_args = st.text_input(
@@ -57,7 +48,7 @@ def draw_story_effect(model: str, story: ShownStory, edits: str, effect_sample: 
             "Reading the story again, edited",
             interventions.load_story_effect,
             *(model, story.sentences, story.questions, effect_args, edits),
-            task=effect_sample.task,
+            task=str(effect_sample.source),
             seed=effect_sample.seed,
         )
     except UserError as error:
@@ -108,16 +99,16 @@ def draw_slot_changes(slot_changes: Any) -> None:
     )
 
 
-def draw_sample_effect(model: str, edits: str, effect_sample: EffectSample) -> None:
+def draw_sample_effect(model: str, edits: str, effect_sample: StorySample) -> None:
     """The effect on many stories with its placebos, when asked for."""
-    st.subheader(f"On {effect_sample.n_stories} stories of {effect_sample.task}")
+    st.subheader(f"On {effect_sample.n} stories of {effect_sample.source}")
     hint = "Press **Measure**: the stories are read with and without the interventions, and with placebos."
-    effect_args = (model, edits, effect_sample.task, effect_sample.seed, effect_sample.n_stories)
-    if not measure_button(*effect_args, key="effect_button", hint=hint):
+    measured = (model, edits, effect_sample.source, effect_sample.seed, effect_sample.n)
+    if not measure_button(*measured, key="effect_button", hint=hint):
         return
     try:
-        message = f"Reading {effect_sample.n_stories} stories of {effect_sample.task} several times"
-        result = wait_for(message, interventions.load_effect, *effect_args)
+        message = f"Reading {effect_sample.n} stories of {effect_sample.source} several times"
+        result = wait_for(message, interventions.load_effect, model, edits, effect_sample)
     except UserError as error:
         st.error(as_text(error))
         return

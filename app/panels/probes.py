@@ -15,6 +15,7 @@ from lm2viz.probes import SlotFacts
 from lm2viz.probes.by_fact import MEANING, best_slots
 from lm2viz.probes.samples import Slot
 from lm2viz.probes.scores import CONTROL_TASK, PROBE, SHUFFLED, UNTRAINED
+from lm2viz.sample.story_sample import StorySample
 
 VIEW, FACT, SLOT, BESIDE, POOLED = "probes_view", "fact", "probe_slot", "beside", "all_facts"
 CODE, LEARNING = "code_length", "learning_curve"
@@ -24,18 +25,12 @@ BEST, BANK = "best", "bank"
 
 @dataclass(frozen=True)
 class ProbeTarget:
-    """Which stories are probed: the first ``n`` of a task, read by a model; and for which fact and slot."""
+    """Which stories are probed, read by which model; and for which fact and slot."""
 
     model: str
-    task: str
-    n: int
+    sample: StorySample
     fact: str
     slot: Slot
-
-    @property
-    def sample(self) -> tuple[str, str, int]:
-        """What a loader wants to know of the stories."""
-        return self.model, self.task, self.n
 
     @property
     def slot_name(self) -> str:
@@ -86,7 +81,9 @@ def draw_age(probe_target: ProbeTarget, n_facts: int) -> None:
     """How accuracy falls with the age of the fact."""
     pooled = st.toggle(f"All {n_facts} facts together", key=POOLED, bind=URL)
     fact = None if pooled else probe_target.fact
-    result = wait_for("Probing by age", probes.load_decay, *probe_target.sample, fact, probe_target.slot)
+    result = wait_for(
+        "Probing by age", probes.load_decay, probe_target.model, probe_target.sample, fact, probe_target.slot
+    )
     first, last = result.bins[0], result.bins[-1]
     of = "all facts" if pooled else as_text(probe_target.fact)
     draw(
@@ -107,7 +104,12 @@ def draw_age(probe_target: ProbeTarget, n_facts: int) -> None:
 def draw_one(probe_target: ProbeTarget) -> None:
     """One fact read from one slot: accuracy with controls, code length, learning curve."""
     scores = wait_for(
-        "Probing", probes.load_scores, *probe_target.sample, probe_target.fact, probe_target.slot
+        "Probing",
+        probes.load_scores,
+        probe_target.model,
+        probe_target.sample,
+        probe_target.fact,
+        probe_target.slot,
     )
     names = [name for name in (PROBE, *MEANING) if name in scores.hits]
     result = {name: scores.estimate(name) for name in names}
@@ -135,7 +137,12 @@ def draw_one(probe_target: ProbeTarget) -> None:
 def _draw_codelength(probe_target: ProbeTarget) -> None:
     message = "Sending the fact in bits"
     result = wait_for(
-        message, probes.load_codelength, *probe_target.sample, probe_target.fact, probe_target.slot
+        message,
+        probes.load_codelength,
+        probe_target.model,
+        probe_target.sample,
+        probe_target.fact,
+        probe_target.slot,
     )
     draw(
         result.figure(),
@@ -150,7 +157,12 @@ def _draw_codelength(probe_target: ProbeTarget) -> None:
 def _draw_learning(probe_target: ProbeTarget) -> None:
     message = "Training on ever more stories"
     result = wait_for(
-        message, probes.load_learning, *probe_target.sample, probe_target.fact, probe_target.slot
+        message,
+        probes.load_learning,
+        probe_target.model,
+        probe_target.sample,
+        probe_target.fact,
+        probe_target.slot,
     )
     draw(
         result.figure(),

@@ -6,9 +6,10 @@ from app.loaders import labels
 from app.panels.probes import draw_matrix
 from app.widgets.pickers import as_text
 from app.widgets.waiting import wait_for
+from lm2viz.sample.story_sample import StorySample
 
 
-def draw_user_labels(model: str, task: str, n: int) -> None:
+def draw_user_labels(model: str, sample: StorySample) -> None:
     """Upload a table of facts about the sample's stories, and probe for them."""
     st.markdown(
         "Is there something in the slots that nobody told us to look for? Download the sentences, fill in "
@@ -17,18 +18,18 @@ def draw_user_labels(model: str, task: str, n: int) -> None:
     )
     st.download_button(
         "Sentences to label",
-        labels.template_file(model, task, n),
-        file_name=f"labels-{task}-{n}.csv",
+        labels.template_file(sample),
+        file_name=f"labels-{sample.source}-{sample.n}.csv",
         mime="text/csv",
         key="label_template",
         icon=":material/download:",
         on_click="ignore",
     )
-    user_labels = pick_labels(task)
-    table = labels.labels_for_task(user_labels, task)
+    user_labels = pick_labels(str(sample.source))
+    table = labels.labels_for_task(user_labels, str(sample.source))
     facts = sorted(table["fact"].unique())
     st.markdown(f"{as_text(user_labels.name)}: {len(table)} labels of {len(facts)} facts.")
-    result = wait_for("Probing", labels.probe_labels, user_labels, model, task, n, tuple(facts))
+    result = wait_for("Probing", labels.probe_labels, user_labels, model, sample, tuple(facts))
     draw_matrix(result, key="own_matrix")
 
 

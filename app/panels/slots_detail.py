@@ -1,12 +1,13 @@
 """One slot in words: what writes to it and reads it, and what it is said to hold, put to the test."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import streamlit as st
 
 from app.loaders import slots
 from app.widgets.pickers import draw
 from app.widgets.waiting import wait_for
+from lm2viz.sample.story_sample import StorySample
 from lm2viz.slots.contexts import READS, WRITES
 from lm2viz.slots.explanations import SlotExplanation
 from lm2viz.slots.held_out import NOTHING_VARIES
@@ -14,25 +15,11 @@ from lm2viz.slots.held_out import NOTHING_VARIES
 INTERVALS = "Lines are 95 % intervals over stories."
 
 
-@dataclass(frozen=True)
-class StorySample:
-    """A model and the stories it reads: those of seeds 0 to ``n`` - 1."""
-
-    model: str
-    task: str
-    n: int
-
-    @property
-    def description(self) -> str:
-        """The stories in words."""
-        return f"{self.n} stories of {self.task}"
-
-
-def draw_contexts(sample: StorySample, slot: int) -> None:
+def draw_contexts(model: str, sample: StorySample, slot: int) -> None:
     """Words that write to the slot, questions that read it, and the strongest sentences."""
     st.subheader(f"Slot {slot}: what writes to it and what reads it")
-    description = f"Reading {sample.description} and asking their questions, word by word"
-    result = wait_for(description, slots.load_contexts, sample.model, sample.task, sample.n)
+    description = f"Reading {sample.describe()} and asking their questions, word by word"
+    result = wait_for(description, slots.load_contexts, model, sample)
     of_slot = (*result.of(slot, WRITES), *result.of(slot, READS))
     draw(
         replace(result, strengths=of_slot).figure(),
@@ -54,11 +41,11 @@ def draw_contexts(sample: StorySample, slot: int) -> None:
     st.caption("In brackets the word, behind it its strength. No sentence is shown twice.")
 
 
-def draw_explanations(sample: StorySample, slot: int) -> None:
+def draw_explanations(model: str, sample: StorySample, slot: int) -> None:
     """The best fact of the slot with its controls, then all slots ranked."""
     st.subheader(f"Slot {slot}: what it is said to hold")
-    description = f"Explaining every slot over {sample.description}"
-    result = wait_for(description, slots.load_explanations, sample.model, sample.task, sample.n)
+    description = f"Explaining every slot over {sample.describe()}"
+    result = wait_for(description, slots.load_explanations, model, sample)
     draw_verdict(result.of(slot))
     st.subheader("All slots, the best explained first")
     st.text(f"{result.about}\n{result.finding}")

@@ -6,10 +6,10 @@ import streamlit as st
 
 from app.loaders import slots
 from app.loaders.stories import generate_story
-from app.panels.slots_detail import StorySample
 from app.state import SLOT, STEP, URL, clamp_state
 from app.widgets.pickers import GENERATED, ShownStory, draw, pick_step
 from app.widgets.waiting import wait_for
+from lm2viz.sample.story_sample import StorySample
 from lm2viz.stats import SlotMap
 from lm2viz.stats.pca import SLOT as WHICH_SLOT
 from lm2viz.stats.places import first_plotted_story, is_plotted, point_at
@@ -28,11 +28,11 @@ class MapSettings:
     axes: str
 
 
-def pick_map(sample: StorySample) -> MapSettings:
+def pick_map(model: str, sample: StorySample) -> MapSettings:
     """Choose slots, the fact that colours them, and the axes."""
-    suggested = suggest_slot(sample)
-    facts = [*slots.fact_names(sample.task, sample.n), WHICH_SLOT]
-    all_slots = list(range(slots.n_slots(sample.model)))
+    suggested = suggest_slot(model, sample)
+    facts = [*sample.fact_names, WHICH_SLOT]
+    all_slots = list(range(slots.n_slots(model)))
     _drop_unknown(MAP_SLOTS, all_slots)
     chosen = st.multiselect(
         "Slots on the map",
@@ -56,9 +56,9 @@ def pick_map(sample: StorySample) -> MapSettings:
     return MapSettings(tuple(sorted(chosen)), fact, axes)
 
 
-def suggest_slot(sample: StorySample) -> tuple[int, str] | None:
+def suggest_slot(model: str, sample: StorySample) -> tuple[int, str] | None:
     """Slot and fact to look at first; None where nothing is known."""
-    return wait_for("Looking for a slot to begin with", slots.suggest_slot, sample.model, sample.task)
+    return wait_for("Looking for a slot to begin with", slots.suggest_slot, model, str(sample.source))
 
 
 def _drop_unknown(key: str, options: list[int]) -> None:
@@ -68,10 +68,10 @@ def _drop_unknown(key: str, options: list[int]) -> None:
         st.session_state[key] = [one for one in value if one in options]
 
 
-def draw_map(sample: StorySample, chosen: MapSettings) -> SlotMap:
+def draw_map(model: str, sample: StorySample, chosen: MapSettings) -> SlotMap:
     """Every bank of the held-out stories as a point; in two dimensions a click opens its story."""
-    message = f"Reading {sample.description} in this model and in an untrained one"
-    result = wait_for(message, slots.load_map, sample.model, sample.task, sample.n, chosen.fact, chosen.slots)
+    message = f"Reading {sample.describe()} in this model and in an untrained one"
+    result = wait_for(message, slots.load_map, model, sample, chosen.fact, chosen.slots)
     summary = result.summary()
     about = (
         "A point: what a slot held after a sentence, placed by components fitted on other stories. Points of "
@@ -105,13 +105,13 @@ def _open_clicked(result: SlotMap) -> None:
         st.session_state[SLOT] = place.slot
 
 
-def draw_story(sample: StorySample, result: SlotMap, slot: int) -> None:
+def draw_story(model: str, sample: StorySample, result: SlotMap, slot: int) -> None:
     """One story: its sentences, where the slot went while they were read, and the way to its own page."""
     st.subheader("The story of a point")
     picker, _ = st.columns([3, 5], gap="large")
     with picker:
         seed = pick_seed(result)
-    generated = generate_story(sample.task, seed)
+    generated = generate_story(str(sample.source), seed)
     story = ShownStory(generated.sentences, generated.questions)
     clamp_state(STEP, 0, len(story.sentences))
     step = pick_step(len(story.sentences))
@@ -125,9 +125,9 @@ def draw_story(sample: StorySample, result: SlotMap, slot: int) -> None:
             label="Open it on the page Story",
             icon=":material/menu_book:",
             query_params={
-                "model": sample.model,
+                "model": model,
                 "source": GENERATED,
-                "task": sample.task,
+                "task": str(sample.source),
                 "seed": str(seed),
                 STEP: str(step),
                 SLOT: str(slot),

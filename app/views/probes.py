@@ -5,6 +5,7 @@ from functools import partial
 import streamlit as st
 
 from app.loaders import probes
+from app.loaders.sample import load_both
 from app.panels.probes import (
     AGE,
     BANK,
@@ -29,6 +30,7 @@ from lm2core.errors import UserError
 from lm2viz.probes.by_fact import as_slot
 from lm2viz.probes.samples import Slot
 from lm2viz.sample.rows import BankRows
+from lm2viz.sample.story_sample import StorySample
 
 
 def main() -> None:
@@ -40,39 +42,38 @@ def main() -> None:
         "slot, and is scored on others. A score says something only beside its **controls**."
     )
     with st.sidebar:
-        model, task, n = pick_sample(probes.SIZES, probes.SIZES[0])
+        model, sample = pick_sample(probes.SIZES, probes.SIZES[0])
     try:
-        rows = wait_for(f"Two models read {n} stories", probes.load_rows, model, task, n)
-        with st.sidebar:
-            st.caption(f"{rows.n_stories} stories, {len(rows.story)} sentences; story 0 is that of seed 0.")
-            if rows.n_stories < n:
-                st.caption("Their stories are long: no more are read here.")
+        rows, _ = wait_for(f"Two models read {len(sample.stories)} stories", load_both, model, sample)
         view = st.segmented_control(
             "Look at", [MATRIX, AGE, ONE, USER_LABELS], default=MATRIX, required=True, key=VIEW, bind=URL
         )
         if view == USER_LABELS:
-            draw_user_labels(model, task, n)
+            draw_user_labels(model, sample)
         else:
-            draw_facts(view, model, task, n, rows)
+            draw_facts(view, model, sample, rows)
     except UserError as error:
         st.error(as_text(error))
 
 
-def draw_facts(view: str, model: str, task: str, n: int, rows: BankRows) -> None:
+def draw_facts(view: str, model: str, sample: StorySample, rows: BankRows) -> None:
     """One of the views of the facts that the stories themselves tell."""
     facts = list(rows.facts.columns)
     if not facts:
-        st.info(f"Nothing is recorded as true in stories of {task}. Choose another task, or use own labels.")
+        st.info(
+            f"Nothing is recorded as true in stories of {sample.source}. Choose another task, or use own "
+            "labels."
+        )
         st.stop()
     n_slots = rows.banks.shape[1]
     fact, slot = pick_fact_and_slot(facts, n_slots, view)
-    probe_target = ProbeTarget(model, task, n, fact, slot)
+    probe_target = ProbeTarget(model, sample, fact, slot)
     if view == AGE:
         draw_age(probe_target, len(facts))
     elif view == ONE:
         draw_one(probe_target)
     else:
-        result = wait_for("Probing", probes.load_facts, model, task, n, tuple(facts))
+        result = wait_for("Probing", probes.load_facts, model, sample, tuple(facts))
         draw_matrix(result, key="matrix", on_click=partial(open_clicked, "matrix", tuple(facts), n_slots))
 
 

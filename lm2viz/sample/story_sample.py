@@ -83,6 +83,11 @@ class StorySample:
             return False
         return Path(self.source).suffix == "" and not Path(self.source).is_file()
 
+    def describe(self) -> str:
+        """Which stories these are, in words."""
+        n = len(self.stories)
+        return f"{n} {'story' if n == 1 else 'stories'} of {self.source}"
+
     @cached_property
     def stories(self) -> Stories:
         """The stories; a UserError for recorded traces, an unknown task, or a file that cannot be read."""
@@ -94,6 +99,7 @@ class StorySample:
             return read_babi(self.source)[: self.n]
         return [one for one in self.source[: self.n] if not isinstance(one, Trace)]
 
+    @cached_property
     def fact_names(self) -> list[str]:
         """What is known after some sentence of the stories, in the order of the alphabet."""
         known = (

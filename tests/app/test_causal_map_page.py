@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.loaders import causal, traces
 from lm2core.babi.counterfactual import draw_counterfactuals
+from lm2core.errors import UserError
 from lm2viz.causal.pair_text import pair_lines
 from tests.app.pages import open_page, unpacked
 from tests.conftest import ROOT
@@ -151,7 +152,7 @@ def test_a_task_of_another_page_without_pairs_gives_way_to_the_first():
 
 def test_too_few_pairs_are_told_in_one_line(monkeypatch):
     def none(*_, **__):
-        raise ValueError("found 3 different place counterfactuals of qa4, not 60; ask for fewer")
+        raise UserError("found 3 different place counterfactuals of qa4, not 60; ask for fewer")
 
     monkeypatch.setattr(causal, "draw_counterfactuals", none)
     page = open_page("causal_map", **LINK)

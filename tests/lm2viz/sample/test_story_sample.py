@@ -112,7 +112,7 @@ def test_up_to_keeps_whole_stories_from_the_first_on():
 
 def test_names_of_facts_are_the_columns_of_the_rows():
     sample = StorySample("qa2", 6)
-    assert sample.fact_names() == sorted(sample.rows(load("babi-qa1-3")).facts.columns)
+    assert sample.fact_names == sorted(sample.rows(load("babi-qa1-3")).facts.columns)
 
 
 @pytest.mark.parametrize(

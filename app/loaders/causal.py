@@ -63,16 +63,16 @@ def load_parts(model: str, task: str, kind: str, n: int, seed: int) -> CausalPar
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def load_attribution(model: str, task: str, n: int, seed: int) -> Attribution:
-    """What blocks and slots add to the answers of ``n`` generated stories."""
+def load_attribution(model: str, sample: StorySample) -> Attribution:
+    """What blocks and slots add to the answers to generated stories."""
     lm, lock = workbench(model)
     with lock:
-        return attribute_answers(lm, StorySample(task, n, seed).stories, seed=seed)
+        return attribute_answers(lm, sample.stories, seed=sample.seed)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def load_gradients(model: str, task: str, n: int, seed: int) -> Saliencies:
-    """What gradients give the slots in the answers of ``n`` generated stories."""
+def load_gradients(model: str, sample: StorySample) -> Saliencies:
+    """What gradients give the slots in the answers to generated stories."""
     lm, lock = workbench(model)
     with lock:
-        return slot_gradients(lm, StorySample(task, n, seed).stories, seed=seed)
+        return slot_gradients(lm, sample.stories, seed=sample.seed)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.loaders import models, slots
 from app.loaders.sample import page_sample
+from app.panels.reproduce import draw_reproduce, of_matching
 from app.state import URL
 from app.widgets.pickers import as_text, draw, pick_model
 from app.widgets.waiting import wait_for
@@ -29,6 +30,7 @@ def draw_two_models() -> None:
         st.error(as_text(error))
         return
     draw_matching(result)
+    draw_reproduce(of_matching(first, second, names_of(first, second), sample))
 
 
 def pick_two() -> tuple[str, str]:

@@ -6,6 +6,8 @@ import streamlit as st
 
 from app.loaders import interventions
 from app.loaders.models import known_tasks
+from app.panels.python_code import of_story, story_effect_code
+from app.panels.reproduce import draw_reproduce, of_effect
 from app.state import QUESTION, URL
 from app.widgets.measure_button import measure_button
 from app.widgets.pickers import ShownStory, as_text, draw
@@ -75,6 +77,10 @@ def draw_story_effect(model: str, story: ShownStory, edits: str, effect_sample: 
         "control, which is the same interventions on other slots."
     )
     draw_slot_changes(result.slot_changes)
+    reference = StorySample(effect_sample.source, interventions.N_REFERENCE, effect_sample.seed)
+    code = story_effect_code(edits, reference, () if effect_args else story.questions)
+    asked = effect_args or result.answers[0].question
+    draw_reproduce(of_story(model, story.sentences, len(story.sentences), asked, code))
 
 
 def draw_slot_changes(slot_changes: Any) -> None:
@@ -120,3 +126,4 @@ def draw_sample_effect(model: str, edits: str, effect_sample: StorySample) -> No
         "The effect is real where blue is away from 0 and from both placebos.",
     )
     st.text(result.summary())
+    draw_reproduce(of_effect(model, effect_sample, edits))

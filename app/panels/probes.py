@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app.loaders import probes
+from app.panels.reproduce import draw_reproduce, of_age, of_one_fact
 from app.state import URL
 from app.widgets.pickers import as_text, draw
 from app.widgets.waiting import wait_for
@@ -99,6 +100,7 @@ def draw_age(probe_target: ProbeTarget, n_facts: int) -> None:
     table = result.table()
     shares = [name for name in table if table[name].dtype == float]
     st.dataframe(table, hide_index=True, column_config=_two_digits(*shares))
+    draw_reproduce(of_age(probe_target.model, probe_target.sample, fact, probe_target.slot))
 
 
 def draw_one(probe_target: ProbeTarget) -> None:
@@ -132,6 +134,7 @@ def draw_one(probe_target: ProbeTarget) -> None:
         _draw_learning(probe_target)
     st.caption("Both take some seconds, the whole bank up to a minute. What can be read need not be used:")
     st.page_link("views/interventions.py", label="Interventions", icon=":material/science:")
+    draw_reproduce(of_one_fact(probe_target.model, probe_target.sample, probe_target.fact, probe_target.slot))
 
 
 def _draw_codelength(probe_target: ProbeTarget) -> None:

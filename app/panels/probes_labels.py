@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.loaders import labels
 from app.panels.probes import draw_matrix
+from app.panels.reproduce import draw_reproduce, of_probes
 from app.widgets.pickers import as_text
 from app.widgets.waiting import wait_for
 from lm2viz.sample.story_sample import StorySample
@@ -31,6 +32,7 @@ def draw_user_labels(model: str, sample: StorySample) -> None:
     st.markdown(f"{as_text(user_labels.name)}: {len(table)} labels of {len(facts)} facts.")
     result = wait_for("Probing", labels.probe_labels, user_labels, model, sample, tuple(facts))
     draw_matrix(result, key="own_matrix")
+    draw_reproduce(of_probes(model, sample, labels=user_labels.name))
 
 
 def pick_labels(task: str) -> labels.UserLabels:

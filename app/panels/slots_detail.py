@@ -5,6 +5,7 @@ from dataclasses import replace
 import streamlit as st
 
 from app.loaders import slots
+from app.panels.reproduce import draw_reproduce, of_contexts, of_explanations
 from app.widgets.pickers import draw
 from app.widgets.waiting import wait_for
 from lm2viz.sample.story_sample import StorySample
@@ -39,6 +40,7 @@ def draw_contexts(model: str, sample: StorySample, slot: int) -> None:
         by_slot = result.contexts.get(kind)
         st.text("\n".join(map(str, by_slot[slot])) if by_slot and by_slot[slot] else "none")
     st.caption("In brackets the word, behind it its strength. No sentence is shown twice.")
+    draw_reproduce(of_contexts(model, sample))
 
 
 def draw_explanations(model: str, sample: StorySample, slot: int) -> None:
@@ -61,6 +63,7 @@ def draw_explanations(model: str, sample: StorySample, slot: int) -> None:
         "Score: correlation of what the fact says with what the slot holds, on held-out stories; explained: "
         "share of the variance; each with its 95 % interval (low, high) by story."
     )
+    draw_reproduce(of_explanations(model, sample))
 
 
 def draw_verdict(result: SlotExplanation) -> None:

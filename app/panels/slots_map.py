@@ -1,11 +1,12 @@
 """The map of slots, and the story behind one of its points."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
 from app.loaders import slots
 from app.loaders.stories import generate_story
+from app.panels.reproduce import draw_reproduce, of_map
 from app.state import SLOT, STEP, URL, clamp_state
 from app.widgets.pickers import GENERATED, ShownStory, draw, pick_step
 from app.widgets.waiting import wait_for
@@ -92,6 +93,8 @@ def draw_map(model: str, sample: StorySample, chosen: MapSettings) -> SlotMap:
     st.text(f"{result.about}\n{result.finding}")
     with st.expander("All figures with their 95 % intervals"):
         st.dataframe(result.table(), hide_index=True, width="stretch")
+    n_on_map = result.n_fit_stories + result.plotted.rows["story"].nunique()  # a map takes so many points
+    draw_reproduce(of_map(model, replace(sample, n=n_on_map), chosen.fact, chosen.slots))
     return result
 
 

@@ -3,6 +3,8 @@
 import streamlit as st
 
 from app.loaders import sources
+from app.panels.python_code import of_story, sources_code
+from app.panels.reproduce import draw_reproduce
 from app.state import STEP
 from app.widgets.pickers import ShownStory, as_text, draw
 from app.widgets.waiting import wait_for
@@ -59,6 +61,8 @@ def draw_sources(model: str, story: ShownStory, step: int, answer: Answer | None
         "whether an apple was put down or is still held, it is in the same place. "
         f"The parts add up to the bank up to {result.error:.0e} of a value."
     )
+    code = sources_code(task_question.support if task_question else ())
+    draw_reproduce(of_story(model, story.sentences, step, question_text, code))
 
 
 def go_to_clicked() -> None:

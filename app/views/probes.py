@@ -23,6 +23,7 @@ from app.panels.probes import (
     open_clicked,
 )
 from app.panels.probes_labels import draw_user_labels
+from app.panels.reproduce import draw_reproduce, of_probes
 from app.state import URL
 from app.widgets.pickers import as_text, pick_sample
 from app.widgets.waiting import wait_for
@@ -75,6 +76,7 @@ def draw_facts(view: str, model: str, sample: StorySample, rows: BankRows) -> No
     else:
         result = wait_for("Probing", probes.load_facts, model, sample, tuple(facts))
         draw_matrix(result, key="matrix", on_click=partial(open_clicked, "matrix", tuple(facts), n_slots))
+        draw_reproduce(of_probes(model, sample))
 
 
 def pick_fact_and_slot(facts: list[str], n_slots: int, view: str) -> tuple[str, Slot]:

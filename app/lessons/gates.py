@@ -10,12 +10,12 @@ from app.lessons.lesson import (
     Choice,
     Lesson,
     Measured,
-    lesson_stories,
-    model_and_control,
-    read_lesson_stories,
+    each_story,
+    lesson_sample,
     stories_of_questions,
 )
 from lm2core.reading.loaded_model import LoadedModel
+from lm2core.traces.recording import MEMORY_HOOKS
 from lm2viz.causal import ClampGate, run
 from lm2viz.estimates import mean
 from lm2viz.figures.bars import paired_bars
@@ -30,22 +30,21 @@ def _written(lm: LoadedModel) -> tuple[NDArray[Any], NDArray[Any]]:
 
     Sentences of another form, such as *Mary went back to the office.*, are excluded.
     """
-    trace = read_lesson_stories(lm)
     shares, stories = [], []
-    for story, sentences in enumerate(trace.tokens):
-        for segment, words in enumerate(sentences):
+    for number, (trace, story) in enumerate(each_story(lesson_sample().read(lm, MEMORY_HOOKS))):
+        for segment, words in enumerate(trace.tokens[story]):
             if len(words) == len(WORDS):
                 strength = sum(
                     select.write_strength(trace, segment, block, story=story).sum(axis=1)
                     for block in trace.blocks
                 )
                 shares.append(strength / np.sum(strength))
-                stories.append(story)
+                stories.append(number)
     return np.array(shares), np.array(stories)
 
 
 def _writing(lm: LoadedModel) -> Measured:
-    (trained, stories), (control, _) = (_written(each) for each in model_and_control(lm))
+    (trained, stories), (control, _) = (_written(each) for each in lesson_sample().model_and_control(lm))
     place = WORDS.index("the place")
     return Measured(
         value=mean(trained[:, place], groups=stories),
@@ -82,21 +81,20 @@ WRITING = Lesson(
 
 def _share_kept(lm: LoadedModel) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """The share that each sentence kept of the slot it wrote to most and of the others; and its story."""
-    trace = read_lesson_stories(lm)
-    written, others = [], []
-    for story, sentences in enumerate(trace.tokens):
-        for segment in range(len(sentences)):
+    written, others, stories = [], [], []
+    for number, (trace, story) in enumerate(each_story(lesson_sample().read(lm, MEMORY_HOOKS))):
+        for segment in range(len(trace.tokens[story])):
             opened, _ = select.slot_gates(trace, segment, story=story)
             total = select.keep_by_sentence(trace, segment, story=story)
             slot = int(opened.sum(axis=0).argmax())
             written.append(total[slot])
             others.append(np.delete(total, slot).mean())
-    stories = np.repeat(np.arange(len(trace.tokens)), [len(sentences) for sentences in trace.tokens])
-    return np.array(written), np.array(others), stories
+            stories.append(number)
+    return np.array(written), np.array(others), np.array(stories)
 
 
 def _forgetting(lm: LoadedModel) -> Measured:
-    trained, control = (_share_kept(each) for each in model_and_control(lm))
+    trained, control = (_share_kept(each) for each in lesson_sample().model_and_control(lm))
     (written, others, stories), (control_written, control_others, _) = trained, control
     return Measured(
         value=mean(written, groups=stories),
@@ -135,7 +133,7 @@ FORGETTING = Lesson(
 
 
 def _accuracy(lm: LoadedModel, *edits: ClampGate) -> NDArray[Any]:
-    answered = run(lm, lesson_stories(), edits)
+    answered = run(lm, lesson_sample().stories, edits)
     return np.array(answered.words) == np.array(answered.answers)
 
 
@@ -150,7 +148,7 @@ def _why_a_gate(lm: LoadedModel) -> Measured:
     variants = {
         name: _accuracy(lm, *held) for name, held in track(edits.items(), "clamping gates", "variant")
     }
-    stories = stories_of_questions(lesson_stories())
+    stories = stories_of_questions(lesson_sample().stories)
     return Measured(
         value=mean(variants["nothing is forgotten"], groups=stories),
         control=mean(variants["nothing is written"], groups=stories),

@@ -9,14 +9,12 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from lm2core.babi.story import Story
-from lm2core.babi.tasks import make_stories
+from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
-from lm2core.reading.answers import read_stories
-from lm2core.reading.loaded_model import LoadedModel, untrained
-from lm2core.traces.recording import MEMORY_HOOKS
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.traces.trace import Trace
 from lm2viz.estimates import Estimate
-from lm2viz.progress import counting_sentences, track
+from lm2viz.sample.story_sample import StorySample
 
 MODEL, TASK = "babi-qa1-3", "qa1"
 SEED, N_STORIES = 0, 60
@@ -93,23 +91,18 @@ class Lesson:
         raise UserError(f"lesson {self.title!r}: no choice contains {measured.value}; correct its ranges")
 
 
-def lesson_stories(n: int = N_STORIES, seed: int = SEED) -> list[Story]:
+def lesson_sample(n: int = N_STORIES) -> StorySample:
     """The stories that lessons measure on, the same for all users."""
-    return make_stories(TASK, n, seed)
+    return StorySample(TASK, n, SEED)
 
 
-def read_lesson_stories(lm: LoadedModel, n: int = N_STORIES, *, names: Sequence[str] = MEMORY_HOOKS) -> Trace:
-    """The trace of a model that reads the lesson stories."""
-    stories = lesson_stories(n)
-    with counting_sentences(lm.model, max(len(story.sentences) for story in stories)):
-        return read_stories(lm, stories, names=names)
+def each_story(traces: Sequence[Trace]) -> Iterator[tuple[Trace, int]]:
+    """Every story of the traces of a sample: its trace, and its number there."""
+    for trace in traces:
+        for story in range(len(trace.tokens)):
+            yield trace, story
 
 
-def model_and_control(lm: LoadedModel) -> Iterator[LoadedModel]:
-    """The model, then as control an untrained one of the same sizes."""
-    yield from track((lm, untrained(lm, SEED)), "measuring", "model")
-
-
-def stories_of_questions(stories: Sequence[Story]) -> NDArray[np.int_]:
+def stories_of_questions(stories: Sequence[Story | TextStory]) -> NDArray[np.int_]:
     """Which story each question is about: questions of one story are not independent."""
     return np.repeat(np.arange(len(stories)), [len(story.questions) for story in stories])

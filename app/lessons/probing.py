@@ -14,19 +14,16 @@ from app.lessons.lesson import (
     Lesson,
     Measured,
     describe_sample,
-    lesson_stories,
-    model_and_control,
-    read_lesson_stories,
+    lesson_sample,
 )
 from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.causal.running import ask_banks, run
 from lm2viz.estimates import Estimate
 from lm2viz.figures.bars import paired_bars
 from lm2viz.figures.points import named_points
-from lm2viz.probes import SlotFacts, slot_fact_matrix
+from lm2viz.probes import SlotFacts, probe
 from lm2viz.probes.scores import MAJORITY, PROBE, SHUFFLED, UNTRAINED
 from lm2viz.progress import track
-from lm2viz.sample.rows import bank_rows
 
 PERSON = "Mary"
 FACT = f"place of {PERSON}"
@@ -36,10 +33,9 @@ NEEDED = 0.02  # of the questions about the person
 
 
 def _probes(lm: LoadedModel) -> SlotFacts:
-    rows, control = (
-        bank_rows(read_lesson_stories(each, N_PROBED, names=["hook_bank"])) for each in model_and_control(lm)
-    )
-    return slot_fact_matrix(rows, facts=[FACT], untrained=control)
+    sample = lesson_sample(N_PROBED)
+    rows, control = (sample.rows(each) for each in sample.model_and_control(lm))
+    return probe(rows, facts=[FACT], untrained=control)
 
 
 def _without_fooling_yourself(lm: LoadedModel) -> Measured:
@@ -88,7 +84,7 @@ def _drops(lm: LoadedModel) -> NDArray[Any]:
 
     The slot is zeroed in the bank that the question is asked of.
     """
-    stories = lesson_stories()
+    stories = lesson_sample().stories
     texts = [question.text for story in stories for question in story.questions]
     is_asked = np.array([PERSON in text for text in texts])
     clean = run(lm, stories)

@@ -9,13 +9,11 @@ from app.lessons.lesson import (
     Choice,
     Lesson,
     Measured,
-    lesson_stories,
-    model_and_control,
-    read_lesson_stories,
+    each_story,
+    lesson_sample,
     stories_of_questions,
 )
 from lm2core.reading.loaded_model import LoadedModel
-from lm2core.reading.story_traces import record_questions
 from lm2viz.estimates import mean
 from lm2viz.figures.bars import paired_bars
 
@@ -24,14 +22,15 @@ CHANGE_THRESHOLD = 0.5  # of the change of the slot that changed most
 
 def _slot_changes(lm: LoadedModel) -> NDArray[Any]:
     """How much the second sentence changed each slot, (n_stories, n_slots), sorted, the largest 1."""
-    banks = read_lesson_stories(lm, names=["hook_bank"]).arrays["hook_bank"]
-    size = np.sqrt(((banks[:, 1] - banks[:, 0]) ** 2).mean(axis=-1))
+    traces = lesson_sample().read(lm)
+    first, second = (np.concatenate([x.arrays["hook_bank"][:, s] for x in traces]) for s in (0, 1))
+    size = np.sqrt(((second - first) ** 2).mean(axis=-1))
     shares: NDArray[Any] = np.sort(size / size.max(axis=1, keepdims=True), axis=1)[:, ::-1]
     return shares
 
 
 def _what_is_a_slot(lm: LoadedModel) -> Measured:
-    trained, control = (_slot_changes(each) for each in model_and_control(lm))
+    trained, control = (_slot_changes(each) for each in lesson_sample().model_and_control(lm))
     places = [str(i + 1) for i in range(trained.shape[1])]
     return Measured(
         value=mean((trained > CHANGE_THRESHOLD).mean(axis=1)),
@@ -72,20 +71,19 @@ def _read_widths(lm: LoadedModel) -> NDArray[Any]:
     The number of slots read is the exponential of the attention's entropy, mean over heads: 1 where a single
     slot has all attention.
     """
-    question_trace = record_questions(lm, read_lesson_stories(lm, names=["hook_bank"]))
+    sample = lesson_sample()
     widths = []
-    for question, ((words),) in enumerate(question_trace.tokens):
-        heads = question_trace.over_blocks("hook_read_pattern", story=question, segment=0)[
-            :, :, len(words) - 1
-        ]
+    for trace, question in each_story(sample.questions(lm, sample.read(lm))):
+        n_words = len(trace.tokens[question][0])
+        heads = trace.over_blocks("hook_read_pattern", story=question, segment=0)[:, :, n_words - 1]
         entropy = -(heads * np.log(np.maximum(heads, 1e-12))).sum(axis=-1)
         widths.append(np.exp(entropy).mean(axis=1) / heads.shape[-1])
     return np.array(widths)
 
 
 def _reading(lm: LoadedModel) -> Measured:
-    trained, control = (_read_widths(each) for each in model_and_control(lm))
-    stories, blocks = stories_of_questions(lesson_stories()), lm.model.config.memory_blocks
+    trained, control = (_read_widths(each) for each in lesson_sample().model_and_control(lm))
+    stories, blocks = stories_of_questions(lesson_sample().stories), lm.model.config.memory_blocks
     chooses = stories % 2 == 0  # the block is chosen on every second story and measured on the others
     narrowest, of_control = (int(x[chooses].mean(axis=0).argmin()) for x in (trained, control))
     return Measured(

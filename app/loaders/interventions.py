@@ -8,30 +8,24 @@ from torch import Tensor
 from app.loaders.models import load_model, model_lock, workbench
 from app.loaders.traces import load_trace
 from lm2core.babi.story import Question
-from lm2core.babi.tasks import Story, make_stories
 from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
 from lm2core.reading.answers import bank_after
 from lm2viz.causal import Effect, Intervention, Zero, effect, from_json, run, to_json
 from lm2viz.causal.interventions import needs_reference
 from lm2viz.causal.on_story import StoryEffect, most_important_slot, story_effect, story_with_question
+from lm2viz.sample.story_sample import StorySample
 
 MAX_BYTES, MAX_EDITS = 200_000, 12  # of a JSON file, and interventions in it
-N_REFERENCE, N_PLACEBOS = 20, 2
+N_REFERENCE = 20  # stories
 FALLBACK = to_json([Zero(slots=(0,))])  # where no better one is found
-
-
-@st.cache_data(max_entries=8)
-def many_stories(task: str, seed: int, n: int) -> list[Story]:
-    """Stories of a task; the same seed gives the same stories."""
-    return make_stories(task, n, seed)
 
 
 @st.cache_resource(max_entries=4)
 def _reference(model: str, task: str, seed: int) -> Tensor:
     """Banks of other stories, for interventions that take content from them."""
     with model_lock:
-        return run(load_model(model), many_stories(task, seed, N_REFERENCE)).banks
+        return run(load_model(model), StorySample(task, N_REFERENCE, seed).stories).banks
 
 
 @st.cache_data(max_entries=32)
@@ -90,9 +84,8 @@ def load_story_effect(
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def load_effect(model: str, edits: str, task: str, seed: int, n_stories: int) -> Effect:
+def load_effect(model: str, edits: str, sample: StorySample) -> Effect:
     """The effect on many stories, beside placebos. Takes seconds to minutes."""
     lm, lock = workbench(model)
     with lock:
-        stories = many_stories(task, seed, n_stories)
-        return effect(lm, stories, read_edits(edits), seed=seed, n_placebos=N_PLACEBOS)
+        return effect(lm, sample.stories, read_edits(edits), seed=sample.seed)

@@ -11,13 +11,14 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from app.loaders.sample import load_sample
+from app.loaders.sample import load_both
 from lm2core.errors import UserError
 from lm2viz.probes import SlotFacts
 from lm2viz.probes.by_fact import probe_fact, side_by_side
 from lm2viz.progress import track
 from lm2viz.sample.labels import check_size, label_template
-from lm2viz.sample.rows import LABEL_COLUMNS, bank_rows, read_labels
+from lm2viz.sample.rows import LABEL_COLUMNS, read_labels, with_labels
+from lm2viz.sample.story_sample import StorySample
 
 MAX_MEGABYTES = 2
 _LABELS = "probe_labels"  # of the session; no widget has this key
@@ -30,7 +31,7 @@ class UserLabels:
     name: str
     task: str
     table: pd.DataFrame
-    results: dict[tuple[str, int, str], SlotFacts | None] = field(default_factory=dict)
+    results: dict[tuple[str, StorySample, str], SlotFacts | None] = field(default_factory=dict)
 
 
 def open_labels(name: str, data: bytes, task: str) -> UserLabels:
@@ -72,30 +73,32 @@ def close_labels() -> None:
     st.session_state.pop(_LABELS, None)
 
 
-def probe_label(user_labels: UserLabels, model: str, task: str, n: int, fact: str) -> SlotFacts | None:
+def probe_label(user_labels: UserLabels, model: str, sample: StorySample, fact: str) -> SlotFacts | None:
     """Probes of every slot for one fact of the table; None where it cannot be probed."""
-    place = (model, n, fact)
+    task, place = str(sample.source), (model, sample, fact)
     if place not in user_labels.results:
-        sample, table = load_sample(model, task, n), labels_for_task(user_labels, task)
-        rows, control = (bank_rows(traces, table) for traces in (sample.traces, sample.control))
+        table = labels_for_task(user_labels, task)
+        rows, control = (with_labels(rows, table) for rows in load_both(model, sample))
         user_labels.results[place] = probe_fact(rows, control, fact)
     return user_labels.results[place]
 
 
-def probe_labels(user_labels: UserLabels, model: str, task: str, n: int, facts: tuple[str, ...]) -> SlotFacts:
+def probe_labels(
+    user_labels: UserLabels, model: str, sample: StorySample, facts: tuple[str, ...]
+) -> SlotFacts:
     """Probes of every slot for each of the facts; UserError when none can be probed."""
     return side_by_side(
         {
-            fact: probe_label(user_labels, model, task, n, fact)
+            fact: probe_label(user_labels, model, sample, fact)
             for fact in track(facts, "probing facts", "fact")
         }
     )
 
 
 @st.cache_data(max_entries=10)
-def template_file(model: str, task: str, n: int) -> bytes:
+def template_file(sample: StorySample) -> bytes:
     """The sentences of the sample as CSV, with columns to fill in."""
-    return label_template(load_sample(model, task, n).sentences).to_csv(index=False).encode()
+    return label_template([story.sentences for story in sample.stories]).to_csv(index=False).encode()
 
 
 def _read(data: bytes) -> pd.DataFrame:

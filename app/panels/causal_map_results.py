@@ -4,11 +4,13 @@ import streamlit as st
 
 from app.loaders import causal
 from app.panels.causal_map_pair import PairChoice
+from app.panels.reproduce import draw_reproduce, of_answers, of_pairs
 from app.state import URL
 from app.widgets.pickers import draw
 from app.widgets.waiting import wait_for
 from lm2viz.causal.pairs import DIRECTIONS
 from lm2viz.estimates import Result
+from lm2viz.sample.story_sample import StorySample
 
 MAP, PARTS, ATTRIBUTION, GRADIENTS = "Causal map", "Parts", "Attribution", "Gradients"
 OF_PAIRS = (MAP, PARTS)
@@ -59,6 +61,7 @@ def draw_map(pair_choice: PairChoice, n: int) -> None:
         "Frame: the changed sentence.",
     )
     _draw_effect(result, n)
+    _draw_pairs_reproduced(pair_choice, n, parts=False)
 
 
 def draw_parts(pair_choice: PairChoice, n: int) -> None:
@@ -77,14 +80,13 @@ def draw_parts(pair_choice: PairChoice, n: int) -> None:
         "not sum to that of the whole.",
     )
     _draw_effect(result, n)
+    _draw_pairs_reproduced(pair_choice, n, parts=True)
 
 
 def draw_attribution(pair_choice: PairChoice, n: int) -> None:
     """What each block and slot adds to the answer directly."""
     message = f"Asking the questions of {n} stories"
-    result = wait_for(
-        message, causal.load_attribution, pair_choice.model, pair_choice.task, n, pair_choice.seed
-    )
+    result = wait_for(message, causal.load_attribution, pair_choice.model, _sample(pair_choice, n))
     draw(
         result.figure(),
         key="attribution",
@@ -99,14 +101,13 @@ def draw_attribution(pair_choice: PairChoice, n: int) -> None:
         "a read counts as the MLP's. So a part with a small bar may still be needed."
     )
     _draw_summary(result)
+    draw_reproduce(of_answers(pair_choice.model, _sample(pair_choice, n), "attribute_answers"))
 
 
 def draw_gradients(pair_choice: PairChoice, n: int) -> None:
     """What integrated gradients and the plain gradient attribute to each slot."""
     message = f"Computing gradients in {n} stories"
-    result = wait_for(
-        message, causal.load_gradients, pair_choice.model, pair_choice.task, n, pair_choice.seed
-    )
+    result = wait_for(message, causal.load_gradients, pair_choice.model, _sample(pair_choice, n))
     draw(
         result.figure(),
         key="gradients",
@@ -120,6 +121,17 @@ def draw_gradients(pair_choice: PairChoice, n: int) -> None:
         "correlation with ablation below, beside its control of shuffled slots."
     )
     _draw_summary(result)
+    draw_reproduce(of_answers(pair_choice.model, _sample(pair_choice, n), "slot_gradients"))
+
+
+def _draw_pairs_reproduced(pair_choice: PairChoice, n: int, *, parts: bool) -> None:
+    model, task, kind, _, seed = pair_choice.of(n)
+    draw_reproduce(of_pairs(model, task, kind, n, max(n, causal.MIN_PLACEBOS), seed, parts=parts))
+
+
+def _sample(pair_choice: PairChoice, n: int) -> StorySample:
+    """The stories whose answers are attributed."""
+    return StorySample(pair_choice.task, n, pair_choice.seed)
 
 
 def _draw_effect(result: Result, n: int) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import streamlit as st
 
 from app.loaders.compare import load_comparison
+from app.panels.reproduce import draw_reproduce, of_comparison
 from app.state import URL
 from app.widgets.pickers import draw
 from lm2core.compare import published
@@ -43,6 +44,7 @@ def draw_architectures() -> None:
         draw_verdicts(comparison, test)
     draw_perplexity(comparison)
     draw_bank_change(comparison)
+    draw_reproduce(of_comparison(test, varied))
     draw_published()
 
 

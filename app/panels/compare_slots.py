@@ -3,6 +3,8 @@
 import streamlit as st
 
 from app.loaders import models, slots
+from app.loaders.sample import page_sample
+from app.panels.reproduce import draw_reproduce, of_matching
 from app.state import URL
 from app.widgets.pickers import as_text, draw, pick_model
 from app.widgets.tables import readable
@@ -22,12 +24,14 @@ def draw_two_models() -> None:
     try:
         first, second = pick_two()
         task = pick_task(first, second)
-        message = f"Reading {slots.N_MATCHED} stories of {task} with both models and matching their slots"
-        result = wait_for(message, slots.load_matching, first, second, names_of(first, second), task)
+        sample = page_sample(task, slots.N_MATCHED)
+        message = f"Reading {sample.describe()} with both models and matching their slots"
+        result = wait_for(message, slots.load_matching, first, second, names_of(first, second), sample)
     except UserError as error:
         st.error(as_text(error))
         return
     draw_matching(result)
+    draw_reproduce(of_matching(first, second, names_of(first, second), sample))
 
 
 def pick_two() -> tuple[str, str]:

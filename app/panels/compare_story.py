@@ -3,6 +3,8 @@
 import streamlit as st
 
 from app.loaders import compare, models
+from app.panels.python_code import of_answers_by_step
+from app.panels.reproduce import draw_reproduce
 from app.state import QUESTION, URL
 from app.widgets.pickers import ShownStory, as_text, draw, pick_model, pick_story
 from app.widgets.waiting import wait_for
@@ -71,6 +73,7 @@ def draw_answers(names: list[str], story: ShownStory, question_text: str) -> Non
         "stories, trained alike with three seeds. How the models here were trained is in the README."
     )
     st.text("\n".join(f"{n}  {sentence}" for n, sentence in enumerate(story.sentences, start=1)))
+    draw_reproduce(of_answers_by_step(knowing, story.sentences, question_text))
 
 
 def right_answers(story: ShownStory, question_text: str) -> tuple[str | None, ...]:

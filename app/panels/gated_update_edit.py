@@ -60,8 +60,8 @@ def draw_answers(story: ShownStory, cell: Cell, gate_edit: GateEdit | None) -> A
     """The answers with and without edited gates, and a control; returns that of the gates as set."""
     st.subheader("Ask")
     times = [NOW, AT_END]
-    ask_after = st.segmented_control("When", times, default=NOW, required=True, key=ASK_AT, bind=URL)
-    until = cell.step if ask_after == NOW else len(cell.sentences)
+    st.segmented_control("When", times, default=NOW, required=True, key=ASK_AT, bind=URL)
+    until = asked_after(cell)
     suggested = story.suggestion(until)
     placeholder = suggested.text if suggested else "Where is Mary?"
     question = (
@@ -85,6 +85,11 @@ def draw_answers(story: ShownStory, cell: Cell, gate_edit: GateEdit | None) -> A
         st.error(as_text(error))
         return None
     return unedited
+
+
+def asked_after(cell: Cell) -> int:
+    """After how many sentences the question is asked, as it was chosen."""
+    return cell.step if st.session_state[ASK_AT] == NOW else len(cell.sentences)
 
 
 def draw_compared(answers: dict[str, Answer]) -> None:

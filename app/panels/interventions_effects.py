@@ -1,12 +1,13 @@
 """What interventions change: on the story of the page, and on many stories of a task."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
 from app.loaders import interventions
 from app.loaders.models import known_tasks
+from app.panels.python_code import of_story, story_effect_code
+from app.panels.reproduce import draw_reproduce, of_effect
 from app.state import QUESTION, URL
 from app.widgets.measure_button import measure_button
 from app.widgets.pickers import ShownStory, as_text, draw
@@ -14,20 +15,12 @@ from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
 from lm2viz.causal.on_story import changed_slots
 from lm2viz.figures.heatmap import fraction_heatmap
+from lm2viz.sample.story_sample import StorySample
 
 N_SLOTS_SHOWN = 6
 
 
-@dataclass(frozen=True)
-class EffectSample:
-    """Which stories the effect is measured on."""
-
-    task: str
-    seed: int
-    n_stories: int
-
-
-def pick_effect_sample(model: str) -> EffectSample:
+def pick_effect_sample(model: str) -> StorySample:
     """Choose task, seed and number of the generated stories."""
     tasks = known_tasks(model)
     if not tasks:
@@ -43,10 +36,10 @@ def pick_effect_sample(model: str) -> EffectSample:
         n = st.segmented_control(
             "Stories in the sample", sizes, default=100, required=True, key="effect_n", bind=URL
         )
-    return EffectSample(task, int(seed), n)
+    return StorySample(task, n, int(seed))
 
 
-def draw_story_effect(model: str, story: ShownStory, edits: str, effect_sample: EffectSample) -> None:
+def draw_story_effect(model: str, story: ShownStory, edits: str, effect_sample: StorySample) -> None:
     """Answers with and without the interventions, the control, and which slots changed."""
     st.subheader("On this story")
     effect_args = st.text_input(
@@ -59,7 +52,7 @@ def draw_story_effect(model: str, story: ShownStory, edits: str, effect_sample: 
             "Reading the story again, edited",
             interventions.load_story_effect,
             *(model, story.sentences, story.questions, effect_args, edits),
-            task=effect_sample.task,
+            task=str(effect_sample.source),
             seed=effect_sample.seed,
         )
     except UserError as error:
@@ -86,6 +79,10 @@ def draw_story_effect(model: str, story: ShownStory, edits: str, effect_sample: 
         "of the answer before, in each of the three runs."
     )
     draw_slot_changes(result.slot_changes)
+    reference = StorySample(effect_sample.source, interventions.N_REFERENCE, effect_sample.seed)
+    code = story_effect_code(edits, reference, () if effect_args else story.questions)
+    asked = effect_args or result.answers[0].question
+    draw_reproduce(of_story(model, story.sentences, len(story.sentences), asked, code))
 
 
 def draw_slot_changes(slot_changes: Any) -> None:
@@ -110,16 +107,16 @@ def draw_slot_changes(slot_changes: Any) -> None:
     )
 
 
-def draw_sample_effect(model: str, edits: str, effect_sample: EffectSample) -> None:
+def draw_sample_effect(model: str, edits: str, effect_sample: StorySample) -> None:
     """The effect on many stories with its placebos, on request."""
-    st.subheader(f"On {effect_sample.n_stories} stories of {effect_sample.task}")
+    st.subheader(f"On {effect_sample.n} stories of {effect_sample.source}")
     hint = "Press **Measure** to read the stories with and without the interventions, and with placebos."
-    measurement = (model, edits, effect_sample.task, effect_sample.seed, effect_sample.n_stories)
-    if not measure_button(*measurement, key="effect_button", hint=hint):
+    measured = (model, edits, effect_sample.source, effect_sample.seed, effect_sample.n)
+    if not measure_button(*measured, key="effect_button", hint=hint):
         return
     try:
-        message = f"Reading {effect_sample.n_stories} stories of {effect_sample.task} several times"
-        result = wait_for(message, interventions.load_effect, *measurement)
+        message = f"Reading {effect_sample.n} stories of {effect_sample.source} several times"
+        result = wait_for(message, interventions.load_effect, model, edits, effect_sample)
     except UserError as error:
         st.error(as_text(error))
         return
@@ -131,3 +128,4 @@ def draw_sample_effect(model: str, edits: str, effect_sample: EffectSample) -> N
         "(ochre). Lines are 95 % intervals over stories.",
     )
     st.text(result.summary())
+    draw_reproduce(of_effect(model, effect_sample, edits))

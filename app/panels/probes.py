@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app.loaders import probes
+from app.panels.reproduce import draw_reproduce, of_age, of_one_fact
 from app.state import URL
 from app.widgets.pickers import as_text, draw
 from app.widgets.tables import readable
@@ -16,6 +17,7 @@ from lm2viz.probes import SlotFacts
 from lm2viz.probes.by_fact import MEANING, best_slots
 from lm2viz.probes.samples import Slot
 from lm2viz.probes.scores import CONTROL_TASK, PROBE, SHUFFLED, UNTRAINED
+from lm2viz.sample.story_sample import StorySample
 
 VIEW, FACT, SLOT, BESIDE, POOLED = "probes_view", "fact", "probe_slot", "beside", "all_facts"
 CODE, LEARNING = "code_length", "learning_curve"
@@ -25,18 +27,12 @@ BEST, BANK = "best", "bank"
 
 @dataclass(frozen=True)
 class ProbeTarget:
-    """Which stories are probed (the first ``n`` of a task, read by a model), for which fact and slot."""
+    """Which stories are probed, read by which model), for which fact and slot."""
 
     model: str
-    task: str
-    n: int
+    sample: StorySample
     fact: str
     slot: Slot
-
-    @property
-    def sample(self) -> tuple[str, str, int]:
-        """The arguments of a loader for the stories."""
-        return self.model, self.task, self.n
 
     @property
     def slot_name(self) -> str:
@@ -87,7 +83,9 @@ def draw_age(probe_target: ProbeTarget, n_facts: int) -> None:
     """How accuracy falls with the age of the fact."""
     pooled = st.toggle(f"Pool all {n_facts} facts", key=POOLED, bind=URL)
     fact = None if pooled else probe_target.fact
-    result = wait_for("Probing by age", probes.load_decay, *probe_target.sample, fact, probe_target.slot)
+    result = wait_for(
+        "Probing by age", probes.load_decay, probe_target.model, probe_target.sample, fact, probe_target.slot
+    )
     first, last = result.bins[0], result.bins[-1]
     of = "all facts" if pooled else as_text(probe_target.fact)
     draw(
@@ -103,12 +101,18 @@ def draw_age(probe_target: ProbeTarget, n_facts: int) -> None:
     table = readable(result.table())
     shares = [name for name in table if table[name].dtype == float]
     st.dataframe(table, hide_index=True, column_config=_two_digits(*shares))
+    draw_reproduce(of_age(probe_target.model, probe_target.sample, fact, probe_target.slot))
 
 
 def draw_one(probe_target: ProbeTarget) -> None:
     """One fact decoded from one slot: accuracy with controls, code length, learning curve."""
     scores = wait_for(
-        "Probing", probes.load_scores, *probe_target.sample, probe_target.fact, probe_target.slot
+        "Probing",
+        probes.load_scores,
+        probe_target.model,
+        probe_target.sample,
+        probe_target.fact,
+        probe_target.slot,
     )
     names = [name for name in (PROBE, *MEANING) if name in scores.hits]
     result = {name: scores.estimate(name) for name in names}
@@ -133,12 +137,18 @@ def draw_one(probe_target: ProbeTarget) -> None:
         "Both take seconds, for the whole bank up to a minute. A fact that can be decoded need not be used:"
     )
     st.page_link("views/interventions.py", label="Interventions", icon=":material/science:")
+    draw_reproduce(of_one_fact(probe_target.model, probe_target.sample, probe_target.fact, probe_target.slot))
 
 
 def _draw_codelength(probe_target: ProbeTarget) -> None:
     message = "Measuring code lengths"
     result = wait_for(
-        message, probes.load_codelength, *probe_target.sample, probe_target.fact, probe_target.slot
+        message,
+        probes.load_codelength,
+        probe_target.model,
+        probe_target.sample,
+        probe_target.fact,
+        probe_target.slot,
     )
     draw(
         result.figure(),
@@ -153,7 +163,12 @@ def _draw_codelength(probe_target: ProbeTarget) -> None:
 def _draw_learning(probe_target: ProbeTarget) -> None:
     message = "Training probes on more and more stories"
     result = wait_for(
-        message, probes.load_learning, *probe_target.sample, probe_target.fact, probe_target.slot
+        message,
+        probes.load_learning,
+        probe_target.model,
+        probe_target.sample,
+        probe_target.fact,
+        probe_target.slot,
     )
     draw(
         result.figure(),

@@ -4,11 +4,13 @@ import streamlit as st
 
 from app.loaders import labels
 from app.panels.probes import draw_matrix
+from app.panels.reproduce import draw_reproduce, of_probes
 from app.widgets.pickers import as_text
 from app.widgets.waiting import wait_for
+from lm2viz.sample.story_sample import StorySample
 
 
-def draw_user_labels(model: str, task: str, n: int) -> None:
+def draw_user_labels(model: str, sample: StorySample) -> None:
     """Upload a table of facts about the sample's stories, and probe for them."""
     st.markdown(
         "Look for something else in the slots: download the sentences, fill in **fact** and **value** where "
@@ -17,19 +19,20 @@ def draw_user_labels(model: str, task: str, n: int) -> None:
     )
     st.download_button(
         "Download sentences to label",
-        labels.template_file(model, task, n),
-        file_name=f"labels-{task}-{n}.csv",
+        labels.template_file(sample),
+        file_name=f"labels-{sample.source}-{sample.n}.csv",
         mime="text/csv",
         key="label_template",
         icon=":material/download:",
         on_click="ignore",
     )
-    user_labels = pick_labels(task)
-    table = labels.labels_for_task(user_labels, task)
+    user_labels = pick_labels(str(sample.source))
+    table = labels.labels_for_task(user_labels, str(sample.source))
     facts = sorted(table["fact"].unique())
     st.markdown(f"{as_text(user_labels.name)}: {len(table)} labels of {len(facts)} facts.")
-    result = wait_for("Probing", labels.probe_labels, user_labels, model, task, n, tuple(facts))
+    result = wait_for("Probing", labels.probe_labels, user_labels, model, sample, tuple(facts))
     draw_matrix(result, key="labels_matrix")
+    draw_reproduce(of_probes(model, sample, labels=user_labels.name))
 
 
 def pick_labels(task: str) -> labels.UserLabels:

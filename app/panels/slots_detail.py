@@ -1,13 +1,15 @@
 """One slot in words: what writes to it and reads it, and a tested explanation of what it holds."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import streamlit as st
 
 from app.loaders import slots
+from app.panels.reproduce import draw_reproduce, of_contexts, of_explanations
 from app.widgets.pickers import draw
 from app.widgets.tables import interval, readable
 from app.widgets.waiting import wait_for
+from lm2viz.sample.story_sample import StorySample
 from lm2viz.slots.contexts import READS, WRITES
 from lm2viz.slots.explanations import SlotExplanation
 from lm2viz.slots.held_out import NOTHING_VARIES
@@ -15,25 +17,11 @@ from lm2viz.slots.held_out import NOTHING_VARIES
 INTERVALS = "Lines are 95 % intervals over stories."
 
 
-@dataclass(frozen=True)
-class StorySample:
-    """A model and the stories it reads: those of seeds 0 to ``n`` - 1."""
-
-    model: str
-    task: str
-    n: int
-
-    @property
-    def description(self) -> str:
-        """The stories in words."""
-        return f"{self.n} stories of {self.task}"
-
-
-def draw_contexts(sample: StorySample, slot: int) -> None:
+def draw_contexts(model: str, sample: StorySample, slot: int) -> None:
     """Words that write to the slot, questions that read it, and the strongest sentences."""
     st.subheader(f"Slot {slot}: what writes to it and what reads it")
-    message = f"Reading {sample.description} and asking their questions, word by word"
-    result = wait_for(message, slots.load_contexts, sample.model, sample.task, sample.n)
+    message = f"Reading {sample.describe()} and asking their questions, word by word"
+    result = wait_for(message, slots.load_contexts, model, sample)
     of_slot = (*result.of(slot, WRITES), *result.of(slot, READS))
     draw(
         replace(result, strengths=of_slot).figure(),
@@ -66,13 +54,14 @@ def draw_contexts(sample: StorySample, slot: int) -> None:
         by_slot = result.contexts.get(kind)
         st.text("\n".join(map(str, by_slot[slot])) if by_slot and by_slot[slot] else "none")
     st.caption("In brackets the word, and then its strength. No sentence is listed twice.")
+    draw_reproduce(of_contexts(model, sample))
 
 
-def draw_explanations(sample: StorySample, slot: int) -> None:
+def draw_explanations(model: str, sample: StorySample, slot: int) -> None:
     """The best fact of the slot with its controls, then all slots ranked."""
     st.subheader(f"Slot {slot}: what explains it")
-    message = f"Explaining every slot on {sample.description}"
-    result = wait_for(message, slots.load_explanations, sample.model, sample.task, sample.n)
+    message = f"Explaining every slot on {sample.describe()}"
+    result = wait_for(message, slots.load_explanations, model, sample)
     draw_verdict(result.of(slot))
     st.subheader("All slots, best explained first")
     st.text(f"{result.about}\n{result.finding}")
@@ -88,6 +77,7 @@ def draw_explanations(sample: StorySample, slot: int) -> None:
         "Score: correlation of the fact with the slot's content on held-out stories. Explained: share of the "
         "variance. Intervals are over stories."
     )
+    draw_reproduce(of_explanations(model, sample))
 
 
 def draw_verdict(result: SlotExplanation) -> None:

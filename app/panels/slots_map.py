@@ -1,16 +1,17 @@
 """The map of slots, and the story behind one of its points."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
 from app.loaders import slots
 from app.loaders.stories import generate_story
-from app.panels.slots_detail import StorySample
+from app.panels.reproduce import draw_reproduce, of_map
 from app.state import SLOT, STEP, URL, clamp_state
 from app.widgets.pickers import GENERATED, ShownStory, draw, pick_step
 from app.widgets.tables import readable
 from app.widgets.waiting import wait_for
+from lm2viz.sample.story_sample import StorySample
 from lm2viz.stats import SlotMap
 from lm2viz.stats.pca import SLOT as WHICH_SLOT
 from lm2viz.stats.places import first_plotted_story, is_plotted, point_at
@@ -29,11 +30,11 @@ class MapSettings:
     axes: str
 
 
-def pick_map(sample: StorySample) -> MapSettings:
+def pick_map(model: str, sample: StorySample) -> MapSettings:
     """Choose slots, the fact that colours them, and the axes."""
-    suggested = suggest_slot(sample)
-    facts = [*slots.fact_names(sample.task, sample.n), WHICH_SLOT]
-    all_slots = list(range(slots.n_slots(sample.model)))
+    suggested = suggest_slot(model, sample)
+    facts = [*sample.fact_names, WHICH_SLOT]
+    all_slots = list(range(slots.n_slots(model)))
     _drop_unknown(MAP_SLOTS, all_slots)
     chosen = st.multiselect(
         "Slots on the map",
@@ -57,9 +58,9 @@ def pick_map(sample: StorySample) -> MapSettings:
     return MapSettings(tuple(sorted(chosen)), fact, axes)
 
 
-def suggest_slot(sample: StorySample) -> tuple[int, str] | None:
+def suggest_slot(model: str, sample: StorySample) -> tuple[int, str] | None:
     """Slot and fact to look at first; None where nothing is known."""
-    return wait_for("Choosing a first slot", slots.suggest_slot, sample.model, sample.task)
+    return wait_for("Choosing a first slot", slots.suggest_slot, model, str(sample.source))
 
 
 def _drop_unknown(key: str, options: list[int]) -> None:
@@ -69,10 +70,10 @@ def _drop_unknown(key: str, options: list[int]) -> None:
         st.session_state[key] = [one for one in value if one in options]
 
 
-def draw_map(sample: StorySample, chosen: MapSettings) -> SlotMap:
+def draw_map(model: str, sample: StorySample, chosen: MapSettings) -> SlotMap:
     """Every bank of the held-out stories as a point; in two dimensions a click opens its story."""
-    message = f"Reading {sample.description} with this model and an untrained one"
-    result = wait_for(message, slots.load_map, sample.model, sample.task, sample.n, chosen.fact, chosen.slots)
+    message = f"Reading {sample.describe()} with this model and an untrained one"
+    result = wait_for(message, slots.load_map, model, sample, chosen.fact, chosen.slots)
     summary = result.summary()
     about = (
         "Points of one colour together, apart from the others: the slot holds the fact. Each point is a "
@@ -97,6 +98,8 @@ def draw_map(sample: StorySample, chosen: MapSettings) -> SlotMap:
     st.text(f"{result.about}\n{result.finding}")
     with st.expander("All numbers with their 95 % intervals"):
         st.dataframe(readable(result.table()), hide_index=True, width="stretch")
+    n_on_map = result.n_fit_stories + result.plotted.rows["story"].nunique()  # a map takes so many points
+    draw_reproduce(of_map(model, replace(sample, n=n_on_map), chosen.fact, chosen.slots))
     return result
 
 
@@ -110,13 +113,13 @@ def _open_clicked(result: SlotMap) -> None:
         st.session_state[SLOT] = place.slot
 
 
-def draw_story(sample: StorySample, result: SlotMap, slot: int) -> None:
+def draw_story(model: str, sample: StorySample, result: SlotMap, slot: int) -> None:
     """One story: its sentences, the path of the slot through them, and a link to the Story page."""
     st.subheader("The story of a point")
     picker, _ = st.columns([3, 5], gap="large")
     with picker:
         seed = pick_seed(result)
-    generated = generate_story(sample.task, seed)
+    generated = generate_story(str(sample.source), seed)
     story = ShownStory(generated.sentences, generated.questions)
     clamp_state(STEP, 0, len(story.sentences))
     step = pick_step(len(story.sentences))
@@ -130,9 +133,9 @@ def draw_story(sample: StorySample, result: SlotMap, slot: int) -> None:
             label="Open on the Story page",
             icon=":material/menu_book:",
             query_params={
-                "model": sample.model,
+                "model": model,
                 "source": GENERATED,
-                "task": sample.task,
+                "task": str(sample.source),
                 "seed": str(seed),
                 STEP: str(step),
                 SLOT: str(slot),

@@ -6,7 +6,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.loaders.fact_probes import load_fact_probes
+from app.loaders.fact_probes import load_fact_probes, sample_to_learn
+from app.panels.python_code import of_facts
+from app.panels.reproduce import draw_reproduce
 from app.widgets.pickers import ShownStory, as_text
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
@@ -53,6 +55,7 @@ def draw_facts(model: str, story: ShownStory, trace: Trace, step: int) -> None:
         return
     bank = trace.select("hook_bank", story=0, segment=step - 1)
     draw_table(decode_facts(fact_probes, bank, known), fact_probes)
+    draw_reproduce(of_facts(model, story.sentences, step, sample_to_learn(story.task)))
 
 
 def draw_table(table: pd.DataFrame, fact_probes: Mapping[str, FactProbe]) -> None:

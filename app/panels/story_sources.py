@@ -3,6 +3,8 @@
 import streamlit as st
 
 from app.loaders import sources
+from app.panels.python_code import of_story, sources_code
+from app.panels.reproduce import draw_reproduce
 from app.state import STEP
 from app.widgets.pickers import ShownStory, as_text, draw
 from app.widgets.waiting import wait_for
@@ -58,6 +60,8 @@ def draw_sources(model: str, story: ShownStory, step: int, answer: Answer | None
         "agree with that: whether an apple was put down or is still held, it is in the same place. The parts "
         f"sum to the bank within {result.error:.0e} of a value."
     )
+    code = sources_code(story_question.support if story_question else ())
+    draw_reproduce(of_story(model, story.sentences, step, question_text, code))
 
 
 def go_to_clicked() -> None:

@@ -4,6 +4,8 @@ import streamlit as st
 
 from app.loaders import traces
 from app.panels.attention import draw_distances, draw_question, draw_reads, draw_self_attention, pick_head
+from app.panels.python_code import distances_code, of_story
+from app.panels.reproduce import draw_reproduce
 from app.panels.story_memory import pick_block
 from app.state import STEP, URL, clamp_state
 from app.widgets.pickers import choose_story, pick_step
@@ -38,6 +40,8 @@ def main() -> None:
         )
         draw_reads(before, after, block, head, steps=(other, step))
         draw_distances(model, story.sentences, (other, step), question_text)
+        code = distances_code(other)
+        draw_reproduce(of_story(model, story.sentences, step, question_text, code))
     with left:
         draw_self_attention(model, story.sentences, step, block)
 

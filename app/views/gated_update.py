@@ -3,7 +3,9 @@
 import streamlit as st
 
 from app.panels.gated_update import draw_bank_difference, draw_routes, draw_slot_update, draw_word, pick_cell
-from app.panels.gated_update_edit import draw_answers, pick_gate_edit
+from app.panels.gated_update_edit import asked_after, draw_answers, pick_gate_edit
+from app.panels.python_code import of_story, update_code
+from app.panels.reproduce import draw_reproduce
 from app.state import STEP, clamp_state
 from app.widgets.pickers import choose_story, pick_step
 from lm2viz.story.select import words_of
@@ -35,6 +37,9 @@ def main() -> None:
     draw_word(cell, words_of(trace, step - 1))
     if answer is not None:
         draw_routes(trace, cell, answer, gate_edit)
+        code = update_code(step, cell.block, cell.slot, gate_edit)
+        question_text = answer.trace.info["question"]
+        draw_reproduce(of_story(model, story.sentences, asked_after(cell), question_text, code))
 
 
 main()

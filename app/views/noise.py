@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.loaders import models, noise
 from app.panels.noise import draw_answers, draw_contrast, draw_means, draw_segments, draw_strips
+from app.panels.reproduce import draw_reproduce, of_long_text
 from app.state import STEP, URL, clamp_state
 from app.widgets.pickers import as_text, pick_step
 from app.widgets.waiting import wait_for
@@ -49,6 +50,7 @@ def main() -> None:
         )
         draw_contrast(contrast)
     draw_means(contrast)
+    draw_reproduce(of_long_text(noise.MODEL, *text, measure))
 
 
 def pick_text() -> tuple[str, str, int]:

@@ -3,11 +3,12 @@
 import streamlit as st
 
 from app.loaders import slots
-from app.panels.slots_detail import StorySample, draw_contexts, draw_explanations
+from app.panels.slots_detail import draw_contexts, draw_explanations
 from app.panels.slots_map import draw_map, draw_story, pick_map, suggest_slot
 from app.state import SLOT, URL, clamp_state
 from app.widgets.pickers import as_text, pick_sample
 from lm2core.errors import UserError
+from lm2viz.sample.story_sample import StorySample
 
 MAP, CONTEXTS, EXPLAINED = "Map", "Words and questions", "Explanation"
 
@@ -22,9 +23,9 @@ def main() -> None:
     )
     try:
         with st.sidebar:
-            sample = StorySample(*pick_sample(slots.SIZES, slots.SIZES[1]))
-            chosen = pick_map(sample)
-            slot = pick_slot(sample)
+            model, sample = pick_sample(slots.SIZES, slots.SIZES[1])
+            chosen = pick_map(model, sample)
+            slot = pick_slot(model, sample)
         view = st.segmented_control(
             "View",
             [MAP, CONTEXTS, EXPLAINED],
@@ -34,21 +35,21 @@ def main() -> None:
             bind=URL,
         )
         if view == CONTEXTS:
-            draw_contexts(sample, slot)
+            draw_contexts(model, sample, slot)
         elif view == EXPLAINED:
-            draw_explanations(sample, slot)
+            draw_explanations(model, sample, slot)
         else:
-            result = draw_map(sample, chosen)
-            draw_story(sample, result, slot)
+            result = draw_map(model, sample, chosen)
+            draw_story(model, sample, result, slot)
     except UserError as error:
         st.error(as_text(error))
 
 
-def pick_slot(sample: StorySample) -> int:
+def pick_slot(model: str, sample: StorySample) -> int:
     """Choose the slot to look at closely."""
-    last = slots.n_slots(sample.model) - 1
+    last = slots.n_slots(model) - 1
     clamp_state(SLOT, 0, last)
-    suggested = suggest_slot(sample)
+    suggested = suggest_slot(model, sample)
     return st.number_input(
         "Slot",
         0,

@@ -5,8 +5,10 @@ from functools import partial
 import streamlit as st
 
 from app.loaders import traces
+from app.panels.python_code import of_story, picture_code
+from app.panels.reproduce import draw_reproduce
 from app.panels.story_memory import draw_memory
-from app.state import QUESTION, STEP, URL, clamp_state
+from app.state import BLOCK, QUESTION, SLOT, STEP, URL, VIEW, clamp_state
 from app.widgets.pickers import ShownStory, as_text, choose_story, draw, pick_step
 from app.widgets.play import keep_playing, play_button
 from lm2core.babi.story import Question
@@ -45,6 +47,10 @@ def main() -> None:
             FACTS: partial(draw_facts, model, story, trace, step),
         }
         draw_memory(trace, step, answer, more=more)
+    if answer is not None and st.session_state[VIEW] not in more:  # these draw their own
+        state = st.session_state
+        code = picture_code(view=state[VIEW], step=step, block=state[BLOCK], slot=state[SLOT])
+        draw_reproduce(of_story(model, story.sentences, step, answer.trace.info["question"], code))
     keep_playing((model, story.sentences), n_sentences)
 
 

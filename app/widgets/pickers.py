@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app.loaders import models, stories, traces
+from app.loaders.sample import MAX_SENTENCES, page_sample
 from app.state import PASTED_STORY, PASTED_TEXT, REQUESTED_STEP, STEP, URL, apply_requested_step, move_step
 from app.widgets.text_size import in_chosen_size
 from app.widgets.waiting import wait_for
@@ -18,6 +19,7 @@ from lm2core.babi.story import Question
 from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.figures.heatmap import clickable
+from lm2viz.sample.story_sample import StorySample
 
 LINES_BEFORE, LINES_AFTER = 9, 5  # sentences shown around the one just read
 EXAMPLE, GENERATED, PASTED = "Example", "Generated", "Own"
@@ -90,8 +92,8 @@ def _pick_task(model: str) -> str:
     return st.selectbox("Task", tasks, key="task", bind=URL)
 
 
-def pick_sample(sizes: Sequence[int], default: int) -> tuple[str, str, int]:
-    """Choose a model, a task, and how many stories of it to read."""
+def pick_sample(sizes: Sequence[int], default: int) -> tuple[str, StorySample]:
+    """Choose a model, a task, and how many stories; fewer of long ones, which is said."""
     model = pick_model()
     task = _pick_task(model)
     n = st.segmented_control(
@@ -104,7 +106,14 @@ def pick_sample(sizes: Sequence[int], default: int) -> tuple[str, str, int]:
         help="Story k is generated with seed k. More stories: narrower intervals, longer wait the first "
         "time.",
     )
-    return model, task, n
+    sample = page_sample(task, n)
+    n_read = len(sample.stories)
+    st.caption(
+        f"{n_read} stories, {sum(len(story.sentences) for story in sample.stories)} sentences; story 0 is "
+        "that of seed 0."
+        + ("" if n_read == n else f" Their stories are long: a page reads {MAX_SENTENCES:,} sentences.")
+    )
+    return model, sample
 
 
 def pick_story(model: str) -> ShownStory:

@@ -90,9 +90,18 @@ def draw_question(
 
 
 def make_stories(name: str, n: int, seed: int) -> list[Story]:
-    """``n`` stories drawn one after another from one generator; the same seed gives the same stories."""
-    rng = Random(seed)
-    return [make_story(name, rng) for _ in range(n)]
+    """``n`` stories; story i is drawn with the seed ``seed`` + i, so that more stories begin with fewer.
+
+    Seeds nearer to each other than ``n`` share stories.
+
+    Raises
+    ------
+    UserError
+        For an unknown task or a seed below 0, which Python's generator takes for the one above 0.
+    """
+    if seed < 0:
+        raise UserError(f"seed {seed}; give 0 or more: story i is drawn with seed + i")
+    return [make_story(name, Random(seed + i)) for i in range(n)]
 
 
 def make_story(name: str, rng: Random) -> Story:

@@ -6,6 +6,7 @@ supporting sentence need not be needed: whether Mary dropped the apple or still 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -53,26 +54,33 @@ class SentenceAblation:
         """For each question, the sentences that its answer needs."""
         return [tuple(some["sentence"][some["is_needed"]]) for _, some in self.rows.groupby("question")]
 
-    def as_supports(self, question_trace: Trace) -> Trace:
-        """The question trace (``record_questions``), with the needed sentences as supports.
+    def as_supports(self, question_traces: Sequence[Trace]) -> list[Trace]:
+        """The traces of the same trace (``record_questions``), with the needed sentences as supports.
 
         Raises
         ------
         UserError
             When the trace has other questions.
         """
-        needed, questions = self.needed(), question_trace.info["asked"]
+        needed, questions = self.needed(), [q for trace in question_traces for q in trace.info["asked"]]
         lengths = self.rows.groupby("question").size().tolist()
         if lengths != [question["n_statements"] for question in questions]:
             raise UserError(
                 f"the ablation has {len(needed)} questions and the trace {len(questions)} others; give the "
                 "question trace of the same stories"
             )
-        supported = [q | {"support": list(some)} for q, some in zip(questions, needed, strict=True)]
-        return replace(
-            question_trace,
-            info={**question_trace.info, "asked": supported, "truth": "the sentences it needs"},
-        )
+        supported = iter([q | {"support": list(some)} for q, some in zip(questions, needed, strict=True)])
+        return [
+            replace(
+                trace,
+                info={
+                    **trace.info,
+                    "asked": list(islice(supported, len(trace.info["asked"]))),
+                    "truth": "the sentences it needs",
+                },
+            )
+            for trace in question_traces
+        ]
 
     def summary(self) -> str:
         """Share of supports, and of other sentences, that are needed; control: an untrained model."""

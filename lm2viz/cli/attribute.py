@@ -8,7 +8,6 @@ from lm2viz.cli.shared import (
     Stories,
     Task,
     prepare,
-    stories_of,
     write_result,
 )
 
@@ -25,7 +24,8 @@ def attribute(
     prepare(out, image)
     from lm2core.reading.checkpoints import load
     from lm2viz.causal import attribute_answers, slot_gradients
+    from lm2viz.sample.story_sample import StorySample
 
-    lm, story_list = load(checkpoint), stories_of(task, stories, seed)
-    write_result("attribution", attribute_answers(lm, story_list, seed=seed), out, image)
-    write_result("gradients", slot_gradients(lm, story_list, seed=seed), out, image)
+    lm, sample = load(checkpoint), StorySample(task, stories, seed)
+    write_result("attribution", attribute_answers(lm, sample.stories, seed=seed), out, image)
+    write_result("gradients", slot_gradients(lm, sample.stories, seed=seed), out, image)

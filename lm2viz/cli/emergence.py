@@ -17,8 +17,6 @@ from lm2viz.cli.shared import (
     Task,
     labels_of,
     prepare,
-    read,
-    stories_of,
     write_result,
 )
 
@@ -43,14 +41,14 @@ def emergence(
     """Find the training step from which on a slot holds a fact; control: stories exchanged."""
     label_table = labels_of(labels)
     prepare(out, image)
-    from lm2viz.sample.rows import bank_rows
+    from lm2viz.sample.story_sample import StorySample
     from lm2viz.slots import emergence as slot_emergence
     from lm2viz.slots.emergence import check_fact
 
-    story_list = stories_of(task, stories, seed)
+    sample = StorySample(task, stories, seed)
     rows: dict[int, BankRows] = {}
     for step, lm in _checkpoint_models(run):
-        rows[step] = bank_rows(read(lm, story_list, ("hook_bank",)), label_table)
+        rows[step] = sample.rows(lm, label_table)
         check_fact(rows[step], fact)
     write_result("emergence", slot_emergence(list(rows.values()), list(rows), fact, seed=seed), out, image)
 

@@ -15,7 +15,6 @@ from lm2viz.cli.shared import (
     Task,
     prepare,
     slot_numbers,
-    stories_of,
     write_result,
 )
 
@@ -39,13 +38,14 @@ def intervene(
         raise UserError("give one of --edits FILE and --zero SLOTS")
     from lm2core.reading.checkpoints import load
     from lm2viz.causal import Zero, effect, from_json
+    from lm2viz.sample.story_sample import StorySample
 
     interventions = (
         [Zero(slots=slot_numbers("--zero", zero))] if zero is not None else from_json(_text_of(edits))
     )
     prepare(out, image)
-    story_list = stories_of(task, stories, seed)
-    write_result("intervene", effect(load(checkpoint), story_list, interventions, seed=seed), out, image)
+    sample = StorySample(task, stories, seed)
+    write_result("intervene", effect(load(checkpoint), sample.stories, interventions, seed=seed), out, image)
 
 
 def _text_of(path: Path | None) -> str:

@@ -11,7 +11,7 @@ from lm2viz.cli.causal_map import causal_map
 from lm2viz.cli.emergence import emergence
 from lm2viz.cli.intervene import intervene
 from lm2viz.cli.match_slots import match_slots_command
-from lm2viz.cli.probe import probe
+from lm2viz.cli.probe import probe_command
 from lm2viz.cli.provenance import provenance
 from lm2viz.cli.report import report
 from lm2viz.cli.slots import slots_command
@@ -24,7 +24,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": report,
     "stats": stats_command,
     "slots": slots_command,
-    "probe": probe,
+    "probe": probe_command,
     "provenance": provenance,
     "ablate-sentences": ablate_sentences_command,
     "intervene": intervene,

@@ -28,11 +28,9 @@ def match_slots_command(
 ) -> None:
     """Match the slots of two models that read the same stories."""
     prepare(out, image)
-    from lm2viz.sample.rows import bank_rows
     from lm2viz.slots import match_slots
 
     one, other = (
-        bank_rows(open_sample(name, task, stories, seed, with_untrained=False).traces)
-        for name in (first, second)
+        sample.rows(lm) for sample, lm in (open_sample(name, task, stories, seed) for name in (first, second))
     )
     write_result("matching", match_slots(one, other, names=(first, second), seed=seed), out, image)

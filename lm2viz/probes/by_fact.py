@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from lm2core.errors import UserError
-from lm2viz.probes import SlotFacts, slot_fact_matrix
+from lm2viz.probes import SlotFacts, probe
 from lm2viz.probes.samples import Slot, fact_samples, untrained_features
 from lm2viz.probes.scores import CONTROL_TASK, MAJORITY, SHUFFLED, UNTRAINED, Scores, cross_validate
 from lm2viz.sample.rows import BankRows
@@ -31,11 +31,11 @@ def probe_fact(rows: BankRows, untrained: BankRows, fact: str) -> SlotFacts | No
         fact_samples(rows, fact, n_folds=N_FOLDS, seed=SEED)
     except ValueError:
         return None
-    return slot_fact_matrix(rows, facts=[fact], untrained=untrained, n_folds=N_FOLDS, seed=SEED)
+    return probe(rows, facts=[fact], untrained=untrained, n_folds=N_FOLDS, seed=SEED)
 
 
 def side_by_side(slot_facts: Mapping[str, SlotFacts | None]) -> SlotFacts:
-    """Join the results of single facts; a fact without a result is NaN, as in ``slot_fact_matrix``.
+    """Join the results of single facts; a fact without a result is NaN, as in ``probe``.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def probe_slot(rows: BankRows, untrained: BankRows, fact: str, slot: Slot) -> Sc
     Raises
     ------
     UserError
-        As ``slot_fact_matrix`` for a named fact; for a slot that the bank does not have.
+        As ``probe`` for a named fact; for a slot that the bank does not have.
     """
     samples = fact_samples(rows, fact, n_folds=N_FOLDS, seed=SEED)
     features = untrained_features(rows, untrained, fact)

@@ -116,7 +116,7 @@ def codelength(
     Raises
     ------
     UserError
-        As ``slot_fact_matrix``; at least ``2 * MIN_STORIES`` stories are needed.
+        As ``probe``; at least ``2 * MIN_STORIES`` stories are needed.
     """
     named_facts(rows, [fact])
     samples = fact_samples(rows, fact, n_folds=MIN_STORIES, seed=seed)

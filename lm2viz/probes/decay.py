@@ -103,7 +103,7 @@ def decay(
     Raises
     ------
     UserError
-        As ``slot_fact_matrix``; for a slot that the bank does not have, or edges that do not ascend from 0.
+        As ``probe``; for a slot that the bank does not have, or edges that do not ascend from 0.
     """
     if not edges or edges[0] != 0 or list(edges) != sorted(set(edges)):
         raise UserError(f"edges must ascend from 0, got {list(edges)}")

@@ -101,7 +101,7 @@ def learning_curve(
     Raises
     ------
     UserError
-        As ``slot_fact_matrix``, and for sizes that the stories do not allow.
+        As ``probe``, and for sizes that the stories do not allow.
     """
     named_facts(rows, [fact])
     samples = fact_samples(rows, fact, n_folds=n_folds, seed=seed)

@@ -113,7 +113,7 @@ class SlotFacts:
         )
 
 
-def slot_fact_matrix(
+def probe(
     rows: BankRows,
     *,
     facts: str | Sequence[str] | None = None,

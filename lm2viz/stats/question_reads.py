@@ -82,6 +82,23 @@ def replace_questions(trace: Trace, text: str, after: Sequence[int]) -> Trace:
     return replace(trace, info={**trace.info, "stories": stories})
 
 
+def join_questions(question_traces: Sequence[Trace], traces: Sequence[Trace]) -> Trace:
+    """One trace of a question that was asked part by part of many stories, whose numbers count on.
+
+    question_traces : as ``record_questions`` made them of ``traces``, all of the same question
+    """
+    first, questions, n_before = question_traces[0], [], 0
+    for asked, trace in zip(question_traces, traces, strict=True):
+        questions += [{**q, "story": q["story"] + n_before} for q in asked.info["asked"]]
+        n_before += len(trace.tokens)
+    return Trace(
+        {name: np.concatenate([one.arrays[name] for one in question_traces]) for name in first.arrays},
+        first.axes,
+        [words for one in question_traces for words in one.tokens],
+        {**first.info, "asked": questions},
+    )
+
+
 def at_time(n_sentences: int) -> str:
     """Words for a point in a story: "after 3 sentences"."""
     return f"after {n_sentences} sentence{'s' if n_sentences > 1 else ''}"

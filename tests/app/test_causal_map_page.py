@@ -10,6 +10,7 @@ from app.loaders import causal, traces
 from lm2core.babi.counterfactual import draw_counterfactuals
 from lm2core.errors import UserError
 from lm2viz.causal.pair_text import pair_lines
+from lm2viz.sample.story_sample import StorySample
 from tests.app.pages import open_page, unpacked
 from tests.conftest import ROOT
 
@@ -109,7 +110,7 @@ def test_parts_are_shown_in_the_chosen_direction():
 
 def test_attribution_prints_how_complete_it_is():
     page = measured(open_page("causal_map", **LINK, causal_view="Attribution"))
-    result = causal.load_attribution(MODEL, "qa1", 20, SEED)
+    result = causal.load_attribution(MODEL, StorySample("qa1", 20, SEED))
     assert result.summary() in texts(page)
     assert any(f"within **{result.error:.1e}** logits" in m.value for m in page.markdown)
 

@@ -7,6 +7,7 @@ import pytest
 
 from app.loaders import compare, slots
 from app.loaders.models import known_tasks, model_names
+from lm2viz.sample.story_sample import StorySample
 from tests.app.pages import open_page, unpacked
 
 FIRST, SECOND = "babi-qa1-10", "babi-qa1-3"
@@ -24,7 +25,7 @@ def few_stories(monkeypatch):
 
 def test_the_bars_and_the_table_are_the_matching_with_both_controls():
     page = open_page("compare", **LINK)
-    result = slots.load_matching(FIRST, SECOND, (FIRST, SECOND), "qa1")
+    result = slots.load_matching(FIRST, SECOND, (FIRST, SECOND), StorySample("qa1", 12))
     spec = json.loads(page.get("plotly_chart")[0].proto.spec)
     for trace, name in zip(spec["data"], ("score", "shuffled", "random_slot"), strict=True):
         drawn = unpacked(trace["x"]).astype(float)

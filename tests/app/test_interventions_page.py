@@ -11,6 +11,7 @@ from app.loaders import interventions, stories
 from app.loaders.models import model_lock
 from lm2viz.causal import Erase, Zero, to_json
 from lm2viz.causal.on_story import changed_slots
+from lm2viz.sample.story_sample import StorySample
 from tests.app.pages import drawn, open_page
 
 MODEL, EXAMPLE = "babi-qa1-3", "2-two-facts"
@@ -150,13 +151,12 @@ def test_a_list_too_long_for_a_link_stays_out_of_it():
     assert any("erase: slots 1" in t.value for t in page.text)
 
 
-def test_the_effect_is_measured_on_demand_beside_its_placebos(monkeypatch):
-    monkeypatch.setattr(interventions, "N_PLACEBOS", 1)
+def test_the_effect_is_measured_on_demand_beside_its_placebos():
     page = open_page("interventions", **LINK, edits=ZERO, effect_n="25", effect_seed="3")
     assert any("Press **Measure**" in i.value for i in page.info)
     page.button(key="effect_button").click().run(timeout=120)
     assert not page.exception
-    result = interventions.load_effect(MODEL, ZERO, "qa1", 3, 25)
+    result = interventions.load_effect(MODEL, ZERO, StorySample("qa1", 25, 3))
     assert result.n_stories == 25
     assert result.summary() in [t.value for t in page.text]
     chart = page.get("plotly_chart")[-1].proto
@@ -179,7 +179,7 @@ def test_a_long_measurement_does_not_hold_the_lock_of_the_other_pages(monkeypatc
         return "done"
 
     monkeypatch.setattr(interventions, "effect", slow)
-    assert interventions.load_effect(MODEL, to_json([Zero(slots=(1,))]), "qa1", 9, 25) == "done"
+    assert interventions.load_effect(MODEL, to_json([Zero(slots=(1,))]), StorySample("qa1", 25, 9)) == "done"
 
 
 def test_a_pasted_story_without_questions_is_asked():

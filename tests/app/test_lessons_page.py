@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.lessons import LESSONS
-from app.lessons.lesson import MODEL, Choice, lesson_stories, stories_of_questions
+from app.lessons.lesson import MODEL, Choice, lesson_sample, stories_of_questions
 from app.loaders.lessons import lesson, load_measured
 from lm2core.reading.checkpoints import load
 from lm2viz.estimates import Estimate
@@ -51,7 +51,7 @@ def test_a_measurement_that_no_range_holds_is_an_error_that_names_the_lesson():
 
 
 def test_questions_are_counted_to_their_stories():
-    stories = lesson_stories(3)
+    stories = lesson_sample(3).stories
     assert len(stories_of_questions(stories)) == sum(len(s.questions) for s in stories)
     assert stories_of_questions(stories)[-1] == 2
 

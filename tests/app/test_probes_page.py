@@ -9,11 +9,11 @@ import pytest
 import streamlit as st
 
 from app.loaders import labels, probes
-from app.loaders.sample import load_sample
+from app.loaders.sample import load_both, load_rows, page_sample
 from app.loaders.stories import generate_story
 from app.panels.probes import open_clicked
 from app.widgets.tables import readable
-from lm2viz.probes import codelength, decay, learning_curve, slot_fact_matrix
+from lm2viz.probes import codelength, decay, learning_curve, probe
 from lm2viz.probes.by_fact import MEANING, best_slots
 from lm2viz.probes.scores import CONTROL_TASK, MAJORITY, PROBE, SHUFFLED, UNTRAINED
 from tests.app.pages import drawn, open_page, unpacked
@@ -30,17 +30,17 @@ def _few_stories(monkeypatch):
 
 @pytest.fixture(scope="module")
 def rows():
-    return probes.load_rows(MODEL, TASK, N)
+    return load_both(MODEL, page_sample(TASK, N))[0]
 
 
 @pytest.fixture(scope="module")
 def untrained():
-    return probes.load_rows(MODEL, TASK, N, is_trained=False)
+    return load_rows(MODEL, page_sample(TASK, N), False)
 
 
 @pytest.fixture(scope="module")
 def overall(rows, untrained):
-    return slot_fact_matrix(rows, untrained=untrained)
+    return probe(rows, untrained=untrained)
 
 
 def words_on(page):
@@ -55,11 +55,11 @@ def chart(page, **layout):
 
 
 def test_the_stories_are_those_of_their_seeds_and_both_models_read_them(rows, untrained):
-    sample = load_sample(MODEL, TASK, N)
-    assert sample.sentences == [list(generate_story(TASK, seed).sentences) for seed in range(N)]
+    stories = page_sample(TASK, N).stories
+    assert stories == [generate_story(TASK, seed) for seed in range(N)]
+    assert rows.story.tolist() == [k for k in range(N) for _ in stories[k].sentences]
     assert untrained.facts.equals(rows.facts)
     assert np.abs(untrained.banks - rows.banks).max() > 0.1
-    assert {trace.info["model"] for trace in sample.control} == {"untrained"}
 
 
 @pytest.mark.parametrize("control", list(MEANING))
@@ -239,8 +239,19 @@ def test_markup_in_labels_is_shown_as_text(rows):
 
 
 def test_the_template_has_every_sentence_of_the_sample(rows):
-    template = pd.read_csv(BytesIO(labels.template_file(MODEL, TASK, N)))
+    template = pd.read_csv(BytesIO(labels.template_file(page_sample(TASK, N))))
     assert template["sentence"].tolist() == [
-        s for story in load_sample(MODEL, TASK, N).sentences for s in story
+        s for story in page_sample(TASK, N).stories for s in story.sentences
     ]
     assert template["story"].tolist() == rows.story.tolist()
+
+
+def test_a_sample_of_long_stories_is_cut_to_what_a_page_reads_and_that_is_said(monkeypatch):
+    assert "a page reads" not in words_on(open_page("probes", **LINK))
+    monkeypatch.setattr("app.loaders.sample.MAX_SENTENCES", 105)
+    monkeypatch.setattr("app.widgets.pickers.MAX_SENTENCES", 105)
+    page_sample.clear()
+    page = open_page("probes", **LINK)
+    page_sample.clear()
+    assert "10 stories, 100 sentences" in words_on(page)
+    assert "a page reads 105 sentences" in words_on(page)

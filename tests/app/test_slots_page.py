@@ -6,14 +6,15 @@ from urllib.parse import parse_qs
 import numpy as np
 import pytest
 
-from app.loaders import sample, slots
+from app.loaders import slots
 from app.loaders.stories import generate_story
+from lm2viz.sample.story_sample import StorySample
 from lm2viz.slots.contexts import READS, WRITES
 from lm2viz.stats.places import first_plotted_story
 from tests.app.pages import open_page, unpacked
 
 MODEL, TASK, N = "babi-qa1-3", "qa1", 50
-SAMPLE = (MODEL, TASK, N)
+SAMPLE = (MODEL, StorySample(TASK, N))
 LINK = {"model": MODEL, "task": TASK, "n_stories": str(N)}
 
 
@@ -50,19 +51,6 @@ def test_the_points_are_the_map_and_its_controls_stand_beside_it(result):
     about, *_, silhouette = result.summary().splitlines()
     assert f"{about}\n{silhouette}" in [t.value for t in page.text]
     np.testing.assert_allclose(page.dataframe[0].value["value"], result.table()["value"])
-
-
-def test_story_k_is_the_one_of_seed_k():
-    first = slots._first_stories(TASK, 3, 5)
-    assert [story.sentences for story in first] == [generate_story(TASK, s).sentences for s in (5, 6, 7)]
-
-
-def test_parts_keep_all_stories_in_order():
-    first = slots._first_stories("qa2", 30)
-    parts = list(sample._parts(first))
-    assert [story for part in parts for story in part] == first
-    sizes = [sum(len(s.sentences) for s in part) for part in parts if len(part) > 1]
-    assert max(sizes) <= sample.PART_SENTENCES
 
 
 def test_the_link_of_a_point_shows_its_story_at_its_step_and_the_way_of_its_slot(result):

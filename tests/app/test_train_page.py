@@ -151,8 +151,7 @@ def test_the_curves_are_what_the_run_logged_beside_what_needs_no_model(runs):
     spec = json.loads(page.get("plotly_chart")[0].proto.spec)
     lines = {line.get("name"): line for line in spec["data"]}
     assert (lines["qa1"]["x"], lines["qa1"]["y"]) == ([10, 20], [0.25, 0.5])
-    rng = Random(0)
-    stories = [make_story("qa1", rng) for _ in range(training.N_STORIES_OF_FLOOR)]
+    stories = [make_story("qa1", Random(seed)) for seed in range(training.N_STORIES_OF_FLOOR)]
     floor = score(stories, [["x"] * len(story.questions) for story in stories])
     assert any(name and name.startswith("last place or thing named in qa1") for name in lines)
     drawn = [

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from playwright.sync_api import Page, expect
 
-from app.loaders import probes
-from app.loaders.sample import load_sample
+from app.loaders.sample import load_rows, page_sample
 from lm2viz.figures.heatmap import TITLE_LINES
 from lm2viz.probes.by_fact import probe_fact
 from tests.browser.charts import heatmap_on_screen
@@ -28,7 +27,9 @@ def test_a_click_on_a_cell_opens_its_fact_and_slot_and_the_link_reopens_them(pag
     area = page.locator(".st-key-matrix .nsewdrag").first
     expect(area).to_be_visible()
     fact = FACTS[2]
-    rows, control = (probes.load_rows(*SAMPLE, is_trained) for is_trained in (True, False))
+    rows, control = (
+        load_rows(SAMPLE[0], page_sample(*SAMPLE[1:]), is_trained) for is_trained in (True, False)
+    )
     alone = probe_fact(rows, control, fact)
     np.testing.assert_allclose(heatmap_on_screen(page, "matrix")[2], alone.matrix()[:, 0], atol=1e-6)
     slot, box = 13, area.bounding_box()
@@ -54,7 +55,9 @@ def test_the_template_filled_in_comes_back_as_labels(page, app_url, tmp_path):
     with page.expect_download() as waited:
         button.click()
     template = pd.read_csv(StringIO(waited.value.path().read_text()))
-    assert template["sentence"].tolist() == [s for story in load_sample(*SAMPLE).sentences for s in story]
+    assert template["sentence"].tolist() == [
+        s for story in page_sample(*SAMPLE[1:]).stories for s in story.sentences
+    ]
     template["fact"] = "last named"
     template["value"] = template["sentence"].str.split().str[0]
     path = tmp_path / "mine.csv"

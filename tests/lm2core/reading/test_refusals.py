@@ -80,7 +80,9 @@ def test_a_bank_after_sentences_that_are_not_there_is_refused(lm, n):
 
 def test_a_trace_of_another_model_is_refused_but_not_one_that_does_not_say(lm):
     trace, other = read_story(lm, STORY), untrained(lm, seed=1).model
-    with pytest.raises(UserError, match="the trace was recorded with other weights .* record the story again"):
+    with pytest.raises(
+        UserError, match="the trace was recorded with other weights .* record the story again"
+    ):
         bank_after(trace, 2, other)
     older = replace(trace, info={name: it for name, it in trace.info.items() if name != "weights"})
     assert torch.equal(bank_after(older, 2, other), bank_after(trace, 2, lm.model))

@@ -83,7 +83,7 @@ def test_provenance_is_scored_by_what_the_answer_needs():
     lm = handmade_lm()
     trace = read_stories(lm, [STORY, OTHER], names=STORY_HOOKS)
     questions = record_questions(lm, trace)
-    needed = ablate_sentences(lm, [STORY, OTHER]).as_supports(questions)
+    (needed,) = ablate_sentences(lm, [STORY, OTHER]).as_supports([questions])
     assert [q["support"] for q in needed.info["asked"]] == [[0], [2], [], [3], [1], [5]]
     result = agreement(trace, needed)
     assert (result.estimate().value, result.estimate().n) == (1, 5)
@@ -142,7 +142,7 @@ def test_questions_of_other_stories_are_refused():
     lm = handmade_lm()
     questions = record_questions(lm, read_stories(lm, [OTHER], names=STORY_HOOKS))
     with pytest.raises(ValueError, match=r"the ablation has 4 questions and the trace 2 others"):
-        ablate_sentences(lm, [STORY]).as_supports(questions)
+        ablate_sentences(lm, [STORY]).as_supports([questions])
 
 
 def test_an_untrained_model_stands_beside_as_control():

@@ -74,6 +74,7 @@ def test_help_names_the_analyses_in_under_a_second_without_torch():
         (["causal-map", MODEL, "--task", "qa11"], "task 'qa11' has no counterfactuals; choose from: qa1"),
         (["causal-map", MODEL, "--kind", "x"], "task 'qa1' has no 'x' counterfactuals; choose from: place"),
         (["attribute", MODEL, "--stories", "1"], "one story"),
+        (["probe", MODEL, "--seed", "-1"], "--seed': Input should be greater than or equal to 0"),
         (["intervene", MODEL, "--edits", "no.json"], "cannot read no.json"),
         (["intervene", MODEL, "--zero", "1", "--stories", "2", "--image", "png"], "and a folder with --out"),
         (["intervene", MODEL, "--zero", "1", "--stories", "2", "--image", "gif"], "give png or svg"),
@@ -84,10 +85,10 @@ def test_bad_input_is_one_line_and_status_2(arguments, message, capsys, monkeypa
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "part-00000.safetensors").touch()
     assert main(arguments) == 2
-    message = capsys.readouterr().err
-    assert message.startswith("lm2: ")
-    assert message.count("\n") == 1
-    assert message in message
+    printed = capsys.readouterr().err
+    assert printed.startswith("lm2: ")
+    assert printed.count("\n") == 1
+    assert message in printed
 
 
 COMMANDS = [

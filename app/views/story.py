@@ -6,8 +6,8 @@ import streamlit as st
 
 from app.loaders import traces
 from app.panels.story_memory import draw_memory
-from app.state import QUESTION, STEP, URL, clamp_state
-from app.widgets.pickers import ShownStory, as_text, choose_story, draw, pick_step
+from app.state import STEP, clamp_state
+from app.widgets.pickers import ShownStory, as_text, choose_story, draw, pick_question, pick_step
 from app.widgets.play import keep_playing, play_button
 from lm2core.errors import UserError
 from lm2core.reading.answers import Answer
@@ -72,12 +72,7 @@ def draw_story(story: ShownStory, step: int) -> None:
 def draw_question(model: str, story: ShownStory, step: int) -> Answer | None:
     """Ask the bank of this step, and beside it a fresh bank as control."""
     st.subheader("Ask")
-    suggested = story.suggestion(step)
-    placeholder = suggested.text if suggested else "Where is Mary?"
-    question_text = (
-        st.text_input("Question", placeholder=placeholder, key=QUESTION, max_chars=200, bind=URL)
-        or placeholder
-    )
+    question_text = pick_question(story.suggestion(step))
     try:
         answer = traces.load_answer(model, story.sentences, step, question_text)
         control = traces.load_answer(model, story.sentences, 0, question_text)

@@ -38,11 +38,6 @@ def answer_words(text: str) -> tuple[str, ...]:
     return tuple(_WORD.findall(_normalised_text(text.lstrip())))
 
 
-def is_exact(answer: str, target: str) -> bool:
-    """Whether an answer says the target's words and nothing else."""
-    return answer_words(answer) == answer_words(target)
-
-
 def as_word(label: str, text: str) -> bool:
     """Whether ``label`` stands in ``text`` with no letter or digit beside it."""
     return re.search(rf"(?<!\w){re.escape(label)}(?!\w)", text) is not None

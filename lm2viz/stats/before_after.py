@@ -17,7 +17,7 @@ from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, Estimates, by_story, columns, mean
 from lm2viz.figures.before_after import before_after_panels
-from lm2viz.figures.lines import Series, points_by_name
+from lm2viz.figures.lines import Series
 from lm2viz.stats.question_reads import Reads, ReadSpec, at_time, question_of, reads_of
 from lm2viz.story.read_shift import total_variation
 
@@ -81,58 +81,10 @@ class ReadComparison:
             }
         )
 
-    def distance_table(self) -> pd.DataFrame:
-        """One row a word and variant: the total variation distance with its interval; also the means."""
-        rows = []
-        for name, distances in self.distances.items():
-            figures = {f"{i}:{word}": distances.at(i) for i, word in enumerate(self.reads.words)}
-            for word, e in (figures | {"mean over words": self.means[name]}).items():
-                rows.append((word, name, e.value, e.low, e.high, e.n))
-        return pd.DataFrame(rows, columns=["word", "variant", "distance", "low", "high", "n"])
-
     def figure(self) -> go.Figure:
         """Means over stories before and after, their difference, and how far each word's read moved."""
         distances = [Series(name, d.value, d.low, d.high) for name, d in self.distances.items()]
         return self._panels(self.reads.before.mean(axis=0), self.reads.after.mean(axis=0), distances)
-
-    def story_figure(self, story: int) -> go.Figure:
-        """The same of one story, its distances beside the mean over all and the control.
-
-        Raises
-        ------
-        UserError
-            For a story that was not asked at both times, with some that were.
-        """
-        if story not in self.reads.stories:
-            some = ", ".join(map(str, self.reads.stories[:10]))
-            raise UserError(f"no story {story} was asked at both times; there are {some} (first 10)")
-        before, after = (x[self.reads.stories.index(story)] for x in (self.reads.before, self.reads.after))
-        true_class = total_variation(before, after)
-        distances = [Series(f"story {story}", true_class, true_class, true_class)]
-        for name in (BEFORE_TO_AFTER, OTHER_STORY):
-            d = self.distances[name]
-            distances.append(Series(f"{name}, mean", d.value, d.low, d.high))
-        return self._panels(before, after, distances)
-
-    def slot_figure(self, word: int) -> go.Figure:
-        """Attention of one word, by its place in the question, to each slot before and after, with intervals.
-
-        Raises
-        ------
-        UserError
-            For a place that the question does not have.
-        """
-        if not 0 <= word < len(self.reads.words):
-            raise UserError(f"no word {word} in {self.text!r}; choose 0 to {len(self.reads.words) - 1}")
-        times = ((self.reads.after, self.spec.after), (self.reads.before, self.spec.before))
-        means = [(self._over_stories(x[:, word]), n) for x, n in times]
-        return points_by_name(
-            [Series(at_time(n), m.value, m.low, m.high) for m, n in means],
-            [str(slot) for slot in range(self.reads.before.shape[2])],
-            x_title="slot",
-            y_title=f"attention of {word}:{self.reads.words[word]} (share)",
-            y_range=(0.0, 1.0),
-        )
 
     def _largest_change(self) -> str:
         """Chosen on every second story and measured on the others: choosing it must not enlarge it."""

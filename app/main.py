@@ -1,18 +1,26 @@
-"""Entry of the app: ``streamlit run app/main.py``. Starts the server; what is shown is in menu.py."""
+"""Entry point: ``lm2 app`` or ``streamlit run app/main.py``. Starts the server; menu.py lists the pages.
+
+Its settings are in .streamlit/config.toml next to this file, where Streamlit finds them from any folder.
+"""
 
 import gc
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from threading import Thread
 
 import streamlit as st
 
+# Pages import `app`, which an installed lm2 keeps inside lm2viz. First, or another `app` could come before.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 
 def warm_up() -> None:
-    """Import what pages need and open the model they begin with: the first visitor waits for less.
+    """Import what the pages need and open the first model, so that the first user waits less.
 
-    Garbage is not collected meanwhile, and what was imported is kept out of later collections, of which
-    Streamlit makes one after every click.
+    Garbage collection is off meanwhile, and what was imported is frozen: Streamlit collects after every
+    click, and need not look at it again.
     """
     gc.disable()
     try:
@@ -31,14 +39,14 @@ def import_and_open() -> None:
     from app.loaders.models import load_model
     from lm2core.reading.checkpoints import shipped_models
 
-    torch.set_num_threads(1)  # small models answer sooner on one, and visitors leave each other the rest
+    torch.set_num_threads(1)  # small models are faster on one thread, and other users need the other cores
     for name in shipped_models()[:1]:
         load_model(name)
 
 
 @asynccontextmanager
 async def warmed(_: st.App) -> AsyncIterator[None]:
-    """Warm up beside the server, which answers meanwhile."""
+    """Warm up in a thread; the server already answers."""
     Thread(target=warm_up, daemon=True).start()
     yield
 

@@ -1,4 +1,4 @@
-"""What every page has: navigation, and how large text is. Started by main.py."""
+"""The frame of every page: navigation and text size. Started by main.py."""
 
 import sys
 from pathlib import Path
@@ -6,22 +6,24 @@ from pathlib import Path
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.state import persist_choices
+from app.state import accept_former_labels, persist_choices
 from app.widgets.text_size import pick_text_size
 
-NOTHING = go.Figure(
+EMPTY_CHART = go.Figure(
     layout={"height": 10, "margin": {"t": 0, "b": 0}, "xaxis_visible": False, "yaxis_visible": False}
 )
 
 
-def load_what_pages_need() -> None:
-    """The first visitor of a server waits here; the browser fetches meanwhile what draws its charts."""
+def load_dependencies() -> None:
+    """Show a notice while the server loads; an empty chart lets the browser fetch its plotting code."""
     if "lm2core.model.causal_lm" in sys.modules:
         return
     place = st.empty()
     with place.container():
-        st.info("The server has just started and loads its model: some seconds, for the first visitor only.")
-        st.plotly_chart(NOTHING, key="nothing", config={"displayModeBar": False})
+        st.info(
+            "The server has just started and is loading its model. This happens once and takes a few seconds."
+        )
+        st.plotly_chart(EMPTY_CHART, key="nothing", config={"displayModeBar": False})
     import app.widgets.pickers  # noqa: F401
 
     place.empty()
@@ -44,11 +46,12 @@ PAGES = [
     st.Page("views/lessons.py", title="Lessons", icon=":material/school:", url_path="lessons"),
     st.Page("views/open.py", title="Open", icon=":material/folder_open:", url_path="open"),
 ]
-page = st.navigation(PAGES, position="hidden")  # its own menu would lose the story
+page = st.navigation(PAGES, position="hidden")  # Streamlit's own menu drops the query, and so the story
+accept_former_labels()
 chosen = persist_choices()
 with st.sidebar:
     for each in PAGES:
         st.page_link(each, query_params=chosen)
     pick_text_size()
-load_what_pages_need()
+load_dependencies()
 page.run()

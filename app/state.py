@@ -1,4 +1,4 @@
-"""Keys of the page's state, and the moves that change it. What has a key here is in the URL."""
+"""Keys of the session state and the functions that change it. A key bound to a widget is in the URL."""
 
 from typing import Literal
 
@@ -6,20 +6,35 @@ import streamlit as st
 
 STEP, BLOCK, SLOT, VIEW, QUESTION = "step", "block", "slot", "view", "question"
 LARGE = "large"  # whether text is larger, for a projector
-PASTED_STORY = "own"  # URL key of a pasted story; written by hand, bound to no widget
+PASTED_STORY = "own"  # URL key of a pasted story; set in code, bound to no widget
 PASTED_TEXT = "own_text"  # the text box it is pasted into; not in the URL
-# A slider that comes to the page takes its value from the link, whatever the state says: a story pasted
-# before there was one leaves the step it wants here.
+# A slider takes its first value from the link, not from the state. A story pasted before the page had a
+# slider leaves the step that it wants here.
 REQUESTED_STEP = "wanted_step"
-# What stays when another page is opened: which model reads which story, up to where, and is asked what.
+# Kept when another page is opened: the model, its story, the step and the question.
 PERSISTED_KEYS = ("model", "source", "example", "task", "seed", STEP, QUESTION, PASTED_STORY, LARGE)
 URL: Literal["query-params"] = "query-params"  # widgets bound to this keep their value in the address
 
+# Labels that links of earlier versions hold, by URL key, and what they are called now.
+FORMER_LABELS = {
+    "open": {"Take away": "Downloads"},
+    "probes_view": {"Own labels": "Your labels"},
+    "causal_view": {"Its parts": "Parts"},
+    "compared_bank": {"The sentence before": "The previous sentence"},
+}
+
+
+def accept_former_labels() -> None:
+    """Open what an old link means: a widget cannot take a former label from the URL, but from the state."""
+    for key, renamed in FORMER_LABELS.items():
+        if (value := st.query_params.get(key)) in renamed:
+            st.session_state[key] = renamed[value]
+
 
 def persist_choices() -> dict[str, str]:
-    """Hold on to ``KEPT``, which Streamlit forgets with the page that had its widgets; returned for links.
+    """Keep ``PERSISTED_KEYS``, which Streamlit drops with the page of their widgets; return them for links.
 
-    Before there are any widgets, they are what the address says.
+    Before there are any widgets, their values are those of the URL.
     """
     for key in PERSISTED_KEYS:
         if key in st.session_state:
@@ -31,25 +46,25 @@ def persist_choices() -> dict[str, str]:
 
 
 def move_step(by: int, n_steps: int) -> None:
-    """Go ``by`` sentences on, staying inside the story."""
+    """Move by ``by`` sentences, staying inside the story."""
     st.session_state[STEP] = min(max(st.session_state.get(STEP, n_steps) + by, 0), n_steps)
 
 
 def apply_requested_step(n_steps: int) -> None:
-    """Before the slider: take over the step a newly pasted story asked for, once there is one to move."""
+    """Call before the slider: apply the step that a newly pasted story asked for."""
     if REQUESTED_STEP in st.session_state and STEP in st.session_state:
         st.session_state[STEP] = min(st.session_state.pop(REQUESTED_STEP), n_steps)
 
 
 def clamp_state(key: str, low: int, high: int) -> None:
-    """Bring a number of the state back into its range, e.g. after a change of story."""
+    """Clamp a number of the state to its range, e.g. after the story changed."""
     value = st.session_state.get(key)
     if isinstance(value, int) and not low <= value <= high:
         st.session_state[key] = min(max(value, low), high)
 
 
 def choose_clicked(chart: str, *, column: str | None = None, row: str | None = None, offset: int = 0) -> None:
-    """Put the clicked cell of a chart into the state: its column, its row, or both, plus ``offset``."""
+    """Store the clicked cell of a chart in the state: its column, its row, or both, plus ``offset``."""
     points = st.session_state[chart]["selection"]["points"]
     if not points:
         return

@@ -1,4 +1,4 @@
-"""The app, started on a free port of this machine; for what looks at it in a browser."""
+"""Start the app on a free port of this machine, for benchmarks and tests in a browser."""
 
 import socket
 import subprocess
@@ -15,7 +15,7 @@ PATIENCE_S = 60
 
 @contextmanager
 def served() -> Iterator[str]:
-    """The address of a server that answers; TimeoutError where none does within a minute."""
+    """Yield the address of a running server; TimeoutError if it does not answer within ``PATIENCE_S``."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Does the public code's memory see the future, and does a running mean in its gates cure it?
+"""Does the public code's memory see the future, and does a running mean in its gates fix it?
 
 Trains a two-block model of lm2core/reference/causal_lm.py on independent uniform random tokens, fresh at
 every step. Each token is one of four, so no model that sees only the past can be below ln 4. Once with the
@@ -32,7 +32,7 @@ FLOOR = math.log(N_VALUES)
 POSITIONS = {
     "first": 0, "middle": N_TOKENS // 2, "last-2": N_TOKENS - 3, "last-1": N_TOKENS - 2, "last": N_TOKENS - 1
 }  # fmt: skip
-# Gates causal or not, colour, and where the name stands: pixels below the curve's end.
+# Whether gates are causal, colour, and place of the label in pixels below the end of the curve.
 RUNS = {"mean over the whole text": (False, "#c2410c", 20), "running mean": (True, "#1d4ed8", -8)}
 
 

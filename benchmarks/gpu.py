@@ -5,7 +5,7 @@ memory, and the ratio of times. A training step is bf16 autocast over 32-bit wei
 and checkpointing as the preset's recipe has them (work done twice is not counted). Else weights are bf16.
 
     python benchmarks/gpu.py                                # the paper's sizes, on one GPU
-    python benchmarks/gpu.py --preset text-tiny --cpu       # the same code where there is no GPU
+    python benchmarks/gpu.py --preset text-tiny --cpu       # the same code without a GPU
 """
 
 import gc
@@ -26,7 +26,8 @@ from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.model.config import LM2Config, llama_fields
 from lm2core.model.sizes import model_size
 from lm2core.traces.recording import capture
-from lm2core.training.text_recipe import MODELS, TEXT_PRESETS
+from lm2core.training.text_models import MODELS
+from lm2core.training.text_recipe import TEXT_PRESETS
 
 # Dense bf16 matrix peak in FLOP/s of the makers' data sheets, by a part of the device's name.
 PEAKS = {
@@ -55,7 +56,7 @@ class Work:
 
 
 def works(texts: Tensor, length: int, *, checkpointing: bool) -> dict[str, Work]:
-    """What is measured. LM2 reads texts of several segments, the Llama each segment as a text of its own."""
+    """The measured runs. LM2 reads texts of several segments, the Llama each segment as a separate text."""
     rows, one = texts.view(-1, length), texts[:, :length]
 
     def plain(ids: Tensor) -> Callable[[Model], Run]:
@@ -86,7 +87,7 @@ def works(texts: Tensor, length: int, *, checkpointing: bool) -> dict[str, Work]
 
 
 def measured(model: Model, run: Run, repeats: int) -> tuple[float, str]:
-    """Median seconds of a run, and the GPU memory it takes at most."""
+    """Median seconds of a run, and its peak GPU memory."""
     if next(model.parameters()).device.type == "cpu":
         return medians({"run": run}, repeats)["run"], "-"
     torch.accelerator.reset_peak_memory_stats()
@@ -95,7 +96,7 @@ def measured(model: Model, run: Run, repeats: int) -> tuple[float, str]:
 
 
 def alone(make: Callable[[], Model], device: torch.device, dtype: torch.dtype) -> Model:
-    """A new model on the device, with the memory of the one before it given back."""
+    """A new model on the device, after freeing the memory of the previous one."""
     gc.collect()
     if device.type != "cpu":
         torch.accelerator.empty_cache()
@@ -110,7 +111,7 @@ def llama_of(config: LM2Config) -> LlamaForCausalLM:
 
 
 def matrix_peak(device: torch.device) -> tuple[float, str]:
-    """The chip's peak in FLOP/s, and where the figure is from."""
+    """The chip's peak in FLOP/s, and the source of the number."""
     name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
     size = 512 if device.type == "cpu" else 8192
     a = torch.randn(size, size, dtype=BF16, device=device)
@@ -125,8 +126,8 @@ def matrix_peak(device: torch.device) -> tuple[float, str]:
 
 def main(
     preset: Annotated[str, typer.Option(help=f"One of {', '.join(TEXT_PRESETS)}.")] = "lm2-1.7b",
-    cpu: Annotated[bool, typer.Option("--cpu", help="On the processor.")] = False,
-    batch: Annotated[int, typer.Option(min=1, help="Texts, of as many segments as the recipe has.")] = 1,
+    cpu: Annotated[bool, typer.Option("--cpu", help="Run on the CPU.")] = False,
+    batch: Annotated[int, typer.Option(min=1, help="Number of texts; the recipe sets their segments.")] = 1,
     repeats: Annotated[int, typer.Option(min=1, help="Runs behind each median.")] = 5,
 ) -> None:
     """Measure forward, training step, generation and capture."""
@@ -134,7 +135,7 @@ def main(
         raise typer.BadParameter(f"unknown preset {preset!r}; known: {', '.join(TEXT_PRESETS)}")
     place = torch.device("cpu") if cpu else torch.accelerator.current_accelerator()
     if place is None:
-        raise typer.BadParameter("no GPU here; run this on a machine with one, or try it with --cpu")
+        raise typer.BadParameter("no GPU found; run this on a machine with one, or use --cpu")
     recipe, config = TEXT_PRESETS[preset], MODELS[preset](vocab_size=VOCAB[preset])
     texts = torch.randint(config.vocab_size, (batch, recipe.n_segments * config.segment_length), device=place)
     peak, described = matrix_peak(place)

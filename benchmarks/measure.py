@@ -1,4 +1,4 @@
-"""What the benchmarks share: the work of a model counted, and runs timed in turn."""
+"""What the benchmarks share: counting a model's operations, and timing runs in turn."""
 
 import statistics
 import time
@@ -50,7 +50,7 @@ def medians(runs: dict[str, Run], repeats: int) -> dict[str, float]:
             start = clock()
             run()
             if on_gpu:
-                torch.accelerator.synchronize()  # a GPU is still at work when the call returns
+                torch.accelerator.synchronize()  # a GPU is still working when the call returns
             if i:
                 times[name].append(clock() - start)
     return {name: statistics.median(values) for name, values in times.items()}

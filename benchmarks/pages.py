@@ -1,4 +1,4 @@
-"""How fast the app answers in a real browser, and whether many browsers at once get their own results.
+"""How fast the app responds in a real browser, and whether many browsers at once get their own results.
 
     python benchmarks/pages.py                         # times on an idle machine; needs Chromium
     python benchmarks/pages.py --browsers 20
@@ -30,7 +30,7 @@ Target = Callable[[Page], Locator]
 
 
 def button(name: str) -> Target:
-    """The first button of this name."""
+    """The first button with this name."""
     return lambda page: page.get_by_role("button", name=name).first
 
 
@@ -40,11 +40,11 @@ def choice(name: str) -> Target:
 
 
 def next_number(label: str) -> Target:
-    """The plus of a number that is set."""
+    """The plus button of a number input."""
     return lambda page: page.get_by_test_id("stNumberInput").filter(has_text=label).get_by_label("Increment")
 
 
-# Page: link that opens it, and what is clicked in turn; what it opens with comes last.
+# Page -> the link that opens it, and what is clicked in turn; what the page opens with comes last.
 CLICKS: dict[str, tuple[str, Sequence[Target]]] = {
     "Story": ("/?example=2-two-facts&step=3", [button("Next")]),
     "Gated update": ("/gated_update?example=2-two-facts&step=3", [button("Next")]),
@@ -56,12 +56,12 @@ CLICKS: dict[str, tuple[str, Sequence[Target]]] = {
     "Compare": ("/compare", [choice("Noise after the facts"), choice("Longer stories")]),
     "Noise": ("/noise?length=1k&step=3", [button("Next")]),
     "Lessons": ("/lessons", [choice(lesson.title) for lesson in LESSONS[1::-1]]),
-    "Open": ("/open", [choice("Take away"), choice("Trace file")]),
+    "Open": ("/open", [choice("Downloads"), choice("Trace file")]),
 }
 
 
 def wait_until_drawn(page: Page, after: int = 0) -> None:
-    """Until more than ``after`` runs of the script are over, every chart is drawn and nothing is stale."""
+    """Wait until more than ``after`` script runs have ended, every chart is drawn and nothing is stale."""
     page.wait_for_function(
         """after => {
             const unfinished = ['[data-stale=true]', '[data-testid=stProgress]', '[data-testid=stSkeleton]'];
@@ -79,7 +79,7 @@ def wait_until_drawn(page: Page, after: int = 0) -> None:
 
 
 def count_runs(page: Page) -> None:
-    """Let the page count, from here on, how often its script has come to an end."""
+    """Make the page count how often its script has ended, from now on."""
     page.evaluate(
         """() => {
             const app = document.querySelector('[data-testid=stApp]'), state = 'data-test-script-state';
@@ -91,7 +91,7 @@ def count_runs(page: Page) -> None:
 
 
 def time_click(page: Page, target: Target) -> float:
-    """Seconds from a click until what it asked for is drawn."""
+    """Seconds from a click until its result is drawn."""
     element = target(page)
     element.scroll_into_view_if_needed()
     before = page.evaluate("window.nRuns")
@@ -130,7 +130,7 @@ def time_openings(browser: Browser, url: str) -> None:
 
 
 def crowd(browser: Browser, url: str, n: int) -> None:
-    """Open many pages at once, each with a story of its own."""
+    """Open many pages at once, each with its own story."""
     from app.loaders.stories import generate_story
 
     pages = [browser.new_context().new_page() for _ in range(n)]

@@ -27,7 +27,7 @@ def llama_config(width: int) -> dict[str, object]:
     sizes = {"hidden_size": width, "intermediate_size": 4 * width, "num_hidden_layers": N_BLOCKS}
     return sizes | {
         "vocab_size": VOCAB,
-        "eos_token_id": None,  # generation ends when it was asked to
+        "eos_token_id": None,  # generate exactly the requested number of tokens
         "num_attention_heads": width // 64,
         "num_key_value_heads": width // 256,
     }
@@ -54,8 +54,8 @@ def compare(width: int, repeats: int, table: Table) -> None:
     torch.manual_seed(0)
     llama = LlamaForCausalLM(LlamaConfig(**llama_config(width)))
     models = {"Llama": llama} | {name: lm2(width, **memory) for name, memory in settings.items()}
-    # LM2 reads texts of several segments, so that what it writes is read again and has a gradient. The Llama
-    # gets each segment as a text of its own, so that self-attention does the same work.
+    # LM2 reads texts of several segments, so that its writes are read and get a gradient. The Llama gets each
+    # segment as a separate text, so that self-attention does the same work.
     texts = torch.randint(VOCAB, (N_TEXTS, N_SEGMENTS * width))
     ids = {name: texts if name in settings else texts.view(-1, width) for name in models}
     step = medians({name: training_step(model, ids[name]) for name, model in models.items()}, repeats)
@@ -69,7 +69,7 @@ def compare(width: int, repeats: int, table: Table) -> None:
 
 
 def hooks(name: str, model: LM2ForCausalLM, length: int, repeats: int, console: Console) -> None:
-    """What hook points cost when nobody watches, and what watching the memory costs."""
+    """The cost of idle hook points, and of recording the memory."""
     ids = torch.randint(model.config.vocab_size, (1, N_SEGMENTS, length))
     model.eval()
     took = medians(
@@ -94,16 +94,16 @@ class Count:
     n_calls = 0
 
     def __call__(self, value: torch.Tensor, *, hook: object) -> None:
-        """One call more."""
+        """Count one more call."""
         self.n_calls += 1
 
 
 def streaming(width: int, repeats: int, console: Console) -> None:
-    """One long text: LM2 in segments against the Llama that has all of it in view, ratio of times."""
+    """One long text: ratio of the times of LM2, in segments, and of a Llama that sees all of it."""
     llama = LlamaForCausalLM(LlamaConfig(**llama_config(width) | {"max_position_embeddings": 64 * width}))
     n_segments = (1, 2, 4, 8, 16)
     table = Table(
-        "memory", "tokens a segment", *(f"{n} segments" for n in n_segments), "us a token, 1 and 16"
+        "memory", "tokens per segment", *(f"{n} segments" for n in n_segments), "us per token, 1 and 16"
     )
     for length in (width, 4 * width):
         models = {"default": lm2(width, memory_slots=width // 4, segment_length=length)}
@@ -119,12 +119,12 @@ def streaming(width: int, repeats: int, console: Console) -> None:
                 per_token[name].append(took[name] / ids.numel() * 1e6)
         for name, row in rows.items():
             table.add_row(*row, f"{per_token[name][0]:.0f}, {per_token[name][-1]:.0f}")
-    console.print(f"width {width}, time of a forward pass to that of the Llama with the whole text in view:")
+    console.print(f"width {width}, time of a forward pass over that of a Llama that sees the whole text:")
     console.print(table)
 
 
 def generation_memory(console: Console, n_tokens: int = 100_000) -> None:
-    """Bytes of the process while one text of ``n_tokens`` is generated: they must not grow."""
+    """Memory of the process while generating one text of ``n_tokens``: it must not grow."""
     model = LM2ForCausalLM(LM2Config(segment_length=64, num_hidden_layers=2)).eval()
     ids, cache, kilobytes = torch.ones(1, 1, dtype=torch.long), None, {}
     with torch.no_grad():
@@ -143,7 +143,7 @@ def _resident_kilobytes() -> int:
 
 
 def main() -> None:
-    """Print every table."""
+    """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=9, help="runs behind each median")
     parser.add_argument("--widths", type=int, nargs="+", default=[256, 512])

@@ -1,4 +1,4 @@
-"""How long a model keeps a fact: right answers by segments of background since the last one was told.
+"""How long a model keeps a fact: correct answers by segments of background since it was last stated.
 
 Stories of moves stand among the first segments, background alone follows, and everybody is asked after.
 Chance is one place of six. Background is the test share of Python's documentation.
@@ -24,13 +24,13 @@ from lm2core.reading.loaded_model import LoadedModel
 N_SEGMENTS, N_MOVES = 24, 8  # of which the first four are of one person each
 AFTER = (0, 100, 200, 300, 400, 600, 800, 1_000, 1_200)  # segments of background
 CHUNK = 64  # segments read at a time
-QuestionAnswer = tuple[str, str]  # question and answer
+QuestionAnswer = tuple[str, str]
 
 
 def person_story(
     lm: LoadedModel, noise: Noise, length: int, rng: Random
 ) -> tuple[list[list[int]], list[QuestionAnswer]]:
-    """The ids of a story's segments, and what is asked about it."""
+    """The ids of a story's segments, and its questions with their answers."""
     segments = list(islice(background(lm, noise, rng), length))
     where: dict[str, str] = {}
     for i, at in enumerate(sorted(rng.sample(range(N_SEGMENTS), N_MOVES))):
@@ -41,7 +41,7 @@ def person_story(
 
 
 def background(lm: LoadedModel, noise: Noise, rng: Random) -> Iterator[list[int]]:
-    """The ids of sentences from anywhere, in parts of at most a segment."""
+    """The ids of background sentences from a random place on, in parts of at most a segment."""
     n = lm.model.config.segment_length
     for sentence in noise.from_anywhere(rng):
         ids = encode(lm, sentence)
@@ -56,14 +56,14 @@ def encode(lm: LoadedModel, text: str) -> list[int]:
 
 @torch.no_grad()
 def retention(lm: LoadedModel, n_stories: int, seed: int) -> Iterator[tuple[int, float]]:
-    """Segments of background, and the share of right answers after them."""
+    """Segments of background, and the share of correct answers after them."""
     rng, noise, model = Random(seed), open_noise(split="test"), lm.model
     generated = [person_story(lm, noise, N_SEGMENTS + AFTER[-1], rng) for _ in range(n_stories)]
     ids_BST = padded([ids for segments, _ in generated for ids in segments]).unflatten(0, (n_stories, -1))
-    story_questions = [(b, *question) for b, (_, questions) in enumerate(generated) for question in questions]
-    story_Q = torch.tensor([b for b, _, _ in story_questions])
-    question_QT = padded([encode(lm, text) for _, text, _ in story_questions])
-    answer_Q = torch.tensor([encode(lm, answer)[0] for _, _, answer in story_questions])
+    asked = [(b, *question) for b, (_, questions) in enumerate(generated) for question in questions]
+    story_Q = torch.tensor([b for b, _, _ in asked])
+    question_QT = padded([encode(lm, text) for _, text, _ in asked])
+    answer_Q = torch.tensor([encode(lm, answer)[0] for _, _, answer in asked])
     bank = None
     for start, end in pairwise((0, *(N_SEGMENTS + n for n in AFTER))):
         for chunk in ids_BST[:, start:end].split(CHUNK, dim=1):
@@ -78,10 +78,10 @@ def padded(rows: list[list[int]]) -> Tensor:
 
 
 def main(model: str, stories: int = 32, seed: int = 5) -> None:
-    """Print one row a number of segments."""
+    """Print one row per number of segments."""
     torch.set_num_threads(1)
     for n, share in retention(load(model), stories, seed):
-        typer.echo(f"{n:>6} segments of background: {share:.1%} right")
+        typer.echo(f"{n:>6} segments of background: {share:.1%} correct")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """LM2: a decoder-only Transformer with a memory bank that can be watched and edited.
 
-Names are loaded when they are first used, so that opening a trace or asking for help imports no torch.
+Names are imported on first use, so that opening a trace or printing help does not import torch.
 """
 
 from importlib import import_module
@@ -59,7 +59,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'lm2core' has no attribute {name!r}; it has: {', '.join(__all__)}")
     if name.endswith("ForCausalLM"):
-        # The Auto classes then know every model of the package.
+        # Registers every model of the package with the Auto classes.
         for module in ("baselines.architectures", "reference.causal_lm"):
             import_module(f"lm2core.{module}")
     return getattr(import_module(f"lm2core.{_HOME[name]}"), name)

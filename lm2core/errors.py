@@ -1,8 +1,8 @@
-"""The error that a user can repair: the command line and the pages show it as one line, without a traceback.
+"""The error a user can fix: the command line and the app show it as one line, without a traceback.
 
-Any other exception is a bug or a failing machine, and keeps its traceback.
+Any other exception is a bug or a machine failure, and keeps its traceback.
 """
 
 
 class UserError(ValueError):
-    """What was got, what is allowed, and what to do next, in one sentence."""
+    """What was given, what is allowed, and what to do next, in one line."""

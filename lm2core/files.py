@@ -1,4 +1,4 @@
-"""Files are written whole or not at all: under a temporary name beside the goal, then renamed."""
+"""Write files whole or not at all: under a temporary name in the same folder, then renamed."""
 
 import os
 import shutil
@@ -12,14 +12,14 @@ from lm2core.errors import UserError
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path to write to; it takes the place of the file ``path`` when the block ends well.
+    """Yield a temporary path to write to; it replaces the file ``path`` when the block ends without error.
 
-    On any error the temporary file is removed and ``path`` stays as it was.
+    On any error the temporary file is removed and ``path`` is left unchanged.
 
     Raises
     ------
     UserError
-        When ``path`` is a folder, its folder does not exist or may not be written, or the disk is full.
+        When ``path`` is a folder, its folder is missing or not writable, or the disk is full.
     """
     goal = Path(path)
     if goal.is_dir():
@@ -27,12 +27,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         folder = Path(tempfile.mkdtemp(prefix=f".{goal.name}.", dir=goal.parent))
     except OSError as error:
-        raise UserError(f"cannot write {goal}: {error.strerror}; choose another place") from None
+        raise UserError(f"cannot write {goal}: {error.strerror}; choose another path") from None
     try:
         yield folder / goal.name
         os.replace(folder / goal.name, goal)
     except OSError as error:
-        raise UserError(f"cannot write {goal}: {error.strerror or error}; nothing was changed") from None
+        raise UserError(f"cannot write {goal}: {error.strerror or error}; nothing was written") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""The type of what is computed here: arrays of floats, of any shape and precision."""
+"""The array type of lm2viz: floats of any shape and precision."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""Figures with their intervals: nothing that an analysis says is a bare number.
+"""Estimates with 95 % intervals: no analysis reports a bare number.
 
-Stories are independent, rows of one story are not: means over rows are resampled story by story.
+Stories are independent, the rows of one story are not, so the bootstrap resamples whole stories.
 """
 
 from collections.abc import Sequence
@@ -19,15 +19,15 @@ from lm2viz.arrays import Array
 CONFIDENCE = 0.95
 N_RESAMPLES = 2_000
 TAIL = (1 - CONFIDENCE) / 2
-MAX_CACHED_STORIES = 1_000  # stories of which draws are kept: eight times 16 MB at most
+MAX_CACHED_STORIES = 1_000  # larger samples are drawn anew each time: eight cached draws take at most 128 MB
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A measured figure.
+    """A measured value.
 
     low, high : 95 % interval; NaN where there is none, as for a single story
-    n : of what it is a mean: questions, stories or pairs
+    n : number of observations behind the mean: questions, rows, stories or pairs
     """
 
     value: float
@@ -40,17 +40,17 @@ class Estimate:
         return f"{self.value:.3g} ({interval}, n = {self.n})"
 
     def as_share(self) -> str:
-        """The same in percent, for a share."""
+        """The estimate of a share, in percent."""
         interval = "no interval" if np.isnan(self.low) else f"{self.low:.1%} to {self.high:.1%}"
         return f"{self.value:.1%} ({interval}, n = {self.n})"
 
 
 @dataclass(frozen=True, slots=True)
 class Estimates:
-    """Figures of one shape, each with its 95 % interval.
+    """An array of values, each with its 95 % interval.
 
-    value, low, high : ndarrays of one shape
-    n : of how many rows each is a mean
+    value, low, high : ndarrays of the same shape
+    n : number of rows behind each mean
     """
 
     value: Array
@@ -59,7 +59,7 @@ class Estimates:
     n: int
 
     def at(self, *place: int) -> Estimate:
-        """One of the figures."""
+        """The estimate at one index."""
         return Estimate(float(self.value[place]), float(self.low[place]), float(self.high[place]), self.n)
 
 
@@ -67,26 +67,26 @@ class Result(Protocol):
     """What every analysis returns."""
 
     def summary(self) -> str:
-        """The finding in a few lines: each figure with its control, its n and its interval."""
+        """The finding in a few lines: each estimate with its control, its n and its interval."""
 
     def table(self) -> pd.DataFrame:
-        """All figures, one row each."""
+        """All estimates, one row each."""
 
     def figure(self) -> go.Figure:
-        """The picture, control included."""
+        """The plot, control included."""
 
 
 def share(hits: ArrayLike) -> Estimate:
-    """The share of true values among ``hits``, with Wilson's interval; each must be independent.
+    """The share of true values among independent ``hits``, with Wilson's interval.
 
     Raises
     ------
     UserError
-        When there are none.
+        When ``hits`` is empty.
     """
     is_hit = np.asarray(hits, dtype=bool)
     _check_some(is_hit)
-    from scipy import stats  # takes longer to import than all else here, and the first page waits for it
+    from scipy import stats  # slow to import, and the first page of the app waits for it
 
     interval = stats.binomtest(int(is_hit.sum()), is_hit.size).proportion_ci(CONFIDENCE, method="wilson")
     return Estimate(float(is_hit.mean()), float(interval.low), float(interval.high), is_hit.size)
@@ -99,19 +99,19 @@ def mean(
     seed: int = 0,
     within: tuple[float, float] | None = None,
 ) -> Estimate:
-    """The mean of ``values`` with a bootstrap interval (percentiles).
+    """The mean of ``values`` with a percentile bootstrap interval.
 
-    One story has no interval. Values that are all alike leave a bootstrap no width: then the interval reaches
-    to both sides as far as Wilson's for what was seen in none of as many stories.
+    One story has no interval. If all values are equal, the bootstrap interval has no width; it then extends
+    to both sides by Wilson's upper bound for an event seen in none of as many stories.
 
-    groups : the story of each value; whole stories are drawn. None: each value is a story of its own.
-    within : bounds of the values, (0, 1) for shares and (-1, 1) for differences of shares; None: there are
-        none, and values all alike have no interval to speak of. Truth values are shares.
+    groups : the story of each value; whole stories are resampled. None: each value is its own story.
+    within : bounds of the values, (0, 1) for shares and (-1, 1) for differences of shares. None: unbounded,
+        and the interval of equal values has no width. Booleans are shares.
 
     Raises
     ------
     UserError
-        When there are none.
+        When ``values`` is empty.
     """
     array = np.asarray(values)
     _check_some(array)
@@ -127,13 +127,13 @@ def by_story(
     seed: int = 0,
     within: tuple[float, float] | None = None,
 ) -> Estimates:
-    """Many such means at once: ``sum(values) / sum(weights)`` over rows, in the same draws of stories.
+    """Weighted means over rows, ``sum(values) / sum(weights)``, all on the same draws of stories.
 
     Parameters
     ----------
     values : ndarray of shape (n_rows, ...)
     story : ndarray of shape (n_rows,)
-    weights : ndarray of shape (n_rows,), sum above 0 in every story; None: ones, so the result is the mean
+    weights : ndarray of shape (n_rows,), with a sum above 0 in every story; None: ones, a plain mean
     seed, within : as in ``mean``
     """
     within = (0.0, 1.0) if values.dtype == bool else within
@@ -157,13 +157,13 @@ def by_story(
 
 
 def over_draws(values: Array) -> Estimates:
-    """The mean over draws of a control (n_draws, ...), and between which values 95 % of the draws lie."""
+    """The mean over draws of a control (n_draws, ...), and the range of 95 % of the draws."""
     low, high = np.quantile(values, [TAIL, 1 - TAIL], axis=0)
     return Estimates(values.mean(axis=0), np.asarray(low), np.asarray(high), len(values))
 
 
 def drawn_stories(n: int, seed: int) -> NDArray[np.float64]:
-    """How often each of ``n`` stories is drawn, (N_RESAMPLES, n); read only."""
+    """How often each resample draws each of ``n`` stories, (N_RESAMPLES, n); read-only."""
     return (_cached_draws if n <= MAX_CACHED_STORIES else _draws)(n, seed)
 
 
@@ -173,14 +173,14 @@ def _draws(n: int, seed: int) -> NDArray[np.float64]:
     return drawn
 
 
-_cached_draws = lru_cache(maxsize=8)(_draws)  # drawing takes longest
+_cached_draws = lru_cache(maxsize=8)(_draws)  # drawing dominates the cost of an interval
 
 
 def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
-    """Two-sided permutation p that paired ``differences`` have mean 0: their signs are drawn anew.
+    """Two-sided sign-flip permutation p of paired ``differences``; the null hypothesis is a mean of 0.
 
-    At least ``1 / (N_RESAMPLES + 1)``: no finite number of draws shows less. 1 for a single difference, whose
-    sign tells nothing; NaN when one is not finite.
+    At least ``1 / (N_RESAMPLES + 1)``, the smallest value that many draws can show. 1 for a single
+    difference; NaN if any is not finite.
     """
     array = np.asarray(differences, dtype=float)
     _check_some(array)
@@ -200,14 +200,14 @@ def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
 
 
 def columns(name: str, estimates: Sequence[Estimate] | Estimates) -> dict[str, Array]:
-    """Estimates as columns of a table: their value, low and high, flat."""
+    """Estimates as three flat columns of a table: NAME, NAME_low and NAME_high."""
     if isinstance(estimates, Estimates):
-        result = [x.ravel() for x in (estimates.value, estimates.low, estimates.high)]
+        values = [x.ravel() for x in (estimates.value, estimates.low, estimates.high)]
     else:
-        result = list(np.array([[e.value, e.low, e.high] for e in estimates]).reshape(-1, 3).T)
-    return dict(zip((name, f"{name}_low", f"{name}_high"), result, strict=True))
+        values = list(np.array([[e.value, e.low, e.high] for e in estimates]).reshape(-1, 3).T)
+    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
 
 
 def _check_some(array: NDArray[Any]) -> None:
     if array.size == 0:
-        raise UserError("nothing to estimate from; give at least one value")
+        raise UserError("no values to estimate from; give at least one")

@@ -1,9 +1,9 @@
-"""How far long work has come: a bar in the terminal, or told to whoever waits for it.
+"""Progress of long work: a bar in the terminal, or a ``Progress`` object that another thread can poll.
 
-Every loop that can take long says so with ``track``, or with ``counting`` where something else counts. Called
-from Python or a shell they draw a tqdm bar. Inside ``with followed(progress)`` they draw nothing, and another
-thread may look at ``progress`` meanwhile. Work is followed thread by thread: what one visitor of the app
-waits for never shows on the page of another.
+Every loop that can take long is wrapped in ``track``, or in ``counting`` where something else does the
+counting. By default they draw a tqdm bar. Inside ``with report_progress_to(progress)`` they update
+``progress`` instead and draw nothing. Progress is tracked per thread, so one visitor's work never shows up on
+another visitor's page.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -19,22 +19,22 @@ T = TypeVar("T")
 
 
 class Cancelled(Exception):
-    """Nobody waits any more for the work that was followed."""
+    """The work was stopped because nobody is waiting for it any more."""
 
 
-PROGRESS_AFTER_S = 2.0  # what is over sooner needs no bar in a terminal
-BAR: dict[str, Any] = {"delay": PROGRESS_AFTER_S, "leave": None}  # None: only outermost bars stay
-TERMINAL_ONLY = None  # of tqdm's disable: a log file or a pipe gets no bar
+PROGRESS_AFTER_S = 2.0  # shorter work draws no bar in a terminal
+BAR: dict[str, Any] = {"delay": PROGRESS_AFTER_S, "leave": None}  # None: only the outermost bar stays
+TERMINAL_ONLY = None  # value of tqdm's ``disable`` that draws no bar into a log file or a pipe
 _active_progress: "ContextVar[Progress | None]" = ContextVar("_following", default=None)
 
 
 @dataclass(eq=False, slots=True)
 class Loop:
-    """A loop at work.
+    """A running loop.
 
-    what : what it does, in words; ``unit`` is what it does that to, one after another
-    began, stepped : when, on the monotonic clock; ``stepped`` is when a step was last done, 0 before
-    shown : the largest share that was told while it was the outermost loop: a bar never moves back
+    what : what it does, in words; ``unit`` names what it iterates over
+    began, stepped : seconds on the monotonic clock, of the start and of the last finished step (0 before)
+    shown : the largest share reported while this was the outermost loop, so that a bar never moves back
     """
 
     what: str
@@ -46,7 +46,7 @@ class Loop:
     shown: float = 0.0
 
     def step(self) -> None:
-        """One more is done."""
+        """Count one finished step."""
         self.done += 1
         self.stepped = monotonic()
 
@@ -55,9 +55,9 @@ class Loop:
 
 
 class Progress:
-    """How far followed work has come. A loop inside another one moves that on by parts of a step.
+    """Progress of the loops in one thread. An inner loop advances the outer one by fractions of a step.
 
-    is_wanted : asked at every step; once it is False the work ends there, with ``Abandoned``
+    is_wanted : called at every step; once it returns False, the work stops with ``Cancelled``
     """
 
     def __init__(self, is_wanted: Callable[[], bool] = lambda: True) -> None:
@@ -66,24 +66,24 @@ class Progress:
 
     @property
     def loops(self) -> tuple[Loop, ...]:
-        """Those at work now, the outermost first."""
+        """The running loops, outermost first."""
         return tuple(self._loops)
 
     @contextmanager
     def loop(self, total: int, what: str, unit: str) -> Iterator[Loop]:
-        """A loop for as long as the block lasts."""
+        """A loop that runs for as long as the block does."""
         loop = Loop(what, unit, total)
         self._loops.append(loop)
         try:
             yield loop
         finally:
             self._loops.remove(loop)
-            if self._loops:  # what this loop did counts for the one around it
+            if self._loops:  # a step of this loop also counts as a sign of life of the one around it
                 outer = self._loops[-1]
                 outer.stepped = max(outer.stepped, loop.stepped)
 
     def share(self) -> float:
-        """What is done of the outermost loop, in [0, 1]; 0 outside of loops."""
+        """Finished share of the outermost loop, in [0, 1]; 0 outside of loops."""
         loops = self.loops
         share, step = 0.0, 1.0
         for loop in loops:
@@ -94,7 +94,7 @@ class Progress:
         return share
 
     def seconds_left(self) -> float | None:
-        """Until the outermost loop ends, at its pace up to the last step; None while nothing is done."""
+        """Seconds until the outermost loop ends, at its average pace; None before the first step."""
         loops, share = self.loops, self.share()
         if not (loops and share):
             return None
@@ -104,7 +104,7 @@ class Progress:
 
 @contextmanager
 def report_progress_to(progress: Progress) -> Iterator[None]:
-    """Tell ``progress`` of this thread's loops, for as long as the block lasts, instead of drawing them."""
+    """Report this thread's loops to ``progress`` inside the block, instead of drawing bars."""
     token = _active_progress.set(progress)
     try:
         yield
@@ -114,7 +114,7 @@ def report_progress_to(progress: Progress) -> Iterator[None]:
 
 @contextmanager
 def counting(total: int, what: str, unit: str) -> Iterator[Callable[[], object]]:
-    """Yields what to call after each of ``total`` steps."""
+    """Track ``total`` steps; yields the function to call after each."""
     progress = _active_progress.get()
     if progress is None:
         with tqdm(total=total, desc=what, unit=unit, disable=total < 2 or TERMINAL_ONLY, **BAR) as bar:
@@ -131,7 +131,7 @@ def counting(total: int, what: str, unit: str) -> Iterator[Callable[[], object]]
 
 
 def track(items: Collection[T], what: str, unit: str) -> Iterator[T]:
-    """The items one by one, each counted when the next is asked for."""
+    """Iterate over ``items`` and track progress; an item counts as done when the next is requested."""
     with counting(len(items), what, unit) as step:
         for item in items:
             yield item
@@ -140,7 +140,7 @@ def track(items: Collection[T], what: str, unit: str) -> Iterator[T]:
 
 @contextmanager
 def counting_sentences(model: Any, total: int, what: str = "reading") -> Iterator[None]:
-    """Count the sentences, side by side in all stories, that an LM2 reads into its bank in the block."""
+    """Track the sentences that ``model`` reads in the block; stories of a batch are read in parallel."""
     with counting(total, what, "sentence") as step:
         counter = model.hook_bank.register_forward_hook(lambda *_: step() and None)
         try:

@@ -100,7 +100,7 @@ def test_the_gpu_benchmark_says_what_to_do_without_a_gpu(monkeypatch):
     app.command()(gpu.main)
     done = CliRunner().invoke(app, [])
     assert done.exit_code == 2
-    assert "no GPU here" in done.output
+    assert "no GPU found" in done.output
 
 
 def test_a_trained_model_keeps_facts_and_an_untrained_one_has_none(monkeypatch):

@@ -38,7 +38,7 @@ def test_it_is_small_and_says_how_it_was_made(name):
     assert CARDS[name]["commands"][0].startswith("lm2 train --preset")
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/LOG.md"])
+@pytest.mark.parametrize("document", ["docs/MODELS.md", "docs/LOG.md"])
 @pytest.mark.parametrize("name", ["babi-qa1-3", "babi-qa1-10"])
 def test_card_and_documents_tell_the_same_figures(name, document):
     """A row of the table is ``| task | babi-qa1-10 | babi-qa1-3 | ...``, with a dash where there is none."""
@@ -49,7 +49,7 @@ def test_card_and_documents_tell_the_same_figures(name, document):
         assert f"| {task} | {expected} |" in text
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/LOG.md"])
+@pytest.mark.parametrize("document", ["docs/MODELS.md", "docs/LOG.md"])
 @pytest.mark.parametrize("name", BASELINES)
 def test_card_and_documents_tell_the_same_figures_of_a_baseline(name, document):
     """A row of the table is ``| babi-qa1-10-llama | qa1 | qa2 | ... | mean |``."""
@@ -66,7 +66,7 @@ def test_a_baseline_has_the_words_and_within_five_percent_the_parameters_of_the_
     assert n_parameters(baseline.model) == pytest.approx(n_parameters(lm.model), rel=0.05)
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/LOG.md"])
+@pytest.mark.parametrize("document", ["docs/MODELS.md", "docs/LOG.md"])
 def test_card_and_documents_tell_the_same_figures_in_noise(document):
     text = (ROOT / document).read_text()
     for length, accuracy in CARDS[IN_NOISE]["accuracy"].items():

@@ -1,6 +1,6 @@
-"""Short lessons: predict what a measurement will say, then see it measured.
+"""Short lessons: predict the result of a measurement, then see it measured.
 
-A lesson never states its result: the right choice is the one whose range holds what was measured just now.
+A lesson never states its result: the right choice is the one whose range contains the measured value.
 """
 
 from app.lessons import gates, probing, published, slots

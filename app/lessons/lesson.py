@@ -1,4 +1,4 @@
-"""What a lesson is: a question with a few answers, and the measurement that decides between them."""
+"""A lesson: a question with a few choices, and the measurement that decides between them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,12 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from lm2core.babi.story import Story
-from lm2core.babi.tasks import make_stories
+from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
-from lm2core.reading.answers import read_stories
-from lm2core.reading.loaded_model import LoadedModel, untrained
-from lm2core.traces.recording import MEMORY_HOOKS
+from lm2core.reading.loaded_model import LoadedModel
 from lm2core.traces.trace import Trace
 from lm2viz.estimates import Estimate
-from lm2viz.progress import counting_sentences, track
+from lm2viz.sample.story_sample import StorySample
 
 MODEL, TASK = "babi-qa1-3", "qa1"
 SEED, N_STORIES = 0, 60
@@ -24,7 +22,7 @@ SEED, N_STORIES = 0, 60
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An answer to predict: the measured value lies in [low, high)."""
+    """A prediction: the measured value lies in [low, high)."""
 
     text: str
     low: float
@@ -32,16 +30,16 @@ class Choice:
 
 
 def describe_sample(stories: str) -> str:
-    """Where the figures of a lesson come from."""
+    """Where the numbers of a lesson come from."""
     return f"Measured by this server on {MODEL} and {stories}; brackets: 95 % intervals."
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was found; ``value`` decides the lesson, ``control`` stands beside it.
+    """A result; ``value`` decides the lesson, ``control`` is shown beside it.
 
-    is_share : whether both are fractions, said in percent
-    source : where the figures come from
+    is_share : whether both are fractions, shown in percent
+    source : where the numbers come from
     """
 
     value: Estimate
@@ -54,7 +52,7 @@ class Measured:
     source: str = describe_sample(f"{N_STORIES} generated stories")
 
     def sentence(self) -> str:
-        """Both figures in words, with interval and n."""
+        """Both numbers in words, with interval and n."""
         value, control = (self._phrase(estimate) for estimate in (self.value, self.control))
         return f"{self.of}: **{value}**. {self.of_control}: **{control}**."
 
@@ -66,10 +64,10 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One thought.
+    """One idea.
 
-    text : what there is to know before, as Markdown
-    moral : what to take away, whatever was measured
+    text : what to know before predicting, as Markdown
+    moral : what to remember, whatever was measured
     """
 
     title: str
@@ -80,7 +78,7 @@ class Lesson:
     moral: str
 
     def right(self, measured: Measured) -> Choice:
-        """The choice whose range holds what was measured.
+        """The choice whose range contains the measured value.
 
         Raises
         ------
@@ -90,26 +88,21 @@ class Lesson:
         for choice in self.choices:
             if choice.low <= measured.value.value < choice.high:
                 return choice
-        raise UserError(f"lesson {self.title!r}: no choice holds {measured.value}; mend its ranges")
+        raise UserError(f"lesson {self.title!r}: no choice contains {measured.value}; correct its ranges")
 
 
-def lesson_stories(n: int = N_STORIES, seed: int = SEED) -> list[Story]:
-    """The stories that lessons measure on, the same for everyone."""
-    return make_stories(TASK, n, seed)
+def lesson_sample(n: int = N_STORIES) -> StorySample:
+    """The stories that lessons measure on, the same for all users."""
+    return StorySample(TASK, n, SEED)
 
 
-def read_lesson_stories(lm: LoadedModel, n: int = N_STORIES, *, names: Sequence[str] = MEMORY_HOOKS) -> Trace:
-    """These stories as a model reads them."""
-    stories = lesson_stories(n)
-    with counting_sentences(lm.model, max(len(story.sentences) for story in stories)):
-        return read_stories(lm, stories, names=names)
+def each_story(traces: Sequence[Trace]) -> Iterator[tuple[Trace, int]]:
+    """Every story of the traces of a sample: its trace, and its number there."""
+    for trace in traces:
+        for story in range(len(trace.tokens)):
+            yield trace, story
 
 
-def model_and_control(lm: LoadedModel) -> Iterator[LoadedModel]:
-    """The model, then as control a new one of the same sizes."""
-    yield from track((lm, untrained(lm, SEED)), "measuring, trained or not", "model")
-
-
-def stories_of_questions(stories: Sequence[Story]) -> NDArray[np.int_]:
+def stories_of_questions(stories: Sequence[Story | TextStory]) -> NDArray[np.int_]:
     """Which story each question is about: questions of one story are not independent."""
     return np.repeat(np.arange(len(stories)), [len(story.questions) for story in stories])

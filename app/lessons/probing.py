@@ -1,4 +1,4 @@
-"""Lessons about claims: what a probe shows, and why a fact that can be read need not be used."""
+"""Lessons about claims: what a probe shows, and why a fact that can be decoded need not be used."""
 
 from math import nan
 from typing import Any
@@ -14,106 +14,106 @@ from app.lessons.lesson import (
     Lesson,
     Measured,
     describe_sample,
-    lesson_stories,
-    model_and_control,
-    read_lesson_stories,
+    lesson_sample,
 )
 from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.causal.running import ask_banks, run
 from lm2viz.estimates import Estimate
 from lm2viz.figures.bars import paired_bars
 from lm2viz.figures.points import named_points
-from lm2viz.probes import SlotFacts, slot_fact_matrix
+from lm2viz.probes import SlotFacts, probe
 from lm2viz.probes.scores import MAJORITY, PROBE, SHUFFLED, UNTRAINED
 from lm2viz.progress import track
-from lm2viz.sample.rows import bank_rows
 
 PERSON = "Mary"
 FACT = f"place of {PERSON}"
-N_PROBED = 150  # stories: a probe of fewer is weak, whatever it probes
-READABLE = 0.05  # accuracy above that of shuffled labels
-MATTERS = 0.02  # of the questions about the person
+N_PROBED = 150  # stories; a probe trained on fewer is weak, whatever it probes
+DECODABLE = 0.05  # accuracy above that of shuffled labels
+NEEDED = 0.02  # of the questions about the person
 
 
 def _probes(lm: LoadedModel) -> SlotFacts:
-    rows, control = (
-        bank_rows(read_lesson_stories(each, N_PROBED, names=["hook_bank"])) for each in model_and_control(lm)
-    )
-    return slot_fact_matrix(rows, facts=[FACT], untrained=control)
+    sample = lesson_sample(N_PROBED)
+    rows, control = (sample.rows(each) for each in sample.model_and_control(lm))
+    return probe(rows, facts=[FACT], untrained=control)
 
 
 def _without_fooling_yourself(lm: LoadedModel) -> Measured:
     result = _probes(lm)
-    names = {PROBE: "trained model", UNTRAINED: UNTRAINED, SHUFFLED: SHUFFLED, MAJORITY: "commonest place"}
+    names = {
+        PROBE: "trained model",
+        UNTRAINED: UNTRAINED,
+        SHUFFLED: SHUFFLED,
+        MAJORITY: "most frequent place",
+    }
     return Measured(
         value=result.accuracy(FACT, UNTRAINED),
         control=result.accuracy(FACT, MAJORITY),
-        of="Right about stories it did not see: the best probe of the untrained model",
-        of_control="Always naming the commonest place",
+        of="Accuracy of the untrained model's best probe on stories it was not trained on",
+        of_control="Always naming the most frequent place",
         figure=paired_bars(
             list(names.values()),
             {"probe of the best slot": [result.accuracy(FACT, name).value for name in names]},
             x_title="",
             y_title="held-out accuracy",
         ),
-        caption=f"Linear probes for the {FACT}. Every probe chose its slot on the training stories.",
+        caption=f"Linear probes for the {FACT}. Every probe has its best slot, chosen on the training "
+        "stories.",
         source=describe_sample(f"{N_PROBED} generated stories"),
     )
 
 
 WITHOUT_FOOLING_YOURSELF = Lesson(
     title="Probing without fooling yourself",
-    text="A **probe** is a small classifier that reads a fact, here where Mary is, from a slot. Suppose "
-    "the model was never trained: random weights, the same equations. Its slots mean nothing, and it "
-    "answers nothing.",
+    text="A **probe** is a small classifier that decodes a fact, here where Mary is, from a slot. Suppose "
+    "the model was never trained: random weights, the same equations. It can answer nothing.",
     question="How often is the best probe of this untrained model right?",
     choices=(
-        Choice("As often as naming the commonest place: under 25 %", 0.0, 0.25),
+        Choice("No more often than naming the most frequent place: under 25 %", 0.0, 0.25),
         Choice("Clearly more often: 25 % to 60 %", 0.25, 0.6),
         Choice("Nearly always: over 60 %", 0.6, 1.01),
     ),
     measure=_without_fooling_yourself,
-    moral="Random weights carry words too, and a probe learns. So a probe's accuracy says something only "
-    "beside an untrained model, shuffled labels and a control task, on stories it did not see.",
+    moral="Random weights carry words too, and a probe learns. A probe's accuracy means something only "
+    "beside an untrained model, shuffled labels and a control task, on stories it was not trained on.",
 )
 
 
 def _drops(lm: LoadedModel) -> NDArray[Any]:
     """How many more questions about the person are wrong without a slot's content, (n_slots,) in [-1, 1].
 
-    The slot is zeroed in the bank that the question is asked of, as if it were forgotten just before.
+    The slot is zeroed in the bank that the question is asked of.
     """
-    stories = lesson_stories()
+    stories = lesson_sample().stories
     texts = [question.text for story in stories for question in story.questions]
     is_asked = np.array([PERSON in text for text in texts])
     clean = run(lm, stories)
 
     def accuracy(banks: Tensor) -> float:
-        given = ask_banks(lm, texts, banks).argmax(-1)
-        return float((given == clean.answer_ids).numpy()[is_asked].mean())
+        answered = ask_banks(lm, texts, banks).argmax(-1)
+        return float((answered == clean.answer_ids).numpy()[is_asked].mean())
 
     slots = torch.arange(lm.model.config.memory_slots)
     without = [
         accuracy(clean.question_banks.masked_fill((slots == slot)[:, None], 0.0))
-        for slot in track(slots, "forgetting slots", "slot")
+        for slot in track(slots, "zeroing slots", "slot")
     ]
     return accuracy(clean.question_banks) - np.array(without)
 
 
 def _share_of_slots(chosen: NDArray[np.bool_]) -> Estimate:
-    """Of some slots of one model, which are not independent: no interval; NaN where there are none."""
+    """No interval, since the slots of one model are not independent; NaN where there are none."""
     return Estimate(float(chosen.mean()) if chosen.size else nan, nan, nan, chosen.size)
 
 
 def _cause_and_correlation(lm: LoadedModel) -> Measured:
     result, drops = _probes(lm), _drops(lm)
     probe, shuffled = (result.matrix(name)[:-1, 0] for name in (PROBE, SHUFFLED))
-    is_readable, matters = probe > shuffled + READABLE, drops > MATTERS
+    is_decodable, is_needed = probe > shuffled + DECODABLE, drops > NEEDED
     return Measured(
-        value=_share_of_slots(~matters[is_readable]),
-        control=_share_of_slots(~matters[~is_readable]),
-        of="Of the slots that a probe reads above shuffled labels, those that may be forgotten without a "
-        "loss",
+        value=_share_of_slots(~is_needed[is_decodable]),
+        control=_share_of_slots(~is_needed[~is_decodable]),
+        of="Of the slots from which a probe decodes the fact, those that the answers do not need",
         of_control="Of all other slots",
         figure=named_points(
             probe,
@@ -123,25 +123,25 @@ def _cause_and_correlation(lm: LoadedModel) -> Measured:
             y_title=f"answers about {PERSON} lost without the slot",
             x_control=("shuffled labels", float(shuffled.mean())),
         ),
-        caption="One point a slot. To the right: a probe reads the fact there. High up: the model needs "
-        f"the slot. Needed: more than {MATTERS:.0%} of the answers about {PERSON} are lost without it. Slots "
-        "of one model are no sample, so their shares have no interval.",
+        caption="Each point is a slot. Further right: a probe decodes the fact there. Higher: the model "
+        f"needs the slot. Needed: more than {NEEDED:.0%} of the answers about {PERSON} are lost without it. "
+        "The slots of one model are not a sample, so the shares have no interval.",
         source=describe_sample(f"{N_PROBED} generated stories for the probes, {N_STORIES} for the answers"),
     )
 
 
 CAUSE_AND_CORRELATION = Lesson(
     title="Cause and correlation",
-    text="Several slots may let a probe read where Mary is. To see which of them the model uses, forget "
-    "each slot in turn, just before asking about Mary.",
-    question="How many of the slots from which the fact can be read may be forgotten without losing answers?",
+    text="A probe may decode where Mary is from several slots. To see which of them the model uses, set each "
+    "slot to zero in turn, just before asking about Mary.",
+    question="Of the slots from which the fact can be decoded, how many can be emptied without losing "
+    "answers?",
     choices=(
-        Choice("None: what can be read is used", 0.0, 0.05),
+        Choice("None: what can be decoded is used", 0.0, 0.05),
         Choice("Up to two thirds of them", 0.05, 0.67),
         Choice("More than two thirds of them", 0.67, 1.01),
     ),
     measure=_cause_and_correlation,
-    moral="A fact leaves traces where nobody looks for it. That it can be read is correlation; that "
-    "answers change when it is removed is cause. Only an intervention shows the second; the page "
-    "Interventions puts a placebo beside it.",
+    moral="That a fact can be decoded is correlation; that answers change when it is removed is cause. Only "
+    "an intervention shows the second. The page Interventions compares it with placebos.",
 )

@@ -1,4 +1,4 @@
-"""Lesson about the paper: how large its lead is where texts are longest."""
+"""Lesson about the paper: how large its lead is on the longest texts."""
 
 from app.lessons.lesson import Choice, Lesson, Measured
 from lm2core.compare import published
@@ -16,31 +16,31 @@ def _printed(column: int) -> list[float]:
 
 
 def _the_paper(lm: LoadedModel) -> Measured:
-    """Figures as printed: without an interval, because the paper gives neither seeds nor questions."""
+    """Numbers as printed: without intervals, because the paper reports neither seeds nor question counts."""
     lm2, rmt = _printed(LM2), _printed(RMT)
     lead = [a - b for a, b in zip(lm2, rmt, strict=True)]
     return Measured(
         value=Estimate(lead[-1], NAN, NAN, 1),
         control=Estimate(lead[0], NAN, NAN, 1),
         of="Lead of LM2 over RMT at 128K tokens, in points, as printed",
-        of_control="Its lead at 0K, where there is no other text to remember through",
+        of_control="Its lead at 0K, where no other text comes between",
         figure=paired_bars(
             LENGTHS,
             {"LM2-1.7B": [x / 100 for x in lm2], "RMT-1.7B": [x / 100 for x in rmt]},
             x_title="length of the text in tokens",
             y_title="BABILong, mean of ten tasks",
         ),
-        caption="Kang et al. 2025 (arXiv 2502.06049), tables 1 and 3, as printed: one figure a cell, no "
-        "intervals.",
+        caption="Kang et al. 2025 (arXiv 2502.06049), tables 1 and 3, as printed: one number per cell, "
+        "without intervals.",
         is_share=False,
-        source="Printed figures: nothing is measured here.",
+        source="Printed numbers: nothing is measured here.",
     )
 
 
 THE_PAPER = Lesson(
     title="What the paper showed",
     text="The paper trained models of 1.7 billion parameters and tested them on BABILong: bAbI stories "
-    "hidden in book text of 0 to 128,000 tokens. Its claim is that memory helps most where texts are long.",
+    "hidden in book text of 0 to 128,000 tokens. It claims that memory helps most on long texts.",
     question="How far is LM2 ahead of RMT at 128K tokens?",
     choices=(
         Choice("Less than 2 points", -100, 2),
@@ -48,7 +48,6 @@ THE_PAPER = Lesson(
         Choice("More than 10 points", 10, 100),
     ),
     measure=_the_paper,
-    moral="No seeds and "
-    "no intervals are given, so small leads cannot be told from chance. The page Compare says where the "
-    "tables disagree.",
+    moral="The paper gives no seeds and no intervals, so a small lead cannot be told from chance. The page "
+    "Compare shows where its tables disagree.",
 )

@@ -1,4 +1,4 @@
-"""Lessons about slots: how many one sentence changes, and how many a question reads."""
+"""Lessons about slots: how many of them a sentence changes, and how many a question reads."""
 
 from typing import Any
 
@@ -9,112 +9,111 @@ from app.lessons.lesson import (
     Choice,
     Lesson,
     Measured,
-    lesson_stories,
-    model_and_control,
-    read_lesson_stories,
+    each_story,
+    lesson_sample,
     stories_of_questions,
 )
 from lm2core.reading.loaded_model import LoadedModel
-from lm2core.reading.story_traces import record_questions
 from lm2viz.estimates import mean
 from lm2viz.figures.bars import paired_bars
 
-CHANGE_THRESHOLD = 0.5  # of the slot that moved farthest
+CHANGE_THRESHOLD = 0.5  # of the change of the slot that changed most
 
 
 def _slot_changes(lm: LoadedModel) -> NDArray[Any]:
-    """How far the second sentence moved each slot, (n_stories, n_slots), the farthest first and 1."""
-    banks = read_lesson_stories(lm, names=["hook_bank"]).arrays["hook_bank"]
-    size = np.sqrt(((banks[:, 1] - banks[:, 0]) ** 2).mean(axis=-1))
+    """How much the second sentence changed each slot, (n_stories, n_slots), sorted, the largest 1."""
+    traces = lesson_sample().read(lm)
+    first, second = (np.concatenate([x.arrays["hook_bank"][:, s] for x in traces]) for s in (0, 1))
+    size = np.sqrt(((second - first) ** 2).mean(axis=-1))
     shares: NDArray[Any] = np.sort(size / size.max(axis=1, keepdims=True), axis=1)[:, ::-1]
     return shares
 
 
 def _what_is_a_slot(lm: LoadedModel) -> Measured:
-    trained, control = (_slot_changes(each) for each in model_and_control(lm))
+    trained, control = (_slot_changes(each) for each in lesson_sample().model_and_control(lm))
     places = [str(i + 1) for i in range(trained.shape[1])]
     return Measured(
         value=mean((trained > CHANGE_THRESHOLD).mean(axis=1)),
         control=mean((control > CHANGE_THRESHOLD).mean(axis=1)),
-        of="Slots that one sentence moved at least half as far as the one it moved farthest",
-        of_control="In an untrained model of these sizes",
+        of="Slots that a sentence changed at least half as much as the slot it changed most",
+        of_control="In an untrained model of the same sizes",
         figure=paired_bars(
             places,
             {"trained": trained.mean(axis=0), "control: untrained": control.mean(axis=0)},
-            x_title="slots, the one that moved farthest first",
-            y_title="distance, share of the farthest",
+            x_title="slots, the most changed first",
+            y_title="change, as share of the largest",
         ),
-        caption="How far the second sentence of a story moved each slot, mean over the stories. Where bars "
-        "fall steeply, few slots took the sentence.",
+        caption="How much the second sentence of a story changed each slot, mean over stories. A steep fall: "
+        "few slots took the sentence.",
     )
 
 
 WHAT_IS_A_SLOT = Lesson(
     title="What is a slot?",
-    text="The model reads *Mary went to the kitchen.* and never sees these words again. What stays is a "
+    text="The model reads *Mary went to the kitchen.* and never sees these words again. What remains is a "
     "bank of **slots**, each a row of numbers. A sentence could change all of them a little, or a few of "
-    "them much.",
-    question="How many of the slots does one sentence change much?",
+    "them a lot.",
+    question="How many of the slots does one sentence change a lot?",
     choices=(
-        Choice("Less than a quarter of them", 0.0, 0.25),
-        Choice("About half of them", 0.25, 0.75),
-        Choice("Nearly all of them", 0.75, 1.01),
+        Choice("Less than a quarter", 0.0, 0.25),
+        Choice("About half", 0.25, 0.75),
+        Choice("Nearly all", 0.75, 1.01),
     ),
     measure=_what_is_a_slot,
-    moral="A slot is a place with an address, and where a sentence goes was learned: compare the untrained "
-    "model, which has the same equations. How many slots move does not tell yet what is in them.",
+    moral="A slot is a place with an address, and the model learnt where a sentence goes: compare the "
+    "untrained model, which has the same equations. How many slots change does not say what is in them.",
 )
 
 
 def _read_widths(lm: LoadedModel) -> NDArray[Any]:
-    """How many slots the last word of each question reads, (n_questions, n_blocks), as share of the bank.
+    """The share of the bank that the last word of each question reads, (n_questions, n_blocks).
 
-    Counted by the exponential of the entropy of attention, mean over heads: 1 slot where one has all of it.
+    The number of slots read is the exponential of the attention's entropy, mean over heads: 1 where a single
+    slot has all attention.
     """
-    question_trace = record_questions(lm, read_lesson_stories(lm, names=["hook_bank"]))
+    sample = lesson_sample()
     widths = []
-    for question, ((words),) in enumerate(question_trace.tokens):
-        heads = question_trace.over_blocks("hook_read_pattern", story=question, segment=0)[
-            :, :, len(words) - 1
-        ]
+    for trace, question in each_story(sample.questions(lm, sample.read(lm))):
+        n_words = len(trace.tokens[question][0])
+        heads = trace.over_blocks("hook_read_pattern", story=question, segment=0)[:, :, n_words - 1]
         entropy = -(heads * np.log(np.maximum(heads, 1e-12))).sum(axis=-1)
         widths.append(np.exp(entropy).mean(axis=1) / heads.shape[-1])
     return np.array(widths)
 
 
 def _reading(lm: LoadedModel) -> Measured:
-    trained, control = (_read_widths(each) for each in model_and_control(lm))
-    stories, blocks = stories_of_questions(lesson_stories()), lm.model.config.memory_blocks
+    trained, control = (_read_widths(each) for each in lesson_sample().model_and_control(lm))
+    stories, blocks = stories_of_questions(lesson_sample().stories), lm.model.config.memory_blocks
     chooses = stories % 2 == 0  # the block is chosen on every second story and measured on the others
     narrowest, of_control = (int(x[chooses].mean(axis=0).argmin()) for x in (trained, control))
     return Measured(
         value=mean(trained[~chooses, narrowest], groups=stories[~chooses]),
         control=mean(control[~chooses, of_control], groups=stories[~chooses]),
-        of=f"Share of the bank that the question's last word reads in block {blocks[narrowest]}, its most "
+        of=f"Share of the bank that the question's last word reads in block {blocks[narrowest]}, the most "
         "selective one",
-        of_control="In an untrained model of these sizes, in its own",
+        of_control="In an untrained model of the same sizes, in its most selective block",
         figure=paired_bars(
             [f"block {block}" for block in blocks],
             {"trained": trained.mean(axis=0), "control: untrained": control.mean(axis=0)},
             x_title="",
             y_title="share of the bank that is read",
         ),
-        caption="Exponential of the entropy of attention over slots, mean over heads and questions: 100 % "
-        "is an even look at every slot.",
+        caption="Exponential of the entropy of attention over slots, mean over heads and questions. 100 %: "
+        "all slots are read equally.",
     )
 
 
 READING = Lesson(
     title="Reading",
-    text="To answer *Where is Mary?* each word of the question looks at the slots, with **attention** that "
-    "sums to 1 over the bank. It could rest on a single slot, or lie on all of them alike.",
-    question="On how much of the bank does the last word look, in the block where it is most selective?",
+    text="To answer *Where is Mary?* each word of the question reads the slots with **attention** that sums "
+    "to 1 over the bank. It could rest on a single slot, or be spread evenly over all of them.",
+    question="How much of the bank does the last word read, in the block where it is most selective?",
     choices=(
-        Choice("On a slot or two: less than a tenth of the bank", 0.0, 0.1),
-        Choice("On some: a tenth to two thirds", 0.1, 0.67),
-        Choice("On nearly everything", 0.67, 1.01),
+        Choice("One or two slots: less than a tenth of the bank", 0.0, 0.1),
+        Choice("Some of it: a tenth to two thirds", 0.1, 0.67),
+        Choice("Nearly all of it", 0.67, 1.01),
     ),
     measure=_reading,
-    moral="Attention is where a word looks, not what it uses: it may look at many slots whose contents say "
-    "the same, or little. Whether a slot matters is decided by changing it, in the lesson on causes.",
+    moral="Attention shows where a word looks, not what it uses: it may look at many slots that hold the "
+    "same, or nothing useful. Only an edit shows whether a slot matters: see the lesson on causes.",
 )

@@ -1,6 +1,6 @@
-"""Everything a page needs that is made once and kept. The only modules with caches.
+"""Everything that pages compute or load once and cache. The only modules with caches.
 
-All is keyed by text and numbers, and bounded. One lock guards every run of a model: hooks belong to the
-module, so a recorded run of one visitor must not see the run of another. What takes long is called through
-``app.widgets.waiting.wait_for``, in a thread without a page: such loaders draw nothing, also no spinner.
+Cache keys are text and numbers; every cache is bounded. One lock guards every run of a model: hooks belong
+to the module, so a recorded run of one user must not see the run of another. Slow loaders are called through
+``app.widgets.waiting.wait_for``, in a thread without a page: they draw nothing, not even a spinner.
 """

@@ -1,10 +1,9 @@
-"""Counterfactual pairs and what is measured between their sides; answers attributed to parts and slots."""
+"""Counterfactual pairs, measurements between their sides, and answers attributed to parts and slots."""
 
 import streamlit as st
 
 from app.loaders.models import known_tasks, workbench
 from lm2core.babi.counterfactual import KINDS_OF, Counterfactual, draw_counterfactuals, sentences_of
-from lm2core.babi.tasks import make_stories
 from lm2viz.causal import (
     Attribution,
     CausalMap,
@@ -15,6 +14,7 @@ from lm2viz.causal import (
     causal_parts,
     slot_gradients,
 )
+from lm2viz.sample.story_sample import StorySample
 
 PLACEBO = "placebo"
 N_PAIRS = (1, 10, 30, 60)
@@ -34,7 +34,7 @@ def kinds_of(task: str) -> list[str]:
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def load_pairs(task: str, kind: str, n: int, seed: int) -> list[Counterfactual]:
-    """``n`` pairs, or a UserError; the first ones of a seed are the same for every ``n``."""
+    """``n`` pairs, the first of which are the same for every ``n``; UserError where there are too few."""
     return draw_counterfactuals(task, kind, n, seed, n_sentences=sentences_of(task))
 
 
@@ -63,16 +63,16 @@ def load_parts(model: str, task: str, kind: str, n: int, seed: int) -> CausalPar
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def load_attribution(model: str, task: str, n: int, seed: int) -> Attribution:
-    """What blocks and slots add to the answers of ``n`` generated stories."""
+def load_attribution(model: str, sample: StorySample) -> Attribution:
+    """What blocks and slots add to the answers to generated stories."""
     lm, lock = workbench(model)
     with lock:
-        return attribute_answers(lm, make_stories(task, n, seed), seed=seed)
+        return attribute_answers(lm, sample.stories, seed=sample.seed)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def load_gradients(model: str, task: str, n: int, seed: int) -> Saliencies:
-    """What gradients give the slots in the answers of ``n`` generated stories."""
+def load_gradients(model: str, sample: StorySample) -> Saliencies:
+    """What gradients attribute to slots in the answers to generated stories."""
     lm, lock = workbench(model)
     with lock:
-        return slot_gradients(lm, make_stories(task, n, seed), seed=seed)
+        return slot_gradients(lm, sample.stories, seed=sample.seed)

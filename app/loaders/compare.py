@@ -1,4 +1,4 @@
-"""Models asked along one story, and the comparison of LM2 with its baselines that the project ran."""
+"""Models asked after every sentence of a story, and the project's comparison of LM2 with baselines."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,12 +18,12 @@ TABLE = Path(__file__).parents[2] / "docs" / "comparison" / "table.json"
 
 @st.cache_resource(max_entries=1)
 def load_comparison() -> Comparison:
-    """The table of docs/comparison; UserError when it is not there."""
+    """The table of docs/comparison; UserError when it is missing."""
     return read_comparison(TABLE)
 
 
 def knows(name: str, texts: Sequence[str]) -> bool:
-    """Whether the model ``name`` knows every word; a UserError when it cannot be opened."""
+    """Whether the model ``name`` knows every word; UserError when it cannot be opened."""
     tokenizer = load_asked(name).tokenizer
     try:
         check_words(tokenizer, texts)
@@ -36,7 +36,7 @@ def knows(name: str, texts: Sequence[str]) -> bool:
 def load_answers_by_step(
     names: Sequence[str], sentences: Sequence[str], question: str, truth: Sequence[str | None]
 ) -> AnswersByStep:
-    """What each of the models answers after every sentence; a UserError where one cannot be asked."""
+    """What each model answers after every sentence; UserError where one cannot be asked."""
     answers = {}
     for name in track(names, "asking", "model"):
         with model_lock:

@@ -1,10 +1,10 @@
-"""Checkpoint folders on the server's disk that a visitor opened. Who opened one sees it, and who has a link.
+"""Checkpoint folders on the server that a user opened, seen by that user and by whoever has a link.
 
-A folder is opened only where the server's owner allows it: under ``LM2_CHECKPOINTS``, or without that under
-the folder the server was started in, and among its training runs. Links that lead out are not followed.
+Only folders that the server's owner allows can be opened: those under ``LM2_CHECKPOINTS`` (by default the
+folder the server was started in), and its training runs. Links that lead out of them are not followed.
 Weights are read with safetensors only, no code of a folder is run, and pickled weights are refused.
 
-A model's name is its place and a mark of its files, ``./runs/first@1a2b3c4d``: caches keep it apart from
+A model's name is its path and a checksum of its files, ``./runs/first@1a2b3c4d``, so that caches tell it from
 what the folder holds later. A link with such a name opens nothing that typing the folder would not.
 """
 
@@ -20,20 +20,20 @@ from lm2core.errors import UserError
 from lm2core.reading.checkpoints import load
 from lm2core.reading.loaded_model import LoadedModel
 
-HERE, RUN = "./", "run:"  # what a name begins with
-MAX_CHECKPOINT_GB = 4  # of weights; all visitors share the server's memory
-MAX_OPENED = 8  # folders a visitor has open
+HERE, RUN = "./", "run:"  # prefixes of names
+MAX_CHECKPOINT_GB = 4  # of weights; all users share the server's memory
+MAX_OPENED = 8  # folders that a user has open
 _OPENED = "opened_folders"  # of the session: names, newest last
 
 
 def roots() -> dict[str, Path]:
-    """What the names of folders begin with, and where it is."""
+    """The folders that may be opened, by the prefix of their names."""
     allowed = Path(os.environ.get("LM2_CHECKPOINTS") or Path.cwd())
     return {HERE: allowed.resolve(), RUN: runs_root()}
 
 
 def runs_root() -> Path:
-    """Where training runs of the server are: ``LM2_RUNS``, or ``~/.lm2/runs``."""
+    """The folder of the server's training runs: ``LM2_RUNS``, or ``~/.lm2/runs``."""
     return Path(os.environ.get("LM2_RUNS") or Path.home() / ".lm2" / "runs").resolve()
 
 
@@ -43,12 +43,12 @@ def is_folder_name(model: str) -> bool:
 
 
 def name_folder(typed: str) -> str:
-    """The name of the model in a folder that was typed: relative to where folders may be, or absolute.
+    """The name of the model in a typed folder, which is absolute or relative to an allowed folder.
 
     Raises
     ------
     UserError
-        When it is outside, is none, or is too large.
+        When it is outside, has no checkpoint, or is too large.
     """
     typed, places = typed.strip(), roots()
     if not Path(typed).is_absolute():
@@ -59,16 +59,16 @@ def name_folder(typed: str) -> str:
         if folder is not None:
             return f"{start}{folder.relative_to(root)}@{_checksum(folder, root)}"
     raise UserError(
-        f"folders are opened only under {roots()[HERE]}; move the checkpoint there, or start the server with "
-        "LM2_CHECKPOINTS set to where it is"
+        f"folders are opened only under {roots()[HERE]}; move the checkpoint there, or set LM2_CHECKPOINTS "
+        "to its folder and restart the server"
     )
 
 
 def _inside(root: Path, typed: str) -> Path | None:
-    """The folder with every link followed, or None where that is outside of ``root``."""
+    """The folder with all links resolved, or None where that is outside ``root``."""
     try:
         folder = (root / typed).resolve()
-    except (OSError, ValueError, RuntimeError):  # a name too long, a null byte, links in a circle
+    except (OSError, ValueError, RuntimeError):  # a name too long, a null byte, circular links
         return None
     return folder if folder.is_relative_to(root) else None
 
@@ -81,28 +81,28 @@ def _checksum(folder: Path, root: Path) -> str:
         files = []
     if not files:
         raise UserError(
-            f"no checkpoint in {folder.relative_to(root)}: give a folder with the config.json and "
+            f"no checkpoint in {folder.relative_to(root)}; give a folder with the config.json and "
             "*.safetensors that 'lm2 train' or save_pretrained wrote"
         )
     size = sum(status.st_size for _, status in files)
     if size > MAX_CHECKPOINT_GB * 1e9:
         raise UserError(
-            f"the checkpoint has {size / 1e9:.1f} GB; this server opens up to {MAX_CHECKPOINT_GB}"
+            f"the checkpoint has {size / 1e9:.1f} GB; this server opens up to {MAX_CHECKPOINT_GB} GB"
         )
     signature = repr([(name, status.st_size, status.st_mtime_ns) for name, status in files])
     return hashlib.sha256(signature.encode()).hexdigest()[:8]
 
 
 def _files_of(folder: Path, root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """What a model is made of; a UserError for a link that leads out."""
+    """The files of a model; UserError for a link to a file outside."""
     for file in sorted([*folder.glob("*.json"), *folder.glob("*.safetensors")]):
         if not file.resolve().is_relative_to(root):
-            raise UserError(f"{file.name} is a link that leads out; put the file itself there")
+            raise UserError(f"{file.name} is a link to a file outside the folder; put the file itself there")
         yield file.name, file.stat()
 
 
 def folder_of(name: str) -> Path:
-    """The folder of a model's name; a UserError when it changed, is gone, or is outside."""
+    """The folder of a model's name; UserError when it has changed, is gone, or is outside."""
     typed = name.rpartition("@")[0]
     start = RUN if name.startswith(RUN) else HERE
     if name_folder(typed) != name:
@@ -111,12 +111,12 @@ def folder_of(name: str) -> Path:
 
 
 def place_of(model: str) -> str:
-    """Where Python opens a model of the app: its name, or its folder seen from where it is kept."""
+    """What Python loads a model of the app by: its name, or its folder relative to the allowed folder."""
     return model.rpartition("@")[0].removeprefix(RUN) if is_folder_name(model) else model
 
 
 def load_folder(name: str) -> LoadedModel:
-    """The model of an opened folder, under its name; a UserError that does not tell where it is kept."""
+    """The model of an opened folder, under its name; errors do not reveal where the folder is."""
     folder = folder_of(name)
     try:
         return replace(load(str(folder)), name=name)
@@ -125,12 +125,12 @@ def load_folder(name: str) -> LoadedModel:
 
 
 def opened_folders() -> list[str]:
-    """Names of the folders this visitor opened that are still as they were."""
+    """Names of the folders this user opened that have not changed since."""
     return [name for name in st.session_state.get(_OPENED, []) if is_there(name)]
 
 
 def is_there(name: str) -> bool:
-    """Whether the folder of a model's name is as it was."""
+    """Whether the folder of a model's name has not changed."""
     try:
         folder_of(name)
     except UserError:
@@ -139,11 +139,11 @@ def is_there(name: str) -> bool:
 
 
 def add_folder(name: str) -> None:
-    """Put a folder among this visitor's models; the oldest is put away when there are too many."""
+    """Add a folder to this user's models; the oldest is removed when there are too many."""
     others = [other for other in opened_folders() if other != name]
     st.session_state[_OPENED] = [*others, name][-MAX_OPENED:]
 
 
 def close_folder(name: str) -> None:
-    """Take a folder from this visitor's models."""
+    """Remove a folder from this user's models."""
     st.session_state[_OPENED] = [other for other in opened_folders() if other != name]

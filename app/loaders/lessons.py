@@ -1,4 +1,4 @@
-"""What lessons measure, once for all visitors."""
+"""The measurements of the lessons, made once for all users."""
 
 import streamlit as st
 

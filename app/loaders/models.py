@@ -1,4 +1,4 @@
-"""The models the app offers, opened once, and the untrained control beside each."""
+"""The models that the app offers, loaded once, and the untrained control of each."""
 
 from copy import deepcopy
 from threading import Lock
@@ -15,21 +15,21 @@ UNTRAINED_SEED = 0
 
 
 def model_names() -> list[str]:
-    """Models the app offers: the shipped ones, and folders that this visitor opened."""
+    """Models the app offers: the shipped ones, and folders that this user opened."""
     return shipped_models() + folders.opened_folders()
 
 
 def open_linked(name: str) -> bool:
-    """Open for this visitor the folder that a link names; False where it is none, or not as it was."""
+    """Open for this user the folder that a link names; False where it is missing or has changed."""
     is_there = folders.is_folder_name(name) and folders.is_there(name)
     if is_there:
         folders.add_folder(name)
     return is_there
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)  # as many as ship, and some opened ones
+@st.cache_resource(max_entries=6, show_spinner=False)  # as many as ship, and a few opened ones
 def load_model(name: str) -> LoadedModel:
-    """The model ``name``; UserError when it cannot be opened."""
+    """The model ``name``; UserError when it cannot be loaded."""
     return folders.load_folder(name) if folders.is_folder_name(name) else load(name)
 
 
@@ -40,7 +40,7 @@ def comparable_names() -> list[str]:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def load_asked(name: str) -> LoadedModel:
-    """As ``load_model``; also a shipped baseline, which can be asked but has no bank to look into."""
+    """As ``load_model``; also a shipped baseline, which can be asked but has no bank."""
     is_baseline = name in set(shipped_models(baselines=True)) - set(shipped_models())
     return load(name, baselines=True) if is_baseline else load_model(name)
 
@@ -54,7 +54,7 @@ def load_untrained(model: str) -> LoadedModel:
 
 @st.cache_resource(max_entries=2)
 def workbench(model: str) -> tuple[LoadedModel, Lock]:
-    """A copy of the model with a lock of its own: a long run must not hold up the pages of others."""
+    """A copy of the model with its own lock: a long run must not hold up the pages of others."""
     with model_lock:
         lm = load_model(model)
         return LoadedModel(lm.name, deepcopy(lm.model), lm.tokenizer), Lock()
@@ -67,6 +67,6 @@ def describe(name: str) -> str:
 
 
 def known_tasks(model: str) -> list[str]:
-    """Tasks whose every word the model knows."""
+    """Tasks of which the model knows every word."""
     known = set(load_model(model).tokenizer.get_vocab())
     return [task for task, words in WORDS.items() if words <= known]

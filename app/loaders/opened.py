@@ -1,7 +1,7 @@
-"""What a visitor brings and takes away, as bytes: traces, stories and labels in; trace, report and table out.
+"""Uploads and downloads as bytes: traces, stories and labels in; trace, report and table out.
 
-Deliberately without a cache: a cache is shared by all visitors, and what one brings is nobody else's. It
-stays in the visitor's session. Nothing is unpickled or unpacked: safetensors reads traces, the rest is text.
+Deliberately without a cache: caches are shared by all users, and an upload belongs to one. It stays in the
+user's session. Nothing is unpickled or unpacked: safetensors reads traces, the rest is text.
 """
 
 import tempfile
@@ -29,19 +29,19 @@ _BROKEN = "the file is nested too deeply or too large to be read; record it agai
 
 @dataclass(frozen=True)
 class UploadedTrace:
-    """A trace file of this visitor, under the name it was uploaded with."""
+    """A trace file of this user, and its name."""
 
     name: str
     trace: Trace
 
 
 def open_trace(name: str, data: bytes) -> UploadedTrace:
-    """Open a trace file and keep it for this visitor; labels of another trace are put away.
+    """Open a trace file and keep it for this user; labels of another trace are closed.
 
     Raises
     ------
     UserError
-        When it is no whole trace of this schema, or one that cannot be shown.
+        When it is not a complete trace of this schema, or cannot be shown.
     """
     trace = _read(data, "trace.safetensors", Trace.load)
     check_shown(trace)
@@ -52,19 +52,19 @@ def open_trace(name: str, data: bytes) -> UploadedTrace:
 
 
 def uploaded_trace() -> UploadedTrace | None:
-    """The trace this visitor opened."""
+    """The trace this user opened."""
     uploaded: UploadedTrace | None = st.session_state.get(_TRACE)
     return uploaded
 
 
 def close_trace() -> None:
-    """Forget the visitor's trace and labels."""
+    """Forget the user's trace and labels."""
     st.session_state.pop(_TRACE, None)
     close_labels()
 
 
 def open_labels(data: bytes) -> None:
-    """Take a table of own facts about the opened trace; a UserError when it is none or does not fit."""
+    """Open a table of facts about the opened trace; UserError when it is not one or does not fit."""
     labels = _read(data, "labels.csv", read_labels)
     opened = uploaded_trace()
     if opened is not None:
@@ -73,12 +73,12 @@ def open_labels(data: bytes) -> None:
 
 
 def close_labels() -> None:
-    """Go back to the facts of the trace itself."""
+    """Go back to the facts in the trace."""
     st.session_state.pop(_LABELS, None)
 
 
 def facts_after(trace: Trace, story: int, step: int) -> pd.DataFrame:
-    """Fact, value, and since which sentence it is known, after ``step`` sentences of a story."""
+    """Facts after ``step`` sentences of a story: name, value, and since which sentence it is known."""
     known = known_facts_table(trace, st.session_state.get(_LABELS))
     here = known[(known["story"] == story) & (known["segment"] == step - 1)]
     since = here["since"].astype(int) + 1
@@ -86,17 +86,17 @@ def facts_after(trace: Trace, story: int, step: int) -> pd.DataFrame:
 
 
 def has_labels() -> bool:
-    """Whether the facts shown are this visitor's own."""
+    """Whether the facts shown are this user's labels."""
     return _LABELS in st.session_state
 
 
 def open_stories(data: bytes) -> list[tuple[str, ...]]:
-    """Sentences of the stories of a text file: one sentence a line, or a bAbI file, which numbers its lines.
+    """Stories of a text file, as sentences: one sentence per line, or a bAbI file, which numbers its lines.
 
     Raises
     ------
     UserError
-        When it is no text, has no sentence, or a story is longer than the pages can show.
+        When it is not text, has no sentence, or a story is longer than the pages can show.
     """
     is_babi = data.lstrip()[:1].isdigit()
     read = _babi_sentences if is_babi else _plain_sentences
@@ -104,7 +104,7 @@ def open_stories(data: bytes) -> list[tuple[str, ...]]:
     for story in stories:
         check_story(story)
     if not stories:
-        raise UserError("no story in this file; write one sentence a line")
+        raise UserError("the file has no story; write one sentence per line")
     return stories
 
 
@@ -117,14 +117,14 @@ def _plain_sentences(path: Path) -> list[tuple[str, ...]]:
 
 
 def _read(data: bytes, name: str, read: Callable[[Path], T]) -> T:
-    """Read uploaded bytes with a reader of files. The name is ours: that of an upload may say anything."""
+    """Read uploaded bytes with a function that reads files. The name is ours: an upload's may be anything."""
     with tempfile.TemporaryDirectory(prefix="lm2-upload-") as folder:
         path = Path(folder) / name
         try:
             path.write_bytes(data)
             return read(path)
         except OSError as error:
-            raise UserError(f"the server cannot keep the file: {error.strerror}; try again later") from None
+            raise UserError(f"the server cannot store the file: {error.strerror}; try again later") from None
         except UserError as error:
             raise UserError(str(error).replace(str(path), "the file")) from None
         except (RecursionError, MemoryError, TypeError, AttributeError):
@@ -137,12 +137,12 @@ def trace_file(trace: Trace) -> bytes:
 
 
 def report_file(trace: Trace) -> bytes:
-    """The page of a trace of one story, which opens offline."""
+    """The report on a trace of one story, which opens offline."""
     return _written("report.html", lambda path: write_report(path, trace))
 
 
 def table_file(trace: Trace) -> bytes:
-    """Who wrote where, as CSV."""
+    """How strongly each word wrote to each slot, as CSV."""
     return writes_table(trace).to_csv(index=False).encode()
 
 

@@ -1,69 +1,57 @@
-"""Probes of many generated stories, measured once for all visitors: fact by fact, slot by slot."""
+"""Probes of many generated stories, measured once for all users: fact by fact, slot by slot."""
 
 import streamlit as st
 
-from app.loaders.sample import load_sample
+from app.loaders.sample import load_both
 from lm2viz.probes import CodeLength, Decay, LearningCurve, SlotFacts, codelength, decay, learning_curve
 from lm2viz.probes.by_fact import probe_fact, probe_slot, side_by_side
 from lm2viz.probes.samples import Slot
 from lm2viz.probes.scores import Scores
 from lm2viz.progress import track
-from lm2viz.sample.rows import BankRows, bank_rows
+from lm2viz.sample.story_sample import StorySample
 
 SIZES = (100, 200, 300)  # stories
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def load_rows(model: str, task: str, n: int, is_trained: bool = True) -> BankRows:
-    """Banks and facts after every sentence, of the model or of its untrained control."""
-    sample = load_sample(model, task, n)
-    return bank_rows(sample.traces if is_trained else sample.control)
-
-
 @st.cache_resource(max_entries=100, show_spinner=False)
-def load_fact(model: str, task: str, n: int, fact: str) -> SlotFacts | None:
+def load_fact(model: str, sample: StorySample, fact: str) -> SlotFacts | None:
     """Probes of every slot for one fact, with all controls; None where it cannot be probed."""
-    return probe_fact(*_both(model, task, n), fact)
+    return probe_fact(*load_both(model, sample), fact)
 
 
-def load_facts(model: str, task: str, n: int, facts: tuple[str, ...]) -> SlotFacts:
-    """Probes of every slot for each of the facts; a UserError when none can be probed."""
+def load_facts(model: str, sample: StorySample, facts: tuple[str, ...]) -> SlotFacts:
+    """Probes of every slot for each of the facts; UserError when none can be probed."""
     return side_by_side(
-        {fact: load_fact(model, task, n, fact) for fact in track(facts, "probing facts", "fact")}
+        {fact: load_fact(model, sample, fact) for fact in track(facts, "probing facts", "fact")}
     )
 
 
 @st.cache_resource(max_entries=50, show_spinner=False)
-def load_scores(model: str, task: str, n: int, fact: str, slot: Slot) -> Scores:
-    """The probe of one slot, or of the whole bank, for one fact; a UserError where it cannot be probed."""
+def load_scores(model: str, sample: StorySample, fact: str, slot: Slot) -> Scores:
+    """The probe of one slot, or of the whole bank, for one fact; UserError where it cannot be probed."""
     if slot == "best":
-        result = load_fact(model, task, n, fact)
+        result = load_fact(model, sample, fact)
         if result is not None:
             return result.best[fact]
-    return probe_slot(*_both(model, task, n), fact, slot)
+    return probe_slot(*load_both(model, sample), fact, slot)
 
 
 @st.cache_resource(max_entries=50, show_spinner=False)
-def load_decay(model: str, task: str, n: int, fact: str | None, slot: Slot) -> Decay:
-    """Accuracy by age of one fact, or of all together; a UserError where it cannot be probed."""
-    rows, untrained = _both(model, task, n)
+def load_decay(model: str, sample: StorySample, fact: str | None, slot: Slot) -> Decay:
+    """Accuracy by age of one fact, or of all together; UserError where it cannot be probed."""
+    rows, untrained = load_both(model, sample)
     return decay(rows, facts=fact and [fact], untrained=untrained, slot=slot)
 
 
 @st.cache_resource(max_entries=50, show_spinner=False)
-def load_codelength(model: str, task: str, n: int, fact: str, slot: Slot) -> CodeLength:
-    """Bits to send a fact to who has the slot; a UserError where it cannot be probed."""
-    rows, untrained = _both(model, task, n)
+def load_codelength(model: str, sample: StorySample, fact: str, slot: Slot) -> CodeLength:
+    """Bits that a fact takes, given the slot; UserError where it cannot be probed."""
+    rows, untrained = load_both(model, sample)
     return codelength(rows, fact, untrained=untrained, slot=slot)
 
 
 @st.cache_resource(max_entries=50, show_spinner=False)
-def load_learning(model: str, task: str, n: int, fact: str, slot: Slot) -> LearningCurve:
-    """Accuracy by number of training stories; a UserError where it cannot be probed."""
-    rows, untrained = _both(model, task, n)
+def load_learning(model: str, sample: StorySample, fact: str, slot: Slot) -> LearningCurve:
+    """Accuracy by number of training stories; UserError where it cannot be probed."""
+    rows, untrained = load_both(model, sample)
     return learning_curve(rows, fact, untrained=untrained, slot=slot)
-
-
-def _both(model: str, task: str, n: int) -> tuple[BankRows, BankRows]:
-    """Rows of the model and of its untrained control."""
-    return load_rows(model, task, n), load_rows(model, task, n, is_trained=False)

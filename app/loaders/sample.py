@@ -1,77 +1,34 @@
-"""Many generated stories, with the bank after each sentence of a model and of its untrained control.
+"""Banks of many generated stories, of a model and its untrained control: read once for every page.
 
-Story number k is that of seed k, as ``generate_story`` tells it, so that every one can be opened by its link.
+Story k is the one that ``generate_story`` makes with seed k, so that each can be opened by a link.
 """
-
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from random import Random
 
 import streamlit as st
 
-from app.loaders.models import load_model, load_untrained, model_lock
-from lm2core.babi.tasks import Story, make_story
-from lm2core.reading.answers import read_stories
-from lm2core.reading.loaded_model import LoadedModel
-from lm2core.traces.trace import Trace
+from app.loaders.models import load_model, model_lock
 from lm2viz.progress import track
+from lm2viz.sample.rows import BankRows
+from lm2viz.sample.story_sample import StorySample
 
 MAX_SENTENCES = 4_000  # of a sample: 25 MB a model with 24 slots of 64, and probes of seconds, not minutes
-PART_SENTENCES = 100  # read at once, under the lock: a second at most on two cores
-PART_BUDGET = "200MB"  # of the trace of one part; one story of 200 sentences takes some 10 MB
 
 
-@dataclass(frozen=True)
-class RecordedSample:
-    """Banks (``hook_bank``) of the same stories in several traces, whose stories count on."""
-
-    traces: tuple[Trace, ...]
-    control: tuple[Trace, ...]
-
-    @property
-    def sentences(self) -> list[list[str]]:
-        """Those of each story."""
-        return [story["sentences"] for trace in self.traces for story in trace.info["stories"]]
+@st.cache_resource(max_entries=8, show_spinner=False)
+def page_sample(task: str, n: int) -> StorySample:
+    """The first ``n`` stories of a task, or as many of them as a page reads."""
+    return StorySample(task, n).up_to(MAX_SENTENCES)
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
-def load_sample(model: str, task: str, n: int) -> RecordedSample:
-    """Let ``model`` and an untrained one read the first ``n`` stories of a task, or as many as may be."""
-    stories = _first_stories(task, n)
-    lms = (load_model(model), load_untrained(model))
-    return RecordedSample(
-        *(read_in_parts(lm, stories, ["hook_bank"]) for lm in track(lms, "reading, trained or not", "model"))
+@st.cache_resource(max_entries=4, show_spinner=False)
+def load_rows(model: str, sample: StorySample, is_trained: bool) -> BankRows:
+    """Banks and facts after every sentence, of the model or of its untrained control."""
+    lm = load_model(model)
+    return sample.rows(lm if is_trained else sample.control(lm), lock=model_lock)
+
+
+def load_both(model: str, sample: StorySample) -> tuple[BankRows, BankRows]:
+    """Rows of the model and of its untrained control."""
+    trained, control = (
+        load_rows(model, sample, is_trained) for is_trained in track((True, False), "reading", "model")
     )
-
-
-def _first_stories(task: str, n: int) -> list[Story]:
-    stories: list[Story] = []
-    n_left = MAX_SENTENCES
-    for seed in range(n):
-        story = make_story(task, Random(seed))
-        n_left -= len(story.sentences)
-        if stories and n_left < 0:
-            break
-        stories.append(story)
-    return stories
-
-
-def read_in_parts(lm: LoadedModel, stories: Sequence[Story], hooks: Sequence[str]) -> tuple[Trace, ...]:
-    """Part by part: between two the lock is free for those who only want to see one story."""
-    traces = []
-    for part in track(list(_parts(stories)), "reading stories", "part"):
-        with model_lock:
-            traces.append(read_stories(lm, part, names=hooks, budget=PART_BUDGET))
-    return tuple(traces)
-
-
-def _parts(stories: Sequence[Story]) -> Iterator[list[Story]]:
-    """Stories in their order, in parts of at most ``PART_SENTENCES``, or of one story."""
-    part: list[Story] = []
-    for story in stories:
-        if part and sum(len(one.sentences) for one in (*part, story)) > PART_SENTENCES:
-            yield part
-            part = []
-        part.append(story)
-    if part:
-        yield part
+    return trained, control

@@ -1,4 +1,4 @@
-"""Where what a question read came from, and the answer without each sentence, measured once."""
+"""Where what a question read came from, and its answer without each sentence, measured once."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Stories: those that come with the app, those generated of a task, and those pasted by visitors."""
+"""Stories: the app's examples, generated ones, and those that users paste."""
 
 import hashlib
 import re
@@ -15,14 +15,14 @@ from lm2core.babi.text import TextStory, read_babi
 from lm2core.errors import UserError
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-# What the page takes from a visitor; 'lm2 trace' has no such limits.
-MAX_SENTENCES, MAX_WORDS, MAX_CHARACTERS = 400, 32, 40_000  # words: of one sentence; characters: of a story
-MAX_PASTED_STORIES = 200  # pasted stories the server remembers for their links
+# Limits for pasted stories; 'lm2 trace' has none.
+MAX_SENTENCES, MAX_WORDS, MAX_CHARACTERS = 400, 32, 40_000  # words of a sentence, characters of a story
+MAX_PASTED_STORIES = 200  # pasted stories that the server keeps for their links
 _stories_lock = Lock()
 
 
 def example_names() -> list[str]:
-    """Stories that come with the app."""
+    """Names of the stories that come with the app."""
     return sorted(path.stem for path in EXAMPLES.glob("*.txt"))
 
 
@@ -34,13 +34,13 @@ def load_example(name: str) -> TextStory:
 
 @st.cache_data(max_entries=50)
 def generate_story(task: str, seed: int) -> Story:
-    """A fresh story of a task; the same seed tells the same story."""
+    """A generated story of a task; the same seed gives the same story."""
     return make_story(task, Random(seed))
 
 
 @st.cache_data(max_entries=50, show_spinner=False)
 def task_and_facts(sentences: tuple[str, ...]) -> tuple[str, list[KnownFacts]]:
-    """The task that such a story is nearest to, and its facts; nothing where a sentence is one of no task."""
+    """The task closest to such a story, and its facts; empty where a sentence belongs to no task."""
     facts = parse_facts(sentences)
     if not facts:
         return "", []
@@ -59,27 +59,29 @@ def check_story(sentences: Sequence[str]) -> None:
     Raises
     ------
     UserError
-        Saying what is too long, what is allowed, and where longer stories can be read.
+        What is too long, what is allowed, and how to read longer stories.
     """
     n_characters = sum(map(len, sentences))
     too_long = "Shorten it, or record it with: lm2 trace MODEL --story FILE --out run.safetensors"
     if len(sentences) > MAX_SENTENCES:
         raise UserError(
-            f"{len(sentences)} sentences; the page steps through at most {MAX_SENTENCES}. {too_long}"
+            f"the story has {len(sentences)} sentences; the page shows at most {MAX_SENTENCES}. {too_long}"
         )
     if n_characters > MAX_CHARACTERS:
-        raise UserError(f"{n_characters} characters; the page reads at most {MAX_CHARACTERS}. {too_long}")
+        raise UserError(
+            f"the story has {n_characters} characters; the page reads at most {MAX_CHARACTERS}. {too_long}"
+        )
     longest = max((len(re.findall(r"\w+|[^\w\s]", s)) for s in sentences), default=0)
     if longest > MAX_WORDS:
         raise UserError(f"a sentence has {longest} words; the page reads at most {MAX_WORDS}. {too_long}")
 
 
 def store_story(sentences: Sequence[str]) -> str:
-    """Keep a pasted story for its link and return its key; the longest unused are forgotten."""
+    """Keep a pasted story for its link and return its key; those unused for longest are dropped."""
     key = hashlib.sha256("\n".join(sentences).encode()).hexdigest()[:16]
     stories = _pasted_stories()
     with _stories_lock:
-        stories.pop(key, None)  # pasted again: young again
+        stories.pop(key, None)  # pasted again: now the newest
         stories[key] = tuple(sentences)
         while len(stories) > MAX_PASTED_STORIES:
             stories.pop(next(iter(stories)))
@@ -87,5 +89,5 @@ def store_story(sentences: Sequence[str]) -> str:
 
 
 def find_story(key: str) -> tuple[str, ...] | None:
-    """The pasted story of a link, or None when this server does not have it (any more)."""
+    """The pasted story of a link, or None when this server does not have it."""
     return _pasted_stories().get(key)

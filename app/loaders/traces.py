@@ -1,4 +1,4 @@
-"""What the memory does while a story is read: as it is, with gates moved, in an untrained model."""
+"""What the memory does while a story is read: unedited, with edited gates, in an untrained model."""
 
 from collections.abc import Sequence
 
@@ -41,7 +41,7 @@ def load_self_attention(model: str, sentences: Sequence[str]) -> Trace:
 @st.cache_resource(max_entries=6)
 def _untrained_banks(model: str, sentences: Sequence[str]) -> Trace:
     lm = load_untrained(model)
-    with model_lock, counting_sentences(lm.model, len(sentences), "reading untrained"):
+    with model_lock, counting_sentences(lm.model, len(sentences), "reading with an untrained model"):
         return read_story(lm, sentences, names=["hook_bank"], budget=ATTENTION_BUDGET)
 
 
@@ -55,7 +55,7 @@ def load_untrained_read(model: str, sentences: Sequence[str], step: int, questio
 
 @st.cache_resource(max_entries=64)
 def load_gate_edit(model: str, sentences: Sequence[str], gate_edit: GateEdit, until: int) -> GateEditRun:
-    """The sentence of ``move`` read with moved gates, then the story on up to sentence ``until``."""
+    """The sentence of ``gate_edit`` read with edited gates, then the story up to sentence ``until``."""
     lm, trace = load_model(model), load_trace(model, sentences)
     first = gate_edit.step - 1
     with model_lock:
@@ -66,7 +66,7 @@ def load_gate_edit(model: str, sentences: Sequence[str], gate_edit: GateEdit, un
 def load_gate_edit_answer(
     model: str, sentences: Sequence[str], gate_edit: GateEdit, until: int, question: str
 ) -> Answer:
-    """The answer to ``question`` after that."""
+    """The answer to ``question`` after ``load_gate_edit``."""
     edited_run = load_gate_edit(model, sentences, gate_edit, until)
     with model_lock:
         return ask(load_model(model), question, edited_run.bank)

@@ -1,8 +1,8 @@
-"""Training runs of this server: begun as processes of their own, and known by what is on disk alone.
+"""Training runs of this server: separate processes, whose state is on disk alone.
 
-A run NAME is the folder NAME of ``lm2 train``, its log NAME.log and its record NAME.json, all in
-``LM2_RUNS`` or ``~/.lm2/runs``. So a run outlives the page and the server that began it. Runs belong to the
-server: every visitor sees them, and one goes at a time, since a run takes a processor.
+A run NAME consists of the folder NAME of ``lm2 train``, its log NAME.log and its record NAME.json, all in
+``LM2_RUNS`` or ``~/.lm2/runs``, so it outlives the page and the server that started it. Runs belong to the
+server: every user sees them, and one is running at a time, since it takes a processor.
 """
 
 import json
@@ -26,7 +26,7 @@ from lm2core.evaluation.stories import score
 from lm2core.files import write_atomically
 from lm2core.training.run_folder import STAGE_FILE, newest_checkpoint
 
-RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "ended early"
+RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 MAX_STEPS, SECONDS_TO_STOP, LOG_TAIL = 20_000, 5, 20_000  # the last in bytes
 N_STORIES_OF_FLOOR = 300
@@ -35,7 +35,7 @@ _start_lock = Lock()
 
 @dataclass(frozen=True)
 class Run:
-    """A run as its record tells it; ``pid`` and ``born`` say which process is meant, ``born`` in seconds."""
+    """The record of a run. ``pid`` and ``born`` (its start, in seconds) identify its process."""
 
     name: str
     tasks: tuple[str, ...]
@@ -47,13 +47,13 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """Where its checkpoints and its model are."""
+        """The folder of its checkpoints and its model."""
         return runs_root() / self.name
 
 
 @dataclass(frozen=True)
 class Curves:
-    """What a run logged: a value a logged step, None where it was not finite or not there yet.
+    """What a run has logged, one value per logged step; None where it was not finite or not logged.
 
     accuracy : by task, in [0, 1]
     loss : mean since the step before, in nats
@@ -73,7 +73,7 @@ def run_names() -> list[str]:
 
 
 def find_run(name: str) -> Run:
-    """The run of this name; a UserError when its record cannot be read."""
+    """The run of this name; UserError when its record cannot be read."""
     try:
         record = json.loads((runs_root() / f"{name}.json").read_text(encoding="utf-8"))
         return Run(**record | {"tasks": tuple(record["tasks"])})
@@ -82,7 +82,7 @@ def find_run(name: str) -> Run:
 
 
 def state_of(run: Run) -> str:
-    """Whether its process lives, and if not, how far it came."""
+    """Whether its process is running, and if not, how it ended."""
     if _process(run) is not None:
         return RUNNING
     if (run.folder / "model.safetensors").is_file():  # written last
@@ -91,7 +91,7 @@ def state_of(run: Run) -> str:
 
 
 def _process(run: Run) -> psutil.Process | None:
-    """The living process of a run. A number is given again: it must also have begun when the run did."""
+    """The live process of a run. Process ids are reused, so it must also have started when the run did."""
     try:
         process = psutil.Process(run.pid)
         is_it = abs(process.create_time() - run.born) < 1 and process.status() != psutil.STATUS_ZOMBIE
@@ -101,36 +101,37 @@ def _process(run: Run) -> psutil.Process | None:
 
 
 def can_resume(run: Run) -> bool:
-    """Whether there is a whole checkpoint to go on from."""
+    """Whether there is a complete checkpoint to resume from."""
     return state_of(run) in (STOPPED, FAILED) and newest_checkpoint(run.folder, STAGE_FILE) is not None
 
 
 def start_run(name: str, tasks: Sequence[str], n_steps: int, seed: int) -> Run:
-    """Begin a run.
+    """Start a run.
 
     Raises
     ------
     UserError
-        For a name that is taken or none, no task, another run that goes, or a folder that cannot be written.
+        For a taken or invalid name, no task, another run that is running, or a folder that cannot be written.
     """
     if not NAME.fullmatch(name):
         raise UserError(
-            "a name has 1 to 40 small letters, digits, - and _, and begins with a letter or digit"
+            f"got the name {name!r}; give 1 to 40 lower-case letters, digits, - or _, beginning with a "
+            "letter or digit"
         )
     if not tasks:
-        raise UserError("choose at least one task")
+        raise UserError("no task is chosen; choose at least one")
     run = Run(name, tuple(tasks), min(max(n_steps, 1), MAX_STEPS), seed)
     if name in run_names() or run.folder.exists():
-        raise UserError(f"there is a run {name} already; choose another name, or resume it below")
+        raise UserError(f"there is already a run {name}; choose another name, or resume it below")
     return _begin(run)
 
 
 def resume_run(run: Run) -> Run:
-    """Go on from the newest whole checkpoint; a UserError when another run goes."""
+    """Resume from the newest complete checkpoint; UserError when another run is running."""
     return _begin(run, "--resume")
 
 
-def _is_going(name: str) -> bool:
+def _is_running(name: str) -> bool:
     try:
         return state_of(find_run(name)) == RUNNING
     except UserError:  # a broken record must not keep others from starting
@@ -139,24 +140,26 @@ def _is_going(name: str) -> bool:
 
 def _begin(run: Run, *more: str) -> Run:
     with _start_lock:
-        going = [name for name in run_names() if _is_going(name)]
-        if going:
-            raise UserError(f"run {going[0]} is going, and this server trains one at a time; stop it or wait")
+        running = [name for name in run_names() if _is_running(name)]
+        if running:
+            raise UserError(
+                f"run {running[0]} is running, and this server trains one at a time; stop it, or wait"
+            )
         process = _launch(run, *more)
-        Thread(target=process.wait, daemon=True).start()  # its end is noticed: no dead process is left behind
+        Thread(target=process.wait, daemon=True).start()  # reaps it: no zombie is left behind
         try:
             born = psutil.Process(process.pid).create_time()
-        except psutil.Error:  # it ended at once: its log says why
+        except psutil.Error:  # it has ended at once; its log says why
             born = 0.0
         try:
             return _record(replace(run, pid=process.pid, born=born, was_stopped=False))
-        except UserError:  # without a record nobody could stop it
+        except UserError:  # without a record, nobody could stop it
             os.killpg(process.pid, signal.SIGKILL)
             raise
 
 
 def _launch(run: Run, *more: str) -> subprocess.Popen[bytes]:
-    """``lm2 train`` as a process of its own."""
+    """``lm2 train`` as a separate process."""
     options = {"preset": "babi-tiny", "out": run.folder, "tasks": ",".join(run.tasks)}
     options |= {"steps": run.n_steps, "seed": run.seed}
     command = [sys.executable, "-m", "lm2core", "train", *more]
@@ -170,10 +173,12 @@ def _launch(run: Run, *more: str) -> subprocess.Popen[bytes]:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=os.environ | {"OMP_NUM_THREADS": "1"},  # the pages need the other processors
-                start_new_session=True,  # it outlives the server, and can be stopped with all it started
+                start_new_session=True,  # it outlives the server, and is stopped with its children
             )
     except OSError as error:
-        raise UserError(f"cannot write to {runs_root()}: {error.strerror}; set LM2_RUNS") from None
+        raise UserError(
+            f"cannot write to {runs_root()}: {error.strerror}; set LM2_RUNS to another folder"
+        ) from None
 
 
 def _record(run: Run) -> Run:
@@ -182,12 +187,12 @@ def _record(run: Run) -> Run:
 
 
 def stop_run(run: Run) -> None:
-    """End the process and all it started; it can be resumed from its newest checkpoint.
+    """End the process and its children; the run can be resumed from its newest checkpoint.
 
     Raises
     ------
     UserError
-        When it ended but that cannot be written down.
+        When it has ended but its record cannot be written.
     """
     process = _process(run)
     if process is None:
@@ -198,14 +203,14 @@ def stop_run(run: Run) -> None:
             process.wait(SECONDS_TO_STOP)
         except psutil.TimeoutExpired:
             continue
-        except ProcessLookupError:  # it has ended by itself
+        except ProcessLookupError:  # it has ended already
             pass
         break
-    _record(replace(run, was_stopped=True))  # last: a full disk must not keep it going
+    _record(replace(run, was_stopped=True))  # last: a full disk must not keep it running
 
 
 def read_curves(run: Run) -> Curves:
-    """What was logged so far, without a line that is being written."""
+    """What has been logged so far, without a line that is still being written."""
     try:
         lines = (run.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -222,23 +227,23 @@ def read_curves(run: Run) -> Curves:
 
 
 def last_error(run: Run) -> str:
-    """The line in which the run told why it ended, or the last one it wrote."""
+    """The line in which the run says why it ended, or the last line of its log."""
     try:
         with (runs_root() / f"{run.name}.log").open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL))
             lines = re.split(r"[\r\n]+", log.read().decode(errors="replace").strip())
     except OSError:
-        return "its log is gone"
+        return "its log is missing"
     messages = [line for line in lines if line.startswith("lm2: ")]
     return (
         messages[-1].removeprefix("lm2: ")
         if messages
-        else lines[-1][-300:] or "it said nothing; was it killed?"
+        else lines[-1][-300:] or "its log is empty; was it killed?"
     )
 
 
 def use_run(run: Run) -> str:
-    """Put the trained model among this visitor's models; returns its name."""
+    """Add the trained model to this user's models and return its name."""
     name = name_folder(f"{RUN}{run.name}")
     add_folder(name)
     return name
@@ -246,7 +251,7 @@ def use_run(run: Run) -> str:
 
 @st.cache_data(max_entries=20)
 def floor_of(task: str) -> tuple[float, float]:
-    """Accuracy without a model: always the commonest answer, and the last place or thing that was named."""
+    """Accuracy without a model: always the most frequent answer; the last place or thing named."""
     stories = make_stories(task, N_STORIES_OF_FLOOR, seed=0)
     result = score(stories, [["" for _ in story.questions] for story in stories])
     return result.majority, result.last_mentioned

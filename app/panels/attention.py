@@ -1,4 +1,4 @@
-"""The pictures of the attention page: the question and its two answers, reads, self-attention, distances."""
+"""Parts of the attention page: the question and its two answers, reads, self-attention, distances."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ def draw_question(model: str, story: ShownStory, other: int, step: int) -> str |
     """The story around the step, the question, and its answer from both banks; None if it cannot be asked."""
     with st.container(border=True):
         st.text("\n".join(story.lines_around(step)))
-    st.caption("✓ already read   ▶ read last   · not read yet")
+    st.caption("✓ read   ▶ just read   · not read yet")
     suggested = story.suggestion(step)
     placeholder = suggested.text if suggested else "Where is Mary?"
     question_text = (
@@ -41,7 +41,7 @@ def draw_question(model: str, story: ShownStory, other: int, step: int) -> str |
         )
     )
     if other == step:
-        st.info("Both banks are the same, so nothing can differ. Choose another sentence.")
+        st.info("Both banks are the same, so their reads are equal. Choose another sentence.")
     return question_text
 
 
@@ -49,11 +49,11 @@ def draw_reads(
     before: Trace, after: Trace, block: int | None, head: int | None, *, steps: tuple[int, int]
 ) -> None:
     """Attention of each word over slots from both banks, and the difference."""
-    read_pair_shown, where = read_pair(before, after, block, head), f"{_blocks(block)}, {_heads(head)}"
-    rows, slots = words_of(after, 0), [str(n) for n in range(read_pair_shown.after.shape[1])]
+    pair, where = read_pair(before, after, block, head), f"{_blocks(block)}, {_heads(head)}"
+    rows, slots = words_of(after, 0), [str(n) for n in range(pair.after.shape[1])]
     for key, values, s in (
-        ("read_before", read_pair_shown.before, steps[0]),
-        ("read_after", read_pair_shown.after, steps[1]),
+        ("read_before", pair.before, steps[0]),
+        ("read_after", pair.after, steps[1]),
     ):
         draw(
             fraction_heatmap(
@@ -64,35 +64,35 @@ def draw_reads(
                 unit="attention",
             ),
             key=key,
-            alt=f"Attention of each word over slots {_after(s)}, {where}, largest {values.max():.2f}",
-            caption=f"{where.capitalize()}. Bright: this word read this slot. Rows sum to 1.",
+            alt=f"{_after(s)}: attention of each word over slots, {where}, largest {values.max():.2f}",
+            caption=f"{where.capitalize()}. Bright: this word reads this slot. Each row sums to 1.",
         )
-    limit = largest_size(read_pair_shown.difference) or 1.0
+    limit = largest_size(pair.difference) or 1.0
     draw(
         signed_heatmap(
-            read_pair_shown.difference,
+            pair.difference,
             rows=rows,
             columns=slots,
-            title="What moved: the second minus the first",
+            title="Change in attention: the second minus the first",
             unit="attention",
             limit=limit,
             column_title="slot",
         ),
         key="read_difference",
-        alt=f"Difference of the two reads, largest size {largest_size(read_pair_shown.difference):.2f}",
-        caption="Blue: the word looks there more than before; red: less. The scale ends at the largest "
-        f"difference. Share of the last word's attention that moved: {read_pair_shown.distances[-1]:.2f}.",
+        alt=f"Difference of the two reads, largest size {largest_size(pair.difference):.2f}",
+        caption=f"Share of the last word's attention that moved: {pair.distances[-1]:.2f}. Blue: the word "
+        "looks there more than before; red: less. The colour scale ends at the largest difference.",
     )
 
 
 def draw_self_attention(model: str, sentences: Sequence[str], step: int, block: int | None) -> None:
-    """How the words of the sentence just read look at each other in the same block, or in all."""
+    """How the words of the sentence just read attend to each other, in the same block or in all."""
     if step == 0:
-        st.info("No sentence has been read. Press **Next** to see how one's words look at each other.")
+        st.info("No sentence has been read yet. Press **Next** to see how its words attend to each other.")
         return
-    trace = wait_for("Reading the story once more", traces.load_self_attention, model, sentences)
+    trace = wait_for("Reading the story again", traces.load_self_attention, model, sentences)
     n_heads = trace.select("blocks.0.attn.hook_pattern", story=0, segment=0).shape[0]
-    head = pick_head("Head of self-attention", n_heads, key="attn_head")
+    head = pick_head("Self-attention head", n_heads, key="attn_head")
     names = words_of(trace, step - 1)
     draw(
         fraction_heatmap(
@@ -101,13 +101,12 @@ def draw_self_attention(model: str, sentences: Sequence[str], step: int, block: 
             columns=[str(i) for i in range(len(names))],
             title=f"Self-attention in sentence {step}",
             unit="attention",
-            column_title="index of the word looked at",
+            column_title="index of the attended word",
         ),
         key="self_attention",
-        alt=f"Self-attention of sentence {step}, {_blocks(block)}, words by words",
-        caption=f"{_blocks(block).capitalize()}, {_heads(head)} of self-attention, which are not those of "
-        "memory: it sees this sentence alone, and never a later word. What is further back comes from the "
-        "slots.",
+        alt=f"Self-attention of sentence {step}, {_blocks(block)}, word by word",
+        caption=f"{_blocks(block).capitalize()}, {_heads(head)}; these are not the heads of the memory. "
+        "A word attends to itself and to earlier words of this sentence; older ones come from the slots.",
     )
 
 
@@ -119,9 +118,9 @@ def pick_head(label: str, n_heads: int, *, key: str) -> int | None:
 
 
 def draw_distances(model: str, sentences: Sequence[str], steps: tuple[int, int], question_text: str) -> None:
-    """How far the last word's read moved, beside a fresh bank and an untrained model."""
+    """How far the last word's attention moved, beside a fresh bank and an untrained model."""
     fresh, before, after = (traces.load_answer(model, sentences, s, question_text).trace for s in (0, *steps))
-    message = "An untrained model reads the same story"
+    message = "Reading the same story with an untrained model"
     control = [
         wait_for(message, traces.load_untrained_read, model, sentences, s, question_text) for s in steps
     ]
@@ -134,10 +133,10 @@ def draw_distances(model: str, sentences: Sequence[str], steps: tuple[int, int],
         distances_by_head(distances, blocks=after.blocks),
         key="distances",
         alt="; ".join(f"{name}: mean {values.mean():.2f}" for name, values in distances.items()),
-        caption="A point is a head. 0: it looked at the same slots in the same shares; 1: at none of them. "
-        "Mean over blocks and heads: "
+        caption="Mean over blocks and heads: "
         + "; ".join(f"{name} {values.mean():.3f} (n = {values.size})" for name, values in distances.items())
-        + ". One question of one story: a sentence about somebody else should move little.",
+        + ". Each point is a head; 0: it looks at the same slots in the same shares, 1: at none of them. "
+        "This is one question about one story. A sentence about somebody else should move little.",
     )
 
 

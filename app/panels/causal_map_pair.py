@@ -1,4 +1,4 @@
-"""A counterfactual pair on the page: both sides, what differs, and what the model answers to them."""
+"""A counterfactual pair: both sides, what differs, and what the model answers to each."""
 
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from lm2viz.causal.pair_text import LEGEND, pair_lines
 
 
 class PairChoice(NamedTuple):
-    """Which pair, and which model reads it."""
+    """Which pair, and the model that reads it."""
 
     model: str
     task: str
@@ -21,15 +21,15 @@ class PairChoice(NamedTuple):
     seed: int
 
     def of(self, n: int) -> tuple[str, str, str, int, int]:
-        """What loaders want to know of ``n`` pairs, the first of which is this one."""
+        """The arguments of a loader for ``n`` pairs, of which this is the first."""
         return self.model, self.task, self.kind, n, self.seed
 
 
 def draw_pair(pair_choice: PairChoice, pair: Counterfactual) -> None:
-    """The sides beside each other, the answers to both, and a placebo on request."""
+    """Both sides, the answers to them, and a placebo on request."""
     sides = zip(
         st.columns(2, gap="large"),
-        ("As told", "As edited"),
+        ("Original", "Edited"),
         pair_lines(pair),
         (pair.sentences, pair.edited),
         strict=True,
@@ -39,7 +39,9 @@ def draw_pair(pair_choice: PairChoice, pair: Counterfactual) -> None:
             st.subheader(name)
             with st.container(border=True):
                 st.text("\n".join(lines))
-            if st.button("Open in Story", icon=":material/menu_book:", key=f"open_{name}", type="tertiary"):
+            if st.button(
+                "Open on the Story page", icon=":material/menu_book:", key=f"open_{name}", type="tertiary"
+            ):
                 open_story(sentences, {QUESTION: pair.question})
     st.caption(LEGEND)
     draw_answers(pair_choice.model, pair)
@@ -48,7 +50,7 @@ def draw_pair(pair_choice: PairChoice, pair: Counterfactual) -> None:
 
 
 def draw_answers(model: str, pair: Counterfactual) -> None:
-    """The right answers, the model's to both sides, and as control its answer from a fresh bank."""
+    """The right answers, the model's on both sides, and as control its answer from a fresh bank."""
     original, edited, fresh = (
         wait_for("Reading both sides", traces.load_answer, model, sentences, step, pair.question)
         for sentences, step in (
@@ -57,22 +59,24 @@ def draw_answers(model: str, pair: Counterfactual) -> None:
             (pair.sentences, 0),
         )
     )
-    right, given = (pair.answer, pair.edited_answer), (original.words[0], edited.words[0])
+    right, answered = (pair.answer, pair.edited_answer), (original.words[0], edited.words[0])
     st.markdown(f"**{as_text(pair.question)}**")
     share: Any = st.column_config.NumberColumn(format="percent")
     st.dataframe(
         {
-            "story": ["as told", "as edited", "control: not read"],
+            "story": ["original", "edited", "control: fresh bank"],
             "right answer": [*right, ""],
-            "model answers": [*given, fresh.words[0]],
+            "model answers": [*answered, fresh.words[0]],
             "probability": [a.probabilities[0] for a in (original, edited, fresh)],
         },
         hide_index=True,
         width="content",
         column_config={"probability": share},
     )
-    if right != given:
-        st.warning("The model does not answer both sides rightly. What is measured of this pair says little.")
+    if right != answered:
+        st.warning(
+            "The model does not answer both sides correctly, so what is measured on this pair says little."
+        )
 
 
 def draw_placebo(pair_choice: PairChoice) -> None:
@@ -80,4 +84,4 @@ def draw_placebo(pair_choice: PairChoice) -> None:
     (placebo,) = causal.load_pairs(pair_choice.task, causal.PLACEBO, 1, pair_choice.seed)
     for column, lines in zip(st.columns(2, gap="large"), pair_lines(placebo), strict=True):
         column.text("\n".join(lines))
-    st.markdown(f"**{as_text(placebo.question)}** Both sides: **{as_text(placebo.answer)}**.")
+    st.markdown(f"**{as_text(placebo.question)}** The answer to both sides: **{as_text(placebo.answer)}**.")

@@ -1,10 +1,11 @@
-"""Models that were trained alike and differ in one thing: who answers, at which length, at what price."""
+"""Models trained alike that differ in one thing: what they answer, at which length, at what cost."""
 
 from typing import Any
 
 import streamlit as st
 
 from app.loaders.compare import load_comparison
+from app.panels.reproduce import draw_reproduce, of_comparison
 from app.state import URL
 from app.widgets.pickers import draw
 from lm2core.compare import published
@@ -13,17 +14,17 @@ from lm2viz.compare.architectures import ARCHITECTURE, TESTS, Comparison, publis
 
 TEST, VARY = "test", "varied"
 WHAT_IS_TESTED = (
-    "Stories of qa1 (*Where is Mary?*), trained at up to 10 sentences. **Longer stories** ask about one of "
-    "the last five statements: does the memory still work? **Noise after the facts** tells of other people "
-    "before it asks: how long does the memory keep a fact? All models saw the same batches in the same order "
-    "and were trained for as many steps, by LM2's own recipe; the architectures have the same number of "
-    "parameters. The paper's other questions stand beside: how many **blocks** need memory (fewer blocks, "
-    "fewer parameters), and how many **slots**."
+    "All models were trained on qa1 stories (*Where is Mary?*) of up to 10 sentences. **Longer stories** "
+    "asks about one of the last five statements: does the memory still work? **Noise after the facts** adds "
+    "sentences about other people before the question: how long does the memory keep a fact? All models saw "
+    "the same batches in the same order, for the same number of steps, with LM2's recipe; the architectures "
+    "have the same number of parameters. Two more questions of the paper: how many **blocks** need memory "
+    "(fewer blocks, fewer parameters), and how many **slots**?"
 )
 
 
 def draw_architectures() -> None:
-    """What a memory is good for: models that were trained alike, over lengths."""
+    """What a memory is good for: models trained alike, over lengths."""
     st.title("Does a memory help?")
     try:
         comparison = load_comparison()
@@ -43,25 +44,26 @@ def draw_architectures() -> None:
         draw_verdicts(comparison, test)
     draw_perplexity(comparison)
     draw_bank_change(comparison)
+    draw_reproduce(of_comparison(test, varied))
     draw_published()
 
 
 def draw_accuracy(comparison: Comparison, test: str, varied: str) -> None:
-    """Accuracy over length, all models that differ in one thing."""
+    """Accuracy over length of all models that differ in one thing."""
     summary_text = f" {comparison.summary(test)}" if varied == ARCHITECTURE else ""
     draw(
         comparison.figure(test, varied),
         key="accuracy",
-        alt=f"Questions answered by model and number of sentences, with floors.{summary_text}",
-        caption=f"A point is a mean over {comparison.how_measured(test, varied)}; its bar is the 95 % "
-        "interval, wide where seeds are few. Grey lines: what answers without any model get right.",
+        alt=f"Accuracy by model and number of sentences, beside answers without a model.{summary_text}",
+        caption=f"Each point is a mean over {comparison.how_measured(test, varied)}; its bar is the 95 % "
+        "interval, wide where there are few seeds. Grey lines: accuracy without a model.",
     )
     if comparison.n_missing:
         st.caption(f"{comparison.n_missing} of {comparison.n_runs} planned runs have no result yet.")
 
 
 def draw_verdicts(comparison: Comparison, test: str) -> None:
-    """LM2 minus each other model; a win is decided when its whole interval lies on one side of 0."""
+    """LM2 minus each other model; decided when the whole interval lies on one side of 0."""
     st.subheader("Is LM2 ahead?")
     st.markdown(comparison.summary(test))
     rows = comparison.verdicts(test)
@@ -69,18 +71,17 @@ def draw_verdicts(comparison: Comparison, test: str) -> None:
         rows[["model", "x", "difference", "low", "high", "verdict"]],
         hide_index=True,
         column_config={
-            "model": "LM2 against",
             "x": "sentences",
-            "difference": st.column_config.NumberColumn("LM2 minus it", format="percent"),
-            "low": st.column_config.NumberColumn("95 % from", format="percent"),
-            "high": st.column_config.NumberColumn("to", format="percent"),
+            "difference": st.column_config.NumberColumn("LM2 minus model", format="percent"),
+            "low": st.column_config.NumberColumn("95 % low", format="percent"),
+            "high": st.column_config.NumberColumn("95 % high", format="percent"),
         },
     )
-    st.caption("Paired by seed. It is decided when the whole interval lies on one side of 0.")
+    st.caption("Paired by seed. A difference is decided when its whole interval lies on one side of 0.")
 
 
 def draw_perplexity(comparison: Comparison) -> None:
-    """The price of a memory where it is not needed."""
+    """The cost of a memory where it is not needed."""
     st.subheader("Does a memory hurt where it is not needed?")
     st.dataframe(
         comparison.perplexity[
@@ -89,12 +90,12 @@ def draw_perplexity(comparison: Comparison) -> None:
         hide_index=True,
         column_config={
             "mean": st.column_config.NumberColumn("perplexity", format="%.1f"),
-            "low": st.column_config.NumberColumn("95 % from", format="%.1f"),
-            "high": st.column_config.NumberColumn("to", format="%.1f"),
+            "low": st.column_config.NumberColumn("95 % low", format="%.1f"),
+            "high": st.column_config.NumberColumn("95 % high", format="%.1f"),
             "n_seeds": "seeds",
-            "verdict": "LM2 beside it",
+            "verdict": "LM2 compared with it",
             "perplexity_of_frequencies": st.column_config.NumberColumn(
-                "floor: token frequencies", format="%.0f"
+                "baseline: token frequencies", format="%.0f"
             ),
         },
     )
@@ -102,11 +103,11 @@ def draw_perplexity(comparison: Comparison) -> None:
 
 
 def draw_bank_change(comparison: Comparison) -> None:
-    """What the memory does while it reads on, and whether it tells noise from facts."""
-    st.subheader("What does the memory do while it reads?")
+    """How much the bank changes while the model reads on, and whether noise changes it less than facts."""
+    st.subheader("How much does the bank change while the model reads?")
     percent: Any = st.column_config.NumberColumn(format="%.2f%%")
     rows = comparison.bank_change.copy()
-    shares = {"mean": "LM2", "low": "95 % from", "high": "to", "untrained": "untrained LM2"}
+    shares = {"mean": "LM2", "low": "95 % low", "high": "95 % high", "untrained": "untrained LM2"}
     rows[list(shares)] *= 100
     st.dataframe(
         rows.rename(columns=shares),
@@ -114,14 +115,14 @@ def draw_bank_change(comparison: Comparison) -> None:
         column_config=dict.fromkeys(shares.values(), percent),
     )
     st.caption(
-        "Relative change of the bank a token, after the first ten sentences of a story: where it goes on "
-        "(statements), where it tells of people whom nobody asks about (noise), and where the last sentence "
-        "comes again and again (repeats). Intervals over seeds."
+        "Relative change of the bank per token after the first ten sentences of a story: when the story "
+        "continues (statements), when it is about people nobody asks about (noise), and when its last "
+        "sentence is repeated (repeats). Intervals are over seeds."
     )
 
 
 def draw_published() -> None:
-    """The paper's own figures, beside which ours must not be read."""
+    """The paper's numbers, which cannot be compared with ours."""
     with st.expander("What the paper published, and where it contradicts itself"):
         st.markdown(published.NOT_COMPARABLE)
         st.dataframe(published_table(), hide_index=True)

@@ -3,6 +3,8 @@
 import streamlit as st
 
 from app.loaders import compare, models
+from app.panels.python_code import of_answers_by_step
+from app.panels.reproduce import draw_reproduce
 from app.state import QUESTION, URL
 from app.widgets.pickers import ShownStory, as_text, draw, pick_model, pick_story
 from app.widgets.waiting import wait_for
@@ -13,10 +15,10 @@ OTHERS = "others"
 
 
 def draw_one_story() -> None:
-    """Choose a story, a question and the models; their answers in a grid."""
-    st.title("Who still knows it?")
+    """Choose a story, a question and models; show their answers in a grid."""
+    st.title("Which model still knows?")
     st.markdown(
-        "All of them read the same story, a sentence at a time, and after each are asked the same question. "
+        "All models read the same story and are asked the same question after every sentence. "
         "Each has only what its **memory** kept of the sentences; a plain Llama keeps every word."
     )
     with st.sidebar:
@@ -30,26 +32,26 @@ def draw_one_story() -> None:
 
 
 def pick_others(model: str) -> list[str]:
-    """Choose who else is asked: at first all others."""
+    """Choose which other models are asked; by default all."""
     others = [name for name in models.comparable_names() if name != model]
-    return st.multiselect("Beside it", others, default=others, key=OTHERS, bind=URL)
+    return st.multiselect("Compare with", others, default=others, key=OTHERS, bind=URL)
 
 
 def draw_answers(names: list[str], story: ShownStory, question_text: str) -> None:
-    """The grid; a model that does not know a word is named and left out."""
+    """The grid; a model that does not know a word is named and excluded."""
     texts = [*story.sentences, question_text]
-    able = [name for name in names if compare.knows(name, texts)]
-    if len(able) < len(names):
-        missing = ", ".join(name for name in names if name not in able)
-        st.info(f"Left out, as they do not know all of these words: {as_text(missing)}.")
-    if not able:
+    knowing = [name for name in names if compare.knows(name, texts)]
+    if len(knowing) < len(names):
+        missing = ", ".join(name for name in names if name not in knowing)
+        st.info(f"Excluded, because they do not know all of these words: {as_text(missing)}.")
+    if not knowing:
         st.stop()
     truth = right_answers(story, question_text)
     try:
         result = wait_for(
             "Asking after every sentence",
             compare.load_answers_by_step,
-            tuple(able),
+            tuple(knowing),
             story.sentences,
             question_text,
             truth,
@@ -61,22 +63,24 @@ def draw_answers(names: list[str], story: ShownStory, question_text: str) -> Non
         result.figure(),
         key="along",
         alt=result.summary(),
-        caption="A cell is an answer after so many sentences. Bright: the model is sure. ✓ and ✗: what the "
-        "story says so far. Rows without colour need no model: the place named last, and what is right.",
+        caption="Each cell is the answer after that many sentences. Bright: the model is sure. ✓ and ✗: "
+        "right or wrong by then. Rows without colour need no model: the last place named, and the ground "
+        "truth.",
     )
     st.markdown(as_text(result.summary()))
     st.caption(
-        "One story proves little. How often each kind of model is right over many, trained alike with "
-        "three seeds, is under **Architectures**; how these here were trained is in the README."
+        "One story proves little. **Architectures** shows how often each kind of model is right over many "
+        "stories, trained alike with three seeds. How the models here were trained is in the README."
     )
     st.text("\n".join(f"{n}  {sentence}" for n, sentence in enumerate(story.sentences, start=1)))
+    draw_reproduce(of_answers_by_step(knowing, story.sentences, question_text))
 
 
 def right_answers(story: ShownStory, question_text: str) -> tuple[str | None, ...]:
-    """What the story says after 0, 1, ... sentences, as far as that is known."""
+    """The right answer after 0, 1, ... sentences, where it is known."""
     known: list[str | None] = [None]
     for step in range(1, len(story.sentences) + 1):
-        task_question = story.story_question(step, question_text)
+        story_question = story.story_question(step, question_text)
         known_value = known_place(question_text, story.facts[step - 1]) if story.facts else None
-        known.append(task_question.answer if task_question else known_value)
+        known.append(story_question.answer if story_question else known_value)
     return tuple(known)

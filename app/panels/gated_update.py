@@ -1,4 +1,4 @@
-"""A slot's update with its numbers, one word's part in it, and who writes to and reads which slot."""
+"""A slot's update with its numbers, one word's part in it, and who writes to and reads each slot."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,7 @@ class Cell:
 
 
 def pick_cell(model: str, sentences: tuple[str, ...], trace: Trace, step: int) -> Cell:
-    """Choose block, slot and dimension; at first those that the sentence changed most."""
+    """Choose block, slot and dimension; by default those that the sentence changed most."""
     n_slots, n_dims = trace.select("hook_bank", story=0, segment=0).shape
     columns = st.columns([2, 2, 2, 4], vertical_alignment="bottom")
     with columns[0]:
@@ -46,7 +46,7 @@ def pick_cell(model: str, sentences: tuple[str, ...], trace: Trace, step: int) -
     clamp_state(DIM, 0, n_dims - 1)
     dim = columns[2].number_input("Dimension", 0, n_dims - 1, update.most_changed_dim(), key=DIM, bind=URL)
     columns[3].button(
-        f"Go to slot {strongest}: changed most",
+        f"Go to slot {strongest} (changed most)",
         icon=":material/trending_up:",
         key="to_strongest",
         disabled=slot == strongest,
@@ -62,46 +62,47 @@ def _go_to(slot: int, dim: int) -> None:
 
 
 def draw_slot_update(cell: Cell, gate_edit: GateEdit | None) -> None:
-    """The sum with its numbers, the check that the trace obeys it, and what moved gates make of it."""
+    """The sum with its numbers, the check against the trace, and the sum with edited gates."""
     st.subheader(f"Slot {cell.slot} in block {cell.block}")
     st.latex(gated_update.update_latex(cell.update, cell.slot, cell.dim))
     parts = {
-        "before M": cell.update.before,
-        "kept keep · M": cell.update.retained,
-        "written w": cell.update.write,
-        "after M′": cell.update.after,
+        "before: M": cell.update.before,
+        "retained: keep · M": cell.update.retained,
+        "written: w": cell.update.write,
+        "after: M′": cell.update.after,
     }
     edited = None
     if gate_edit is not None:
         trace = traces.load_gate_edit(cell.model, cell.sentences, gate_edit, cell.step).trace
         edited = gated_update.slot_update(trace, 0, cell.block, cell.slot)
-        parts["after, gates moved"] = edited.after
-        st.markdown("With the gates moved:")
+        parts["after, gates edited"] = edited.after
+        st.markdown("With the gates edited:")
         st.latex(gated_update.update_latex(edited, cell.slot, cell.dim))
     st.caption(
         "Check, in all dimensions: keep · M + w differs from the recorded M′ by at most "
-        f"{cell.update.error():.1e}" + (f", with the gates moved by {edited.error():.1e}." if edited else ".")
+        f"{cell.update.error():.1e}"
+        + (f"; with the gates edited, by {edited.error():.1e}." if edited else ".")
     )
     draw(
         part_bars(parts, dims=cell.update.most_changed_dims(N_DIMS, with_dim=cell.dim)),
         key="parts",
         alt=f"Slot {cell.slot} before and after the sentence in the {N_DIMS} dimensions that changed most",
-        caption=f"The {N_DIMS} dimensions that changed most, the chosen one among them. "
+        caption=f"The {N_DIMS} dimensions that changed most, including the chosen one. "
         "Light blue plus green is dark blue.",
     )
     draw_table(gated_update.slot_table(cell.update, cell.dim, edited))
 
 
 def draw_bank_difference(trace: Trace, cell: Cell, gate_edit: GateEdit) -> None:
-    """What moved gates make of the other slots too: later blocks read what was written."""
+    """How edited gates change the other slots too: later blocks read what was written."""
     edited = traces.load_gate_edit(cell.model, cell.sentences, gate_edit, cell.step).trace
     picture = pictures.bank_difference(trace, cell.step - 1, edited, 0)
-    draw(picture.figure, key="bank_moved", alt=picture.alt, caption=picture.caption)
+    draw(picture.figure, key="bank_edited", alt=picture.alt, caption=picture.caption)
 
 
 def draw_word(cell: Cell, words: list[str]) -> None:
-    """Choose a word of the sentence, and see what it brings to the slot."""
-    st.subheader("What one word brings")
+    """Choose a word of the sentence and see what it contributes to the slot."""
+    st.subheader("What one word contributes")
     if st.session_state.get(WORD, words[0]) not in words:
         del st.session_state[WORD]  # a word of another sentence
     word = st.selectbox("Word", words, cell.update.strongest_token(), key=WORD, bind=URL)
@@ -109,8 +110,8 @@ def draw_word(cell: Cell, words: list[str]) -> None:
     st.latex(gated_update.write_latex(cell.update, token, cell.dim))
     st.latex(gated_update.forget_latex(cell.update, token, cell.dim))
     st.caption(
-        f"Word {token} in dimension {cell.dim} of slot {cell.slot}. R: its share of the slot, the same in "
-        "every dimension; words that claim one slot share it."
+        f"Word {token} in dimension {cell.dim} of slot {cell.slot}. R: the word's share of the slot, the "
+        "same in every dimension. Words that write to the same slot divide it between them."
     )
     draw_table(gated_update.word_table(cell.update, token, cell.dim))
 
@@ -119,13 +120,13 @@ def draw_table(table: dict[str, list[Any]]) -> None:
     """Numbers with three decimals."""
     numbers: Any = st.column_config.NumberColumn(format="%.3f")
     st.dataframe(table, hide_index=True, column_config={name: numbers for name in list(table)[1:]})
-    st.caption("Over the width: the mean of a gate, the norm of a content.")
+    st.caption("Over the width: gates are means, contents are norms.")
 
 
 def draw_routes(trace: Trace, cell: Cell, answer: Answer, gate_edit: GateEdit | None) -> None:
-    """Which slot each word writes to, and which slot the question reads; with the gates as they stand."""
-    st.subheader("Who writes where, and who reads it")
-    segment, shown = cell.step - 1, "" if gate_edit is None else ", with the gates moved"
+    """Which slot each word writes to and which the question reads, with the gates as they are set."""
+    st.subheader("Who writes to which slot, and who reads it")
+    segment, shown = cell.step - 1, "" if gate_edit is None else ", with the gates edited"
     if gate_edit is not None:
         trace, segment = traces.load_gate_edit(cell.model, cell.sentences, gate_edit, cell.step).trace, 0
     writes = select.write_strength(trace, segment, cell.block)
@@ -136,6 +137,6 @@ def draw_routes(trace: Trace, cell: Cell, answer: Answer, gate_edit: GateEdit | 
         key="routes",
         alt=f"Block {cell.block}: words of the sentence to slots, strongest {writes.max():.2f}; "
         f"slots to words of the question, strongest {reads.max():.2f}",
-        caption=f"Block {cell.block}{shown}. Blue, left: share × input gate of the sentence's words. Green, "
+        caption=f"Block {cell.block}{shown}. Blue, left: write strength of the sentence's words. Green, "
         "right: attention of the question's words, mean over heads. Wide is strong; under 0.03 is not drawn.",
     )

@@ -1,4 +1,4 @@
-"""Gates of one slot moved by hand while one sentence is read, and what the model answers then."""
+"""Gates of one slot edited while one sentence is read, and what the model then answers."""
 
 import streamlit as st
 
@@ -14,16 +14,16 @@ from lm2viz.figures.update import EDITED_COLOUR
 from lm2viz.story.gated_update import control_slot
 
 ASK_AT, SCOPE, INPUT, FORGET = "ask_at", "gates_of", "input_gate", "keep_gate"
-CELL = "gated_cell"  # the cell the sliders stand for; not in the URL
+CELL = "gated_cell"  # the cell that the sliders belong to; not in the URL
 THIS_BLOCK, EVERY_BLOCK = "This block", "Every block"
 NOW, AT_END = "After this sentence", "At the end"
-EDITED, UNEDITED = "gates moved", "the model's own gates"
+EDITED, UNEDITED = "gates edited", "the model's gates"
 N_ANSWERS = 4
 
 
 def pick_gate_edit(cell: Cell) -> GateEdit | None:
-    """Sliders that begin at the model's own gates; None while both stand there."""
-    st.subheader("Move the gates")
+    """Sliders that begin at the model's gates; None while both stay there."""
+    st.subheader("Edit the gates")
     model_gate_in, model_keep = cell.update.gates()
     here = (cell.model, cell.sentences, cell.step, cell.block, cell.slot)
     if st.session_state.setdefault(CELL, here) != here:
@@ -31,15 +31,14 @@ def pick_gate_edit(cell: Cell) -> GateEdit | None:
         _reset_gates(model_gate_in, model_keep)
     left, right = st.columns(2, gap="medium")
     gate_in = left.slider("Input gate", 0.0, 1.0, model_gate_in, 0.01, key=INPUT, bind=URL)
-    keep = right.slider("Keep gate", 0.0, 1.0, model_keep, 0.01, key=FORGET, bind=URL)
+    keep = right.slider("Forget gate (share kept)", 0.0, 1.0, model_keep, 0.01, key=FORGET, bind=URL)
     st.caption(
-        f"The model's own, means over the width: input {model_gate_in:.2f}, keep {model_keep:.2f}. A "
-        "moved gate "
-        "has one value in every dimension, while this one sentence is read."
+        f"The model's gates, means over the width: input {model_gate_in:.2f}, forget {model_keep:.2f}. An "
+        "edited gate has the same value in every dimension, for this sentence only."
     )
     left, right = st.columns([4, 3], vertical_alignment="bottom")
     scopes = [EVERY_BLOCK, THIS_BLOCK]
-    scope = left.segmented_control("Move in", scopes, default=EVERY_BLOCK, required=True, key=SCOPE, bind=URL)
+    scope = left.segmented_control("Edit in", scopes, default=EVERY_BLOCK, required=True, key=SCOPE, bind=URL)
     right.button(
         "Undo", icon=":material/undo:", key="undo", on_click=_reset_gates, args=(model_gate_in, model_keep)
     )
@@ -58,11 +57,11 @@ def _reset_gates(model_gate_in: float, model_keep: float) -> None:
 
 
 def draw_answers(story: ShownStory, cell: Cell, gate_edit: GateEdit | None) -> Answer | None:
-    """The answer with moved gates, beside the unmoved one and a control; returns that of the gates shown."""
+    """The answers with and without edited gates, and a control; returns that of the gates as set."""
     st.subheader("Ask")
     times = [NOW, AT_END]
-    ask_after = st.segmented_control("When", times, default=NOW, required=True, key=ASK_AT, bind=URL)
-    until = cell.step if ask_after == NOW else len(cell.sentences)
+    st.segmented_control("When", times, default=NOW, required=True, key=ASK_AT, bind=URL)
+    until = asked_after(cell)
     suggested = story.suggestion(until)
     placeholder = suggested.text if suggested else "Where is Mary?"
     question = (
@@ -88,8 +87,13 @@ def draw_answers(story: ShownStory, cell: Cell, gate_edit: GateEdit | None) -> A
     return unedited
 
 
+def asked_after(cell: Cell) -> int:
+    """After how many sentences the question is asked, as it was chosen."""
+    return cell.step if st.session_state[ASK_AT] == NOW else len(cell.sentences)
+
+
 def draw_compared(answers: dict[str, Answer]) -> None:
-    """One line that says what was answered, and the bars; the last of ``answers`` is the control."""
+    """A line for each answer, and the bars; the last of ``answers`` is the control."""
     for name, answer in answers.items():
         st.markdown(f"**{as_text(answer.words[0])}** ({answer.probabilities[0]:.0%}) — {name}")
     words = list(dict.fromkeys(word for a in answers.values() for word in a.words[:N_ANSWERS]))[:N_ANSWERS]
@@ -100,9 +104,10 @@ def draw_compared(answers: dict[str, Answer]) -> None:
             {name: [of[word] for word in words] for name, of in by_word.items()},
             colours=[EDITED_COLOUR, MODEL_COLOUR, CONTROL_COLOUR][-len(answers) :],
         ),
-        key="moved_answers",
+        key="edited_answers",
         alt=", ".join(f"{name}: {a.words[0]} {a.probabilities[0]:.0%}" for name, a in answers.items()),
-        caption="A long bar: a sure answer. Where orange leaves blue and ochre does not, this slot mattered."
+        caption="A long bar: a sure answer. Where orange differs from blue and ochre does not, the slot "
+        "matters."
         if EDITED in answers
-        else "A long blue bar: a sure answer. Ochre: the answer without the story. Move a gate and compare.",
+        else "A long blue bar: a sure answer. Ochre: the answer without the story. Edit a gate and compare.",
     )

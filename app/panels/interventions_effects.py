@@ -1,12 +1,13 @@
 """What interventions change: on the story of the page, and on many stories of a task."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
 from app.loaders import interventions
 from app.loaders.models import known_tasks
+from app.panels.python_code import of_story, story_effect_code
+from app.panels.reproduce import draw_reproduce, of_effect
 from app.state import QUESTION, URL
 from app.widgets.measure_button import measure_button
 from app.widgets.pickers import ShownStory, as_text, draw
@@ -14,38 +15,32 @@ from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
 from lm2viz.causal.on_story import changed_slots
 from lm2viz.figures.heatmap import fraction_heatmap
+from lm2viz.sample.story_sample import StorySample
 
 N_SLOTS_SHOWN = 6
 
 
-@dataclass(frozen=True)
-class EffectSample:
-    """Which stories the effect is measured on."""
-
-    task: str
-    seed: int
-    n_stories: int
-
-
-def pick_effect_sample(model: str) -> EffectSample:
-    """Choose the task, the seed and the number of generated stories."""
+def pick_effect_sample(model: str) -> StorySample:
+    """Choose task, seed and number of the generated stories."""
     tasks = known_tasks(model)
     if not tasks:
         st.info(
-            "Interventions are held against other stories of a task, and no task can be told in this model's "
-            "words alone. Choose another model, or run them from Python: lm2viz.causal."
+            "Interventions are compared with other stories of a task, and this model lacks words of every "
+            "task. Choose another model, or run them from Python: lm2viz.causal."
         )
         st.stop()
     with st.sidebar:
-        task = st.selectbox("Task of the many stories", tasks, key="effect_task", bind=URL)
-        seed = st.number_input("Seed of the many stories", 0, 10_000, 0, key="effect_seed", bind=URL)
+        task = st.selectbox("Task of the sample", tasks, key="effect_task", bind=URL)
+        seed = st.number_input("Seed of the sample", 0, 10_000, 0, key="effect_seed", bind=URL)
         sizes = [25, 100]
-        n = st.segmented_control("How many", sizes, default=100, required=True, key="effect_n", bind=URL)
-    return EffectSample(task, int(seed), n)
+        n = st.segmented_control(
+            "Stories in the sample", sizes, default=100, required=True, key="effect_n", bind=URL
+        )
+    return StorySample(task, n, int(seed))
 
 
-def draw_story_effect(model: str, story: ShownStory, edits: str, effect_sample: EffectSample) -> None:
-    """Answers before and after, beside the control, and which slots hold something else."""
+def draw_story_effect(model: str, story: ShownStory, edits: str, effect_sample: StorySample) -> None:
+    """Answers with and without the interventions, the control, and which slots changed."""
     st.subheader("On this story")
     effect_args = st.text_input(
         "Question", placeholder="the story's own questions", key=QUESTION, max_chars=200, bind=URL
@@ -57,7 +52,7 @@ def draw_story_effect(model: str, story: ShownStory, edits: str, effect_sample: 
             "Reading the story again, edited",
             interventions.load_story_effect,
             *(model, story.sentences, story.questions, effect_args, edits),
-            task=effect_sample.task,
+            task=str(effect_sample.source),
             seed=effect_sample.seed,
         )
     except UserError as error:
@@ -68,7 +63,7 @@ def draw_story_effect(model: str, story: ShownStory, edits: str, effect_sample: 
         {
             "question": [a.question for a in result.answers],
             "after sentence": [a.step for a in result.answers],
-            "story says": [a.truth for a in result.answers],
+            "ground truth": [a.truth for a in result.answers],
             "before": [a.before for a in result.answers],
             "p before": [a.p_before for a in result.answers],
             "edited": [a.after for a in result.answers],
@@ -80,44 +75,48 @@ def draw_story_effect(model: str, story: ShownStory, edits: str, effect_sample: 
         column_config={name: share for name in ("p before", "p edited", "p control")},
     )
     st.caption(
-        "Before: without interventions. p: how probable that same answer is before, edited, and under the "
-        "control, which is the same interventions on other slots."
+        "Before: without interventions. Control: the same interventions on other slots. p: the probability "
+        "of the answer before, in each of the three runs."
     )
     draw_slot_changes(result.slot_changes)
+    reference = StorySample(effect_sample.source, interventions.N_REFERENCE, effect_sample.seed)
+    code = story_effect_code(edits, reference, () if effect_args else story.questions)
+    asked = effect_args or result.answers[0].question
+    draw_reproduce(of_story(model, story.sentences, len(story.sentences), asked, code))
 
 
 def draw_slot_changes(slot_changes: Any) -> None:
-    """How far every slot is from what it would hold."""
+    """How far each slot is from its content without interventions."""
     slots = changed_slots(slot_changes, N_SLOTS_SHOWN)
     if not slots:
-        st.info("No slot holds anything else after any sentence of this story.")
+        st.info("The interventions change no slot after any sentence of this story.")
         return
     draw(
         fraction_heatmap(
             slot_changes[slots],
             rows=[f"slot {n}" for n in slots],
             columns=[str(i + 1) for i in range(slot_changes.shape[1])],
-            title="Slots that hold something else, most changed first",
+            title="Change of slots, most changed first",
             unit="change",
             column_title="sentence",
         ),
         key="edited_slots",
         alt=f"Change of slots {', '.join(map(str, slots))} by sentence, largest {slot_changes.max():.2f}",
-        caption="Edited against unedited run: root mean square over the width, drawn up to 1. "
-        "Slots that were not edited change because later sentences read what was.",
+        caption="Edited minus unedited run, root mean square over the width; colours end at 1. Slots that "
+        "were not edited change too, because later sentences read those that were.",
     )
 
 
-def draw_sample_effect(model: str, edits: str, effect_sample: EffectSample) -> None:
-    """The effect on many stories with its placebos, when asked for."""
-    st.subheader(f"On {effect_sample.n_stories} stories of {effect_sample.task}")
-    hint = "Press **Measure**: the stories are read with and without the interventions, and with placebos."
-    effect_args = (model, edits, effect_sample.task, effect_sample.seed, effect_sample.n_stories)
-    if not measure_button(*effect_args, key="effect_button", hint=hint):
+def draw_sample_effect(model: str, edits: str, effect_sample: StorySample) -> None:
+    """The effect on many stories with its placebos, on request."""
+    st.subheader(f"On {effect_sample.n} stories of {effect_sample.source}")
+    hint = "Press **Measure** to read the stories with and without the interventions, and with placebos."
+    measured = (model, edits, effect_sample.source, effect_sample.seed, effect_sample.n)
+    if not measure_button(*measured, key="effect_button", hint=hint):
         return
     try:
-        message = f"Reading {effect_sample.n_stories} stories of {effect_sample.task} several times"
-        result = wait_for(message, interventions.load_effect, *effect_args)
+        message = f"Reading {effect_sample.n} stories of {effect_sample.source} several times"
+        result = wait_for(message, interventions.load_effect, model, edits, effect_sample)
     except UserError as error:
         st.error(as_text(error))
         return
@@ -125,7 +124,8 @@ def draw_sample_effect(model: str, edits: str, effect_sample: EffectSample) -> N
         result.figure(),
         key="effect",
         alt=result.summary(),
-        caption="Blue: the interventions; ochre: placebos. A line is a 95 % interval over stories. "
-        "The effect is real where blue is away from 0 and from both placebos.",
+        caption="The effect is real where blue (the interventions) is away from 0 and from both placebos "
+        "(ochre). Lines are 95 % intervals over stories.",
     )
     st.text(result.summary())
+    draw_reproduce(of_effect(model, effect_sample, edits))

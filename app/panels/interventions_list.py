@@ -13,7 +13,7 @@ from lm2viz.causal import Intervention, from_json, to_json
 from lm2viz.causal.describe import describe_intervention, reach
 from lm2viz.causal.interventions import GATES
 
-EDITS = "edits"  # URL key of the list, as JSON; written by hand, bound to no widget
+EDITS = "edits"  # URL key of the list, as JSON; set in code, bound to no widget
 LONG_LINK = 1_500  # characters of JSON; a longer list stays out of the link
 FIELDS = {
     "zero": ("slots", "step"),
@@ -26,17 +26,17 @@ FIELDS = {
 }
 MEANING = {
     "zero": "the slots hold zeros",
-    "mean": "the slots hold what they hold on average over other stories",
-    "resample": "the slots hold what they hold in a story drawn from others",
+    "mean": "the slots hold their mean over other stories",
+    "resample": "the slots hold what they hold in another story, drawn at random",
     "swap": "the slots hold what they hold in one other story",
     "freeze": "the slots keep what they hold after a sentence",
-    "reset_bank": "the whole bank is fresh again after a sentence",
-    "clamp_gate": "a gate stands at one value",
+    "reset_bank": "the whole bank is reset to a fresh one after a sentence",
+    "clamp_gate": "a gate is held at one value",
 }
 
 
 def pick_edits(model: str, story: ShownStory, trace: Trace) -> str:
-    """The list as JSON; at first one that shows something on this story."""
+    """The list as JSON; by default one that changes an answer of this story."""
     st.subheader("Interventions")
     text, edits = _current(model, story)
     for i, edit in enumerate(edits):
@@ -51,9 +51,9 @@ def pick_edits(model: str, story: ShownStory, trace: Trace) -> str:
             args=(rest,),
             disabled=not rest,
         )
-    st.caption(f"{reach(edits)} Several act in their order.")
+    st.caption(f"{reach(edits)} Several are applied in order.")
     add, files = st.columns([3, 2], gap="large")
-    with add, st.expander("Add another", icon=":material/add:"):
+    with add, st.expander("Add an intervention", icon=":material/add:"):
         draw_builder(trace, edits)
     with files, st.expander("Save or open", icon=":material/save:"):
         st.download_button(
@@ -64,29 +64,29 @@ def pick_edits(model: str, story: ShownStory, trace: Trace) -> str:
 
 
 def _current(model: str, story: ShownStory) -> tuple[str, list[Intervention]]:
-    """The list of the session or the link, as JSON and read; else the default of this model and story."""
+    """The list in the session or the link, as JSON and parsed; else the default of this model and story."""
     if text := st.session_state.get(EDITS) or st.query_params.get(EDITS):
         try:
             edits = interventions.read_edits(text)
         except UserError as error:
-            st.error(f"The link's interventions cannot be used: {as_text(error)}")
+            st.error(f"Cannot use the interventions in this link: {as_text(error)}")
         else:
             _keep(edits)
             return to_json(edits), edits
     n_sentences = len(story.sentences)
-    question_text = story.suggestion(n_sentences)
+    suggested = story.suggestion(n_sentences)
     question, step = (
-        (question_text.text, question_text.n_statements) if question_text else ("Where is Mary?", n_sentences)
+        (suggested.text, suggested.n_statements) if suggested else ("Where is Mary?", n_sentences)
     )
     try:
         text = interventions.default_edits(model, story.sentences, question, step)
-    except UserError:  # a model that does not know the words of that question
+    except UserError:  # the model does not know the words of that question
         text = interventions.FALLBACK
     return text, interventions.read_edits(text)
 
 
 def _keep(edits: list[Intervention]) -> None:
-    """Make this the list, and put it in the link."""
+    """Store this list, in the link too."""
     text = to_json(edits)
     st.session_state[EDITS] = text
     if len(text) <= LONG_LINK:
@@ -96,14 +96,16 @@ def _keep(edits: list[Intervention]) -> None:
 
 
 def draw_builder(trace: Trace, edits: list[Intervention]) -> None:
-    """Pickers for one intervention, by its kind."""
-    kind = st.selectbox("Kind", list(FIELDS), key="edit_kind", help="Erase: upload it as JSON.")
+    """Pickers for one intervention, by kind."""
+    kind = st.selectbox("Kind", list(FIELDS), key="edit_kind", help="To add an erase, upload it as JSON.")
     st.caption(f"{kind}: {MEANING[kind]}.")
     values = {name: _field(kind, name, trace) for name in FIELDS[kind]}
     values = {name: value for name, value in values.items() if value is not None}
     add, instead = st.columns(2)
     to_list = add.button("Add to the list", icon=":material/add:", key="edit_add", width="stretch")
-    alone = instead.button("Use it alone", icon=":material/swap_horiz:", key="edit_alone", width="stretch")
+    alone = instead.button(
+        "Replace the list", icon=":material/swap_horiz:", key="edit_alone", width="stretch"
+    )
     if to_list or alone:
         try:
             (new,) = from_json(json.dumps([{"kind": kind, **values}]))
@@ -117,7 +119,7 @@ def draw_builder(trace: Trace, edits: list[Intervention]) -> None:
 
 
 def _field(kind: str, name: str, trace: Trace) -> Any:
-    """The picker of one value; None is left out, and means every one."""
+    """The picker of one value; None means all of them, and is omitted."""
     n_slots = trace.select("hook_bank", story=0, segment=0).shape[0]
     key = f"edit_{name}"
     if name == "slots":
@@ -125,9 +127,13 @@ def _field(kind: str, name: str, trace: Trace) -> Any:
     if name == "gate":
         return st.segmented_control("Gate", list(GATES), default="in", required=True, key=key)
     if name == "value":
-        return st.slider("Value", 0.0, 1.0, 0.0, 0.05, key=key, help="1 is open; for the forget gate, keeps.")
+        return st.slider(
+            "Value", 0.0, 1.0, 0.0, 0.05, key=key, help="1 is open. An open forget gate keeps everything."
+        )
     if name == "block":
-        return st.segmented_control("Block", list(trace.blocks), key=key, help="None chosen: every block.")
+        return st.segmented_control(
+            "Block", list(trace.blocks), key=key, help="None chosen means every block."
+        )
     if name in ("seed", "other"):
         label = "Seed" if name == "seed" else "Number of the other story"
         return int(st.number_input(label, 0, 10_000, 0, key=key))
@@ -135,14 +141,14 @@ def _field(kind: str, name: str, trace: Trace) -> Any:
     is_needed = kind in ("freeze", "reset_bank")
     step = st.number_input(
         "After sentence", lowest, None, lowest if is_needed else None, key=f"edit_{name}_{is_needed}",
-        placeholder="every one",
+        placeholder="every sentence",
     )  # fmt: skip
     return None if step is None else int(step)
 
 
 def draw_upload() -> None:
-    """Open a list that was saved; one line when it is none."""
-    upload = st.file_uploader("Open JSON", type="json", key="edit_upload")
+    """Open a saved list; one line when the file is not one."""
+    upload = st.file_uploader("Open a JSON file", type="json", key="edit_upload")
     if upload is not None and st.session_state.get("edit_opened") != upload.file_id:
         try:
             edits = interventions.read_edits(upload.getvalue())

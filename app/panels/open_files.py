@@ -17,14 +17,14 @@ STORY_PAGE = "views/story.py"
 
 
 def draw_trace_file() -> None:
-    """Open a trace and step through it; there is no model behind it, so nothing can be asked."""
+    """Open a trace and step through it; without its model, no question can be asked."""
     upload = st.file_uploader(
         "Trace file",
         type="safetensors",
         max_upload_size=opened.MAX_TRACE_MEGABYTES,
         key="trace_upload",
         on_change=opened.close_trace,
-        help="Made by: lm2 trace MODEL --story FILE --out run.safetensors, or under Take away.",
+        help="Record one with: lm2 trace MODEL --story FILE --out run.safetensors, or under Downloads.",
     )
     trace_file = opened.uploaded_trace()
     if upload is not None and trace_file is None:
@@ -36,7 +36,7 @@ def draw_trace_file() -> None:
             st.stop()
     if trace_file is None:
         st.info(
-            "Open a trace file to step through it without its model. To get one, press **Take away** above, "
+            "Open a trace file to step through it without its model. To get one, press **Downloads** above, "
             "or run: `lm2 trace MODEL --story FILE --out run.safetensors`"
         )
         st.stop()
@@ -46,17 +46,17 @@ def draw_trace_file() -> None:
 
 
 def draw_uploaded(trace_file: opened.UploadedTrace) -> None:
-    """The opened trace, one of its stories, step by step, with what is known beside it."""
+    """One story of the opened trace, step by step, with the facts known so far."""
     trace = trace_file.trace
     n_stories = len(trace.tokens)
     st.markdown(
-        f"Recorded from **{as_text(trace.info.get('model', 'a model without a name'))}**: "
-        f"{n_stories} {'story' if n_stories == 1 else 'stories'}, blocks with memory "
+        f"Recorded from **{as_text(trace.info.get('model', 'an unnamed model'))}**: "
+        f"{n_stories} {'story' if n_stories == 1 else 'stories'}; memory in blocks "
         f"{', '.join(map(str, trace.blocks))}."
     )
     clamp_state("trace_story", 0, n_stories - 1)
     number = (
-        0 if n_stories == 1 else st.number_input("Story of the trace", 0, n_stories - 1, key="trace_story")
+        0 if n_stories == 1 else st.number_input("Story in the trace", 0, n_stories - 1, key="trace_story")
     )
     story_trace = opened.story_of(trace_file, number)
     story = ShownStory(tuple(" ".join(words) for words in story_trace.tokens[0]))
@@ -78,17 +78,17 @@ def draw_uploaded(trace_file: opened.UploadedTrace) -> None:
 
 
 def draw_facts(trace: Trace, story: int, step: int) -> None:
-    """What is true after this sentence: the trace's own facts, or the visitor's labels instead."""
-    st.subheader("Known by now")
+    """What is true after this sentence: the facts in the trace, or the user's labels instead."""
+    st.subheader("Known so far")
     facts = opened.facts_after(trace, story, step)
     if facts.empty:
-        st.info("Nothing is known after this sentence. A table of your own facts can be opened below.")
+        st.info("No fact is known after this sentence. You can open a table of facts below.")
     else:
         st.dataframe(facts, hide_index=True)
-        whose = "your labels" if opened.has_labels() else "the trace, from the story's simulator"
-        st.caption(f"Facts after this sentence and the sentence that told them, of {whose}.")
+        source = "your labels" if opened.has_labels() else "the trace (the story's simulator)"
+        st.caption(f"Facts after this sentence, and the sentence that stated each. Source: {source}.")
     upload = st.file_uploader(
-        "Own labels: a CSV with columns story, segment (both from 0), fact, value",
+        "Your labels: a CSV file with columns story, segment (both from 0), fact, value",
         type="csv",
         max_upload_size=MAX_MEGABYTES,
         key="labels_upload",
@@ -104,29 +104,29 @@ def draw_facts(trace: Trace, story: int, step: int) -> None:
 
 
 def draw_folder() -> None:
-    """Open a checkpoint folder of the server's disk; it joins this visitor's models."""
+    """Open a checkpoint folder on the server; its model is added to this user's models."""
     with st.form("open_folder"):
         typed = st.text_input(
-            "Folder on the server, below where checkpoints may be",
+            "Folder on the server, relative to its checkpoint folder",
             key="folder",
             max_chars=400,
             placeholder="runs/first",
-            help="What 'lm2 train --out DIR' or save_pretrained wrote. Weights must be *.safetensors; "
-            "no code in the folder is run.",
+            help="A folder that 'lm2 train --out DIR' or save_pretrained wrote. Weights must be "
+            "*.safetensors; no code in the folder is run.",
         )
-        pressed = st.form_submit_button("Open it")
+        pressed = st.form_submit_button("Open folder")
     if pressed:
         open_typed(typed)
     names = folders.opened_folders()
     if not names:
         st.info(
-            "Type a folder and press **Open it**. The model then stands among those of every page, for you."
+            "Type a folder and press **Open folder**. You then find its model on every page; others do not."
         )
     for name in names:
         link_column, close = st.columns([5, 2], vertical_alignment="center")
         link_column.page_link(
             STORY_PAGE,
-            label=f"{as_text(name)} on the Story page",
+            label=f"Open {as_text(name)} on the Story page",
             icon=":material/menu_book:",
             query_params={"model": name},
         )
@@ -134,7 +134,7 @@ def draw_folder() -> None:
 
 
 def open_typed(typed: str) -> None:
-    """Open what was typed and say what it is, or in one line why not."""
+    """Open the typed folder and describe its model, or say in one line why not."""
     try:
         name = folders.name_folder(typed)
         size = wait_for("Opening the checkpoint", models.describe, name)
@@ -146,14 +146,14 @@ def open_typed(typed: str) -> None:
 
 
 def draw_stories() -> None:
-    """Open a text file of stories; the chosen one can be read on every page that takes an own story."""
+    """Open a text file of stories; the chosen one can be read on every page that takes a pasted story."""
     upload = st.file_uploader(
-        "Stories: a text file, one sentence a line, or a file in the bAbI format",
+        "Stories: a text file with one sentence per line, or a bAbI file",
         type="txt",
         key="story_upload",
     )
     if upload is None:
-        st.info("Open a text file with one sentence a line, or a bAbI file of many stories.")
+        st.info("Open a text file with one sentence per line, or a bAbI file of many stories.")
         st.stop()
     try:
         stories_read = opened.open_stories(upload.getvalue())
@@ -164,11 +164,13 @@ def draw_stories() -> None:
     number = (
         1
         if len(stories_read) == 1
-        else st.number_input(f"Story, of {len(stories_read)}", 1, len(stories_read), key="file_story")
+        else st.number_input(f"Story (1 to {len(stories_read)})", 1, len(stories_read), key="file_story")
     )
     sentences = stories_read[number - 1]
     with st.container(border=True, height=320 if len(sentences) > 12 else "content"):
         st.text("\n".join(sentences))
-    st.caption(f"Sentences: {len(sentences)}. Reading it makes a link; whoever gets that sees the story too.")
-    if st.button("Read it on the Story page", icon=":material/menu_book:", key="read_story"):
+    st.caption(
+        f"Sentences: {len(sentences)}. Opening the story puts it in a link; anyone with the link can see it."
+    )
+    if st.button("Open on the Story page", icon=":material/menu_book:", key="read_story"):
         open_story(sentences)

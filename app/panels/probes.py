@@ -1,4 +1,4 @@
-"""What probes found: the matrix and the best slots, accuracy by age, one fact with its own probe."""
+"""What probes find: the matrix and the best slots, accuracy by age, one fact with its own probe."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,35 +7,32 @@ from typing import Any
 import streamlit as st
 
 from app.loaders import probes
+from app.panels.reproduce import draw_reproduce, of_age, of_one_fact
 from app.state import URL
 from app.widgets.pickers import as_text, draw
+from app.widgets.tables import readable
 from app.widgets.waiting import wait_for
 from lm2viz.figures.slot_facts import accuracy_matrices, accuracy_points
 from lm2viz.probes import SlotFacts
 from lm2viz.probes.by_fact import MEANING, best_slots
 from lm2viz.probes.samples import Slot
 from lm2viz.probes.scores import CONTROL_TASK, PROBE, SHUFFLED, UNTRAINED
+from lm2viz.sample.story_sample import StorySample
 
 VIEW, FACT, SLOT, BESIDE, POOLED = "probes_view", "fact", "probe_slot", "beside", "all_facts"
 CODE, LEARNING = "code_length", "learning_curve"
-MATRIX, AGE, ONE, USER_LABELS = "Slots and facts", "Age", "One fact", "Own labels"
+MATRIX, AGE, ONE, USER_LABELS = "Slots and facts", "Age", "One fact", "Your labels"
 BEST, BANK = "best", "bank"
 
 
 @dataclass(frozen=True)
 class ProbeTarget:
-    """Which stories are probed: the first ``n`` of a task, read by a model; and for which fact and slot."""
+    """Which stories are probed, read by which model), for which fact and slot."""
 
     model: str
-    task: str
-    n: int
+    sample: StorySample
     fact: str
     slot: Slot
-
-    @property
-    def sample(self) -> tuple[str, str, int]:
-        """What a loader wants to know of the stories."""
-        return self.model, self.task, self.n
 
     @property
     def slot_name(self) -> str:
@@ -55,13 +52,13 @@ def draw_matrix(result: SlotFacts, *, key: str, on_click: Callable[[], None] | N
         key=key,
         alt="Accuracy by fact and slot; best slots: "
         + ", ".join(f"{fact} slot {result.slot_of(fact)}" for fact in result.best),
-        caption="A bright cell: from this slot alone a linear probe names the fact's value, in stories it "
-        f"was not trained on. Control: {MEANING[beside]}."
+        caption="Bright: a linear probe decodes the fact from this slot alone, in stories that it was not "
+        f"trained on. Control: {MEANING[beside]}."
         + (" Click a cell to look closer." if on_click else "")
         + (" Empty: too few stories or values." if len(result.best) < len(result.facts) else ""),
         on_click=on_click,
     )
-    st.markdown("**The best slot of each fact**, chosen on the training stories and scored on the others")
+    st.markdown("**The best slot for each fact**, chosen on the training stories and scored on the others")
     table = best_slots(result)
     shares = ["accuracy", *(name for name in MEANING if name in table)]
     st.dataframe(
@@ -70,11 +67,11 @@ def draw_matrix(result: SlotFacts, *, key: str, on_click: Callable[[], None] | N
         column_config=_two_digits(*shares) | {"selectivity": st.column_config.NumberColumn(format="%+.2f")},
     )
     st.caption(
-        "Folds: in how many of them this slot was chosen. Every control chooses its own best slot. "
-        "Selectivity: accuracy minus that of the control task. Intervals are over stories. A fact that can "
-        "be read need not be used: see Interventions."
+        "Folds: how many of them chose this slot. Every control chooses its own best slot. Selectivity: "
+        "accuracy minus that of the control task. Intervals are over stories. A fact that can be decoded "
+        "need not be used: see Interventions."
     )
-    with st.expander("What each control is"):
+    with st.expander("What the controls are"):
         st.markdown("\n".join(f"- **{name}**: {meaning}" for name, meaning in MEANING.items()))
 
 
@@ -84,9 +81,11 @@ def _two_digits(*names: str) -> dict[str, Any]:
 
 def draw_age(probe_target: ProbeTarget, n_facts: int) -> None:
     """How accuracy falls with the age of the fact."""
-    pooled = st.toggle(f"All {n_facts} facts together", key=POOLED, bind=URL)
+    pooled = st.toggle(f"Pool all {n_facts} facts", key=POOLED, bind=URL)
     fact = None if pooled else probe_target.fact
-    result = wait_for("Probing by age", probes.load_decay, *probe_target.sample, fact, probe_target.slot)
+    result = wait_for(
+        "Probing by age", probes.load_decay, probe_target.model, probe_target.sample, fact, probe_target.slot
+    )
     first, last = result.bins[0], result.bins[-1]
     of = "all facts" if pooled else as_text(probe_target.fact)
     draw(
@@ -95,19 +94,25 @@ def draw_age(probe_target: ProbeTarget, n_facts: int) -> None:
         alt=f"Accuracy for {of} by age: {first.accuracy[PROBE].value:.0%} at {first.name}, "
         f"{last.accuracy[PROBE].value:.0%} at {last.name} sentences; "
         f"untrained model {first.accuracy[UNTRAINED].value:.0%} and {last.accuracy[UNTRAINED].value:.0%}",
-        caption=f"Probe of {probe_target.slot_name} for {of}. To the right: facts stated longer ago. "
+        caption=f"Probe of {probe_target.slot_name} for {of}. Further right: facts stated longer ago. "
         "Where the blue line falls to the ochre one, the fact is gone; where it is no higher than the green "
-        "one, random weights carry it as far. Bars: 95 % intervals over stories.",
+        "one, random weights carry it as well. Bars: 95 % intervals over stories.",
     )
-    table = result.table()
+    table = readable(result.table())
     shares = [name for name in table if table[name].dtype == float]
     st.dataframe(table, hide_index=True, column_config=_two_digits(*shares))
+    draw_reproduce(of_age(probe_target.model, probe_target.sample, fact, probe_target.slot))
 
 
 def draw_one(probe_target: ProbeTarget) -> None:
-    """One fact read from one slot: accuracy with controls, code length, learning curve."""
+    """One fact decoded from one slot: accuracy with controls, code length, learning curve."""
     scores = wait_for(
-        "Probing", probes.load_scores, *probe_target.sample, probe_target.fact, probe_target.slot
+        "Probing",
+        probes.load_scores,
+        probe_target.model,
+        probe_target.sample,
+        probe_target.fact,
+        probe_target.slot,
     )
     names = [name for name in (PROBE, *MEANING) if name in scores.hits]
     result = {name: scores.estimate(name) for name in names}
@@ -121,43 +126,56 @@ def draw_one(probe_target: ProbeTarget) -> None:
         accuracy_points(result),
         key="one_probe",
         alt="; ".join(f"{name} {estimate.as_share()}" for name, estimate in result.items()),
-        caption="The further right of its controls the probe stands, the more it says about the model. "
+        caption="The further the probe is to the right of its controls, the more it says about the model. "
         f"Selectivity {selectivity}." + (f" Slots chosen in the folds: {chosen}." if chosen else ""),
     )
-    if st.toggle("Code length: how many bits the fact still takes", key=CODE, bind=URL):
+    if st.toggle("Code length: how many bits the fact takes, given the slot", key=CODE, bind=URL):
         _draw_codelength(probe_target)
     if st.toggle("Learning curve: how many stories the probe needs", key=LEARNING, bind=URL):
         _draw_learning(probe_target)
-    st.caption("Both take some seconds, the whole bank up to a minute. What can be read need not be used:")
+    st.caption(
+        "Both take seconds, for the whole bank up to a minute. A fact that can be decoded need not be used:"
+    )
     st.page_link("views/interventions.py", label="Interventions", icon=":material/science:")
+    draw_reproduce(of_one_fact(probe_target.model, probe_target.sample, probe_target.fact, probe_target.slot))
 
 
 def _draw_codelength(probe_target: ProbeTarget) -> None:
-    message = "Sending the fact in bits"
+    message = "Measuring code lengths"
     result = wait_for(
-        message, probes.load_codelength, *probe_target.sample, probe_target.fact, probe_target.slot
+        message,
+        probes.load_codelength,
+        probe_target.model,
+        probe_target.sample,
+        probe_target.fact,
+        probe_target.slot,
     )
     draw(
         result.figure(),
         key="codelength",
         alt=result.summary(),
-        caption=f"Short is good: a probe makes the fact {result.compression()} times shorter than the "
-        f"uniform code; in an untrained model {result.compression(UNTRAINED)} times, with shuffled labels "
-        f"{result.compression(SHUFFLED)} times.",
+        caption=f"The probe makes the code {result.compression()} times shorter than the uniform code; "
+        f"in an untrained model {result.compression(UNTRAINED)} times, with shuffled labels "
+        f"{result.compression(SHUFFLED)} times. Short bars are better.",
     )
 
 
 def _draw_learning(probe_target: ProbeTarget) -> None:
-    message = "Training on ever more stories"
+    message = "Training probes on more and more stories"
     result = wait_for(
-        message, probes.load_learning, *probe_target.sample, probe_target.fact, probe_target.slot
+        message,
+        probes.load_learning,
+        probe_target.model,
+        probe_target.sample,
+        probe_target.fact,
+        probe_target.slot,
     )
     draw(
         result.figure(),
         key="learning",
         alt=result.summary(),
-        caption="High at the left: the fact lies open. Rising slowly: the probe does the work, as it does "
-        "where the green line, an untrained model, rises too.",
+        caption="High on the left: the fact is easy to decode. Rising slowly: the probe does the work, as it "
+        "does where the green line, an untrained model, rises too.",
     )
 
 

@@ -1,12 +1,15 @@
-"""One slot in words: what writes to it and reads it, and what it is said to hold, put to the test."""
+"""One slot in words: what writes to it and reads it, and a tested explanation of what it holds."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import streamlit as st
 
 from app.loaders import slots
+from app.panels.reproduce import draw_reproduce, of_contexts, of_explanations
 from app.widgets.pickers import draw
+from app.widgets.tables import interval, readable
 from app.widgets.waiting import wait_for
+from lm2viz.sample.story_sample import StorySample
 from lm2viz.slots.contexts import READS, WRITES
 from lm2viz.slots.explanations import SlotExplanation
 from lm2viz.slots.held_out import NOTHING_VARIES
@@ -14,70 +17,71 @@ from lm2viz.slots.held_out import NOTHING_VARIES
 INTERVALS = "Lines are 95 % intervals over stories."
 
 
-@dataclass(frozen=True)
-class StorySample:
-    """A model and the stories it reads: those of seeds 0 to ``n`` - 1."""
-
-    model: str
-    task: str
-    n: int
-
-    @property
-    def description(self) -> str:
-        """The stories in words."""
-        return f"{self.n} stories of {self.task}"
-
-
-def draw_contexts(sample: StorySample, slot: int) -> None:
+def draw_contexts(model: str, sample: StorySample, slot: int) -> None:
     """Words that write to the slot, questions that read it, and the strongest sentences."""
     st.subheader(f"Slot {slot}: what writes to it and what reads it")
-    description = f"Reading {sample.description} and asking their questions, word by word"
-    result = wait_for(description, slots.load_contexts, sample.model, sample.task, sample.n)
+    message = f"Reading {sample.describe()} and asking their questions, word by word"
+    result = wait_for(message, slots.load_contexts, model, sample)
     of_slot = (*result.of(slot, WRITES), *result.of(slot, READS))
     draw(
         replace(result, strengths=of_slot).figure(),
         key="contexts",
         alt=f"Slot {slot}: " + "; ".join(f"{one.kind} {one.text}, {one.strength}" for one in of_slot),
-        caption="A long blue bar away from its mark: this word writes here, or this question looks here, and "
-        f"not elsewhere. {INTERVALS} Chosen on half of the stories, measured on the others.",
+        caption="A long blue bar, away from its mark: this word writes to, or this question reads, this slot "
+        f"more than others. {INTERVALS} Chosen on half of the stories, measured on the others.",
     )
-    rows = replace(result, strengths=of_slot).table()
-    st.dataframe(rows.drop(columns="slot"), hide_index=True, width="stretch")
+    st.dataframe(
+        {
+            "kind": [one.kind for one in of_slot],
+            "text": [one.text for one in of_slot],
+            "stories": [one.strength.n for one in of_slot],
+            "strength": [one.strength.value for one in of_slot],
+            "95 % interval": [interval(one.strength) for one in of_slot],
+            "in the other slots": [one.in_other_slots.value for one in of_slot],
+            "95 % interval there": [interval(one.in_other_slots) for one in of_slot],
+            "compared": [one.compared for one in of_slot],
+            "p": [one.p for one in of_slot],
+        },
+        hide_index=True,
+        width="stretch",
+    )
     st.caption(
-        "Strength: share of the slot's update (of the read) times gate, 0 to 1; elsewhere: the same in the "
-        "other slots, their mean; p: sign-flip test that both are equal."
+        "Strength: share of the slot's update (or of the read) times the gate, 0 to 1; in the other slots: "
+        "the mean of theirs; p: sign-flip test that both are equal."
     )
     for kind, title in ((WRITES, "Sentences that wrote most"), (READS, "Questions that read most")):
         st.markdown(f"**{title}**")
         by_slot = result.contexts.get(kind)
         st.text("\n".join(map(str, by_slot[slot])) if by_slot and by_slot[slot] else "none")
-    st.caption("In brackets the word, behind it its strength. No sentence is shown twice.")
+    st.caption("In brackets the word, and then its strength. No sentence is listed twice.")
+    draw_reproduce(of_contexts(model, sample))
 
 
-def draw_explanations(sample: StorySample, slot: int) -> None:
+def draw_explanations(model: str, sample: StorySample, slot: int) -> None:
     """The best fact of the slot with its controls, then all slots ranked."""
-    st.subheader(f"Slot {slot}: what it is said to hold")
-    description = f"Explaining every slot over {sample.description}"
-    result = wait_for(description, slots.load_explanations, sample.model, sample.task, sample.n)
+    st.subheader(f"Slot {slot}: what explains it")
+    message = f"Explaining every slot on {sample.describe()}"
+    result = wait_for(message, slots.load_explanations, model, sample)
     draw_verdict(result.of(slot))
-    st.subheader("All slots, the best explained first")
+    st.subheader("All slots, best explained first")
     st.text(f"{result.about}\n{result.finding}")
     draw(
         result.figure(),
         key="explanations",
         alt=f"Score of the best fact of every slot, with controls. {result.finding}",
-        caption=f"A long blue bar away from all its marks: the fact tells what the slot holds. {INTERVALS} "
-        "Told is not used: whether answers need the slot, the page Interventions shows.",
+        caption="A long blue bar, away from all its marks: the fact explains what the slot holds. "
+        f"{INTERVALS} A fact that a slot holds need not be used: see Interventions.",
     )
-    st.dataframe(result.table(), hide_index=True, width="stretch")
+    st.dataframe(readable(result.table()), hide_index=True, width="stretch")
     st.caption(
-        "Score: correlation of what the fact says with what the slot holds, on held-out stories; explained: "
-        "share of the variance; each with its 95 % interval (low, high) by story."
+        "Score: correlation of the fact with the slot's content on held-out stories. Explained: share of the "
+        "variance. Intervals are over stories."
     )
+    draw_reproduce(of_explanations(model, sample))
 
 
 def draw_verdict(result: SlotExplanation) -> None:
-    """One slot's explanation in words, and its score beside the controls."""
+    """One slot's explanation in words, with its score and the controls."""
     if result.name == NOTHING_VARIES:
         st.info("This slot holds the same after every sentence of every story. Choose another slot.")
         return
@@ -85,7 +89,7 @@ def draw_verdict(result: SlotExplanation) -> None:
         "and is above all its controls" if result.is_explained else "which is **not** above its controls"
     )
     st.markdown(
-        f"The fact that tells most of it is **{result.name}**. Its score on held-out stories is "
+        f"The fact that explains it best is **{result.name}**. Its score on held-out stories is "
         f"{result.score.value:.2f} (95 % interval {result.score.low:.2f} to {result.score.high:.2f}, "
         f"n = {result.score.n} stories), {verdict}."
     )
@@ -99,10 +103,9 @@ def draw_verdict(result: SlotExplanation) -> None:
     known = {name: e for name, e in estimates.items() if e.n}
     st.dataframe(
         {
-            "figure": list(known),
+            "measure": list(known),
             "value": [e.value for e in known.values()],
-            "95 % from": [e.low for e in known.values()],
-            "to": [e.high for e in known.values()],
+            "95 % interval": [interval(e) for e in known.values()],
             "stories": [e.n for e in known.values()],
         },
         hide_index=True,

@@ -1,38 +1,40 @@
 """The map of slots, and the story behind one of its points."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
 from app.loaders import slots
 from app.loaders.stories import generate_story
-from app.panels.slots_detail import StorySample
+from app.panels.reproduce import draw_reproduce, of_map
 from app.state import SLOT, STEP, URL, clamp_state
 from app.widgets.pickers import GENERATED, ShownStory, draw, pick_step
+from app.widgets.tables import readable
 from app.widgets.waiting import wait_for
+from lm2viz.sample.story_sample import StorySample
 from lm2viz.stats import SlotMap
 from lm2viz.stats.pca import SLOT as WHICH_SLOT
 from lm2viz.stats.places import first_plotted_story, is_plotted, point_at
 
 PLANE, SPACE = "2-D", "3-D"
-MOST_SLOTS = 4  # on one map; more hide each other
+MOST_SLOTS = 4  # on one map; more would hide each other
 MAP_SLOTS, FACT, CHART = "map_slots", "fact", "slot_map"
 
 
 @dataclass(frozen=True)
 class MapSettings:
-    """What is on the map."""
+    """What the map shows."""
 
     slots: tuple[int, ...]
     fact: str
     axes: str
 
 
-def pick_map(sample: StorySample) -> MapSettings:
+def pick_map(model: str, sample: StorySample) -> MapSettings:
     """Choose slots, the fact that colours them, and the axes."""
-    suggested = suggest_slot(sample)
-    facts = [*slots.fact_names(sample.task, sample.n), WHICH_SLOT]
-    all_slots = list(range(slots.n_slots(sample.model)))
+    suggested = suggest_slot(model, sample)
+    facts = [*sample.fact_names, WHICH_SLOT]
+    all_slots = list(range(slots.n_slots(model)))
     _drop_unknown(MAP_SLOTS, all_slots)
     chosen = st.multiselect(
         "Slots on the map",
@@ -43,12 +45,12 @@ def pick_map(sample: StorySample) -> MapSettings:
         bind=URL,
     )
     fact = st.selectbox(
-        "Coloured by",
+        "Colour by",
         facts,
         index=facts.index(suggested[1]) if suggested and suggested[1] in facts else 0,
         key=FACT,
         bind=URL,
-        help="What is true in the story at that point; 'slot' tells several slots apart.",
+        help="What is true at that point of the story; 'slot' distinguishes several slots.",
     )
     axes = st.segmented_control(
         "Axes", [PLANE, SPACE], default=PLANE, required=True, key="map_axes", bind=URL
@@ -56,30 +58,34 @@ def pick_map(sample: StorySample) -> MapSettings:
     return MapSettings(tuple(sorted(chosen)), fact, axes)
 
 
-def suggest_slot(sample: StorySample) -> tuple[int, str] | None:
+def suggest_slot(model: str, sample: StorySample) -> tuple[int, str] | None:
     """Slot and fact to look at first; None where nothing is known."""
-    return wait_for("Looking for a slot to begin with", slots.suggest_slot, sample.model, sample.task)
+    return wait_for("Choosing a first slot", slots.suggest_slot, model, str(sample.source))
 
 
 def _drop_unknown(key: str, options: list[int]) -> None:
-    """Take from a list in the state what is no option any more, e.g. after a change of model."""
+    """Remove from a list in the state what is no longer an option, e.g. after a change of model."""
     value = st.session_state.get(key)
     if value:
         st.session_state[key] = [one for one in value if one in options]
 
 
-def draw_map(sample: StorySample, chosen: MapSettings) -> SlotMap:
+def draw_map(model: str, sample: StorySample, chosen: MapSettings) -> SlotMap:
     """Every bank of the held-out stories as a point; in two dimensions a click opens its story."""
-    message = f"Reading {sample.description} in this model and in an untrained one"
-    result = wait_for(message, slots.load_map, sample.model, sample.task, sample.n, chosen.fact, chosen.slots)
+    message = f"Reading {sample.describe()} with this model and an untrained one"
+    result = wait_for(message, slots.load_map, model, sample, chosen.fact, chosen.slots)
     summary = result.summary()
     about = (
-        "A point: what a slot held after a sentence, placed by components fitted on other stories. Points of "
-        "a colour together, apart from others: the slot holds the fact. Right: what the components explain."
+        "Points of one colour together, apart from the others: the slot holds the fact. Each point is a "
+        "slot's content after a sentence, on components fitted to other stories. Right: what the components "
+        "explain."
     )
     if chosen.axes == SPACE:
         draw(
-            result.figure_3d(), key="slot_map_3d", alt=summary, caption=f"{about} Turn it; click in {PLANE}."
+            result.figure_3d(),
+            key="slot_map_3d",
+            alt=summary,
+            caption=f"{about} Drag to rotate; points can be clicked in {PLANE}.",
         )
     else:
         draw(
@@ -90,8 +96,10 @@ def draw_map(sample: StorySample, chosen: MapSettings) -> SlotMap:
             on_click=lambda: _open_clicked(result),
         )
     st.text(f"{result.about}\n{result.finding}")
-    with st.expander("All figures with their 95 % intervals"):
-        st.dataframe(result.table(), hide_index=True, width="stretch")
+    with st.expander("All numbers with their 95 % intervals"):
+        st.dataframe(readable(result.table()), hide_index=True, width="stretch")
+    n_on_map = result.n_fit_stories + result.plotted.rows["story"].nunique()  # a map takes so many points
+    draw_reproduce(of_map(model, replace(sample, n=n_on_map), chosen.fact, chosen.slots))
     return result
 
 
@@ -105,13 +113,13 @@ def _open_clicked(result: SlotMap) -> None:
         st.session_state[SLOT] = place.slot
 
 
-def draw_story(sample: StorySample, result: SlotMap, slot: int) -> None:
-    """One story: its sentences, where the slot went while they were read, and the way to its own page."""
+def draw_story(model: str, sample: StorySample, result: SlotMap, slot: int) -> None:
+    """One story: its sentences, the path of the slot through them, and a link to the Story page."""
     st.subheader("The story of a point")
     picker, _ = st.columns([3, 5], gap="large")
     with picker:
         seed = pick_seed(result)
-    generated = generate_story(sample.task, seed)
+    generated = generate_story(str(sample.source), seed)
     story = ShownStory(generated.sentences, generated.questions)
     clamp_state(STEP, 0, len(story.sentences))
     step = pick_step(len(story.sentences))
@@ -119,15 +127,15 @@ def draw_story(sample: StorySample, result: SlotMap, slot: int) -> None:
     with left:
         with st.container(border=True):
             st.text("\n".join(story.lines_around(step)))
-        st.caption("✓ already read   ▶ read last   · not read yet")
+        st.caption("✓ read   ▶ just read   · not read yet")
         st.page_link(
             "views/story.py",
-            label="Open it on the page Story",
+            label="Open on the Story page",
             icon=":material/menu_book:",
             query_params={
-                "model": sample.model,
+                "model": model,
                 "source": GENERATED,
-                "task": sample.task,
+                "task": str(sample.source),
                 "seed": str(seed),
                 STEP: str(step),
                 SLOT: str(slot),
@@ -146,23 +154,25 @@ def pick_seed(result: SlotMap) -> int:
             10_000,
             first_plotted_story(result),
             key="seed",
-            help="The same seed tells the same story.",
+            help="The same seed always gives the same story.",
             bind=URL,
         )
     )
 
 
 def draw_path(result: SlotMap, seed: int, slot: int) -> None:
-    """The way of the slot through the story over the map, where both are on it."""
+    """The path of the slot through the story, where both are on the map."""
     if slot not in result.slots:
-        st.info(f"Slot {slot} is not on the map. Choose it under **Slots on the map** to see its way.")
+        st.info(f"Slot {slot} is not on the map. Add it under **Slots on the map** to see its path.")
     elif not is_plotted(result, seed):
-        st.info(f"Story {seed} is not on the map: it is among those fitted, or none of them. Click a point.")
+        st.info(
+            f"Story {seed} is not on the map: it was used to fit it, or is not in the sample. Click a point."
+        )
     else:
         draw(
             result.path(seed, slot),
             key="path",
-            alt=f"Way of slot {slot} through story {seed} over the map, numbered by sentences read",
-            caption="Numbers: sentences read. A long way: the sentence changed the slot; numbers in one "
-            "place: it kept what it held.",
+            alt=f"Path of slot {slot} through story {seed} on the map, numbered by sentences read",
+            caption="A long step: the sentence changed the slot. Numbers in one place: it kept what it held. "
+            "Numbers are sentences read.",
         )

@@ -1,4 +1,4 @@
-"""What a visitor takes away: the trace, a page of it, a table, and the Python that makes the picture."""
+"""Downloads: the trace, a report, a table, and the Python that makes the picture."""
 
 from functools import partial
 
@@ -11,12 +11,12 @@ from lm2core.traces.trace import Trace
 
 
 def draw_downloads(trace: Trace) -> None:
-    """Files of the trace of one story. Each is made when it is asked for."""
-    st.subheader("Take away")
+    """Files of the trace of one story. Each is made when its button is pressed."""
+    st.subheader("Downloads")
     for label, icon, make, name in (
-        ("Trace: everything recorded, opens here", "data_object", opened.trace_file, "trace.safetensors"),
-        ("Report: one page of pictures, opens offline", "description", opened.report_file, "report.html"),
-        ("Table: how far each word opened each slot", "table", opened.table_file, "writes.csv"),
+        ("Download trace (opens here)", "data_object", opened.trace_file, "trace.safetensors"),
+        ("Download report (opens offline)", "description", opened.report_file, "report.html"),
+        ("Download table of write strengths", "table", opened.table_file, "writes.csv"),
     ):
         st.download_button(
             label,
@@ -30,7 +30,7 @@ def draw_downloads(trace: Trace) -> None:
 
 
 def draw_code(source: str, step: int, question: str | None) -> None:
-    """The Python of the view, below the memory panel, which sets what is shown.
+    """The Python of the view. Call it below the memory panel, which sets what is shown.
 
     source : Python that makes or opens the trace
     """
@@ -41,6 +41,6 @@ def draw_code(source: str, step: int, question: str | None) -> None:
     )
     st.code(code)
     st.caption(
-        "Runs as it stands where this project is installed, for a checkpoint of your own in the folder that "
-        "it was opened from; writes the picture to view.html."
+        "Runs wherever this project is installed; with a checkpoint of your own, in the folder it was opened "
+        "from. Writes the picture to view.html."
     )

@@ -1,4 +1,4 @@
-"""The pictures of a bank: what a sentence wrote, what a question read, the whole bank, one slot's history."""
+"""Pictures of a bank: what a sentence wrote, what a question read, the whole bank, one slot's history."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,21 +11,21 @@ from lm2core.traces.trace import Trace
 from lm2viz.story import pictures, select
 from lm2viz.story.pictures import Picture
 
-# What a link says is what the page says: the options are their own labels.
+# Labels of the views, and their values in the URL.
 SENTENCE, READS, BANK, ONE_SLOT = "Last sentence", "Question", "Whole bank", "One slot"
 
 
 def draw_memory(
     trace: Trace, step: int, answer: Answer | None, *, more: Mapping[str, Callable[[], None]] | None = None
 ) -> None:
-    """The chosen picture of the bank. Every picker is always there, so that its value stays in the link.
+    """The chosen picture of the bank. All pickers are always there, so that their values stay in the link.
 
-    more : further pictures that a page has, by what its choice is called; each draws itself
+    more : further views of the page by label, as functions that draw them
     """
     st.subheader("Memory")
     more = more or {}
     views = [SENTENCE, READS, *more, BANK, ONE_SLOT]
-    view = st.segmented_control("Look at", views, default=SENTENCE, required=True, key=VIEW, bind=URL)
+    view = st.segmented_control("View", views, default=SENTENCE, required=True, key=VIEW, bind=URL)
     left, right = st.columns(2)
     with left:
         block = pick_block(trace, disabled=view not in (SENTENCE, READS))
@@ -38,9 +38,9 @@ def draw_memory(
     elif view == READS and answer is not None:
         draw_reads(answer.trace, block)
     elif view == READS:
-        st.info("Nothing was asked here, or the question could not be: mend it on the left.")
+        st.info("There is no answer to show. Change the question on the left.")
     elif step == 0:
-        st.info("No sentence has been read. Press **Next** to read the first one.")
+        st.info("No sentence has been read yet. Press **Next** to read the first one.")
     elif view == BANK:
         draw_bank(trace, step)
     else:
@@ -63,7 +63,7 @@ def pick_slot(trace: Trace, *, disabled: bool) -> int:
 
 
 def draw_writes(trace: Trace, step: int, block: int) -> None:
-    """What the last sentence did: its words by slots, and gates and change of every slot."""
+    """What the last sentence did: words by slots, then gates and change of every slot."""
     show(
         pictures.writes(trace, step - 1, block),
         key="writes",
@@ -87,7 +87,7 @@ def open_clicked_slot() -> None:
 
 
 def draw_reads(trace: Trace, block: int) -> None:
-    """Where the question looked: its last word for every block and head, then every word in one block."""
+    """Where the question looks: its last word in every block and head, then every word in one block."""
     show(pictures.reads_of_last_word(trace), key="reads")
     show(pictures.reads_of_words(trace, block), key="reads_by_word")
 
@@ -99,24 +99,24 @@ def draw_bank(trace: Trace, step: int) -> None:
 
 
 def draw_slot(trace: Trace, step: int, slot: int) -> None:
-    """One slot through the story: when it was written, and which words wrote most."""
+    """One slot through the story: when it was written to, and by which words most."""
     show(
         pictures.history(trace, slot),
         key="history",
         hint="Click a sentence to go there.",
         on_click=lambda: choose_clicked("history", column=STEP, offset=1),
     )
-    st.markdown(f"Words that opened slot {slot} widest, up to sentence {step}:")
+    st.markdown(f"Words that wrote most to slot {slot}, up to sentence {step}:")
     writers = select.top_writers(trace, slot, until=step)
     st.dataframe(
         {
             "word": [w.word for w in writers],
             "sentence": [w.segment + 1 for w in writers],
             "block": [w.block for w in writers],
-            "share × input gate": [w.strength for w in writers],
+            "write strength": [w.strength for w in writers],
         },
         hide_index=True,
         column_config={
-            "share × input gate": st.column_config.ProgressColumn(min_value=0, max_value=1, format="%.2f")
+            "write strength": st.column_config.ProgressColumn(min_value=0, max_value=1, format="%.2f")
         },
     )

@@ -1,8 +1,10 @@
-"""The sentences that the question's answer rests on: where what it read came from, beside a control."""
+"""The sentences that an answer rests on: where what the question read came from, beside a control."""
 
 import streamlit as st
 
 from app.loaders import sources
+from app.panels.python_code import of_story, sources_code
+from app.panels.reproduce import draw_reproduce
 from app.state import STEP
 from app.widgets.pickers import ShownStory, as_text, draw
 from app.widgets.waiting import wait_for
@@ -13,24 +15,24 @@ CHART = "sources"
 
 
 def draw_sources(model: str, story: ShownStory, step: int, answer: Answer | None) -> None:
-    """A bar for each sentence: its share of what the question read from the bank of this step."""
+    """A bar for each sentence: its share of what the question reads from the bank of this step."""
     if answer is None:
-        st.info("Nothing was asked here, or the question could not be: mend it on the left.")
+        st.info("There is no answer to show. Change the question on the left.")
         return
     if step == 0:
-        st.info("No sentence has been read. Press **Next** to read the first one.")
+        st.info("No sentence has been read yet. Press **Next** to read the first one.")
         return
     question_text = answer.trace.info["question"]
-    task_question = story.story_question(step, question_text)
+    story_question = story.story_question(step, question_text)
     try:
         question = (
             model,
             story.sentences,
             step,
             question_text,
-            task_question.support if task_question else (),
+            story_question.support if story_question else (),
         )
-        result = wait_for("Following what was read back through the slots", sources.load_sources, *question)
+        result = wait_for("Tracing the read back through the slots", sources.load_sources, *question)
     except UserError as error:
         st.info(as_text(error))
         return
@@ -38,31 +40,32 @@ def draw_sources(model: str, story: ShownStory, step: int, answer: Answer | None
         result.figure(),
         key=CHART,
         alt=f"Share of each sentence of what the question read: {result.summary()}",
-        caption="A long bar: this sentence brought much of what was read. Diamonds, the control: the "
-        "same bank with every slot read alike. On the right: how probable the answer is when this "
-        "sentence is left out and the story read again. Click a row to go to its sentence.",
+        caption="A long bar: much of what the question read came from this sentence. Diamonds: control, the "
+        "same bank with every slot read equally. On the right: the probability of the answer when the "
+        "sentence is removed and the story read again. Click a row to go to its sentence.",
         on_click=go_to_clicked,
     )
     draw(
         result.arrows(),
         key="arrows",
         alt=f"From the answer through slots to sentences: {result.summary()}",
-        caption="The same, from the answer back: green, how much of what was read came out of which slot; "
-        "blue, which sentence that slot's content came from. Wide is much; under 0.03 is not drawn.",
+        caption="The same as a graph. Green: how much of the read came from each slot; blue: which sentences "
+        "the slot's content came from. Wide is much; under 0.03 is not drawn.",
     )
     if result.n_omitted:
-        st.caption(f"Left out: {result.n_omitted} sentences that together brought {result.rest:.0%}.")
+        st.caption(f"Not shown: {result.n_omitted} sentences that together brought {result.rest:.0%}.")
     st.caption(
-        f"With all sentences *{as_text(result.model_answer)}* is {result.p_all:.0%} probable; bold: at "
-        "most half of "
-        "that, so the answer needs the sentence. The bars tell where content came from, and need not agree: "
-        "whether an apple was put down or is still held, it is in the same place. "
-        f"The parts add up to the bank up to {result.error:.0e} of a value."
+        f"With all sentences, *{as_text(result.model_answer)}* is {result.p_all:.0%} probable. Bold: at most "
+        "half of that, so the answer needs the sentence. The bars show where content came from and need not "
+        "agree with that: whether an apple was put down or is still held, it is in the same place. The parts "
+        f"sum to the bank within {result.error:.0e} of a value."
     )
+    code = sources_code(story_question.support if story_question else ())
+    draw_reproduce(of_story(model, story.sentences, step, question_text, code))
 
 
 def go_to_clicked() -> None:
-    """Go to the sentence whose row was clicked; the start bank is before the first."""
+    """Go to the sentence whose row was clicked; the fresh bank is before the first."""
     points = st.session_state[CHART]["selection"]["points"]
     if points:
         number = points[0]["customdata"]

@@ -1,15 +1,17 @@
-"""View: where a question looks before and after a sentence, and by how much that moved. Draws only."""
+"""View: where a question looks before and after a sentence, and how far its attention moved. Draws only."""
 
 import streamlit as st
 
 from app.loaders import traces
 from app.panels.attention import draw_distances, draw_question, draw_reads, draw_self_attention, pick_head
+from app.panels.python_code import distances_code, of_story
+from app.panels.reproduce import draw_reproduce
 from app.panels.story_memory import pick_block
 from app.state import STEP, URL, clamp_state
 from app.widgets.pickers import choose_story, pick_step
 from lm2core.traces.trace import Trace
 
-SENTENCE_BEFORE, FRESH, CHOSEN = "The sentence before", "A fresh bank", "A chosen sentence"
+PREVIOUS, FRESH, CHOSEN = "The previous sentence", "A fresh bank", "A chosen sentence"
 OTHER_STEP, HEAD, ALL_BLOCKS = "other_step", "head", "all_blocks"
 
 
@@ -17,9 +19,9 @@ def main() -> None:
     """The page, from top to bottom."""
     st.title("Where does a question look?")
     st.markdown(
-        "To answer, the words of a question **attend** to the memory slots. The bank changes with every "
-        "sentence, and so may where they look. Two such pictures alone prove little: beside them stands how "
-        "far the look moved, as a number, and how far it moves where it should, and where it should not."
+        "To answer a question, its words **attend** to the memory slots. Every sentence changes the bank, "
+        "and may change where they look. Two heatmaps alone prove little, so the page also measures how far "
+        "the attention moved, and compares that with a case where it should move and one where it should not."
     )
     model, story, trace = choose_story()
     n = len(story.sentences)
@@ -38,16 +40,18 @@ def main() -> None:
         )
         draw_reads(before, after, block, head, steps=(other, step))
         draw_distances(model, story.sentences, (other, step), question_text)
+        code = distances_code(other)
+        draw_reproduce(of_story(model, story.sentences, step, question_text, code))
     with left:
         draw_self_attention(model, story.sentences, step, block)
 
 
 def pick_other_step(step: int, n_sentences: int) -> int:
-    """Choose the bank to compare with, by how many sentences it has seen."""
-    kinds = [SENTENCE_BEFORE, FRESH, CHOSEN]
+    """Choose the bank to compare with, by the number of sentences it has seen."""
+    kinds = [PREVIOUS, FRESH, CHOSEN]
     left, right = st.columns([5, 3])
     kind = left.segmented_control(
-        "Compare with", kinds, default=SENTENCE_BEFORE, required=True, key="compared_bank", bind=URL
+        "Compare with", kinds, default=PREVIOUS, required=True, key="compared_bank", bind=URL
     )
     clamp_state(OTHER_STEP, 0, n_sentences)
     chosen = right.number_input(
@@ -55,13 +59,13 @@ def pick_other_step(step: int, n_sentences: int) -> int:
     )
     if kind == CHOSEN:
         return int(chosen)
-    return max(step - 1, 0) if kind == SENTENCE_BEFORE else 0
+    return max(step - 1, 0) if kind == PREVIOUS else 0
 
 
 def pick_block_and_head(trace: Trace) -> tuple[int | None, int | None]:
     """Choose a block with memory and one of its heads; None is the mean over them."""
     n_heads = trace.select(f"blocks.{trace.blocks[0]}.mem.hook_read_pattern", story=0, segment=0).shape[0]
-    left, right = st.columns([4, 5])  # heads have one button more
+    left, right = st.columns([4, 5])  # heads have one more button
     with left:
         is_mean = st.toggle("Mean over blocks", key=ALL_BLOCKS, bind=URL)
         block = pick_block(trace, disabled=is_mean)

@@ -1,4 +1,4 @@
-"""View: a story and its minimal edit, and which slot carries the change between them. Draws only."""
+"""View: a story, its minimal edit, and the slot that carries the change between them. Draws only."""
 
 import streamlit as st
 
@@ -31,15 +31,20 @@ def main() -> None:
     """The page, from top to bottom."""
     st.title("Which slot carries the change?")
     st.markdown(
-        "Change one story so little that only the answer to one question turns. Then carry **one slot** "
-        "from one side to the other: if the answer goes along, that slot carries the change. "
-        "**Placebos**, edits that leave the answer as it is, show how much happens without a cause."
+        "Change a story just enough to change the answer to one question. Then copy **one slot** from one "
+        "side to the other: if the answer follows, that slot carries the change. **Placebos**, edits that "
+        "leave the answer as it is, show how much moves without a cause."
     )
     try:
         with st.sidebar:
             pair_choice = pick_pair()
         (pair,) = wait_for(
-            "Looking for a pair", causal.load_pairs, pair_choice.task, pair_choice.kind, 1, pair_choice.seed
+            "Drawing a pair of stories",
+            causal.load_pairs,
+            pair_choice.task,
+            pair_choice.kind,
+            1,
+            pair_choice.seed,
         )
         draw_pair(pair_choice, pair)
         draw_measured(pair_choice)
@@ -52,7 +57,7 @@ def pick_pair() -> PairChoice:
     model = pick_model()
     tasks = causal.tasks_with_pairs(model)
     if not tasks:
-        st.info("No story in this model's words can be edited. Choose another model.")
+        st.info("This model lacks words of every task whose stories can be edited. Choose another model.")
         st.stop()
     task = st.selectbox("Task", tasks, key="task", bind=URL)
     kind = st.selectbox("Edit", causal.kinds_of(task), key=KIND, bind=URL)
@@ -63,23 +68,23 @@ def pick_pair() -> PairChoice:
         10_000,
         FIRST_SEED,
         key=SEED,
-        help="The same seed tells the same pair.",
+        help="The same seed always gives the same pair.",
         bind=URL,
     )
     return PairChoice(model, task, kind, int(seed))
 
 
 def draw_measured(pair_choice: PairChoice) -> None:
-    """One of the measurements: only what is shown is run, and only when asked for."""
-    st.subheader("Measure it")
+    """The chosen measurement: only what is shown is run, and only on request."""
+    st.subheader("Measurement")
     left, right = st.columns(2, gap="large")
     with left:
-        view = st.segmented_control("Look at", list(DRAWN), default=MAP, required=True, key=VIEW, bind=URL)
+        view = st.segmented_control("View", list(DRAWN), default=MAP, required=True, key=VIEW, bind=URL)
     with right:
         n = pick_how_many(view)
     hint = (
-        "Press **Measure**. This pair and attributions take seconds; parts, and many pairs, minutes. "
-        "What was measured is kept."
+        "Press **Measure**. One pair or an attribution takes seconds; parts or many pairs take minutes. "
+        "Results are cached."
     )
     if measure_button(*pair_choice, view, n, key="causal_button", hint=hint):
         DRAWN[view](pair_choice, n)

@@ -1,4 +1,4 @@
-"""View: LM2 beside RMT and plain Llamas, over lengths or on one story; two models slot by slot."""
+"""View: LM2, RMT and plain Llamas over lengths or on one story; two models slot by slot."""
 
 import streamlit as st
 
@@ -14,7 +14,7 @@ ARCHITECTURES, ONE_STORY, TWO_MODELS = "Architectures", "One story", "Two models
 def main() -> None:
     """The page, from top to bottom."""
     views = [ARCHITECTURES, ONE_STORY, TWO_MODELS]
-    view = st.segmented_control("Compare", views, default=views[0], required=True, key=VIEW, bind=URL)
+    view = st.segmented_control("View", views, default=views[0], required=True, key=VIEW, bind=URL)
     if view == TWO_MODELS:
         draw_two_models()
     elif view == ONE_STORY:

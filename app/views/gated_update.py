@@ -1,9 +1,11 @@
-"""View: the gated update of one slot with its numbers, gates to move by hand. Draws; computes nothing."""
+"""View: the gated update of one slot with its numbers, and its gates to edit. Draws; computes nothing."""
 
 import streamlit as st
 
 from app.panels.gated_update import draw_bank_difference, draw_routes, draw_slot_update, draw_word, pick_cell
-from app.panels.gated_update_edit import draw_answers, pick_gate_edit
+from app.panels.gated_update_edit import asked_after, draw_answers, pick_gate_edit
+from app.panels.python_code import of_story, update_code
+from app.panels.reproduce import draw_reproduce
 from app.state import STEP, clamp_state
 from app.widgets.pickers import choose_story, pick_step
 from lm2viz.story.select import words_of
@@ -13,16 +15,14 @@ def main() -> None:
     """The page, from top to bottom."""
     st.title("How does one slot change?")
     st.markdown(
-        "When a sentence has been read, every slot **keeps** a share of what it held, and what the words "
-        "**write** is added. Choose one slot, see the sum with its numbers, then move the gates yourself."
+        "After each sentence, every slot **keeps** a share of what it held, and what the words **write** is "
+        "added. Choose a slot, see the sum with its numbers, then edit the gates yourself."
     )
     model, story, trace = choose_story()
     clamp_state(STEP, 0, len(story.sentences))
     step = pick_step(len(story.sentences))
     if step == 0:
-        st.info(
-            "No sentence has been read, so nothing has been written. Press **Next** to read the first one."
-        )
+        st.info("No sentence has been read yet, so nothing is written. Press **Next** to read the first one.")
         st.stop()
     st.text(f"▶ {step}  {story.sentences[step - 1]}")
     cell = pick_cell(model, story.sentences, trace, step)
@@ -37,6 +37,9 @@ def main() -> None:
     draw_word(cell, words_of(trace, step - 1))
     if answer is not None:
         draw_routes(trace, cell, answer, gate_edit)
+        code = update_code(step, cell.block, cell.slot, gate_edit)
+        question_text = answer.trace.info["question"]
+        draw_reproduce(of_story(model, story.sentences, asked_after(cell), question_text, code))
 
 
 main()

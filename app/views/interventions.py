@@ -1,4 +1,4 @@
-"""View: edit the memory on purpose and see whether answers follow, on one story and on many. Draws only."""
+"""View: edit the memory and see whether answers follow, on one story and on many. Draws only."""
 
 import streamlit as st
 
@@ -11,9 +11,9 @@ def main() -> None:
     """The page, from top to bottom."""
     st.title("Does the answer need this slot?")
     st.markdown(
-        "What can be read from a slot need not be used. So **change** memory while a story is read: empty "
-        "a slot, freeze it, hold a gate. If the answers follow, and do not follow when **other** slots are "
-        "changed alike, the model uses what the slot holds."
+        "A fact that can be decoded from a slot need not be used. So **edit** the memory while a story is "
+        "read: empty a slot, freeze it, hold a gate. If the answers change, and do not change when **other** "
+        "slots are edited the same way, the model uses what the slot holds."
     )
     model, story, trace = choose_story()
     effect_sample = pick_effect_sample(model)

@@ -13,7 +13,7 @@ LESSON = "lesson"
 
 def main() -> None:
     """The page, from top to bottom."""
-    st.title("Predict, then look")
+    st.title("Predict, then measure")
     with st.sidebar:
         chosen = st.radio("Lesson", [each.title for each in LESSONS], key=LESSON, bind=URL)
     shown = lesson(chosen)
@@ -21,27 +21,27 @@ def main() -> None:
     st.markdown(shown.text)
     predicted = draw_choices(shown)
     if not predicted:
-        st.info("Choose an answer first: a guess that was made is worth more than one that was not.")
+        st.info("Choose an answer first. You learn more from a result that you tried to predict.")
         st.stop()
     draw_result(shown, predicted, wait_for("Measuring", load_measured, shown.title))
 
 
 def draw_choices(shown: Lesson) -> str | None:
-    """The answers; the one chosen, or None."""
+    """The choices; returns the one chosen, or None."""
     texts = [choice.text for choice in shown.choices]
     return st.radio(f"**{shown.question}**", texts, index=None, key=f"predicted_{shown.title}")
 
 
 def draw_result(shown: Lesson, predicted: str, measured: Measured) -> None:
-    """What was measured just now, beside what was predicted."""
+    """The measurement beside the prediction."""
     right = shown.right(measured).text
     if predicted == right:
-        st.success(f"As you said: {right}.")
+        st.success(f"Correct: {right}.")
     else:
-        st.warning(f"Measured: {right}. You said: {predicted}.")
+        st.warning(f"Measured: {right}. You predicted: {predicted}.")
     st.markdown(measured.sentence())
     draw(measured.figure, key=f"lesson_{shown.title}", alt=measured.sentence(), caption=measured.caption)
-    st.markdown(f"**To take away.** {shown.moral}")
+    st.markdown(f"**What to remember.** {shown.moral}")
     st.caption(measured.source)
 
 

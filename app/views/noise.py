@@ -1,9 +1,10 @@
-"""View: a long text with few facts in it; does the input gate tell them apart? Draws; computes nothing."""
+"""View: does the input gate tell a few facts from the text around them? Draws; computes nothing."""
 
 import streamlit as st
 
 from app.loaders import models, noise
 from app.panels.noise import draw_answers, draw_contrast, draw_means, draw_segments, draw_strips
+from app.panels.reproduce import draw_reproduce, of_long_text
 from app.state import STEP, URL, clamp_state
 from app.widgets.pickers import as_text, pick_step
 from app.widgets.waiting import wait_for
@@ -13,16 +14,16 @@ from lm2viz.stats.noise import MEANING
 
 def main() -> None:
     """The page, from top to bottom."""
-    st.title("Does the memory stay shut on noise?")
+    st.title("Does the memory ignore noise?")
     st.markdown(
-        "A few **facts** of a story are hidden in **background**: sentences of Python's reference pages. "
-        "The model reads all of it, sentence by sentence, into one small bank. To answer at the end, its "
-        "**input gate** should open on the facts and stay shut on the background. Watch whether it does."
+        "A few **facts** of a story are hidden in **background** text, sentences of Python's reference "
+        "pages. The model reads everything, sentence by sentence, into one small bank. To answer at the end, "
+        "its **input gate** should open on facts and stay shut on the background. See whether it does."
     )
     if noise.MODEL not in models.model_names():
         st.info(
-            f"The model {noise.MODEL} is not installed. Install the package whole, or train one with: "
-            "lm2 train --preset babilong-tiny --out DIR"
+            f"The model {noise.MODEL} is not installed. Reinstall the package with its models, or train one "
+            "with: lm2 train --preset babilong-tiny --out DIR"
         )
         st.stop()
     with st.sidebar:
@@ -44,9 +45,12 @@ def main() -> None:
             "Measure", list(MEANING), default=next(iter(MEANING)), required=True, key="gate_measure", bind=URL
         )
         draw_strips(trace, measure)
-        contrast = wait_for("An untrained model reads the same text", noise.load_contrast, *text, measure)
+        contrast = wait_for(
+            "Reading the same text with an untrained model", noise.load_contrast, *text, measure
+        )
         draw_contrast(contrast)
     draw_means(contrast)
+    draw_reproduce(of_long_text(noise.MODEL, *text, measure))
 
 
 def pick_text() -> tuple[str, str, int]:
@@ -60,10 +64,10 @@ def pick_text() -> tuple[str, str, int]:
         required=True,
         key="length",
         bind=URL,
-        help="0k is the facts alone. Of each length 300 tokens are left for a prompt, as in BABILong.",
+        help="0k is the facts alone. Every length leaves 300 tokens for a prompt, as in BABILong.",
     )
     seed = st.number_input(
-        "Seed", 0, 10_000, 0, key="seed", bind=URL, help="The same seed hides the same facts."
+        "Seed", 0, 10_000, 0, key="seed", bind=URL, help="The same seed always gives the same text."
     )
     st.caption(f"Model: {noise.MODEL}, {models.describe(noise.MODEL)}")
     return task, length, int(seed)

@@ -1,4 +1,4 @@
-"""View: open a trace, a checkpoint, stories or labels of one's own, and take away what is on the page."""
+"""View: open a trace, a checkpoint, stories or labels, and download what the page shows."""
 
 import streamlit as st
 
@@ -13,31 +13,31 @@ from app.widgets.pickers import as_text, pick_model, pick_step, pick_story
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
 
-TRACE, FOLDER, STORIES, DOWNLOADS = "Trace file", "Checkpoint folder", "Stories", "Take away"
+TRACE, FOLDER, STORIES, DOWNLOADS = "Trace file", "Checkpoint folder", "Stories", "Downloads"
 
 
 def main() -> None:
     """The page, from top to bottom."""
-    st.title("Open your own, take it away")
+    st.title("Open files, download results")
     st.markdown(
-        "What you open here only you see, until you make a link of it. "
-        "Files are read as data: nothing in them is run."
+        "Only you see what you open here, unless you share a link to it. "
+        "Files are read as data: no code in them is run."
     )
-    what = st.segmented_control(
-        "What", [TRACE, FOLDER, STORIES, DOWNLOADS], default=TRACE, required=True, key="open", bind=URL
+    view = st.segmented_control(
+        "View", [TRACE, FOLDER, STORIES, DOWNLOADS], default=TRACE, required=True, key="open", bind=URL
     )
-    if what == TRACE:
+    if view == TRACE:
         draw_trace_file()
-    elif what == FOLDER:
+    elif view == FOLDER:
         draw_folder()
-    elif what == STORIES:
+    elif view == STORIES:
         draw_stories()
     else:
         draw_this_story()
 
 
 def draw_this_story() -> None:
-    """The story of the sidebar as the model reads it, and everything about it to take away."""
+    """The story of the sidebar as the model reads it, and its downloads."""
     with st.sidebar:
         model = pick_model()
         story = pick_story(model)

@@ -1,10 +1,11 @@
-"""View: which slot holds which fact, found by probes that stand beside their controls. Draws only."""
+"""View: which slot holds which fact, found by probes and shown with their controls. Draws only."""
 
 from functools import partial
 
 import streamlit as st
 
 from app.loaders import probes
+from app.loaders.sample import load_both
 from app.panels.probes import (
     AGE,
     BANK,
@@ -22,6 +23,7 @@ from app.panels.probes import (
     open_clicked,
 )
 from app.panels.probes_labels import draw_user_labels
+from app.panels.reproduce import draw_reproduce, of_probes
 from app.state import URL
 from app.widgets.pickers import as_text, pick_sample
 from app.widgets.waiting import wait_for
@@ -29,51 +31,54 @@ from lm2core.errors import UserError
 from lm2viz.probes.by_fact import as_slot
 from lm2viz.probes.samples import Slot
 from lm2viz.sample.rows import BankRows
+from lm2viz.sample.story_sample import StorySample
 
 
 def main() -> None:
     """The page, from top to bottom."""
     st.title("Which slot holds which fact?")
     st.markdown(
-        "The model reads many stories. After every sentence we know what is true: where Mary is, who holds "
-        "the milk. A **probe**, a small linear classifier, learns on some stories to read one fact from one "
-        "slot, and is scored on others. A score says something only beside its **controls**."
+        "The model reads many stories, and after every sentence we know what is true: where Mary is, who "
+        "holds the milk. A **probe**, a small linear classifier, learns on some stories to decode one fact "
+        "from one slot, and is scored on the others. A score means something only beside its **controls**."
     )
     with st.sidebar:
-        model, task, n = pick_sample(probes.SIZES, probes.SIZES[0])
+        model, sample = pick_sample(probes.SIZES, probes.SIZES[0])
     try:
-        rows = wait_for(f"Two models read {n} stories", probes.load_rows, model, task, n)
-        with st.sidebar:
-            st.caption(f"{rows.n_stories} stories, {len(rows.story)} sentences; story 0 is that of seed 0.")
-            if rows.n_stories < n:
-                st.caption("Their stories are long: no more are read here.")
+        rows, _ = wait_for(
+            f"Reading {len(sample.stories)} stories with this model and an untrained one",
+            load_both,
+            model,
+            sample,
+        )
         view = st.segmented_control(
-            "Look at", [MATRIX, AGE, ONE, USER_LABELS], default=MATRIX, required=True, key=VIEW, bind=URL
+            "View", [MATRIX, AGE, ONE, USER_LABELS], default=MATRIX, required=True, key=VIEW, bind=URL
         )
         if view == USER_LABELS:
-            draw_user_labels(model, task, n)
+            draw_user_labels(model, sample)
         else:
-            draw_facts(view, model, task, n, rows)
+            draw_facts(view, model, sample, rows)
     except UserError as error:
         st.error(as_text(error))
 
 
-def draw_facts(view: str, model: str, task: str, n: int, rows: BankRows) -> None:
-    """One of the views of the facts that the stories themselves tell."""
+def draw_facts(view: str, model: str, sample: StorySample, rows: BankRows) -> None:
+    """One of the views of the facts that the stories state."""
     facts = list(rows.facts.columns)
     if not facts:
-        st.info(f"Nothing is recorded as true in stories of {task}. Choose another task, or use own labels.")
+        st.info(f"Stories of {sample.source} state no facts. Choose another task, or use **Your labels**.")
         st.stop()
     n_slots = rows.banks.shape[1]
     fact, slot = pick_fact_and_slot(facts, n_slots, view)
-    probe_target = ProbeTarget(model, task, n, fact, slot)
+    probe_target = ProbeTarget(model, sample, fact, slot)
     if view == AGE:
         draw_age(probe_target, len(facts))
     elif view == ONE:
         draw_one(probe_target)
     else:
-        result = wait_for("Probing", probes.load_facts, model, task, n, tuple(facts))
+        result = wait_for("Probing", probes.load_facts, model, sample, tuple(facts))
         draw_matrix(result, key="matrix", on_click=partial(open_clicked, "matrix", tuple(facts), n_slots))
+        draw_reproduce(of_probes(model, sample))
 
 
 def pick_fact_and_slot(facts: list[str], n_slots: int, view: str) -> tuple[str, Slot]:
@@ -89,7 +94,7 @@ def pick_fact_and_slot(facts: list[str], n_slots: int, view: str) -> tuple[str, 
         key=SLOT,
         bind=URL,
         disabled=view == MATRIX,
-        help="best: chosen on the training stories; bank: all slots together",
+        help="best: chosen on the training stories; bank: all slots together.",
     )
     return fact, as_slot(chosen)
 

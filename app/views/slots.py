@@ -1,13 +1,14 @@
-"""View: what slots hold over many stories, as points and in words. Draws; computes nothing."""
+"""View: what slots hold over many stories, as a map and in words. Draws; computes nothing."""
 
 import streamlit as st
 
 from app.loaders import slots
-from app.panels.slots_detail import StorySample, draw_contexts, draw_explanations
+from app.panels.slots_detail import draw_contexts, draw_explanations
 from app.panels.slots_map import draw_map, draw_story, pick_map, suggest_slot
 from app.state import SLOT, URL, clamp_state
 from app.widgets.pickers import as_text, pick_sample
 from lm2core.errors import UserError
+from lm2viz.sample.story_sample import StorySample
 
 MAP, CONTEXTS, EXPLAINED = "Map", "Words and questions", "Explanation"
 
@@ -16,17 +17,17 @@ def main() -> None:
     """The page, from top to bottom."""
     st.title("What do the slots hold?")
     st.markdown(
-        "A slot is a row of numbers, and means something only if it does so in story after story. The model "
-        "reads many: **map** what a slot held after every sentence, see which **words** write to it and "
-        "which **questions** read it, and test in numbers what it is said to hold."
+        "A slot is a row of numbers, and means something only if it means the same in story after story. "
+        "**Map** what a slot holds after every sentence of many stories, see which **words** write to it and "
+        "which **questions** read it, and test an **explanation** of what it holds."
     )
     try:
         with st.sidebar:
-            sample = StorySample(*pick_sample(slots.SIZES, slots.SIZES[1]))
-            chosen = pick_map(sample)
-            slot = pick_slot(sample)
+            model, sample = pick_sample(slots.SIZES, slots.SIZES[1])
+            chosen = pick_map(model, sample)
+            slot = pick_slot(model, sample)
         view = st.segmented_control(
-            "Look at",
+            "View",
             [MAP, CONTEXTS, EXPLAINED],
             default=MAP,
             required=True,
@@ -34,21 +35,21 @@ def main() -> None:
             bind=URL,
         )
         if view == CONTEXTS:
-            draw_contexts(sample, slot)
+            draw_contexts(model, sample, slot)
         elif view == EXPLAINED:
-            draw_explanations(sample, slot)
+            draw_explanations(model, sample, slot)
         else:
-            result = draw_map(sample, chosen)
-            draw_story(sample, result, slot)
+            result = draw_map(model, sample, chosen)
+            draw_story(model, sample, result, slot)
     except UserError as error:
         st.error(as_text(error))
 
 
-def pick_slot(sample: StorySample) -> int:
-    """Choose the slot that is looked at closely."""
-    last = slots.n_slots(sample.model) - 1
+def pick_slot(model: str, sample: StorySample) -> int:
+    """Choose the slot to look at closely."""
+    last = slots.n_slots(model) - 1
     clamp_state(SLOT, 0, last)
-    suggested = suggest_slot(sample)
+    suggested = suggest_slot(model, sample)
     return st.number_input(
         "Slot",
         0,
@@ -56,7 +57,7 @@ def pick_slot(sample: StorySample) -> int:
         suggested[0] if suggested else 0,
         key=SLOT,
         bind=URL,
-        help="Whose way through a story is drawn, whose words and whose explanation are shown.",
+        help="The slot whose path, words and explanation are shown.",
     )
 
 

@@ -1,14 +1,17 @@
-"""View: step through a story, see what each sentence wrote, ask at any step. Draws; computes nothing."""
+"""View: step through a story, see what each sentence writes, ask at any step. Draws; computes nothing."""
 
 from functools import partial
 
 import streamlit as st
 
 from app.loaders import traces
+from app.panels.python_code import of_story, picture_code
+from app.panels.reproduce import draw_reproduce
 from app.panels.story_memory import draw_memory
-from app.state import QUESTION, STEP, URL, clamp_state
+from app.state import BLOCK, QUESTION, SLOT, STEP, URL, VIEW, clamp_state
 from app.widgets.pickers import ShownStory, as_text, choose_story, draw, pick_step
 from app.widgets.play import keep_playing, play_button
+from lm2core.babi.story import Question
 from lm2core.errors import UserError
 from lm2core.reading.answers import Answer
 from lm2core.traces.trace import Trace
@@ -22,8 +25,8 @@ def main() -> None:
     """The page, from top to bottom."""
     st.title("What is in this model's memory?")
     st.markdown(
-        "An LM2 reads a story sentence by sentence. Each sentence may **write** to a small bank of memory "
-        "**slots**; the words themselves are then gone. A question can only **read** the bank. "
+        "LM2 reads a story sentence by sentence. Each sentence may **write** to a small bank of memory "
+        "**slots**; then its words are gone. A question can only **read** the bank. "
         "Step through the story and watch."
     )
     model, story, trace = choose_story()
@@ -44,33 +47,37 @@ def main() -> None:
             FACTS: partial(draw_facts, model, story, trace, step),
         }
         draw_memory(trace, step, answer, more=more)
+    if answer is not None and st.session_state[VIEW] not in more:  # these draw their own
+        state = st.session_state
+        code = picture_code(view=state[VIEW], step=step, block=state[BLOCK], slot=state[SLOT])
+        draw_reproduce(of_story(model, story.sentences, step, answer.trace.info["question"], code))
     keep_playing((model, story.sentences), n_sentences)
 
 
 def draw_sources(model: str, story: ShownStory, step: int, answer: Answer | None) -> None:
-    """Which sentences the answer rests on. Loaded when asked for: the first page need not wait for it."""
+    """Which sentences the answer rests on. Imported on demand, so that the first page need not wait."""
     from app.panels import story_sources
 
     story_sources.draw_sources(model, story, step, answer)
 
 
 def draw_facts(model: str, story: ShownStory, trace: Trace, step: int) -> None:
-    """What is true and what probes read. Loaded when asked for, like ``draw_sources``."""
+    """What is true and what probes decode. Imported on demand, like ``draw_sources``."""
     from app.panels import story_facts
 
     story_facts.draw_facts(model, story, trace, step)
 
 
 def draw_story(story: ShownStory, step: int) -> None:
-    """The sentences near the current one, as plain text: never taken for markup."""
+    """The sentences near the current one, as plain text, never as markup."""
     st.subheader("Story")
     with st.container(border=True):
         st.text("\n".join(story.lines_around(step)))
-    st.caption("✓ already read   ▶ read last   · not read yet")
+    st.caption("✓ read   ▶ just read   · not read yet")
 
 
 def draw_question(model: str, story: ShownStory, step: int) -> Answer | None:
-    """Ask the bank of this step, and beside it a fresh bank as control."""
+    """Ask the bank of this step, and a fresh bank as control."""
     st.subheader("Ask")
     suggested = story.suggestion(step)
     placeholder = suggested.text if suggested else "Where is Mary?"
@@ -85,15 +92,14 @@ def draw_question(model: str, story: ShownStory, step: int) -> Answer | None:
         st.error(as_text(error))
         return None
     if step == 0:
-        st.info("Nothing has been read yet: the bank is fresh, and the answer is a guess.")
+        st.info("No sentence has been read yet: the bank is fresh, and the answer is a guess.")
     st.markdown(
         f"After {step} of {len(story.sentences)} sentences the model answers **{as_text(answer.words[0])}** "
         f"({answer.probabilities[0]:.0%})."
     )
-    task_question = story.story_question(step, question_text)
-    if task_question:
-        support = ", ".join(str(i + 1) for i in sorted(task_question.support))
-        st.markdown(f"The story says **{task_question.answer}** (sentences {support}).")
+    story_question = story.story_question(step, question_text)
+    if story_question:
+        st.markdown(f"The right answer is **{story_question.answer}**{_support(story_question)}.")
     words = answer.words[:N_ANSWERS]
     of_control = dict(zip(control.words, control.probabilities, strict=True))
     draw(
@@ -106,9 +112,17 @@ def draw_question(model: str, story: ShownStory, step: int) -> Answer | None:
         ),
         key="answers",
         alt=f"Answer {answer.words[0]} with probability {answer.probabilities[0]:.0%}",
-        caption="A long blue bar: the model is sure. Ochre: its answer from a fresh bank, without the story.",
+        caption="A long blue bar: the model is sure. Ochre: control, its answer from a fresh bank.",
     )
     return answer
+
+
+def _support(question: Question) -> str:
+    """The supporting sentences in words, counted from 1; nothing where there are none."""
+    numbers = [str(i + 1) for i in sorted(question.support)]
+    if not numbers:
+        return ""
+    return f" (sentence{'s' if len(numbers) > 1 else ''} {', '.join(numbers)})"
 
 
 main()

@@ -1,4 +1,4 @@
-"""View: start a small training run, watch it learn, stop it, resume it, use what it learnt. Draws only."""
+"""View: start a small training run, watch, stop and resume it, and use its model. Draws only."""
 
 from collections.abc import Callable
 
@@ -12,15 +12,16 @@ from lm2core.errors import UserError
 from lm2core.training.batches import TRAINED_TASKS
 from lm2viz.figures.training import training_curves
 
-EVERY_S = 2  # between two looks at a run that goes
+REFRESH_S = 2  # while a run is going
 
 
 def main() -> None:
     """The page, from top to bottom."""
-    st.title("Train a small one")
+    st.title("Train a small model")
     st.markdown(
-        "A run trains an LM2 of 4 blocks on fresh bAbI stories, in the background. It goes on when this page "
-        "is closed. One run at a time goes on this server, and everybody who opens this page sees it."
+        "A run trains an LM2 with 4 blocks on freshly generated bAbI stories, in the background; it "
+        "continues when you close this page. The server runs one at a time, and everyone who opens this page "
+        "sees it."
     )
     draw_form()
     names = training.run_names()
@@ -33,8 +34,8 @@ def main() -> None:
     except UserError as error:
         st.error(as_text(error))
         st.stop()
-    is_going = training.state_of(run) == training.RUNNING
-    st.fragment(draw_run, run_every=EVERY_S if is_going else None)(run, is_going)
+    is_running = training.state_of(run) == training.RUNNING
+    st.fragment(draw_run, run_every=REFRESH_S if is_running else None)(run, is_running)
 
 
 def draw_form() -> None:
@@ -47,7 +48,7 @@ def draw_form() -> None:
         seed = last.number_input("Seed", 0, 10_000, 0, key="run_seed")
         pressed = st.form_submit_button("Start", icon=":material/play_arrow:")
     st.caption(
-        "On one processor core 600 steps of qa1 take some minutes; a checkpoint is kept every 250 steps."
+        "On one processor core, 600 steps of qa1 take a few minutes. A checkpoint is saved every 250 steps."
     )
     if not pressed:
         return
@@ -59,36 +60,36 @@ def draw_form() -> None:
     st.session_state["run"] = started.name
 
 
-def draw_run(run: Run, was_going: bool) -> None:
-    """How a run stands now, its curves, and what can be done with it; drawn again while it goes."""
+def draw_run(run: Run, was_running: bool) -> None:
+    """The state of a run, its curves and its buttons; redrawn while it is running."""
     state = training.state_of(run)
-    if was_going and state != training.RUNNING:
+    if was_running and state != training.RUNNING:
         st.rerun()
     curves = training.read_curves(run)
     step = curves.steps[-1] if curves.steps else 0
     st.progress(curves.share, f"{run.name}: {state}, step {step} of {run.n_steps}")
     if state == training.FAILED:
-        st.error(as_text(f"The run ended early: {training.last_error(run)}"))
+        st.error(as_text(f"The run failed: {training.last_error(run)}"))
     draw_buttons(run, state)
     if curves.steps:
         draw_curves(run, curves)
     elif state == training.RUNNING:
-        st.info("Loading; the first figures come after 10 steps.")
+        st.info("The run is starting. Its first values appear after 10 steps.")
 
 
 def draw_buttons(run: Run, state: str) -> None:
-    """Stop, resume or use the run, whichever it allows."""
+    """Stop, resume or use the run, whichever is possible."""
     if state == training.RUNNING:
         if st.button("Stop", key="stop", icon=":material/stop:"):
             attempt(training.stop_run, run)
     elif state == training.FINISHED:
-        if st.button("Use it in the other pages", key="use", icon=":material/check:"):
+        if st.button("Use this model on the other pages", key="use", icon=":material/check:"):
             use(run)
     elif training.can_resume(run):
         if st.button("Resume", key="resume", icon=":material/play_arrow:"):
             attempt(training.resume_run, run)
     else:
-        st.info("It was over before its first checkpoint. Start a new run under another name.")
+        st.info("The run ended before its first checkpoint. Start a new one under another name.")
 
 
 def attempt(action: Callable[[Run], object], run: Run) -> None:
@@ -102,7 +103,7 @@ def attempt(action: Callable[[Run], object], run: Run) -> None:
 
 
 def use(run: Run) -> None:
-    """Add the trained model to this visitor's models."""
+    """Add the trained model to this user's models."""
     try:
         name = training.use_run(run)
     except UserError as error:
@@ -110,14 +111,14 @@ def use(run: Run) -> None:
         return
     st.page_link(
         "views/story.py",
-        label=f"{as_text(name)} on the Story page",
+        label=f"Open {as_text(name)} on the Story page",
         icon=":material/menu_book:",
         query_params={"model": name},
     )
 
 
 def draw_curves(run: Run, curves: Curves) -> None:
-    """Accuracy by task with what needs no model, and the loss."""
+    """Accuracy by task beside what needs no model, and the loss."""
     task = run.tasks[0]
     majority, last_named = training.floor_of(task)
     draw(
@@ -125,15 +126,17 @@ def draw_curves(run: Run, curves: Curves) -> None:
             curves.steps,
             curves.accuracy,
             curves.loss,
-            floors={f"commonest answer of {task}": majority, f"last named in {task}": last_named},
+            floors={
+                f"most frequent answer of {task}": majority,
+                f"last place or thing named in {task}": last_named,
+            },
             n_steps=run.n_steps,
         ),
         key="curves",
         alt=f"Accuracy and loss up to step {curves.steps[-1]}; without a model {last_named:.0%}",
-        caption=f"Ochre: what needs no model, on {training.N_STORIES_OF_FLOOR} fresh stories of full length "
-        f"of the first task, {task}. Accuracy is a running mean in training, which begins with short "
-        "stories, where such answers are right more often; it falls where harder ones begin. What it has "
-        "learnt, lm2 eval says.",
+        caption="Accuracy is a running mean over training. It begins with short stories and drops where "
+        f"harder ones begin. Ochre: accuracy without a model, on {training.N_STORIES_OF_FLOOR} full-length "
+        f"stories of {task}; on short stories it would be higher. To test the trained model, run lm2 eval.",
     )
 
 

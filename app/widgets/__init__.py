@@ -1,1 +1,1 @@
-"""What every page is made of: pickers, buttons, waiting."""
+"""Widgets that pages share: pickers, buttons, tables, waiting."""

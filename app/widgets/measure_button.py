@@ -1,16 +1,16 @@
-"""What takes long is measured when a button asks for it, and again when a link does."""
+"""Long measurements run when a button is pressed, and again when a link to them is opened."""
 
 import hashlib
 
 import streamlit as st
 
-MEASURED = "measured"  # URL key: a digest of what the button was last pressed for; bound to no widget
+MEASURED = "measured"  # URL key: digest of the measurement last asked for; bound to no widget
 
 
 def measure_button(*what: object, key: str, hint: str) -> bool:
-    """Whether this page, as it stands, is to show its measurement; ``hint`` says what pressing will do.
+    """Whether the page should show its measurement; ``hint`` says what pressing the button does.
 
-    what : all that decides the result; when any of it changes, the button has to be pressed again
+    what : all that decides the result; after a change of any, the button must be pressed again
     """
     digest = hashlib.sha256("/".join(map(str, what)).encode()).hexdigest()[:12]
     if st.button("Measure", icon=":material/science:", type="primary", key=key):

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app.loaders import models, stories, traces
+from app.loaders.sample import MAX_SENTENCES, page_sample
 from app.state import PASTED_STORY, PASTED_TEXT, REQUESTED_STEP, STEP, URL, apply_requested_step, move_step
 from app.widgets.text_size import in_chosen_size
 from app.widgets.waiting import wait_for
@@ -18,6 +19,7 @@ from lm2core.babi.story import Question
 from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.figures.heatmap import clickable
+from lm2viz.sample.story_sample import StorySample
 
 LINES_BEFORE, LINES_AFTER = 9, 5  # sentences shown around the one just read
 EXAMPLE, GENERATED, PASTED = "Example", "Generated", "Own"
@@ -28,7 +30,7 @@ class ShownStory:
     """A story on the page; ``questions`` is empty for a pasted one.
 
     task, facts : the task whose probes know such facts, and what is known after each sentence; empty where
-        a sentence is one of no task
+        a sentence belongs to no task
     """
 
     sentences: tuple[str, ...]
@@ -37,7 +39,7 @@ class ShownStory:
     facts: Sequence[KnownFacts] = ()
 
     def lines_around(self, step: int) -> list[str]:
-        """The sentences near ``step``, marked as read, just read and not yet read; all of a short story."""
+        """The sentences near ``step``, marked as read, just read or not yet read; all of a short story."""
         first, last = 0, len(self.sentences)
         if last > LINES_BEFORE + LINES_AFTER:
             first = max(0, min(step, last - LINES_AFTER) - LINES_BEFORE)
@@ -50,17 +52,17 @@ class ShownStory:
         return lines + ([f"… {n_after} more"] if n_after else [])
 
     def suggestion(self, step: int) -> Question | None:
-        """The story's own question asked last at or before ``step``."""
-        question_text = [q for q in self.questions if q.n_statements <= step]
-        return question_text[-1] if question_text else None
+        """The last question of the story that is asked at or before ``step``."""
+        asked = [q for q in self.questions if q.n_statements <= step]
+        return asked[-1] if asked else None
 
     def story_question(self, step: int, text: str) -> Question | None:
-        """The story's own question of these words asked right after ``step``, with its true answer."""
+        """The question of the story with this text asked right after ``step``, with its answer."""
         return next((q for q in self.questions if q.n_statements == step and q.text == text), None)
 
 
 def as_text(words: object) -> str:
-    """Words of a visitor or a file inside a message: what could be markup there is shown as it is."""
+    """Escape words of a user or a file for a message, so that markup in them is shown as text."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(str(words).split()))
 
 
@@ -68,28 +70,30 @@ def pick_model() -> str:
     """Choose one of the models."""
     names = models.model_names()
     if not names:
-        st.error("No trained model is installed. Make one with: lm2 train --preset babi-tiny --out DIR")
+        st.error("No trained model is installed. Train one with: lm2 train --preset babi-tiny --out DIR")
         st.stop()
     linked = st.query_params.get("model", "")
     if linked and linked not in names:
         if models.open_linked(linked):
             names = models.model_names()
         else:
-            st.info(f"The model {as_text(linked)} of this link is not here, or has changed: this is another.")
+            st.info(
+                f"The model {as_text(linked)} of this link is not here, or has changed. Another is shown."
+            )
     return st.selectbox("Model", names, key="model", bind=URL)
 
 
 def _pick_task(model: str) -> str:
-    """Choose a task whose every word ``model`` knows; stop the page where there is none."""
+    """Choose a task whose words ``model`` knows; stop the page where there is none."""
     tasks = models.known_tasks(model)
     if not tasks:
-        st.info("No task can be told in this model's words alone. Choose another model or story.")
+        st.info("This model lacks words of every task. Choose another model, or another kind of story.")
         st.stop()
     return st.selectbox("Task", tasks, key="task", bind=URL)
 
 
-def pick_sample(sizes: Sequence[int], default: int) -> tuple[str, str, int]:
-    """Choose a model, and of which task it reads how many stories."""
+def pick_sample(sizes: Sequence[int], default: int) -> tuple[str, StorySample]:
+    """Choose a model, a task, and how many stories; fewer of long ones, which is said."""
     model = pick_model()
     task = _pick_task(model)
     n = st.segmented_control(
@@ -99,19 +103,27 @@ def pick_sample(sizes: Sequence[int], default: int) -> tuple[str, str, int]:
         required=True,
         key="n_stories",
         bind=URL,
-        help="Story k is the generated one with seed k. More: narrower intervals, and longer to wait, once.",
+        help="Story k is generated with seed k. More stories: narrower intervals, longer wait the first "
+        "time.",
     )
-    return model, task, n
+    sample = page_sample(task, n)
+    n_read = len(sample.stories)
+    st.caption(
+        f"{n_read} stories, {sum(len(story.sentences) for story in sample.stories)} sentences; story 0 is "
+        "that of seed 0."
+        + ("" if n_read == n else f" Their stories are long: a page reads {MAX_SENTENCES:,} sentences.")
+    )
+    return model, sample
 
 
 def pick_story(model: str) -> ShownStory:
-    """Choose an example, a story generated of a task whose words ``model`` knows, or paste one."""
+    """Choose an example, a generated story of a task whose words ``model`` knows, or paste one."""
     sources = [EXAMPLE, GENERATED, PASTED]
     source = st.segmented_control("Story", sources, default=EXAMPLE, required=True, key="source", bind=URL)
     if source == GENERATED:
         task = _pick_task(model)
         seed = st.number_input(
-            "Seed", 0, 10_000, 0, key="seed", help="The same seed tells the same story.", bind=URL
+            "Seed", 0, 10_000, 0, key="seed", help="The same seed always gives the same story.", bind=URL
         )
         generated = stories.generate_story(task, int(seed))
         return ShownStory(generated.sentences, generated.questions, task, known_facts(generated.statements))
@@ -123,10 +135,10 @@ def pick_story(model: str) -> ShownStory:
 
 
 def open_story(sentences: tuple[str, ...], also: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Go to the Story page with these sentences as an own story, read to its end.
+    """Go to the Story page with these sentences as a pasted story, read to its end.
 
-    Said in the address, for the link, and in the state, which may remember another story. The model is in
-    both already, and may not be set: it belongs to its picker.
+    Set in the URL, for the link, and in the state, which may hold another story. The model is in both
+    already, and may not be set: it belongs to its picker.
 
     also : further state of that page, such as its question
     """
@@ -138,7 +150,7 @@ def open_story(sentences: tuple[str, ...], also: Mapping[str, str] = MappingProx
 
 
 def choose_story() -> tuple[str, ShownStory, Trace]:
-    """Choose a model and a story, and record what the memory does; stop with one line where it cannot."""
+    """Choose a model and a story and record the memory; stop the page with one line where that fails."""
     with st.sidebar:
         model = pick_model()
         story = pick_story(model)
@@ -150,32 +162,32 @@ def choose_story() -> tuple[str, ShownStory, Trace]:
 
 
 def _pasted_sentences() -> tuple[str, ...]:
-    """The pasted story; its link carries a key, not the text."""
+    """The pasted story; its link holds a key, not the text."""
     key = st.query_params.get(PASTED_STORY, "")
     retained = stories.find_story(key)
     if key and retained is None:
-        st.info("This server does not have the story of this link. Paste it here to see it.")
+        st.info("This server no longer has the story in this link. Paste it here to see it.")
     st.session_state.setdefault(PASTED_TEXT, "\n".join(retained or ()))
     with st.form("own_story"):
         text = st.text_area(
-            "One sentence a line",
+            "One sentence per line",
             key=PASTED_TEXT,
             height=180,
             placeholder="Mary went to the kitchen.\nMary took the milk there.",
         )
-        if st.form_submit_button("Read it"):
+        if st.form_submit_button("Read story"):
             retained = tuple(line.strip() for line in text.splitlines() if line.strip())
             _check(retained)
             st.query_params[PASTED_STORY] = stories.store_story(retained)
             st.session_state[REQUESTED_STEP] = len(retained)
     if not retained:
-        st.info("The story is empty. Write at least one sentence and press **Read it**.")
+        st.info("The story is empty. Write at least one sentence and press **Read story**.")
         st.stop()
     return retained
 
 
 def _check(sentences: tuple[str, ...]) -> None:
-    """Stop the page with one line when a pasted story is too long for it."""
+    """Stop the page with one line when a pasted story is too long."""
     try:
         stories.check_story(sentences)
     except UserError as error:
@@ -184,7 +196,7 @@ def _check(sentences: tuple[str, ...]) -> None:
 
 
 def pick_step(n_sentences: int) -> int:
-    """Choose after which sentence to look; 0 is before the first."""
+    """Choose how many sentences have been read; 0 is before the first."""
     back, slider, forward = st.columns([2, 9, 2], vertical_alignment="bottom")
     back.button(
         "Back",
@@ -214,9 +226,9 @@ def pick_step(n_sentences: int) -> int:
 def draw(
     figure: go.Figure, *, key: str, alt: str, caption: str, on_click: Callable[[], None] | None = None
 ) -> None:
-    """Show a figure with its one-line caption and its text for those who cannot see it.
+    """Show a figure with its caption, and a text for those who cannot see it.
 
-    A camera over its corner downloads it as SVG.
+    The camera in its corner downloads it as SVG.
 
     With ``on_click`` the cells of a heatmap, or the points of another figure, can be clicked; the callback
     finds the click under ``key``.

@@ -1,6 +1,6 @@
-"""Play: the story goes on by itself, sentence by sentence, until its end or until it is paused.
+"""Play: step through the story automatically, until its end or until it is paused.
 
-Not in the link: a link shows one moment.
+Not in the link: a link shows one step.
 """
 
 from collections.abc import Hashable
@@ -9,9 +9,9 @@ import streamlit as st
 
 from app.state import REQUESTED_STEP, STEP
 
-SECONDS = 1.2  # a sentence
-PLAYING = "playing"  # the story that plays; another one on the page stands still
-IS_DRAWN = "play_is_drawn"  # the page has just been drawn: the clock starts, nothing moves yet
+SECONDS = 1.2  # per sentence
+PLAYING = "playing"  # the story that plays; another story on the page does not move
+IS_DRAWN = "play_is_drawn"  # the page has just been drawn: the first tick does not move the story
 
 
 def is_playing(story: Hashable, n_steps: int) -> bool:
@@ -20,12 +20,12 @@ def is_playing(story: Hashable, n_steps: int) -> bool:
 
 
 def play_button(story: Hashable, n_steps: int) -> None:
-    """Starts and pauses; at the end of the story it starts from the beginning."""
+    """Starts and pauses; at the end of the story it starts again from the beginning."""
     plays = is_playing(story, n_steps)
     st.button(
         "Pause" if plays else "Play",
         icon=":material/pause:" if plays else ":material/play_arrow:",
-        shortcut="P",  # and no help: it draws the button twice, and each would hear the key
+        shortcut="P",  # and no help, which draws the button twice: both would take the key
         key="play",
         on_click=_toggle,
         args=(story, n_steps),
@@ -42,9 +42,9 @@ def _toggle(story: Hashable, n_steps: int) -> None:
 
 
 def keep_playing(story: Hashable, n_steps: int) -> None:
-    """Last on the page: in a while, if ``story`` still plays, draw the page one sentence further."""
+    """Call last on the page: while ``story`` plays, redraw the page one sentence further."""
     if not is_playing(story, n_steps):
-        st.session_state.pop(PLAYING, None)  # going back from the end must not set it off again
+        st.session_state.pop(PLAYING, None)  # going back from the end must not start it again
     else:
         st.session_state[IS_DRAWN] = True
         st.fragment(_tick, run_every=SECONDS)(story, n_steps)

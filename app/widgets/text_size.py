@@ -1,22 +1,22 @@
-"""How large text is: a switch for those who sit far from a projector, and charts that follow it."""
+"""Text size: a switch for rooms with a projector, and charts that follow it."""
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from app.state import LARGE, URL
 
-LARGER = 1.2  # times
-CHART_TEXT, CHART_HEIGHT = 12, 450  # pixels, where a chart says nothing else
+LARGER = 1.2  # factor
+CHART_TEXT, CHART_HEIGHT = 12, 450  # pixels, where a chart sets none
 
 
 def pick_text_size() -> None:
-    """The switch; text of the page follows at once."""
+    """The switch; the text of the page follows at once."""
     if st.toggle("Larger text", key=LARGE, bind=URL):
         st.html(f"<style>:root {{font-size: {LARGER:.0%}}}</style>")
 
 
 def in_chosen_size(figure: go.Figure) -> go.Figure:
-    """The figure, or a copy with larger text and the room that it needs: figures may be kept."""
+    """The figure, or a copy with larger text and more height: the figure itself may be cached."""
     if not st.session_state.get(LARGE):
         return figure
     margin = {side: figure.layout.margin[side] for side in "lrtb"}

@@ -1,8 +1,8 @@
-"""Waiting for an analysis: how far it has come, and how long its part takes. The one way pages wait.
+"""Waiting for an analysis with a progress bar and the time left. The only way in which pages wait.
 
-The analysis runs in a thread of its own, for elements may not be drawn inside a cached function; the thread
-of the page looks how far it is. So a click is answered at once. Who waits for what is being made already
-waits for the same run; one that nobody has waited for in a while ends at its next step.
+The analysis runs in its own thread, because a cached function may not draw; the page's thread polls its
+progress, so that clicks are answered at once. Pages that want the same analysis share one run, and a run
+that no page waits for any more ends at its next step.
 """
 
 from collections.abc import Callable, Hashable
@@ -18,14 +18,14 @@ from lm2viz.progress import Cancelled, Progress, report_progress_to
 
 P = ParamSpec("P")
 T = TypeVar("T")
-SHOW_AFTER_S, LOOK_EVERY_S = 0.4, 0.25  # what is there sooner draws no bar
-TELL_AFTER_S = 2.0  # of a loop: sooner its time left is a guess
+SHOW_AFTER_S, LOOK_EVERY_S = 0.4, 0.25  # a faster result draws no bar
+TELL_AFTER_S = 2.0  # into a loop: before, its time left is a guess
 MINUTES_FROM_S = 90
-ABANDONED_AFTER_S = 3.0  # without anybody waiting: a page that is only drawn again is back sooner
+ABANDONED_AFTER_S = 3.0  # without a page that waits: one that is only redrawn is back sooner
 
 
 class _Job:
-    """A call of a loader, in its thread."""
+    """One call of a loader in its thread."""
 
     def __init__(self) -> None:
         self.result: Future[Any] = Future()
@@ -33,16 +33,16 @@ class _Job:
         self.began = self.looked_at = monotonic()
 
     def is_wanted(self) -> bool:
-        """Whether a page has looked at it lately."""
+        """Whether a page has polled it lately."""
         return monotonic() - self.looked_at < ABANDONED_AFTER_S
 
     def is_done(self, within_s: float) -> bool:
-        """Whether it is over, or will be within this time. A page looks."""
+        """Whether it is done, or will be within this time. Called by a page."""
         self.looked_at = monotonic()
         return bool(wait([self.result], within_s).done)
 
     def message(self) -> str:
-        """What it does, and how long that takes."""
+        """What it is doing, and the time left."""
         loops, left = self.progress.loops, self.progress.seconds_left()
         doing = f"{loops[-1]} · " if loops else ""
         if not loops or left is None or monotonic() - loops[0].began < TELL_AFTER_S:
@@ -57,27 +57,27 @@ _jobs_lock = Lock()
 
 
 def wait_for(message: str, load: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What ``load`` returns for these arguments, or what it raises; a bar is shown while it takes long.
+    """What ``load`` returns or raises for these arguments; shows a progress bar when it takes long.
 
-    ``load`` must not draw, nor use the visitor's session.
+    ``load`` must neither draw nor use the user's session.
 
-    told : what the visitor waits for, as Markdown
+    message : what the user waits for, as Markdown
     """
     job = _started(load, args, kwargs)
-    place = st.empty()  # always there: what follows keeps its place whether a bar was drawn or not
+    place = st.empty()  # always there, so that what follows keeps its place with and without a bar
     if not job.is_done(SHOW_AFTER_S):
         while not job.is_done(LOOK_EVERY_S):
             place.progress(job.progress.share(), text=f"{message} · {job.message()}")
         place.empty()
     try:
         outcome: T = job.result.result()
-    except Cancelled:  # by others, just before this page joined them
+    except Cancelled:  # just before this page joined the run
         return wait_for(message, load, *args, **kwargs)
     return outcome
 
 
 def _started(load: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Job:
-    """The run of this call: the one that is going, or a new one."""
+    """The run of this call: the current one, or a new one."""
     key = (load, args, tuple(sorted(kwargs.items())))
     with _jobs_lock:
         if key in _jobs:
@@ -88,7 +88,7 @@ def _started(load: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
 
 
 def _run(job: _Job, key: Hashable, load: Callable[[], Any]) -> None:
-    """Make the result, or keep why there is none: it is raised where it is waited for."""
+    """Compute the result, or keep the error, which is raised where it is waited for."""
     outcome, error = None, None
     try:
         with report_progress_to(job.progress):

@@ -1,4 +1,4 @@
-"""Tasks 15 and 16: what animals fear and which colour they have, and so the people who are such animals.
+"""Tasks 15 and 16: what animals fear and which colour they have, and what follows for named animals.
 
 Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data. Nothing changes: the same facts hold
 after every sentence.
@@ -16,33 +16,33 @@ PEOPLE = ("Lily", "Bernhard", "Greg", "Julius", "Brian")
 ANIMALS = ("swan", "lion", "frog", "rhino")
 COLOURS = ("gray", "white", "yellow", "green")
 IS_A, HAS_COLOUR, FEARS = "is a", "is", "fears"
-# Published stories by how many others are what the one asked about is; it is never two. Fitted.
+# Shares of published stories by how many others are the same animal as the one asked about; never two. Fitted
 _N_ALIKE = MappingProxyType({1: 0.881, 3: 0.104, 4: 0.015})
-_P_SAME_COLOUR = 0.52  # how often somebody has the colour that the others would make one expect. Fitted
+_P_SAME_COLOUR = 0.52  # how often a character is given the colour of the last same animal. Fitted
 
 
-def tell_fears(rng: Random) -> Iterator[Sequence[Line]]:
-    """qa15: every animal fears another, every friend is an animal of which that has been said."""
+def draw_fears(rng: Random) -> Iterator[Sequence[Line]]:
+    """qa15: every kind of animal fears another; every character is an animal whose fear is already stated."""
     animals = tuple(PLURALS)
-    stated: list[Statement] = []
+    statements: list[Statement] = []
     open_subjects = [*animals, *FRIENDS]
     while open_subjects:
         subject = rng.choice(open_subjects)
         if subject in animals:
-            stated.append(Statement(subject, FEARS, choose_other(rng, animals, than=subject)))
+            statements.append(Statement(subject, FEARS, choose_other(rng, animals, than=subject)))
         else:
             animal = rng.choice(animals)
             if animal in open_subjects:
                 continue
-            stated.append(Statement(subject, IS_A, animal))
+            statements.append(Statement(subject, IS_A, animal))
         open_subjects.remove(subject)
-    fear_of = {s.subject: s.target for s in stated if s.relation == FEARS}
-    animal_of = {s.subject: s.target for s in stated if s.relation == IS_A}
-    yield _lines(stated, animal_of, "fear", fear_of | {name: fear_of[a] for name, a in animal_of.items()})
+    fear_of = {s.subject: s.target for s in statements if s.relation == FEARS}
+    animal_of = {s.subject: s.target for s in statements if s.relation == IS_A}
+    yield _lines(statements, animal_of, "fear", fear_of | {name: fear_of[a] for name, a in animal_of.items()})
 
 
 def ask_fear(history: Sequence[Statement], i: int, _: Random) -> Question | None:
-    """qa15: what does the friend fear, of whom statement ``i`` says what he is?"""
+    """qa15: what does the character fear whose kind of animal statement ``i`` gives?"""
     name, animal = history[i].subject, history[i].target
     if history[i].relation != IS_A:
         return None
@@ -51,8 +51,8 @@ def ask_fear(history: Sequence[Statement], i: int, _: Random) -> Question | None
     return Question(f"What is {name.lower()} afraid of?", history[fears].target, (i, fears), len(history))
 
 
-def tell_colours(rng: Random) -> Iterator[Sequence[Line]]:
-    """qa16: five people are animals, and the colours of all but one are said, in an order left to chance."""
+def draw_colours(rng: Random) -> Iterator[Sequence[Line]]:
+    """qa16: five characters are animals; the colours of all but one are stated, in random order."""
     steps, to_do = [], [(name, IS_A) for name in PEOPLE]
     while len(to_do) > 1 or to_do[0][1] == IS_A:
         name, relation = to_do.pop(rng.randrange(len(to_do)))
@@ -60,21 +60,21 @@ def tell_colours(rng: Random) -> Iterator[Sequence[Line]]:
         if relation == IS_A:
             to_do.append((name, HAS_COLOUR))
     animal_of = _draw_animals(rng, protagonist=to_do[0][0])
-    stated: list[Statement] = []
+    statements: list[Statement] = []
     for name, relation in [*steps, *to_do]:
         if relation == IS_A:
-            stated.append(Statement(name, IS_A, animal_of[name]))
+            statements.append(Statement(name, IS_A, animal_of[name]))
             continue
-        example = _example(stated, name)
+        example = _example(statements, name)
         is_kept = (name, relation) in to_do or rng.random() < _P_SAME_COLOUR
-        colour = stated[example[1]].target if example and is_kept else rng.choice(COLOURS)
-        stated.append(Statement(name, HAS_COLOUR, colour))
-    colour_of = {s.subject: s.target for s in stated if s.relation == HAS_COLOUR}
-    yield _lines(stated[:-1], animal_of, "colour", colour_of)
+        colour = statements[example[1]].target if example and is_kept else rng.choice(COLOURS)
+        statements.append(Statement(name, HAS_COLOUR, colour))
+    colour_of = {s.subject: s.target for s in statements if s.relation == HAS_COLOUR}
+    yield _lines(statements[:-1], animal_of, "colour", colour_of)
 
 
 def ask_colour(history: Sequence[Statement], i: int, _: Random) -> Question | None:
-    """qa16: which colour has the one of statement ``i``? That of the last named to be the same animal."""
+    """qa16: which colour is the character of statement ``i``? That of the last one of the same animal."""
     name = history[i].subject
     if any(s.relation == HAS_COLOUR and s.subject == name for s in history):
         return None
@@ -85,7 +85,7 @@ def ask_colour(history: Sequence[Statement], i: int, _: Random) -> Question | No
 
 
 def _example(history: Sequence[Statement], name: str) -> tuple[int, int] | None:
-    """Lines on the last named to be the same animal as ``name`` whose colour is known: animal, colour."""
+    """Indices of the animal and the colour of the last same animal as ``name`` whose colour is known."""
     is_a = {s.subject: j for j, s in enumerate(history) if s.relation == IS_A}
     colour = {s.subject: j for j, s in enumerate(history) if s.relation == HAS_COLOUR}
     animal = history[is_a[name]].target
@@ -94,7 +94,7 @@ def _example(history: Sequence[Statement], name: str) -> tuple[int, int] | None:
 
 
 def _draw_animals(rng: Random, protagonist: str) -> dict[str, str]:
-    """An animal for everybody; somebody is the same as the one who is ``asked`` about."""
+    """An animal for every character; at least one other is the same animal as the ``protagonist``."""
     others, animal = [name for name in PEOPLE if name != protagonist], rng.choice(ANIMALS)
     n_alike = rng.choices(list(_N_ALIKE), list(_N_ALIKE.values()))[0]
     alike = {protagonist, *rng.sample(others, n_alike)}
@@ -102,14 +102,14 @@ def _draw_animals(rng: Random, protagonist: str) -> dict[str, str]:
 
 
 def _lines(
-    stated: Sequence[Statement], animal_of: Mapping[str, str], trait: str, trait_of: Mapping[str, str]
+    statements: Sequence[Statement], animal_of: Mapping[str, str], trait: str, trait_of: Mapping[str, str]
 ) -> list[Line]:
     facts = {f"animal of {name}": animal for name, animal in animal_of.items()}
     facts |= {f"{trait} of {name}": value for name, value in trait_of.items()}
-    return [Line(statement, _say(statement), facts) for statement in stated]
+    return [Line(statement, _sentence(statement), facts) for statement in statements]
 
 
-def _say(stated: Statement) -> str:
-    if stated.relation == FEARS:
-        return f"{PLURALS[stated.subject].capitalize()} are afraid of {PLURALS[stated.target]}."
-    return f"{stated.subject} {stated.relation} {stated.target}."
+def _sentence(statement: Statement) -> str:
+    if statement.relation == FEARS:
+        return f"{PLURALS[statement.subject].capitalize()} are afraid of {PLURALS[statement.target]}."
+    return f"{statement.subject} {statement.relation} {statement.target}."

@@ -1,7 +1,7 @@
-"""Tasks 9 and 10: people whose place is said, denied, or said to be one of two.
+"""Tasks 9 and 10: people whose place is stated, denied, or stated to be one of two.
 
-Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data. Everybody goes to a new place at every
-sentence about him, also when the sentence does not name it.
+Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data. People move to a new place at every
+sentence about them, even if the sentence does not name it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,25 +20,25 @@ _FORMS = {
 
 
 def story_maker(cast: Cast, hedge: str) -> Callable[[Random], Iterator[Sequence[Line]]]:
-    """Stories without end, two sentences at a time, of which a quarter are a ``hedge``: not in, or either."""
+    """Draw endless stories in blocks of two sentences; a quarter are the ``hedge``, NOT_IN or EITHER."""
 
-    def tell(rng: Random) -> Iterator[Sequence[Line]]:
+    def draw_lines(rng: Random) -> Iterator[Sequence[Line]]:
         place_of = {actor: rng.choice(cast.places) for actor in cast.actors}
         while True:
             yield [_next_line(rng, cast, place_of, hedge) for _ in range(2)]
 
-    return tell
+    return draw_lines
 
 
 def _next_line(rng: Random, cast: Cast, place_of: dict[str, str], hedge: str) -> Line:
-    """Send somebody to a new place in ``place_of`` and say something about it."""
+    """Move somebody to a new place, in ``place_of``, and make a sentence about it."""
     actor = rng.choice(cast.actors)
     old, new = place_of[actor], choose_other(rng, cast.places, than=place_of[actor])
     place_of[actor] = new
     relation = rng.choice(("move", "move", "in", hedge))
     statement = Statement(actor, relation, old if relation == NOT_IN else new)
     if relation == EITHER:
-        both = [new, rng.choice(cast.places)]  # the same place twice is possible
+        both = [new, rng.choice(cast.places)]  # possibly the same place twice, as in the published files
         rng.shuffle(both)
         statement = Statement(actor, EITHER, *both)
     form = rng.choice(_FORMS[relation])
@@ -47,24 +47,28 @@ def _next_line(rng: Random, cast: Cast, place_of: dict[str, str], hedge: str) ->
 
 
 def question_maker(cast: Cast) -> Ask:
-    """Is the actor of statement ``i`` in a place that is named? What he is not in is asked as it was said."""
+    """Whether the actor of statement ``i`` is in a named place; after a denial, in the place it denies."""
 
     def ask(history: Sequence[Statement], i: int, rng: Random) -> Question | None:
         actor = history[i].subject
         last = last_index(history, len(history), lambda s: s.subject == actor)
         assert last is not None
-        stated = history[last]
-        if stated.relation == NOT_IN:
-            named = stated.target
+        statement = history[last]
+        if statement.relation == NOT_IN:
+            named = statement.target
         else:
-            true = rng.choice((stated.target, stated.other)) if stated.relation == EITHER else stated.target
+            true = (
+                rng.choice((statement.target, statement.other))
+                if statement.relation == EITHER
+                else statement.target
+            )
             named = yes_or_no(rng, true, cast.places)
-        return Question(f"Is {actor} in the {named}?", _answer(stated, named), (last,), len(history))
+        return Question(f"Is {actor} in the {named}?", _answer(statement, named), (last,), len(history))
 
     return ask
 
 
-def _answer(stated: Statement, place: str) -> str:
-    if place not in (stated.target, stated.other) or stated.relation == NOT_IN:
+def _answer(statement: Statement, place: str) -> str:
+    if place not in (statement.target, statement.other) or statement.relation == NOT_IN:
         return "no"
-    return "maybe" if stated.relation == EITHER else "yes"
+    return "maybe" if statement.relation == EITHER else "yes"

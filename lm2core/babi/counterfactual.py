@@ -1,8 +1,8 @@
 """Counterfactual pairs: a story, a minimal edit of it, and the answers to one question on both sides.
 
-The ground truth of causal claims about a model: what was changed, and what must change with it. Sentences of
-the two sides stand one to one and have equally many words, so every token has its like at the same position.
-Both are stories of one world: where people and things are hidden at the start is the same.
+The ground truth for causal claims about a model: what was changed, and what must change with it. The two
+sides have the same number of sentences and of words in each, so every token has its counterpart at the same
+position. Both sides start from the same hidden world state.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,18 +42,18 @@ KINDS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 _N_SENTENCES = 8
-_FEWER_SENTENCES = {"qa4": 2}  # that task tells no more
-_MAX_STORIES = 2_000  # without a pair, before it is given up
-_MAX_REPEATS = 200  # of known pairs in a row, before there are held to be no others
+_FEWER_SENTENCES = {"qa4": 2}  # all its stories have
+_MAX_STORIES = 2_000  # stories without a pair before giving up
+_MAX_REPEATS = 200  # repeated pairs in a row before concluding that there are no others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counterfactual:
-    """A question about a story as told and as edited. The answers differ, but for a placebo.
+    """One question about an original and an edited story. The answers differ, except for a placebo.
 
-    sentences, edited : all that is told before the question
+    sentences, edited : all sentences before the question, original and edited
     changed : indices of the sentences that differ
-    support, edited_support : indices of the sentences that answer the question on either side
+    support, edited_support : indices of the supporting sentences on either side
     """
 
     task: str
@@ -69,29 +69,29 @@ class Counterfactual:
 
     @property
     def stories(self) -> tuple[TextStory, TextStory]:
-        """The story as told and as edited, each with the question and its answer."""
+        """The original and the edited story, each with the question and its answer."""
         n = len(self.sentences)
-        story_lines = Question(self.question, self.answer, self.support, n)
+        original = Question(self.question, self.answer, self.support, n)
         edited = Question(self.question, self.edited_answer, self.edited_support, n)
-        return TextStory(self.sentences, (story_lines,)), TextStory(self.edited, (edited,))
+        return TextStory(self.sentences, (original,)), TextStory(self.edited, (edited,))
 
 
 def sentences_of(task: str) -> int:
-    """How long stories of a task are that are patched side by side, which must be of one length."""
+    """Length of the stories of a task that are patched as one batch, which needs equal lengths."""
     return _FEWER_SENTENCES.get(task, _N_SENTENCES)
 
 
 def draw_counterfactuals(
     task: str, kind: str, n: int, seed: int, *, n_sentences: int | None = None
 ) -> list[Counterfactual]:
-    """``n`` pairs, none of them twice or turned round; see ``draw_counterfactual``.
+    """``n`` distinct pairs, where a pair with its sides exchanged counts as the same.
 
-    Different seeds may draw the same pair of a task with few stories, like task 4.
+    Different seeds may draw the same pair in a task with few stories, such as task 4.
 
     Raises
     ------
     UserError
-        As there, and when there are not so many different ones.
+        As ``draw_counterfactual``, and when there are fewer than ``n`` distinct pairs.
     """
     if n < 1:
         raise UserError(f"n = {n} pairs; ask for at least 1")
@@ -105,7 +105,7 @@ def draw_counterfactuals(
         pairs.setdefault(both_sides, pair)
         if n_repeats == _MAX_REPEATS:
             raise UserError(
-                f"found {len(pairs)} different {kind} counterfactuals of {task}, not {n}; ask for fewer"
+                f"{task} has only about {len(pairs)} distinct {kind} counterfactuals, not {n}; ask for fewer"
             )
     return list(pairs.values())
 
@@ -113,25 +113,27 @@ def draw_counterfactuals(
 def draw_counterfactual(
     task: str, kind: str, rng: Random, *, n_sentences: int | None = None
 ) -> Counterfactual:
-    """Draw stories and edits until one is possible and changes the answer, or for a placebo leaves it.
+    """Draw stories and edits until one is possible and changes the answer (or keeps it, for a placebo).
 
     Parameters
     ----------
     task, kind : str
-        Of ``KINDS_OF``; ``KINDS`` says what each is.
+        One of ``KINDS_OF``; ``KINDS`` describes each kind.
     n_sentences : int, optional
-        In the story. By default as many as the task tells before one of its questions.
+        Length of the story. By default that of a generated story up to one of its questions.
 
     Raises
     ------
     UserError
-        When the task has no such pairs (names those it has), or none is found with so many sentences.
+        When the task has no pairs of that kind (the text lists its kinds), or none of that length.
     """
     get_task(task)
     if task not in KINDS_OF:
-        raise UserError(f"no counterfactuals of task {task!r}, only of: {', '.join(KINDS_OF)}")
+        raise UserError(f"task {task!r} has no counterfactuals; choose from: {', '.join(KINDS_OF)}")
     if kind not in KINDS_OF[task]:
-        raise UserError(f"no {kind!r} counterfactuals of task {task!r}, only: {', '.join(KINDS_OF[task])}")
+        raise UserError(
+            f"task {task!r} has no {kind!r} counterfactuals; choose from: {', '.join(KINDS_OF[task])}"
+        )
     if n_sentences is not None and n_sentences < 1:
         raise UserError(f"n_sentences = {n_sentences}; a story has at least 1")
     for story in _stories(task, rng, n_sentences):
@@ -147,7 +149,7 @@ def draw_counterfactual(
 
 
 class _StoryQuestion(NamedTuple):
-    """A story up to a question. It was told from ``seed``, which therefore gives its hidden start."""
+    """A story up to a question. It was generated from ``seed``, which also gives its hidden start."""
 
     task: str
     seed: int
@@ -156,23 +158,23 @@ class _StoryQuestion(NamedTuple):
 
 
 def _stories(task: str, rng: Random, n_sentences: int | None) -> Iterator[_StoryQuestion]:
-    """Stories and questions as the task draws them, but for questions with two answers."""
+    """Stories and questions as the task draws them, without questions that have two answers."""
     for _ in range(_MAX_STORIES):
         seed = rng.getrandbits(64)
-        lines, question = _tell(task, Random(seed), n_sentences)
+        lines, question = _draw_story(task, Random(seed), n_sentences)
         history = [line.statement for line in lines]
         if question is not None and answer_again(task, history, question.text) is not None:
             yield _StoryQuestion(task, seed, lines, question)
 
 
-def _tell(
+def _draw_story(
     task: str, rng: Random, n_sentences: int | None
 ) -> tuple[tuple[StorySentence, ...], Question | None]:
     if n_sentences is None:
         story = make_story(task, rng)
         question = rng.choice(story.questions)
         return tuple(map(StorySentence, story.statements, story.sentences))[: question.n_statements], question
-    story_lines = islice(chain.from_iterable(get_task(task).tell(rng)), n_sentences)
+    story_lines = islice(chain.from_iterable(get_task(task).draw(rng)), n_sentences)
     lines = tuple(StorySentence(line.statement, line.sentence) for line in story_lines)
     if len(lines) < n_sentences:
         raise UserError(f"n_sentences = {n_sentences}; a story of {task} has only {len(lines)}")
@@ -180,7 +182,7 @@ def _tell(
 
 
 def _pair(story: _StoryQuestion, kind: str, edit: Edit) -> Counterfactual | None:
-    """The pair, if the edited story is possible and its answer, and what the edit is about, are as wanted."""
+    """The pair; None if the edited story is impossible, or the edit lacks the effect its kind requires."""
     edited = tuple(edit.get(i, line) for i, line in enumerate(story.lines))
     history, question = [line.statement for line in edited], story.question
     if not is_possible(story.task, story.seed, history):

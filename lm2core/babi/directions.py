@@ -1,9 +1,9 @@
-"""Tasks 4, 17 and 19: places and shapes on a grid, each said to be one step away from another.
+"""Tasks 4, 17 and 19: places and shapes on a grid, each stated to be one step away from another.
 
 Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data. Nothing moves: the same facts hold
 after every sentence. Positions are "x,y", x to the east or right, y to the north or up. Differs from the
-published stories of task 19 in that any order of the sentences is as likely; there, the last one is on the
-way that is asked about in 56 %, here in 40 %.
+published stories of task 19: ours have every order of the sentences equally often, so that the last sentence
+is part of the path asked about in 40 % of the stories, against 56 % in the published ones.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ SHAPES = ("triangle", "pink rectangle", "red sphere", "red square", "blue square
 _USUAL_ORDER = 2 / 3  # how often task 4 names the end first, task 17 the middle
 
 
-def tell_row(rng: Random) -> Iterator[Sequence[Line]]:
+def draw_row(rng: Random) -> Iterator[Sequence[Line]]:
     """qa4: three places in a row, each end beside the middle."""
     middle, *ends = rng.sample(HOME.places, 3)
     ahead = rng.choice(list(COMPASS))
@@ -39,19 +39,19 @@ def tell_row(rng: Random) -> Iterator[Sequence[Line]]:
     ]
 
 
-def tell_star(rng: Random) -> Iterator[Sequence[Line]]:
-    """To practise qa4: four places around one, each named before it.
+def draw_star(rng: Random) -> Iterator[Sequence[Line]]:
+    """Practice for qa4: four places around one, each named before it.
 
-    In a row a model that takes no note of directions is right in 78 %, and training stays there. Here it is
-    right in a quarter.
+    In a row, a model that ignores directions answers 78 % correctly, and training gets stuck there. Here it
+    would answer a quarter correctly.
     """
     middle, *ends = rng.sample(HOME.places, 5)
     at = {middle: (0, 0)} | dict(zip(ends, rng.sample(list(COMPASS.values()), 4), strict=True))
     yield [_line(COMPASS, at, end, middle) for end in ends]
 
 
-def ask_as_told(history: Sequence[Statement], i: int, _: Random) -> Question | None:
-    """To practise qa4: statement ``i``, asked about in its own words."""
+def ask_verbatim(history: Sequence[Statement], i: int, _: Random) -> Question | None:
+    """Practice for qa4: ask about statement ``i`` in its own words."""
     statement = history[i]
     return Question(
         f"What is {statement.relation} the {statement.target}?", statement.subject, (i,), len(history)
@@ -59,7 +59,7 @@ def ask_as_told(history: Sequence[Statement], i: int, _: Random) -> Question | N
 
 
 def ask_neighbour(history: Sequence[Statement], i: int, rng: Random) -> Question | None:
-    """qa4: what is on that side of the target of statement ``i``?"""
+    """qa4: what is on the side of its target that statement ``i`` names?"""
     statement = history[i]
     forms = (
         f"What is {statement.relation} the {statement.target}?",
@@ -68,7 +68,7 @@ def ask_neighbour(history: Sequence[Statement], i: int, rng: Random) -> Question
     return Question(rng.choice(forms), statement.subject, (i,), len(history))
 
 
-def tell_shapes(rng: Random) -> Iterator[Sequence[Line]]:
+def draw_shapes(rng: Random) -> Iterator[Sequence[Line]]:
     """qa17: two shapes on different sides of a third."""
     middle, *outer = rng.sample(SHAPES, 3)
     at = {middle: (0, 0)} | dict(zip(outer, rng.sample(list(SIDES.values()), 2), strict=True))
@@ -79,20 +79,20 @@ def tell_shapes(rng: Random) -> Iterator[Sequence[Line]]:
 
 
 def ask_side(history: Sequence[Statement], _: int, rng: Random) -> Question | None:
-    """qa17, any ``i``: is one outer shape on a side of the other? It is if it is at all further that way."""
+    """qa17, any index: is one outer shape on a side of the other? Any distance in that direction counts."""
     near = _neighbours(history)
     middle = next(shape for shape in near if len(near[shape]) > 1)
     first, second = rng.sample(list(near[middle]), 2)
     (line_1, side_1), (line_2, side_2) = near[middle][first], near[middle][second]
     x, y = _step_from(SIDES[side_1], SIDES[side_2], -1)
-    is_wanted = rng.random() < 0.5
-    sides = [side for side, (dx, dy) in SIDES.items() if (x * dx + y * dy > 0) == is_wanted]
+    is_true = rng.random() < 0.5
+    sides = [side for side, (dx, dy) in SIDES.items() if (x * dx + y * dy > 0) == is_true]
     text = f"Is the {first} {rng.choice(sides)} the {second}?"
-    return Question(text, "yes" if is_wanted else "no", (line_1, line_2), len(history))
+    return Question(text, "yes" if is_true else "no", (line_1, line_2), len(history))
 
 
-def tell_tree(rng: Random) -> Iterator[Sequence[Line]]:
-    """qa19: three places on a way of two steps, and the others each a step away from one of these."""
+def draw_tree(rng: Random) -> Iterator[Sequence[Line]]:
+    """qa19: three places on a path of two steps, and the others each one step away from one of these."""
     middle, start, end, *others = rng.sample(HOME.places, len(HOME.places))
     sides = rng.sample(list(COMPASS), 2)
     at = {middle: (0, 0), start: COMPASS[sides[0]], end: COMPASS[sides[1]]}
@@ -106,16 +106,16 @@ def tell_tree(rng: Random) -> Iterator[Sequence[Line]]:
     yield [_line(COMPASS, at, *rng.sample(pair, 2)) for pair in pairs]
 
 
-def ask_way(history: Sequence[Statement], _: int, rng: Random) -> Question | None:
-    """qa19, any ``i``: how does one go two steps? Every other place is beside one of the three on the way."""
+def ask_path(history: Sequence[Statement], _: int, rng: Random) -> Question | None:
+    """qa19, any index: how do you go two steps? Every other place is beside one of the three on the path."""
     near = _neighbours(history)
-    ways = [
+    paths = [
         (start, middle, end)
         for middle in near
         for start, end in permutations(near[middle], 2)
         if near.keys() == near[start].keys() | near[middle].keys() | near[end].keys()
     ]
-    start, middle, end = rng.choice(ways)
+    start, middle, end = rng.choice(paths)
     steps = near[start][middle], near[middle][end]
     answer = ",".join(side[0] for _, side in steps)
     text = f"How do you go from the {start} to the {end}?"
@@ -127,7 +127,7 @@ def _step_from(point: Point, step: Point, times: int = 1) -> Point:
 
 
 def _line(steps: Mapping[str, Point], at: Mapping[str, Point], name: str, beside: str) -> Line:
-    """The sentence that says where ``name`` is, seen from ``beside``."""
+    """The sentence that states where ``name`` is relative to ``beside``."""
     step = _step_from(at[name], at[beside], -1)
     relation = next(side for side in steps if steps[side] == step)
     facts = {f"position of {x}": f"{point[0]},{point[1]}" for x, point in at.items()}
@@ -135,7 +135,7 @@ def _line(steps: Mapping[str, Point], at: Mapping[str, Point], name: str, beside
 
 
 def _neighbours(history: Sequence[Statement]) -> dict[str, dict[str, tuple[int, str]]]:
-    """Each name to those beside it: in which line that is said, and on which side they are."""
+    """Each name -> its neighbours -> (index of the statement about both, side the neighbour is on)."""
     near: dict[str, dict[str, tuple[int, str]]] = {}
     for j, statement in enumerate(history):
         near.setdefault(statement.target, {})[statement.subject] = (j, statement.relation)

@@ -1,7 +1,7 @@
-"""How many samples of one list of stories stand word for word in another.
+"""How many examples in one list of stories also occur, word for word, in another.
 
-A sample is a question with all sentences before it. Tasks 4, 17 and 20 have few that differ, so stories made
-for a test are partly stories of training, too.
+An example is a question with all sentences before it. Tasks 4, 17 and 20 have few distinct ones, so test
+stories of these tasks partly repeat training stories.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,12 +13,12 @@ Example = tuple[tuple[str, ...], str]
 
 
 def count_duplicates(stories: Sequence[Story | TextStory], others: Sequence[Story | TextStory]) -> int:
-    """How many samples of ``stories`` are samples of ``others``."""
-    known = set(_samples(others))
-    return sum(sample in known for sample in _samples(stories))
+    """How many examples of ``stories`` are examples of ``others``; repetitions count each time."""
+    known = set(_examples(others))
+    return sum(example in known for example in _examples(stories))
 
 
-def _samples(stories: Sequence[Story | TextStory]) -> Iterator[Example]:
+def _examples(stories: Sequence[Story | TextStory]) -> Iterator[Example]:
     for story in stories:
         for question in story.questions:
             yield story.sentences[: question.n_statements], question.text

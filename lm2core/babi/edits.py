@@ -1,6 +1,6 @@
-"""Minimal edits of a story, which leave the number of words in every sentence as it is.
+"""Minimal edits of a story that keep the number of words in every sentence.
 
-Most are impossible or without effect: replay.py tells which, and counterfactual.py takes the others.
+Most of them are impossible or change nothing: replay.py finds out, and counterfactual.py picks the others.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,30 +17,30 @@ from lm2core.babi.world import OBJECTS
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {
-        "place": "a place is another one",
-        "person": "a person is another one",
-        "order": "two sentences about one person or thing are swapped; of task 4, the two ends of the row",
-        "support": "a supporting sentence is replaced by one that does not bear on the question",
-        "placebo": "control: a place or person is another one where that does not bear on the question",
+        "place": "one place is replaced by another",
+        "person": "one person is replaced by another",
+        "order": "two sentences about the same person or thing are swapped; in task 4, the ends of the row",
+        "support": "a supporting sentence is replaced by one that is irrelevant to the question",
+        "placebo": "control: a place or person is replaced where that is irrelevant to the question",
     }
 )
-_N_DONORS = 60  # sentences of another story, one of which may replace a supporting one
+_N_DONORS = 60  # sentences of another story that may replace a supporting one
 
 
 class StorySentence(NamedTuple):
-    """What a sentence says, and its words."""
+    """A sentence of a story with its statement."""
 
     statement: Statement
     sentence: str
 
 
-Edit = dict[int, StorySentence]  # index of a line to what is told instead
+Edit = dict[int, StorySentence]  # index of a sentence -> its replacement
 
 
 def edits(
     task: str, kind: str, lines: Sequence[StorySentence], support: Sequence[int], rng: Random
 ) -> Iterator[Edit]:
-    """All edits of one of the ``KINDS``; ``support`` are the lines that answer the question."""
+    """All edits of one of the ``KINDS``; ``support`` holds the indices of the supporting sentences."""
     cast = CASTS[task]
     if kind in ("place", "placebo"):
         yield from _other_words(lines, cast.places)
@@ -53,7 +53,7 @@ def edits(
 
 
 def names_in(task: str, lines: Iterable[StorySentence], text: str = "") -> set[str]:
-    """The people and things that the lines, and a text, are about."""
+    """The people and things named in the lines and in ``text``."""
     texts = [text, *(line.sentence for line in lines)]
     return {name for name in (*CASTS[task].actors, *OBJECTS) if any(name in text for text in texts)}
 
@@ -67,8 +67,8 @@ def _other_words(lines: Sequence[StorySentence], words: Sequence[str]) -> Iterat
 
 
 def _with(line: StorySentence, part: str, new: str) -> StorySentence:
-    """The same line but for one word."""
-    # "either in the park or the park" changes in front: which of two places comes first says nothing.
+    """The same line with one word replaced."""
+    # In "either in the park or the park" the first one changes: the order of the two places means nothing.
     sentence = line.sentence.replace(getattr(line.statement, part), new, 1)
     return StorySentence(replace(line.statement, **{part: new}), sentence)
 
@@ -76,7 +76,7 @@ def _with(line: StorySentence, part: str, new: str) -> StorySentence:
 def _other_sentences(
     task: str, lines: Sequence[StorySentence], support: Sequence[int], rng: Random
 ) -> Iterator[Edit]:
-    for donor in islice(chain.from_iterable(get_task(task).tell(rng)), _N_DONORS):
+    for donor in islice(chain.from_iterable(get_task(task).draw(rng)), _N_DONORS):
         line = StorySentence(donor.statement, donor.sentence)
         yield from ({i: line} for i in support if _n_words(line) == _n_words(lines[i]))
 

@@ -1,7 +1,7 @@
-"""What a reader can know of a story's facts: those its sentences told, and since when.
+"""Known facts: what follows from the sentences of a story so far, and since which sentence.
 
-The states of a story hold hidden things too, such as where everybody stood before anything was said. No
-memory can hold those, so no probe should look for them.
+The world facts of a story (``Story.states``) include hidden ones, such as where people were before the first
+sentence. No memory can hold those, so no probe should look for them.
 """
 
 import re
@@ -16,20 +16,20 @@ from lm2core.babi.times import SLOTS
 
 
 class KnownFact(NamedTuple):
-    """A fact's value, and the index of the sentence since which it is known to hold."""
+    """A fact's value, and the index of the sentence from which on it is known."""
 
     value: str
     since: int
 
 
-KnownFacts = Mapping[str, KnownFact]  # "place of Mary" -> kitchen, since the third sentence
+KnownFacts = Mapping[str, KnownFact]  # "place of Mary" -> ("kitchen", 2)
 
 
 def known_facts(history: Sequence[Statement]) -> list[KnownFacts]:
-    """The facts known after each statement: places, holders and sides, whatever else the task tells.
+    """The facts known after each statement: places, holders and directions only, whatever the task.
 
-    ``place of X``, for people and things; ``holder of X``, while somebody holds it; ``north of X`` and so on.
-    What is told with its time is ``place of X yesterday`` and says nothing about where X is now.
+    ``place of X`` for people and things; ``holder of X`` while somebody holds it; ``north of X`` and so on.
+    A move with a time gives ``place of X yesterday`` and says nothing about where X is now.
     """
     known: dict[str, KnownFact] = {}
     after_each: list[KnownFacts] = []
@@ -42,7 +42,7 @@ def known_facts(history: Sequence[Statement]) -> list[KnownFacts]:
 
 
 def parse_facts(sentences: Sequence[str]) -> list[KnownFacts] | None:
-    """``told_facts`` of a story that somebody wrote; None where a sentence is one of no task."""
+    """``known_facts`` of a story given as sentences; None if a sentence fits no task."""
     try:
         return known_facts(parse(sentences))
     except ValueError:
@@ -50,7 +50,7 @@ def parse_facts(sentences: Sequence[str]) -> list[KnownFacts] | None:
 
 
 def _stated_facts(statement: Statement, i: int, known: KnownFacts) -> dict[str, KnownFact]:
-    """What a statement says and what follows from it: things are where their holder is."""
+    """The facts a statement states or implies: a held thing is where its holder is."""
     subject, target = statement.subject, statement.target
     if statement.relation in OPPOSITE:
         opposite = OPPOSITE[statement.relation]
@@ -73,39 +73,39 @@ def _stated_facts(statement: Statement, i: int, known: KnownFacts) -> dict[str, 
 
 
 def _no_longer_known(statement: Statement, known: KnownFacts) -> list[str]:
-    """Facts that nobody can be sure of any more."""
-    if statement.relation == "drop":  # in a story that somebody wrote, perhaps what nobody took
+    """Facts that are uncertain after a statement."""
+    if statement.relation == "drop":  # a user's story may drop what nobody took, so it may be missing
         return [f"holder of {statement.target}"]
-    # A move with its time may have been before or after what was told without one.
+    # A move with a time may have happened before or after a move stated without one.
     if statement.relation in (NOT_IN, EITHER) or _slot(statement):
         return [f"place of {x}" for x in (statement.subject, *_held_by([statement.subject], known))]
     return []
 
 
 def _held_by(people: Sequence[str], known: KnownFacts) -> list[str]:
-    """The things that these people hold."""
+    """The things these people are known to hold."""
     holder = "holder of "
     return [
         fact.removeprefix(holder)
-        for fact, update in known.items()
-        if fact.startswith(holder) and update.value in people
+        for fact, held in known.items()
+        if fact.startswith(holder) and held.value in people
     ]
 
 
 def _slot(statement: Statement) -> str:
-    """When a move was, if that is told: the other of a move is a time or a second person."""
+    """The time of a move, or "": ``other`` of a move is a time or a second person."""
     other = statement.other.lower()
     return other if statement.relation == "move" and other in SLOTS else ""
 
 
 def known_place(question: str, facts: KnownFacts) -> str | None:
-    """The answer to "Where is X?" by what is told; None for another question, or while nobody knows."""
+    """The answer to "Where is X?" that follows from known facts; None if unknown, or for another question."""
     match = re.fullmatch(r"Where is (?:the )?(\w+)\?", question.strip())
-    update = facts.get(f"place of {match[1]}") if match else None
-    return update.value if update else None
+    place = facts.get(f"place of {match[1]}") if match else None
+    return place.value if place else None
 
 
 def last_mentioned(sentences: Sequence[str], labels: set[str]) -> str | None:
-    """The one of ``labels`` that occurs last: what needs no model."""
+    """The one of ``labels`` that occurs last, or None: a baseline that needs no model."""
     words = " ".join(sentences).lower().replace(".", " ").split()
     return next((word for word in reversed(words) if word in labels), None)

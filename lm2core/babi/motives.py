@@ -1,4 +1,4 @@
-"""Task 20: people who want something, go where it is, and get it; and why they do so.
+"""Task 20: people who want something, go where it is and get it, and why they do.
 
 Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data.
 """
@@ -20,12 +20,12 @@ GOALS = MappingProxyType(  # motive -> where one goes for it, and what one gets 
     }
 )
 _STEPS = ("is", "move", "get")
-# Published stories by how many of the people get what they want. Fitted.
+# Shares of published stories by how many people get what they want. Fitted.
 _N_GETS = MappingProxyType({2: 0.40, 3: 0.525, 4: 0.075})
 
 
-def tell(rng: Random) -> Iterator[Sequence[Line]]:
-    """One sentence at a time, about somebody who has something left to do."""
+def draw_lines(rng: Random) -> Iterator[Sequence[Line]]:
+    """Draw one sentence at a time, about somebody who has a step left to take."""
     motive_of = {name: rng.choice(list(GOALS)) for name in PEOPLE}
     facts = {f"motive of {name}": motive for name, motive in motive_of.items()}
     n_gets = rng.choices(list(_N_GETS), list(_N_GETS.values()))[0]
@@ -41,7 +41,7 @@ def tell(rng: Random) -> Iterator[Sequence[Line]]:
 
 
 def ask_motive(history: Sequence[Statement], i: int, _: Random) -> Question | None:
-    """Where will the one of statement ``i`` go, or why did he go there or get that? His motive tells."""
+    """Where will the person of statement ``i`` go, or why did they move or get it? The motive answers it."""
     statement = history[i]
     name = statement.subject.lower()
     motive_line = last_index(history, i + 1, lambda s: s.subject == statement.subject and s.relation == "is")
@@ -56,7 +56,7 @@ def ask_motive(history: Sequence[Statement], i: int, _: Random) -> Question | No
 
 
 def _line(rng: Random, name: str, motive: str, step: str, facts: Facts) -> Line:
-    """Say the step, and add to ``facts`` what it changes."""
+    """Make the sentence of a step, and add its fact to ``facts``."""
     place, thing = GOALS[motive]
     if step == "is":
         return Line(Statement(name, step, motive), f"{name} is {motive}.", dict(facts))

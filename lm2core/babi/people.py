@@ -1,4 +1,4 @@
-"""Tasks 1, 2, 3, 5, 6, 7 and 8: where people and things are, were and go, and who holds, gives and gets them.
+"""Tasks 1, 2, 3, 5, 6, 7 and 8: where people and things are or were, and who holds, gives or receives what.
 
 Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data. The question rules hold without
 exception on the published files.
@@ -29,14 +29,14 @@ _NUMBERS = ("none", "one", "two", "three")
 
 
 def story_maker(name: str) -> Callable[[Random], Iterator[Sequence[Line]]]:
-    """Stories without end of people who act as in the task called ``name``, two sentences at a time."""
+    """Draw endless stories of people who act as in the task ``name``, in blocks of two sentences."""
 
-    def tell(rng: Random) -> Iterator[Sequence[Line]]:
+    def draw_lines(rng: Random) -> Iterator[Sequence[Line]]:
         world = World(rng, ACTING[name])
         while True:
-            yield [world.tell(), world.tell()]
+            yield [world.next_line(), world.next_line()]
 
-    return tell
+    return draw_lines
 
 
 def ask_person_place(history: Sequence[Statement], i: int, _: Random) -> Question | None:
@@ -49,7 +49,7 @@ def ask_person_place(history: Sequence[Statement], i: int, _: Random) -> Questio
 
 
 def ask_object_place(history: Sequence[Statement], i: int, _: Random) -> Question | None:
-    """qa2: where is the object of statement ``i``? Its holder has moved since, or it was dropped."""
+    """qa2: where is the object of statement ``i``? Only if its holder has moved since, or it was dropped."""
     handled = _last_handled(history, i)
     if handled is None:
         return None
@@ -83,7 +83,7 @@ def ask_object_place_before(history: Sequence[Statement], i: int, rng: Random) -
 
 
 def ask_gift(history: Sequence[Statement], i: int, rng: Random) -> Question | None:
-    """qa5: who gave the object of statement ``i``, a give, or what to whom? Its latest give counts."""
+    """qa5: who gave what to whom, about the object of statement ``i``, a give? Its latest give counts."""
     if history[i].relation != "give":
         return None
     thing = history[i].target
@@ -94,7 +94,7 @@ def ask_gift(history: Sequence[Statement], i: int, rng: Random) -> Question | No
     text, answer = rng.choice(
         (
             what,
-            what,  # the published files have this one twice as often
+            what,  # twice as often as the others in the published files
             (f"Who gave the {thing}?", giver),
             (f"Who gave the {thing} to {receiver}?", giver),
             (f"Who received the {thing}?", receiver),
@@ -105,7 +105,7 @@ def ask_gift(history: Sequence[Statement], i: int, rng: Random) -> Question | No
 
 
 def ask_whether_place(history: Sequence[Statement], i: int, rng: Random) -> Question | None:
-    """qa6: is the actor of statement ``i``, a move, in a place that is named?"""
+    """qa6: is the actor of statement ``i``, a move, in the place named?"""
     if history[i].relation != "move":
         return None
     actor = history[i].subject
@@ -117,18 +117,18 @@ def ask_whether_place(history: Sequence[Statement], i: int, rng: Random) -> Ques
 
 
 def ask_count(history: Sequence[Statement], i: int, _: Random) -> Question | None:
-    """qa7: how many objects does the actor of statement ``i`` carry, who got, dropped or gave one in it?"""
+    """qa7: how many objects is the actor of statement ``i``, a get, drop or give, carrying?"""
     if history[i].relation == "move":
         return None
     actor = history[i].subject
     lines_of = _lines_about_things_of(history, actor)
-    buffer_size = sum(_holds_after(history[lines[-1]], actor) for lines in lines_of.values())
+    n_held = sum(_holds_after(history[lines[-1]], actor) for lines in lines_of.values())
     support = tuple(sorted(j for lines in lines_of.values() for j in lines))
-    return Question(f"How many objects is {actor} carrying?", _NUMBERS[buffer_size], support, len(history))
+    return Question(f"How many objects is {actor} carrying?", _NUMBERS[n_held], support, len(history))
 
 
 def ask_list(history: Sequence[Statement], i: int, _: Random) -> Question | None:
-    """qa8: what does the actor of statement ``i`` carry, in the order in which he first handled things?"""
+    """qa8: what is the actor of statement ``i`` carrying? In the order of first handling."""
     if history[i].relation == "move":
         return None
     actor = history[i].subject
@@ -147,14 +147,14 @@ def _last_move(history: Sequence[Statement], before: int, actor: str) -> int | N
 
 
 def _last_handled(history: Sequence[Statement], i: int) -> int | None:
-    """The last get or drop of the object that statement ``i`` gets or drops; None when it is a move."""
+    """The last get or drop of the object of statement ``i``; None if that statement is a move."""
     if history[i].relation == "move":
         return None
     return last_index(history, len(history), lambda s: s.target == history[i].target)
 
 
 def _lines_about_things_of(history: Sequence[Statement], actor: str) -> dict[str, list[int]]:
-    """Each object the actor has handled, in the order of the first times, to all lines about him and it."""
+    """Each object the actor has handled, in order of first handling -> all lines about actor and object."""
     lines_of: dict[str, list[int]] = {}
     for j, statement in enumerate(history):
         if statement.target in OBJECTS and actor in (statement.subject, statement.other):
@@ -163,5 +163,5 @@ def _lines_about_things_of(history: Sequence[Statement], actor: str) -> dict[str
 
 
 def _holds_after(statement: Statement, actor: str) -> bool:
-    """Whether the actor holds the object after the last statement about him and it."""
+    """Whether the actor holds the object, given the last statement about both."""
     return statement.relation == "get" or statement.other == actor

@@ -1,6 +1,6 @@
-"""Statements that somebody put together, replayed: are they a story of a task, and what does a question find?
+"""Replay edited statements: are they a possible story of the task, and what is the answer to a question?
 
-For edited stories. Of tasks 1 to 10; the answers are those of the task's own rule.
+For tasks 1 to 10. Answers come from the task's own question rule.
 """
 
 from collections.abc import Sequence
@@ -23,13 +23,17 @@ Script = tuple[int, ...]
 
 
 def answer_again(task: str, history: Sequence[Statement], text: str) -> Question | None:
-    """The question of this ``text`` asked after ``history``.
+    """The question with this ``text``, asked again after ``history``.
 
-    None if the task does not ask it, about whichever statement, or if it has two answers to it.
+    None if the task does not ask it about any of the statements, or if it has two answers.
     """
     answers: dict[str, Question] = {}
-    # A rule looks at what is said, not where, and asks about nothing that the statement does not name.
-    about = {stated: i for i, stated in enumerate(history) if stated.subject in text or stated.target in text}
+    # A rule depends on what a statement says, not on its position, and asks only about what it names.
+    about = {
+        statement: i
+        for i, statement in enumerate(history)
+        if statement.subject in text or statement.target in text
+    }
     rng = _Scripted(0)
     for i in about.values():
         scripts: list[Script] = [()]
@@ -43,9 +47,9 @@ def answer_again(task: str, history: Sequence[Statement], text: str) -> Question
 
 
 def is_possible(task: str, seed: int, history: Sequence[Statement]) -> bool:
-    """Whether all this can happen in the task's world, one after the other.
+    """Whether all statements can happen in the task's world, in this order.
 
-    seed : of the random stream whose first draws put people and things somewhere, unsaid (tasks with things)
+    seed : of the generator whose first draws place people and things (used by tasks with things)
     """
     if task == "qa4":
         return _is_row(*history)
@@ -60,30 +64,30 @@ def is_possible(task: str, seed: int, history: Sequence[Statement]) -> bool:
 
 
 class _Scripted(Random):
-    """Draws the options that a script numbers, and after its end always the first; knows what else there was.
+    """Draws the options a script lists, then always the first, and records the alternatives.
 
-    Choices and coins only: rules of questions draw nothing else.
+    Only ``choice`` and ``random`` are scripted: question rules draw nothing else.
     """
 
     def follow(self, script: Script) -> None:
-        """Draw by this script from now on."""
+        """Follow this script from now on."""
         self._script = script
         self._drawn: list[int] = []
         self._n_options: list[int] = []
 
     def choice(self, seq: Any) -> Any:
-        """The option that the script says."""
+        """The option that the script lists."""
         step = len(self._drawn)
         self._drawn.append(self._script[step] if step < len(self._script) else 0)
         self._n_options.append(len(seq))
         return seq[self._drawn[-1]]
 
     def random(self) -> float:
-        """One side of a coin."""
+        """A value on either side of one half, as a scripted choice."""
         return float(self.choice((0.25, 0.75)))
 
     def others(self) -> list[Script]:
-        """Scripts of the draws that part from these after the end of the script."""
+        """Scripts that differ from the draws made so far in one draw after the end of the script."""
         return [
             (*self._drawn[:step], option)
             for step in range(len(self._script), len(self._drawn))
@@ -96,33 +100,35 @@ def _is_row(first: Statement, second: Statement) -> bool:
     named = {first.subject, first.target}, {second.subject, second.target}
     middle = named[0] & named[1]
     sides = [
-        stated.relation if stated.target in middle else OPPOSITE[stated.relation]
-        for stated in (first, second)
+        statement.relation if statement.target in middle else OPPOSITE[statement.relation]
+        for statement in (first, second)
     ]
     return len(middle) == 1 and len(named[0] | named[1]) == 3 and sides[0] == OPPOSITE[sides[1]]
 
 
-def _can_act(world: World, stated: Statement) -> bool:
-    here, holder = world.place_of[stated.subject], world.holder_of.get(stated.target)
-    if stated.relation == "move":
-        return stated.target != here
-    if stated.relation == "get":
-        return holder is None and world.place_of[stated.target] == here
-    is_near = stated.other != stated.subject and world.place_of.get(stated.other, here) == here
-    return holder == stated.subject and is_near
+def _can_act(world: World, statement: Statement) -> bool:
+    here, holder = world.place_of[statement.subject], world.holder_of.get(statement.target)
+    if statement.relation == "move":
+        return statement.target != here
+    if statement.relation == "get":
+        return holder is None and world.place_of[statement.target] == here
+    is_near = statement.other != statement.subject and world.place_of.get(statement.other, here) == here
+    return holder == statement.subject and is_near
 
 
 def _can_keep_moving(cast: Cast, history: Sequence[Statement]) -> bool:
-    """Whether everybody can go to a new place at every sentence about him, and be where it says."""
-    where = {actor: set(cast.places) for actor in cast.actors}  # all the places he may be in
-    for stated in history:
-        before = where[stated.subject]
-        if stated.relation == NOT_IN:  # where he was
-            after = set(cast.places) - {stated.target} if stated.target in before else set()
+    """Whether people can move to a new place at every sentence about them and satisfy what it states."""
+    where = {actor: set(cast.places) for actor in cast.actors}  # all places the actor may be in
+    for statement in history:
+        before = where[statement.subject]
+        if statement.relation == NOT_IN:  # denies the place the actor has just left
+            after = set(cast.places) - {statement.target} if statement.target in before else set()
         else:
-            named = {stated.target, stated.other} if stated.relation == EITHER else {stated.target}
+            named = (
+                {statement.target, statement.other} if statement.relation == EITHER else {statement.target}
+            )
             after = {place for place in named if before - {place}}
         if not after:
             return False
-        where[stated.subject] = after
+        where[statement.subject] = after
     return True

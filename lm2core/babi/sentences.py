@@ -1,4 +1,4 @@
-"""Sentences of all twenty tasks, published or ours, back to the statements they tell."""
+"""Parse sentences of all twenty tasks, published or generated, into statements."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -55,12 +55,12 @@ _PATTERNS = [(re.compile(rf"{form}\.", re.IGNORECASE), make) for form, make in _
 
 
 def parse(sentences: Sequence[str]) -> list[Statement]:
-    """The statements that the sentences of a story tell.
+    """Parse the sentences of a story, one statement each; a pronoun refers to the sentence before it.
 
     Raises
     ------
     UserError
-        For a sentence that no task tells.
+        When a sentence has the form of no task.
     """
     statements: list[Statement] = []
     for sentence in sentences:
@@ -77,4 +77,4 @@ def _parse(sentence: str) -> Statement:
     for pattern, make in _PATTERNS:
         if match := pattern.fullmatch(sentence):
             return make(*match.groups())
-    raise UserError(f"{sentence!r} is a sentence of no task")
+    raise UserError(f"{sentence!r} fits no bAbI task; write sentences such as 'Mary went to the kitchen.'")

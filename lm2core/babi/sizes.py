@@ -1,8 +1,8 @@
-"""Task 18: boxes and what fits in them, asked over a chain of two sentences.
+"""Task 18: boxes and what fits in them; a question needs a chain of two sentences.
 
-Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data. Differs from it: in one published story
-of fifty a question does not come about, five more sentences follow, and it has up to nine questions; the
-support stands in the order of the story in 33 % there, in 45 % here.
+Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data. Differs from it in two ways: one in
+fifty published stories has a block without questions, five more sentences and up to nine questions; and the
+support is in story order for 33 % of the published questions, but for 45 % of ours.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,22 +10,22 @@ from random import Random
 
 from lm2core.babi.story import Line, Question, Statement
 
-SMALL = ("chocolate", "box of chocolates")  # always smaller than the boxes, in this order
+SMALL = ("chocolate", "box of chocolates")  # always smaller than the boxes; the smallest first
 BOXES = ("box", "chest", "container", "suitcase")
-_BLOCK_SENTENCES = 5  # sentences in a block
+_SENTENCES_PER_BLOCK = 5
 FITS, BIGGER = "fits inside", "is bigger than"
 
 
-def tell(rng: Random) -> Iterator[Sequence[Line]]:
-    """Blocks of five sentences without end about any two of the things; the same may be said again."""
+def draw_lines(rng: Random) -> Iterator[Sequence[Line]]:
+    """Draw endless blocks of sentences, each about any two of the things; sentences may repeat."""
     things = (*SMALL, *rng.sample(BOXES, len(BOXES)))
     facts = {f"size of {thing}": str(rank) for rank, thing in enumerate(things, start=1)}
     while True:
-        yield [_line(rng, things, facts) for _ in range(_BLOCK_SENTENCES)]
+        yield [_line(rng, things, facts) for _ in range(_SENTENCES_PER_BLOCK)]
 
 
 def ask_size(history: Sequence[Statement], _: int, rng: Random) -> Question | None:
-    """Compare, for any ``i``, a thing that fits in a middle one with a thing that the middle one fits in."""
+    """Compare a thing that fits in a middle one with one that the middle one fits in; any index."""
     pairs = [_small_and_big(statement) for statement in history]
     middles = [name for name in dict(pairs) if any(big == name for _, big in pairs)]
     if not middles:

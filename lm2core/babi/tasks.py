@@ -1,7 +1,7 @@
-"""The twenty bAbI tasks, and how a story of one is made.
+"""The twenty bAbI tasks, and how their stories are generated.
 
-Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data. tests/lm2core/babi compares with the
-published files: every question answered, every statistic matched.
+Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data. tests/lm2core/babi compares them with
+the published files: every question is answered, every statistic matched.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,56 +17,59 @@ __all__ = ["TASKS", "Question", "Story", "Task", "draw_question", "get_task", "m
 
 TASKS: Mapping[str, Task] = MappingProxyType(
     {
-        "qa1": Task(tell=people.story_maker("qa1"), ask=people.ask_person_place),
-        "qa2": Task(tell=people.story_maker("qa2"), ask=people.ask_object_place),
-        "qa3": Task(tell=people.story_maker("qa3"), ask=people.ask_object_place_before),
-        "qa4": Task(tell=directions.tell_row, ask=directions.ask_neighbour, ages=None, n_questions=1, gap=""),
-        "qa5": Task(tell=people.story_maker("qa5"), ask=people.ask_gift),
-        "qa6": Task(tell=people.story_maker("qa6"), ask=people.ask_whether_place),
-        "qa7": Task(tell=people.story_maker("qa7"), ask=people.ask_count),
-        "qa8": Task(tell=people.story_maker("qa8"), ask=people.ask_list),
-        "qa9": Task(tell=certainty.story_maker(HOME, certainty.NOT_IN), ask=certainty.question_maker(HOME)),
-        "qa10": Task(tell=certainty.story_maker(TOWN, certainty.EITHER), ask=certainty.question_maker(TOWN)),
+        "qa1": Task(draw=people.story_maker("qa1"), ask=people.ask_person_place),
+        "qa2": Task(draw=people.story_maker("qa2"), ask=people.ask_object_place),
+        "qa3": Task(draw=people.story_maker("qa3"), ask=people.ask_object_place_before),
+        "qa4": Task(draw=directions.draw_row, ask=directions.ask_neighbour, ages=None, n_questions=1, gap=""),
+        "qa5": Task(draw=people.story_maker("qa5"), ask=people.ask_gift),
+        "qa6": Task(draw=people.story_maker("qa6"), ask=people.ask_whether_place),
+        "qa7": Task(draw=people.story_maker("qa7"), ask=people.ask_count),
+        "qa8": Task(draw=people.story_maker("qa8"), ask=people.ask_list),
+        "qa9": Task(draw=certainty.story_maker(HOME, certainty.NOT_IN), ask=certainty.question_maker(HOME)),
+        "qa10": Task(draw=certainty.story_maker(TOWN, certainty.EITHER), ask=certainty.question_maker(TOWN)),
         "qa11": Task(
-            tell=together.story_maker(n_people=1, has_pronoun=True), ask=together.question_maker(n_lines=2)
+            draw=together.story_maker(n_people=1, has_pronoun=True),
+            ask=together.question_maker(n_lines=2),
         ),
         "qa12": Task(
-            tell=together.story_maker(n_people=2, has_pronoun=False),
+            draw=together.story_maker(n_people=2, has_pronoun=False),
             ask=together.question_maker(n_lines=1),
             ages=together.AGES_OF_PAIRS,
         ),
         "qa13": Task(
-            tell=together.story_maker(n_people=2, has_pronoun=True),
+            draw=together.story_maker(n_people=2, has_pronoun=True),
             ask=together.question_maker(n_lines=2),
             ages=together.AGES_OF_PAIRS,
         ),
-        "qa14": Task(tell=times.tell, ask=times.ask_before, ages=times.AGES),
+        "qa14": Task(draw=times.draw_lines, ask=times.ask_before, ages=times.AGES),
         "qa15": Task(
-            tell=animals.tell_fears,
+            draw=animals.draw_fears,
             ask=animals.ask_fear,
             ages=None,
             questions_per_block=4,
             n_questions=4,
             gap="",
         ),
-        "qa16": Task(tell=animals.tell_colours, ask=animals.ask_colour, ages=None, n_questions=1, gap=""),
+        "qa16": Task(draw=animals.draw_colours, ask=animals.ask_colour, ages=None, n_questions=1, gap=""),
         "qa17": Task(
-            tell=directions.tell_shapes,
+            draw=directions.draw_shapes,
             ask=directions.ask_side,
             ages=range(1),
             questions_per_block=8,
             n_questions=8,
             gap="",
         ),
-        "qa18": Task(tell=sizes.tell, ask=sizes.ask_size, ages=range(1), questions_per_block=5, gap=""),
-        "qa19": Task(tell=directions.tell_tree, ask=directions.ask_way, ages=range(1), n_questions=1, gap=""),
-        "qa20": Task(tell=motives.tell, ask=motives.ask_motive, ages=range(1), n_questions=12, gap=""),
+        "qa18": Task(draw=sizes.draw_lines, ask=sizes.ask_size, ages=range(1), questions_per_block=5, gap=""),
+        "qa19": Task(
+            draw=directions.draw_tree, ask=directions.ask_path, ages=range(1), n_questions=1, gap=""
+        ),
+        "qa20": Task(draw=motives.draw_lines, ask=motives.ask_motive, ages=range(1), n_questions=12, gap=""),
     }
 )
 
 
 def get_task(name: str) -> Task:
-    """The task called ``name``; UserError with the known names otherwise."""
+    """The task called ``name``; a UserError lists the known names if there is none."""
     if name not in TASKS:
         raise UserError(f"unknown task {name!r}; known: {', '.join(TASKS)}")
     return TASKS[name]
@@ -75,9 +78,9 @@ def get_task(name: str) -> Task:
 def draw_question(
     task: Task, history: Sequence[Statement], rng: Random, *, ages: Sequence[int] | None = None
 ) -> Question | None:
-    """Pick uniformly one of the statements that allow a question; None when none does.
+    """Draw uniformly one of the statements that allow a question and ask about it; None if none allows one.
 
-    ages : which statements may be asked about, instead of the task's own
+    ages : which statements may be asked about, in place of ``task.ages``
     """
     n_statements = len(history)
     chosen = ages or task.ages or range(n_statements)
@@ -87,18 +90,27 @@ def draw_question(
 
 
 def make_stories(name: str, n: int, seed: int) -> list[Story]:
-    """``n`` stories, one after the other from one generator; the same seed tells the same."""
-    rng = Random(seed)
-    return [make_story(name, rng) for _ in range(n)]
+    """``n`` stories; story i is drawn with the seed ``seed`` + i, so that more stories begin with fewer.
+
+    Seeds nearer to each other than ``n`` share stories.
+
+    Raises
+    ------
+    UserError
+        For an unknown task or a seed below 0, which Python's generator takes for the one above 0.
+    """
+    if seed < 0:
+        raise UserError(f"seed {seed}; give 0 or more: story i is drawn with seed + i")
+    return [make_story(name, Random(seed + i)) for i in range(n)]
 
 
 def make_story(name: str, rng: Random) -> Story:
-    """A story as in the published files: blocks of sentences, after each its questions if any is possible."""
+    """A story like those of the published files: blocks of sentences, each followed by possible questions."""
     task = get_task(name)
     lines: list[Line] = []
     history: list[Statement] = []
     questions: list[Question] = []
-    for block in task.tell(rng):
+    for block in task.draw(rng):
         lines += block
         history += [line.statement for line in block]
         story_questions = [draw_question(task, history, rng) for _ in range(task.questions_per_block)]

@@ -1,7 +1,7 @@
 """Read and write the bAbI file format: ``N sentence`` or ``N question<TAB>answer<TAB>supporting lines``.
 
-Source: bAbI tasks v1.2, Weston et al. 2015, arXiv:1502.05698. Lines of a story are numbered from 1; a number
-that is not larger than the one before starts a new story.
+Source: bAbI tasks v1.2, Weston et al. 2015, arXiv:1502.05698. Lines of a story are numbered from 1; a line
+whose number is not larger than the previous one starts a new story.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ MAX_DIGITS = 9  # of a line number
 
 @dataclass(frozen=True, slots=True)
 class TextStory:
-    """A story as a file tells it: sentences, and questions whose support counts sentences from 0.
+    """A story without world facts, as read from a file; the support of its questions counts sentences from 0.
 
     gap : what the file has between a question mark and the tab after it
     """
@@ -28,13 +28,13 @@ class TextStory:
 
 
 def read_babi(path: str | Path) -> list[TextStory]:
-    """Stories of a bAbI file.
+    """Read the stories of a bAbI file.
 
     Raises
     ------
     UserError
-        Naming file and line, when a line has no number, a question has no answer or its support is not an
-        earlier sentence, or when there is no question at all.
+        With file and line, when a line has no number, a question has no answer, or its support is not an
+        earlier sentence; also when the file has no question at all.
     """
     stories: list[TextStory] = []
     sentence_at: dict[int, int] = {}  # line number -> index of the sentence, of the story being read
@@ -63,26 +63,26 @@ def read_babi(path: str | Path) -> list[TextStory]:
             sentences.append(rest.strip())
     stories.append(TextStory(tuple(sentences), tuple(questions), gap))
     if not any(story.questions for story in stories):
-        raise UserError(f"{path}: no question in it; a bAbI file has lines 'N question<TAB>answer<TAB>M'")
+        raise UserError(f"{path} has no questions; a bAbI file has lines 'N question<TAB>answer<TAB>M'")
     return stories
 
 
 def read_sentences(path: str | Path) -> tuple[str, ...]:
-    """Sentences of a plain text file, one a line; blank lines are skipped.
+    """Read the sentences of a plain text file, one per line; blank lines are skipped.
 
     Raises
     ------
     UserError
-        When the file cannot be read or holds no sentence.
+        When the file cannot be read or has no sentence.
     """
     sentences = tuple(line.strip() for line in _lines(path) if line.strip())
     if not sentences:
-        raise UserError(f"{path}: the story is empty; write one sentence a line")
+        raise UserError(f"{path}: the story is empty; write one sentence per line")
     return sentences
 
 
 def write_babi(path: str | Path, stories: Iterable[Story | TextStory]) -> None:
-    """Write stories as a bAbI file, whole or not at all."""
+    """Write stories as a bAbI file, atomically."""
     write_atomically(path, "".join(f"{line}\n" for story in stories for line in _story_lines(story)))
 
 
@@ -90,7 +90,9 @@ def _lines(path: str | Path) -> list[str]:
     try:
         return Path(path).read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not a text file ({error.reason} at byte {error.start})") from None
+        raise UserError(
+            f"{path}: not a text file ({error.reason} at byte {error.start}); save it as UTF-8"
+        ) from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; name a text file") from None
 

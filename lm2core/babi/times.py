@@ -1,7 +1,7 @@
-"""Task 14: where people were at four times of two days, told out of order.
+"""Task 14: where people were at four times of two days, in shuffled order.
 
-Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data. There, sentences are told in blocks:
-every block has as many pairs as a question needs and is told in another order than it happened in.
+Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data. Sentences come in blocks, as there:
+every block has as many pairs as a question needs, and its sentences are not in the order of events.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,13 +11,14 @@ from lm2core.babi.story import Facts, Line, Question, Statement, choose_other
 from lm2core.babi.world import TOWN, VERBS
 
 SLOTS = ("yesterday", "this morning", "this afternoon", "this evening")
-# Ages of the five that happened last, one of which is asked about: the fifth is told sixth, pairs in reverse.
+# Sentence ages of the five latest events, one of which is asked about: pairs are reversed, so the fifth is
+# the sixth sentence from the end.
 AGES = (0, 1, 2, 3, 5)
 _N_HAPPENED = len(AGES)
 
 
-def tell(rng: Random) -> Iterator[Sequence[Line]]:
-    """Blocks that end as soon as a question is possible; no more when everybody's evening has come."""
+def draw_lines(rng: Random) -> Iterator[Sequence[Line]]:
+    """Draw blocks that end as soon as a question is possible, until everybody's evening is stated."""
     happened: list[Statement] = []
     facts: Facts = {}
     block: list[Statement] = []
@@ -30,7 +31,7 @@ def tell(rng: Random) -> Iterator[Sequence[Line]]:
 
 
 def ask_before(history: Sequence[Statement], i: int, _: Random) -> Question | None:
-    """Where was the actor of statement ``i`` before its place? The latest time he was there counts."""
+    """Where was the actor of statement ``i`` before its place? The latest visit there counts."""
     actor, place = history[i].subject, history[i].target
     if history[i].other == SLOTS[0]:
         return None
@@ -42,7 +43,7 @@ def ask_before(history: Sequence[Statement], i: int, _: Random) -> Question | No
 
 
 def _next_move(rng: Random, happened: list[Statement]) -> Statement:
-    """Add to ``happened`` what somebody whose evening has not come yet does next."""
+    """Append to ``happened`` the next move of somebody whose evening has not come yet."""
     moves = {a: [s for s in happened if s.subject == a] for a in TOWN.actors}
     actor = rng.choice([a for a in TOWN.actors if len(moves[a]) < len(SLOTS)])
     before = moves[actor][-1].target if moves[actor] else ""
@@ -52,16 +53,16 @@ def _next_move(rng: Random, happened: list[Statement]) -> Statement:
 
 
 def _reorder(rng: Random, block: list[Statement]) -> None:
-    """Shuffle so that all places trade in one cycle (Sattolo 1986): a pair always turns round."""
+    """Shuffle in place by one cycle over all positions (Sattolo 1986): a pair is always reversed."""
     for i in range(len(block) - 1, 0, -1):
         j = rng.randrange(i)
         block[i], block[j] = block[j], block[i]
 
 
 def _line(rng: Random, statement: Statement, facts: Facts) -> Line:
-    """Say it, with the time in front or at the end, and add it to ``facts``."""
+    """Make the sentence, with the time first or last, and add the fact to ``facts``."""
     actor, place, slot = statement.subject, statement.target, statement.other
     facts[f"place of {actor} {slot}"] = place
-    stated = f"{actor} {rng.choice(VERBS['move'])} the {place}"
-    sentence = rng.choice((f"{slot.capitalize()} {stated}.", f"{stated} {slot}."))
+    clause = f"{actor} {rng.choice(VERBS['move'])} the {place}"
+    sentence = rng.choice((f"{slot.capitalize()} {clause}.", f"{clause} {slot}."))
     return Line(statement, sentence, dict(facts))

@@ -1,4 +1,4 @@
-"""Tasks 11, 12 and 13: people who move in pairs, and he, she or they for those just named.
+"""Tasks 11, 12 and 13: people who move in pairs, and pronouns for those just named.
 
 Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data.
 """
@@ -10,19 +10,19 @@ from lm2core.babi.story import Ask, Line, Question, Statement, choose_other
 from lm2core.babi.world import HOME, VERBS
 
 CONNECTIVES = ("After that", "Afterwards", "Following that", "Then")
-_N_MOVES = 5  # the last ones, about one of which is asked
-AGES_OF_PAIRS = (0, 0, 1, 1, 2)  # of the sentences that tell them, when each tells two
+_N_MOVES = 5  # a question is about one of the last so many moves
+AGES_OF_PAIRS = (0, 0, 1, 1, 2)  # ages of the sentences with these moves, when each sentence states two
 PRONOUNS = {"Mary": "she", "Sandra": "she", "John": "he", "Daniel": "he"}
 
 
 def story_maker(*, n_people: int, has_pronoun: bool) -> Callable[[Random], Iterator[Sequence[Line]]]:
-    """Stories without end of one or two people who move at once, two sentences at a time.
+    """Draw endless stories of one or two people who move together, in blocks of two sentences.
 
     n_people : 1 or 2
-    goes_on : the second sentence of a block is about the same people, as he, she or they
+    has_pronoun : the second sentence of a block is about the same people, as he, she or they
     """
 
-    def tell(rng: Random) -> Iterator[Sequence[Line]]:
+    def draw_lines(rng: Random) -> Iterator[Sequence[Line]]:
         place_of = {actor: rng.choice(HOME.places) for actor in HOME.actors}
         while True:
             first = _next_line(rng, place_of, n_people)
@@ -31,17 +31,17 @@ def story_maker(*, n_people: int, has_pronoun: bool) -> Callable[[Random], Itera
                 _pronoun_line(rng, place_of, first) if has_pronoun else _next_line(rng, place_of, n_people),
             ]
 
-    return tell
+    return draw_lines
 
 
 def question_maker(n_lines: int) -> Ask:
-    """Where is one of those whom statement ``i`` is about? His last ``n_lines`` lines support the answer.
+    """Where is one of the people of statement ``i``? The last ``n_lines`` lines about them are the support.
 
-    He is one of those who did the last moves, two in a sentence about two people.
+    Only the last ``_N_MOVES`` moves count; a sentence about two people has two.
     """
 
     def ask(history: Sequence[Statement], i: int, rng: Random) -> Question | None:
-        n_moves_since = sum(len(_people(stated)) for stated in history[i + 1 :])
+        n_moves_since = sum(len(_people(statement)) for statement in history[i + 1 :])
         actor = rng.choice(_people(history[i])[n_moves_since - _N_MOVES :])
         lines = [j for j, statement in enumerate(history) if actor in _people(statement)][-n_lines:]
         return Question(f"Where is {actor}?", history[lines[-1]].target, tuple(lines), len(history))
@@ -54,7 +54,7 @@ def _people(statement: Statement) -> tuple[str, ...]:
 
 
 def _next_line(rng: Random, place_of: dict[str, str], n_people: int) -> Line:
-    """Send people, none of whom is there, to a place."""
+    """Move people to a place where none of them is."""
     while True:
         people, place = rng.sample(HOME.actors, n_people), rng.choice(HOME.places)
         if all(place_of[actor] != place for actor in people):
@@ -63,7 +63,7 @@ def _next_line(rng: Random, place_of: dict[str, str], n_people: int) -> Line:
 
 
 def _pronoun_line(rng: Random, place_of: dict[str, str], first: Line) -> Line:
-    """Send those of the line before on to another place."""
+    """Move the people of the previous line on to another place."""
     people = _people(first.statement)
     place = choose_other(rng, HOME.places, than=first.statement.target)
     pronoun = "they" if len(people) > 1 else PRONOUNS[people[0]]

@@ -1,6 +1,6 @@
-"""The words of each task there is training on, answers and punctuation included.
+"""The words of each task that models train on, including answers and punctuation.
 
-A list is one word here ("apple,milk"), as in the published files and in every word-level model of bAbI.
+A list is a single word ("apple,milk"), as in the published files and in every word-level model of bAbI.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,5 +41,5 @@ WORDS: Mapping[str, frozenset[str]] = MappingProxyType(
 
 
 def babi_words(tasks: Iterable[str]) -> set[str]:
-    """Every word of these tasks, lower case."""
+    """All words of these tasks, in lower case."""
     return set().union(*(WORDS[task] for task in tasks))

@@ -1,8 +1,8 @@
-"""The simulated world of bAbI: people who move, get, drop and give, and who is where and holds what.
+"""The simulated world of bAbI: people who move, get, drop and give, who is where and who holds what.
 
 Source: Weston et al. 2015, arXiv:1502.05698, version 1.2 of the data. The action rules (actor, class and
 arguments drawn uniformly, the whole draw rejected until it is possible) give the action mix of the published
-files; tests/lm2core/babi holds the comparison.
+files; tests/lm2core/babi compares them.
 """
 
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ DROPPED_THERE = 0.2  # share of drops that end with " there"
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Who acts, and where."""
+    """The people and places of a task."""
 
     actors: tuple[str, ...]
     places: tuple[str, ...]
@@ -43,7 +43,7 @@ TOWN = Cast(("Bill", "Fred", "Julie", "Mary"), ("bedroom", "cinema", "kitchen", 
 class Acting:
     """How people act in a task.
 
-    actions : classes of action, drawn from uniformly; one that stands here twice is drawn twice as often
+    actions : classes of action, drawn uniformly; one that is listed twice is drawn twice as often
     got_there : share of gets that end with " there"
     """
 
@@ -54,7 +54,7 @@ class Acting:
 
 @dataclass
 class World:
-    """A world that draws its own next action. Starts hidden and uniform, as the published stories do."""
+    """A world that draws its own actions from a random, unstated start, as in the published stories."""
 
     rng: Random
     acting: Acting
@@ -62,21 +62,21 @@ class World:
     holder_of: dict[str, str] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Put everybody and everything somewhere; nobody holds anything."""
+        """Put every person and thing in a random place; nobody holds anything."""
         self.place_of = {name: self._place() for name in self.acting.cast.actors + OBJECTS}
 
     def facts(self) -> Facts:
-        """The state now; a thing that is held is where its holder is."""
+        """The current world facts; a held thing is where its holder is."""
         places = {f"place of {x}": self.place_of[self.holder_of.get(x, x)] for x in self.place_of}
         return places | {f"holder of {thing}": actor for thing, actor in self.holder_of.items()}
 
-    def tell(self) -> Line:
-        """Act, and say so."""
+    def next_line(self) -> Line:
+        """Draw and perform an action, and make its sentence."""
         statement = self.act()
-        return Line(statement, self._say(statement), self.facts())
+        return Line(statement, self._sentence(statement), self.facts())
 
     def act(self) -> Statement:
-        """Draw actions until one is possible, do it and return it."""
+        """Draw actions until one is possible, then perform and return it."""
         while True:
             actor = self.rng.choice(self.acting.cast.actors)
             statement = self._draw(actor, self.rng.choice(self.acting.actions))
@@ -85,7 +85,7 @@ class World:
                 return statement
 
     def apply(self, statement: Statement) -> None:
-        """Change the world as ``statement`` says."""
+        """Update the world by ``statement``."""
         actor, target = statement.subject, statement.target
         if statement.relation == "move":
             self.place_of[actor] = target
@@ -114,7 +114,7 @@ class World:
             return None
         return Statement(actor, "give", self.rng.choice(things), self.rng.choice(near))
 
-    def _say(self, statement: Statement) -> str:
+    def _sentence(self, statement: Statement) -> str:
         verb = self.rng.choice(VERBS[statement.relation])
         chance = {"get": self.acting.got_there, "drop": DROPPED_THERE}.get(statement.relation, 0.0)
         end = " there" if self.rng.random() < chance else ""

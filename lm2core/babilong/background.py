@@ -1,4 +1,4 @@
-"""Background text by the token: sentences in a row, so many tokens of them, the last one cut."""
+"""Background text with an exact number of tokens: consecutive sentences, the last one cut."""
 
 from array import array
 from bisect import bisect_left
@@ -15,7 +15,7 @@ BATCH = 1_000  # sentences counted at a time
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """So many sentences in a row of a text that goes round; of the last one only its beginning, ``last``."""
+    """Consecutive sentences of a cyclic text; the last one is replaced by its beginning, ``last``."""
 
     sentences: Sequence[str]
     start: int
@@ -30,14 +30,14 @@ class Excerpt:
 
 
 class Background:
-    """Noise, counted with a tokenizer: what every sentence takes is known from the start.
+    """Noise with the number of tokens of every sentence, counted once.
 
     Parameters
     ----------
     noise : Noise or None
-        None where no background is wanted.
+        None for no background.
     tokenizer : PreTrainedTokenizerBase
-        Any with offsets, as all "fast" ones have.
+        Must give offsets, as all "fast" tokenizers do.
     """
 
     def __init__(self, noise: Noise | None, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -50,28 +50,28 @@ class Background:
 
     @property
     def n_sentences(self) -> int:
-        """All there are."""
+        """Number of sentences."""
         return len(self._sentences)
 
     @property
     def n_tokens(self) -> int:
-        """Of all sentences."""
+        """Number of tokens in all sentences."""
         return self._ends[-1]
 
     def count(self, texts: Sequence[str]) -> int:
-        """Tokens of ``texts``, each by itself."""
+        """Number of tokens in ``texts``, each tokenized by itself."""
         return sum(self._counts(texts))
 
     def excerpt(self, start: int, n_tokens: int) -> Excerpt:
-        """The ``n_tokens`` that begin with sentence ``start``; after the last sentence comes the first.
+        """``n_tokens`` tokens from sentence ``start`` on; the first sentence follows the last.
 
-        A UserError when there are not so many, since no sentence is used twice.
+        Raises a UserError when the text has fewer tokens, since no sentence is used twice.
         """
         if n_tokens > self.n_tokens:
-            where = f"{self._noise.source} ({self._noise.split} share)" if self._noise else "no noise at all"
+            where = f"{self._noise.source} ({self._noise.split} share)" if self._noise else "no noise"
             raise UserError(
-                f"the noise is too short: a sample needs {n_tokens:,} tokens of it, {where} has "
-                f"{self.n_tokens:,}; give more text, or ask for a shorter length"
+                f"the noise is too short: a sample needs {n_tokens:,} tokens, {where} has "
+                f"{self.n_tokens:,}; give more text or a shorter length"
             )
         if n_tokens == 0:
             return Excerpt(self._sentences, start, 0, "")

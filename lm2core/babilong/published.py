@@ -1,8 +1,8 @@
-"""The published BABILong data sets: from the hub by id, or from a folder in the same form.
+"""The published BABILong data sets, from the hub by id or from a folder with the same layout.
 
-Source: RMT-team/babilong (100 samples of a task and length) and RMT-team/babilong-1k-samples (1,000). There a
-configuration is a length, a split is a task, and a row has ``input`` (facts in noise), ``question`` and
-``target``. Where in a text the facts are is not said.
+Source: RMT-team/babilong (100 samples per task and length) and RMT-team/babilong-1k-samples (1,000). In both,
+a configuration is a length, a split is a task, and a row has ``input`` (facts in noise), ``question`` and
+``target``. They do not say where in a text the facts are.
 """
 
 import re
@@ -18,7 +18,7 @@ from lm2core.errors import UserError
 
 BUILDERS = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}  # of datasets, by a file's suffix
 LOCAL = f"or give a folder with LENGTH/TASK.json, e.g. 4k/qa1.json ({', '.join(BUILDERS)})"
-# Every sentence end counts: the text of a row was joined by spaces, so that each fact stands between two.
+# Every sentence end counts: rows were joined by spaces, so each fact lies between two sentence ends.
 _SENTENCE = re.compile(r"\S.*?(?:[.!?][\"')\]”’]*(?=\s|$)|$)", re.DOTALL)
 
 
@@ -38,8 +38,8 @@ def read_published(source: str, *, task: str, length: str, n: int) -> list[BabiL
     Parameters
     ----------
     source : str
-        A folder with files LENGTH/TASK.json, .jsonl or .parquet, or what the library ``datasets`` loads: the
-        id of a hub data set, or a folder with a copy of one.
+        A folder with files LENGTH/TASK.json, .jsonl or .parquet, or anything the library ``datasets`` loads:
+        the id of a hub data set, or a folder with a copy of one.
 
     Raises
     ------
@@ -50,12 +50,12 @@ def read_published(source: str, *, task: str, length: str, n: int) -> list[BabiL
     rows = islice(_rows(source, task, length), n)
     samples = [_sample(row, source, task, length) for row in rows]
     if not samples:
-        raise UserError(f"{source} has no sample of {task} at {length}")
+        raise UserError(f"{source} has no sample of {task} at {length}; choose another task or length")
     return samples
 
 
 def check_published(source: str, *, task: str, length: str) -> None:
-    """See that there is such a data set, task and length, without reading a row; a UserError otherwise."""
+    """Check that the data set, task and length exist, without reading a row; raises a UserError if not."""
     parse_length(length)
     with _as_one_line(source, task, length):
         _open(source, task, length)
@@ -67,7 +67,7 @@ def _rows(source: str, task: str, length: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _open(source: str, task: str, length: str) -> Iterable[Mapping[str, Any]]:
-    """The rows, none of which is read yet."""
+    """The rows, read lazily."""
     from datasets import load_dataset  # type: ignore[import-untyped]  # slow to import
 
     files = [f for suffix in BUILDERS if (f := Path(source) / length / f"{task}{suffix}").is_file()]
@@ -79,7 +79,7 @@ def _open(source: str, task: str, length: str) -> Iterable[Mapping[str, Any]]:
 
 @contextmanager
 def _as_one_line(source: str, task: str, length: str) -> Iterator[None]:
-    """What ``datasets`` says of a data set that it cannot read, in one line with what to do."""
+    """Turn an error of ``datasets`` into one line that says what to do."""
     try:
         yield
     except (OSError, ValueError, RuntimeError) as error:
@@ -91,7 +91,7 @@ def _sample(row: Mapping[str, Any], source: str, task: str, length: str) -> Babi
     text, question, target = (row.get(name) for name in ("input", "question", "target"))
     if not (isinstance(text, str) and isinstance(question, str) and isinstance(target, str)):
         raise UserError(
-            f"{source}, {task} at {length}: a row needs the texts input, question and target, it has: "
+            f"{source}, {task} at {length}: a row needs the texts input, question and target, but has: "
             f"{', '.join(row)}; {LOCAL}"
         )
     return BabiLongSample(task, length, question.strip(), target.strip(), Sentences(text))

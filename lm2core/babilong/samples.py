@@ -1,10 +1,10 @@
 """Long samples: the facts of one bAbI question, in order, among background text up to a given length.
 
-Source: Kuratov et al. 2024, arXiv:2406.10149, as their generator does it: some tokens are left for a prompt,
-places of facts are drawn with replacement, the last background sentence is cut. Differs: a story whose facts
-do not fit gives no sample; a background text that has come to its end goes on at its beginning, though no
-sentence comes twice; lengths are in tokens of any tokenizer, not of GPT-2's alone; of a generated story one
-question is taken, so that samples do not depend on each other.
+Source: Kuratov et al. 2024, arXiv:2406.10149. As in their generator, some tokens are reserved for a prompt,
+places of facts are drawn with replacement, and the last background sentence is cut. Differs: a story whose
+facts do not fit gives no sample; background text that reaches its end continues from its beginning, but no
+sentence occurs twice; lengths are in tokens of any tokenizer, not only GPT-2's; one question is taken from
+each generated story, so that samples are independent.
 """
 
 import re
@@ -19,15 +19,15 @@ from lm2core.babi.text import TextStory
 from lm2core.babilong.background import Background, Excerpt
 from lm2core.errors import UserError
 
-PROMPT_TOKENS = 300  # of the nominal length, left for a prompt
-TOKENS_A_ROW = 8  # of the nominal length: a sample may have one row of facts and question for so many
-MOST_TRIES = 20  # stories looked at for each sample wanted
+PROMPT_TOKENS = 300  # of the nominal length, reserved for a prompt
+TOKENS_A_ROW = 8  # a sample may have one row (fact or question) per this many tokens of its nominal length
+MOST_TRIES = 20  # stories tried per sample
 _LENGTH = re.compile(r"(\d{1,6})([kM])")
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A sentence of a sample; ``fact`` is the index of the statement that it tells, None for background."""
+    """A sentence of a sample; ``fact`` is the index of its statement, None for background."""
 
     text: str
     fact: int | None = None
@@ -37,11 +37,11 @@ class Piece:
 class BabiLongSample:
     """A question about facts in a long text.
 
-    task, length : "qa1", and a nominal length, "4k"
-    pieces : the text, sentence by sentence; made anew each time it is gone through, never held as a whole
-    facts : the statements in it; none when they are not known
-    n_tokens : of all pieces, each counted by itself; None when they were not counted
-    index : which of the stories it is; those between two samples did not fit
+    task, length : such as "qa1", and a nominal length such as "4k"
+    pieces : the text, sentence by sentence; generated at each iteration, never held as a whole
+    facts : the story's sentences in it; empty if they are not known
+    n_tokens : of all pieces, each tokenized by itself; None if they were not counted
+    index : of its story; stories missing between two samples did not fit
     """
 
     task: str
@@ -56,7 +56,7 @@ class BabiLongSample:
 
 @dataclass(frozen=True, slots=True)
 class FactsInBackground:
-    """Facts among background: fact ``i`` stands before background sentence ``places[i]``; places ascend."""
+    """Facts among background: fact ``i`` comes before background sentence ``places[i]``; places ascend."""
 
     facts: tuple[str, ...]
     places: tuple[int, ...]
@@ -74,24 +74,26 @@ class FactsInBackground:
 
 
 def parse_length(length: str) -> int:
-    """Tokens of a nominal length: "0k" 0, "4k" 4,000, "1M" 1,000,000; a UserError for anything else."""
+    """Tokens of a nominal length: 0 for "0k", 4,000 for "4k", 1,000,000 for "1M"; else a UserError."""
     match = _LENGTH.fullmatch(length)
     if match is None:
-        raise UserError(f"length {length!r} is not a number with k or M; e.g. 0k (facts alone), 4k, 128k, 1M")
+        raise UserError(
+            f"length {length!r} is not a number with k or M; give e.g. 0k (facts alone), 4k, 128k or 1M"
+        )
     return int(match[1]) * {"k": 1_000, "M": 1_000_000}[match[2]]
 
 
 def generated_stories(task: str, seed: int) -> Iterator[TextStory]:
-    """Generated stories without end, each cut at one of its questions; the same ones for every length."""
+    """Generate endless stories, each cut at one of its questions; they are the same for every length."""
     for index in count():
         rng = Random(f"babilong {seed} {task} {index}")
-        story_questions = list(split_by_question([make_story(task, rng)]))
-        if story_questions:
-            yield rng.choice(story_questions)  # one of a story: samples must not depend on each other
+        questions_of_story = list(split_by_question([make_story(task, rng)]))
+        if questions_of_story:
+            yield rng.choice(questions_of_story)  # one per story: samples must be independent
 
 
 def split_by_question(stories: Iterable[Story | TextStory]) -> Iterator[TextStory]:
-    """Every question of the stories with the statements before it, in order."""
+    """One story per question, with the sentences before it, in order."""
     for story in stories:
         for question in story.questions:
             yield TextStory(story.sentences[: question.n_statements], (question,), story.gap)
@@ -100,20 +102,20 @@ def split_by_question(stories: Iterable[Story | TextStory]) -> Iterator[TextStor
 def make_samples(
     stories: Iterable[TextStory], background: Background, *, task: str, length: str, n: int, seed: int
 ) -> list[BabiLongSample]:
-    """Samples of the first ``n`` stories that fit into ``length``.
+    """Make samples of the first ``n`` stories that fit into ``length``.
 
     Parameters
     ----------
-    stories : each with one question, at its end, as ``told_stories`` and ``asked_in`` give them
-    background : what they are hidden in, and how tokens are counted
+    stories : each with one question at its end, as from ``generated_stories`` or ``split_by_question``
+    background : the text they are hidden in; it also counts tokens
     task, length : a task's name and a nominal length
-    n : there are fewer samples when there are fewer stories
-    seed : of start and places; story ``i`` has the same ones whatever ``n`` is
+    n : number of samples; there are fewer if ``stories`` ends
+    seed : of start and places; those of story ``i`` do not depend on ``n``
 
     Raises
     ------
     UserError
-        For a malformed length, background that is too short, and a length into which stories do not fit.
+        For a malformed length, background that is too short, and a length that is too short for the stories.
     """
     nominal = parse_length(length)
     samples: list[BabiLongSample] = []
@@ -128,14 +130,14 @@ def make_samples(
             places = sorted(rng.randrange(excerpt.n_sentences + 1) for _ in story.sentences)
             hidden = FactsInBackground(story.sentences, tuple(places), excerpt)
             (question,) = story.questions
-            fact_sentences = (hidden, story.sentences, n_facts + n_noise, n_seen)
-            samples.append(BabiLongSample(task, length, question.text, question.answer, *fact_sentences))
+            content = (hidden, story.sentences, n_facts + n_noise, n_seen)
+            samples.append(BabiLongSample(task, length, question.text, question.answer, *content))
         n_seen += 1
         if len(samples) == n:
             return samples
     if not samples or n_seen == MOST_TRIES * n:
         raise UserError(
-            f"{length} is too short for {task}: of {n_seen:,} stories only {len(samples)} fit into "
-            f"{nominal - PROMPT_TOKENS:,} tokens and {nominal // TOKENS_A_ROW:,} lines; ask for a longer one"
+            f"{length} is too short for {task}: only {len(samples)} of {n_seen:,} stories fit into "
+            f"{nominal - PROMPT_TOKENS:,} tokens and {nominal // TOKENS_A_ROW:,} lines; give a longer length"
         )
     return samples

@@ -1,7 +1,7 @@
-"""Is an answer right? Exact match of its words, and the published label sets with and without word borders.
+"""Is an answer right? Exact match of its words, or the published label sets, also as whole words.
 
-Source: Kuratov et al. 2024, arXiv:2406.10149, the metric of their leaderboard. It looks for labels as parts
-of words: in task 7 "none" also names the label "one", and so that answer is never right.
+Source: Kuratov et al. 2024, arXiv:2406.10149, the metric of their leaderboard. It finds labels inside words:
+in task 7 "none" also names the label "one", so that answer is never right.
 """
 
 import re
@@ -11,7 +11,7 @@ from types import MappingProxyType
 from lm2core.babi.world import GIVERS, HOME, OBJECTS, TOWN
 
 _YES_NO = ("yes", "no")
-# What a task's answers are, lists by their parts.
+# The possible answers of a task; lists by their parts.
 LABELS = MappingProxyType(
     {
         **dict.fromkeys(("qa1", "qa2", "qa3", "qa4", "qa11", "qa12", "qa13"), HOME.places),
@@ -27,47 +27,45 @@ LABELS = MappingProxyType(
         "qa20": ("hungry", "thirsty", "bored", "tired", "kitchen", "garden", "bedroom"),
     }
 )
-_END = re.compile(r"[.\n]|<context>|<example>")  # of an answer; what a model says after it does not count
+_END = re.compile(r"[.\n]|<context>|<example>")  # of an answer; text after it does not count
 _WORD = re.compile(r"\w+")
 
-Find = Callable[[str, str], bool]  # is this label in this text? Both are lower case
+Find = Callable[[str, str], bool]  # whether a label occurs in a text, both in lower case
 
 
 def answer_words(text: str) -> tuple[str, ...]:
-    """The words of an answer, lower case, up to its first full stop or line end."""
+    """The words of an answer in lower case, up to its first full stop or line break."""
     return tuple(_WORD.findall(_normalised_text(text.lstrip())))
 
 
 def is_exact(answer: str, target: str) -> bool:
-    """Whether an answer says the target's words and nothing else."""
+    """Whether an answer consists of the target's words and nothing else."""
     return answer_words(answer) == answer_words(target)
 
 
 def as_word(label: str, text: str) -> bool:
-    """Whether ``label`` stands in ``text`` with no letter or digit beside it."""
+    """Whether ``label`` occurs in ``text`` as a whole word."""
     return re.search(rf"(?<!\w){re.escape(label)}(?!\w)", text) is not None
 
 
 def as_part(label: str, text: str) -> bool:
-    """Whether ``label`` stands anywhere in ``text``: the published way."""
+    """Whether ``label`` occurs anywhere in ``text``, as in the published metric."""
     return label in text
 
 
 def names_label(answer: str, target: str, question: str, task: str, *, find: Find) -> bool:
-    """Whether, of the task's labels, an answer names just the target (of a list: its parts) and no other.
+    """Whether an answer names the target (or all parts of a list) and no other label of the task.
 
-    Labels that the question names do not count.
+    Labels that occur in the question do not count.
 
     Parameters
     ----------
     find : ``as_part``, as published, or ``as_word``
     """
     labels = {label.lower() for label in LABELS[task]}
-    answer_text, story_questions, target = _normalised_text(answer.lstrip()), question.lower(), target.lower()
+    answer_text, question, target = _normalised_text(answer.lstrip()), question.lower(), target.lower()
     expected = {target} if target in labels else set(target.split(","))
-    return {
-        label for label in labels if find(label, answer_text) and not find(label, story_questions)
-    } == expected
+    return {label for label in labels if find(label, answer_text) and not find(label, question)} == expected
 
 
 def _normalised_text(text: str) -> str:

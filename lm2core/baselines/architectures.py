@@ -1,4 +1,4 @@
-"""What a preset can be trained as: LM2 or one of the baselines, each with the same number of parameters."""
+"""The architectures a preset can be trained as: LM2 and baselines with the same number of parameters."""
 
 import torch
 
@@ -19,23 +19,24 @@ MOST_MEMORY_TOKENS = 32
 def make_model(config: LM2Config, architecture: str) -> Model:
     """An untrained LM2 of ``config``, or a baseline of its width, depth and number of parameters.
 
-    architecture : "lm2"; "rmt", a Llama with as many memory tokens as LM2 has slots, 32 at most;
-        "llama-window", a Llama that sees one segment; "llama-full", a Llama that sees the whole text
+    architecture : "lm2"; "rmt", a Llama with as many memory tokens as LM2 has slots, at most
+        ``MOST_MEMORY_TOKENS``; "llama-window", a Llama that sees one segment; "llama-full", a Llama that sees
+        the whole text
 
-    A UserError for an unknown one.
+    Raises a UserError for any other.
     """
     check_architecture(architecture)
     return LM2ForCausalLM(config) if architecture == "lm2" else _make(_matched(config, architecture))
 
 
 def check_architecture(architecture: str) -> None:
-    """Refuse an unknown architecture with a UserError that names the known ones."""
+    """Refuse an unknown architecture with a UserError that lists the known ones."""
     if architecture not in ARCHITECTURES:
         raise UserError(f"unknown architecture {architecture!r}; known: {', '.join(ARCHITECTURES)}")
 
 
 def architecture_of(model: Model) -> str:
-    """The name of what ``make_model`` made."""
+    """The architecture that ``make_model`` made ``model`` of."""
     config = model.config
     if isinstance(config, RMTConfig):
         return "rmt" if config.memory_slots else "llama-window"
@@ -43,7 +44,7 @@ def architecture_of(model: Model) -> str:
 
 
 def _matched(config: LM2Config, architecture: str) -> RMTConfig | FullTextConfig:
-    """The config of a baseline: what LM2 spends on its memory, the baseline spends on wider MLPs."""
+    """The config of a baseline: the parameters of LM2's memory go into wider MLPs."""
     n_tokens = min(config.memory_slots, MOST_MEMORY_TOKENS) if architecture == "rmt" else 0
 
     def of_width(intermediate_size: int) -> RMTConfig | FullTextConfig:

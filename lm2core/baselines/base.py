@@ -1,8 +1,8 @@
-"""What the baselines of LM2 have in common: transformers' Llama, started as LM2's backbone is.
+"""What the baselines of LM2 have in common: transformers' Llama, initialised like LM2's backbone.
 
-They answer the same call as LM2ForCausalLM. RMT is rmt.py, and so, without memory tokens, is the plain Llama
-that sees one segment; the plain Llama that sees the whole text is full_text.py. Axes: see memory.py, plus J
-columns of a text or a segment.
+They are called like LM2ForCausalLM. rmt.py has RMT and, without memory tokens, the plain Llama that sees one
+segment; full_text.py has the plain Llama that sees the whole text. Axes: see memory.py, plus J columns of a
+text or a segment.
 """
 
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from lm2core.model.from_llama import StrictCheckpoints
 
 
 class Backbone(LlamaModel):
-    """transformers' Llama with the start values that LM2's backbone has."""
+    """transformers' Llama with the initial values of LM2's backbone."""
 
     def _init_weights(self, module: nn.Module) -> None:
         if not initialise_backbone(module):
@@ -21,12 +21,12 @@ class Backbone(LlamaModel):
 
 
 class Baseline(StrictCheckpoints):
-    """A Llama and its head."""
+    """A Llama with its language-model head."""
 
     base_model_prefix = "model"
     accepts_loss_kwargs = False
     supports_gradient_checkpointing = True
-    _supports_sdpa = True  # the fused attention that LM2 uses; unsaid, transformers takes a slow one
+    _supports_sdpa = True  # fused attention, as LM2 uses; by default transformers would use a slow one
     _tied_weights_keys = {"lm_head.weight": "model.embed_tokens.weight"}
 
     def __init__(self, config: LlamaConfig) -> None:
@@ -39,7 +39,7 @@ class Baseline(StrictCheckpoints):
         self.model.compile(dynamic=True)
 
     def _logits(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Logits of a stream; zero for padding, which has nothing to say."""
+        """Logits of a stream; zero for padding."""
         logits = self.lm_head(x)
         return logits if mask is None else logits.masked_fill((mask == 0)[..., None], 0.0)
 
@@ -49,5 +49,5 @@ class Baseline(StrictCheckpoints):
 
 
 def positions(mask_BJ: Tensor) -> Tensor:
-    """Where each token stands, from 0; padding takes no place."""
+    """Position of each token, from 0; padding does not count."""
     return ((mask_BJ != 0).long().cumsum(1) - 1).clamp_min(0)

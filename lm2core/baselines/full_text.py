@@ -1,4 +1,4 @@
-"""A plain Llama that has the whole text in view; its memory is the keys and values of every token.
+"""A plain Llama that sees the whole text; its memory is the keys and values of every token.
 
 Axes: see memory.py, plus J columns of the text so far, G key heads, Q questions.
 """
@@ -19,7 +19,7 @@ from lm2core.model.segments import next_token_loss
 
 
 class FullTextConfig(LlamaConfig):
-    """Llama's config, of a model that has the whole text in view."""
+    """The config of a Llama that sees the whole text."""
 
     model_type = "lm2-llama-full"
 
@@ -34,9 +34,10 @@ class FullTextConfig(LlamaConfig):
 
 @dataclass(frozen=True)
 class KeyValueMemory:
-    """The memory of a Llama that has the whole text in view: keys and values of every token. A value.
+    """The memory of a Llama that sees the whole text: keys and values of every token. A value.
 
-    blocks : of each block keys and values (B,G,J,K); mask_BJ : 1 where there is a token
+    blocks : for each block, keys and values (B,G,J,K)
+    mask_BJ : 1 for tokens, 0 for padding
     """
 
     blocks: tuple[tuple[Tensor, Tensor], ...]
@@ -45,28 +46,28 @@ class KeyValueMemory:
 
 @dataclass
 class FullTextOutput(LM2Output):
-    """What a forward pass returns; ``memory`` is a TextSoFar.
+    """The result of a forward pass; ``memory`` is a KeyValueMemory.
 
-    columns : of the memory before the text that was run, and of each of its segments; None: nothing was kept
+    columns : number of columns before the text that was run, and per segment of it; None: nothing was kept
     """
 
     memory: KeyValueMemory | None = None  # type: ignore[assignment]
     columns: tuple[int, int] | None = None
 
     def memory_at(self, story: Tensor, segment: Tensor) -> KeyValueMemory:
-        """The text of stories ``story`` (Q,) up to and with segments ``segment`` (Q,)."""
+        """The memory of stories ``story`` (Q,) up to and including segments ``segment`` (Q,)."""
         if self.memory is None or self.columns is None:
-            raise UserError("no memory was kept; run the text with write_memory, and without checkpointing")
-        retained, (n_before, per_segment) = self.memory, self.columns
+            raise UserError("no memory was kept; run with write_memory=True, without gradient checkpointing")
+        memory, (n_before, per_segment) = self.memory, self.columns
         end_Q = n_before + (segment + 1) * per_segment
         n_columns = int(end_Q.max())
         is_past = torch.arange(n_columns, device=end_Q.device) < end_Q[:, None]
-        blocks = tuple((k[story, :, :n_columns], v[story, :, :n_columns]) for k, v in retained.blocks)
-        return KeyValueMemory(blocks, retained.mask_BJ[story, :n_columns] * is_past)
+        blocks = tuple((k[story, :, :n_columns], v[story, :, :n_columns]) for k, v in memory.blocks)
+        return KeyValueMemory(blocks, memory.mask_BJ[story, :n_columns] * is_past)
 
 
 class FullTextForCausalLM(Baseline):
-    """A plain Llama with the whole text in view, segment borders or not."""
+    """A plain Llama that sees the whole text, across segment boundaries."""
 
     config_class = FullTextConfig
 
@@ -84,10 +85,10 @@ class FullTextForCausalLM(Baseline):
         write_memory: bool = True,
         logits_to_keep: int = 0,
     ) -> FullTextOutput:
-        """Run texts (B,T) or (B,S,T) that go on from the text ``memory``; see ``LM2ForCausalLM``.
+        """Run texts (B,T) or (B,S,T) that continue the text in ``memory``; see ``LM2ForCausalLM``.
 
-        A flat text (B,T) is one segment. With ``write_memory=False`` the memory stays as it is.
-        Training under gradient checkpointing keeps no keys: memory is None, and no text goes on from one.
+        A flat text (B,T) is one segment. With ``write_memory=False`` the memory is returned unchanged.
+        Training under gradient checkpointing keeps no keys: it returns no memory and accepts none.
         """
         check_texts(input_ids, attention_mask, labels, vocab_size=self.config.vocab_size)
         check_parts(labels, logits_to_keep=logits_to_keep)
@@ -117,11 +118,13 @@ class FullTextForCausalLM(Baseline):
 
 def _check_memory(memory: KeyValueMemory, n_texts: int, keeps_keys: bool) -> None:
     if not isinstance(memory, KeyValueMemory):
-        raise UserError(f"memory must be a TextSoFar, as this model returns it, got {type(memory).__name__}")
+        raise UserError(
+            f"memory must be a KeyValueMemory, as this model returns it, got {type(memory).__name__}"
+        )
     if len(memory.mask_BJ) != n_texts:
-        raise UserError(f"memory is of {len(memory.mask_BJ)} texts, input_ids of {n_texts}")
+        raise UserError(f"memory has {len(memory.mask_BJ)} texts, but input_ids {n_texts}; they must agree")
     if not keeps_keys:
-        raise UserError("under gradient checkpointing no text goes on from a memory; switch it off")
+        raise UserError("a memory cannot be used with gradient checkpointing; switch the checkpointing off")
 
 
 AutoConfig.register(FullTextConfig.model_type, FullTextConfig)

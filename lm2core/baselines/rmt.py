@@ -1,4 +1,4 @@
-"""RMT, a recurrent memory Transformer: a Llama whose memory is a few tokens around each segment.
+"""RMT, the recurrent memory Transformer: a Llama whose memory is a few tokens around each segment.
 
 Sources: Bulatov et al. 2022, arXiv:2207.06881, and Kuratov et al. 2024, arXiv:2406.10149, appendix C.
 Axes: see memory.py, plus P segments of all texts, and J columns of a segment with its memory tokens.
@@ -20,7 +20,7 @@ from lm2core.model.segments import Segments, next_token_loss
 
 
 class RMTConfig(LlamaConfig):
-    """Llama's config, ``memory_slots`` memory tokens (0: none, a plain Llama) and tokens of a segment."""
+    """Llama's config plus ``memory_slots`` memory tokens (0: a plain Llama) and tokens per segment."""
 
     model_type = "lm2-rmt"
 
@@ -30,7 +30,7 @@ class RMTConfig(LlamaConfig):
     segment_length: int = 128
 
     def __post_init__(self, **kwargs: Any) -> None:
-        """Refuse what cannot work, then fill Llama's derived fields."""
+        """Refuse impossible sizes, then fill Llama's derived fields."""
         refuse_unknown_keys(type(self), kwargs)
         for name, least in (("memory_slots", 0), ("segment_length", 1)):
             value = getattr(self, name)
@@ -42,9 +42,9 @@ class RMTConfig(LlamaConfig):
 class RMTForCausalLM(Baseline):
     """A Llama that reads memory tokens before each segment and rewrites them after it.
 
-    A segment is run as ``[memory][tokens][memory]``; the last hidden states of the memory behind the tokens
-    are the next memory. Gradients run through all of it. Without memory tokens it is a plain Llama that sees
-    one segment, and as nothing flows between segments all of them are one batch.
+    A segment is run as ``[memory][tokens][memory]``; the last hidden states of the memory tokens behind the
+    text are the next memory. Gradients run through all of it. Without memory tokens it is a plain Llama that
+    sees one segment; since nothing flows between segments, all of them are run as one batch.
     """
 
     config_class = RMTConfig
@@ -67,7 +67,7 @@ class RMTForCausalLM(Baseline):
         backprop_segments: int = 0,
         logits_to_keep: int = 0,
     ) -> LM2Output:
-        """Run texts (B,T) or (B,S,T); every argument means what it means to ``LM2ForCausalLM``."""
+        """Run texts (B,T) or (B,S,T); arguments are those of ``LM2ForCausalLM``."""
         check_texts(input_ids, attention_mask, labels, vocab_size=self.config.vocab_size)
         check_parts(labels, logits_to_keep=logits_to_keep, backprop_segments=backprop_segments)
         if memory is not None:
@@ -88,7 +88,7 @@ class RMTForCausalLM(Baseline):
         return LM2Output(loss, logits, banks[-1], tuple(banks))
 
     def new_memory(self, batch_size: int) -> Tensor:
-        """Memory tokens (B,N,D) as they are before a text: learned."""
+        """The learned initial memory tokens (B,N,D)."""
         if self.memory_start is None:
             return self.lm_head.weight.new_empty(batch_size, 0, self.config.hidden_size)
         return self.memory_start.expand(batch_size, -1, -1)
@@ -99,7 +99,7 @@ class RMTForCausalLM(Baseline):
         """Streams of the segments and the memory after each."""
         streams, banks = [], []
         for s in range(len(cut)):
-            if backprop_segments and s and s % backprop_segments == 0:  # the start is a weight and is learned
+            if backprop_segments and s and s % backprop_segments == 0:  # the start is learned
                 bank_BND = bank_BND.detach()
             x_BTD, bank_BND = self._segment(*cut[s], bank_BND, write_memory)
             streams.append(x_BTD)
@@ -107,7 +107,7 @@ class RMTForCausalLM(Baseline):
         return streams, banks
 
     def _at_once(self, cut: Segments) -> list[Tensor]:
-        """Streams of segments between which nothing flows, as one batch."""
+        """Streams of independent segments, run as one batch."""
         ids_PT = cut.ids_BST.flatten(0, 1)
         mask_PT = None if cut.mask_BST is None else cut.mask_BST.flatten(0, 1)
         x_PTD, _ = self._segment(ids_PT, mask_PT, self.new_memory(len(ids_PT)), write_memory=False)
@@ -116,7 +116,7 @@ class RMTForCausalLM(Baseline):
     def _segment(
         self, ids_BT: Tensor, mask_BT: Tensor | None, bank_BND: Tensor, write_memory: bool
     ) -> tuple[Tensor, Tensor]:
-        """Stream (B,T,D) of one segment and the memory after it; a segment without tokens leaves it."""
+        """Stream (B,T,D) of one segment and the memory after it, unchanged by a segment without tokens."""
         n_slots, n_tokens = bank_BND.shape[1], ids_BT.shape[1]
         parts = [bank_BND, self.model.embed_tokens(ids_BT), *([bank_BND] if write_memory else [])]
         mask_BT = torch.ones_like(ids_BT) if mask_BT is None else mask_BT
@@ -134,7 +134,7 @@ class RMTForCausalLM(Baseline):
         return x_BJD[:, n_slots : n_slots + n_tokens], bank_BND
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Memory tokens start as the embeddings do: tokens must differ, and have their size."""
+        """Initialise memory tokens like embeddings: they must differ, and have the same variance."""
         if module is self and self.memory_start is not None:
             init.normal_(self.memory_start)
         else:

@@ -1,4 +1,4 @@
-"""``lm2 compare``: LM2, RMT and plain Llamas trained alike, and the table of what each can do."""
+"""``lm2 compare``: train LM2, RMT and plain Llamas in the same way, and write a table of the results."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,26 +8,24 @@ import typer
 
 def compare(
     preset: Annotated[
-        str, typer.Option(help="babi-mini, hours on two cores; smoke, minutes, means nothing.")
+        str, typer.Option(help="babi-mini (hours on two cores) or smoke (minutes, only checks that it runs).")
     ],
     out: Annotated[Path, typer.Option(help="Folder for runs, results and the table.")],
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Seeds of each run; the preset's by default.")
+        int | None, typer.Option(min=1, help="Number of seeds; by default the preset's.")
     ] = None,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Steps of each run; the preset's by default.")
-    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps per run; by default the preset's.")] = None,
     only: Annotated[
         str | None,
-        typer.Option(help="Groups by commas: main, text, layers, slots, longer; all by default."),
+        typer.Option(help="Comma-separated groups: main, text, layers, slots, longer; by default all."),
     ] = None,
     table: Annotated[
-        bool, typer.Option("--table", help="Train nothing: the table of the results that are there.")
+        bool, typer.Option("--table", help="Do not train; only write the table of existing results.")
     ] = False,
 ) -> None:
-    """Train LM2 and baselines alike, with several seeds, and write a table of what each can do.
+    """Train LM2 and baselines in the same way with several seeds, and write a table of the results.
 
-    Stopped or killed, the same command goes on. The same command in a second terminal shares the work.
+    To resume after an interruption, repeat the command. Run it in a second terminal to share the work.
     """
     from lm2core.compare.plan import GROUPS, get_preset, make_plan
     from lm2core.compare.work import TABLE_FILES, compare, write_table
@@ -40,7 +38,7 @@ def compare(
         try:
             compare(plan, out, groups=groups, say=typer.echo)
         except KeyboardInterrupt:
-            typer.echo("lm2: interrupted; the same command goes on from the newest checkpoint", err=True)
+            typer.echo("lm2: interrupted; repeat the command to resume from the newest checkpoint", err=True)
             raise typer.Exit(130) from None
         written_table = write_table(plan, out)
     n_missing = len(written_table["missing"])

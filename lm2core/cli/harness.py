@@ -8,10 +8,10 @@ COLUMNS = ("task", "metric", "value", "stderr", "chance", "n", "n_shot")
 
 
 def on_harness(checkpoint: str, tasks: str, **options: Any) -> Rows:
-    """Score ``checkpoint`` on ``tasks``, named by commas, with the options of ``run_harness``; its rows."""
+    """Score ``checkpoint`` on comma-separated ``tasks`` with the options of ``run_harness``."""
     from lm2core.evaluation.harness import check_installed, run_harness
 
-    check_installed()  # before the model is opened
+    check_installed()  # before loading the model
     rows = run_harness(open_model(checkpoint), tasks.split(","), **options)
     _show(rows)
     return rows

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from lm2core.babilong.samples import BabiLongSample
     from lm2core.reading.loaded_model import LoadedModel
 
-CHARS_PER_TOKEN = 10  # of background that is read for the longest sample: about twice what English takes
-GENERATED_ONLY = ("seed", "noise", "tokenizer")  # options that a published data set leaves nothing to say to
+CHARS_PER_TOKEN = 10  # of background read for the longest sample: about twice that of English
+GENERATED_ONLY = ("seed", "noise", "tokenizer")  # options that do not apply to a published data set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LongTexts:
-    """What is asked for; each field is an option of the command."""
+    """The options of the command for long texts, one per field."""
 
     tasks: str
     lengths: str
@@ -32,7 +32,7 @@ class LongTexts:
     question_first: bool = False
 
     def check(self) -> None:
-        """Refuse what cannot be read, before a model is opened: a UserError."""
+        """Refuse wrong options with a UserError, before loading a model."""
         from lm2core.babi.tasks import get_task
         from lm2core.babilong.samples import parse_length
         from lm2core.evaluation.long_texts import SEGMENTS
@@ -41,7 +41,7 @@ class LongTexts:
             get_task(task)
             parse_length(length)
         if self.segments not in SEGMENTS:
-            raise UserError(f"--segments {self.segments!r} is none of: {', '.join(SEGMENTS)}")
+            raise UserError(f"--segments {self.segments!r} must be one of: {', '.join(SEGMENTS)}")
 
     def cells(self) -> list[tuple[str, str]]:
         """Every task at every length."""
@@ -50,7 +50,7 @@ class LongTexts:
 
 
 def on_long_texts(checkpoint: str, given: dict[str, Any]) -> Rows:
-    """Ask ``checkpoint`` about long texts, as the ``given`` options say; a row for each task and length."""
+    """Evaluate ``checkpoint`` on long texts with the ``given`` options; a row for each task and length."""
     from tqdm.auto import tqdm
 
     from lm2core.evaluation.long_texts import predict_long, score_long
@@ -58,7 +58,7 @@ def on_long_texts(checkpoint: str, given: dict[str, Any]) -> Rows:
     refused = [f"--{name}" for name in GENERATED_ONLY if name in given]
     if "data" in given and refused:
         raise UserError(
-            f"--data has its texts already, which {', '.join(refused)} cannot change; leave one out"
+            f"{', '.join(refused)} cannot be combined with --data, whose texts are fixed; omit one of them"
         )
     options = LongTexts(**given)
     options.check()
@@ -79,18 +79,18 @@ def on_long_texts(checkpoint: str, given: dict[str, Any]) -> Rows:
     show(rows)
     excluded = [f"{row['task']} {row['length']}: {n}" for row in rows if (n := row.get("n_left_out"))]
     if excluded:
-        typer.echo(f"stories left out because they did not fit: {', '.join(excluded)}")
+        typer.echo(f"stories skipped because they did not fit: {', '.join(excluded)}")
     return rows
 
 
 def _generated(lm: "LoadedModel", options: LongTexts) -> list[list["BabiLongSample"]]:
-    """Samples of generated stories; says with what lengths are counted, and what the noise is."""
+    """Samples of generated stories; prints the tokenizer that counts lengths, and the noise."""
     from lm2core.babilong.background import Background
     from lm2core.babilong.noise import MOST_CHARS, open_noise
     from lm2core.babilong.samples import generated_stories, make_samples, parse_length
     from lm2core.text.bpe import open_tokenizer
 
-    advice = "give a folder or a Hugging Face id, or leave it out and the model's own counts"
+    advice = "give a folder or a Hugging Face id, or omit it to count with the model's own"
     tokenizer = open_tokenizer(options.tokenizer, advice=advice) if options.tokenizer else lm.tokenizer
     longest = max(parse_length(length) for _, length in options.cells())
     enough = max(MOST_CHARS, CHARS_PER_TOKEN * longest)
@@ -114,7 +114,7 @@ def _generated(lm: "LoadedModel", options: LongTexts) -> list[list["BabiLongSamp
 
 
 def _published(options: LongTexts) -> Iterator[list["BabiLongSample"]]:
-    """Samples of a published data set, all of which is there; read cell by cell, as texts may be huge."""
+    """Samples of a published data set: all cells are checked first, then read one by one."""
     from lm2core.babilong.published import check_published, read_published
 
     source = str(options.data)
@@ -127,7 +127,7 @@ def _published(options: LongTexts) -> Iterator[list["BabiLongSample"]]:
 
 
 def _origin(options: LongTexts, checkpoint: str, samples: list["BabiLongSample"]) -> dict[str, Any]:
-    """Where the texts are from."""
+    """The columns of a row that describe the origin of its texts."""
     if options.data:
         return {"data": options.data}
     return {

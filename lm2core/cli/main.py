@@ -17,11 +17,11 @@ from lm2core.cli.train import train
 from lm2core.errors import UserError
 
 app = typer.Typer(
-    help="Train an LM2, run it, and look into its memory.",
+    help="Train an LM2, run it, and inspect its memory.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-convert = typer.Typer(help="Turn checkpoints of other code into models of this one.")
+convert = typer.Typer(help="Convert checkpoints of other code.")
 app.add_typer(convert, name="convert")
 Checkpoint = Annotated[
     str, typer.Argument(help="Shipped model (see 'lm2 models'), folder, or Hugging Face id.")
@@ -37,11 +37,13 @@ app.command(name="eval")(evaluate)
 @app.command()
 def babi(
     task: Annotated[str, typer.Option(help="qa1 to qa20.")],
-    out: Annotated[Path, typer.Option(help="Folder to write TASK_generated.txt to.")],
-    stories: Annotated[int, typer.Option(min=1, help="How many stories, of 1 to 12 questions each.")] = 200,
-    seed: Annotated[int, typer.Option(help="Same seed, same file.")] = 0,
+    out: Annotated[
+        Path, typer.Option(help="Folder to write TASK_generated.txt to; an existing file is kept.")
+    ],
+    stories: Annotated[int, typer.Option(min=1, help="Number of stories, of 1 to 12 questions each.")] = 200,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same file.")] = 0,
     against: Annotated[
-        Path | None, typer.Option(help="Also count the samples that stand word for word in this bAbI file.")
+        Path | None, typer.Option(help="Also count the examples that occur word for word in this bAbI file.")
     ] = None,
 ) -> None:
     """Write generated stories in the bAbI file format."""
@@ -51,27 +53,29 @@ def babi(
     from lm2core.babi.text import read_babi, write_babi
 
     get_task(task)
+    path = out / f"{task}_generated.txt"
+    if path.exists():
+        raise UserError(f"{path} is there already; choose another folder, or delete the file first")
     others = None if against is None else read_babi(against)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make folder {out}: {error.strerror}; choose another") from None
-    path = out / f"{task}_generated.txt"
     made = make_stories(task, stories, seed)
     write_babi(path, made)
     typer.echo(str(path))
     if others is not None:
         n_samples = sum(len(story.questions) for story in made)
-        typer.echo(f"{count_duplicates(made, others)} of {n_samples} samples also stand in {against}")
+        typer.echo(f"{count_duplicates(made, others)} of {n_samples} examples also occur in {against}")
 
 
 @app.command()
 def ask(
     checkpoint: Checkpoint,
-    story: Annotated[Path, typer.Option(help="Text file, one sentence a line.")],
+    story: Annotated[Path, typer.Option(help="Text file, one sentence per line.")],
     question: Annotated[str, typer.Option(help='For example "Where is Mary?"')],
 ) -> None:
-    """Read a story and answer a question about it, with the likeliest answers and their probabilities."""
+    """Read a story and answer a question about it, with the most likely answers and their probabilities."""
     from lm2core.babi.text import read_sentences
     from lm2core.reading.answers import memory_after, ranked_words
     from lm2core.reading.checkpoints import load
@@ -86,7 +90,7 @@ def ask(
 
 @app.command()
 def models() -> None:
-    """List the models that come with the package, and the sizes that can be trained."""
+    """List the models that come with the package, and the large presets that can be trained."""
     from rich.console import Console
     from rich.table import Table
 
@@ -118,8 +122,8 @@ def models() -> None:
     console = Console()
     console.print(table)
     console.print(
-        "To run: weights and one bank in bf16. To train: weights, gradients and AdamW in 32 bits. "
-        "Activations come on top.",
+        "To run: weights and one bank in bf16. To train: weights, gradients and AdamW state in float32. "
+        "Activations are not included.",
         style="dim",
     )
 
@@ -130,19 +134,19 @@ def convert_reference(
     config: Annotated[Path, typer.Option(help="JSON file with its sizes.")],
     out: Annotated[Path, typer.Option(help="Folder for the model; new or empty.")],
 ) -> None:
-    """A checkpoint of the public LM2 code to a folder that from_pretrained opens."""
+    """Convert a checkpoint of the public LM2 code into a folder that from_pretrained opens."""
     from lm2core.reference.convert import convert_reference as run
 
     for note in run(file, config, out):
         typer.echo(f"note: {note}")
     typer.echo(
-        f"written: {out}; open it: from lm2core import LM2ForCausalLM, then "
+        f"written: {out}; to load it, import LM2ForCausalLM from lm2core, then call "
         "transformers.AutoModelForCausalLM.from_pretrained"
     )
 
 
 def _say_warning(message: Warning | str, *_: object, **__: object) -> None:
-    """A warning in one line, without the place in the code."""
+    """Print a warning in one line, without its source location."""
     typer.echo(f"lm2: {' '.join(str(message).split())}", err=True)
 
 

@@ -1,4 +1,4 @@
-"""What every form of ``lm2 eval`` says: which model, its figures, a table of them."""
+"""Output that all forms of ``lm2 eval`` share: the model, its scores, and a table of them."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ COLUMNS = {
 
 
 def open_model(checkpoint: str) -> "LoadedModel":
-    """The model to evaluate; says what it is."""
+    """Load the model to evaluate, and print its architecture and size."""
     from lm2core.baselines.architectures import architecture_of
     from lm2core.model.sizes import n_parameters
     from lm2core.reading.checkpoints import load
@@ -34,7 +34,7 @@ def open_model(checkpoint: str) -> "LoadedModel":
 
 
 def score_columns(lm: "LoadedModel", score: "Score") -> dict[str, Any]:
-    """The part of a row that is the same for every form."""
+    """The columns of a row that all forms share."""
     from lm2core.baselines.architectures import architecture_of
     from lm2core.model.sizes import n_parameters
 
@@ -52,7 +52,7 @@ def score_columns(lm: "LoadedModel", score: "Score") -> dict[str, Any]:
 
 
 def show(rows: Rows) -> None:
-    """A table of those columns that the rows have."""
+    """Print a table of the columns that the rows have."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""``lm2 trace``: what the memory does while stories are read, in a file or, part by part, in a folder."""
+"""``lm2 trace``: record the memory while stories are read, to a file or, in parts, to a folder."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,24 +16,24 @@ def trace(
     checkpoint: Annotated[
         str, typer.Argument(help="Shipped model (see 'lm2 models'), folder, or Hugging Face id.")
     ],
-    out: Annotated[Path, typer.Option(help="Trace file to write; of several stories, a new folder.")],
-    story: Annotated[Path | None, typer.Option(help="One story: a text file, one sentence a line.")] = None,
+    out: Annotated[Path, typer.Option(help="Trace file to write; for several stories, a new folder.")],
+    story: Annotated[Path | None, typer.Option(help="One story: a text file, one sentence per line.")] = None,
     babi: Annotated[Path | None, typer.Option(help="Several stories: a file in the bAbI format.")] = None,
     task: Annotated[
-        str | None, typer.Option(help="Several stories: generated ones of qa1 to qa20, with what is true.")
+        str | None, typer.Option(help="Several stories: generated ones of qa1 to qa20, with known facts.")
     ] = None,
-    stories: Annotated[int, typer.Option(min=1, help="With --task: how many.")] = 100,
-    seed: Annotated[int, typer.Option(help="With --task: same seed, same stories.")] = 0,
+    stories: Annotated[int, typer.Option(min=1, help="With --task: number of stories.")] = 100,
+    seed: Annotated[int, typer.Option(help="With --task: the same seed gives the same stories.")] = 0,
     hooks: Annotated[
-        str, typer.Option(help="Hook names or patterns, by commas; see docs/HOOKS.md.")
+        str, typer.Option(help="Comma-separated hook names or patterns; see docs/HOOKS.md.")
     ] = "mem.*,hook_bank",
     budget: Annotated[
-        str, typer.Option(help="Refuse a larger trace before it is made; of several stories, size of a part.")
+        str, typer.Option(help="Largest size of a trace, checked before it is made; per part for a folder.")
     ] = "512MB",
 ) -> None:
-    """Record what the memory does while a story is read, or many."""
+    """Record the memory while one or many stories are read."""
     if [story, babi, task].count(None) != 2:
-        raise UserError("give one of --story FILE, --babi FILE and --task NAME")
+        raise UserError("give exactly one of --story FILE, --babi FILE and --task NAME")
     from lm2core.reading.checkpoints import load
 
     names = [name.strip() for name in hooks.split(",") if name.strip()]

@@ -1,7 +1,7 @@
 """What the memory does at test time: how much each block changes the bank while a story is read.
 
-The paper shows a picture of it (section 4.5) without a number. Here it is the relative change of the bank,
-|post - pre| / |pre| over all slots, of one segment and block, divided by the tokens of that segment.
+The paper shows a plot of it (section 4.5) without numbers. Here it is the relative change of the bank,
+|post - pre| / |pre| over all slots, by one segment and block, divided by the number of tokens of the segment.
 """
 
 from typing import Any
@@ -14,26 +14,26 @@ from lm2core.text.tokenizer import encode_segments
 from lm2core.traces.recording import capture
 
 N_STORIES = 32
-N_CONTEXT_SENTENCES = 10  # sentences before the measured ones: a fresh bank moves more
+N_CONTEXT_SENTENCES = 10  # sentences before the measured ones, because a fresh bank changes more
 N_MEASURED = 10  # sentences
 
 
 def bank_change(lm: LoadedModel, task: str) -> list[dict[str, Any]]:
     """Mean change of the bank per token, by block and by what is read.
 
-    statements : the story goes on as the task tells it
+    statements : the story continues as the task generates it
     noise : moves of people whom the question is not about, see ``StorySet``
-    repeats : the last sentence again and again, which says nothing new
+    repeats : the last sentence repeated, which adds nothing new
     """
     n_all = N_CONTEXT_SENTENCES + N_MEASURED
-    going_on = [s.sentences for s in StorySet(task=task, n_told=n_all, n_stories=N_STORIES).stories()]
+    continued = [s.sentences for s in StorySet(task=task, n_told=n_all, n_stories=N_STORIES).stories()]
     noisy = StorySet(task=task, n_told=N_CONTEXT_SENTENCES, n_noise=N_MEASURED, n_stories=N_STORIES).stories()
     conditions = {
-        "statements": going_on,
+        "statements": continued,
         "noise": [s.sentences for s in noisy],
         "repeats": [
             s[:N_CONTEXT_SENTENCES] + s[N_CONTEXT_SENTENCES - 1 : N_CONTEXT_SENTENCES] * N_MEASURED
-            for s in going_on
+            for s in continued
         ],
     }
     return [
@@ -44,7 +44,7 @@ def bank_change(lm: LoadedModel, task: str) -> list[dict[str, Any]]:
 
 
 def _change(lm: LoadedModel, stories: list[tuple[str, ...]]) -> dict[int, float]:
-    """By block with memory, over stories and over the segments after the first ``N_TOLD``."""
+    """Mean by block with memory, over stories and over the segments after ``N_CONTEXT_SENTENCES``."""
     ids, mask = encode_segments(lm.tokenizer, stories)
     trace = capture(lm.model, ids, mask, names=["mem.hook_bank_pre", "mem.hook_bank_post"])
     pre, post = (trace.over_blocks(f"hook_bank_{when}") for when in ("pre", "post"))

@@ -1,4 +1,4 @@
-"""The table of a comparison as a page of markdown: our figures, what they decide, and the paper's."""
+"""The table of a comparison as a Markdown page: our results, their verdicts, and the paper's numbers."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -8,21 +8,22 @@ from lm2core.compare import published
 Entry = dict[str, Any]
 
 TITLES = {
-    "main": "Who answers, by length",
+    "main": "Accuracy by length",
     "layers": "How many blocks need memory",
-    "slots": "How many slots",
+    "slots": "How many slots are needed",
     "longer": "The baselines with more steps",
 }
 ABLATIONS = ("layers", "slots")
 HOW_TO_READ = (
-    "Cells: mean over seeds and, in brackets, its 95 % interval: Student's t over seeds, or what the "
-    'number of questions allows if that is wider. With three seeds it is wide. "(1 of 3)" after a cell:'
-    " so many seeds are there yet; one seed has no interval. Wins are paired by seed and decided when "
-    "the whole interval of the difference lies on one side of 0; each stands for itself, so that of "
-    "many one in twenty may be chance. A window is a segment: one sentence of a story, 64 tokens of a "
-    "text. Of one seed, models trained for as many steps see the same batches, of stories that grow alike. "
-    "Questions are about one of the last five statements: length alone asks whether the memory still "
-    "works, noise after the facts asks how long it keeps them."
+    "Cells: the mean over seeds and, in parentheses, its 95 % interval: Student's t over seeds, or what the "
+    "number of questions allows if that is wider. With three seeds it is wide. A cell that ends in "
+    '"(1 of 3)" has one of its three seeds so far; one seed has no interval. Wins are paired by seed and '
+    "decided if the whole interval of the difference lies on one side of 0; there is no correction for "
+    "multiple comparisons, so about one in twenty may be chance. A window is a segment: one sentence of a "
+    "story, 64 tokens of a text. With the same seed, models trained for the same number of steps see the "
+    "same batches, with stories that grow at the same steps. Questions are about one of the last five "
+    "statements: length alone tests whether the memory still works, noise after the facts tests how long "
+    "it keeps them."
 )
 NAMES = {
     "lm2": "LM2",
@@ -33,7 +34,7 @@ NAMES = {
 
 
 def as_markdown(table: Entry) -> str:
-    """The page; a comparison that is not finished says which runs are missing."""
+    """The page; an unfinished comparison lists its missing runs."""
     parts = [
         _head(table),
         _training(table["training"]),
@@ -65,7 +66,7 @@ def _head(table: Entry) -> str:
 
 
 def _where(entries: Sequence[Entry]) -> list[str]:
-    """For each verdict and opponent: on which sets."""
+    """For each opponent and verdict, the sets it holds on."""
     sets_by_verdict: dict[tuple[str, str], list[str]] = {}
     for entry in entries:
         sets_by_verdict.setdefault((_label(entry), entry["verdict"]), []).append(_set_name(entry))
@@ -91,13 +92,13 @@ def _training(entries: Sequence[Entry]) -> str:
         "steps",
         "minutes (by seed)",
     )
-    return "## What was trained\n\n" + _rows(head, rows) if rows else ""
+    return "## Models trained\n\n" + _rows(head, rows) if rows else ""
 
 
 def _accuracy(table: Entry, group: str, title: str) -> str:
-    """Two tables for each task: by length, and by the noise after the facts."""
+    """Two tables for each task: by length, and by the amount of noise after the facts."""
     entries = [x for x in table["accuracy"] if x["group"] == group]
-    if group in ABLATIONS and len({x["label"] for x in entries}) < 2:  # LM2 itself, with nothing beside it
+    if group in ABLATIONS and len({x["label"] for x in entries}) < 2:  # only LM2 itself, nothing to compare
         return ""
     parts = []
     for task in dict.fromkeys(x["task"] for x in entries):
@@ -139,18 +140,18 @@ def _accuracy_of(entries: Sequence[Entry], against: Sequence[Entry]) -> str:
     noisy = bool(first["noise"])
     what = f"{first['unit']} of noise after the facts" if noisy else f"{first['unit']} before the question"
     head = (what, *(str(noise if noisy else length) for length, noise in sets))
-    return f"{first['task']}, {first['n']} questions a cell and seed.\n\n" + _rows(head, rows)
+    return f"{first['task']}, {first['n']} questions per cell and seed.\n\n" + _rows(head, rows)
 
 
 def _perplexity(entries: Sequence[Entry]) -> str:
-    """Does memory hurt where it is not needed?"""
+    """Does memory hurt where it is not needed? Held-out perplexity of plain text."""
     if not entries:
         return ""
     rows = [(_label(x), _with_interval(x, "{:.1f}"), _nats(x.get("lm2_against"))) for x in entries]
     first = entries[0]
-    rows.append(("floor: frequencies of the tokens", f"{first['perplexity_of_frequencies']:.1f}", ""))
-    head = (f"perplexity of {first['n_tokens']:,} held-out tokens", "", "LM2 minus it, nats a token")
-    return "## Does memory hurt where it is not needed\n\nPlain text: Python's help topics.\n\n" + _rows(
+    rows.append(("floor: token frequencies", f"{first['perplexity_of_frequencies']:.1f}", ""))
+    head = (f"perplexity of {first['n_tokens']:,} held-out tokens", "", "LM2 minus it, nats per token")
+    return "## Does memory hurt where it is not needed?\n\nPlain text: Python's help topics.\n\n" + _rows(
         head, rows
     )
 
@@ -176,10 +177,10 @@ def _bank_change(entries: Sequence[Entry]) -> str:
         for x in entries
     ]
     about = (
-        f"Relative change of the bank per token, over {entries[0]['n']} sentences a seed that come after the "
-        "first ten of a story. Statements: the story goes on. Noise: moves of people whom the question is "
-        "not about; only the question, which comes later, tells them from statements. Repeats: the last "
-        "sentence again and again."
+        f"Relative change of the bank per token, over {entries[0]['n']} sentences per seed that follow the "
+        "first ten of a story. Statements: the story continues. Noise: moves of people whom the question is "
+        "not about; only the question, which comes later, distinguishes them from statements. Repeats: the "
+        "last sentence, repeated."
     )
     return f"## What the memory does at test time\n\n{about}\n\n" + _rows(
         ("LM2 reads", "block", "trained", "untrained"), rows
@@ -200,7 +201,7 @@ def _published() -> str:
             _rows(("", *published.MODELS), rows),
             f"MMLU in percent (chance 25): {mmlu}.",
             published.NOT_COMPARABLE,
-            "Where these figures contradict each other or their text:",
+            "Where these numbers contradict each other or the paper's text:",
             "\n".join(f"{i}. {text}" for i, text in enumerate(published.CONTRADICTIONS, start=1)),
         ]
     )
@@ -227,7 +228,7 @@ def _points(entry: Entry) -> str:
 
 
 def _with_interval(entry: Entry, form: str) -> str:
-    """The mean, its interval if there is one, and how many seeds are there if some are missing."""
+    """The mean, its interval if there is one, and how many seeds are finished if some are missing."""
     text: str = form.format(entry["mean"])
     if entry["low"] is not None:
         text += f" ({form.format(entry['low'])} to {form.format(entry['high'])})"

@@ -1,4 +1,4 @@
-"""What is measured of a trained model, with its controls, as JSON values."""
+"""Measurements of a trained model and of its controls, as JSON values."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,13 +14,14 @@ from lm2core.text.corpus import open_corpus
 from lm2core.text.packing import Packer
 from lm2core.training.progress import last_logged
 from lm2core.training.recipe import Recipe
-from lm2core.training.text_recipe import MODELS, TextRecipe
+from lm2core.training.text_models import MODELS
+from lm2core.training.text_recipe import TextRecipe
 
 N_UNTRAINED = 50  # stories of each set that the untrained model is asked about
 
 
 def measure_on_stories(lm: LoadedModel, recipe: Recipe, tests: Sequence[StorySet]) -> dict[str, Any]:
-    """Accuracy on each of ``tests``, and what reading does to an LM2's bank."""
+    """Accuracy on each of ``tests``, and how much reading changes the bank of an LM2."""
     new = untrained(lm, recipe.seed)
     numbers: dict[str, Any] = {
         "scores": [test.score(lm) for test in tests],
@@ -33,7 +34,7 @@ def measure_on_stories(lm: LoadedModel, recipe: Recipe, tests: Sequence[StorySet
 
 
 def measure_on_text(lm: LoadedModel, recipe: TextRecipe, folder: Path) -> dict[str, Any]:
-    """Perplexity of the held-out text, beside that of the tokens' frequencies, and which text it is."""
+    """Perplexity of the held-out text, that of a unigram model as control, and a digest of the text."""
     packer = Packer(
         corpus=open_corpus(recipe.text),
         tokenizer=lm.tokenizer,
@@ -52,7 +53,7 @@ def measure_on_text(lm: LoadedModel, recipe: TextRecipe, folder: Path) -> dict[s
 
 
 def _loss_of_frequencies(packer: Packer, held_out: list[list[int]]) -> float:
-    """Nats a held-out token, each guessed by its frequency in the training share, one added to each count."""
+    """Nats per held-out token under a unigram model of the training share with add-one smoothing."""
     counts = Counter(token for ids in packer.ids(held_out=False) for token in ids)
     n_ids = len(packer.tokenizer)
     total = counts.total() + n_ids

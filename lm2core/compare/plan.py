@@ -1,7 +1,7 @@
-"""What a comparison trains and asks: presets, and the list of their runs.
+"""What a comparison trains and tests: presets, and the list of their runs.
 
-The groups of rows are the paper's own questions (Kang et al. 2025, arXiv:2502.06049, sections 4.1 to 4.3):
-who is right at which length, what memory costs on plain text, how many blocks need it; and how many slots.
+The groups of rows follow the paper's questions (Kang et al. 2025, arXiv:2502.06049, sections 4.1 to 4.3):
+accuracy by length, the cost of memory on plain text, how many blocks need memory; and how many slots.
 """
 
 import hashlib
@@ -18,12 +18,12 @@ from lm2core.training.recipe import Recipe
 from lm2core.training.run_folder import MAY_CHANGE
 from lm2core.training.text_recipe import TEXT_PRESETS, TextRecipe
 
-GROUPS = ("main", "text", "layers", "slots", "longer")  # in the order in which they are run
+GROUPS = ("main", "text", "layers", "slots", "longer")  # in the order in which they run
 ON_TEXT = ("lm2", "llama-full", "llama-window")
-LONGER = ("llama-full", "rmt")  # learn later than LM2: given more steps, are they as good?
+LONGER = ("llama-full", "rmt")  # learn more slowly than LM2: do they catch up with more steps?
 N_LONGER = 3  # times as many steps
-# Seconds of one core: a step on stories of 3 to 10 sentences and on text, a sentence of a test story. They
-# serve a first guess at the time left; finished runs correct it.
+# Seconds on one core: a step on stories of 3 to 10 sentences, a step on text, a sentence of a test story.
+# First estimates of the remaining time; finished runs correct them.
 STEP_S = {"lm2": 0.45, "rmt": 0.90, "llama-window": 0.10, "llama-full": 0.20}
 TEXT_STEP_S = {"lm2": 0.60, "llama-window": 0.40, "llama-full": 0.40}
 TEST_S = {"lm2": 4.5e-4, "rmt": 1.1e-3, "llama-window": 2.5e-4, "llama-full": 7e-4}
@@ -35,8 +35,8 @@ N_BLOCKS = babi_tiny(vocab_size=1).num_hidden_layers
 class Run:
     """One model to train and measure.
 
-    name : also of its folder and result file
-    tests : what a model of stories is asked; one of text is measured on the text it did not see
+    name : also names its folder and result file
+    tests : sets for a story model; a text model is measured on held-out text instead
     """
 
     name: str
@@ -45,7 +45,7 @@ class Run:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that decides the result and is not the default of its kind, as JSON values."""
+        """All settings that determine the result and differ from their defaults, as JSON values."""
         recipe = {
             f.name: getattr(self.recipe, f.name)
             for f in fields(self.recipe)
@@ -58,17 +58,17 @@ class Run:
 
     @property
     def key(self) -> str:
-        """A digest of the settings: results of the same key are of the same run, whatever code made them."""
+        """A digest of the settings: results with the same key are of the same run, whatever the version."""
         return hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def kind(self) -> str:
-        """Runs of one kind take about the same time a step."""
+        """Runs of one kind take about the same time per step."""
         return f"{type(self.recipe).__name__} {self.recipe.architecture}"
 
     @property
     def expected_s(self) -> float:
-        """A first guess at the seconds it takes on one core."""
+        """A first estimate of the seconds it takes on one core."""
         recipe, name = self.recipe, self.recipe.architecture
         if isinstance(recipe, TextRecipe):
             return START_S + recipe.n_steps * recipe.batch_size / 8 * TEXT_STEP_S[name]
@@ -78,7 +78,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of the table: a model, and its runs from seed 0 on."""
+    """A row of the table: a model and its runs, from seed 0 on."""
 
     group: str
     label: str
@@ -87,13 +87,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The rows of a comparison. A run may stand in several: LM2 itself is also the row "all blocks"."""
+    """The rows of a comparison. Rows may share runs: LM2 itself is also the row "all blocks"."""
 
     name: str
     rows: tuple[Row, ...]
 
     def runs(self, groups: Collection[str] = GROUPS) -> tuple[Run, ...]:
-        """The runs that rows of ``groups`` need, each once: group by group, and there seed by seed."""
+        """The runs of the rows of ``groups``, each once: group by group, and within a group seed by seed."""
         ordered: dict[str, Run] = {}
         for group in (g for g in GROUPS if g in groups):
             for of_one_seed in zip(*(row.runs for row in self.rows if row.group == group), strict=True):
@@ -105,13 +105,13 @@ class Plan:
 class Preset:
     """The size of a comparison.
 
-    recipe : of every run on stories, architecture, seed and what a group varies apart
-    text_recipe : of every run on text, architecture and seed apart
-    n_stories : of each test set
-    lengths : test stories of so many sentences
-    noise : and of ``n_told`` sentences followed by so many that bear on nothing asked
-    layers : blocks with memory, instead of all
-    slots : numbers of them, the recipe's among them
+    recipe : of every run on stories, except for architecture, seed and what a group varies
+    text_recipe : of every run on text, except for architecture and seed
+    n_stories : in each test set
+    lengths : numbers of sentences of the test stories
+    noise : numbers of irrelevant sentences after ``n_told`` sentences of further test stories
+    layers : blocks with memory, in place of all
+    slots : numbers of slots, including the recipe's
     """
 
     name: str
@@ -132,7 +132,7 @@ PRESETS = {
     for preset in (
         Preset(
             name="babi-mini",
-            # LM2 masters the first stage after about 700 steps. All models leave it then: the same data.
+            # LM2 masters the first stage in about 700 steps. All models leave it then: the same data for all.
             recipe=Recipe(tasks=("qa1",), memory_slots=24, n_steps=1_500, stage_steps=(800, 200)),
             text_recipe=replace(
                 TEXT_PRESETS["text-tiny"], n_steps=400, held_out_every=10, eval_every=200, save_every=200
@@ -140,7 +140,7 @@ PRESETS = {
             lengths=(10, 20, 40, 80, 160, 320),
             noise=(10, 20, 40, 80, 160),
         ),
-        # Whether all of it works here, in minutes: its figures mean nothing.
+        # Checks within minutes that everything works; its numbers mean nothing.
         Preset(
             name="smoke",
             recipe=Recipe(
@@ -160,21 +160,23 @@ PRESETS = {
 
 
 def get_preset(name: str) -> Preset:
-    """The preset called ``name``; UserError with the known names otherwise."""
+    """The preset called ``name``; a UserError lists the known names if there is none."""
     if name not in PRESETS:
-        raise UserError(f"unknown preset {name!r} of a comparison; known: {', '.join(PRESETS)}")
+        raise UserError(f"unknown comparison preset {name!r}; known: {', '.join(PRESETS)}")
     return PRESETS[name]
 
 
 def check_groups(groups: Collection[str]) -> None:
-    """Refuse unknown groups with a UserError that names the known ones."""
+    """Refuse unknown groups with a UserError that lists the known ones."""
     unknown = sorted(set(groups) - set(GROUPS))
-    if unknown or not groups:
-        raise UserError(f"no group {', '.join(unknown) or 'given'}; known: {', '.join(GROUPS)}")
+    if unknown:
+        raise UserError(f"unknown group {', '.join(unknown)}; known: {', '.join(GROUPS)}")
+    if not groups:
+        raise UserError(f"no group given; choose from: {', '.join(GROUPS)}")
 
 
 def make_plan(preset: Preset, *, n_seeds: int | None = None, n_steps: int | None = None) -> Plan:
-    """All rows of ``preset``, with other numbers of seeds and of steps if given."""
+    """All rows of ``preset``; ``n_seeds`` and ``n_steps`` replace its own numbers."""
     recipe, text_recipe = preset.recipe, preset.text_recipe
     if n_steps is not None:
         recipe, text_recipe = replace(recipe, n_steps=n_steps), replace(text_recipe, n_steps=n_steps)
@@ -193,7 +195,7 @@ def make_plan(preset: Preset, *, n_seeds: int | None = None, n_steps: int | None
 
 
 def _tests(preset: Preset) -> tuple[StorySet, ...]:
-    """Every task at every length, and at one length within noise."""
+    """Every task at every length, and at one length with every amount of noise."""
     sizes = [*((n, 0) for n in preset.lengths), *((preset.n_told, n) for n in preset.noise)]
     return tuple(
         StorySet(task=task, n_told=n_told, n_noise=n_noise, n_stories=preset.n_stories)
@@ -203,7 +205,7 @@ def _tests(preset: Preset) -> tuple[StorySet, ...]:
 
 
 def _models(group: str, preset: Preset, recipe: Recipe) -> list[tuple[str, str, dict[str, Any]]]:
-    """Of each row of a group: its label, the name of its runs, and what its recipe has of its own."""
+    """For each row of a group: its label, the name of its runs, and its changes to the recipe."""
     names = preset.architectures
     if group == "main":
         return [(name, name, {"architecture": name}) for name in names]

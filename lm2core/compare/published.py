@@ -1,4 +1,4 @@
-"""The paper's own figures, and where they contradict each other.
+"""The paper's own numbers, and where they contradict each other.
 
 Source: Kang et al. 2025, "LM2: Large Memory Models", arXiv:2502.06049v1, tables 1 to 3. Accuracies are
 percent, as printed.
@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 MODELS = ("Llama-3.2-1.2B", "Llama-3.2-1.2B-RAG", "vanilla-Llama-1.7B", "RMT-1.7B", "LM2-1.7B")
 
-# BABILong, mean over qa1 to qa10 of Table 3 (equal to Table 1 up to 4K); None: not given.
+# BABILong, mean over qa1 to qa10 from Table 3 (equal to Table 1 up to 4K); None: not given.
 BABILONG = MappingProxyType(
     {
         "0K": (40.7, None, 75.0, 76.4, 92.5),
@@ -23,7 +23,7 @@ BABILONG = MappingProxyType(
         ">=8K as printed (Table 1)": (28.2, 32.3, 31.2, 35.5, 39.9),
     }
 )
-# BABILong, qa1 alone of Table 1: the task whose stories ours are.
+# BABILong, qa1 only, from Table 1: the task of our own stories.
 QA1 = MappingProxyType(
     {
         "0K": (54, None, 86, 85, 99),
@@ -36,27 +36,28 @@ QA1 = MappingProxyType(
 MMLU = MappingProxyType({"vanilla-Llama-1.7B": 28.0, "RMT-1.7B": 26.5, "LM2-1.7B": 29.4})  # Table 2, average
 
 NOT_COMPARABLE = (
-    "Not to be compared number by number: the paper's models have 1.2 to 1.7 billion parameters, "
-    "were pre-trained on web text and read facts between book pages, with lengths in tokens; ours "
-    "for stories have under half a million, see nothing but generated stories, and count length in "
-    "sentences. What can be compared is who is ahead of whom, and how that changes with length."
+    "These numbers are not directly comparable with ours: the paper's models have 1.2 to 1.7 billion "
+    "parameters, were pre-trained on web text and read facts hidden in books, with lengths in tokens; our "
+    "story models have under half a million parameters, see only generated stories, and lengths are in "
+    "sentences. What can be compared is the ranking of the models, and how it changes with length."
 )
 CONTRADICTIONS = (
-    'The row ">=8K" of Table 1 says that it covers 8K to 128K; its figures are the mean of 8K to '
-    "64K. With 128K LM2 has 38.9, not 39.9.",
-    "Three cells of that row, all of baselines, are lower than Table 3 gives: Llama-3.2 qa5 36.5 "
-    "(46.5), vanilla qa6 44.0 (54.0), vanilla qa10 36.3 (46.3). Averages put right: Llama-3.2 29.1 "
+    'The row ">=8K" of Table 1 claims to cover 8K to 128K, but its values are the mean of 8K to 64K. '
+    "Including 128K, LM2 has 38.9, not 39.9.",
+    "Three cells of that row, all of baselines, are lower than in Table 3: Llama-3.2 qa5 36.5 (46.5), "
+    "vanilla qa6 44.0 (54.0), vanilla qa10 36.3 (46.3). The corrected averages are: Llama-3.2 29.1 "
     "(printed 28.2), vanilla 33.2 (31.2).",
-    "The text gives RMT at 4K 48.4; the tables 38.4.",
-    'The abstract\'s "+37.1 % over RMT and +86.3 % over Llama-3.2 on average" follows from no one '
-    "way to average the tables; ratios of the means of Table 1's five rows are 33.2 % and 80.9 %.",
+    "The text gives 48.4 for RMT at 4K; the tables give 38.4.",
+    'The abstract\'s "+37.1 % over RMT and +86.3 % over Llama-3.2 on average" follows from no single '
+    "way of averaging the tables; the ratios of the means of Table 1's five rows are 33.2 % and 80.9 %.",
     'The "+5.0 %" on MMLU is relative: 1.4 points, 29.4 against 28.0.',
-    "The lead at 128K is one task: 35.0 against RMT's 34.9, and without qa7 (counting) 28.8 against 30.8.",
-    "RMT-1.7B has 76 at 0K and 38 at 4K, where its own authors' RMT of 137 million parameters has "
-    "99 and 92 on qa1 to qa5: a baseline that was hardly trained for length.",
-    "Perplexity by number of memory blocks (section 4.3) is a figure without values or a named "
-    "text, and the public code's memory shows every token the later ones, which alone lowers "
+    "The lead at 128K rests on one task: 35.0 against RMT's 34.9, but 28.8 against 30.8 without qa7 "
+    "(counting).",
+    "RMT-1.7B has 76 at 0K and 38 at 4K, whereas its authors' own RMT with 137 million parameters has "
+    "99 and 92 on qa1 to qa5: the baseline was hardly trained for length.",
+    "Perplexity by number of memory blocks (section 4.3) is a plot without values or a named "
+    "text, and the memory of the public code lets every token see later ones, which by itself lowers "
     "perplexity (docs/LOG.md).",
-    "No number of seeds, no interval and no number of questions is given, nor whether LM2 and the vanilla "
-    "Llama were fine-tuned on bAbI as RMT was.",
+    "The paper gives no number of seeds, no intervals and no number of questions, and does not say whether "
+    "LM2 and the vanilla Llama were fine-tuned on bAbI as RMT was.",
 )

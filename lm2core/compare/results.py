@@ -1,4 +1,4 @@
-"""Result files: what one run measured, small enough to keep when its weights are gone; whole or not there."""
+"""Result files: the measurements of one run, small enough to keep after its weights are deleted."""
 
 import json
 from pathlib import Path
@@ -16,12 +16,12 @@ Result = dict[str, Any]
 
 
 def result_file(out: Path, run: Run) -> Path:
-    """Where the result of ``run`` stands in the folder of a comparison."""
+    """The result file of ``run`` in the folder of a comparison."""
     return out / FOLDER / f"{run.name}.json"
 
 
 def save_result(out: Path, plan: Plan, run: Run, **numbers: Any) -> None:
-    """Write a result, and what it is the result of."""
+    """Write the result of ``run`` with its settings, atomically."""
     about = {"schema": SCHEMA, "plan": plan.name, "run": run.name, "key": run.key, "settings": run.settings}
     file = result_file(out, run)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -31,12 +31,12 @@ def save_result(out: Path, plan: Plan, run: Run, **numbers: Any) -> None:
 def read_results(out: Path, plan: Plan) -> dict[str, Result]:
     """The results in ``out`` by the name of their run.
 
-    Results of the plan's other seeds are left out.
+    Results of runs that are not in the plan, such as other seeds, are ignored.
 
     Raises
     ------
     UserError
-        Naming the file, for one that is no whole result, and for one of another plan or of other settings.
+        With the file's name, for a damaged result and for one of another plan or of other settings.
     """
     runs = {run.name: run for run in plan.runs()}
     results = {}
@@ -49,15 +49,15 @@ def read_results(out: Path, plan: Plan) -> dict[str, Result]:
 
 
 def _read(file: Path, plan: Plan) -> Result:
-    again = "take it away, and its run is done again"
+    again = "delete it to repeat its run"
     try:
         result = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{file} is not a whole result ({error}); {again}") from None
+        raise UserError(f"{file} is damaged ({error}); {again}") from None
     missing = FIELDS - set(result) if isinstance(result, dict) else FIELDS
     if missing:
         raise UserError(
-            f"{file} is no result of a comparison: it has no {', '.join(sorted(missing))}; {again}"
+            f"{file} is not a result of a comparison: it has no {', '.join(sorted(missing))}; {again}"
         )
     if (result["schema"], result["plan"], result["run"]) != (SCHEMA, plan.name, file.stem):
         raise UserError(
@@ -75,5 +75,5 @@ def _check_settings(file: Path, result: Result, run: Run) -> None:
     names = [name for name in {**was, **now} if was.get(name) != now.get(name)]
     other = ", ".join(f"{n}={was.get(n)}, now {now.get(n)}" if n != "tests" else "other tests" for n in names)
     raise UserError(
-        f"{file} was made with {other or 'other settings'}; go on as it began, or choose another --out"
+        f"{file} was made with {other or 'other settings'}; use the original settings or another --out"
     )

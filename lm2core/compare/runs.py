@@ -1,4 +1,4 @@
-"""Train one run of a comparison, or go on with what a kill left of it."""
+"""Train one run of a comparison, or resume it after an interruption."""
 
 import json
 import shutil
@@ -21,24 +21,24 @@ TEXT_FILE = "text.txt"
 
 
 def run_folder(out: Path, run: Run) -> Path:
-    """Where ``run`` is trained in the folder of a comparison."""
+    """The folder in which ``run`` is trained."""
     return out / "runs" / run.name
 
 
 def train_run(run: Run, out: Path) -> tuple[LoadedModel, bool]:
-    """The trained model of ``run``, and whether an earlier process had begun it."""
+    """The trained model of ``run``, and whether it was resumed from an earlier process's checkpoint."""
     folder, recipe = run_folder(out, run), run.recipe
-    is_begun = newest_checkpoint(folder, _last_file(recipe)) is not None
-    if is_begun:
+    is_resumed = newest_checkpoint(folder, _last_file(recipe)) is not None
+    if is_resumed:
         _check_length(folder, recipe.n_steps)
     else:
-        shutil.rmtree(folder, ignore_errors=True)  # killed before its first checkpoint
+        shutil.rmtree(folder, ignore_errors=True)  # interrupted before its first checkpoint
     if not (folder / "model.safetensors").is_file():  # written last
         if isinstance(recipe, TextRecipe):
-            train_text(with_text(recipe, out), folder, resume=is_begun)
+            train_text(with_text(recipe, out), folder, resume=is_resumed)
         else:
-            train(recipe, folder, resume=is_begun)
-    return load(str(folder), baselines=True), is_begun
+            train(recipe, folder, resume=is_resumed)
+    return load(str(folder), baselines=True), is_resumed
 
 
 def _last_file(recipe: Recipe | TextRecipe) -> str:
@@ -46,17 +46,17 @@ def _last_file(recipe: Recipe | TextRecipe) -> str:
 
 
 def _check_length(folder: Path, n_steps: int) -> None:
-    """A run goes on only with as many steps as it began with; ``train`` looks at all else."""
-    began = json.loads((folder / RECIPE_FILE).read_text(encoding="utf-8"))["n_steps"]
-    if began != n_steps:
+    """Refuse to resume with another number of steps; ``train`` checks all other settings."""
+    started_with = json.loads((folder / RECIPE_FILE).read_text(encoding="utf-8"))["n_steps"]
+    if started_with != n_steps:
         raise UserError(
-            f"the run in {folder} began with n_steps={began}, now {n_steps}; "
-            "go on as it began, or choose another --out"
+            f"the run in {folder} was started with n_steps={started_with}, not {n_steps}; "
+            "use the original settings or another --out"
         )
 
 
 def with_text(recipe: TextRecipe, out: Path) -> TextRecipe:
-    """The recipe, on the help topics that come with every Python, put into a file in ``out``."""
+    """The recipe with the help topics of Python as its text, written to a file in ``out``."""
     file = (out / TEXT_FILE).resolve()
     if not file.is_file():
         write_atomically(file, "\n\n".join(topics[name] for name in sorted(topics)))

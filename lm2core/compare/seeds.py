@@ -1,7 +1,7 @@
-"""Figures over seeds: mean, 95 % interval, and what a paired difference decides.
+"""Estimates over seeds: mean, 95 % interval, and the verdict of a paired difference.
 
-Seeds that agree by chance would leave an interval of no width: three models that answer the same questions
-may all have 100 %. So the interval of a share is never narrower than what these questions allow (Wilson
+Seeds that happen to agree would give an interval of zero width: three models that answer the same questions
+may all reach 100 %. So the interval of a share is never narrower than the number of questions allows (Wilson
 1927), nor is that of a difference (Newcombe 1998, method 10).
 """
 

@@ -1,6 +1,6 @@
-"""The table of a comparison as JSON values, made of result files alone.
+"""The table of a comparison as JSON values, from result files alone.
 
-Accuracies are fractions in [0, 1]; of each figure the mean over seeds and its 95 % interval.
+Accuracies are fractions in [0, 1]; every value is a mean over seeds with its 95 % interval.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,13 @@ from lm2core.errors import UserError
 
 WORDS = {"more": "LM2 wins", "less": "LM2 loses", "not decided": "not decided"}
 COSTS = {"more": "memory hurts", "less": "memory helps", "not decided": "not decided"}
-SET = ("task", "unit", "length", "noise")  # which set of stories a score is of
+SET = ("task", "unit", "length", "noise")  # identify the set of stories of a score
 
 Entry = dict[str, Any]
 
 
 def make_table(plan: Plan, results: Mapping[str, Result]) -> Entry:
-    """All figures of a comparison, finished or not; ``missing`` names the runs it still lacks."""
+    """All results of a comparison, finished or not; ``missing`` names the unfinished runs."""
     runs = plan.runs()
     rows = [row for row in plan.rows if any(run.name in results for run in row.runs)]
     on_stories = [row for row in rows if row.group != "text"]
@@ -65,7 +65,7 @@ def _interval_columns(estimate: OverSeeds, values: Sequence[float]) -> Entry:
 
 
 def _training(row: Row, results: Mapping[str, Result]) -> Entry:
-    """How large the models of a row are, and how long they were trained."""
+    """Size and training time of the models of a row."""
     done = _done(row, results)
     return _about(row) | {
         "n_seeds": len(done),
@@ -76,7 +76,7 @@ def _training(row: Row, results: Mapping[str, Result]) -> Entry:
 
 
 def _accuracies(row: Row, results: Mapping[str, Result]) -> list[Entry]:
-    """One entry for each set of stories, with the floors that need no model and the untrained models."""
+    """One entry per set of stories, with the floors that need no model and the untrained control."""
     measured = [result["measured"] for result in _done(row, results)]
     entries = []
     for i, score in enumerate(measured[0]["scores"]):
@@ -91,7 +91,7 @@ def _accuracies(row: Row, results: Mapping[str, Result]) -> list[Entry]:
 
 
 def _against(plan: Plan, results: Mapping[str, Result]) -> list[Entry]:
-    """LM2 minus each baseline, paired by seed, on every set of stories; and what that decides."""
+    """LM2 minus each baseline on every set of stories, paired by seed, with the verdict."""
     lm2 = next((row for row in plan.rows if (row.group, row.label) == ("main", "lm2")), None)
     baselines = [row for row in plan.rows if row.group in ("main", "longer") and row.label != "lm2"]
     entries = []
@@ -111,7 +111,7 @@ def _against(plan: Plan, results: Mapping[str, Result]) -> list[Entry]:
 
 
 def _pairs(one: Row, other: Row, results: Mapping[str, Result]) -> list[tuple[Entry, Entry]]:
-    """What was measured of both rows, seed by seed, where both are done."""
+    """The measurements of both rows for each seed that both have finished."""
     return [
         (results[a.name]["measured"], results[b.name]["measured"])
         for a, b in zip(one.runs, other.runs, strict=True)
@@ -130,7 +130,7 @@ def _difference(difference: OverSeeds, row: Row) -> Entry:
 
 
 def _perplexities(rows: Sequence[Row], results: Mapping[str, Result]) -> list[Entry]:
-    """Perplexity of held-out text; of a baseline also LM2's loss in nats minus its own, paired by seed."""
+    """Perplexity of held-out text; for baselines also LM2's loss minus theirs in nats, paired by seed."""
     on_text = {row.label: row for row in rows if row.group == "text"}
     _check_same_text([result for row in on_text.values() for result in _done(row, results)])
     entries = []
@@ -152,8 +152,8 @@ def _check_same_text(results: Sequence[Result]) -> None:
     if len({result["measured"]["text_sha256"] for result in results}) > 1:
         names = ", ".join(result["run"] for result in results)
         raise UserError(
-            f"the runs {names} are not of one text: the help topics differ between versions of Python; "
-            "do them again with one"
+            f"the runs {names} used different texts: Python's help topics differ between versions; "
+            "repeat them with one version of Python"
         )
 
 

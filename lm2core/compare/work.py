@@ -1,4 +1,4 @@
-"""Go through a plan: each run once, one process at a run, whatever was killed before; then the table."""
+"""Work through a plan: every run once, each by one process, also after an interruption; then the table."""
 
 import json
 import time
@@ -31,13 +31,13 @@ def compare(
 ) -> None:
     """Do all runs of ``groups`` that have no result in ``out`` yet, and write the table after each.
 
-    Several processes may share a folder: a run that another one works on is passed over. A run that was
-    killed goes on from its newest checkpoint.
+    Several processes may share a folder: a run that another process works on is skipped. An interrupted run
+    resumes from its newest checkpoint.
 
     Raises
     ------
     UserError
-        For unknown groups, for a folder that is not this comparison's, and as ``read_results``.
+        For unknown groups, for the folder of another comparison, and as ``read_results``.
     """
     out = Path(out)
     check_groups(groups)
@@ -49,23 +49,23 @@ def compare(
         if run.name in results:
             continue
         left = duration(seconds_left(chosen, results))
-        lock = FileLock(out / "runs" / f"{run.name}.lock")  # the system drops it with its process
+        lock = FileLock(out / "runs" / f"{run.name}.lock")  # the system releases it when the process ends
         try:
             with lock.acquire(timeout=0):
-                if result_file(out, run).is_file():  # another process was faster
+                if result_file(out, run).is_file():  # another process finished it meanwhile
                     continue
-                say(f"[{i} of {len(chosen)}] {run.name}; all that is left: about {left} of one process")
+                say(f"[{i} of {len(chosen)}] {run.name}; remaining: about {left} for one process")
                 say(f"[{i} of {len(chosen)}] {run.name} done in {duration(_do(plan, run, out))}")
         except Timeout:
-            say(f"[{i} of {len(chosen)}] {run.name}: another process is at it")
+            say(f"[{i} of {len(chosen)}] {run.name}: another process is working on it")
             continue
         write_table(plan, out)
 
 
 def write_table(plan: Plan, out: Path) -> dict[str, Any]:
-    """Put the table of the results in ``out`` there, as markdown and JSON, and return it."""
+    """Write the table of the results in ``out`` into it, as markdown and JSON, and return it."""
     if not (out / FOLDER).is_dir():
-        raise UserError(f"no comparison in {out}: it has no folder {FOLDER}; name the --out of one")
+        raise UserError(f"{out} is not a comparison: it has no folder {FOLDER}; give the --out of one")
     table = make_table(plan, read_results(out, plan))
     for name, text in zip(TABLE_FILES, (as_markdown(table), json.dumps(table, indent=1) + "\n"), strict=True):
         write_atomically(out / name, text)
@@ -73,7 +73,7 @@ def write_table(plan: Plan, out: Path) -> dict[str, Any]:
 
 
 def seconds_left(runs: Collection[Run], results: Mapping[str, Result]) -> float:
-    """Seconds one process needs for the runs without result, from how long finished ones of a kind took."""
+    """Seconds one process needs for the runs without a result, estimated from finished runs of the kind."""
     pace: dict[str, list[float]] = {}
     for run in runs:
         if run.name in results and not results[run.name]["is_resumed"]:
@@ -85,7 +85,7 @@ def seconds_left(runs: Collection[Run], results: Mapping[str, Result]) -> float:
 
 
 def duration(seconds: float) -> str:
-    """For people: "3 h 05 min", "12 min", "40 s"."""
+    """A duration for people to read: "3 h 05 min", "12 min", "40 s"."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -118,17 +118,17 @@ def _do(plan: Plan, run: Run, out: Path) -> float:
 
 
 def _open_folder(plan: Plan, out: Path) -> None:
-    """Make the folder of a comparison, or see that it is this one's."""
+    """Make the folder of a comparison, or check that it belongs to this one."""
     file = out / PLAN_FILE
     if file.is_file():
         try:
             name = json.loads(file.read_text(encoding="utf-8"))["plan"]
         except (ValueError, KeyError, TypeError):
-            raise UserError(f"{file} does not name a comparison; choose another --out") from None
+            raise UserError(f"{file} names no comparison; choose another --out") from None
         if name != plan.name:
             raise UserError(f"{out} holds the comparison {name!r}, not {plan.name!r}; choose another --out")
     elif out.is_dir() and any(out.iterdir()):
-        raise UserError(f"{out} is not empty and holds no comparison; choose another --out")
+        raise UserError(f"{out} is not empty and is not a comparison; choose another --out")
     try:
         for folder in (out / FOLDER, out / "runs"):
             folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Scores on tasks of EleutherAI's evaluation harness (lm-eval): MMLU, BABILong, perplexities, own task files.
 
-The harness is optional: pip install -e '.[harness]'. How a model of ours answers it is harness_model.py.
+The harness is optional: pip install -e '.[harness]'. harness_model.py adapts our models to it.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,12 @@ from typing import Any
 from lm2core.errors import UserError
 from lm2core.reading.loaded_model import LoadedModel
 
-RESAMPLES = 1000  # for the standard error of a metric that has no formula; the harness's 100,000 take minutes
-ACCURACIES = ("acc", "acc_norm", "acc_bytes")  # of choices: by log-probability, also per character, per byte
+RESAMPLES = 1000  # for standard errors without a formula; the harness's 100,000 take minutes
+ACCURACIES = (
+    "acc",
+    "acc_norm",
+    "acc_bytes",
+)  # by log-probability: total, per character, per byte
 
 
 def run_harness(
@@ -30,36 +34,36 @@ def run_harness(
 
     Parameters
     ----------
-    reader : Reader
+    lm : LoadedModel
         LM2 or a baseline. Every request starts with a fresh memory, and no text is truncated: it is cut
-        every ``segment_length`` tokens. A model trained with a sentence a segment, such as the stories'
-        models, is asked in a form it has not seen; ``lm2 eval --babi`` and ``--tasks`` ask in its own.
+        every ``segment_length`` tokens. Models trained with one sentence per segment, such as story models,
+        have not seen this form; ``lm2 eval --babi`` and ``--tasks`` use the form they were trained on.
     tasks : sequence of str
         Names of tasks, groups or tags of the harness, or of a file in ``include_path``.
     include_path : Path
-        Folder of task files (YAML) of one's own; they come before the harness's of the same name. Paths of
-        data in them are from the current folder.
+        Folder with your own task files (YAML), which take precedence over the harness's of the same name.
+        Data paths in them are relative to the current folder.
     limit : int
-        Only the first so many documents of each task, at least 1: to try it out, not to report.
+        Use only the first ``limit`` documents of each task, at least 1: for trying out, not for reporting.
     n_shot : int
-        Worked examples before each question; None: as the task says. A task that fixes 0 keeps it.
+        Worked examples before each question; None: the task's number. A task that fixes 0 keeps it.
     length : str
-        Of BABILong's tasks: "0k", the harness's own choice, to "1M".
+        For BABILong's tasks: from "0k", the harness's default, to "1M".
     batch_size : int
-        Requests run at once.
+        Requests per batch.
 
     Returns
     -------
     list of dict
-        A row for every task (or group) and metric: "task", "metric" (with the harness's filter of answers
-        where there is one), "value", "stderr" (None: unknown), "chance" (of a random choice; None: the task
-        offers no choices), "n" documents, "n_shot", "length", "model", "harness" (its version).
+        A row for every task (or group) and metric: "task", "metric" (with the harness's answer filter, if
+        any), "value", "stderr" (None: unknown), "chance" (accuracy of a random choice; None: the task has no
+        choices), "n" documents, "n_shot", "length", "model", "harness" (its version).
 
     Raises
     ------
     UserError
-        When the harness is not installed, a task is unknown (with near names), its data cannot be had, or
-        the model cannot read it (words it does not know).
+        When the harness is not installed, a task is unknown (with similar names), its data is not available,
+        or it has words that the model does not know.
     """
     for name, value, least in (("limit", limit, 1), ("n_shot", n_shot, 0), ("batch_size", batch_size, 1)):
         if value is not None and value < least:
@@ -82,7 +86,7 @@ def run_harness(
 
 
 def check_installed() -> None:
-    """Say how to install the harness where it is not: a UserError."""
+    """Raise a UserError that says how to install the harness if it is missing."""
     try:
         import lm_eval  # noqa: F401
     except ImportError:
@@ -92,32 +96,30 @@ def check_installed() -> None:
 
 
 def _load_tasks(names: Sequence[str], include_path: Path | None, length: str | None) -> list[Any]:
-    """The harness's tasks and groups of these names, with their data."""
+    """The harness's tasks and groups with these names, with their data."""
     from lm_eval.tasks import TaskManager
 
     if include_path is not None and not include_path.is_dir():
-        raise UserError(f"{include_path} is no folder; give one with the harness's task files (YAML)")
+        raise UserError(f"{include_path} is not a folder; give one with task files of the harness (YAML)")
     manager = TaskManager(
         include_path=include_path, metadata=None if length is None else {"max_seq_lengths": length}
     )
     requested = [name.strip() for name in dict.fromkeys(names) if name.strip()]
     if not requested:
-        raise UserError("no task named; give names of the harness by commas, for example mmlu,babilong_qa1")
+        raise UserError("no task given; give comma-separated names of the harness, e.g. mmlu,babilong_qa1")
     for name in requested:
         if name not in manager.all_tasks:
             near = get_close_matches(name, manager.all_tasks, n=5)
-            known = (
-                f"near: {', '.join(near)}" if near else f"it has {len(manager.all_tasks)}, mmlu for example"
-            )
+            known = f"nearest: {', '.join(near)}" if near else f"it has {len(manager.all_tasks)}, e.g. mmlu"
             raise UserError(
-                f"the harness has no task {name!r}; {known}; for task files of your own: "
+                f"the harness has no task {name!r}; {known}; for your own task files use "
                 "--harness-tasks-folder FOLDER"
             )
     return [part for name in requested for part in _load_task(manager, name)]
 
 
 def _load_task(manager: Any, name: str) -> list[Any]:
-    """One task or group, or all tasks of a tag; the harness fetches data here, in its own ways."""
+    """One task or group, or all tasks of a tag; the harness fetches their data here."""
     try:
         loaded = manager.load([name])
     except ImportError as error:
@@ -125,8 +127,8 @@ def _load_task(manager: Any, name: str) -> list[Any]:
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = str(error).strip().split("\n")[0].rstrip(".")
         raise UserError(
-            f"cannot get the data of task {name}: {reason}; fetch it once with a network, or give a folder "
-            "with a task file whose data is local (dataset_path: json): --harness-tasks-folder FOLDER"
+            f"cannot get the data of task {name}: {reason}; fetch it once with a network connection, or use "
+            "a task file with local data (dataset_path: json): --harness-tasks-folder FOLDER"
         ) from None
     groups = loaded["groups"]
     inner = {child for group in groups.values() for child in group.child_names}
@@ -134,11 +136,11 @@ def _load_task(manager: Any, name: str) -> list[Any]:
 
 
 def _rows(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """A row for every figure: of the tasks, and of the groups that have figures of their own."""
+    """A row for every metric of the tasks, and of the groups that have metrics themselves."""
     chances = {name: _chance(name, results) for name in results["samples"]}
     for group in results["group_subtasks"]:
         of_tasks = {chances[name] for name in _tasks_of(group, results["group_subtasks"])}
-        chances[group] = of_tasks.pop() if len(of_tasks) == 1 else None  # unequal: it depends on the weights
+        chances[group] = of_tasks.pop() if len(of_tasks) == 1 else None  # else it depends on the weights
     rows = []
     for task, numbers in results["results"].items():
         for key in numbers:
@@ -161,16 +163,16 @@ def _rows(results: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _tasks_of(name: str, members: dict[str, list[str]]) -> list[str]:
-    """The tasks of a group, and of the groups in it."""
+    """The tasks of a group, including those of the groups in it."""
     return (
         [task for child in members[name] for task in _tasks_of(child, members)] if name in members else [name]
     )
 
 
 def _chance(task: str, results: dict[str, Any]) -> float | None:
-    """Accuracy that a random choice is expected to have; None for a task without choices.
+    """Expected accuracy of a random choice; None for a task without choices.
 
-    The harness has no such figure. A sample's requests are its choices.
+    The harness does not report it. A sample's requests are its choices.
     """
     if results["configs"][task].get("output_type") != "multiple_choice":
         return None

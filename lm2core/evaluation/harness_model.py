@@ -1,7 +1,7 @@
-"""A model of ours as the evaluation harness calls it: log-likelihoods of texts, and greedy continuations.
+"""An LM2 or a baseline as the evaluation harness calls it: log-likelihoods and greedy continuations.
 
-Every request starts with a fresh memory. No text is truncated: what does not fit one segment is read segment
-by segment, and what came before is in the memory. Axes: see memory.py, plus V vocabulary.
+Every request starts with a fresh memory. No text is truncated: a text that is longer than a segment is read
+segment by segment, with the earlier ones in memory. Axes: see memory.py, plus V vocabulary.
 """
 
 from collections import defaultdict
@@ -21,15 +21,15 @@ from lm2core.errors import UserError
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import check_words
 
-PIECE_TOKENS = 1024  # logits are made of about so many tokens of a text at a time
-MOST_NEW_TOKENS = 256  # where a task does not say; the harness's own default
-MOST_CHARS_NAMED = 200  # of an error that lists words
+PIECE_TOKENS = 1024  # logits are computed for about this many tokens of a text at a time
+MOST_NEW_TOKENS = 256  # if a task sets no limit; the harness's own default
+MOST_CHARS_NAMED = 200  # of the list of words in an error message
 
 
 class HarnessModel(TemplateLM):
     """LM2 or a baseline behind the harness's three calls.
 
-    Results do not depend on the order of the requests, nor on ``batch_size``, but for rounding.
+    Up to rounding, results do not depend on the order of the requests or on ``batch_size``.
     """
 
     def __init__(self, lm: LoadedModel, *, batch_size: int = 8) -> None:
@@ -42,25 +42,25 @@ class HarnessModel(TemplateLM):
 
     @property
     def eot_token_id(self) -> int | None:
-        """The id that ends a text; None: the tokenizer has none."""
+        """The id that ends a text, or None if the tokenizer has none."""
         return self.tokenizer.eos_token_id
 
     @property
     def prefix_token_id(self) -> int:
-        """The id a text begins with where nothing stands before it; a UserError when there is none."""
+        """The id that begins a text without context; a UserError if the tokenizer has none."""
         for token in (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id):
             if token is not None:
                 return token
         raise UserError(
-            f"the tokenizer of {self._name} has no token to begin a text with, so a text's first word has no "
-            "probability; leave out tasks of whole texts, or train with lm2 train --text"
+            f"the tokenizer of {self._name} has no token that begins a text, so the first word of a text has "
+            "no probability; omit tasks that score whole texts, or use a model trained with lm2 train --text"
         )
 
     def tok_encode(self, string: str, add_special_tokens: bool | None = None, **_: Any) -> list[int]:
-        """Ids of a text; its special tokens are the tokenizer's choice, as in the harness's own models.
+        """Ids of a text; the tokenizer decides on special tokens, as in the harness's own models.
 
-        A text with words the tokenizer does not know is refused with a UserError: it would be scored without
-        them, and the score would mean nothing.
+        A text with words that the tokenizer does not know is refused with a UserError: a score without them
+        would be meaningless.
         """
         try:
             check_words(self.tokenizer, [string])
@@ -68,7 +68,7 @@ class HarnessModel(TemplateLM):
             words = shorten(str(error), MOST_CHARS_NAMED, placeholder=" ...")
             raise UserError(
                 f"{self._name} cannot read this task: {words}; "
-                "take a model trained on text of its kind (lm2 train --text), or a task in words it knows"
+                "use a model trained on similar text (lm2 train --text), or a task in words it knows"
             ) from None
         chosen = {} if add_special_tokens is None else {"add_special_tokens": add_special_tokens}
         return list(self.tokenizer(string, verbose=False, **chosen)["input_ids"])
@@ -83,9 +83,9 @@ class HarnessModel(TemplateLM):
         return [log_probability for log_probability, _ in scores]
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
-        """The likeliest token after each context, again and again, until a stop sequence or the task's limit.
+        """Greedy continuation of each context until a stop sequence or the task's limit.
 
-        The stop sequence is not part of the result. A UserError for a task that draws tokens at random.
+        The stop sequence is not part of the result. A UserError for a task that samples tokens.
         """
         contexts = [self.tok_encode(request.args[0]) or [self.prefix_token_id] for request in requests]
         alike: dict[tuple[int, tuple[str, ...]], list[int]] = defaultdict(list)
@@ -93,8 +93,8 @@ class HarnessModel(TemplateLM):
             options = normalize_gen_kwargs(request.args[1], default_max_gen_toks=MOST_NEW_TOKENS)
             if options["do_sample"]:
                 raise UserError(
-                    f"task {request.task_name} draws tokens at random (do_sample); only the likeliest "
-                    "continuation is scored here: leave the task out"
+                    f"task {request.task_name} samples tokens (do_sample), but only greedy continuations are "
+                    "supported; omit the task"
                 )
             alike[options["max_gen_toks"], tuple(filter(None, options["until"]))].append(i)
         texts = [""] * len(requests)
@@ -117,7 +117,7 @@ class HarnessModel(TemplateLM):
             if not new_ids:
                 raise UserError(
                     f"{self._name}: {continuation!r} has no token of its own after {context[-20:]!r}; "
-                    "begin the task's choices with a space, or take another tokenizer"
+                    "begin the task's choices with a space, or use another tokenizer"
                 )
         texts = [context + continuation for _, context, continuation in requests]
         return self._scores(texts, [len(continuation) for *_, continuation in requests], disable_tqdm)
@@ -125,9 +125,9 @@ class HarnessModel(TemplateLM):
     def _scores(
         self, texts: Sequence[list[int]], n_scored: Sequence[int], disable_tqdm: bool
     ) -> list[tuple[float, bool]]:
-        """Of the last ``n_scored`` tokens of each text: their log-probability, and if each is the likeliest.
+        """Log-probability of the last ``n_scored`` tokens of each text, and whether each is the likeliest.
 
-        Texts that differ in their last token only, such as the choices A to D, are run once.
+        Texts that differ only in their last token, such as the choices A to D, are run once.
         """
         same_input: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for i, text in enumerate(texts):
@@ -150,7 +150,7 @@ class HarnessModel(TemplateLM):
     def _batches(
         self, texts: Sequence[Sequence[int]], members: list[int], what: str, disable_tqdm: bool
     ) -> Iterator[list[int]]:
-        """Indices of ``members``, the longest texts first, so that what does not fit fails at once."""
+        """Batches of ``members``, the longest texts first, so that a lack of memory shows at once."""
         order = sorted(members, key=lambda i: -len(texts[i]))
         starts = range(0, len(order), self.batch_size)
         for start in tqdm(starts, desc=what, disable=disable_tqdm):
@@ -158,9 +158,9 @@ class HarnessModel(TemplateLM):
 
     @torch.no_grad()
     def _logits(self, texts: Sequence[Sequence[int]]) -> Iterator[tuple[int, Tensor]]:
-        """Logits (B,T,V) of a batch of texts from a fresh memory, piece by piece, and where each begins.
+        """Logits (B,T,V) of a batch of texts from a fresh memory, by pieces, with the start of each piece.
 
-        A piece is some whole segments and hands its memory on, so that the result is that of the whole text.
+        A piece is several whole segments and passes its memory on, so the result is that of the whole text.
         """
         ids_BT, mask_BT = self._padded(texts, on_left=False)
         length = getattr(self._model.config, "segment_length", 1)  # a Llama of the full text has no segments
@@ -190,7 +190,7 @@ class HarnessModel(TemplateLM):
                 pad_token_id=0,
             )
             return ids_BT[:, n_given:].tolist()
-        for _ in range(n_new):  # a baseline has no generate(): the whole text again for every token
+        for _ in range(n_new):  # baselines have no generate(): run the whole text for every token
             best_B1 = self._model(ids_BT, mask_BT).logits[:, -1:].argmax(-1)
             ids_BT, mask_BT = torch.cat([ids_BT, best_B1], 1), torch.cat([mask_BT, mask_BT[:, -1:]], 1)
             if has_ended(ids_BT).all():
@@ -208,12 +208,12 @@ class HarnessModel(TemplateLM):
         return ids_BT.to(self._device), mask_BT.to(self._device)
 
     def _before_end(self, ids: list[int]) -> list[int]:
-        """The ids before the one that ends a text, if it is among them."""
+        """The ids before the first one that ends a text."""
         return ids[: ids.index(self.eot_token_id)] if self.eot_token_id in ids else ids
 
 
 class _HasEnded(StoppingCriteria):
-    """Which texts of a batch have been continued up to the id that ends a text, or a stop sequence."""
+    """Stopping criterion: the id that ends a text, or a stop sequence, per text of the batch."""
 
     def __init__(self, model: HarnessModel, n_given: int, stops: tuple[str, ...]) -> None:
         self._model, self._n_given, self._stops = model, n_given, stops
@@ -230,7 +230,7 @@ class _HasEnded(StoppingCriteria):
 
 
 def _score(logits_TV: Tensor, ids: list[int]) -> tuple[float, bool]:
-    """Log-probability (nats) of ``ids``, each after its own row, and whether each is the likeliest."""
+    """Log-probability (nats) of ``ids``, one per row of logits, and whether each is the likeliest."""
     target_T = torch.tensor(ids, device=logits_TV.device)
     log_probability_TV = logits_TV.float().log_softmax(-1)
     total = log_probability_TV.gather(1, target_T[:, None]).sum()

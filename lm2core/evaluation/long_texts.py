@@ -1,4 +1,4 @@
-"""Ask a model about texts of any length: read in chunks, the memory handed on, nothing else kept.
+"""Ask a model about texts of any length: they are read in chunks, and only the memory is passed on.
 
 Axes: see memory.py, plus S segments of a chunk.
 """
@@ -24,22 +24,22 @@ from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import check_words
 
 SEGMENTS = ("sentences", "tokens")
-CHUNK = 64  # segments of each text that are read at a time
-BATCH = 16  # texts that are read side by side
-WHOLE_TEXT_SEGMENT = 8  # tokens, for a model without segments: attention over a chunk must fit into memory
-UNKNOWN_SENTENCES = 100  # of a text's background, that are looked at for unknown words
-MOST_UNKNOWN = 0.1  # of their tokens
+CHUNK = 64  # segments of each text read at a time
+BATCH = 16  # texts read in one batch
+WHOLE_TEXT_SEGMENT = 8  # tokens, for a model without segments: attention over a chunk must fit in memory
+UNKNOWN_SENTENCES = 100  # of a text's background, checked for unknown words
+MOST_UNKNOWN = 0.1  # share of their tokens that may be unknown
 
 Ids = list[int]
 
 
 @dataclass(frozen=True, slots=True)
 class LongScore:
-    """How many answers are right: exactly, and by the published label sets (fractions in [0, 1]).
+    """Shares of correct answers in [0, 1]: by exact match, and by the published label sets.
 
-    exact : exact match of the answer's words; the last place is that of the facts, where these are known
+    exact : exact match of the answer's words; the floor ``last_mentioned`` uses the facts only, if known
     label_set : the published metric
-    label_words : the same with labels that are whole words
+    label_words : the same metric with labels as whole words
     """
 
     exact: Score
@@ -55,18 +55,17 @@ def predict_long(
     question_first: bool = False,
     on_read: Callable[[int], object] | None = None,
 ) -> list[str]:
-    """The model's answer to every sample's question, which is asked after the text and leaves no trace.
+    """The model's answer to every sample's question, asked after the text without changing the memory.
 
-    One token, the likeliest of the vocabulary; where the tokenizer has an answer in several, as many of the
-    likeliest, one after the other.
+    An answer is the likeliest token; if an answer takes several tokens, as many greedy tokens as the longest.
 
     Parameters
     ----------
-    samples : of about equal length, or many of them wait for the longest
-    segments : "sentences": one each, longer ones than ``config.segment_length`` are cut;
-        "tokens": text and question straight through, cut after every ``config.segment_length`` tokens.
-        To a model that has the whole text in view borders mean nothing.
-    question_first : the question is read before the text, too
+    samples : best of similar length, because a batch takes as long as its longest text
+    segments : "sentences": one segment per sentence, cut if longer than ``config.segment_length``;
+        "tokens": text and question without regard to sentences, cut every ``config.segment_length`` tokens.
+        Makes no difference to a model that sees the whole text.
+    question_first : also read the question before the text
     on_read : called with the number of tokens after each chunk
 
     Raises
@@ -90,7 +89,7 @@ def predict_long(
 
 
 def score_long(samples: Sequence[BabiLongSample], answers: Sequence[str]) -> LongScore:
-    """Compare answers with the samples' own."""
+    """Compare answers with those of the samples."""
     exact = score([_story(s) for s in samples], [[",".join(answer_words(answer))] for answer in answers])
 
     def share(find: Callable[[str, str], bool]) -> float:
@@ -101,13 +100,13 @@ def score_long(samples: Sequence[BabiLongSample], answers: Sequence[str]) -> Lon
 
 
 def _story(sample: BabiLongSample) -> TextStory:
-    """The facts with the question, or the whole text of a sample that does not say which they are."""
-    fact_sentences = sample.facts or tuple(piece.text for piece in sample.pieces)
-    return TextStory(fact_sentences, (Question(sample.question, sample.answer, (), len(fact_sentences)),))
+    """The facts with the question; the whole text if the sample's facts are not known."""
+    sentences = sample.facts or tuple(piece.text for piece in sample.pieces)
+    return TextStory(sentences, (Question(sample.question, sample.answer, (), len(sentences)),))
 
 
 def _segments(lm: LoadedModel, sample: BabiLongSample, segments: str, question_first: bool) -> Iterator[Ids]:
-    """What is read of a sample, one after the other; the last ends in the question, and is what is asked."""
+    """The segments of a sample in order; the last one ends with the question and is not written."""
     length = getattr(lm.model.config, "segment_length", None)
     first = [sample.question] if question_first else []
     texts = chain(first, (piece.text for piece in sample.pieces))
@@ -118,17 +117,17 @@ def _segments(lm: LoadedModel, sample: BabiLongSample, segments: str, question_f
 
 
 def _encoded(lm: LoadedModel, texts: Iterable[str], between: str = "") -> Iterator[Ids]:
-    """The ids of each text; of all but the first with ``between`` before it."""
+    """The ids of each text; all but the first are preceded by ``between``."""
     return (_encode(lm.tokenizer, between * bool(i) + text) for i, text in enumerate(texts))
 
 
 def _cut(encoded: Iterable[Ids], length: int) -> Iterator[Ids]:
-    """Each by itself, in parts of at most ``length``."""
+    """Each text by itself, cut into parts of at most ``length``."""
     return (ids[i : i + length] for ids in encoded for i in range(0, len(ids), length))
 
 
 def _straight(encoded: Iterable[Ids], length: int) -> Iterator[Ids]:
-    """All in one row, cut after every ``length`` ids; the last part is never empty."""
+    """All texts joined and cut every ``length`` ids; the last part is never empty."""
     buffer: Ids = []
     for ids in encoded:
         buffer += ids
@@ -146,7 +145,7 @@ def _encode(tokenizer: PreTrainedTokenizerBase, text: str) -> Ids:
 def _read(
     model: Any, streams: Sequence[Iterator[Ids]], on_read: Callable[[int], object] | None
 ) -> tuple[Any, list[Ids]]:
-    """The memory after all segments but the last of each text, and these."""
+    """The memory after all segments but the last of each text, and these last ones."""
     memory = None
     ahead = [list(islice(stream, CHUNK + 1)) for stream in streams]
     while any(len(segments) > 1 for segments in ahead):
@@ -163,7 +162,7 @@ def _read(
 
 @torch.no_grad()
 def _answer(lm: LoadedModel, question_ids: Sequence[Ids], memory: Any, n_new: int) -> list[str]:
-    """The likeliest ``n_new`` tokens after each question, up to the end-of-text token."""
+    """Greedy continuation of each question by ``n_new`` tokens, up to the end-of-text token."""
     new_ids: list[Ids] = [[] for _ in question_ids]
     for _ in range(n_new):
         ids_Q1T, mask_Q1T = _padded(
@@ -177,7 +176,7 @@ def _answer(lm: LoadedModel, question_ids: Sequence[Ids], memory: Any, n_new: in
 
 
 def _padded(texts: Sequence[Sequence[Ids]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Ids and mask (B,S,T); a text with fewer segments than others has empty ones behind."""
+    """Ids and mask (B,S,T); texts with fewer segments are padded with empty ones at the end."""
     n_segments = max(map(len, texts))
     rows = [segment for text in texts for segment in (*text, *[[]] * (n_segments - len(text)))]
     ids = pad_sequence([torch.tensor(row, dtype=torch.long) for row in rows], batch_first=True)
@@ -187,12 +186,12 @@ def _padded(texts: Sequence[Sequence[Ids]], device: torch.device) -> tuple[Tenso
 
 
 def _answer_length(tokenizer: PreTrainedTokenizerBase, samples: Sequence[BabiLongSample]) -> int:
-    """Tokens of the longest answer, be it after a space or not."""
+    """Tokens of the longest answer, with or without a leading space."""
     return max(len(_encode(tokenizer, space + s.answer)) for s in samples for space in ("", " "))
 
 
 def _check_known(lm: LoadedModel, samples: Sequence[BabiLongSample]) -> None:
-    """Refuse unknown words of facts and questions, and background of which too many tokens are unknown."""
+    """Refuse unknown words in facts and questions, and background with too many unknown tokens."""
     check_words(lm.tokenizer, sorted({text for s in samples for text in (s.question, *s.facts)}))
     unknown = lm.tokenizer.unk_token_id
     for sample in samples[:1]:
@@ -202,6 +201,6 @@ def _check_known(lm: LoadedModel, samples: Sequence[BabiLongSample]) -> None:
         if share > MOST_UNKNOWN:
             raise UserError(
                 f"the tokenizer of {lm.name} does not know {share:.0%} of the background text of "
-                f"{sample.task} at {sample.length}: it is one for stories alone; ask at length 0k, or ask a "
-                "model that was trained with noise"
+                f"{sample.task} at {sample.length}, because it was made for stories only; use length 0k, or "
+                "a model trained with noise"
             )

@@ -1,4 +1,4 @@
-"""Exact-match accuracy on stories, with an interval and the floors that need no model."""
+"""Exact-match accuracy on stories, with an interval and floors that need no model."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ Z_95 = 1.96  # of the normal distribution: a 95 % interval
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """Accuracy of ``n`` answers; all figures are fractions in [0, 1].
+    """Accuracy of ``n`` answers; all values are fractions in [0, 1].
 
     low, high : 95 % Wilson interval of the accuracy
-    majority : always naming the commonest answer of these questions
-    last_mentioned : always naming the answer word that occurs last before the question
+    majority : accuracy of always giving the most common answer to these questions
+    last_mentioned : accuracy of always giving the answer word that occurs last before the question
     """
 
     n: int
@@ -54,7 +54,7 @@ def predict(lm: LoadedModel, stories: Sequence[Story | TextStory]) -> list[list[
 def _predict_batch(lm: LoadedModel, stories: Sequence[Story | TextStory]) -> list[list[str]]:
     model = lm.model.eval()
     device = model.device
-    # An empty sentence comes first and leaves a fresh memory: of a question before every statement.
+    # An empty first sentence leaves a fresh memory, for questions before any statement.
     segments = encode_segments(lm.tokenizer, [("", *story.sentences) for story in stories])
     output = model(*(x.to(device) for x in segments))
     story_questions = [(b, q) for b, story in enumerate(stories) for q in story.questions]
@@ -73,12 +73,13 @@ def _predict_batch(lm: LoadedModel, stories: Sequence[Story | TextStory]) -> lis
 
 
 def score(stories: Sequence[Story | TextStory], answers: Sequence[Sequence[str]]) -> Score:
-    """Compare answers with the stories' own, as whole words without regard to case."""
+    """Compare answers with those of the stories, as whole words, ignoring case."""
     story_questions = [(story, q) for story in stories for q in story.questions]
     given = [word for words in answers for word in words]
     if not story_questions or len(given) != len(story_questions):
         raise UserError(
-            f"{len(given)} answers for {len(story_questions)} questions; give one for each, at least one"
+            f"{len(given)} answers for {len(story_questions)} questions; give one answer per question, "
+            "and at least one question"
         )
     truth = [q.answer.lower() for _, q in story_questions]
     n, labels = len(story_questions), set(truth)
@@ -96,9 +97,9 @@ def score(stories: Sequence[Story | TextStory], answers: Sequence[Sequence[str]]
 
 
 def wilson_interval(n_right: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share ``n_right / n`` (Wilson 1927); stays inside [0, 1]."""
+    """95 % interval of a share ``n_right / n`` (Wilson 1927), within [0, 1]."""
     share, spread = n_right / n, Z_95**2 / n
     middle = (share + spread / 2) / (1 + spread)
     half = Z_95 / (1 + spread) * sqrt(share * (1 - share) / n + spread / (4 * n))
-    # Rounding may leave the share itself just outside; it never is.
+    # Rounding may put the share itself just outside its interval.
     return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))

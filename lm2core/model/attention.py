@@ -1,4 +1,4 @@
-"""Attention whose weights pass through a hook point: one function for self-attention and for the memory read.
+"""Attention whose weights pass through a hook point, for both self-attention and the memory read.
 
 Source: eq. 1 of Kang et al. 2025, arXiv:2502.06049. Axes: see memory.py, plus J keys (tokens, or slots) and
 G heads of the keys, which divide the H heads of the queries.
@@ -21,9 +21,9 @@ def attend(
 ) -> Tensor:
     """``softmax(q k^T / sqrt(K)) v``, (B,H,T,K), by torch's fused kernel.
 
-    ``visible`` (broadcast to (B,H,T,J)) is True where a query may look, at one key at least; ``is_causal``
-    lets query t see keys 0..t. The fused kernel never holds its weights, so for ``hook`` they are computed
-    beside it: watching them changes no bit of the result, an edit changes it by exactly what was edited.
+    ``visible`` (broadcast to (B,H,T,J)) is True where a query may attend, to at least one key; ``is_causal``
+    lets query t see keys 0..t. The fused kernel does not expose its weights, so for ``hook`` they are
+    computed separately: recording them does not change the result, and an edit adds exactly its own effect.
     """
     shared = q_BHTK.shape[1] != k_BGJK.shape[1]
     out_BHTK = F.scaled_dot_product_attention(
@@ -42,7 +42,7 @@ def attend(
 def attention_pattern(
     q_BHTK: Tensor, k_BHJK: Tensor, *, visible: Tensor | None = None, is_causal: bool = False
 ) -> Tensor:
-    """The weights of ``attend``, (B,H,T,J): rows sum to 1 over the keys that are visible."""
+    """The weights of ``attend``, (B,H,T,J): rows sum to 1 over the visible keys."""
     scores_BHTJ = (q_BHTK @ k_BHJK.transpose(-1, -2)) * q_BHTK.shape[-1] ** -0.5
     if is_causal:
         future = torch.ones(scores_BHTJ.shape[-2:], dtype=torch.bool, device=q_BHTK.device).triu(1)
@@ -53,9 +53,9 @@ def attention_pattern(
 
 
 def strongest(pattern_BHTJ: Tensor, top_k: int) -> Tensor:
-    """True at the ``top_k`` keys that each query weighs most, and only where the weight is above zero."""
-    retained = pattern_BHTJ.topk(top_k, dim=-1).indices
-    is_kept = torch.zeros_like(pattern_BHTJ, dtype=torch.bool).scatter(-1, retained, True)
+    """True at the ``top_k`` keys with the largest weights of each query, if the weight is above zero."""
+    top = pattern_BHTJ.topk(top_k, dim=-1).indices
+    is_kept = torch.zeros_like(pattern_BHTJ, dtype=torch.bool).scatter(-1, top, True)
     return is_kept & (pattern_BHTJ > 0)
 
 

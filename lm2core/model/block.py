@@ -1,9 +1,9 @@
-"""One decoder block of LM2: transformers' Llama parts with the memory read between attention and MLP.
+"""One decoder block of LM2: Llama's attention and MLP with the memory read in between.
 
 Source: Kang et al. 2025, arXiv:2502.06049, section 2.1 and figure 1. Axes: see memory.py and segments.py.
 """
 
-from collections.abc import Callable
+from typing import NamedTuple
 
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
@@ -12,31 +12,46 @@ from transformers.models.llama.modeling_llama import LlamaAttention, LlamaMLP, a
 from lm2core.model.attention import attend, merge_heads
 from lm2core.model.config import LM2Config
 from lm2core.model.memory import LM2Memory, RMSNorm
-
-Joined = Callable[[str, Tensor], Tensor]  # columns of the segment so far, by name, with new ones joined
+from lm2core.model.open_segment import KeysAndValues, join_pair
 
 
 class LM2Attention(LlamaAttention):
-    """Llama's self-attention, written out so that its pattern passes through a hook point."""
+    """Llama's self-attention, with its pattern at a hook point."""
 
     def __init__(self, config: LM2Config, layer_idx: int) -> None:
         super().__init__(config, layer_idx)
         self.hook_pattern = HookPoint()
 
     def forward(
-        self, x_BTD: Tensor, rotary: tuple[Tensor, Tensor], joined: Joined, visible: Tensor | None
-    ) -> Tensor:
-        """Attend within the segment, to the tokens so far too; ``visible`` None: all up to each token."""
+        self,
+        x_BTD: Tensor,
+        rotary: tuple[Tensor, Tensor],
+        past: KeysAndValues | None,
+        visible: Tensor | None,
+    ) -> tuple[Tensor, KeysAndValues]:
+        """Attend within the segment; return the result (B,T,D), and the keys and values so far.
+
+        ``past``: keys and values of earlier tokens; ``visible`` None: causal attention.
+        """
         q, k, v = (
             proj(x_BTD).unflatten(-1, (-1, self.head_dim)) for proj in (self.q_proj, self.k_proj, self.v_proj)
         )
         q, k = apply_rotary_pos_emb(q, k, *rotary, unsqueeze_dim=2)
-        k, v = joined("key", k), joined("value", v)
-        q, k, v = (x.transpose(1, 2) for x in (q, k, v))
-        is_causal = visible is None
-        return self.o_proj(
-            merge_heads(attend(q, k, v, visible=visible, is_causal=is_causal, hook=self.hook_pattern))
-        )
+        keys_and_values = join_pair(past, (k, v))
+        q, k, v = (x.transpose(1, 2) for x in (q, *keys_and_values))
+        found = attend(q, k, v, visible=visible, is_causal=visible is None, hook=self.hook_pattern)
+        return self.o_proj(merge_heads(found)), keys_and_values
+
+
+class BlockOutput(NamedTuple):
+    """What a block gives: streams (B,T,D) after the block and after the read, the read itself, and keys and
+    values of self-attention for the tokens that follow.
+    """
+
+    x_BTD: Tensor
+    mid_BTD: Tensor
+    read_BTD: Tensor | None
+    attention: KeysAndValues
 
 
 class LM2Block(nn.Module):
@@ -60,17 +75,18 @@ class LM2Block(nn.Module):
         self,
         x_BTD: Tensor,
         rotary: tuple[Tensor, Tensor],
-        joined: Joined,
+        past: KeysAndValues | None,
         visible: Tensor | None,
-        slots: tuple[Tensor, Tensor] | None,
-        slots_visible: Tensor | None,
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return the stream after the block, the stream after the read, and the read, each (B,T,D)."""
+        slots: KeysAndValues | None,
+        slots_visible: Tensor | None = None,
+    ) -> BlockOutput:
+        """Run tokens that follow ``past``; ``slots`` are what the memory reads, None: the block has none."""
         x_BTD = self.hook_resid_pre(x_BTD)
-        attn_BTD = self.self_attn(self.input_layernorm(x_BTD), rotary, joined, visible)
+        attn_BTD, attention = self.self_attn(self.input_layernorm(x_BTD), rotary, past, visible)
         mid_BTD, read_BTD = x_BTD + self.hook_attn_out(attn_BTD), None
         if self.mem is not None and slots is not None:
             mem_BTD, read_BTD = self.mem.read(mid_BTD, slots, slots_visible)
             mid_BTD = mid_BTD + self.hook_mem_out(mem_BTD)
         mlp_BTD = self.mlp(self.post_attention_layernorm(mid_BTD))
-        return self.hook_resid_post(mid_BTD + self.hook_mlp_out(mlp_BTD)), mid_BTD, read_BTD
+        x_BTD = self.hook_resid_post(mid_BTD + self.hook_mlp_out(mlp_BTD))
+        return BlockOutput(x_BTD, mid_BTD, read_BTD, attention)

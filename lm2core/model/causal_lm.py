@@ -1,15 +1,14 @@
-"""LM2ForCausalLM: transformers' Llama parts with the memory wired in. Wiring only; the maths is memory.py.
+"""LM2ForCausalLM: transformers' Llama with the memory wired in. Wiring only; the maths is in memory.py.
 
 Source: Kang et al. 2025, arXiv:2502.06049, section 2 and figure 1. Module names are a Llama checkpoint's;
 only ``mem`` is new. Axes: see memory.py, plus S segments of a text and V vocabulary.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformer_lens import HookedRootModule
 from transformer_lens.hook_points import HookPoint
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers import initialization as init
@@ -20,20 +19,22 @@ from lm2core.model.config import LM2Config
 from lm2core.model.decoder import LM2Decoder
 from lm2core.model.from_llama import LlamaLoading
 from lm2core.model.generate import LM2GenerationMixin
+from lm2core.model.hooked import HookedModel
 from lm2core.model.inputs import check_cache, check_inputs, check_parts
 from lm2core.model.memory import CLOSED_BIAS, FORGET_BIAS, LM2Memory, initial_bank
-from lm2core.model.segments import OpenSegment, Segments, next_token_loss
+from lm2core.model.open_segment import OpenSegment
+from lm2core.model.segments import Segments, next_token_loss
 
 
 @dataclass
 class LM2Output(ModelOutput):
-    """What a forward pass returns.
+    """The result of a forward pass.
 
-    loss : mean next-token cross entropy in nats, when labels were given
+    loss : mean next-token cross entropy in nats, if labels were given
     logits : (B,T,V), or (B,S,T,V) for a text given in segments
-    memory : (B,N,D), the bank after the last segment: pass it on to continue the text
-    memory_per_segment : S banks (B,N,D), the one after each segment
-    past_key_values : with ``use_cache``, the segment in the making; ``memory`` is then the bank before it
+    memory : (B,N,D), the bank after the last segment: pass it to the next call to continue the text
+    memory_per_segment : S banks (B,N,D), one after each segment
+    past_key_values : with ``use_cache``, the open segment; ``memory`` is then the bank before it
     """
 
     loss: Tensor | None = None
@@ -45,11 +46,17 @@ class LM2Output(ModelOutput):
     def memory_at(self, story: Tensor, segment: Tensor) -> Any:
         """The banks (Q,N,D) that stories ``story`` (Q,) had after segments ``segment`` (Q,)."""
         if self.memory_per_segment is None:
-            raise UserError("a cache holds no bank for every segment; run the text without use_cache")
+            raise UserError("a cache does not keep earlier banks; run the text without use_cache")
         return torch.stack(self.memory_per_segment, dim=1)[story, segment]
 
+    def backward(self) -> None:
+        """Run back from the loss, as ``run_with_cache(..., incl_bwd=True)`` asks of what a model returns."""
+        if self.loss is None:
+            raise UserError("there is no loss to run back from; give labels=input_ids")
+        self.loss.backward()
 
-class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
+
+class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedModel):
     """A causal language model with one memory bank.
 
     ``model(input_ids, attention_mask=None, memory=None, labels=None)``. ``input_ids`` is (B,T), cut into
@@ -72,15 +79,6 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         self.post_init()
         self.setup()
 
-    def setup(self) -> None:
-        """Name hook points ``blocks.{l}.attn|mem...`` as TransformerLens does; weights keep Llama's names."""
-        super().setup()
-        for table in (self.mod_dict, self.hook_dict):
-            for name in list(table):
-                short = name.replace("model.layers.", "blocks.").replace(".self_attn", ".attn")
-                table[short] = table.pop(name)
-                table[short].name = short
-
     def forward(
         self,
         input_ids: Tensor,
@@ -100,16 +98,16 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         Parameters
         ----------
         input_ids : (B,T) or (B,S,T)
-        attention_mask : same shape, 1 for tokens and 0 for padding (left, right or between); None: all tokens
+        attention_mask : same shape, 1 for tokens and 0 for padding (left, right or between); None: no padding
         memory : (B,N,D), the bank of the text so far; None: a fresh one
-        labels : same shape as ``input_ids``; the loss predicts each next token, -100 is not counted.
-            Not with ``logits_to_keep``: the loss needs the logits of all
-        past_key_values : the cache of an earlier call, to go on within its last segment
-        write_memory : False reads only, e.g. a question that must leave no trace
+        labels : same shape as ``input_ids``; the loss predicts each next token and ignores -100.
+            Not with ``logits_to_keep``: the loss needs all logits
+        past_key_values : the cache of an earlier call, to continue within its last segment
+        write_memory : False only reads, e.g. a question that must not change the bank
         backprop_segments : gradients run back through this many segments, then stop; 0: through all
-        logits_to_keep : of the last so many tokens of a flat text, or of so many given segments; 0: of all
+        logits_to_keep : logits of only the last so many tokens of (B,T), or segments of (B,S,T); 0: all
         use_cache : True leaves the last segment open and returns it as ``past_key_values``
-        return_dict : what transformers' ``generate`` says to every model; nothing to choose here
+        return_dict : passed by transformers' ``generate``; has no effect
         """
         check_inputs(self.config, input_ids, attention_mask, memory, labels, like=self.lm_head.weight)
         check_parts(labels, logits_to_keep=logits_to_keep, backprop_segments=backprop_segments)
@@ -121,7 +119,7 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
             logits = self._logits(x[:, -logits_to_keep:], mask[:, -logits_to_keep:])
             return LM2Output(logits=logits, memory=segment.bank_BND, past_key_values=segment)
         if use_cache and input_ids.ndim == 3:
-            raise UserError("a cache goes on with a flat text (B,T); given segments (B,S,T) hand on .memory")
+            raise UserError("use_cache needs input_ids (B,T); for segments (B,S,T) pass on output.memory")
 
         cut = Segments.of(input_ids, mask, self._segment_length(input_ids.shape[1]))
         bank_BND = self.new_memory(len(input_ids)) if memory is None else memory
@@ -131,11 +129,16 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
             if backprop_segments and s % backprop_segments == 0:
                 bank_BND = bank_BND.detach()
             x_BTD, bank_BND = self._run_segment(*cut[s], bank_BND, write_memory)
-            banks += [] if use_cache else [bank_BND]  # with a cache nothing may grow with the text
+            banks += [] if use_cache else [bank_BND]  # a cache must not grow with the text
             streams += [x_BTD] if s >= first else []
         if use_cache:
             ids_BT, mask_BT = cut.last()
-            start = OpenSegment.start(bank_BND, ids_BT, input_ids.shape[1] - ids_BT.shape[1])
+            start = OpenSegment.start(
+                bank_BND,
+                ids_BT,
+                n_blocks=self.config.num_hidden_layers,
+                n_seen=input_ids.shape[1] - ids_BT.shape[1],
+            )
             x_BTD, open_segment = self._continue_text(start, ids_BT, mask_BT, write_memory)
             streams.append(x_BTD)
             bank_BND = open_segment.bank_BND
@@ -145,13 +148,13 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         return LM2Output(loss, logits, bank_BND, None if use_cache else tuple(banks), open_segment)
 
     def close(self, segment: OpenSegment) -> Tensor:
-        """The bank (B,N,D) of a text whose last segment is ``segment``: what a call without cache returns."""
+        """Write the open ``segment``; returns the bank (B,N,D) that a call without a cache would return."""
         return self.hook_bank(self.model.close(segment))
 
     def compile_segments(self) -> None:
-        """Compile the work of one segment, for training. Compiled code does not call hooks."""
-        # Inductor's attention fusion fails on a read whose heads attend to slots (torch 2.13): leave it out.
-        # Sizes are left open from the start: every new one would compile again, eight times at most.
+        """Compile the computation of one segment, for training. Compiled code does not call hooks."""
+        # Inductor's attention fusion fails on heads that attend to slots (torch 2.13), so it is off. Shapes
+        # are dynamic from the start: otherwise every new shape recompiles, at most eight times.
         options: dict[str, Any] = {"pattern_matcher": False}
         self._segment = torch.compile(self._segment, dynamic=True, options=options)  # type: ignore[method-assign]
 
@@ -161,7 +164,7 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         return initial_bank(batch_size, self.config.memory_slots, self.config.hidden_size, like=like)
 
     def _segment_length(self, n_tokens: int) -> int:
-        """Tokens of a segment of a text of ``n_tokens``; with positional routing always one a slot."""
+        """Tokens per segment of a text of ``n_tokens``; with positional routing always one per slot."""
         if self.config.routing == "positional":
             return self.config.segment_length
         return min(self.config.segment_length, n_tokens)
@@ -169,15 +172,12 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
     def _segment(
         self, ids_BT: Tensor, mask_BT: Tensor | None, bank_BND: Tensor, write_memory: bool
     ) -> tuple[Tensor, Tensor]:
-        """One whole segment: its stream (B,T,D) and the bank after it; no mask when it has no padding."""
-        start = OpenSegment.start(bank_BND, ids_BT)
-        x_BTD, segment = self.model.extend(start, ids_BT, mask_BT, is_packed=True, write_memory=write_memory)
-        if write_memory:
-            bank_BND = self.model.close(segment, is_packed=True, is_full=mask_BT is None)
+        """Run a complete segment: its stream (B,T,D) and the bank after it; no mask if it has no padding."""
+        x_BTD, bank_BND = self.model.whole(bank_BND, ids_BT, mask_BT, write_memory=write_memory)
         return x_BTD, self.hook_bank(bank_BND)
 
     def _run_segment(self, *arguments: Any) -> tuple[Tensor, Tensor]:
-        """One whole segment; under gradient checkpointing its activations are made again when needed."""
+        """Run a complete segment; under gradient checkpointing its activations are recomputed."""
         if self.gradient_checkpointing and self.training:
             return self._gradient_checkpointing_func(self._segment, *arguments)
         return self._segment(*arguments)
@@ -185,12 +185,12 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
     def _continue_text(
         self, segment: OpenSegment, ids_BT: Tensor, mask_BT: Tensor, write_memory: bool
     ) -> tuple[Tensor, OpenSegment]:
-        """Run tokens after a cached text, up to the next segment border of any story at a time."""
+        """Run tokens after a cached text, up to the next segment boundary of any text at a time."""
         streams = []
         while ids_BT.shape[1]:
             n_free = self.config.segment_length - int(segment.n_tokens().max())
             x_BTD, segment = self.model.extend(
-                segment, ids_BT[:, :n_free], mask_BT[:, :n_free], is_packed=False, write_memory=write_memory
+                segment, ids_BT[:, :n_free], mask_BT[:, :n_free], write_memory=write_memory
             )
             segment = self._close_full(segment.without_gaps(), write_memory)
             streams.append(x_BTD)
@@ -198,7 +198,7 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         return torch.cat(streams, 1), segment
 
     def _close_full(self, segment: OpenSegment, write_memory: bool) -> OpenSegment:
-        """Where the segment is full, write it to the bank and begin the next one."""
+        """Write full segments to the bank, and start the next ones."""
         is_full = segment.n_tokens() == self.config.segment_length
         rows = is_full.nonzero()[:, 0]
         if not len(rows):
@@ -207,16 +207,15 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
         if write_memory:
             written_BND = self.close(segment.of_stories(rows))
             bank_BND = bank_BND.index_copy(0, rows, written_BND)
-        mask_BJ = segment.mask_BJ.masked_fill(is_full[:, None], 0)
-        return replace(segment, bank_BND=bank_BND, mask_BJ=mask_BJ, slots={}).without_gaps()
+        return segment.closed(is_full, bank_BND)
 
     def _logits(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Logits of a stream; zero for padding, which has nothing to say."""
+        """Logits of a stream; zero for padding."""
         logits = self.lm_head(self.model.norm(x))
         return logits if mask is None else logits.masked_fill((mask == 0)[..., None], 0.0)
 
     def _init_weights(self, module: nn.Module) -> None:
-        """The backbone's start values, slot keys of size one, gates by their bias."""
+        """Initial values: the backbone's, slot keys of unit variance, gates by their biases."""
         if initialise_backbone(module):
             return
         if isinstance(module, LM2Memory):
@@ -225,13 +224,13 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedRootModule):
             if self.config.memory_starts_closed:
                 init.constant_(module.gate_out.bias, CLOSED_BIAS)
                 width = self.config.hidden_size
-                init.zeros_(module.bank_proj.weight[width : 2 * width])  # W_V: nothing is read, yet it learns
+                init.zeros_(module.bank_proj.weight[width : 2 * width])  # W_V: reads nothing yet, but learns
         else:
             super()._init_weights(module)
 
 
 def initialise_backbone(module: nn.Module) -> bool:
-    """Embeddings of size one (token identity must not drown), layers by fan-in; False for other modules."""
+    """Embeddings of unit variance (token identity must not drown), layers by fan-in; False for others."""
     if isinstance(module, nn.Embedding):
         init.normal_(module.weight)
     elif isinstance(module, nn.Linear):

@@ -1,7 +1,7 @@
-"""LM2Config: the sizes and choices of one LM2, checked when it is made.
+"""LM2Config: the sizes and options of an LM2, checked on construction.
 
-Source: Kang et al. 2025, "LM2: Large Memory Models", arXiv:2502.06049, sections 2 and 3. Everything a
-Llama has keeps the name it has there, so a Llama checkpoint's config is a valid start.
+Source: Kang et al. 2025, "LM2: Large Memory Models", arXiv:2502.06049, sections 2 and 3. The fields of a
+Llama keep their names, so the config of a Llama checkpoint is a valid start.
 """
 
 from dataclasses import fields
@@ -15,7 +15,7 @@ from lm2core.errors import UserError
 
 ROUTINGS = ("content", "positional")
 CANDIDATES = ("token", "memory")
-# What transformers itself passes to a config beside its fields, when it loads, copies or converts one.
+# Keys that transformers passes to a config in addition to its fields, when it loads, copies or converts one.
 TRANSFORMERS_KEYS = {
     "model_type", "name_or_path", "_name_or_path", "output_attentions", "torch_dtype", "attn_implementation",
     "_attn_implementation", "num_labels",
@@ -31,10 +31,10 @@ def refuse_unknown_keys(config_class: type[LlamaConfig], kwargs: dict[str, Any])
 
 
 def llama_fields(config: LlamaConfig) -> dict[str, Any]:
-    """What a config says of the Llama in it, to make another config of."""
-    retained = {f.name: getattr(config, f.name) for f in fields(LlamaConfig) if f.init}
-    retained.pop("architectures", None)  # the class that was saved
-    return retained
+    """The Llama fields of a config, from which to make another config."""
+    values = {f.name: getattr(config, f.name) for f in fields(LlamaConfig) if f.init}
+    values.pop("architectures", None)  # names the class that was saved
+    return values
 
 
 class LM2Config(LlamaConfig):
@@ -49,23 +49,23 @@ class LM2Config(LlamaConfig):
     memory_layers : list of int or None
         Blocks that read and write the bank (the paper's block ablation, section 4.3). None: all.
     memory_top_k : int or None
-        Slots a token may read, the rest masked and the kept renormalised. None: all.
+        Slots a token may read; the others are masked and the weights renormalised. None: all.
     routing : "content" or "positional"
-        Who writes where. "content": each token spreads its write over slots by a softmax.
+        Where tokens write. "content": each token distributes its write over slots by a softmax.
         "positional": row t of the bank belongs to token t, as in the paper (needs T = N).
     candidate : "token" or "memory"
         What is written. "token": ``tanh(x W_c + read)``. "memory": ``tanh(read)``, the paper's eq. 6.
     segment_length : int
-        Tokens a text without given boundaries is cut into; self-attention sees one segment.
+        Tokens per segment of a text without given segments; self-attention sees one segment.
     memory_gate_rank : int or None
-        Rank of the gates' maps: thin ones are lighter. None: full.
+        Rank of the gates' weight matrices; a low rank saves parameters. None: full rank.
     memory_starts_closed : bool
-        A new memory adds nothing to the stream, and learns to: for one that joins a trained Llama.
+        A new memory adds nothing to the stream at first: for adding one to a trained Llama.
 
     Raises
     ------
     UserError
-        For shapes that cannot work and for unknown keys, in one sentence.
+        For impossible sizes and for unknown keys.
     """
 
     model_type = "lm2"
@@ -90,7 +90,7 @@ class LM2Config(LlamaConfig):
     memory_starts_closed: bool = False
 
     def __post_init__(self, **kwargs: Any) -> None:
-        """Fill Llama's derived fields, then refuse what cannot work."""
+        """Fill Llama's derived fields, and refuse impossible values."""
         refuse_unknown_keys(type(self), kwargs)
         self._check_sizes()
         super().__post_init__(**kwargs)
@@ -117,7 +117,7 @@ class LM2Config(LlamaConfig):
             raise UserError(f"num_key_value_heads={self.num_key_value_heads} must divide {n_heads=}")
         head_dim = self.head_dim or self.hidden_size // n_heads
         if head_dim % 2:
-            raise UserError(f"head_dim={head_dim} must be even, for rotary positions")
+            raise UserError(f"head_dim={head_dim} must be even, because of rotary positions")
         if self.attention_dropout:
             raise UserError(f"attention_dropout={self.attention_dropout} is not supported; set it to 0")
         if self.hidden_act not in ACT2FN:
@@ -155,12 +155,12 @@ class LM2Config(LlamaConfig):
 
 
 def babi_tiny(*, vocab_size: int) -> LM2Config:
-    """The model that ships for bAbI qa1 to qa3: one sentence is one segment."""
+    """The sizes of the shipped model for bAbI qa1 to qa3, with one sentence per segment."""
     return LM2Config(vocab_size=vocab_size, pad_token_id=0, intermediate_size=256)
 
 
 def base(*, vocab_size: int = 32_768) -> LM2Config:
-    """A language model for one small GPU."""
+    """A language model that trains on one small GPU."""
     return LM2Config(
         vocab_size=vocab_size,
         hidden_size=768,
@@ -177,8 +177,8 @@ def base(*, vocab_size: int = 32_768) -> LM2Config:
 def lm2_1_7b(*, vocab_size: int = 128_256) -> LM2Config:
     """The paper's sizes (section 3): the shape of Llama-3.2-1B, 2,048 slots, memory in every block.
 
-    The number of memory heads is the public code's; the paper does not state it. With candidates and routing
-    of their own the memory has 0.74 B parameters, not the 0.5 B of the public code: see ``lm2 models``.
+    The number of memory heads is the public code's; the paper does not give it. With weights for candidates
+    and routing the memory has 0.74 B parameters, not the 0.5 B of the public code: see ``lm2 models``.
     """
     return LM2Config(
         vocab_size=vocab_size,

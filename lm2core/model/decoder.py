@@ -1,29 +1,30 @@
-"""The decoder of LM2: in which order its blocks read and write the bank, token by token or a segment at once.
+"""The decoder of LM2: the order in which its blocks read and write the bank, by token or by segment.
 
 Source: Kang et al. 2025, arXiv:2502.06049, section 2 and figure 1. Module names are a Llama checkpoint's;
 only ``mem`` is new. Axes: see memory.py and segments.py.
 """
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
+from lm2core.errors import UserError
 from lm2core.model.block import LM2Block
 from lm2core.model.config import LM2Config
 from lm2core.model.memory import RMSNorm
-from lm2core.model.segments import OpenSegment
+from lm2core.model.open_segment import BlockState, OpenSegment, join, join_pair
 
 
 class LM2Decoder(nn.Module):
-    """Embedding, blocks and final norm, under the names a Llama checkpoint has.
+    """Embedding, blocks and final norm, with the names of a Llama checkpoint.
 
-    With content routing every block reads the bank from before the segment, and block after block writes when
-    the segment is closed. With positional routing blocks read and write in turn, and the bank's rows are
-    those of the segment's tokens: row t, like a key of self-attention, depends on tokens up to t only.
+    With content routing every block reads the bank from before the segment, and the blocks write one after
+    another when the segment is closed. With positional routing blocks read and write in turn, and row t of
+    the bank belongs to token t: like a key of self-attention, it depends on tokens up to t only.
     """
 
     def __init__(self, config: LM2Config) -> None:
@@ -38,77 +39,121 @@ class LM2Decoder(nn.Module):
         """The blocks in order, under their own type."""
         return cast("Iterator[LM2Block]", iter(self.layers))
 
-    def extend(
-        self,
-        segment: OpenSegment,
-        ids_BT: Tensor,
-        mask_BT: Tensor | None,
-        *,
-        is_packed: bool,
-        write_memory: bool = True,
-    ) -> tuple[Tensor, OpenSegment]:
-        """Run tokens that follow in an open segment; return their stream (B,T,D) and the segment with them.
+    def whole(
+        self, bank_BND: Tensor, ids_BT: Tensor, mask_BT: Tensor | None, *, write_memory: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Run a complete segment; return its stream (B,T,D) and the bank after it.
 
-        ``is_packed`` says that the segment is empty and its padding, if any, on the right; without padding
-        there need be no mask.
+        ``mask_BT`` has its padding on the right; None: no padding. With positional routing T is N.
         """
-        kept_BT, mask_BT = mask_BT, torch.ones_like(ids_BT) if mask_BT is None else mask_BT
+        segment = OpenSegment.start(bank_BND, ids_BT, n_blocks=len(self.layers))
+        x_BTD = self.embed_tokens(ids_BT)
+        positions_BT = segment.positions(torch.ones_like(ids_BT) if mask_BT is None else mask_BT)
+        place = _Place(self.rotary_emb(x_BTD, positions_BT), mask_BT)
+        if self.in_turn:
+            return self._in_turn(segment, x_BTD, place, bank_BND, write_memory=write_memory)[:2]
+        x_BTD, blocks = self._read(segment, x_BTD, place, write_memory=write_memory)
+        return x_BTD, self._write(blocks, bank_BND, mask_BT) if write_memory else bank_BND
+
+    def extend(
+        self, segment: OpenSegment, ids_BT: Tensor, mask_BT: Tensor, *, write_memory: bool
+    ) -> tuple[Tensor, OpenSegment]:
+        """Run the next tokens of an open segment; return their stream (B,T,D) and the extended segment."""
         x_BTD = self.embed_tokens(ids_BT)
         positions_BT = segment.positions(mask_BT)
-        rotary = self.rotary_emb(x_BTD, positions_BT)
-        visible = None if is_packed else segment.visible(mask_BT)
-        rows_BTD, is_complete = None, is_packed and ids_BT.shape[1] == segment.bank_BND.shape[1]
-        if self.in_turn:  # of a whole segment every row is in its place
-            rows_BTD = segment.bank_BND if is_complete else _rows(segment.bank_BND, positions_BT)
-        longer = OpenSegment(
-            segment.bank_BND, torch.cat([segment.mask_BJ, mask_BT], 1), segment.n_seen + ids_BT.shape[1]
+        rotary, visible = self.rotary_emb(x_BTD, positions_BT), segment.visible(mask_BT)
+        rows_BJD = None
+        if self.in_turn:
+            place = _Place(rotary, mask_BT, visible, slots_BT=positions_BT)
+            rows_BTD = _rows(segment.bank_BND, positions_BT)
+            x_BTD, rows_BTD, blocks = self._in_turn(
+                segment, x_BTD, place, rows_BTD, write_memory=write_memory
+            )
+            rows_BJD = join(segment.rows_BJD, rows_BTD)
+        else:
+            place = _Place(rotary, mask_BT, visible)
+            x_BTD, blocks = self._read(segment, x_BTD, place, write_memory=write_memory)
+        return x_BTD, OpenSegment(
+            segment.bank_BND,
+            torch.cat([segment.mask_BJ, mask_BT], 1),
+            blocks,
+            segment.n_seen + ids_BT.shape[1],
+            rows_BJD,
         )
 
-        def joined(block: int, name: str, new_BT: Tensor) -> Tensor:
-            longer.columns[f"{name}.{block}"] = segment.joined(f"{name}.{block}", new_BT)
-            return longer.columns[f"{name}.{block}"]
+    def close(self, segment: OpenSegment) -> Tensor:
+        """The bank (B,N,D) after writing the segment."""
+        if segment.rows_BJD is not None:
+            return _with_rows(segment.bank_BND, segment.rows_BJD, segment.mask_BJ)
+        return self._write(segment.blocks, segment.bank_BND, segment.mask_BJ)
 
-        for i, block in enumerate(self.blocks()):
-            slots, slots_visible = None, None
-            if block.mem is not None and rows_BTD is not None:
-                address = block.mem.slot_key if is_complete else block.mem.slot_key[positions_BT]
-                k, v = block.mem.slots(rows_BTD, address)
-                slots, slots_visible = (joined(i, "slot_key", k), joined(i, "slot_value", v)), visible
-            elif block.mem is not None:
-                slots = segment.slots.get(i) or block.mem.slots(segment.bank_BND, block.mem.slot_key)
-                longer.slots[i] = slots
-            x_BTD, mid_BTD, read_BTD = block(x_BTD, rotary, partial(joined, i), visible, slots, slots_visible)
-            if block.mem is None or not write_memory:
-                continue
-            if rows_BTD is not None:
-                rows_BTD = block.mem.write(mid_BTD, rows_BTD, kept_BT, read_BTD)
-            else:
-                joined(i, "stream", mid_BTD)
-        if rows_BTD is not None:
-            joined(0, "row", rows_BTD)
-        return x_BTD, longer
+    def _read(
+        self, segment: OpenSegment, x_BTD: Tensor, place: "_Place", *, write_memory: bool
+    ) -> tuple[Tensor, tuple[BlockState, ...]]:
+        """Content routing: blocks read the bank from before the segment and store what they will write."""
+        states = []
+        for block, past in zip(self.blocks(), segment.blocks, strict=True):
+            slots, stream_BJD = past.slots, None
+            if block.mem is not None and slots is None:
+                slots = block.mem.slots(segment.bank_BND, block.mem.slot_key)
+            out = block(x_BTD, place.rotary, past.attention, place.visible, slots)
+            if block.mem is not None and write_memory:
+                stream_BJD = join(past.stream, out.mid_BTD)
+            states.append(BlockState(out.attention, stream=stream_BJD, slots=slots))
+            x_BTD = out.x_BTD
+        return x_BTD, tuple(states)
 
-    def close(self, segment: OpenSegment, *, is_packed: bool = False, is_full: bool = False) -> Tensor:
-        """The bank (B,N,D) after the segment was written; ``is_full`` says that it has no padding."""
-        bank_BND = segment.bank_BND
-        if self.in_turn:
-            rows_BJD = segment.columns["row.0"]
-            is_complete = is_packed and rows_BJD.shape == bank_BND.shape
-            return rows_BJD if is_complete else _with_rows(bank_BND, rows_BJD, segment.mask_BJ)
-        for i, block in enumerate(self.blocks()):
+    def _write(self, states: Sequence[BlockState], bank_BND: Tensor, mask_BJ: Tensor | None) -> Tensor:
+        """Content routing: one block after the other writes; returns the bank (B,N,D) after all of them."""
+        for block, state in zip(self.blocks(), states, strict=True):
             if block.mem is not None:
-                mask_BJ = None if is_full else segment.mask_BJ
-                bank_BND = block.mem.write(segment.columns[f"stream.{i}"], bank_BND, mask_BJ)
+                if state.stream is None:
+                    raise UserError("the segment was run with write_memory=False and has nothing to write")
+                bank_BND = block.mem.write(state.stream, bank_BND, mask_BJ)
         return bank_BND
+
+    def _in_turn(
+        self, segment: OpenSegment, x_BTD: Tensor, place: "_Place", rows_BTD: Tensor, *, write_memory: bool
+    ) -> tuple[Tensor, Tensor, tuple[BlockState, ...]]:
+        """Positional routing: each block reads and then writes the rows (B,T,D) that belong to the tokens."""
+        states = []
+        for block, past in zip(self.blocks(), segment.blocks, strict=True):
+            rows = None
+            if block.mem is not None:
+                key = block.mem.slot_key
+                address = key if place.slots_BT is None else key[place.slots_BT]
+                rows = join_pair(past.rows, block.mem.slots(rows_BTD, address))
+            out = block(x_BTD, place.rotary, past.attention, place.visible, rows, place.visible)
+            if block.mem is not None and write_memory:
+                rows_BTD = block.mem.write(out.mid_BTD, rows_BTD, place.mask_BT, out.read_BTD)
+            states.append(BlockState(out.attention, rows=rows))
+            x_BTD = out.x_BTD
+        return x_BTD, rows_BTD, tuple(states)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The position of tokens in their segment, and what they may attend to.
+
+    rotary : cosine and sine of their positions
+    mask_BT : 0 for padding; None: no padding
+    visible : (B,1,T,J+T), True where a token may attend; None: causal attention
+    slots_BT : with positional routing each token's slot; None: all slots in order
+    """
+
+    rotary: tuple[Tensor, Tensor]
+    mask_BT: Tensor | None
+    visible: Tensor | None = None
+    slots_BT: Tensor | None = None
 
 
 def _rows(bank_BND: Tensor, positions_BT: Tensor) -> Tensor:
-    """The bank's rows (B,T,D) that belong to tokens at these positions."""
+    """The rows (B,T,D) of the bank that belong to tokens at these positions."""
     return bank_BND.gather(1, positions_BT[..., None].expand(-1, -1, bank_BND.shape[-1]))
 
 
 def _with_rows(bank_BND: Tensor, rows_BJD: Tensor, mask_BJ: Tensor) -> Tensor:
-    """The bank with the rows of a segment's tokens in their places; padding has none."""
+    """The bank with the rows of a segment's tokens in their places; padding has no row."""
     n_slots = bank_BND.shape[1]
     order_BJ = (mask_BJ == 0).to(torch.int8).argsort(dim=1, stable=True)[:, :n_slots]
     written_BND = _rows(rows_BJD, order_BJ)

@@ -1,6 +1,6 @@
-"""Loading: an LM2 from its own folder, or from a Llama's with a memory added to it.
+"""Load an LM2 from its own checkpoint, or from a Llama's with a new memory.
 
-A new memory starts closed: its values are zero, so the logits are the Llama's, and it learns to speak.
+A new memory starts closed: what it reads is zero, so the logits are the Llama's until it has learned.
 """
 
 from dataclasses import fields
@@ -13,34 +13,36 @@ from transformers.utils import logging
 from lm2core.errors import UserError
 from lm2core.model.config import LM2Config, llama_fields
 
-ADVICE = "; copy it again or name another"
-LONGEST_SEGMENT = 2048  # tokens; of a Llama that was trained on longer texts, unless a length is given
+ADVICE = "; copy it again or choose another"
+LONGEST_SEGMENT = 2048  # tokens; the default for Llamas trained on longer texts
 HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "revision", "subfolder", "token")
 
 
 class StrictCheckpoints(PreTrainedModel):
-    """``from_pretrained`` that refuses weights that are not whole."""
+    """``from_pretrained`` that refuses incomplete weights."""
 
     @classmethod
     def from_pretrained(cls, name: str, *args: Any, may_be_new: str | None = None, **kwargs: Any) -> Any:
-        """Open a checkpoint; weights whose name has ``may_be_new`` in it may be missing from it.
+        """Load a checkpoint; only weights whose name contains ``may_be_new`` may be missing from it.
 
         Raises
         ------
         UserError
-            For other missing or unexpected weights or such of another shape, by their names; for cut files.
+            For weights missing otherwise, unexpected or of a wrong shape, by name; for truncated files.
         """
         wants_info = kwargs.pop("output_loading_info", False)
-        kwargs.pop("ignore_mismatched_sizes", None)  # none is ignored
+        kwargs.pop("ignore_mismatched_sizes", None)  # a mismatch is always an error
         verbosity = logging.get_verbosity()
-        logging.set_verbosity_error()  # what is amiss is told below, and that a new memory is new is no news
+        logging.set_verbosity_error()  # _check_complete reports errors, and a new memory is expected
         try:
-            # Weights of another shape are named by _check_whole, as missing ones are.
+            # _check_complete reports weights of a wrong shape together with missing ones.
             model, info = super().from_pretrained(
                 name, *args, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
             )
         except SafetensorError as error:
-            raise UserError(f"weights cut short or no safetensors ({error}): {name}{ADVICE}") from None
+            raise UserError(
+                f"the weights are truncated or not safetensors ({error}): {name}{ADVICE}"
+            ) from None
         finally:
             logging.set_verbosity(verbosity)
         _check_complete(str(name), info, may_be_new)
@@ -52,13 +54,13 @@ class LlamaLoading(StrictCheckpoints):
 
     @classmethod
     def from_pretrained(cls, name: str, *args: Any, config: Any = None, **kwargs: Any) -> Any:
-        """Open an LM2, or a Llama with ``memory_slots=...``; other keys of LM2Config may be given too.
+        """Load an LM2, or a Llama with ``memory_slots=...`` and any other keys of LM2Config.
 
         Raises
         ------
         UserError
             For a model of another family, a Llama without ``memory_slots``, weights that are missing,
-            unexpected or of another shape, files that were cut short.
+            unexpected or of a wrong shape, and truncated files.
         """
         hub = {key: kwargs[key] for key in HUB_OPTIONS if key in kwargs}
         kind, is_llama = "lm2", False
@@ -71,13 +73,13 @@ class LlamaLoading(StrictCheckpoints):
             config = lm2_config(LlamaConfig.from_dict(stored), source=str(name), **memory)
         elif kind != "lm2":
             raise UserError(
-                f"{name} holds a {kind!r} model; an LM2 is made from 'lm2' or 'llama' checkpoints only"
+                f"{name} is a {kind!r} model; an LM2 can only be loaded from 'lm2' or 'llama' checkpoints"
             )
         new = ".mem." if is_llama else None
         return super().from_pretrained(name, *args, config=config, may_be_new=new, **kwargs)
 
     def freeze_backbone(self) -> None:
-        """Leave only the memory to be trained: all that a Llama checkpoint has stays as it is."""
+        """Freeze all weights of the Llama, so that only the memory is trained."""
         for name, parameter in self.named_parameters():
             parameter.requires_grad_(".mem." in name)
 
@@ -85,16 +87,16 @@ class LlamaLoading(StrictCheckpoints):
 def lm2_config(llama: LlamaConfig, *, source: str = "this model", **memory: Any) -> LM2Config:
     """The config of a Llama with a memory of ``memory_slots`` slots; other keys as in LM2Config.
 
-    By default the memory reads with as many heads as self-attention, in segments as long as the Llama's
-    texts, ``LONGEST_SEGMENT`` at most.
+    By default the memory reads with as many heads as self-attention, and segments are as long as the Llama's
+    texts, at most ``LONGEST_SEGMENT``.
     """
     if "memory_slots" not in memory:
-        raise UserError(f"{source} is a Llama without a memory; say how large it is to be: memory_slots=...")
+        raise UserError(f"{source} is a Llama without a memory; give the size of a new one: memory_slots=...")
     defaults = {
         "memory_heads": llama.num_attention_heads,
         "segment_length": min(llama.max_position_embeddings, LONGEST_SEGMENT),
         "memory_starts_closed": True,
-        "attention_dropout": 0.0,  # no part of the answers; an LM2 is trained without
+        "attention_dropout": 0.0,  # does not affect inference; an LM2 is trained without it
     }
     if memory.get("routing") == "positional":
         defaults["segment_length"] = memory["memory_slots"]
@@ -113,6 +115,6 @@ def _check_complete(name: str, info: dict[str, Any], may_be_new: str | None) -> 
         f"{key} {tuple(got)} instead of {tuple(expected)}" for key, got, expected in info["mismatched_keys"]
     ]
     if missing or unexpected or other:
-        lists = {"missing": missing, "unexpected": unexpected, "of another shape": sorted(other)}
+        lists = {"missing": missing, "unexpected": unexpected, "of a wrong shape": sorted(other)}
         what = "; ".join(f"{kind}: {', '.join(keys[:4])}" for kind, keys in lists.items() if keys)
-        raise UserError(f"not a whole checkpoint ({what}): {name}{ADVICE}")
+        raise UserError(f"not a complete checkpoint ({what}): {name}{ADVICE}")

@@ -1,4 +1,4 @@
-"""Generation: what ``generate()`` of transformers needs to carry an open segment from token to token.
+"""Generation: lets transformers' ``generate()`` carry an open segment from token to token.
 
 Source: the segments of docs/ARCHITECTURE.md, "Generation". Axes: see memory.py and segments.py.
 """
@@ -10,13 +10,13 @@ from torch import Tensor
 from transformers import GenerationConfig, GenerationMixin
 
 from lm2core.errors import UserError
-from lm2core.model.segments import OpenSegment
+from lm2core.model.open_segment import OpenSegment
 
 
 class LM2GenerationMixin(GenerationMixin):
-    """``generate()`` whose cache is the bank and the segment in the making: it never grows with the text."""
+    """``generate()`` whose cache is the bank and the open segment, so that it does not grow with the text."""
 
-    _is_stateful = True  # what was written to the bank cannot be taken back: no assisted generation
+    _is_stateful = True  # writes to the bank cannot be undone: no assisted generation
 
     def prepare_inputs_for_generation(
         self,
@@ -28,30 +28,30 @@ class LM2GenerationMixin(GenerationMixin):
         ends: tuple[Tensor, int] | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """What to run next: the whole prompt, then the tokens that the cache does not hold.
+        """The inputs of the next call: the whole prompt, then the tokens that the cache does not hold.
 
-        ends : tokens that end a text, and how long the prompt is; what follows an end is padding
+        ends : tokens that end a text, and the length of the prompt; whatever follows an end is padding
         """
         if attention_mask is not None and (attention_mask[:, -1] == 0).any():
             raise UserError(
-                "a prompt ends with padding, so nothing can follow it; pad on the left: "
+                "a prompt ends with padding and cannot be continued; pad on the left: "
                 "tokenizer.padding_side = 'left'"
             )
         if ends is not None:
             mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
             attention_mask = mask.masked_fill(_is_after_end(input_ids, *ends), 0)
-        retained = {k: kwargs[k] for k in ("write_memory", "use_cache", "logits_to_keep") if k in kwargs}
+        passed_on = {k: kwargs[k] for k in ("write_memory", "use_cache", "logits_to_keep") if k in kwargs}
         if past_key_values is not None:
             n_new = input_ids.shape[1] - past_key_values.get_seq_length()
             if n_new < 1:
                 raise UserError(
-                    f"the cache holds {past_key_values.get_seq_length()} tokens, input_ids only "
-                    f"{input_ids.shape[1]}; give the whole text, the cached tokens first"
+                    f"past_key_values has {past_key_values.get_seq_length()} tokens, input_ids only "
+                    f"{input_ids.shape[1]}; give the whole text, including the cached tokens"
                 )
             input_ids, memory = input_ids[:, -n_new:], None  # the bank is in the cache
         if attention_mask is not None:
             attention_mask = attention_mask[:, -input_ids.shape[1] :]
-        return retained | {
+        return passed_on | {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
             "memory": memory,
@@ -61,25 +61,25 @@ class LM2GenerationMixin(GenerationMixin):
     def _prepare_cache_for_generation(
         self, generation_config: GenerationConfig, model_kwargs: dict[str, Any], *_: Any, **__: Any
     ) -> None:
-        """No cache, which the first forward returns: here it is seen how texts end and where prompts do."""
+        """Note the end tokens and the length of the prompt; the cache comes from the first forward call."""
         if generation_config.cache_implementation is not None:
             raise UserError(
-                f"cache_implementation={generation_config.cache_implementation!r} is not supported: an LM2 "
-                "has its own cache, the open segment; leave it out"
+                f"cache_implementation={generation_config.cache_implementation!r} is not supported, because "
+                "an LM2 has its own cache, the open segment; omit it"
             )
         end_tokens = generation_config._eos_token_tensor
         if end_tokens is not None:
-            mask = model_kwargs["attention_mask"]  # dropped by now when it hides nothing
+            mask = model_kwargs["attention_mask"]  # None by now if there is no padding
             n_prompt = generation_config._mask_length if mask is None else mask.shape[1]
             model_kwargs["ends"] = end_tokens, n_prompt
 
     def _reorder_cache(self, past_key_values: OpenSegment, beam_idx: Tensor) -> OpenSegment:
-        """The cache of the beams that go on."""
+        """The cache of the beams that are kept."""
         return past_key_values.of_stories(beam_idx)
 
 
 def _is_after_end(ids_BT: Tensor, end_tokens: Tensor, n_prompt: int) -> Tensor:
-    """True behind the first token after the prompt that ends its text."""
+    """True after the first token behind the prompt that ends its text."""
     is_end = torch.isin(ids_BT, end_tokens)
     is_end[:, :n_prompt] = False
     return is_end.long().cumsum(1) > is_end.long()

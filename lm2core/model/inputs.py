@@ -1,4 +1,4 @@
-"""What a model refuses before it runs: each fault in one line, with what was got and what is allowed."""
+"""Checks of a model's inputs before it runs; errors are one line with what was given and what is allowed."""
 
 from typing import Any
 
@@ -7,7 +7,8 @@ from torch import Tensor
 
 from lm2core.errors import UserError
 from lm2core.model.config import LM2Config
-from lm2core.model.segments import NOT_COUNTED, OpenSegment, next_labels
+from lm2core.model.open_segment import OpenSegment
+from lm2core.model.segments import NOT_COUNTED, next_labels
 
 
 def check_inputs(
@@ -19,7 +20,7 @@ def check_inputs(
     *,
     like: Tensor,
 ) -> None:
-    """Refuse what an LM2 cannot run; ``like`` is a weight, for the model's dtype and device.
+    """Refuse inputs that an LM2 cannot run; ``like`` is a weight, for the model's dtype and device.
 
     Raises
     ------
@@ -32,62 +33,64 @@ def check_inputs(
     n_slots, length = config.memory_slots, ids.shape[-1]
     if config.routing == "positional" and ids.ndim == 3 and length != n_slots:
         raise UserError(
-            f"positional routing needs segments of {n_slots} tokens, one a slot, got {length}; pad them"
+            f"positional routing needs segments of {n_slots} tokens, one per slot, got {length}; pad them"
         )
 
 
 def check_labels(labels: Tensor, ids: Tensor, mask: Tensor | None, *, vocab_size: int) -> None:
-    """Refuse labels of another kind or shape, outside the vocabulary, or that leave nothing to predict."""
+    """Refuse labels of a wrong type or shape, outside the vocabulary, or that leave nothing to predict."""
     if not isinstance(labels, Tensor) or labels.dtype not in (torch.long, torch.int32):
         raise UserError(f"labels must be a tensor of whole numbers (torch.long), got {_kind(labels)}")
     if labels.shape != ids.shape:
-        raise UserError(f"labels {tuple(labels.shape)} must have input_ids' shape {tuple(ids.shape)}")
+        raise UserError(f"labels must have input_ids' shape {tuple(ids.shape)}, got {tuple(labels.shape)}")
     counted = labels[labels != NOT_COUNTED]
     if counted.numel() and not 0 <= int(counted.min()) <= int(counted.max()) < vocab_size:
         raise UserError(
-            f"labels must be in 0..{vocab_size - 1}, or {NOT_COUNTED} for what is not counted, got "
+            f"labels must be in 0..{vocab_size - 1}, or {NOT_COUNTED} to be ignored, got "
             f"{int(counted.min())}..{int(counted.max())}"
         )
     if not (next_labels(labels, mask) != NOT_COUNTED).any():
         raise UserError(
-            f"labels {tuple(labels.shape)} leave nothing to predict: the first token has no token before it, "
-            f"padding and {NOT_COUNTED} are not counted; give longer texts or more labels"
+            f"labels {tuple(labels.shape)} leave nothing to predict: first tokens, padding and {NOT_COUNTED} "
+            "do not count; give longer texts or more labels"
         )
 
 
 def check_parts(labels: Tensor | None, *, logits_to_keep: int, backprop_segments: int = 0) -> None:
-    """Refuse negative counts, and a loss of which some logits would not be made, by UserError."""
+    """Refuse negative counts, and a loss without the logits it needs, with a UserError."""
     if logits_to_keep < 0 or backprop_segments < 0:
         raise UserError(f"{logits_to_keep=} and {backprop_segments=} must be 0 (all) or more")
     if logits_to_keep and labels is not None:
         raise UserError(
-            f"a loss needs the logits of all tokens, {logits_to_keep=} makes the last ones only; "
-            "leave it out, or labels"
+            f"a loss needs the logits of all tokens, but {logits_to_keep=} computes only the last ones; "
+            "omit it or the labels"
         )
 
 
 def check_cache(cache: Any, ids: Tensor, memory: Tensor | None, labels: Tensor | None) -> None:
-    """Refuse a cache that does not belong to ``ids``, and what cannot stand beside one."""
+    """Refuse a cache that does not belong to ``ids``, and arguments that cannot be combined with one."""
     if not isinstance(cache, OpenSegment):
         raise UserError(
-            f"past_key_values is a {type(cache).__name__}; an LM2 goes on from that of its own output, "
-            "made with use_cache=True"
+            f"past_key_values is a {type(cache).__name__}; give the one that this model returned "
+            "with use_cache=True"
         )
     if len(cache.bank_BND) != len(ids):
-        raise UserError(f"the cache is of {len(cache.bank_BND)} texts, input_ids of {len(ids)}")
+        raise UserError(
+            f"past_key_values has {len(cache.bank_BND)} texts, but input_ids {len(ids)}; they must agree"
+        )
     if ids.ndim != 2:
-        raise UserError(f"a cache goes on with a flat text (B,T), got input_ids {tuple(ids.shape)}")
+        raise UserError(f"with past_key_values input_ids must be (B,T), got {tuple(ids.shape)}")
     if memory is not None:
-        raise UserError("the bank is in past_key_values; leave memory out, or begin without a cache")
+        raise UserError("the bank is in past_key_values; omit memory, or start without a cache")
     if labels is not None:
-        raise UserError("a loss needs the whole text; give it without past_key_values")
+        raise UserError("a loss needs the whole text; run it without past_key_values")
 
 
 def check_texts(ids: Tensor, mask: Tensor | None, labels: Tensor | None, *, vocab_size: int) -> None:
-    """Refuse ids, a mask or labels of the wrong shape or kind or outside the vocabulary, by UserError."""
+    """Refuse ids, a mask or labels of a wrong shape or type, or outside the vocabulary, with a UserError."""
     if not isinstance(ids, Tensor):
         raise UserError(
-            f"input_ids must be a tensor, got {type(ids).__name__}; pad texts of different length: "
+            f"input_ids must be a tensor, got {type(ids).__name__}; pad texts of different lengths with "
             "tokenizer(texts, padding=True, return_tensors='pt')"
         )
     if ids.ndim not in (2, 3) or 0 in ids.shape:
@@ -96,7 +99,7 @@ def check_texts(ids: Tensor, mask: Tensor | None, labels: Tensor | None, *, voca
         raise UserError(f"input_ids must be whole numbers (torch.long), got {ids.dtype}")
     if mask is not None and (not isinstance(mask, Tensor) or mask.shape != ids.shape):
         got = tuple(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__
-        raise UserError(f"attention_mask {got} must be a tensor of input_ids' shape {tuple(ids.shape)}")
+        raise UserError(f"attention_mask must be a tensor of input_ids' shape {tuple(ids.shape)}, got {got}")
     low, high = (int(x) for x in ids.aminmax())
     if low < 0 or high >= vocab_size:
         raise UserError(
@@ -107,19 +110,21 @@ def check_texts(ids: Tensor, mask: Tensor | None, labels: Tensor | None, *, voca
 
 
 def check_bank(memory: Tensor, shape: tuple[int, int, int], *, like: Tensor) -> None:
-    """Refuse a bank that is not of ``shape`` (B,N,D), or not of the model's dtype and device."""
+    """Refuse a bank that does not have ``shape`` (B,N,D) and the model's dtype and device."""
     if not isinstance(memory, Tensor):
         raise UserError(f"memory must be a tensor {shape} (B,N,D), got {type(memory).__name__}")
     if memory.shape != shape:
         raise UserError(f"memory must be {shape} (B,N,D), got {tuple(memory.shape)}")
     if memory.dtype != like.dtype:
         raise UserError(
-            f"memory is {memory.dtype}, the model {like.dtype}; convert it: memory.to(model.dtype)"
+            f"memory is {memory.dtype}, but the model is {like.dtype}; convert it: memory.to(model.dtype)"
         )
     if memory.device != like.device:
-        raise UserError(f"memory is on {memory.device}, the model on {like.device}; move it: memory.to(...)")
+        raise UserError(
+            f"memory is on {memory.device}, but the model on {like.device}; move it: memory.to(model.device)"
+        )
 
 
 def _kind(value: Any) -> str:
-    """What kind of thing was given, in a word."""
+    """The type of ``value`` in a word: the dtype of a tensor, else the class."""
     return str(value.dtype) if isinstance(value, Tensor) else type(value).__name__

@@ -16,13 +16,13 @@ from lm2core.model.attention import attend, attention_pattern, merge_heads, spli
 from lm2core.model.config import LM2Config
 
 FORGET_BIAS = 2.0  # sigmoid(2) = 0.88: an untrained memory keeps most of what it holds
-CLOSED_BIAS = -6.0  # sigmoid(-6) = 0.002: an output gate all but shut, that can still learn to open
+CLOSED_BIAS = -6.0  # sigmoid(-6) = 0.002: an output gate that is almost closed, but can learn to open
 
 
 def initial_bank(batch_size: int, n_slots: int, width: int, *, like: Tensor) -> Tensor:
-    """Rows of the identity, (B,N,D): slots must differ at the start or they never learn to.
+    """Rows of the identity, (B,N,D): slots that start equal would stay equal.
 
-    With more slots than width the rows repeat; the learned slot keys then tell them apart.
+    With more slots than width the rows repeat; the learned slot keys then distinguish them.
     """
     rows = torch.arange(n_slots, device=like.device) % width
     eye_ND = F.one_hot(rows, width).to(like.dtype)
@@ -30,10 +30,10 @@ def initial_bank(batch_size: int, n_slots: int, width: int, *, like: Tensor) -> 
 
 
 def slot_shares(pattern_BTN: Tensor, mask_BT: Tensor | None) -> Tensor:
-    """Routing R, (B,N,T): how much of slot n's update token t brings; rows sum to at most 1.
+    """Routing R, (B,N,T): the share of token t in the update of slot n; rows sum to at most 1.
 
-    ``pattern_BTN`` is P(slot | token). Padding (mask 0; None: there is none) writes nothing. A slot that
-    several tokens claim fully is shared among them, so one update can never replace more than the whole slot.
+    ``pattern_BTN`` is P(slot | token). Padding (mask 0; None: no padding) writes nothing. A slot that several
+    tokens claim is shared among them, so that one update never replaces more than the whole slot.
     """
     if mask_BT is not None:
         pattern_BTN = pattern_BTN * mask_BT[..., None].to(pattern_BTN.dtype)
@@ -42,9 +42,9 @@ def slot_shares(pattern_BTN: Tensor, mask_BT: Tensor | None) -> Tensor:
 
 
 def route(shares: Tensor | None, x_BTD: Tensor) -> Tensor:
-    """What reaches the slots of what tokens send: ``R x``, (B,N,D).
+    """Route token values to slots: ``R x``, (B,N,D).
 
-    ``shares`` is R (B,N,T), or its diagonal (B,T) where slot t takes from token t alone; None: all of it.
+    ``shares`` is R (B,N,T), or its diagonal (B,T) if slot t receives from token t only; None: the identity.
     """
     if shares is None:
         return x_BTD
@@ -54,10 +54,10 @@ def route(shares: Tensor | None, x_BTD: Tensor) -> Tensor:
 def gated_update(
     shares: Tensor | None, *, gate_in_BTD: Tensor, gate_forget_BTD: Tensor, candidate_BTD: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """What a segment does to each slot (eq. 6): ``bank' = keep * bank + write``.
+    """The update of each slot by a segment (eq. 6): ``bank' = keep * bank + write``.
 
-    Returns ``(keep_BND, write_BND)``. Each is a sum over tokens, so what any slot holds unrolls exactly into
-    which token put what there. With ``shares`` the identity the update is the paper's, row by row.
+    Returns ``(keep_BND, write_BND)``. Both are sums over tokens, so the content of any slot unrolls exactly
+    into the contributions of tokens. With ``shares`` the identity, this is the paper's update, row by row.
     """
     keep_BND = 1.0 - route(shares, 1.0 - gate_forget_BTD)
     write_BND = route(shares, gate_in_BTD * candidate_BTD)
@@ -65,7 +65,7 @@ def gated_update(
 
 
 class RMSNorm(nn.RMSNorm):
-    """Root-mean-square norm as Llama's, but fused; a name transformers knows to start at one."""
+    """Llama's root-mean-square norm, but fused; transformers initialises classes of this name to one."""
 
 
 class LowRankLinear(nn.Linear):
@@ -81,7 +81,7 @@ class LowRankLinear(nn.Linear):
 
 
 class LM2Memory(nn.Module):
-    """Weights and hook points of one block's memory. Holds no state: the bank comes in and goes out."""
+    """Weights and hook points of one block's memory. Holds no state: the bank is passed in and returned."""
 
     def __init__(self, config: LM2Config) -> None:
         super().__init__()
@@ -98,14 +98,14 @@ class LM2Memory(nn.Module):
         self.q_proj = nn.Linear(width, width, bias=False)
         self.gate_out = LowRankLinear(width, rank) if rank else nn.Linear(width, width)  # W_out, eq. 2
         self.gate_forget = LowRankLinear(width, rank) if rank else nn.Linear(width, width)  # W_forget, eq. 5
-        # Maps of one input are one matrix: a few large products are faster than many small ones.
+        # Maps of the same input share one matrix: few large products are faster than many small ones.
         self.token_maps = {"gate_in": rank or width}  # W_in
         if self.reads_token:
             self.token_maps |= {"gate_forget": rank or width, "content": width}  # U_forget, W_c
         if not self.is_positional:
             self.token_maps["route_q"] = width  # W_wq
         self.token_proj = nn.Linear(width, sum(self.token_maps.values()), bias=False)
-        # Of thin gates token_proj holds the first factor, these the second.
+        # For low-rank gates token_proj holds the first factor, these the second.
         thin = [name for name in ("gate_in", "gate_forget") if rank and name in self.token_maps]
         self.token_gates = nn.ModuleDict({name: nn.Linear(rank or 1, width, bias=False) for name in thin})
         n_bank_maps = 2 + (not self.is_positional)
@@ -115,7 +115,7 @@ class LM2Memory(nn.Module):
         self.hook_read = HookPoint()  # (B,T,D)
         self.hook_gate_out = HookPoint()  # (B,T,D)
         self.hook_bank_pre = HookPoint()  # (B,N,D)
-        if not self.is_positional:  # there nobody looks again
+        if not self.is_positional:  # positional routing reuses the block's own read
             self.hook_write_read_pattern = HookPoint()  # (B,H,T,N)
         self.hook_write_read = HookPoint()  # (B,T,D)
         self.hook_write_pattern = HookPoint()  # (B,T,N)
@@ -128,9 +128,9 @@ class LM2Memory(nn.Module):
         self.hook_bank_post = HookPoint()  # (B,N,D)
 
     def slots(self, bank_BND: Tensor, address: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values (B,N,D) under which a read finds the slots; the same for a whole segment.
+        """Keys and values (B,N,D) of the slots for reads; constant within a segment.
 
-        ``address`` are the rows of P, ``slot_key``, that belong to the rows of the bank.
+        ``address`` holds the rows of P, ``slot_key``, that belong to the rows of the bank.
         """
         key_and_value = self.bank_proj.weight[: 2 * bank_BND.shape[-1]]
         k_BND, v_BND = F.linear(self.bank_norm(bank_BND), key_and_value).chunk(2, dim=-1)
@@ -141,8 +141,8 @@ class LM2Memory(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Read the bank with the stream after self-attention (eq. 1-2).
 
-        ``visible`` (B,1,T,N) is True where a token may look; None: everywhere, or with positional routing at
-        slots 0..t. Returns the gated read ``g_out * E_mem``, which joins the stream, and ``E_mem``; (B,T,D).
+        ``visible`` (B,1,T,N) is True where a token may attend; None: everywhere, or with positional routing
+        slots 0..t. Returns the gated read ``g_out * E_mem``, for the stream, and ``E_mem``; (B,T,D) each.
         """
         read_BTD = self.hook_read(self._attend_slots(x_BTD, slots, visible, hook=self.hook_read_pattern))
         gate_BTD = self.hook_gate_out(torch.sigmoid(self.gate_out(read_BTD)))
@@ -151,13 +151,13 @@ class LM2Memory(nn.Module):
     def write(
         self, x_BTD: Tensor, bank_BND: Tensor, mask_BT: Tensor | None, read_BTD: Tensor | None = None
     ) -> Tensor:
-        """Return the bank after this block's write (eq. 4-6), of the stream ``x_BTD`` after the read.
+        """Return the bank after this block's write (eq. 4-6) of the stream ``x_BTD`` after the read.
 
-        ``mask_BT`` is 0 for padding, None when there is none.
+        ``mask_BT`` is 0 for padding; None: no padding.
 
-        With content routing the bank has moved since the read (earlier blocks wrote): the token looks again.
-        With positional routing it has not: the block's own read is given, and the bank's rows are those of
-        the tokens.
+        With content routing the bank has changed since the read (earlier blocks wrote), so tokens read again.
+        With positional routing it has not: ``read_BTD`` is the block's own read, and the rows of the bank are
+        those of the tokens.
         """
         bank_BND = self.hook_bank_pre(bank_BND)
         maps_BTD = self.token_proj(self.write_norm(x_BTD)).split(list(self.token_maps.values()), dim=-1)
@@ -194,7 +194,7 @@ class LM2Memory(nn.Module):
         visible: Tensor | None = None,
         hook: HookPoint | None = None,
     ) -> Tensor:
-        """What each token finds in the slots (eq. 1), (B,T,D)."""
+        """What each token reads from the slots (eq. 1), (B,T,D)."""
         q = split_heads(self.q_proj(self.read_norm(x_BTD)), self.n_heads)
         k, v = (split_heads(x, self.n_heads) for x in slots)
         is_causal = self.is_positional and visible is None
@@ -204,7 +204,7 @@ class LM2Memory(nn.Module):
         return merge_heads(attend(q, k, v, visible=visible, is_causal=is_causal, hook=hook))
 
     def _shares(self, route_BTN: Tensor | None, bank_BND: Tensor, mask_BT: Tensor | None) -> Tensor | None:
-        """Routing R of the segment's tokens; with positional routing its diagonal unless a hook watches."""
+        """Routing R of the segment's tokens; with positional routing its diagonal, unless hooks need R."""
         if route_BTN is None:
             if not self.hook_write_pattern.has_hooks():
                 return None if mask_BT is None else mask_BT.to(bank_BND.dtype)
@@ -213,7 +213,7 @@ class LM2Memory(nn.Module):
         return slot_shares(self.hook_write_pattern(route_BTN), mask_BT)
 
     def _through_slot_gate(self, gate_in_BND: Tensor, write_BND: Tensor) -> Tensor:
-        """Scale the write by what a hook made of the slots' input gates; cells it left stay as they are."""
+        """Scale the write by how a hook edited the slots' input gates; unedited cells stay exactly equal."""
         edited_BND = self.hook_gate_in(gate_in_BND.clone())  # a hook may edit in place
         tiny = torch.finfo(gate_in_BND.dtype).tiny
         scaled_BND = write_BND * edited_BND / gate_in_BND.clamp_min(tiny)

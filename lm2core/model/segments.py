@@ -1,26 +1,26 @@
-"""Texts of any length to segments and back, the segment in the making, and the loss across segment borders.
+"""Texts of any length to segments and back, and the loss across segment boundaries.
 
-Axes: see memory.py, plus S segments of a text, G key heads, V vocabulary, and J tokens so far of a segment.
+Axes: see memory.py, plus S segments of a text and V vocabulary.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-NOT_COUNTED = -100  # a label that the loss leaves out
+NOT_COUNTED = -100  # a label that the loss ignores
 
 
 @dataclass(frozen=True)
 class Segments:
-    """A batch of texts cut into segments, and the way back to the shape it came in.
+    """A batch of texts cut into segments, and the way back to its original shape.
 
-    mask_BST : None when every segment is full of tokens
-    place : of each token of the texts, in their shape: where it stands in its row of segments; None: in order
-    is_given : the texts came as segments (B,S,T)
+    mask_BST : None if every segment is full
+    place : in the shape of the texts, the place of each token in its row of segments; None: in order
+    is_given : the texts were given as segments (B,S,T)
     """
 
     ids_BST: Tensor
@@ -32,9 +32,9 @@ class Segments:
     def of(cls, ids: Tensor, mask: Tensor | None, length: int) -> "Segments":
         """Cut flat texts (B,T) every ``length`` tokens; keep given segments (B,S,T).
 
-        Padding is taken out first, so where a text is padded cannot move its segment borders, and a segment
-        is padded on the right only. Of texts of different length the last segments stand side by side:
-        shorter texts begin with empty segments, which leave their bank as it is.
+        Padding is removed first, so it cannot move segment boundaries, and segments are padded on the right
+        only. The last segments of all texts are aligned: shorter texts begin with empty segments, which leave
+        their bank unchanged.
         """
         if mask is None and ids.ndim == 3:
             return cls(ids, None, None, True)
@@ -50,11 +50,11 @@ class Segments:
         return self.ids_BST.shape[1]
 
     def __getitem__(self, s: int) -> tuple[Tensor, Tensor | None]:
-        """Ids and mask (B,T) of segment ``s``; no mask when it has no padding."""
+        """Ids and mask (B,T) of segment ``s``; no mask if it has no padding."""
         return self.ids_BST[:, s], None if self.mask_BST is None else self.mask_BST[:, s]
 
     def last(self) -> tuple[Tensor, Tensor]:
-        """Ids and mask of the last segment without the columns after its tokens."""
+        """Ids and mask of the last segment, without trailing columns of padding."""
         ids_BT, mask_BT = self[len(self) - 1]
         if mask_BT is None:
             return ids_BT, torch.ones_like(ids_BT)
@@ -62,8 +62,8 @@ class Segments:
         return ids_BT[:, :n_tokens], mask_BT[:, :n_tokens]
 
     def first_needed(self, n_last: int) -> int:
-        """The first segment of the last ``n_last`` given ones, or of those that hold any of each text's last
-        ``n_last`` columns; 0 means all.
+        """Index of the first segment needed for the last ``n_last`` given segments, or columns of flat texts;
+        ``n_last`` 0 means all.
         """
         if not n_last:
             return 0
@@ -72,10 +72,10 @@ class Segments:
         if self.place is None:
             return max(0, self.ids_BST[0].numel() - n_last) // self.ids_BST.shape[-1]
         first = int(self.place[:, -n_last:].min()) // self.ids_BST.shape[-1]
-        return min(first, len(self) - 1)  # columns that are padding in every text have no segment
+        return min(first, len(self) - 1)  # columns of padding in all texts have no segment
 
     def restore(self, streams: Sequence[Tensor], *, first: int = 0, n_last: int = 0) -> Tensor:
-        """What segments ``first``.. hold, (B,T,D) each, in the texts' shape or that of what was needed."""
+        """Streams (B,T,D) from segment ``first`` on, in the shape of the texts or of the part needed."""
         if self.place is None:
             return (
                 torch.stack(list(streams), 1) if self.is_given else torch.cat(list(streams), 1)[:, -n_last:]
@@ -93,7 +93,7 @@ def _pack(ids_BT: Tensor, mask_BT: Tensor, size: int) -> tuple[Tensor, Tensor, T
     n_BT = (mask_BT != 0).long().cumsum(1)
     n_segments = math.ceil(ids_BT.shape[1] / size)
     n_empty = n_segments - (n_BT[:, -1:] + size - 1) // size
-    nowhere = n_segments * size  # one column more, for padding; cut off again
+    nowhere = n_segments * size  # an extra column for padding, removed below
     place_BT = torch.where(mask_BT != 0, n_empty * size + n_BT - 1, nowhere)
     packed = (
         torch.zeros(len(x), nowhere + 1, dtype=x.dtype, device=x.device).scatter(1, place_BT, x)
@@ -103,72 +103,8 @@ def _pack(ids_BT: Tensor, mask_BT: Tensor, size: int) -> tuple[Tensor, Tensor, T
     return ids_BST, mask_BST, place_BT
 
 
-@dataclass
-class OpenSegment:
-    """A segment in the making: what its next token and its write need of the tokens so far. A value.
-
-    bank_BND : the bank from before the segment
-    mask_BJ : 1 for tokens of the segment, 0 for padding and for what an earlier segment left behind
-    n_seen : columns of the text up to here
-    columns : by name what has an entry for each token (B,J,...): keys and values of self-attention, and
-        what the write will need
-    slots : by block the keys and values of the bank's slots (B,N,D), once they were needed
-    """
-
-    is_compileable = False  # transformers asks this of a cache: it grows within a segment
-
-    bank_BND: Tensor
-    mask_BJ: Tensor
-    n_seen: int = 0
-    columns: dict[str, Tensor] = field(default_factory=dict)
-    slots: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
-
-    @classmethod
-    def start(cls, bank_BND: Tensor, ids_BT: Tensor, n_seen: int = 0) -> "OpenSegment":
-        """A segment without tokens, to be read from ``bank_BND``; those of ``ids_BT`` will follow."""
-        return cls(bank_BND, torch.ones_like(ids_BT[:, :0]), n_seen)
-
-    def get_seq_length(self) -> int:
-        """Columns of the text up to here; transformers asks this of a cache."""
-        return self.n_seen
-
-    def n_tokens(self) -> Tensor:
-        """Tokens of the segment so far, (B,)."""
-        return (self.mask_BJ != 0).sum(1)
-
-    def joined(self, name: str, new_BT: Tensor) -> Tensor:
-        """The columns of ``name`` with those of the tokens that follow."""
-        past_BJ = self.columns.get(name)
-        return new_BT if past_BJ is None else torch.cat([past_BJ, new_BT], dim=1)
-
-    def positions(self, mask_BT: Tensor) -> Tensor:
-        """Where the tokens that follow stand in the segment, (B,T)."""
-        n_BT = self.n_tokens()[:, None] + (mask_BT != 0).long().cumsum(1)
-        return (n_BT - 1).clamp_min(0)
-
-    def visible(self, mask_BT: Tensor) -> Tensor:
-        """True where the tokens that follow may look, (B,1,T,J+T): at tokens up to themselves."""
-        n_tokens, n_past = mask_BT.shape[1], self.mask_BJ.shape[1]
-        is_token = torch.cat([self.mask_BJ, mask_BT], dim=1)[:, None, None] != 0
-        past = torch.ones(n_tokens, n_past + n_tokens, dtype=torch.bool, device=mask_BT.device).tril(n_past)
-        itself = past & ~past.tril(n_past - 1)  # padding looks at itself: no row may be empty
-        return is_token & past | itself
-
-    def of_stories(self, rows: Tensor) -> "OpenSegment":
-        """The same for other rows of the batch, e.g. the beams that go on."""
-        slots = {block: (k[rows], v[rows]) for block, (k, v) in self.slots.items()}
-        columns = {name: x[rows] for name, x in self.columns.items()}
-        return OpenSegment(self.bank_BND[rows], self.mask_BJ[rows], self.n_seen, columns, slots)
-
-    def without_gaps(self) -> "OpenSegment":
-        """The same without columns that hold a token of no story."""
-        retained = (self.mask_BJ != 0).any(0)
-        columns = {name: x[:, retained] for name, x in self.columns.items()}
-        return replace(self, mask_BJ=self.mask_BJ[:, retained], columns=columns)
-
-
 def next_token_loss(logits: Tensor, labels: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean cross entropy (nats) of each real token given the ones before it, across segment borders."""
+    """Mean cross entropy (nats) of each real token given the ones before it, across segment boundaries."""
     logits_BTV = logits.flatten(1, -2)
     if mask is not None:
         order_BT = _tokens_first(mask)

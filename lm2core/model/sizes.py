@@ -1,4 +1,4 @@
-"""How large a model is before it is made: parameters counted on the meta device, and what they take."""
+"""The size of a model before it is made: parameters, counted on the meta device, and their bytes."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,15 @@ from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.model.config import LM2Config
 
 BYTES_BF16 = 2
-BYTES_TRAINED = 16  # 32-bit weights, gradients and AdamW's two moments
+BYTES_TRAINED = 16  # float32 weights, gradients and AdamW's two moments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSize:
-    """Counts of one model; activations, which depend on batch and text, are not in them.
+    """Counts of one model, without activations, which depend on batch and text.
 
-    n_backbone, n_memory : parameters a Llama has, and those of the memory
-    n_bank : numbers in one story's bank
+    n_backbone, n_memory : parameters of the Llama, and of the memory
+    n_bank : values in the bank of one text
     """
 
     n_backbone: int
@@ -31,22 +31,22 @@ class ModelSize:
 
     @property
     def run_bytes(self) -> int:
-        """Weights and one bank in bf16."""
+        """Bytes of weights and one bank in bf16."""
         return BYTES_BF16 * (self.n_parameters + self.n_bank)
 
     @property
     def train_bytes(self) -> int:
-        """Weights, gradients and optimizer state."""
+        """Bytes of weights, gradients and optimizer state."""
         return BYTES_TRAINED * self.n_parameters
 
 
 def n_parameters(model: nn.Module) -> int:
-    """Parameters of a model; tied weights count once."""
+    """Number of parameters of a model; tied weights count once."""
     return sum(p.numel() for p in model.parameters())
 
 
 def model_size(config: LM2Config) -> ModelSize:
-    """Count the parameters of ``config`` without making them; tied weights count once."""
+    """Count the parameters of ``config`` without allocating them; tied weights count once."""
     with torch.device("meta"):
         model = LM2ForCausalLM(config)
     n_memory = sum(p.numel() for name, p in model.named_parameters() if ".mem." in name)

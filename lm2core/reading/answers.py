@@ -1,4 +1,4 @@
-"""Ask a model about a story: read it sentence by sentence, keep every bank, answer from one of them."""
+"""Ask a model about a story: read it sentence by sentence, keep every bank, and answer from one of them."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,20 +13,21 @@ from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.reading.loaded_model import LoadedModel
-from lm2core.text.tokenizer import check_words, encode_segments
+from lm2core.text.tokenizer import check_is_list, check_words, encode_segments
+from lm2core.traces.fingerprint import fingerprint
 from lm2core.traces.hooks import match_hooks
 from lm2core.traces.recording import MEMORY_HOOKS, capture, recording
 from lm2core.traces.trace import Trace
 
-# What the question reads from the bank, and what becomes of it.
+# What a question reads from the bank, and how the read enters the stream.
 READ_HOOKS = ("mem.hook_read_pattern", "mem.hook_read", "mem.hook_gate_out", "hook_mem_out")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model answers.
+    """The answer of a model.
 
-    words, probabilities : the whole vocabulary, likeliest first; probabilities in [0, 1] sum to 1
+    words, probabilities : the whole vocabulary, most likely first; probabilities in [0, 1] sum to 1
     trace : what the question read from the bank: one story, one segment
     """
 
@@ -36,9 +37,14 @@ class Answer:
 
 
 def read_story(
-    lm: LoadedModel, sentences: Sequence[str], *, names: Sequence[str] = MEMORY_HOOKS, budget: str = "512MB"
+    lm: LoadedModel,
+    sentences: Sequence[str],
+    *,
+    names: str | Sequence[str] = MEMORY_HOOKS,
+    budget: str = "512MB",
 ) -> Trace:
     """Run one story without questions; see ``read_stories``."""
+    check_is_list(sentences)
     return read_stories(lm, [TextStory(tuple(sentences), ())], names=names, budget=budget)
 
 
@@ -46,20 +52,20 @@ def read_stories(
     lm: LoadedModel,
     stories: Sequence[Story | TextStory],
     *,
-    names: Sequence[str] = MEMORY_HOOKS,
+    names: str | Sequence[str] = MEMORY_HOOKS,
     budget: str = "512MB",
 ) -> Trace:
-    """Run stories side by side, one sentence a segment, and record their memory.
+    """Run stories as one batch, one segment per sentence, and record their memory.
 
-    ``info["stories"]`` says of each its ``sentences``, its ``questions``, and of generated ones the ``facts``
-    known after each sentence as ``{name: (value, since)}``, else None. Shorter stories end with empty
-    segments, which change nothing; ``tokens`` has none for them.
+    ``info["stories"]`` has for each story its ``sentences``, its ``questions``, and the ``facts`` known after
+    each sentence as ``{name: (value, since)}``, or None if a sentence fits no task. Shorter stories end with
+    empty segments, which change nothing and have no ``tokens``.
 
     Raises
     ------
     UserError
-        As ``check_stories``; for a trace over the budget, or positional routing with sentences of another
-        length than the bank.
+        As ``check_stories``; for a trace over the budget; with positional routing, when the longest sentence
+        does not have as many tokens as there are slots.
     """
     check_stories(lm, stories)
     stories_sentences = [story.sentences for story in stories]
@@ -67,8 +73,8 @@ def read_stories(
     config = lm.model.config
     if config.routing == "positional" and ids.shape[-1] != config.memory_slots:
         raise UserError(
-            f"with positional routing a slot is a token's place, and the longest sentence has "
-            f"{ids.shape[-1]} tokens for {config.memory_slots} slots; take a model with routing='content'"
+            f"positional routing needs one token per slot, but the longest sentence has "
+            f"{ids.shape[-1]} tokens for {config.memory_slots} slots; use a model with routing='content'"
         )
     return capture(
         lm.model,
@@ -84,13 +90,16 @@ def read_stories(
 
 
 def check_stories(lm: LoadedModel, stories: Sequence[Story | TextStory]) -> None:
-    """Refuse what cannot be read, before anything is.
+    """Refuse stories that cannot be read, before reading any.
 
     Raises
     ------
     UserError
-        For no story, one without a sentence, and unknown words (named, with the known ones).
+        For no story, an argument that is no list, a story without sentences, and unknown words (listed
+        with the known ones).
     """
+    if isinstance(stories, Story | TextStory):
+        raise UserError("stories must be a list, got one story; give [story]")
     if not stories:
         raise UserError("there is no story to read; give at least one")
     for i, story in enumerate(stories, start=1):
@@ -110,21 +119,47 @@ def _truth(story: Story | TextStory) -> dict[str, Any]:
 
 
 def answer_logits(model: nn.Module, ids_QT: Tensor, mask_QT: Tensor, memory: Any) -> Tensor:
-    """Logits (Q,V) after the last word of each question, asked of its own memory, which stays as it is."""
+    """Logits (Q,V) after the last word of each question, which reads its own memory without changing it."""
     logits_QTV = model(ids_QT[:, None], mask_QT[:, None], memory, write_memory=False).logits[:, 0]
     return logits_QTV[torch.arange(len(ids_QT), device=ids_QT.device), mask_QT.sum(-1) - 1]
 
 
-def bank_after(trace: Trace, n_sentences: int, model: LM2ForCausalLM) -> Tensor:
-    """The bank (1,N,D) a recorded story had after its first ``n_sentences``; 0 is a fresh bank."""
+def bank_after(trace: Trace, n_sentences: int, model: LM2ForCausalLM, *, story: int | None = None) -> Tensor:
+    """The bank (1,N,D) of a recorded story after its first ``n_sentences``; 0 gives a fresh bank.
+
+    story : its index in the trace; may be omitted if there is only one
+
+    Raises
+    ------
+    UserError
+        If the trace was recorded with other weights, has several stories and ``story`` is not given, or
+        has no such story or sentence.
+    """
+    if trace.info.get("weights", (own := fingerprint(model))) != own:
+        raise UserError(
+            f"the trace was recorded with other weights ({trace.info['weights']}) than this model's ({own}); "
+            "record the story again with this model"
+        )
+    n_stories = len(trace.tokens)
+    if story is None and n_stories > 1:
+        raise UserError(f"the trace has {n_stories} stories; choose one, story=0 to story={n_stories - 1}")
+    story = story or 0
+    if not 0 <= story < n_stories:
+        raise UserError(f"no story {story} in this trace; it has 0..{n_stories - 1}")
+    if not 0 <= n_sentences <= len(trace.tokens[story]):
+        raise UserError(
+            f"no bank after {n_sentences} sentences: the story has {len(trace.tokens[story])}; give 0 (a "
+            "fresh "
+            f"bank) to {len(trace.tokens[story])}"
+        )
     if n_sentences == 0:
         return model.new_memory(1)
-    bank = trace.select("hook_bank", story=0, segment=n_sentences - 1)
+    bank = trace.select("hook_bank", story=story, segment=n_sentences - 1)
     return torch.tensor(bank, device=model.device, dtype=model.dtype)[None]
 
 
 def memory_after(lm: LoadedModel, sentences: Sequence[str]) -> Any:
-    """The memory that a story leaves, one sentence a segment; a UserError as ``read_story``."""
+    """The memory after a story, one segment per sentence; raises a UserError as ``read_story``."""
     check_words(lm.tokenizer, sentences)
     ids, mask = (x.to(lm.model.device) for x in encode_segments(lm.tokenizer, [sentences]))
     with torch.no_grad():
@@ -132,14 +167,19 @@ def memory_after(lm: LoadedModel, sentences: Sequence[str]) -> Any:
 
 
 def ranked_words(lm: LoadedModel, question: str, memory: Any) -> list[tuple[str, float]]:
-    """The vocabulary by its probability as answer to ``question``, asked of the ``memory`` of one story.
+    """The vocabulary by its probability as the answer to ``question``, given the ``memory`` of one story.
 
     Raises
     ------
     UserError
-        For an empty question or unknown words.
+        For an empty question, unknown words, or a bank with values that are not finite.
     """
     text = as_question(question)
+    if isinstance(memory, Tensor) and not memory.isfinite().all():
+        raise UserError(
+            f"{int((~memory.isfinite()).sum())} of {memory.numel()} values of the bank are NaN or infinite: "
+            "there is no answer; look in the trace's hook_bank after which sentence they begin"
+        )
     check_words(lm.tokenizer, [text])
     ids, mask = (x[:, 0].to(lm.model.device) for x in encode_segments(lm.tokenizer, [[text]]))
     with torch.no_grad():
@@ -150,14 +190,15 @@ def ranked_words(lm: LoadedModel, question: str, memory: Any) -> list[tuple[str,
 
 
 def answers_by_step(lm: LoadedModel, sentences: Sequence[str], question: str) -> list[tuple[str, float]]:
-    """The likeliest answer to ``question`` and its probability after 0, 1, ... and all of the sentences.
+    """The most likely answer to ``question`` and its probability after 0, 1, ... and all of the sentences.
 
-    Of an LM2 or a baseline alike. A UserError as ``ranked_words`` and ``read_story``.
+    For an LM2 or a baseline. Raises a UserError as ``ranked_words`` and ``read_story``.
     """
     text = as_question(question)
+    check_is_list(sentences)
     check_words(lm.tokenizer, [*sentences, text])
     model = lm.model
-    # An empty sentence comes first and leaves a fresh memory.
+    # An empty first sentence leaves a fresh memory.
     ids, mask = (x.to(model.device) for x in encode_segments(lm.tokenizer, [("", *sentences)]))
     query_ids, query_mask = (x[:, 0].to(model.device) for x in encode_segments(lm.tokenizer, [[text]]))
     steps = torch.arange(len(sentences) + 1, device=model.device)
@@ -171,15 +212,15 @@ def answers_by_step(lm: LoadedModel, sentences: Sequence[str], question: str) ->
 
 
 def as_question(text: str) -> str:
-    """The text of a question, with its question mark; a UserError when there is none."""
+    """The text of a question with a question mark; a UserError if it is empty."""
     if not text.strip():
         raise UserError("the question is empty; ask for example: Where is Mary?")
     return text.strip() if text.strip().endswith("?") else text.strip() + "?"
 
 
 def ask(lm: LoadedModel, question: str, bank: Tensor) -> Answer:
-    """Answer ``question`` from ``bank`` (1,N,D) of an LM2, and record what is read; see ``ranked_words``."""
-    with recording(lm.model, match_hooks(list(READ_HOOKS), lm.model.config)) as recorder:
+    """Answer ``question`` from ``bank`` (1,N,D) of an LM2 and record what it reads; see ``ranked_words``."""
+    with recording(lm.model, match_hooks(READ_HOOKS, lm.model.config)) as recorder:
         words, probabilities = zip(*ranked_words(lm, question, bank), strict=True)
     text = as_question(question)
     trace = recorder.trace([[lm.tokenizer.tokenize(text)]], {"model": lm.name, "question": text})

@@ -1,4 +1,4 @@
-"""Find and open checkpoints: a shipped model by name, a folder, or a Hugging Face id."""
+"""Find and load checkpoints: a shipped model by name, a folder, or a Hugging Face id."""
 
 import json
 from pathlib import Path
@@ -14,32 +14,34 @@ SHIPPED = Path(__file__).parents[1] / "pretrained"
 
 
 def shipped_models(*, baselines: bool = False) -> list[str]:
-    """Names of the LM2s that come with the package, with ``baselines`` of all models."""
+    """Names of the LM2s that come with the package; ``baselines`` includes all other models."""
     kinds = {
         f.parent.name: json.loads(f.read_text("utf-8"))["model_type"] for f in SHIPPED.glob("*/config.json")
     }
     return sorted(name for name, kind in kinds.items() if baselines or kind == "lm2")
 
 
-def load(checkpoint: str, *, baselines: bool = False) -> "LoadedModel":
-    """Open model and tokenizer of ``checkpoint``. Weights are read with safetensors only; no code is run.
+def load(checkpoint: str | Path, *, baselines: bool = False) -> "LoadedModel":
+    """Load model and tokenizer of ``checkpoint``. Weights are read with safetensors only; no code is run.
 
-    ``baselines`` allows one where only the call is needed, which is the same for all.
+    ``baselines=True`` also allows baselines, which have no memory bank.
 
     Raises
     ------
     UserError
-        When there is no such checkpoint, it is not a whole one (says what is missing or unexpected), or it
-        is a baseline where a memory bank is needed.
+        When there is no such checkpoint, it is incomplete (the text says what is missing or unexpected), or
+        it is a baseline and ``baselines`` is False.
     """
-    from lm2core.baselines.architectures import architecture_of  # the Auto classes then know all kinds
+    if not isinstance(checkpoint, str | Path) or not str(checkpoint).strip():
+        raise UserError(f"{checkpoint!r} is not a checkpoint; {_known()}")
+    from lm2core.baselines.architectures import architecture_of  # registers all models with the Auto classes
 
-    lm = _find(checkpoint)
+    lm = _find(str(checkpoint))
     architecture = architecture_of(lm.model)
     if architecture != "lm2" and not baselines:
         raise UserError(
-            f"{checkpoint} holds a baseline ({architecture}), which has no memory bank to look into; "
-            f"name an LM2, or measure it: lm2 eval {checkpoint} --babi FILE"
+            f"{checkpoint} is a baseline ({architecture}) and has no memory bank to analyse; "
+            f"choose an LM2, or evaluate it: lm2 eval {checkpoint} --babi FILE"
         )
     return lm
 
@@ -51,11 +53,14 @@ def _find(checkpoint: str) -> "LoadedModel":
     if folder.is_dir():
         return _load(checkpoint, _checked_folder(folder))
     if checkpoint.count("/") != 1 or checkpoint.startswith((".", "/")):
-        raise UserError(
-            f"no checkpoint {checkpoint!r}; give a folder, a Hugging Face id (owner/name), or one of: "
-            f"{', '.join(shipped_models(baselines=True))}"
-        )
+        raise UserError(f"no checkpoint {checkpoint!r}; {_known()}")
     return _load(checkpoint, checkpoint)
+
+
+def _known() -> str:
+    """What may be given."""
+    names = ", ".join(shipped_models(baselines=True))
+    return f"give a folder, a Hugging Face id (owner/name), or one of: {names}"
 
 
 def _checked_folder(folder: Path) -> str:
@@ -63,16 +68,18 @@ def _checked_folder(folder: Path) -> str:
     config = folder / "config.json"
     if not config.is_file():
         raise UserError(
-            f"{folder} has no config.json; give a folder that 'lm2 train' or save_pretrained wrote"
+            f"{folder} has no config.json; give a folder written by 'lm2 train' or save_pretrained"
         )
     try:
         json.loads(config.read_text(encoding="utf-8")).get("model_type")
     except (ValueError, AttributeError) as error:
         raise UserError(f"{config} is not a readable config ({error}); copy the checkpoint again") from None
     if not any(folder.glob("*.safetensors")):
-        raise UserError(f"{folder} has no *.safetensors weights; pickled weights are not opened")
+        raise UserError(
+            f"{folder} has no *.safetensors weights; pickled weights are not opened, save them as safetensors"
+        )
     if not any(folder.glob("tokenizer*")):
-        raise UserError(f"{folder} has no tokenizer; copy the tokenizer* files of its run or model there")
+        raise UserError(f"{folder} has no tokenizer; copy the tokenizer* files of its run or model into it")
     return str(folder)
 
 
@@ -89,7 +96,7 @@ def _load(name: str, source: str) -> "LoadedModel":
     try:
         kind = PreTrainedConfig.get_config_dict(source)[0].get("model_type")
         if kind not in KINDS:
-            raise UserError(f"it holds a {kind!r} model, not one of {', '.join(KINDS)}")
+            raise UserError(f"it is a {kind!r} model, not one of {', '.join(KINDS)}")
         model = AutoModelForCausalLM.from_pretrained(source, use_safetensors=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except (
@@ -107,7 +114,7 @@ def _load(name: str, source: str) -> "LoadedModel":
     largest = max(tokenizer.get_vocab().values())
     if largest >= model.config.vocab_size:
         raise UserError(
-            f"the tokenizer of {name} has id {largest}, its model only 0..{model.config.vocab_size - 1}; "
-            "put the tokenizer that the model was trained with beside it"
+            f"the tokenizer of {name} has id {largest}, but its model only 0..{model.config.vocab_size - 1}; "
+            "use the tokenizer that the model was trained with"
         )
     return LoadedModel(name, model.eval(), tokenizer)

@@ -1,4 +1,4 @@
-"""A model with its tokenizer, and the untrained control beside it."""
+"""A model with its tokenizer, and its untrained control."""
 
 from dataclasses import dataclass
 from threading import Lock
@@ -12,9 +12,9 @@ _seeding = Lock()
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model with its tokenizer, under the name it was asked for.
+    """A model with its tokenizer, under the name it was requested by.
 
-    model : LM2ForCausalLM, or one of the baselines, which is called alike but has no hook points
+    model : LM2ForCausalLM, or a baseline, which is called in the same way but has no hook points
     """
 
     name: str
@@ -23,8 +23,8 @@ class LoadedModel:
 
 
 def untrained(lm: LoadedModel, seed: int) -> LoadedModel:
-    """A new model of the same sizes, with the same tokenizer."""
-    with _seeding, torch.random.fork_rng():  # the generator is everybody's: one seed at a time
+    """A new model of the same sizes with random weights, and with the same tokenizer."""
+    with _seeding, torch.random.fork_rng():  # the generator is global: one thread at a time
         torch.manual_seed(seed)
         model = type(lm.model)(lm.model.config).eval()
     return LoadedModel("untrained", model, lm.tokenizer)

@@ -1,4 +1,4 @@
-"""Record what the memory does while one long sample is read: which segment is a fact, which is background."""
+"""Record the memory while one long sample is read, and which segments are facts or background."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,13 +17,13 @@ GATE_HOOKS = ("mem.hook_gate_in", "mem.hook_gate_in_token", "hook_bank")
 
 
 def record_sample(
-    lm: LoadedModel, sample: BabiLongSample, *, names: Sequence[str] = GATE_HOOKS, budget: str = "512MB"
+    lm: LoadedModel, sample: BabiLongSample, *, names: str | Sequence[str] = GATE_HOOKS, budget: str = "512MB"
 ) -> Trace:
     """Read a sample sentence by sentence, as ``predict_long`` does, without its question.
 
-    A sentence longer than ``config.segment_length`` is cut into several segments. ``info["segments"]`` says
-    of each its ``text``, the ``piece`` of the sample it is from and which ``fact`` that is, None for
-    background; ``info["n_unknown"]`` counts the tokens that the tokenizer does not know.
+    A sentence longer than ``config.segment_length`` is cut into several segments. ``info["segments"]`` has
+    for each segment its ``text``, the index of its ``piece`` of the sample, and the index of the ``fact``,
+    None for background; ``info["n_unknown"]`` counts tokens that the tokenizer does not know.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def record_sample(
 def _segments(
     tokenizer: PreTrainedTokenizerBase, sample: BabiLongSample, length: int
 ) -> Iterator[tuple[dict[str, Any], list[int]]]:
-    """What is said of each segment, and its ids."""
+    """The description of each segment for ``info``, and its ids."""
     for number, piece in enumerate(sample.pieces):
         encoded = tokenizer(piece.text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         ids, offsets = encoded["input_ids"], encoded["offset_mapping"]

@@ -1,4 +1,4 @@
-"""Traces of more stories than fit in memory, and of the questions asked about the stories of a trace."""
+"""Traces of more stories than fit in memory, and traces of questions about the stories of a trace."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,12 +25,12 @@ PROGRESS_AFTER_S = 2.0
 _PART = "part-{:05d}.safetensors"
 
 
-def record_questions(lm: LoadedModel, trace: Trace, *, names: Sequence[str] = READ_HOOKS) -> Trace:
-    """Ask every question of a story trace at its place, and record what it reads from the bank.
+def record_questions(lm: LoadedModel, trace: Trace, *, names: str | Sequence[str] = READ_HOOKS) -> Trace:
+    """Ask every question of a story trace at its place in the story, and record what it reads from the bank.
 
-    The axis ``story`` of the result counts questions; ``info["asked"]`` says of each which ``story`` it is
-    about, its ``text``, ``answer``, ``support`` and ``n_statements``, and the word ``given``. A question
-    before every sentence is left out.
+    The axis ``story`` of the result counts questions; ``info["asked"]`` has for each question the ``story``
+    it is about, its ``text``, ``answer``, ``support`` and ``n_statements``, and the word ``given`` as answer.
+    Questions before the first sentence are skipped.
 
     Raises
     ------
@@ -44,9 +44,9 @@ def record_questions(lm: LoadedModel, trace: Trace, *, names: Sequence[str] = RE
         if question["n_statements"]
     ]
     if not story_questions:
-        raise UserError("no question in this trace; record stories that have some, see lm2core.babi")
+        raise UserError("the trace has no questions; record stories with questions, see lm2core.babi")
     if "hook_bank" not in trace.arrays:
-        raise UserError("the trace has no hook_bank; record it with --hooks 'mem.*,hook_bank'")
+        raise UserError("the trace has no hook_bank; record it again with --hooks 'mem.*,hook_bank'")
     texts = [question["text"] for question in story_questions]
     check_words(lm.tokenizer, sorted(set(texts)))
     banks = trace.arrays["hook_bank"][
@@ -56,7 +56,7 @@ def record_questions(lm: LoadedModel, trace: Trace, *, names: Sequence[str] = RE
     model = lm.model
     memory = torch.tensor(banks, device=model.device, dtype=model.dtype)
     ids, mask = (x[:, 0].to(model.device) for x in encode_segments(lm.tokenizer, [[text] for text in texts]))
-    with recording(model, match_hooks(list(names), model.config)) as recorder:
+    with recording(model, match_hooks(names, model.config)) as recorder:
         best = answer_logits(model, ids, mask, memory).argmax(-1)
     for question, word in zip(
         story_questions, lm.tokenizer.convert_ids_to_tokens(best.tolist()), strict=True
@@ -67,10 +67,10 @@ def record_questions(lm: LoadedModel, trace: Trace, *, names: Sequence[str] = RE
 
 
 def single_question_trace(answer: Answer, n_statements: int, *, support: Sequence[int] = ()) -> Trace:
-    """What one question of one's own read (``ask``), as ``record_questions`` gives those of a story.
+    """The trace of a single question (``ask``) in the form that ``record_questions`` returns.
 
-    n_statements : after how many sentences of story 0 it was asked
-    support : sentences from 0 that its true answer follows from, where they are known
+    n_statements : the number of sentences of story 0 before the question
+    support : indices of the sentences that its true answer needs, if they are known
     """
     question = {
         "story": 0,
@@ -84,12 +84,12 @@ def single_question_trace(answer: Answer, n_statements: int, *, support: Sequenc
 
 
 class TraceFolder(Sequence[Trace]):
-    """Story traces in files of one folder, opened one at a time: thousands of stories in little memory.
+    """Story traces in the files of a folder, loaded one at a time: thousands of stories in little memory.
 
     Raises
     ------
     UserError
-        When the folder holds no part.
+        When the folder has no part.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -98,7 +98,7 @@ class TraceFolder(Sequence[Trace]):
             p for p in self.folder.glob("*") if re.fullmatch(r"part-\d{5}\.safetensors", p.name)
         )
         if not self._parts:
-            raise UserError(f"no traces in {folder}; record_to() writes them")
+            raise UserError(f"{folder} has no traces; write them with record_to() or 'lm2 trace'")
 
     def __len__(self) -> int:
         return len(self._parts)
@@ -108,7 +108,7 @@ class TraceFolder(Sequence[Trace]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Trace]: ...
     def __getitem__(self, index: int | slice) -> Trace | Sequence[Trace]:
-        """Open one part, or several at once."""
+        """Load one part, or a slice of them."""
         chosen = self._parts[index]
         return Trace.load(chosen) if isinstance(chosen, Path) else [Trace.load(part) for part in chosen]
 
@@ -118,25 +118,25 @@ def record_to(
     lm: LoadedModel,
     stories: Sequence[Story | TextStory],
     *,
-    names: Sequence[str] = MEMORY_HOOKS,
+    names: str | Sequence[str] = MEMORY_HOOKS,
     budget: str = "512MB",
 ) -> TraceFolder:
-    """Record stories into a new or empty folder, part by part, each within the budget.
+    """Record stories into a new or empty folder, in parts that each fit the budget.
 
-    All or nothing: the parts stand in a hidden folder within it until the last one is written.
+    All or nothing: parts are kept in a hidden subfolder until the last one is written.
 
     Raises
     ------
     UserError
-        As ``read_stories``; when the folder is not empty or cannot be written, or one story alone is over the
+        As ``read_stories``; when the folder is not empty or cannot be written, or a single story exceeds the
         budget.
     """
     folder = Path(folder)
     if folder.is_dir() and any(folder.iterdir()):
-        has = "has traces already" if any(folder.glob("part-*")) else "is not empty"
+        has = "already has traces" if any(folder.glob("part-*")) else "is not empty"
         raise UserError(f"{folder} {has}; choose an empty folder")
     check_stories(lm, stories)
-    chosen = match_hooks(list(names), lm.model.config)
+    chosen = match_hooks(names, lm.model.config)
     parts = list(_parts(lm, stories, chosen, budget))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -155,7 +155,7 @@ def record_to(
 def _parts(
     lm: LoadedModel, stories: Sequence[Story | TextStory], names: Sequence[str], budget: str
 ) -> Iterator[Sequence[Story | TextStory]]:
-    """As many stories in a row as fit the budget when padded to the longest of them."""
+    """Parts of consecutive stories that fit the budget when padded to the longest of them."""
     part: list[Story | TextStory] = []
     longest = (0, 0)
     allowed = parse_bytes(budget)
@@ -167,8 +167,8 @@ def _parts(
         alone = trace_bytes(lm.model, (1, *size), names)
         if alone > allowed:
             raise UserError(
-                f"the trace of story {i} alone would take {format_bytes(alone)}, the budget is {budget}; "
-                "name fewer hooks or raise the budget"
+                f"the trace of story {i} alone would take {format_bytes(alone)}, but the budget is {budget}; "
+                "use fewer hooks or raise the budget"
             )
         padded = max(longest[0], size[0]), max(longest[1], size[1])
         if part and trace_bytes(lm.model, (len(part) + 1, *padded), names) > allowed:
@@ -181,7 +181,7 @@ def _parts(
 
 
 def true_facts(trace: Trace, story: int) -> Sequence[Mapping[str, Sequence[Any]]] | None:
-    """The facts known after each sentence of a story, ``{name: (value, since)}``; None where not recorded."""
+    """The facts known after each sentence of a story, ``{name: (value, since)}``; None if not recorded."""
     stories = trace.info.get("stories")
     facts: Sequence[Mapping[str, Sequence[Any]]] | None = stories[story]["facts"] if stories else None
     return facts

@@ -1,8 +1,8 @@
-"""The memory of the public LM2 code, and the Llama around it: for parity and to import its checkpoints.
+"""The memory of the public LM2 code and the Llama around it, for parity and to import its checkpoints.
 
-Source: the code published with Kang et al. 2025, arXiv:2502.06049. It is not what the paper's equations say;
-docs/ARCHITECTURE.md, "The public code's module", has the differences. Row t of the bank belongs to token t,
-so tokens, slots and width are one number, T = N = D. Parameters have the names of a public checkpoint. There
+Source: the code published with Kang et al. 2025, arXiv:2502.06049. It differs from the paper's equations; see
+docs/ARCHITECTURE.md, "The public code's module". Row t of the bank belongs to token t, so the numbers of
+tokens and slots and the width are equal, T = N = D. Parameters have the names of a public checkpoint. There
 is no dropout on the read, no padding and no generation.
 
 Axes: see memory.py; the suffixes T, N and D say what an axis counts.
@@ -33,7 +33,7 @@ SHARED_WITH_LM2 = (
 
 
 def row_read(q_BTD: Tensor, k_BND: Tensor, v_BND: Tensor, *, n_heads: int, top_k: int | None) -> Tensor:
-    """What token t reads of slots 0..t, (B,T,D); only the ``top_k`` largest weights count, as they are."""
+    """What token t reads from slots 0..t, (B,T,D); ``top_k`` keeps the largest weights, not renormalised."""
     q_BHTK, k_BHNK, v_BHNK = (split_heads(x, n_heads) for x in (q_BTD, k_BND, v_BND))
     pattern_BHTN = attention_pattern(q_BHTK, k_BHNK, is_causal=True)
     if top_k is not None:
@@ -44,7 +44,7 @@ def row_read(q_BTD: Tensor, k_BND: Tensor, v_BND: Tensor, *, n_heads: int, top_k
 def token_mean(x_BTD: Tensor, w_D: Tensor, *, causal: bool) -> Tensor:
     """Mean of ``relu(w * x)``: over all tokens, (B,1,D), or for token t over tokens 0..t, (B,T,D).
 
-    The first is the public code's, and shows every token the ones after it.
+    The first is the public code's, which leaks later tokens to earlier ones.
     """
     lit_BTD = F.relu(w_D * x_BTD)
     if not causal:
@@ -54,7 +54,7 @@ def token_mean(x_BTD: Tensor, w_D: Tensor, *, causal: bool) -> Tensor:
 
 
 class InputGateProjector(nn.Module):
-    """The tokens' part of the gates: a scaled, rectified mean of them, mapped."""
+    """The contribution of the tokens to the gates: a linear map of their scaled, rectified mean."""
 
     def __init__(self, n_slots: int) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class InputGateProjector(nn.Module):
         self.linear = nn.Linear(n_slots, 2 * n_slots)
 
     def forward(self, x_BTD: Tensor, *, causal: bool) -> Tensor:
-        """Gate inputs, input gate first: (B,1,2D), or one row a token when ``causal``, (B,T,2D)."""
+        """Gate inputs, input gate first: (B,1,2D), or with ``causal`` one row per token, (B,T,2D)."""
         return self.linear(token_mean(x_BTD, self.w, causal=causal))
 
 
@@ -76,7 +76,7 @@ class ReferenceMemory(nn.Module):
     n_heads : int
         Heads of the read; must divide ``n_slots``.
     top_k : int or None
-        Weights of a row of the read that count, not renormalised. None: all.
+        Largest weights of a read that are used, not renormalised. None: all.
     causal_gates : bool
         Replace the gates' mean over the whole text by a running mean, so that no token sees later ones.
     """
@@ -89,7 +89,7 @@ class ReferenceMemory(nn.Module):
         self.query_proj = nn.Linear(n_slots, n_slots)
         self.key_proj = nn.Linear(n_slots, n_slots)
         self.value_proj = nn.Linear(n_slots, n_slots)
-        # Used twice. A public checkpoint names it attention_mlp.0 and again attention_mlp.1.
+        # Used twice. A public checkpoint stores it as attention_mlp.0 and as attention_mlp.1.
         self.attention_mlp = nn.ModuleList([nn.Linear(n_slots, n_slots)])
         self.attended_memory_layernorm = nn.LayerNorm(n_slots)
         self.attended_memory_layernorm2 = nn.LayerNorm(n_slots)
@@ -100,7 +100,7 @@ class ReferenceMemory(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """The public code's start values; weights that transformers has just loaded stay as they are."""
+        """Set the public code's initial values, except for weights that transformers has just loaded."""
         for linear in (module for module in self.modules() if isinstance(module, nn.Linear)):
             bound = linear.in_features**-0.5  # torch's default
             if linear is self.memory_gate_projector["linear"]:
@@ -112,7 +112,7 @@ class ReferenceMemory(nn.Module):
         init.ones_(self.forget_bias)
 
     def attended(self, x_BTD: Tensor, bank_BND: Tensor) -> Tensor:
-        """The bank after every token read into its row, and an MLP, (B,N,D): the candidate before tanh."""
+        """The candidate before tanh, (B,N,D): the bank plus each token's read in its row, then an MLP."""
         q_BTD, k_BND, v_BND = self.query_proj(x_BTD), self.key_proj(bank_BND), self.value_proj(bank_BND)
         read_BTD = row_read(q_BTD, k_BND, v_BND, n_heads=self.n_heads, top_k=self.top_k)
         h_BND = self.attended_memory_layernorm(bank_BND + read_BTD)
@@ -127,7 +127,7 @@ class ReferenceMemory(nn.Module):
         return torch.sigmoid(gate_in_BND + self.input_bias), torch.sigmoid(gate_forget_BND + self.forget_bias)
 
     def forward(self, x_BTD: Tensor, bank_BND: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what joins the stream, (B,T,D), and the next bank, (B,N,D)."""
+        """Return the output for the stream, (B,T,D), and the next bank, (B,N,D)."""
         gate_in_BND, gate_forget_BND = self.gates(x_BTD, bank_BND)
         candidate_BND = torch.tanh(self.attended(x_BTD, bank_BND))
         next_BND = gate_in_BND * candidate_BND + gate_forget_BND * bank_BND
@@ -140,14 +140,14 @@ class ReferenceConfig(LlamaConfig):
     Parameters
     ----------
     memory_slots : int
-        N; must equal ``hidden_size``, and texts have as many tokens.
+        N; must equal ``hidden_size`` and the number of tokens of every text.
     memory_heads, memory_top_k, causal_gates
         As for ``ReferenceMemory``. The public code's models have the leak: ``causal_gates=False``.
 
     Raises
     ------
     UserError
-        For sizes that cannot work and for unknown keys, in one sentence.
+        For impossible sizes and for unknown keys.
     """
 
     model_type = "lm2-reference"
@@ -166,13 +166,13 @@ class ReferenceConfig(LlamaConfig):
     causal_gates: bool = False
 
     def __post_init__(self, **kwargs: Any) -> None:
-        """Refuse what cannot work, then fill Llama's derived fields."""
+        """Refuse impossible sizes, then fill Llama's derived fields."""
         refuse_unknown_keys(type(self), kwargs)
         LM2Config(**{name: getattr(self, name) for name in SHARED_WITH_LM2})  # refuses impossible sizes
         if self.memory_slots != self.hidden_size:
             raise UserError(
                 f"memory_slots={self.memory_slots} must equal hidden_size={self.hidden_size}: "
-                "in the public code tokens, slots and width are one number"
+                "the public code needs as many tokens and slots as its width"
             )
         super().__post_init__(**kwargs)
 
@@ -199,7 +199,7 @@ class ReferenceBlock(LlamaDecoderLayer):
 
 
 class ReferenceModel(nn.Module):
-    """Embedding, blocks and final norm, under the names a public checkpoint has."""
+    """Embedding, blocks and final norm, with the names of a public checkpoint."""
 
     def __init__(self, config: ReferenceConfig) -> None:
         super().__init__()
@@ -210,10 +210,10 @@ class ReferenceModel(nn.Module):
 
 
 class ReferenceForCausalLM(StrictCheckpoints):
-    """The public code's language model, with its bank as a value: the public code keeps it between calls.
+    """The public code's language model, with the bank as a value; the public code keeps it between calls.
 
     ``model(input_ids, attention_mask=None, memory=None, labels=None)``. ``memory=None`` starts from the bank
-    that the checkpoint carries, by default the identity.
+    stored in the checkpoint, by default the identity.
     """
 
     config_class = ReferenceConfig
@@ -226,7 +226,7 @@ class ReferenceForCausalLM(StrictCheckpoints):
         super().__init__(config)
         self.model = ReferenceModel(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
-        # Persistent: transformers leaves garbage in other buffers when it loads a model.
+        # Persistent, because transformers leaves other buffers uninitialised when it loads a model.
         self.register_buffer("memory_bank", torch.eye(config.memory_slots))
         self.post_init()
 
@@ -243,8 +243,8 @@ class ReferenceForCausalLM(StrictCheckpoints):
         ----------
         input_ids : (B,N)
         attention_mask : (B,N), all ones; padding does not work in this architecture
-        memory : (B,N,D), the bank that the text before left; None: the model's own
-        labels : (B,N); the loss predicts each next token, -100 is not counted
+        memory : (B,N,D), the bank after the previous text; None: the model's own
+        labels : (B,N); the loss predicts each next token and ignores -100
         """
         self._check_inputs(input_ids, attention_mask, memory, labels)
         n_texts, n_tokens = input_ids.shape
@@ -265,19 +265,19 @@ class ReferenceForCausalLM(StrictCheckpoints):
         check_texts(ids, mask, labels, vocab_size=self.config.vocab_size)
         if ids.ndim != 2 or ids.shape[1] != n_slots:
             raise UserError(
-                f"this architecture reads texts of exactly {n_slots} tokens, one a slot: input_ids must be "
-                f"(B,{n_slots}), got {tuple(ids.shape)}; cut the texts there"
+                f"this architecture needs texts of exactly {n_slots} tokens, one per slot: input_ids must be "
+                f"(B,{n_slots}), got {tuple(ids.shape)}; cut the texts to this length"
             )
         if mask is not None and not mask.all():
             raise UserError(
-                "every token has its slot, so no text can be padded: attention_mask must be all ones, "
-                f"got {int((mask == 0).sum())} zeros; leave it out"
+                "every token has its own slot, so texts cannot be padded: attention_mask must be all ones, "
+                f"got {int((mask == 0).sum())} zeros; omit it"
             )
         if memory is not None:
             check_bank(memory, (len(ids), n_slots, n_slots), like=self.lm_head.weight)
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Llama's start values, the memory's own, and the identity as bank."""
+        """Initialise as Llama, the memory with its own values, and the bank with the identity."""
         if isinstance(module, ReferenceMemory):
             module.reset_parameters()
         elif module is self:

@@ -1,8 +1,8 @@
-"""Turn a checkpoint of the public LM2 code into a folder that ``from_pretrained`` opens.
+"""Convert a checkpoint of the public LM2 code into a folder that ``from_pretrained`` opens.
 
-Source: the code published with Kang et al. 2025, arXiv:2502.06049. Its checkpoints are state dicts that name
-some tensors twice and say nothing of heads or rotary positions, so the sizes come from a JSON file. Nothing
-in a checkpoint is run: pickles are opened for tensors and plain values only.
+Source: the code published with Kang et al. 2025, arXiv:2502.06049. Its checkpoints are state dicts that store
+some tensors twice and lack heads and rotary settings, so the sizes come from a JSON file. No code in a
+checkpoint is run: pickles are opened for tensors and plain values only.
 """
 
 import json
@@ -24,7 +24,7 @@ from lm2core.reference.causal_lm import ReferenceConfig, ReferenceForCausalLM
 
 Weights = dict[str, Tensor]
 
-# Parts of names under which the public code saves a tensor a second time, and of the first.
+# Parts of the names under which the public code saves a tensor again -> the part in its first name.
 SECOND_NAMES = {".mem_attn.self_attn.": ".self_attn.", ".attention_mlp.1.": ".attention_mlp.0."}
 
 
@@ -44,7 +44,7 @@ ASSUMED: dict[str, Any] = {  # Llama's defaults
     "tie_word_embeddings": False, "max_position_embeddings": 2048,
 }  # fmt: skip
 UNUSED = ("batch_size",)
-# Safetensors metadata holds text only, so every value is read from its text.
+# Sizes may come from safetensors metadata, which holds only text, so values are parsed from text.
 KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
     "rope_theta": (_positive, "a number above 0"),
     "rms_norm_eps": (_positive, "a number above 0"),
@@ -54,26 +54,26 @@ KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
 
 
 def convert_reference(file: str | Path, config_json: str | Path, out: str | Path) -> list[str]:
-    """Write the model of ``file``, with the sizes of ``config_json``, to folder ``out``, whole or not at all.
+    """Write the model of ``file``, with the sizes of ``config_json``, to the folder ``out``, atomically.
 
     Parameters
     ----------
     file : path
         Safetensors, or a torch file: a state dict, or a training checkpoint with a ``model_state_dict``.
     config_json : path
-        The sizes: all of ``NEEDED``; what is not given of ``ASSUMED`` is as there. Values may be text.
+        The sizes: all of ``NEEDED``; those of ``ASSUMED`` are optional. Values may be text.
     out : path
-        New or empty. Once ``lm2core.reference.causal_lm`` is imported, ``AutoModelForCausalLM`` opens it.
+        New or empty. After importing ``lm2core.reference.causal_lm``, ``AutoModelForCausalLM`` opens it.
 
     Returns
     -------
     list of str
-        What the files left open, and what was taken for it: one sentence each.
+        What the files do not specify and what was assumed for it, one sentence each.
 
     Raises
     ------
     UserError
-        In one line, when a file cannot be read, is not such a checkpoint, or ``out`` cannot be written.
+        When a file cannot be read, is not such a checkpoint, or ``out`` cannot be written.
     """
     file, config_json, out = Path(file), Path(config_json), Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -81,11 +81,11 @@ def convert_reference(file: str | Path, config_json: str | Path, out: str | Path
     sizes = _read_json(config_json)
     weights = _read_weights(file)
     if any(".mem." in name for name in weights):
-        raise UserError(f"{file} is an LM2 of this project; it needs no conversion: open its folder")
+        raise UserError(f"{file} is an LM2 of this project and needs no conversion; open its folder")
     if "model.embed_tokens.weight" in weights and not any(".memory_module." in name for name in weights):
         raise UserError(
-            f"{file} has no memory: it is a plain Llama; give one a memory with "
-            "LM2ForCausalLM.from_pretrained(FOLDER, memory_slots=...), FOLDER with its config.json"
+            f"{file} is a plain Llama without a memory; add one with "
+            "LM2ForCausalLM.from_pretrained(FOLDER, memory_slots=...), where FOLDER has its config.json"
         )
     model, assumed = _skeleton(sizes, config_json)
     config = model.config
@@ -102,9 +102,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; give the JSON file with the sizes") from None
     except ValueError as error:
-        raise UserError(f"{path} is not JSON ({error}); mend it") from None
+        raise UserError(f"{path} is not valid JSON ({error}); correct it") from None
     if not isinstance(sizes, dict):
-        raise UserError(f'{path} must hold one JSON object, {{"hidden_size": ...}}, got {sizes!r:.40}')
+        raise UserError(f'{path} must be a JSON object, {{"hidden_size": ...}}, got {sizes!r:.40}')
     return sizes
 
 
@@ -116,41 +116,41 @@ def _read_weights(path: Path) -> Weights:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; name a checkpoint file") from None
     try:
-        if head[8:] == b"{":  # how safetensors begin, after eight bytes of length
+        if head[8:] == b"{":  # safetensors, after eight bytes for the length of the header
             state_dict: Any = load_file(path)
-        elif head.startswith((b"PK", b"\x80")):  # a zip file, or a pickle as older versions of torch write
-            # Opened here, for torch would go by the name. Its warnings are about files refused below.
+        elif head.startswith((b"PK", b"\x80")):  # a zip file, or a pickle of older torch versions
+            # Opened here, because torch would go by the name. Its warnings concern files refused below.
             with path.open("rb") as opened, warnings.catch_warnings(action="ignore"):
                 state_dict = torch.load(opened, weights_only=True, map_location="cpu")
         else:
-            raise UserError("it begins like neither")
+            raise UserError("its first bytes match neither")
     except UnpicklingError:
         raise UserError(
-            f"{path} holds more than tensors and plain values, and opening that would run its code; "
-            "save the weights alone: torch.save(model.state_dict(), FILE)"
+            f"{path} holds more than tensors and plain values, and loading it would run its code; "
+            "save only the weights: torch.save(model.state_dict(), FILE)"
         ) from None
-    except Exception as error:  # an unpickler can fail in any way on a file that is none
+    except Exception as error:  # an unpickler can raise anything on a file that is not a pickle
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"{path} is neither safetensors nor a torch file, or is cut short ({reason}); copy it again"
+            f"{path} is neither safetensors nor a torch file, or is truncated ({reason}); copy it again"
         ) from None
     if isinstance(state_dict, dict) and "model_state_dict" in state_dict:
         state_dict = state_dict["model_state_dict"]
     if not isinstance(state_dict, dict) or not all(
         isinstance(value, Tensor) for value in state_dict.values()
     ):
-        raise UserError(f"{path} holds no state dict; it must map names to tensors, or have model_state_dict")
+        raise UserError(f"{path} is not a state dict; it must map names to tensors, or have model_state_dict")
     return {str(name): value.float() for name, value in state_dict.items()}
 
 
 def _skeleton(sizes: dict[str, Any], path: Path) -> tuple[ReferenceForCausalLM, list[str]]:
-    """A model of these sizes without weights, and what was assumed for it."""
+    """A model of these sizes without weights, and a note on what was assumed."""
     known = (*NEEDED, *ASSUMED, *UNUSED)
     missing, unknown = [n for n in NEEDED if n not in sizes], [n for n in sizes if n not in known]
     if missing:
-        raise UserError(f"{path} does not give {_some(missing)}; the weights do not tell, so add it")
+        raise UserError(f"{path} lacks {_some(missing)}, which the weights do not determine; add it")
     if unknown:
-        raise UserError(f"{path} has unknown {_some(unknown)}; known: {', '.join(known)}")
+        raise UserError(f"{path} has the unknown keys {_some(unknown)}; known: {', '.join(known)}")
     given = {name: _value(name, sizes[name], path) for name in sizes if name not in UNUSED}
     taken = {name: value for name, value in ASSUMED.items() if name not in given}
     values = given | taken
@@ -162,10 +162,10 @@ def _skeleton(sizes: dict[str, Any], path: Path) -> tuple[ReferenceForCausalLM, 
             model = ReferenceForCausalLM(config)
     except ValueError as error:
         raise UserError(f"{path}: {error}") from None
-    except (KeyError, TypeError) as error:  # how transformers refuses rotary settings
+    except (KeyError, TypeError) as error:  # raised by transformers for wrong rotary settings
         raise UserError(f"{path}: rope_scaling has a wrong or missing entry: {error}; correct it") from None
     assumptions = ", ".join(f"{name}={value}" for name, value in taken.items())
-    return model, [f"{path} does not say, so taken: {assumptions}"] if assumptions else []
+    return model, [f"{path} does not give all values; assumed: {assumptions}"] if assumptions else []
 
 
 def _value(name: str, value: Any, path: Path) -> Any:
@@ -181,7 +181,7 @@ def _value(name: str, value: Any, path: Path) -> Any:
 
 
 def _without_second_names(weights: Weights, file: Path, *, tied: bool) -> Weights:
-    """Each tensor under one name. Of those that the public code saves twice, either or both may be there."""
+    """Each tensor under one name. Of tensors that the public code saves twice, one or both may be present."""
     second_names = SECOND_NAMES | ({"lm_head.weight": "model.embed_tokens.weight"} if tied else {})
     once: Weights = {}
     differ = []
@@ -195,19 +195,20 @@ def _without_second_names(weights: Weights, file: Path, *, tied: bool) -> Weight
     if differ:
         hint = " or correct tie_word_embeddings" if tied else ""
         raise UserError(
-            f"{file} gives one tensor of the model two names, but under these it differs: {_some(differ)}; "
+            f"{file} stores the same tensor under two names with different values: {_some(differ)}; "
             f"copy it again{hint}"
         )
     return once
 
 
 def _starting_bank(bank_BND: Tensor | None, n_slots: int) -> tuple[Tensor, list[str]]:
-    """The bank (N,D) to start from, and why: how many texts the stored one was left by is an accident."""
+    """The bank (N,D) to start from, and a note on why; the stored one has a bank for each text of a batch."""
     if bank_BND is None:
         return torch.eye(n_slots), ["the checkpoint has no memory_bank: texts start from the identity"]
     if bank_BND.ndim != 3 or bank_BND.shape[1:] != (n_slots, n_slots) or not len(bank_BND):
         raise UserError(
-            f"memory_bank of the checkpoint is {tuple(bank_BND.shape)}, must be (B, {n_slots}, {n_slots})"
+            f"memory_bank of the checkpoint has shape {tuple(bank_BND.shape)}, must be "
+            f"(B, {n_slots}, {n_slots}); correct memory_slots, or copy it again"
         )
     if not torch.equal(bank_BND, bank_BND[:1].expand_as(bank_BND)):
         why = (
@@ -236,7 +237,7 @@ def _check_fit(weights: Weights, model: ReferenceForCausalLM, file: Path) -> Non
 
 
 def _write(out: Path, config: ReferenceConfig, weights: Weights) -> None:
-    """Config and weights beside their goal first, then renamed, the weights last."""
+    """Write config and weights under temporary names, then rename them, the weights last."""
     config.architectures = [ReferenceForCausalLM.__name__]
     # Safetensors refuses tensors that share their storage.
     copies = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in weights.items()}
@@ -249,7 +250,7 @@ def _write(out: Path, config: ReferenceConfig, weights: Weights) -> None:
             for written in ("config.json", "model.safetensors"):
                 os.replace(folder / written, out / written)
     except (OSError, SafetensorError) as error:
-        raise UserError(f"cannot write to {out}: {error}; choose another folder, or make room") from None
+        raise UserError(f"cannot write to {out}: {error}; free some space or choose another folder") from None
 
 
 def _some(names: Iterable[str]) -> str:

@@ -8,18 +8,18 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 from lm2core.errors import UserError
 
 END_OF_TEXT = "<|endoftext|>"
-SAMPLE_CHARS = 10_000_000  # characters that a tokenizer is trained on, from the beginning of the text
+SAMPLE_CHARS = 10_000_000  # a tokenizer is trained on the first so many characters of the text
 
 
 def open_tokenizer(
     name: str, *, advice: str = "give a folder or a Hugging Face id"
 ) -> PreTrainedTokenizerBase:
-    """A tokenizer from a folder or by its Hugging Face id; no code is run.
+    """Load a tokenizer from a folder or by its Hugging Face id, without running its code.
 
     Raises
     ------
     UserError
-        When it cannot be opened, with the ``advice`` what to do.
+        When it cannot be opened; the message ends with ``advice``.
     """
     try:
         return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
@@ -29,7 +29,7 @@ def open_tokenizer(
 
 
 def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE of at most ``vocab_size`` tokens from the beginning of ``texts``; knows every text."""
+    """Train a byte-level BPE of at most ``vocab_size`` tokens on the beginning of ``texts``."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -49,7 +49,7 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> PreTrainedToken
 
 
 def n_ids(tokenizer: PreTrainedTokenizerBase) -> int:
-    """Rows the embedding needs: one more than the largest id."""
+    """Number of rows the embedding needs: one more than the largest id."""
     return max(tokenizer.get_vocab().values()) + 1
 
 

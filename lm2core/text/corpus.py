@@ -1,6 +1,6 @@
 """Text for language-model training: files, folders and hub data sets, read piece by piece.
 
-Nothing here holds a corpus in memory: a text is read in pieces of some thousand characters, in a fixed order.
+A corpus is never held in memory: it is read in pieces of some thousand characters, in a fixed order.
 """
 
 import io
@@ -14,37 +14,37 @@ from typing import TextIO
 
 from lm2core.errors import UserError
 
-SUFFIXES = (".txt", ".md", ".jsonl")  # of the files that are read from a folder
+SUFFIXES = (".txt", ".md", ".jsonl")  # of the files read from a folder
 LOCAL = f"give a file, or a folder with {', '.join(SUFFIXES)} files"
 HUB_ID = re.compile(r"\w[\w.-]*/[\w.-]+(:\S+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a document, cut at the end of a line where there is one."""
+    """A part of a document, cut at a line break if possible."""
 
     text: str
     ends_document: bool
 
 
-Corpus = Callable[[int], Iterator[Piece]]  # pieces of about so many characters, from the beginning, in order
+Corpus = Callable[[int], Iterator[Piece]]  # pieces of about the given number of characters, in order
 
 
 def open_corpus(source: str) -> Corpus:
-    """The text that ``source`` names, as a function that reads it once from the beginning.
+    """The text at ``source``, as a function that reads it once from the beginning.
 
     Parameters
     ----------
     source : str
-        A file; a folder, of which every .txt, .md and .jsonl file is read, sorted by path; or the id of a hub
-        data set, ``owner/name`` or ``owner/name:configuration``, whose training split is streamed. A text
-        file is one document, a line of .jsonl (its "text") and a row of a data set (its "text") are one each.
+        A file; a folder, whose .txt, .md and .jsonl files are read, sorted by path; or the id of a hub data
+        set, ``owner/name`` or ``owner/name:configuration``, whose training split is streamed. A text file is
+        one document; so is each line of a .jsonl file (its "text") and each row of a data set (its "text").
 
     Raises
     ------
     UserError
-        When there is no such text. While reading: for a file that is not UTF-8, a line or row without
-        "text", and when a file or the hub can no longer be read.
+        When there is no such text. While reading: when a file is not UTF-8, a line or row has no "text", or
+        a file or the hub can no longer be read.
     """
     path = Path(source)
     if path.is_file():
@@ -52,7 +52,7 @@ def open_corpus(source: str) -> Corpus:
     if source and path.is_dir():
         files = [f for f in sorted(path.rglob("*")) if f.suffix in SUFFIXES and f.is_file()]
         if not files:
-            raise UserError(f"{path} holds no text; {LOCAL}")
+            raise UserError(f"{path} has no text files; {LOCAL}")
         return lambda n_chars: chain.from_iterable(_file_pieces(f, n_chars) for f in files)
     if not HUB_ID.fullmatch(source) or path.suffix in SUFFIXES:
         raise UserError(f"no text at {source!r}; {LOCAL}, or the id of a hub data set: owner/name")
@@ -69,15 +69,13 @@ def _file_pieces(path: Path, n_chars: int) -> Iterator[Piece]:
             else:
                 yield from _pieces(file, n_chars)
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text ({error.reason}); convert it or take it out") from None
+        raise UserError(f"{path} is not UTF-8 text ({error.reason}); convert or remove it") from None
     except OSError as error:
-        raise UserError(
-            f"cannot read {path}: {error.strerror or error}; put it back or take it out"
-        ) from None
+        raise UserError(f"cannot read {path}: {error.strerror or error}; restore or remove it") from None
 
 
 def _pieces(file: TextIO, n_chars: int) -> Iterator[Piece]:
-    """One document. A piece goes on to the end of its line, but not beyond twice its length."""
+    """The pieces of one document. A piece extends to the end of its line, up to twice ``n_chars``."""
     texts = iter(lambda: file.read(n_chars) + file.readline(n_chars), "")
     for text, following in pairwise(chain(texts, [""])):
         yield Piece(text, ends_document=not following)
@@ -97,7 +95,7 @@ def _json_texts(file: TextIO, path: Path) -> Iterator[str]:
 
 
 def _hub_corpus(name: str) -> Corpus:
-    from datasets import load_dataset  # type: ignore[import-untyped]  # slow to import: hub data alone
+    from datasets import load_dataset  # type: ignore[import-untyped]  # slow to import, needed for hub data only
 
     owner_and_name, _, configuration = name.partition(":")
     try:
@@ -105,14 +103,14 @@ def _hub_corpus(name: str) -> Corpus:
     except (OSError, ValueError) as error:
         reason = str(error).split("\n")[0]
         raise UserError(
-            f"{name!r} is no file or folder, and no data set of the hub could be opened: {reason}; {LOCAL}"
+            f"{name!r} is not a file or folder, and cannot be opened as a hub data set: {reason}; {LOCAL}"
         ) from None
 
     def pieces(n_chars: int) -> Iterator[Piece]:
         try:
             for row in rows:
                 if not isinstance(row.get("text"), str):
-                    raise UserError(f"{name} has no column 'text', but: {', '.join(row)}; {LOCAL}")
+                    raise UserError(f"{name} has no column 'text', only: {', '.join(row)}; {LOCAL}")
                 yield from _pieces(io.StringIO(row["text"]), n_chars)
         except OSError as error:
             reason = str(error).split("\n")[0]

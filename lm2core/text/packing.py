@@ -1,8 +1,8 @@
-"""Pieces of text to blocks of token ids, all of one length: what a language model is trained and scored on.
+"""Pack text into blocks of token ids of equal length, on which a language model is trained and scored.
 
 Documents are joined by the tokenizer's end-of-text token and cut every ``block_length`` ids, wherever that
-falls. A block starts with a fresh bank; at a document's end inside a block the bank goes on, and the
-end-of-text token is all the model is told.
+falls. A block starts with a fresh bank; the bank is not reset at the end of a document inside a block, which
+the model can recognise by the end-of-text token only.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,17 +19,17 @@ from transformers import PreTrainedTokenizerBase
 from lm2core.errors import UserError
 from lm2core.text.corpus import Corpus
 
-CHARS_PER_TOKEN = 4  # of English text, about
-BLOCKS_PER_PIECE = 4  # of the pieces a text is split by: what is held out should be longer than a block
+CHARS_PER_TOKEN = 4  # approximately, in English text
+BLOCKS_PER_PIECE = 4  # length of the pieces that are held out or not: longer than a block
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Packer:
-    """How a text becomes blocks.
+    """Turns a text into blocks.
 
-    block_length : ids of one block
-    held_out_every : the first of so many pieces is never trained on
+    block_length : ids per block
+    held_out_every : the first of every so many pieces is held out from training
     """
 
     corpus: Corpus
@@ -38,7 +38,7 @@ class Packer:
     held_out_every: int
 
     def ids(self, *, held_out: bool) -> Iterator[list[int]]:
-        """Ids of one share of the text, piece by piece, with an end-of-text id where a document stops."""
+        """Ids of one share of the text, piece by piece, with an end-of-text id after each document."""
         end_of_text = [int(self.tokenizer.eos_token_id)]
         is_open = False
         n_chars = CHARS_PER_TOKEN * BLOCKS_PER_PIECE * self.block_length
@@ -47,12 +47,12 @@ class Packer:
                 ids = self.tokenizer(piece.text, add_special_tokens=False, verbose=False)["input_ids"]
                 yield ids + end_of_text * piece.ends_document
                 is_open = not piece.ends_document
-            elif is_open:  # the document goes on in the other share
+            elif is_open:  # the document continues in the other share
                 yield end_of_text
                 is_open = False
 
     def blocks(self, remainder: list[int], *, held_out: bool = False) -> Iterator[list[int]]:
-        """Blocks of one pass over a share; ``carry`` holds ids from before, and what is left after."""
+        """Blocks of one pass over a share; ``remainder`` holds ids left over before and after it."""
         for ids in self.ids(held_out=held_out):
             remainder += ids
             while len(remainder) >= self.block_length:
@@ -60,28 +60,27 @@ class Packer:
                 del remainder[: self.block_length]
 
     def held_out_blocks(self, n_blocks: int) -> list[dict[str, Tensor]]:
-        """At most ``n_blocks`` blocks of the held-out share; when it has not one, what there is."""
+        """At most ``n_blocks`` blocks of the held-out share, or a single shorter one if it is too short."""
         remainder: list[int] = []
         blocks = list(islice(self.blocks(remainder, held_out=True), n_blocks)) or [remainder]
         return [_example(block) for block in blocks]
 
     def check_enough(self) -> None:
-        """Refuse a text of which the trained share does not fill one block: a UserError."""
+        """Refuse a text whose training share does not fill one block, with a UserError."""
         remainder: list[int] = []
         if next(self.blocks(remainder), None) is None:
             n_held_out = sum(len(ids) for ids in self.ids(held_out=True))
             raise UserError(
-                f"too little text: {len(remainder)} tokens to train on and {n_held_out} held out, a block "
-                "needs "
-                f"{self.block_length}; give more text"
+                f"too little text: {len(remainder)} tokens for training and {n_held_out} held out, but a "
+                f"block needs {self.block_length}; give more text"
             )
 
 
 class PackedText(IterableDataset[dict[str, Tensor]]):
-    """Training examples: pass after pass over the text, without end; a function of the seed.
+    """Training examples: endless passes over the text, determined by the seed.
 
-    Every block comes once in a pass; what is left at its end begins the next pass, so no token is lost.
-    ``n_shuffle`` blocks are held at a time, and the next one is drawn from them.
+    Every block occurs once per pass; ids left over at the end begin the next pass, so no token is lost.
+    The next block is drawn from a shuffle buffer of ``n_shuffle`` blocks.
     """
 
     def __init__(self, packer: Packer, *, n_shuffle: int, seed: int) -> None:
@@ -95,13 +94,13 @@ class PackedText(IterableDataset[dict[str, Tensor]]):
 
 
 def shuffled(items: Iterable[Item], buffer_size: int, rng: Random) -> Iterator[Item]:
-    """Every item once, in an order drawn with ``rng``; never more than ``n_held`` are held."""
+    """Every item once, in random order, through a buffer of at most ``buffer_size`` items."""
     buffer: list[Item] = []
     for item in items:
         buffer.append(item)
         if len(buffer) == buffer_size:
             i = rng.randrange(buffer_size)
-            buffer[i], buffer[-1] = buffer[-1], buffer[i]  # the last is taken out in no time
+            buffer[i], buffer[-1] = buffer[-1], buffer[i]  # removing the last is cheap
             yield buffer.pop()
     rng.shuffle(buffer)
     yield from buffer

@@ -1,4 +1,4 @@
-"""Tokenizers for stories, alone or in other text, and texts to padded segments for any tokenizer."""
+"""Tokenizers for stories, with or without other text, and padded segments from any tokenizer."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from lm2core.errors import UserError
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
-MAX_LISTED = 200  # known words that a message lists
+MAX_LISTED = 200  # known words that an error message lists
 WORD = Regex(r"\w+(,\w+)*|[^\w\s]")  # a list without spaces is one word: it is one answer
 
 
@@ -22,9 +22,9 @@ def word_tokenizer(words: Iterable[str]) -> PreTrainedTokenizerFast:
 def subword_tokenizer(
     words: Iterable[str], texts: Iterable[str], *, vocab_size: int
 ) -> PreTrainedTokenizerFast:
-    """A WordPiece tokenizer of ``texts``, lower case, in which each of ``words`` is one token.
+    """Train a lower-case WordPiece tokenizer on ``texts`` in which each of ``words`` is one token.
 
-    It has about ``vocab_size`` tokens. A word with a character that occurs in no text is unknown to it.
+    It has about ``vocab_size`` tokens. Words with a character that occurs in no text are unknown to it.
     """
     pieces = _lower_cased(models.WordPiece(unk_token=UNKNOWN)).backend_tokenizer
     trainer = trainers.WordPieceTrainer(vocab_size=vocab_size, show_progress=False)
@@ -47,18 +47,25 @@ def _lower_cased(model: models.Model) -> PreTrainedTokenizerFast:
 
 
 def known_words(tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    """Words the tokenizer has, without its special tokens, sorted."""
+    """The tokenizer's vocabulary without special tokens, sorted."""
     return sorted(set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens))
 
 
+def check_is_list(texts: Sequence[object]) -> None:
+    """Refuse one text where a list of them is meant: it would be taken letter by letter."""
+    if isinstance(texts, str):
+        raise UserError(f"sentences must be a list of texts, got one text {texts[:40]!r}; give [text]")
+
+
 def check_words(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> None:
-    """Refuse words that a word-level tokenizer does not know.
+    """Refuse words that a tokenizer with an unknown token does not know.
 
     Raises
     ------
     UserError
-        Naming the unknown words, in the order they occur, and those that can be used.
+        For unknown words (listed in order of occurrence, with the known ones), and for a single text.
     """
+    check_is_list(texts)
     if tokenizer.unk_token_id is None:
         return
     unknown: dict[str, None] = {}
@@ -69,16 +76,16 @@ def check_words(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Non
                 unknown.setdefault(text[start:end])
     if unknown:
         known = known_words(tokenizer)
-        hover_text = (
-            " ".join(known) if len(known) <= MAX_LISTED else f"{len(known):,} words and parts of words"
-        )
-        raise UserError(f"unknown words: {', '.join(unknown)}; this model knows: {hover_text}")
+        listed = " ".join(known) if len(known) <= MAX_LISTED else f"{len(known):,} words and parts of words"
+        raise UserError(f"unknown words: {', '.join(unknown)}; this model knows: {listed}")
 
 
 def encode_segments(
     tokenizer: PreTrainedTokenizerBase, stories: Sequence[Sequence[str]]
 ) -> tuple[Tensor, Tensor]:
     """Ids and mask (B,S,T) of stories whose sentences are the segments, right-padded to the longest."""
+    for texts in (stories, *stories):
+        check_is_list(texts)
     n_segments = max((len(story) for story in stories), default=0)
     if n_segments == 0:
         raise UserError("the story is empty; give at least one sentence")

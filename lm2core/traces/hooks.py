@@ -1,10 +1,11 @@
-"""The catalogue of hook points: name, axes, meaning, and whether an edit changes what comes later.
+"""The catalogue of hook points: name, axes, meaning, and what an edit affects.
 
-docs/HOOKS.md is this catalogue, printed by ``python -m lm2core.traces.hooks``; a test edits every point
-and checks that it propagates exactly as said here.
+docs/HOOKS.md is generated from it by ``python -m lm2core.traces.hooks``; a test edits every point and checks
+that the edit propagates exactly as stated here.
 """
 
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -18,10 +19,10 @@ BANK = ("slot", "dim")
 
 @dataclass(frozen=True, slots=True)
 class HookInfo:
-    """One hook point. ``name`` has ``{l}`` for the block; axes come after story (and segment in a trace).
+    """One hook point. ``name`` has ``{l}`` for the block; ``axes`` follow story (and, in a trace, segment).
 
-    answer : an edit moves the logits of the same segment
-    later : an edit reaches later segments through the bank
+    answer : an edit changes the logits of the same segment
+    later : an edit affects later segments through the bank
     """
 
     name: str
@@ -40,50 +41,50 @@ CATALOGUE: tuple[HookInfo, ...] = (
     _block(
         "attn.hook_pattern",
         ("attn_head", "token", "source"),
-        "self-attention, rows sum to 1 over source tokens",
+        "self-attention weights; rows sum to 1 over source tokens",
         answer=True,
         later=True,
     ),
-    _block("hook_attn_out", STREAM, "what self-attention adds to the stream", answer=True, later=True),
+    _block("hook_attn_out", STREAM, "output of self-attention, added to the stream", answer=True, later=True),
     _block(
         "mem.hook_read_pattern",
         ("head", "token", "slot"),
-        "attention over slots, rows sum to 1 (eq. 1)",
+        "attention weights of the read over slots; rows sum to 1 (eq. 1)",
         answer=True,
         later=True,
     ),
     _block(
-        "mem.hook_read", STREAM, "E_mem, what the token read from the bank (eq. 1)", answer=True, later=True
+        "mem.hook_read", STREAM, "E_mem, what each token reads from the bank (eq. 1)", answer=True, later=True
     ),
     _block("mem.hook_gate_out", STREAM, "output gate in [0, 1] (eq. 2)", answer=True, later=True),
     _block(
         "hook_mem_out",
         STREAM,
-        "what memory adds to the stream: output gate times read (eq. 3)",
+        "output of the memory, added to the stream: output gate times read (eq. 3)",
         answer=True,
         later=True,
     ),
-    _block("hook_mlp_out", STREAM, "what the MLP adds to the stream", answer=True, later=True),
+    _block("hook_mlp_out", STREAM, "output of the MLP, added to the stream", answer=True, later=True),
     _block("hook_resid_post", STREAM, "residual stream leaving the block", answer=True, later=True),
-    _block("mem.hook_bank_pre", BANK, "bank this block's write starts from", answer=False, later=True),
+    _block("mem.hook_bank_pre", BANK, "bank before this block's write", answer=False, later=True),
     _block(
         "mem.hook_write_read_pattern",
         ("head", "token", "slot"),
-        "attention over slots of the writing token's look, rows sum to 1",
+        "attention weights over slots of the second read, for the write; rows sum to 1",
         answer=False,
         later=True,
     ),
     _block(
         "mem.hook_write_read",
         STREAM,
-        "W_mem, what the writing token finds in the bank now",
+        "W_mem, what each token reads from the bank for its write",
         answer=False,
         later=True,
     ),
     _block(
         "mem.hook_write_pattern",
         ("token", "slot"),
-        "P(slot | token), where each token writes; rows sum to 1",
+        "P(slot | token), where each token writes; rows sum to 1 over slots",
         answer=False,
         later=True,
     ),
@@ -91,35 +92,47 @@ CATALOGUE: tuple[HookInfo, ...] = (
     _block(
         "mem.hook_gate_forget_token",
         STREAM,
-        "forget gate in [0, 1], 1 keeps (eq. 5)",
+        "forget gate in [0, 1]; 1 keeps all (eq. 5)",
         answer=False,
         later=True,
     ),
     _block(
         "mem.hook_candidate",
         STREAM,
-        "what the token would write, in (-1, 1) (eq. 6)",
+        "candidate, the content each token would write, in (-1, 1) (eq. 6)",
         answer=False,
         later=True,
     ),
-    _block("mem.hook_gate_in", BANK, "input gate as the slot sees it, in [0, 1]", answer=False, later=True),
+    _block(
+        "mem.hook_gate_in",
+        BANK,
+        "input gate per slot: routing times the tokens' input gates, in [0, 1]",
+        answer=False,
+        later=True,
+    ),
     _block(
         "mem.hook_gate_forget",
         BANK,
-        "share of the old content the slot keeps, in [0, 1]",
+        "share of its old content that each slot keeps, in [0, 1]",
         answer=False,
         later=True,
     ),
-    _block("mem.hook_write", BANK, "what is added to the slot", answer=False, later=True),
-    _block("mem.hook_bank_post", BANK, "gate_forget * bank_pre + write", answer=False, later=True),
-    HookInfo("hook_bank", BANK, "bank handed to the next segment", answer=False, later=True),
+    _block("mem.hook_write", BANK, "content added to each slot", answer=False, later=True),
+    _block(
+        "mem.hook_bank_post",
+        BANK,
+        "bank after this block's write: gate_forget * bank_pre + write",
+        answer=False,
+        later=True,
+    ),
+    HookInfo("hook_bank", BANK, "bank passed to the next segment", answer=False, later=True),
 )
 
 
 def hook_names(config: LM2Config) -> dict[str, HookInfo]:
     """Every hook point of a model of this config, in the order of the catalogue, block by block."""
     names: dict[str, HookInfo] = {}
-    # With positional routing the write takes the block's own read, and nobody looks again.
+    # With positional routing the write uses the block's own read, so there is no second one.
     absent = "hook_write_read_pattern" if config.routing == "positional" else None
     for block in range(config.num_hidden_layers):
         has_memory = block in config.memory_blocks
@@ -129,17 +142,17 @@ def hook_names(config: LM2Config) -> dict[str, HookInfo]:
     return names | {CATALOGUE[-1].name: CATALOGUE[-1]}
 
 
-def match_hooks(patterns: list[str], config: LM2Config) -> list[str]:
-    """Names that fit any of the shell-style ``patterns``, with or without their ``blocks.{l}.``.
+def match_hooks(patterns: str | Sequence[str], config: LM2Config) -> list[str]:
+    """Names that match any of the shell-style ``patterns``, with or without their ``blocks.{l}.``.
 
     Raises
     ------
     UserError
-        For a pattern that fits nothing, with the nearest names.
+        For a pattern that matches nothing, with the nearest names.
     """
     known = hook_names(config)
     chosen: set[str] = set()
-    for pattern in patterns:
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
         fits = {
             name
             for name in known
@@ -147,23 +160,32 @@ def match_hooks(patterns: list[str], config: LM2Config) -> list[str]:
         }
         if not fits:
             short = dict.fromkeys(name.split(".", 2)[-1] for name in known)
-            near = get_close_matches(pattern, [*known, *short], n=4, cutoff=0.0)
-            raise UserError(f"no hook point {pattern!r}; nearest: {', '.join(near)}; all: docs/HOOKS.md")
+            near = nearest_hooks(pattern, [*known, *short])
+            raise UserError(f"no hook point {pattern!r}; nearest: {near}; all: docs/HOOKS.md")
         chosen |= fits
     return [name for name in known if name in chosen]
 
 
+def nearest_hooks(name: str, known: Iterable[str]) -> str:
+    """The names that look most like ``name``, by commas."""
+    return ", ".join(get_close_matches(name, list(known), n=4, cutoff=0.0))
+
+
 HEAD = """# Hook points
 
-Made by `python -m lm2core.traces.hooks > docs/HOOKS.md`; do not edit by hand.
+Generated by `python -m lm2core.traces.hooks > docs/HOOKS.md`; do not edit by hand.
 
-Every array has the axis `story` first; a trace adds `segment` after it. An edit of a point marked "same
-segment" moves that segment's logits. One marked "later" reaches the segments after it, through the bank.
+The first axis of every array is `story`; a trace adds `segment` after it. An edit of a point marked "same
+segment" changes the logits of that segment. An edit of a point marked "later" affects later segments through
+the bank.
 
-With content routing, the default, the points of the write come after the logits, so they only act later. With
-positional routing blocks read and write in turn: there an edit of a write in one block also moves the same
-segment's logits, through what the next block reads. The last block's MLP comes after every write; its points
-never act later.
+With content routing, the default, writes come after the logits, so edits of the write only affect later
+segments. With positional routing blocks read and write in turn, so an edit of one block's write also changes
+the logits of the same segment, through what the next block reads. The MLP of the last block comes after every
+write, so its points never affect later segments.
+
+TransformerLens' `run_with_cache` keeps one value a hook point. Of a text of several segments that is the last
+segment's, and of gradients (`incl_bwd=True`) the first one's. `lm2core.capture` records every segment.
 
 | name | axes | meaning | same segment | later |
 |---|---|---|---|---|"""

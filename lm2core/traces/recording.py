@@ -1,4 +1,4 @@
-"""Record what passes through hook points of a run into a Trace, within a memory budget."""
+"""Record the tensors at hook points of a run into a Trace, within a memory budget."""
 
 import math
 from collections import defaultdict
@@ -28,7 +28,7 @@ BYTES_PER_VALUE = 4  # a trace holds float32
 
 @dataclass(slots=True)
 class Recorder:
-    """Copies of recorded tensors on the CPU, one per segment, in the order the run made them.
+    """Copies of recorded tensors on the CPU, one per segment, in the order of the run.
 
     weights : the model's ``fingerprint``
     """
@@ -38,7 +38,7 @@ class Recorder:
     steps: dict[str, list[NDArray[np.float32]]] = field(default_factory=lambda: defaultdict(list))
 
     def trace(self, tokens: list[list[list[str]]], info: Mapping[str, Any]) -> Trace:
-        """What was recorded as a Trace; every array gets a segment axis after story, also for one segment."""
+        """The recorded tensors as a Trace; every array gets a segment axis after story, even of size 1."""
         known = hook_names(self.config)
         return Trace(
             arrays={name: np.stack(steps, axis=1) for name, steps in self.steps.items()},
@@ -48,14 +48,14 @@ class Recorder:
         )
 
     def cut_into_segments(self, length: int) -> None:
-        """Put what came token by token together, and cut it into segments of ``length`` tokens."""
+        """Join arrays recorded token by token, and cut them into segments of ``length`` tokens."""
         known = hook_names(self.config)
         for name, steps in self.steps.items():
             axes = known[name].axes
             if "token" not in axes:
                 continue
             axis = 1 + axes.index("token")
-            if "source" in axes:  # tokens of the segment so far; the ones to come have weight zero
+            if "source" in axes:  # tokens of the segment so far; later ones have weight zero
                 steps = [_padded(step, 1 + axes.index("source"), length) for step in steps]
             text = np.concatenate(steps, axis=axis)
             n_segments = math.ceil(text.shape[axis] / length)
@@ -73,7 +73,7 @@ def _padded(array: NDArray[np.float32], axis: int, size: int) -> NDArray[np.floa
 def recording(model: LM2ForCausalLM, names: Sequence[str]) -> Iterator[Recorder]:
     """Record every run of ``model`` inside the block, in evaluation mode and without gradients.
 
-    The hooks are gone after the block, also after an exception. Compiled code would not call them, so the
+    The hooks are removed after the block, also after an exception. Compiled code would not call them, so the
     model runs eagerly inside.
     """
     recorder = Recorder(model.config, fingerprint(model))
@@ -99,24 +99,24 @@ def capture(
     attention_mask: Tensor | None = None,
     *,
     memory: Tensor | None = None,
-    names: Sequence[str] = MEMORY_HOOKS,
+    names: str | Sequence[str] = MEMORY_HOOKS,
     budget: str = "512MB",
     to: str | Path | None = None,
     tokens: list[list[list[str]]] | None = None,
     info: Mapping[str, Any] | None = None,
 ) -> Trace:
-    """Run ``model`` over stories and return what passed through its hook points.
+    """Run ``model`` over stories and return a trace of its hook points.
 
     Parameters
     ----------
-    segments : (B,S,T) token ids, as ``encode_segments`` makes them
+    segments : (B,S,T) token ids, as from ``encode_segments``
     attention_mask : (B,S,T), 0 for padding
     memory : (B,N,D), the bank to start from; None: a fresh one
     names : hook names or shell-style patterns, with or without ``blocks.{l}.``; see docs/HOOKS.md
-    budget : how large the trace may become, e.g. "512MB"; counted before the run
-    to : also save the trace there
-    tokens : words of each segment, for pictures; the ids when None
-    info : anything JSON that says where the run comes from
+    budget : largest size of the trace, e.g. "512MB"; checked before the run
+    to : file to which the trace is also saved
+    tokens : words of each segment, for figures; None: the ids
+    info : JSON values that describe the run
 
     Raises
     ------
@@ -144,21 +144,21 @@ def capture_generation(
     *,
     max_new_tokens: int,
     memory: Tensor | None = None,
-    names: Sequence[str] = MEMORY_HOOKS,
+    names: str | Sequence[str] = MEMORY_HOOKS,
     budget: str = "512MB",
     **options: Any,
 ) -> tuple[Tensor, Trace]:
-    """Generate from ``input_ids`` (B,T) and record what passes through hook points while it happens.
+    """Generate from ``input_ids`` (B,T) and record the hook points meanwhile.
 
     Returns the text (B,T') and the trace of its tokens in segments of ``config.segment_length``. The last
-    token was never run, so it is not in the trace; the unfinished segment is written at the end and padded
+    token is never run, so it is not in the trace; the unfinished segment is written at the end and padded
     with zeros. ``options`` are those of ``generate``.
 
     Raises
     ------
     UserError
-        As ``capture``; for beams, which change places; for positional routing, which writes row by row;
-        for several texts that may end at different tokens.
+        As ``capture``; for beam search, which reorders texts; for positional routing, which writes row by
+        row; and for several texts that may end at different tokens.
     """
     if model.config.routing == "positional":
         raise UserError(
@@ -166,17 +166,17 @@ def capture_generation(
         )
     num_beams = _option(model, options, "num_beams") or 1
     if num_beams != 1:
-        raise UserError(f"{num_beams=}: beams change places, record greedy or sampled text: num_beams=1")
+        raise UserError(f"{num_beams=}: beam search reorders texts and cannot be recorded; use num_beams=1")
     reserved = sorted(
         {"attention_mask", "past_key_values", "return_dict_in_generate", "use_cache"} & set(options)
     )
     if reserved:
-        raise UserError(f"a recorded generation decides on {', '.join(reserved)} itself; leave it out")
+        raise UserError(f"a recorded generation sets {', '.join(reserved)} itself; omit it")
     n_texts = len(input_ids) * (_option(model, options, "num_return_sequences") or 1)
     if n_texts > 1 and _option(model, options, "eos_token_id") is not None:
         raise UserError(
-            f"{n_texts} texts may end at different tokens, and a trace has one length; record "
-            "one at a time, or without an end: eos_token_id=None"
+            f"{n_texts} texts may end at different tokens, but a trace has one length; record "
+            "one text at a time, or without an end: eos_token_id=None"
         )
     n_tokens, length = input_ids.shape[1] + max_new_tokens - 1, model.config.segment_length
     shape = (n_texts, math.ceil(n_tokens / length), length)
@@ -202,23 +202,25 @@ def capture_generation(
 
 
 def _option(model: LM2ForCausalLM, options: Mapping[str, Any], name: str) -> Any:
-    """What ``generate`` will take for ``name``: the option, else the given config's, else the model's."""
+    """The value ``generate`` will use for ``name``: the option, else the given config's, else the model's."""
     if name in options:
         return options[name]
     given = getattr(options.get("generation_config"), name, None)
     return getattr(model.generation_config, name, None) if given is None else given
 
 
-def _chosen(model: LM2ForCausalLM, shape: Sequence[int], names: Sequence[str], budget: str) -> list[str]:
-    """The hook points that ``names`` mean, if a trace of them fits the budget."""
-    chosen = match_hooks(list(names), model.config)
+def _chosen(
+    model: LM2ForCausalLM, shape: Sequence[int], names: str | Sequence[str], budget: str
+) -> list[str]:
+    """The hook points that ``names`` match, if a trace of them fits the budget."""
+    chosen = match_hooks(names, model.config)
     if not chosen:
-        raise UserError("no hook point was named; the default is names=" + repr(MEMORY_HOOKS))
+        raise UserError("no hook point given; the default is names=" + repr(MEMORY_HOOKS))
     needed, allowed = trace_bytes(model, shape, chosen), parse_bytes(budget)
     if needed > allowed:
         raise UserError(
-            f"the trace would take {format_bytes(needed)}, the budget is {budget}; "
-            "name fewer hooks, use fewer stories or raise the budget"
+            f"the trace would take {format_bytes(needed)}, but the budget is {budget}; "
+            "use fewer hooks or stories, or raise the budget"
         )
     return chosen
 

@@ -1,13 +1,14 @@
-"""Trace: what a run did, as arrays with named axes. The contract between lm2core, lm2viz and the app.
+"""Trace: the recording of a run, as arrays with named axes. The contract between lm2core, lm2viz and the app.
 
-Opens with numpy and safetensors alone: looking at a trace needs neither torch nor a model. One file holds
-everything: the tensors under their hook names, the manifest as JSON in the safetensors header.
+Needs only numpy and safetensors to open, neither torch nor a model. One file holds everything: the tensors
+under their hook names, and the manifest as JSON in the safetensors header.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from lm2core.byte_sizes import format_bytes
 from lm2core.errors import UserError
 from lm2core.files import atomic_path
 
@@ -33,14 +35,14 @@ class Trace:
     axes : dict of str to tuple of str
         One name from ``AXES`` per dimension of the array of that key; all have ``story`` and ``segment``.
     tokens : list of list of list of str
-        Words of each segment of each story; shorter than the token axis where the segment is padded.
+        Words of each segment of each story; fewer than the size of the token axis if the segment is padded.
     info : dict
-        JSON values that say where the trace comes from (model, config, sentences).
+        JSON values that describe the origin of the trace (model, config, sentences).
 
     Raises
     ------
     UserError
-        When axes, arrays and words do not fit each other, or there is no array or no story.
+        When axes, arrays and words do not match, or there is no array or no story.
     """
 
     arrays: Mapping[str, NDArray[np.floating]]
@@ -66,7 +68,7 @@ class Trace:
         self._check_tokens(sizes)
 
     def _check_tokens(self, sizes: Mapping[str, int]) -> None:
-        """Words must be lists of lists of lists of text that fit the axes."""
+        """Check that words are text in lists (stories) of lists (segments) of lists that match the axes."""
         try:
             n_segments = [len(story) for story in self.tokens]
             words = [words for story in self.tokens for words in story]
@@ -88,18 +90,34 @@ class Trace:
 
     @property
     def blocks(self) -> tuple[int, ...]:
-        """Blocks with memory that the trace has arrays of, ascending."""
+        """Indices of the blocks whose memory is in the trace, ascending."""
         return tuple(sorted({int(n.split(".")[1]) for n in self.arrays if ".mem." in n}))
 
-    def select(self, name: str, **where: int) -> NDArray[np.floating]:
-        """The array ``name`` at given places of named axes, e.g. ``select(hook, story=0, slot=3)``.
+    def __repr__(self) -> str:
+        """Its model, hook points and sizes, without the arrays."""
+        sizes = {
+            axis: n
+            for name, array in self.arrays.items()
+            for axis, n in zip(self.axes[name], array.shape, strict=True)
+        }
+        model, hooks = str(self.info.get("model")), sorted({name.split(".", 2)[-1] for name in self.arrays})
+        return (
+            f"Trace(model={shorten(model, 80)!r}, {len(self.tokens)} stories, {self.n_segments} segments, "
+            f"{len(self.arrays)} hook points: {shorten(' '.join(hooks), 400)}; "
+            f"{', '.join(f'{axis} {n}' for axis, n in sizes.items())}; "
+            f"{format_bytes(sum(array.nbytes for array in self.arrays.values()))})"
+        )
+
+    def select(self, name: str, **where: int | Sequence[int]) -> NDArray[np.floating]:
+        """The array ``name`` at given indices of named axes, e.g. ``select(hook, story=0, slot=3)``.
+
+        A list of indices, ``slot=[3, 5]``, keeps its axis.
 
         Raises
         ------
-        KeyError
-            For a hook that was not recorded or an axis it does not have, with those that it has.
-        IndexError
-            For a place outside the axis, with its size.
+        UserError
+            For a hook that was not recorded, an axis it does not have, with those that it has, or a place
+            outside the axis, with its size.
         """
         if name not in self.arrays:
             raise UserError(f"no {name!r} in this trace; it has: {', '.join(sorted(self.arrays))}")
@@ -107,18 +125,30 @@ class Trace:
         unknown = set(where) - set(axes)
         if unknown:
             raise UserError(f"{name} has no axis {', '.join(sorted(unknown))}; it has: {', '.join(axes)}")
-        for axis, place in where.items():
+        several = {}
+        for axis, places in where.items():
+            index = np.asarray(places)
+            if index.ndim > 1 or index.dtype.kind not in "iu":
+                raise UserError(f"{axis}={places!r}; give a whole number, or a list of them")
             size = array.shape[axes.index(axis)]
-            if not 0 <= place < size:
-                raise UserError(f"{axis} {place} is outside 0..{size - 1}")
-        return array[tuple(where.get(axis, slice(None)) for axis in axes)]
+            for place in index.flat:
+                if not 0 <= place < size:
+                    raise UserError(f"{axis} {place} is outside 0..{size - 1}")
+            if index.ndim:
+                several[axis] = index
+        single = {axis: place for axis, place in where.items() if axis not in several}
+        chosen = array[tuple(single.get(axis, slice(None)) for axis in axes)]
+        left = [axis for axis in axes if axis not in single]
+        for axis, index in several.items():
+            chosen = chosen.take(index, axis=left.index(axis))
+        return chosen
 
-    def over_blocks(self, hook: str, **where: int) -> NDArray[np.floating]:
+    def over_blocks(self, hook: str, **where: int | Sequence[int]) -> NDArray[np.floating]:
         """``select`` of ``mem.<hook>`` in every recorded block, stacked on a new first axis (block)."""
         return np.stack([self.select(f"blocks.{b}.mem.{hook}", **where) for b in self.blocks])
 
     def save(self, path: str | Path) -> None:
-        """Write one safetensors file, whole or not at all."""
+        """Write one safetensors file, atomically."""
         manifest = {"schema": SCHEMA, "axes": self.axes, "tokens": self.tokens, "info": dict(self.info)}
         arrays = {name: np.ascontiguousarray(array) for name, array in self.arrays.items()}
         with atomic_path(path) as temporary:

@@ -1,4 +1,4 @@
-"""Training batches of fresh bAbI stories, with questions asked at many points of most."""
+"""Training batches of freshly generated bAbI stories, most with questions at many points."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -11,19 +11,19 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from lm2core.babi.directions import ask_as_told, tell_star
+from lm2core.babi.directions import ask_verbatim, draw_star
 from lm2core.babi.story import Line, Question, Statement, Task
 from lm2core.babi.tasks import draw_question, get_task
 from lm2core.babi.vocabulary import WORDS
 from lm2core.babilong.noise import Noise
 from lm2core.errors import UserError
 
-MOST_DRAWS = 100  # of the stories of a batch that allow no question
-MOST_SENTENCES = 4_000  # of a batch: the longer its stories are, the fewer it has
-ASK_AGES = range(10)  # statements; twice what the tasks ask about, so that a question may come late
+MOST_DRAWS = 100  # of the stories of a batch, while none of them allows a question
+MOST_SENTENCES = 4_000  # in a batch: the longer its stories, the fewer it has
+ASK_AGES = range(10)  # of statements; twice those of the tasks, so that questions may come late
 TRAINED_TASKS = tuple(WORDS)  # qa1 to qa10
 _HANDLING = ("qa1", "qa2", "qa3", "qa6", "qa7", "qa8")
-# Whose questions a story allows: where the people are the same, one story is asked about in many ways.
+# The tasks whose questions a story allows: tasks with the same people share their stories.
 QUESTION_TASKS_OF = MappingProxyType(
     {
         **dict.fromkeys(("qa1", "qa2", "qa3", "qa6", "qa8"), _HANDLING),
@@ -31,9 +31,9 @@ QUESTION_TASKS_OF = MappingProxyType(
         **{task: (task,) for task in ("qa4", "qa5", "qa9", "qa10")},
     }
 )
-# What comes before a task whose own stories reward a shortcut from the start: see directions.tell_star.
-PRACTICE: Mapping[str, Task] = MappingProxyType({"qa4": Task(tell=tell_star, ask=ask_as_told, ages=None)})
-PlacedQuestion = tuple[int, str, Question]  # after which segment, for which task, what
+# Practice before tasks whose own stories reward a shortcut: see directions.draw_star.
+PRACTICE: Mapping[str, Task] = MappingProxyType({"qa4": Task(draw=draw_star, ask=ask_verbatim, ages=None)})
+PlacedQuestion = tuple[int, str, Question]  # segment after which it is asked, task, question
 QUESTIONS_AT_END = ("qa4",)  # half a row has one neighbour, whatever the direction
 
 
@@ -41,12 +41,12 @@ QUESTIONS_AT_END = ("qa4",)  # half a row has one neighbour, whatever the direct
 class Stage:
     """One step of a curriculum.
 
-    tasks : whose stories are told and whose questions are asked
-    n_sentences : sentences of a story the gradient runs through
-    n_before : up to this many sentences come before them and are only read
-    noise : up to this share of all these sentences are background text
-    least_noise : and at least this share
-    practice : tasks are replaced by what is to be practised before them, if anything is (PRACTICE)
+    tasks : the tasks that give stories and questions
+    n_sentences : sentences of a story through which the gradient runs
+    n_before : at most this many sentences come before them, read without gradient
+    noise : at most this share of all these sentences is background text
+    least_noise : at least this share is
+    practice : tasks are replaced by their practice task, if they have one (PRACTICE)
     """
 
     tasks: tuple[str, ...]
@@ -57,14 +57,17 @@ class Stage:
     practice: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a stage that cannot be: practice on stories that are cut short, a share out of range."""
+        """Refuse an impossible stage: practice on stories that are cut short, or a share out of range."""
         if self.practice and (self.noise or self.n_sentences < 4):
-            raise UserError("a stage of practice has no noise and at least 4 sentences")
+            raise UserError(
+                f"a practice stage with noise {self.noise} and {self.n_sentences} sentences; "
+                "give it no noise and at least 4 sentences"
+            )
         if not 0 <= self.least_noise <= self.noise < 1:
             raise UserError(f"noise from {self.least_noise} to {self.noise}; give 0 <= least <= most < 1")
 
     def task(self, name: str) -> Task:
-        """What is told and asked for the task ``name``."""
+        """The task called ``name``, or its practice task."""
         return PRACTICE[name] if self.practice and name in PRACTICE else get_task(name)
 
 
@@ -73,11 +76,11 @@ class StoryBatch:
     """Stories of equal length and a flat list of questions about them.
 
     before_ids : (B,S0,T) sentences read without gradient; S0 may be 0
-    story_ids : (B,S,T) sentences, 0 is padding
-    question_ids : (Q,T') questions, 0 is padding
-    story, segment : (Q,) which story, and after which of its S sentences, the question is asked
-    answer_ids : (Q,)
-    tasks : Q names
+    story_ids : (B,S,T) sentences; 0 is padding
+    question_ids : (Q,T') questions; 0 is padding
+    story, segment : (Q,) the story of each question, and the sentence (index in S) after which it is asked
+    answer_ids : (Q,) ids of the one-word answers
+    tasks : names of the Q questions' tasks
     """
 
     before_ids: Tensor
@@ -95,10 +98,10 @@ class StoryBatch:
 
 
 def check_trained(task: str) -> None:
-    """Refuse a task that there is no training on, or no such task at all."""
+    """Refuse a task that is unknown or that models cannot be trained on."""
     get_task(task)
     if task not in TRAINED_TASKS:
-        raise UserError(f"no training on task {task!r} yet, only on: {', '.join(TRAINED_TASKS)}")
+        raise UserError(f"cannot train on task {task!r} yet; choose from: {', '.join(TRAINED_TASKS)}")
 
 
 class StorySource:
@@ -107,13 +110,13 @@ class StorySource:
     Parameters
     ----------
     n_stories : int
-        B, stories in a batch, fewer where it would be more than ``MOST_SENTENCES``.
+        B, stories in a batch; fewer if they have more than ``MOST_SENTENCES`` sentences together.
     questions_per_sentence : float
-        A story is asked so many questions for each of its sentences, if it allows any.
+        Questions about a story per sentence of it, if it allows any.
     noise : Noise, optional
-        Where stages with noise take it from.
+        Background text for stages with noise.
     segment_length : int
-        Tokens after which a sentence of the background is cut.
+        Tokens after which a background sentence is cut.
     """
 
     def __init__(
@@ -133,7 +136,7 @@ class StorySource:
         self._noise, self._segment_length = noise, segment_length
 
     def batch(self, index: int, stage: Stage, weights: Mapping[str, float]) -> StoryBatch:
-        """Batch number ``index`` for ``stage``; tasks are told and asked about by ``weights``."""
+        """Batch number ``index`` for ``stage``; stories and questions are drawn by the tasks' ``weights``."""
         rng = Random(f"{self._seed}/{index}")
         n_before = rng.randint(0, stage.n_before)
         n_stories = min(self._n_stories, max(1, MOST_SENTENCES // (n_before + stage.n_sentences)))
@@ -154,21 +157,21 @@ class StorySource:
     def _stories(
         self, n_stories: int, stage: Stage, n_before: int, weights: Mapping[str, float], rng: Random
     ) -> list[tuple[list[list[int]], list[PlacedQuestion]]]:
-        """Stories with their questions, drawn again until one allows any: few short ones of task 3 do."""
+        """Stories with their questions, redrawn until one allows any: few short stories of task 3 do."""
         for _ in range(MOST_DRAWS):
             drawn = [self._story(stage, n_before, weights, rng) for _ in range(n_stories)]
             if any(questions for _, questions in drawn):
                 return drawn
-        story_task = f"{stage.n_sentences} sentences of {', '.join(stage.tasks)}"
-        raise UserError(f"found no question about {story_task}; give longer stories or other tasks")
+        stories = f"{stage.n_sentences} sentences of {', '.join(stage.tasks)}"
+        raise UserError(f"no question is possible about {stories}; use longer stories or other tasks")
 
     def _story(
         self, stage: Stage, n_before: int, weights: Mapping[str, float], rng: Random
     ) -> tuple[list[list[int]], list[PlacedQuestion]]:
-        """Ids of one story, and questions about the part after ``n_before``: segment, task, question."""
+        """Ids of one story, and questions asked after segments from ``n_before`` on, counted from there."""
         story_task = rng.choices(stage.tasks, [weights[name] for name in stage.tasks])[0]
         segments, line_at = self._story_segments(story_task, stage, n_before, rng)
-        # A short story counts as much as a long one.
+        # A short story has as many questions as a long one.
         n_questions = max(1, round(stage.n_sentences * self._density))
         after = range(n_before, len(segments))
         if story_task in QUESTIONS_AT_END:
@@ -180,14 +183,14 @@ class StorySource:
     def _story_segments(
         self, task: str, stage: Stage, n_before: int, rng: Random
     ) -> tuple[list[list[int]], dict[int, Line]]:
-        """Ids of a story's segments, and which of them are its lines.
+        """Ids of a story's segments, and its lines by segment.
 
-        Lines stand among background text, in order. Where there is none, and for a story that ends sooner,
-        empty segments come first.
+        Lines keep their order among background text. Without noise, a story that is too short gets empty
+        segments first.
         """
         n_all = n_before + stage.n_sentences
         n_lines = n_all - int(n_all * rng.uniform(stage.least_noise, stage.noise))
-        lines = list(islice(chain.from_iterable(stage.task(task).tell(rng)), n_lines))
+        lines = list(islice(chain.from_iterable(stage.task(task).draw(rng)), n_lines))
         segments: list[list[int]] = [[] for _ in range(n_all)]
         places = list(range(n_all - len(lines), n_all))
         if stage.noise:
@@ -198,7 +201,7 @@ class StorySource:
         return segments, dict(zip(places, lines, strict=True))
 
     def _background(self, n_segments: int, rng: Random) -> list[list[int]]:
-        """Background text that goes on for so many segments."""
+        """Ids of ``n_segments`` consecutive segments of background text."""
         assert self._noise is not None
         sentences = map(self._encode, self._noise.from_anywhere(rng))
         pieces = (
@@ -212,7 +215,8 @@ def _questions_at_end(
 ) -> list[PlacedQuestion]:
     """Questions about each statement in turn, after any segment from the last line on.
 
-    In turn: asked as often as another, what does not tell the statements apart cancels out within a story.
+    In turn, so that all statements are asked about equally often: any bias that does not distinguish them
+    cancels out within a story.
     """
     history = [line.statement for line in line_at.values()]
     places = range(max(after.start, *line_at), after.stop)
@@ -229,7 +233,7 @@ def _questions_midway(
     weights: Mapping[str, float],
     rng: Random,
 ) -> list[PlacedQuestion]:
-    """Questions after random segments, for every task that the story allows, by ``weights``."""
+    """Questions after random segments, about tasks that the story allows, drawn by ``weights``."""
     allowed = [name for name in stage.tasks if name in QUESTION_TASKS_OF[story_task]]
     history: list[Statement] = []
     possible: dict[str, list[PlacedQuestion]] = {}

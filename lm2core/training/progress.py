@@ -1,4 +1,4 @@
-"""What a training run shows and leaves behind: a progress bar and metrics as JSON lines."""
+"""The output of a training run: a progress bar, and metrics as JSON lines."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from lm2core.files import write_atomically
 
 SHOWN = {"stage", "loss", "eval_loss", "n_skipped"}  # beside the bar
-NOT_LOGGED = {"epoch", "eval_runtime", "eval_samples_per_second", "eval_steps_per_second"}  # step says more
+NOT_LOGGED = {"epoch", "eval_runtime", "eval_samples_per_second", "eval_steps_per_second"}
 
 
 class ProgressLog(TrainerCallback):
@@ -25,13 +25,13 @@ class ProgressLog(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Open the bar; of a resumed run keep the lines up to the step it goes on from."""
+        """Open the bar; in a resumed run, drop the lines after the step it resumes from."""
         if not state.is_world_process_zero:
             return
         if self._path.exists():
             lines = self._path.read_text(encoding="utf-8").splitlines()
-            retained = [line for line in lines if _step_of(line) <= state.global_step]
-            write_atomically(self._path, "".join(f"{line}\n" for line in retained))
+            kept = [line for line in lines if _step_of(line) <= state.global_step]
+            write_atomically(self._path, "".join(f"{line}\n" for line in kept))
         self._bar = tqdm(total=state.max_steps, initial=state.global_step, dynamic_ncols=True)
 
     def on_step_end(
@@ -49,7 +49,7 @@ class ProgressLog(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """Write a line, of a training step or of an evaluation, and put its main figures beside the bar."""
+        """Write a line for a training step or an evaluation, and show its main numbers beside the bar."""
         if self._bar is None or not logs or not {"loss", "eval_loss"} & set(logs):
             return
         line = {"step": state.global_step} | {k: v for k, v in logs.items() if k not in NOT_LOGGED}
@@ -66,31 +66,35 @@ class ProgressLog(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Close the bar."""
+        """The run came to its end."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the bar, also of a run that was cut short: what is said then stands below it."""
         if self._bar is not None:
             self._bar.close()
 
 
 class LogLastStep(TrainerCallback):
-    """The last step is logged, and evaluated where there is something to evaluate on, whatever its number."""
+    """Logs the last step, and evaluates it if there is evaluation data, whatever its number."""
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Ask for both."""
+        """Request logging, and an evaluation if there are any."""
         if state.global_step >= state.max_steps:
             control.should_log = True
             control.should_evaluate = args.eval_strategy != "no"
 
 
 def last_logged(path: Path) -> dict[str, Any]:
-    """The last value of everything that was logged in ``path``; None for one that was not finite."""
+    """The last logged value of every metric in ``path``; None if it was not finite."""
     lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     return {name: value for line in lines for name, value in line.items()}
 
 
 def _step_of(line: str) -> float:
-    """The step a line is about; infinity for a line that a kill cut short."""
+    """The step of a line; infinity for a line that an interruption cut short."""
     try:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):

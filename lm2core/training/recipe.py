@@ -1,84 +1,97 @@
-"""Recipes: how a preset is trained, and the stages its stories grow through."""
+"""Recipes: the settings of training presets. Metadata of a field makes it an option of ``lm2 train``.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+Light to import, because the command's help is made from it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from lm2core.babilong.noise import PYTHON
-from lm2core.training.batches import Stage, check_trained
+
+
+def option(help: str, *, flag: str = "", least: float | None = None) -> Mapping[str, Any]:
+    """Metadata of an option of ``lm2 train``; ``flag`` if it differs from the field's name."""
+    return {"help": help, "flag": flag, "least": least}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecipe:
-    """What every training run has to say, on stories or on text."""
+    """The settings that training on stories and on text have in common."""
 
-    architecture: str = "lm2"  # or a baseline with as many parameters, see architectures.py
-    n_steps: int  # optimizer steps
-    learning_rate: float = 1e-3
+    architecture: str = field(
+        default="lm2",
+        metadata=option(
+            "lm2, or a baseline with as many parameters: rmt, llama-window (sees one segment), llama-full "
+            "(sees the whole text)."
+        ),
+    )
+    seed: int = field(
+        default=0, metadata=option("The same seed gives the same loss on one machine; 0 by default.")
+    )
+    n_steps: int = field(
+        metadata=option("Optimizer steps; by default the preset's.", flag="--steps", least=1)
+    )
+    learning_rate: float = field(
+        default=1e-3, metadata=option("Peak learning rate; by default the preset's.", least=0.0)
+    )
     n_warmup_steps: int = 100
     weight_decay: float = 0.01
-    seed: int = 0
-    save_every: int = 250  # optimizer steps
-    keep_all: bool = False  # checkpoints; else the two newest
+    compile: bool = field(  # torch.compile of one segment
+        default=False, metadata=option("Faster steps after a few minutes of compiling.", flag="--compile")
+    )
+    save_every: int = field(
+        default=250, metadata=option("Steps between checkpoints; by default the preset's.", least=1)
+    )
+    keep_all: bool = field(
+        default=False,
+        metadata=option(
+            "Keep every checkpoint, which 'lm2 emergence' needs; else only the two newest.", flag="--keep-all"
+        ),
+    )
     log_every: int = 10  # optimizer steps
-    compile: bool = False  # torch.compile of one segment: faster steps after a wait of some minutes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe(RunRecipe):
-    """How a preset is trained on stories."""
+    """The settings of training on stories."""
 
-    tasks: tuple[str, ...] = ("qa1", "qa2", "qa3")
-    start_from: str | None = None  # a checkpoint to go on from, its sizes included; None: a new model
-    noise: str | None = (
-        None  # background text to hide the stories in, see babilong/noise.py; None: stories alone
+    tasks: tuple[str, ...] = field(
+        default=("qa1", "qa2", "qa3"),
+        metadata=option("Comma-separated tasks, by default all; training always begins with qa1."),
     )
-    n_subwords: int = 2_048  # with noise: about so many tokens, a word of a story always one
-    segment_length: int = 32  # with noise: tokens after which a sentence of it is cut
-    memory_slots: int | None = None  # instead of the preset's
-    memory_layers: tuple[int, ...] | None = None  # blocks that have memory; None: all
+    start_from: str | None = field(
+        default=None,
+        metadata=option("A checkpoint to start from, with its sizes; by default a new model.", flag="--from"),
+    )
+    noise: str | None = field(  # see babilong/noise.py
+        default=None,
+        metadata=option(
+            'Text to hide the stories in; a file, a folder, a hub data set\'s id, or "python" for the '
+            "documentation that every Python has."
+        ),
+    )
+    n_subwords: int = 2_048  # with noise: approximate vocabulary size; a word of a story is always one token
+    segment_length: int = 32  # with noise: tokens after which a background sentence is cut
+    memory_slots: int | None = field(  # None: the preset's
+        default=None, metadata=option("Slots of a new memory, on stories or with --llama.", least=1)
+    )
+    memory_layers: tuple[int, ...] | None = field(
+        default=None, metadata=option("Comma-separated blocks that have memory; by default all.")
+    )
     n_steps: int = 4_600  # optimizer steps
-    stage_steps: tuple[int, ...] | None = None  # of each stage but the last; None: until it is mastered
-    n_stories: int = 32  # per step and process; fewer where they are long, see data.MOST_SENTENCES
+    stage_steps: tuple[int, ...] | None = field(
+        default=None,
+        metadata=option(
+            "Comma-separated steps of each stage but the last; by default a stage ends when it is mastered."
+        ),
+    )
+    n_stories: int = 32  # per step and process; fewer if they are long, see batches.MOST_SENTENCES
     questions_per_sentence: float = 2.0
-    decay_share: float = 0.9  # of the steps, at the end, in which the learning rate falls to zero
+    decay_share: float = 0.9  # of the steps, at the end, during which the learning rate falls to zero
 
 
 PRESETS = {
     "babi-tiny": Recipe(),
     "babilong-tiny": Recipe(tasks=("qa1", "qa2", "qa3", "qa4", "qa5"), noise=PYTHON),
 }
-
-
-# How stories grow once the tasks have come together: sentences with a gradient, up to so many before them,
-# and the least and the most of all these that is background.
-ALONE = ((10, 0, 0.0, 0.0), (16, 0, 0.0, 0.0), (16, 24, 0.0, 0.0), (16, 80, 0.0, 0.0))
-IN_NOISE = (
-    (10, 0, 0.0, 0.5),
-    (16, 0, 0.0, 0.8),
-    (16, 24, 0.0, 0.9),
-    (16, 64, 0.0, 0.97),
-    (16, 250, 0.8, 0.99),  # so much of it that a fact is seldom told again
-    (16, 700, 0.95, 0.995),
-)
-
-
-def stages_for(tasks: Sequence[str], *, noise: bool = False) -> tuple[Stage, ...]:
-    """Few sentences about persons first, then objects join, then stories grow to the real lengths.
-
-    What needs practice has it when the tasks come together, before any noise.
-
-    With ``noise`` they grow by background text, at last to two hundred times as much as there is story.
-    """
-    for task in tasks:
-        check_trained(task)
-    persons = [Stage(("qa1",), 3), Stage(("qa1",), 6)]
-    if set(tasks) == {"qa1"} and not noise:
-        return (*persons, Stage(("qa1",), 10))
-    if set(tasks) == {"qa4"} and not noise:
-        return (*persons, Stage(("qa4",), 4, practice=True), Stage(("qa4",), 2))  # it tells two sentences
-    together = Stage(tuple(tasks), 6, practice=True)
-    grown = (
-        Stage(tuple(tasks), n, n_before=before, least_noise=least, noise=most)
-        for n, before, least, most in (IN_NOISE if noise else ALONE)
-    )
-    return (*persons, together, *grown)

@@ -1,4 +1,4 @@
-"""The folder of a training run: begun once, gone on with as it began, whole whatever happens."""
+"""The folder of a training run: checked before the start, resumed with its settings, written atomically."""
 
 import json
 import os
@@ -20,14 +20,14 @@ from lm2core.training.recipe import RunRecipe
 RECIPE_FILE = "training.json"
 SKIPS_FILE = "skipped_steps.json"
 STAGE_FILE = "curriculum.json"
-# Of a recipe, what may change when a run is resumed: its length, and what makes it faster or smaller.
+# Settings that may change when a run is resumed: its length, and what affects only speed or memory use.
 MAY_CHANGE = {"n_steps", "save_every", "log_every", "eval_every", "compile", "checkpointing"}
 
 
 def complete_checkpoints(out: Path, last_file: str = SKIPS_FILE) -> dict[int, Path]:
-    """The checkpoints of a run by their step, oldest first.
+    """The complete checkpoints of a run by their step, oldest first.
 
-    last_file : one without it was cut short, as it is written last
+    last_file : the file that is written last; a checkpoint without it is incomplete
     """
     folders = [file.parent for file in out.glob(f"checkpoint-*/{last_file}")]
     named = [(re.fullmatch(r"checkpoint-(\d+)", folder.name), folder) for folder in folders]
@@ -35,36 +35,38 @@ def complete_checkpoints(out: Path, last_file: str = SKIPS_FILE) -> dict[int, Pa
 
 
 def newest_checkpoint(out: Path, last_file: str) -> Path | None:
-    """The newest whole checkpoint of a run."""
+    """The newest complete checkpoint of a run, or None."""
     return next(reversed(complete_checkpoints(out, last_file).values()), None)
 
 
 def check_start(recipe: RunRecipe, out: Path, *, resume: bool, last_file: str) -> Path | None:
-    """The checkpoint a run in ``out`` goes on from, or None for a new run; a UserError when it cannot be.
+    """The checkpoint from which to resume the run in ``out``, or None for a new run.
 
-    A run goes on only as it began, but for its length and speed.
+    Raises a UserError when a new run would overwrite something, when there is nothing to resume, and when a
+    setting that is not in ``MAY_CHANGE`` differs from the original one.
     """
     newest = newest_checkpoint(out, last_file) if resume else None
     if resume and newest is None:
-        raise UserError(f"nothing to resume in {out}: no complete checkpoint there; start in another folder")
+        raise UserError(f"nothing to resume: {out} has no complete checkpoint; start in another folder")
     if not is_first_process():
         return newest
     if not resume and out.is_dir() and any(out.iterdir()):
-        raise UserError(f"{out} is not empty; choose another folder, or go on with its run: --resume")
+        raise UserError(f"{out} is not empty; choose another folder, or resume its run with --resume")
     if resume and (out / RECIPE_FILE).is_file():
-        began = {"architecture": "lm2"} | json.loads((out / RECIPE_FILE).read_text(encoding="utf-8"))
+        original = {"architecture": "lm2"} | json.loads((out / RECIPE_FILE).read_text(encoding="utf-8"))
         now = json.loads(_as_json(recipe))
-        other = [name for name in began if name not in MAY_CHANGE and began[name] != now.get(name)]
+        other = [name for name in original if name not in MAY_CHANGE and original[name] != now.get(name)]
         if other:
-            was = ", ".join(f"{name}={began[name]}, now {now.get(name)}" for name in other)
+            changes = ", ".join(f"{name}={original[name]}, not {now.get(name)}" for name in other)
             raise UserError(
-                f"the run in {out} began with {was}; resume it as it began, or start another folder"
+                f"the run in {out} was started with {changes}; resume it with the original settings, "
+                "or start in another folder"
             )
     return newest
 
 
 def begin(recipe: RunRecipe, out: Path) -> None:
-    """Make the folder of a run and put its recipe there."""
+    """Make the folder of a run and write its recipe into it."""
     if not is_first_process():
         return
     try:
@@ -75,19 +77,19 @@ def begin(recipe: RunRecipe, out: Path) -> None:
 
 
 def _as_json(recipe: RunRecipe) -> str:
-    """The recipe, and what else the result depends on."""
+    """The recipe and the number of processes, on which the result also depends."""
     n_processes = int(os.environ.get("WORLD_SIZE", "1"))
     return json.dumps(asdict(recipe) | {"n_processes": n_processes}, indent=2)
 
 
 def is_first_process() -> bool:
-    """Whether this is the one of several processes that looks after the folder."""
+    """Whether this process is the one that writes to the folder."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 @contextmanager
 def report_full_disk(out: Path) -> Iterator[None]:
-    """Say in one line that a checkpoint could not be written; the one before it is whole."""
+    """Turn a failed write of a checkpoint into a one-line UserError; the previous checkpoint is complete."""
     try:
         yield
     except (OSError, SafetensorError, RuntimeError) as error:
@@ -95,10 +97,8 @@ def report_full_disk(out: Path) -> Iterator[None]:
         if isinstance(error, RuntimeError):  # how torch's zip writer reports a failed write
             if "inline_container" not in reason:
                 raise
-            reason = "a checkpoint could not be written whole, the disk may be full"
-        raise UserError(
-            f"cannot write to {out}: {reason}; make room there, then go on with --resume"
-        ) from error
+            reason = "a checkpoint is incomplete, the disk may be full"
+        raise UserError(f"cannot write to {out}: {reason}; free some space, then use --resume") from error
 
 
 def save_model(
@@ -108,9 +108,9 @@ def save_model(
     *,
     weights: dict[str, Tensor] | None = None,
 ) -> None:
-    """Put config, tokenizer and weights into ``out``: each file whole, weights last.
+    """Write config, tokenizer and weights to ``out``: each file atomically, the weights last.
 
-    ``weights`` are those of a model of which this process holds a part only, gathered from all processes.
+    weights : of a model that is sharded over processes, gathered from all of them
     """
     with tempfile.TemporaryDirectory(prefix=".model.", dir=out) as name:
         folder = Path(name)

@@ -1,7 +1,7 @@
 """Train an LM2, or a baseline, on fresh bAbI stories with transformers' Trainer.
 
-The loss is the cross entropy of the answer alone. A batch is a function of its number, seed and curriculum,
-and the curriculum is saved with every checkpoint, so a resumed run goes on as if it had never stopped.
+The loss is the cross entropy of the answer only. A batch is a function of its number, the seed and the
+curriculum, which is saved with every checkpoint, so a resumed run equals one without interruption.
 """
 
 from collections.abc import Sequence
@@ -22,17 +22,18 @@ from lm2core.reading.answers import answer_logits
 from lm2core.text.tokenizer import subword_tokenizer, word_tokenizer
 from lm2core.training.batches import StoryBatch, StorySource
 from lm2core.training.curriculum import Curriculum
-from lm2core.training.recipe import Recipe, stages_for
+from lm2core.training.recipe import Recipe
 from lm2core.training.run_folder import STAGE_FILE, begin, check_start
+from lm2core.training.stages import stages_for
 from lm2core.training.trainer import RunTrainer, check_devices, common_arguments, run
 from lm2core.training.warm_start import start_model
 
 
 def batch_logits(model: torch.nn.Module, batch: StoryBatch) -> Tensor:
-    """Logits (Q,V) of the answers: stories are read and written, questions are read only.
+    """Logits (Q,V) of the answers: stories are written to memory, questions only read from it.
 
-    The memory after every sentence is kept, and all questions go through in one batch, each with the memory
-    of its story at its time.
+    The memory after every sentence is kept, and all questions are run as one batch, each with the memory of
+    its story at the time it is asked.
     """
     memory = None
     if batch.before_ids.shape[1]:
@@ -48,7 +49,7 @@ def _mask(ids: Tensor) -> Tensor:
 
 
 class StepNumbers(Dataset[dict[str, Tensor]]):
-    """The data set of a generator: item i is the number i, from which batch i is drawn."""
+    """A data set whose item i is the number i, from which batch i is generated."""
 
     def __init__(self, n_items: int) -> None:
         self._n_items = n_items
@@ -61,7 +62,7 @@ class StepNumbers(Dataset[dict[str, Tensor]]):
 
 
 class StoryTrainer(RunTrainer):
-    """transformers' Trainer on batches drawn for the curriculum's stage."""
+    """transformers' Trainer on batches drawn for the current stage of a curriculum."""
 
     last_file = STAGE_FILE
 
@@ -70,7 +71,7 @@ class StoryTrainer(RunTrainer):
         self.source, self.curriculum = source, curriculum
 
     def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Tensor], *_: Any, **__: Any) -> Tensor:
-        """Mean cross entropy of the answers in nats; the curriculum sees the accuracy of all processes."""
+        """Mean cross entropy of the answers in nats; also records the accuracy in the curriculum."""
         curriculum = self.curriculum
         batch = self.source.batch(int(inputs["index"]), curriculum.stage, curriculum.weights).to(
             self.args.device
@@ -81,7 +82,7 @@ class StoryTrainer(RunTrainer):
         return F.cross_entropy(logits_QV, batch.answer_ids)
 
     def _accuracy(self, is_right: Tensor, tasks: Sequence[str]) -> dict[str, float]:
-        """Share of right answers by task, over all processes."""
+        """Share of correct answers by task, over all processes."""
         names = self.curriculum.stage.tasks
         counts = torch.zeros(len(names), 2, device=is_right.device)
         for i, name in enumerate(names):
@@ -91,42 +92,42 @@ class StoryTrainer(RunTrainer):
         return {n: float(right / total) for n, (right, total) in zip(names, counts, strict=True) if total}
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the stage and the running accuracies to what the Trainer logs."""
+        """Add the stage and the running accuracies to the logged metrics."""
         if "loss" in logs:
             logs["stage"] = self.curriculum.index
             logs |= {f"accuracy_{task}": value for task, value in self.curriculum.accuracy.items()}
         super().log(logs, start_time)
 
     def save_last(self, folder: Path) -> None:
-        """Put the curriculum's stage into a checkpoint, after all else."""
+        """Add the position in the curriculum to a checkpoint, after everything else."""
         super().save_last(folder)
         self.curriculum.save(folder / STAGE_FILE)
 
     def restore(self, folder: Path) -> None:
-        """Go on at the curriculum's stage."""
+        """Restore the position in the curriculum."""
         super().restore(folder)
         self.curriculum.restore(folder / STAGE_FILE)
 
 
 def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> Model:
-    """Train by ``recipe`` and leave model, tokenizer, recipe, metrics and checkpoints in the folder ``out``.
+    """Train by ``recipe`` and write model, tokenizer, recipe, metrics and checkpoints to the folder ``out``.
 
     Raises
     ------
     UserError
-        When ``out`` holds a run and ``resume`` is False, holds none and it is True, or cannot be written.
+        When ``out`` is not empty and ``resume`` is False, has no run and it is True, or cannot be written.
     """
     out = Path(out)
     check_devices()
     check_architecture(recipe.architecture)
     stages = stages_for(recipe.tasks, noise=recipe.noise is not None)
-    curriculum = Curriculum(stages, recipe.stage_steps)  # an unknown task is told before a folder is made
+    curriculum = Curriculum(stages, recipe.stage_steps)  # refuses unknown tasks before a folder is made
     checkpoint = check_start(recipe, out, resume=resume, last_file=STAGE_FILE)
     set_seed(recipe.seed)
     noise = None if recipe.noise is None else open_noise(recipe.noise, split="train")
     tokenizer = _tokenizer(recipe, noise)
     model = _start(recipe, tokenizer)
-    begin(recipe, out)  # after all that a wrong option can stop: it would leave a run that never began
+    begin(recipe, out)  # only after every option is checked, so that a wrong one leaves no empty run
     if recipe.compile:
         model.compile_segments()
     arguments = _arguments(recipe, out)
@@ -150,7 +151,7 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> Model:
 
 
 def _tokenizer(recipe: Recipe, noise: Noise | None) -> PreTrainedTokenizerBase:
-    """The words of the tasks, and with background text parts of its words."""
+    """A tokenizer of the words of the tasks, and with noise also of subwords of the background text."""
     words = babi_words(("qa1", *recipe.tasks))  # every curriculum begins with qa1
     if noise is None:
         return word_tokenizer(words)
@@ -158,10 +159,10 @@ def _tokenizer(recipe: Recipe, noise: Noise | None) -> PreTrainedTokenizerBase:
 
 
 def _start(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Model:
-    """The model that training begins with."""
+    """The model that training starts with."""
     sizes = {"memory_slots": recipe.memory_slots, "memory_layers": recipe.memory_layers}
     chosen = {name: value for name, value in sizes.items() if value is not None}
-    if recipe.noise is not None and recipe.architecture != "llama-full":  # which has no segments
+    if recipe.noise is not None and recipe.architecture != "llama-full":  # has no segments
         chosen["segment_length"] = recipe.segment_length
     if recipe.start_from is not None:
         return start_model(recipe.start_from, tokenizer, recipe.architecture, chosen)
@@ -172,7 +173,7 @@ def _start(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Model:
 def _arguments(recipe: Recipe, out: Path) -> TrainingArguments:
     return TrainingArguments(
         **common_arguments(recipe, out),
-        per_device_train_batch_size=1,  # one item is the number of one whole batch
+        per_device_train_batch_size=1,  # an item is the number of a whole batch
         lr_scheduler_type="warmup_stable_decay",
         lr_scheduler_kwargs={
             "num_decay_steps": max(1, round(recipe.decay_share * recipe.n_steps)),

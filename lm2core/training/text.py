@@ -1,7 +1,7 @@
 """Train an LM2, or a baseline, as a language model on any text with transformers' Trainer.
 
-The loss is the next-token cross entropy of packed blocks; a bank lives for one block. The examples are a
-function of text and seed, so a resumed run reads on where it stopped and ends as if it never had.
+The loss is the next-token cross entropy of packed blocks; a bank lasts for one block. The examples are a
+function of text and seed, so a resumed run gives the same result as one without interruption.
 """
 
 import math
@@ -20,11 +20,12 @@ from lm2core.text.bpe import n_ids, open_tokenizer, train_tokenizer
 from lm2core.text.corpus import Corpus, open_corpus
 from lm2core.text.packing import PackedText, Packer
 from lm2core.training.run_folder import SKIPS_FILE, begin, check_start
-from lm2core.training.text_recipe import MODELS, TextRecipe
+from lm2core.training.text_models import MODELS
+from lm2core.training.text_recipe import TextRecipe
 from lm2core.training.trainer import RunTrainer, check_devices, common_arguments, run
 
-SAMPLE_PIECE_CHARS = 16_384  # pieces a tokenizer is trained on
-TOKENIZER_HELP = "copy the tokenizer* files of the run back, or start in another folder"
+SAMPLE_PIECE_CHARS = 16_384  # of the pieces a tokenizer is trained on
+TOKENIZER_HELP = "restore the tokenizer* files of the run, or start in another folder"
 
 
 class TextTrainer(RunTrainer):
@@ -35,32 +36,31 @@ class TextTrainer(RunTrainer):
         self._backprop_segments = backprop_segments
 
     def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Mean next-token cross entropy in nats; gradients run back through some segments only, if asked."""
+        """Mean next-token cross entropy in nats; gradients are truncated at ``backprop_segments`` if set."""
         if model.training and self._backprop_segments:
             inputs = inputs | {"backprop_segments": self._backprop_segments}
         return super().compute_loss(model, inputs, *args, **kwargs)
 
     def get_decay_parameter_names(self, model: torch.nn.Module) -> list[str]:
-        """Matrices of linear layers: no bias, norm, embedding or slot key decays."""
+        """Matrices of linear layers only: biases, norms, embeddings and slot keys do not decay."""
         linear = (name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear))
         return [f"{name}.weight" for name in linear]
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the perplexity, exp of the loss, to an evaluation."""
+        """Add the perplexity, exp of the loss, to the metrics of an evaluation."""
         if "eval_loss" in logs:
             logs["eval_perplexity"] = math.exp(min(logs["eval_loss"], 700.0))
         super().log(logs, start_time)
 
 
 def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> Model:
-    """Train by ``recipe`` and leave model, tokenizer, recipe, metrics and checkpoints in the folder ``out``.
+    """Train by ``recipe`` and write model, tokenizer, recipe, metrics and checkpoints to the folder ``out``.
 
     Raises
     ------
     UserError
-        For a text or tokenizer that cannot be used, and for a folder as in
-        ``lm2core.training.stories.train``. When ten steps in a row are not finite; the newest checkpoint
-        is good.
+        For a text or tokenizer that cannot be used; for a folder, as ``lm2core.training.stories.train``; and
+        when ``MAX_SKIPPED_IN_A_ROW`` steps in a row are not finite (the newest checkpoint is still good).
     """
     out = Path(out)
     check_devices()
@@ -70,7 +70,7 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
     tokenizer = open_tokenizer(str(out), advice=TOKENIZER_HELP) if resume else _new_tokenizer(recipe, corpus)
     if tokenizer.eos_token_id is None:
         raise UserError(
-            f"the tokenizer {tokenizer.name_or_path!r} has no end-of-text token to join documents with; "
+            f"the tokenizer {tokenizer.name_or_path!r} has no end-of-text token to join documents; "
             "set its eos_token and save it"
         )
     config = _config(recipe, tokenizer)
@@ -80,7 +80,7 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
         block_length=recipe.n_segments * config.segment_length,
         held_out_every=recipe.held_out_every,
     )
-    packer.check_enough()  # before a folder or a model is made
+    packer.check_enough()  # before making a folder or a model
     set_seed(recipe.seed)
     model = _new_model(recipe, config)
     begin(recipe, out)
@@ -103,30 +103,30 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
 
 def _new_tokenizer(recipe: TextRecipe, corpus: Corpus) -> PreTrainedTokenizerBase:
     if recipe.tokenizer:
-        otherwise = "the Llama's own is taken" if recipe.llama else "one is trained"
-        return open_tokenizer(recipe.tokenizer, advice=f"give a folder, or leave it out and {otherwise}")
+        otherwise = "use the Llama's own" if recipe.llama else "train one"
+        return open_tokenizer(recipe.tokenizer, advice=f"give a folder, or omit it to {otherwise}")
     if recipe.llama:
-        return open_tokenizer(recipe.llama, advice="give the Llama's own: --tokenizer FOLDER")
+        return open_tokenizer(recipe.llama, advice="give the Llama's tokenizer: --tokenizer FOLDER")
     return train_tokenizer((piece.text for piece in corpus(SAMPLE_PIECE_CHARS)), vocab_size=recipe.vocab_size)
 
 
 def _check_options(recipe: TextRecipe) -> None:
-    """Refuse options that do not go together, before anything is opened."""
+    """Refuse incompatible options before opening anything."""
     check_architecture(recipe.architecture)
     if recipe.backprop_segments and recipe.architecture.startswith("llama"):
         raise UserError(
-            f"{recipe.architecture} has no memory to cut gradients at; leave out --backprop-segments"
+            f"{recipe.architecture} has no memory at which to truncate gradients; omit --backprop-segments"
         )
     if not recipe.llama and (recipe.memory_slots or recipe.freeze_backbone):
-        raise UserError("--memory-slots and --freeze-backbone belong to a Llama; name it: --llama FOLDER")
+        raise UserError("--memory-slots and --freeze-backbone need a Llama; add --llama FOLDER")
     if recipe.llama and recipe.architecture != "lm2":
-        raise UserError(f"--llama gives a Llama an LM2's memory, not {recipe.architecture}; leave one out")
+        raise UserError(f"--llama gives a Llama LM2's memory, not {recipe.architecture}; omit one of the two")
     if recipe.llama and not recipe.memory_slots:
-        raise UserError(f"{recipe.llama} gets a memory; say how large it is to be: --memory-slots N")
+        raise UserError(f"{recipe.llama} needs a size for its new memory; add --memory-slots N")
 
 
 def _config(recipe: TextRecipe, tokenizer: PreTrainedTokenizerBase) -> LM2Config:
-    """The preset's sizes, or a Llama's with those of its new memory; a UserError for what does not fit."""
+    """The preset's sizes, or a Llama's with those of its new memory; a UserError if they do not fit."""
     if not recipe.llama:
         config = MODELS[recipe.model](vocab_size=n_ids(tokenizer))
         config.eos_token_id = tokenizer.eos_token_id
@@ -134,19 +134,19 @@ def _config(recipe: TextRecipe, tokenizer: PreTrainedTokenizerBase) -> LM2Config
     stored = PreTrainedConfig.get_config_dict(recipe.llama)[0]
     if stored.get("model_type") != "llama":
         raise UserError(
-            f"{recipe.llama} holds a {stored.get('model_type')!r} model; --llama takes a Llama's folder or id"
+            f"{recipe.llama} is a {stored.get('model_type')!r} model; --llama needs a Llama's folder or id"
         )
     config = lm2_config(LlamaConfig.from_dict(stored), source=recipe.llama, memory_slots=recipe.memory_slots)
     if n_ids(tokenizer) > config.vocab_size:
         raise UserError(
-            f"the tokenizer has {n_ids(tokenizer)} ids, {recipe.llama} only {config.vocab_size}; "
-            "give the Llama's own: --tokenizer FOLDER"
+            f"the tokenizer has {n_ids(tokenizer)} ids, but {recipe.llama} only {config.vocab_size}; "
+            "give the Llama's tokenizer: --tokenizer FOLDER"
         )
     return config
 
 
 def _new_model(recipe: TextRecipe, config: LM2Config) -> Model:
-    """A new model of these sizes, or the Llama with a new memory, in 32 bits."""
+    """A new model of these sizes, or the Llama with a new memory, in float32."""
     if not recipe.llama:
         return make_model(config, recipe.architecture)
     model: LM2ForCausalLM = LM2ForCausalLM.from_pretrained(
@@ -161,7 +161,7 @@ def _arguments(recipe: TextRecipe, out: Path) -> TrainingArguments:
     return TrainingArguments(
         **common_arguments(recipe, out),
         per_device_train_batch_size=recipe.batch_size,
-        per_device_eval_batch_size=1,  # so that blocks weigh the same whatever the number of processes
+        per_device_eval_batch_size=1,  # so that blocks have equal weight with any number of processes
         gradient_accumulation_steps=recipe.accumulate,
         activation_checkpointing=recipe.checkpointing,
         bf16=recipe.bf16,
@@ -171,6 +171,6 @@ def _arguments(recipe: TextRecipe, out: Path) -> TrainingArguments:
         eval_steps=recipe.eval_every,
         prediction_loss_only=True,
         include_num_input_tokens_seen="all",
-        # With gradients through one segment only, no write has one.
+        # With gradients through one segment only, no write gets a gradient.
         ddp_find_unused_parameters=recipe.backprop_segments == 1 or recipe.n_segments == 1,
     )

@@ -1,42 +1,63 @@
-"""Recipes for training on text, as presets from a laptop to the paper's size.
+"""Recipes for training on text, as presets from laptop size to the paper's.
 
-Sources: Kang et al. 2025, arXiv:2502.06049, states sizes and data only: no sequence length, optimizer,
-learning rate, batch or number of steps. Where it is silent ``lm2-1.7b`` takes the defaults of the public code
+Source: Kang et al. 2025, arXiv:2502.06049, which gives sizes and data only: no sequence length, optimizer,
+learning rate, batch size or number of steps. For these, ``lm2-1.7b`` uses the defaults of the public code
 (optimizer, schedule) and of its shell script (learning rate, steps, batch 1 x 2,048 tokens).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from lm2core.model.config import LM2Config, base, lm2_1_7b
-from lm2core.training.recipe import RunRecipe
+from lm2core.training.recipe import RunRecipe, option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextRecipe(RunRecipe):
-    """How a preset is trained on text. A block is ``n_segments`` segments of the model's segment length.
+    """The settings of training on text. A block is ``n_segments`` segments of the model's segment length.
 
-    AdamW (0.9, 0.95), gradients clipped at 1, cosine to zero after the warm-up; weight decay on the matrices
-    of linear layers only. A step sees ``batch_size * accumulate`` blocks in every process.
+    AdamW (0.9, 0.95), gradients clipped at 1, cosine decay to zero after the warm-up; weight decay on the
+    matrices of linear layers only. A step uses ``batch_size * accumulate`` blocks per process.
     """
 
-    model: str  # a name in MODELS
-    text: str = ""  # a file, a folder or a hub data set, see corpus.py
-    tokenizer: str = ""  # a folder or a Hugging Face id; none: the Llama's, or train one on the text
-    llama: str = ""  # a Llama to start from, folder or id, in the place of the preset's model
-    memory_slots: int = 0  # of the memory that the Llama gets
-    freeze_backbone: bool = False  # train only that memory
-    vocab_size: int = 32_768  # of a tokenizer that is trained on the text, at most
-    n_segments: int  # of a block; a bank lives as long as a block
-    batch_size: int  # blocks in one pass, per process
-    accumulate: int = 1  # passes whose gradients make one step
-    backprop_segments: int = 0  # gradients run back through so many segments; 0: all of a block
-    n_shuffle: int = 1_000  # blocks held, of which the next one is drawn
-    held_out_every: int = 50  # the first of so many pieces of text is for evaluation
+    model: str  # a name in text_models.MODELS
+    text: str = field(  # see corpus.py
+        default="",
+        metadata=option("Text to train on: a file, a folder (.txt, .md, .jsonl), or a hub data set's id."),
+    )
+    tokenizer: str = field(
+        default="",
+        metadata=option(
+            "Tokenizer's folder or Hugging Face id; by default the Llama's, or one is trained on the text."
+        ),
+    )
+    llama: str = field(
+        default="",
+        metadata=option(
+            "A Llama to add a memory to, instead of the preset's model; folder or Hugging Face id."
+        ),
+    )
+    memory_slots: int = 0  # of the memory that is added to the Llama
+    freeze_backbone: bool = field(
+        default=False, metadata=option("With --llama: train only the memory.", flag="--freeze-backbone")
+    )
+    vocab_size: int = 32_768  # at most, of a tokenizer trained on the text
+    n_segments: int  # per block; a bank lasts for one block
+    batch_size: int = field(metadata=option("Blocks in one pass, per process.", flag="--batch", least=1))
+    accumulate: int = field(default=1, metadata=option("Passes per step (gradient accumulation).", least=1))
+    backprop_segments: int = field(
+        default=0,
+        metadata=option("Gradients run back through this many segments; 0: all of a block.", least=0),
+    )
+    n_shuffle: int = 1_000  # blocks in the shuffle buffer
+    held_out_every: int = 50  # the first of every so many pieces of text is held out for evaluation
     n_eval_blocks: int = 64
     eval_every: int = 500  # optimizer steps
-    bf16: bool = False  # mixed precision: weights and optimizer stay in 32 bits
-    checkpointing: bool = False  # compute activations twice instead of keeping them
+    bf16: bool = field(  # weights and optimizer stay in float32
+        default=False, metadata=option("Mixed precision.", flag="--bf16/--no-bf16")
+    )
+    checkpointing: bool = field(  # compute activations twice instead of keeping them
+        default=False,
+        metadata=option("Use less memory, with slower steps.", flag="--checkpointing/--no-checkpointing"),
+    )
 
     learning_rate: float = 6e-4
     n_warmup_steps: int = 700
@@ -44,25 +65,8 @@ class TextRecipe(RunRecipe):
     save_every: int = 500  # optimizer steps
 
 
-def text_tiny(*, vocab_size: int) -> LM2Config:
-    """A model for own text that learns on a laptop's processor within minutes."""
-    return LM2Config(
-        vocab_size=vocab_size,
-        hidden_size=128,
-        intermediate_size=384,
-        memory_slots=32,
-        segment_length=64,
-    )
-
-
-MODELS: dict[str, Callable[..., LM2Config]] = {
-    "text-tiny": text_tiny,
-    "base": base,
-    "lm2-1.7b": lm2_1_7b,
-}
-
 TEXT_PRESETS = {
-    # Ours: for a first look, on any machine.
+    # Ours: for a first try, on any machine.
     "text-tiny": TextRecipe(
         model="text-tiny",
         vocab_size=2_048,
@@ -78,7 +82,7 @@ TEXT_PRESETS = {
     "base": TextRecipe(model="base", n_segments=4, batch_size=4, accumulate=8, n_steps=50_000, bf16=True),
     # Paper: sizes. Public code: AdamW (0.9, 0.95), decay 0.1, clip 1, warm-up 700, cosine. Its shell
     # script: learning rate 2e-4, 600,000 steps, one sequence of 2,048 tokens, here one segment. Ours: bf16,
-    # checkpointing, and four segments to a block, for a write that is never read learns nothing.
+    # checkpointing, and four segments per block, because a write that is never read learns nothing.
     "lm2-1.7b": TextRecipe(
         model="lm2-1.7b",
         n_segments=4,

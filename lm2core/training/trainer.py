@@ -1,4 +1,4 @@
-"""What training on stories and on text have in common: the Trainer that skips non-finite steps, and a run.
+"""What training on stories and on text have in common: a Trainer that skips non-finite steps, and ``run``.
 
 transformers' Trainer does the rest: several processes, bf16, accumulation, checkpointing, saving, resuming.
 """
@@ -6,6 +6,7 @@ transformers' Trainer does the rest: several processes, bf16, accumulation, chec
 import json
 import math
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -24,37 +25,38 @@ MAX_SKIPPED_IN_A_ROW = 10
 
 
 class RunTrainer(Trainer):
-    """A Trainer whose weights are never NaN.
+    """A Trainer whose weights never become NaN.
 
-    A step whose loss or gradient norm is not finite, in any process, changes no weight and no optimizer
-    state. It counts as a step: data and learning rate go on. After ``MAX_SKIPPED_IN_A_ROW`` training stops.
+    A step whose loss or gradient norm is not finite in any process changes no weight and no optimizer state.
+    It still counts as a step for data and learning rate. ``MAX_SKIPPED_IN_A_ROW`` of them stop the training.
 
-    n_skipped : such steps since the run began; n_skipped_in_a_row : of them the last ones without a good one
+    n_skipped : skipped steps since the start of the run
+    n_skipped_in_a_row : skipped steps since the last good one
     """
 
-    last_file = SKIPS_FILE  # of a checkpoint: the one that is written last
+    last_file = SKIPS_FILE  # the file of a checkpoint that is written last
 
     def __init__(self, *, tokenizer: PreTrainedTokenizerBase, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.tokenizer = tokenizer
         self.n_skipped = self.n_skipped_in_a_row = 0
-        self._step_loss: Tensor | float = 0.0  # of the parts of this step so far, where it was computed
+        self._step_loss: Tensor | float = 0.0  # sum over the parts of this step so far, on their device
         self._losses: list[float] = []  # of the good steps since the last log
 
     def training_step(self, model: torch.nn.Module, *args: Any, **kwargs: Any) -> Tensor:
-        """Forward and backward of one part of a step; remember its loss."""
+        """Forward and backward pass of one part of a step; adds up its loss."""
         loss = super().training_step(model, *args, **kwargs)
-        self._step_loss = self._step_loss + loss.detach()  # read once a step: a GPU waits for every reading
+        self._step_loss = self._step_loss + loss.detach()  # read once per step: reading synchronizes a GPU
         return loss
 
     def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Any = None) -> Any:
-        """Called between the backward pass and the optimizer: the place to call a step off."""
+        """Called between the backward pass and the optimizer: the place to skip a step."""
         norm, loss = super()._get_grad_norm(model, grad_norm), float(self._step_loss)
         is_bad = not math.isfinite(loss) or not math.isfinite(norm)
         n_bad = self.accelerator.reduce(torch.tensor(float(is_bad), device=self.args.device))
         if n_bad > 0:
-            # An optimizer passes over a parameter without a gradient: no momentum, no decay, no count.
-            # A gradient of zero would have all three.
+            # Optimizers skip a parameter without a gradient: no momentum, no decay, no step count.
+            # A zero gradient would cause all three.
             model.zero_grad(set_to_none=True)
             self.n_skipped += 1
             self.n_skipped_in_a_row += 1
@@ -69,17 +71,15 @@ class RunTrainer(Trainer):
         if self.n_skipped_in_a_row < MAX_SKIPPED_IN_A_ROW:
             return
         newest = newest_checkpoint(Path(self.args.output_dir), self.last_file)
-        retained = (
-            f"the newest good checkpoint is {newest}" if newest else "no checkpoint had been written yet"
-        )
+        newest_good = f"the newest good checkpoint is {newest}" if newest else "there is no checkpoint yet"
         raise UserError(
             f"training stopped at step {self.state.global_step + 1}: {MAX_SKIPPED_IN_A_ROW} steps in a row "
             f"were not finite (loss {loss:.3g}, gradient norm {float(norm):.3g}); "
-            f"{retained}; train in another folder with a lower --learning-rate, or go on with --resume"
+            f"{newest_good}; train in another folder with a lower --learning-rate, or try --resume"
         )
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log the mean loss of the steps that were taken (NaN if none was), and how many were skipped."""
+        """Log the mean loss of the steps not skipped (NaN if all were), and how many were skipped."""
         if "loss" in logs:
             mean = sum(self._losses) / len(self._losses) if self._losses else math.nan
             logs["loss"] = float(self.accelerator.reduce(torch.tensor(mean, device=self.args.device), "mean"))
@@ -94,38 +94,38 @@ class RunTrainer(Trainer):
             self.save_last(folder)
 
     def save_last(self, folder: Path) -> None:
-        """Put into a checkpoint what the Trainer does not know; ``last_file`` last.
+        """Add to a checkpoint what the Trainer does not save; ``last_file`` last.
 
-        With the tokenizer a checkpoint can be opened like the trained model.
+        With the tokenizer, a checkpoint can be loaded like the trained model.
         """
         self.tokenizer.save_pretrained(folder)
         counts = {"n_skipped": self.n_skipped, "n_skipped_in_a_row": self.n_skipped_in_a_row}
         write_atomically(folder / SKIPS_FILE, json.dumps(counts))
 
     def restore(self, folder: Path) -> None:
-        """Go on from what ``save_last`` wrote."""
+        """Restore what ``save_last`` wrote."""
         if (folder / SKIPS_FILE).is_file():
             counts = json.loads((folder / SKIPS_FILE).read_text(encoding="utf-8"))
             self.n_skipped, self.n_skipped_in_a_row = counts["n_skipped"], counts["n_skipped_in_a_row"]
 
 
 def check_devices() -> None:
-    """Refuse to split batches over GPUs in one process: a UserError that names the command."""
+    """Refuse to split batches over several GPUs in one process: a UserError that gives the command."""
     if torch.cuda.device_count() > 1 and "LOCAL_RANK" not in os.environ:
         raise UserError(
-            "several GPUs are in sight; start one process each: accelerate launch -m lm2core train ..."
+            "several GPUs are visible; start one process per GPU: accelerate launch -m lm2core train ..."
         )
 
 
 def close_process_group() -> None:
-    """At the end of a command: processes wait for each other and part; else one may abort the others."""
+    """End a command of several processes: they wait for each other, or one could abort the others."""
     if dist.is_available() and dist.is_initialized():
         dist.barrier()
         dist.destroy_process_group()
 
 
 def common_arguments(recipe: RunRecipe, out: Path) -> dict[str, Any]:
-    """TrainingArguments that do not depend on what is trained on."""
+    """TrainingArguments that training on stories and on text share."""
     return {
         "output_dir": str(out),
         "max_steps": recipe.n_steps,
@@ -136,7 +136,7 @@ def common_arguments(recipe: RunRecipe, out: Path) -> dict[str, Any]:
         "seed": recipe.seed,
         "logging_steps": recipe.log_every,
         "save_steps": recipe.save_every,
-        "save_total_limit": None if recipe.keep_all else 2,  # while one is being written the other is whole
+        "save_total_limit": None if recipe.keep_all else 2,  # one is complete while the other is written
         "remove_unused_columns": False,
         "disable_tqdm": True,  # ProgressLog draws the bar
         "report_to": "none",
@@ -145,15 +145,16 @@ def common_arguments(recipe: RunRecipe, out: Path) -> dict[str, Any]:
 
 
 def run(trainer: RunTrainer, out: Path, checkpoint: Path | None) -> None:
-    """Train, from ``checkpoint`` on if there is one, and leave model, tokenizer and metrics in ``out``."""
+    """Train, from ``checkpoint`` if there is one, and write model, tokenizer and metrics to ``out``."""
     trainer.add_callback(LogLastStep())
-    trainer.add_callback(ProgressLog(out / "metrics.jsonl"))
+    progress = ProgressLog(out / "metrics.jsonl")
+    trainer.add_callback(progress)
     trainer.remove_callback(PrinterCallback)  # ProgressLog shows the same, beside a bar
     if checkpoint is not None:
         trainer.restore(checkpoint)
-    with report_full_disk(out):
+    with closing(progress), report_full_disk(out):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        weights = trainer.accelerator.get_state_dict(trainer.model)  # of all processes, when they share them
+        weights = trainer.accelerator.get_state_dict(trainer.model)  # gathered, if the model is sharded
         if trainer.is_world_process_zero():
             model = trainer.accelerator.unwrap_model(trainer.model)
             save_model(model, trainer.tokenizer, out, weights=weights)

@@ -1,4 +1,4 @@
-"""Begin training from a trained model whose vocabulary is another: what both know goes over."""
+"""Start training from a trained model with another vocabulary: the rows of shared tokens are copied."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,25 +10,27 @@ from lm2core.baselines.architectures import Model, architecture_of
 from lm2core.errors import UserError
 from lm2core.reading.checkpoints import load
 
-BY_TOKEN = ("model.embed_tokens.weight", "lm_head.weight")  # one row a token
+BY_TOKEN = ("model.embed_tokens.weight", "lm_head.weight")  # one row per token
 
 
 def start_model(
     checkpoint: str, tokenizer: PreTrainedTokenizerBase, architecture: str, changes: Mapping[str, Any]
 ) -> Model:
-    """The model of ``checkpoint`` for the words of ``tokenizer``; words it did not know start untrained.
+    """The model of ``checkpoint`` with the vocabulary of ``tokenizer``; tokens new to it start untrained.
 
-    changes : of its config; a UserError when weights do not fit them, when there is no such checkpoint, or
-        when it is not of the ``architecture``
+    changes : to its config
+
+    Raises a UserError when there is no such checkpoint, when it is of another ``architecture``, or when its
+    weights do not fit the changes.
     """
     old = load(checkpoint, baselines=True)
     if architecture_of(old.model) != architecture:
         raise UserError(
-            f"{checkpoint} is of architecture {architecture_of(old.model)}, not {architecture}; "
+            f"{checkpoint} has the architecture {architecture_of(old.model)}, not {architecture}; "
             f"give --architecture {architecture_of(old.model)}, or start from another checkpoint"
         )
     if unknown := [name for name in changes if not hasattr(old.model.config, name)]:
-        raise UserError(f"{checkpoint}, of architecture {architecture}, has no {unknown[0]}; leave it out")
+        raise UserError(f"{checkpoint} (architecture {architecture}) has no {unknown[0]}; omit it")
     sizes = {"vocab_size": len(tokenizer), **changes}
     config = type(old.model.config)(**old.model.config.to_dict() | sizes)
     model = type(old.model)(config)
@@ -42,7 +44,7 @@ def start_model(
     except RuntimeError:
         given = ", ".join(f"{name}={value}" for name, value in changes.items())
         raise UserError(
-            f"{checkpoint} cannot be given {given}; leave that out, or start a new model"
+            f"the weights of {checkpoint} do not fit {given}; omit it, or train a new model"
         ) from None
     return model
 
@@ -50,7 +52,7 @@ def start_model(
 def _rows_by_token(
     old: Tensor, old_tokenizer: PreTrainedTokenizerBase, new: Tensor, tokenizer: PreTrainedTokenizerBase
 ) -> Tensor:
-    """``new`` (V,D) with the rows that ``old`` has for the same tokens."""
+    """``new`` (V,D) with the rows of ``old`` for shared tokens; changes ``new`` in place."""
     ids = old_tokenizer.get_vocab()
     for token, i in tokenizer.get_vocab().items():
         if token in ids:

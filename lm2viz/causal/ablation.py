@@ -1,11 +1,12 @@
-"""Does an answer need a sentence, or a slot? Each is left out in turn, and the question asked again.
+"""Does an answer need a sentence, or a slot? Each is removed in turn, and the question is asked again.
 
-This is what the model does, where provenance is what its memory holds: the one can be checked by the other.
-A supporting fact need not be needed: whether the apple was put down or is still held, it is where Mary is.
+Ablation measures what the model uses, provenance what its memory holds; each is a check on the other. A
+supporting sentence need not be needed: whether Mary dropped the apple or still holds it, it is where she is.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -27,17 +28,17 @@ from lm2viz.progress import track
 from lm2viz.provenance.sources import NEEDED_BELOW, is_needed
 
 KINDS = {"supporting facts": True, "other sentences": False}
-_ROWS = 64  # stories read side by side: enough for speed, few enough for memory
+_ROWS = 64  # stories per batch: a trade-off of speed and memory
 
 
 @dataclass(frozen=True, slots=True)
 class SentenceAblation:
-    """What answers lose when a sentence is left out.
+    """What answers lose when a sentence is removed.
 
-    rows : one row a question and earlier sentence: ``story``; ``question``, counted over all stories;
+    rows : one row per question and earlier sentence: ``story``; ``question``, counted over all stories;
         ``sentence``, from 0; ``given``, the answer with all sentences; ``p_all`` and ``p_without``, its
-        probability in [0, 1]; ``is_needed`` and ``is_support``
-    untrained : the same of a model with fresh weights, or None
+        probability in [0, 1] with all sentences and without this one; ``is_needed`` and ``is_support``
+    untrained : the same for an untrained model, or None
     """
 
     rows: pd.DataFrame
@@ -50,40 +51,49 @@ class SentenceAblation:
         return _share(self.rows, kind, self.seed)
 
     def needed(self) -> list[tuple[int, ...]]:
-        """Of each question, the sentences that its answer needs."""
+        """For each question, the sentences that its answer needs."""
         return [tuple(some["sentence"][some["is_needed"]]) for _, some in self.rows.groupby("question")]
 
-    def as_supports(self, question_trace: Trace) -> Trace:
-        """The trace of the same questions (``record_questions``), with what is needed as their supports.
+    def as_supports(self, question_traces: Sequence[Trace]) -> list[Trace]:
+        """The traces of the same trace (``record_questions``), with the needed sentences as supports.
 
         Raises
         ------
         UserError
-            When these are not the same questions.
+            When the trace has other questions.
         """
-        needed, questions = self.needed(), question_trace.info["asked"]
+        needed, questions = self.needed(), [q for trace in question_traces for q in trace.info["asked"]]
         lengths = self.rows.groupby("question").size().tolist()
         if lengths != [question["n_statements"] for question in questions]:
             raise UserError(
-                f"{len(needed)} questions were asked without sentences, and {len(questions)} others were "
-                "traced; give the questions of the same stories"
+                f"the ablation has {len(needed)} questions and the trace {len(questions)} others; give the "
+                "question trace of the same stories"
             )
-        supported = [q | {"support": list(some)} for q, some in zip(questions, needed, strict=True)]
-        return replace(
-            question_trace, info={**question_trace.info, "asked": supported, "truth": "what the answer needs"}
-        )
+        supported = iter([q | {"support": list(some)} for q, some in zip(questions, needed, strict=True)])
+        return [
+            replace(
+                trace,
+                info={
+                    **trace.info,
+                    "asked": list(islice(supported, len(trace.info["asked"]))),
+                    "truth": "the sentences it needs",
+                },
+            )
+            for trace in question_traces
+        ]
 
     def summary(self) -> str:
-        """Needed supports and needed other sentences, beside an untrained model."""
+        """Share of supports, and of other sentences, that are needed; control: an untrained model."""
         n_stories, n_questions = (self.rows[name].nunique() for name in ("story", "question"))
         lines = [
-            f"{self.model}: {n_questions} questions of {n_stories} stories, intervals by story; needed: "
-            f"without it the answer is at most {NEEDED_BELOW:.0%} as probable"
+            f"Sentences that answers need in {self.model}: {n_questions} questions of {n_stories} stories, "
+            "95 % intervals over stories; without a needed sentence the answer is at most "
+            f"{NEEDED_BELOW:.0%} as probable"
         ]
         for kind in KINDS:
             if not (self.rows["is_support"] == KINDS[kind]).any():
                 continue
-            line = f"needed of {kind}: {self.estimate(kind).as_share()}"
+            line = f"{kind} that are needed: {self.estimate(kind).as_share()}"
             if self.untrained is not None:
                 line += f"; untrained {_share(self.untrained, kind, self.seed).as_share()}"
             lines.append(line)
@@ -96,7 +106,7 @@ class SentenceAblation:
         return pd.concat(marked, ignore_index=True)
 
     def figure(self) -> go.Figure:
-        """Bars of needed supports and needed other sentences, with the control."""
+        """Bars of the needed shares of supports and of other sentences, with the control."""
         kinds = [kind for kind, is_support in KINDS.items() if (self.rows["is_support"] == is_support).any()]
         shares = [self.estimate(kind) for kind in kinds]
         value, low, high = (np.array([getattr(s, x) for s in shares]) for x in ("value", "low", "high"))
@@ -104,23 +114,23 @@ class SentenceAblation:
         if self.untrained is not None:
             of_control = [_share(self.untrained, kind, self.seed).value for kind in kinds]
             controls["untrained model"] = np.array(of_control)
-        names = [f"needed of<br>{kind}" for kind in kinds]
+        names = [f"{kind}<br>that are needed" for kind in kinds]
         return agreement_bars(names, value, low, high, controls)
 
 
 def ablate_sentences(
     lm: LoadedModel, stories: Stories, *, untrained: LoadedModel | None = None, seed: int = 0
 ) -> SentenceAblation:
-    """Ask every question of the stories again without each sentence before it.
+    """Ask every question of the stories again, without each of the sentences before it.
 
-    reader : an LM2, or one of the baselines
-    untrained : a model of the same shape with fresh weights, as control
+    lm : an LM2, or one of the baselines
+    untrained : an untrained model of the same size, as control
     seed : of the intervals
 
     Raises
     ------
     UserError
-        For no question after a sentence, or unknown words.
+        For stories without a question after a sentence, or unknown words.
     """
     rows = _rows(lm, stories)
     of_control = None if untrained is None else _rows(untrained, stories)
@@ -130,9 +140,10 @@ def ablate_sentences(
 def answers_without_sentences(
     lm: LoadedModel, sentences: Sequence[str], questions: Sequence[Question]
 ) -> list[tuple[str, Array]]:
-    """What a model answers to each question, and how probable that is: (n_statements + 1,) in [0, 1].
+    """The answer to each question, and its probability without each sentence: (n_statements + 1,) in [0, 1].
 
-    First with all sentences before the question, then without the first of them, and so on.
+    The first probability is that with all sentences before the question, the next that without sentence 0,
+    and so on.
 
     Raises
     ------
@@ -147,11 +158,11 @@ def answers_without_sentences(
     steps_Q = torch.tensor([question.n_statements for question in questions], device=device)
     n_omitted = torch.arange(int(steps_Q.max()) + 1, device=device)  # 0: none; i + 1: sentence i
     masks = mask.repeat(len(n_omitted), 1, 1)
-    masks[n_omitted[1:], n_omitted[:-1]] = 0  # an empty segment leaves the memory as it is
+    masks[n_omitted[1:], n_omitted[:-1]] = 0  # an empty segment does not change the memory
     given_Q = torch.empty_like(steps_Q)
     probabilities = torch.empty(len(n_omitted), len(questions))
     for rows in track(n_omitted.split(_ROWS), "reading without a sentence", "part"):
-        # A question before sentence i is the same without it.
+        # Removing sentence i does not affect questions asked before it.
         row, question = (rows[:, None] <= steps_Q).nonzero(as_tuple=True)
         with torch.no_grad():
             memory = model(ids.expand(len(rows), -1, -1), masks[rows]).memory_at(row, steps_Q[question] - 1)
@@ -168,10 +179,12 @@ def answers_without_sentences(
 
 
 def record_slot_losses(lm: LoadedModel, trace: Trace, question_trace: Trace) -> Trace:
-    """The trace of questions (``record_questions``), with what each answer loses without each slot.
+    """The question trace (``record_questions``), with what each answer loses without each slot.
 
-    ``slot_losses`` of a question: by how many nats its answer is less probable when the slot is as in a fresh
-    bank; negative where it is more probable. ``trace`` is that of the stories.
+    ``slot_losses`` of a question: the drop in the answer's log probability, in nats, when the slot is reset;
+    negative if it rises.
+
+    trace : the story trace
     """
     questions = question_trace.info["asked"]
     banks = [trace.select("hook_bank", story=q["story"], segment=q["n_statements"] - 1) for q in questions]
@@ -194,7 +207,7 @@ def record_slot_losses(lm: LoadedModel, trace: Trace, question_trace: Trace) -> 
 def _rows(lm: LoadedModel, stories: Stories) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     question_index = 0
-    for b, story in enumerate(track(stories, f"leaving sentences out, {lm.name}", "story")):
+    for b, story in enumerate(track(stories, f"removing sentences, {lm.name}", "story")):
         questions = [question for question in story.questions if question.n_statements]
         for question, (given, p) in zip(
             questions,
@@ -218,7 +231,7 @@ def _rows(lm: LoadedModel, stories: Stories) -> pd.DataFrame:
             question_index += 1
     if not rows:
         raise UserError(
-            "no question after a sentence in these stories; give stories that ask, see lm2core.babi"
+            "these stories ask no question after a sentence; give stories with questions, see lm2core.babi"
         )
     return pd.DataFrame(rows)
 

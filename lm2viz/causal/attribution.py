@@ -1,9 +1,9 @@
 """Direct logit attribution: what embedding, attention, memory and MLP of each block add to an answer.
 
-The stream at a question's last word is the sum of what was added to it. With the final norm's scale frozen
-at its value in the run, the logit difference of the right answer to the best other word is linear in that
-stream, and so a sum over parts; what memory adds is in turn a sum over slots, with the output gate and the
-read pattern as they were. Only direct effects: what an MLP makes of a read counts as the MLP's.
+The residual stream at a question's last word is the sum of everything added to it. With the final norm's
+scale frozen at its value in the run, the logit difference between the right answer and the best other word is
+linear in the stream, hence a sum over components. What memory adds is in turn a sum over slots, with output
+gate and read pattern frozen. Only direct effects count: what an MLP computes from a read is the MLP's.
 
 Axes: Q question, C component, L block with memory, N slot, H head, K = D / H, D width, V word.
 """
@@ -29,24 +29,24 @@ from lm2viz.estimates import Estimate, Estimates, by_story, mean
 from lm2viz.figures.attribution import component_bars
 from lm2viz.progress import track
 
-STORY_BANK, FRESH, OTHER = "own bank", "control: fresh bank", "control: another story's bank"
+STORY_BANK, FRESH, OTHER = "story's bank", "control: fresh bank", "control: another story's bank"
 BANKS = (STORY_BANK, FRESH, OTHER)
 MEMORY, TOTAL = "memory, all blocks", "logit difference"
 
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """Mean contributions to the logit difference, in logits, asked of the own bank and of two controls.
+    """Mean contributions to the logit difference, in logits, for the story's bank and two control banks.
 
-    The two words of a question are the same for all banks.
+    The two words compared for a question are the same for all banks.
 
-    components : what adds to the stream; then memory of all blocks, and the difference itself
-    parts : by bank, one estimate a component; intervals by story
+    components : names of what adds to the stream, then memory of all blocks, and the difference itself
+    parts : by bank, one estimate per component, with intervals over stories
     slots : by bank, estimates of shape (n_blocks, n_slots)
-    strongest : by bank, what one slot contributes over all blocks: for each question the one that contributes
-        most in that bank, so that the controls choose as freely
-    error : the largest difference, in logits, of any question's logit difference and the sum of its parts
-    slot_error : likewise of what one block's memory adds and the sum over its slots
+    strongest : by bank, the contribution over all blocks of each question's strongest slot in that bank; the
+        controls choose their own strongest slots
+    error : largest absolute difference, in logits, between a logit difference and the sum of its components
+    slot_error : the same between what a block's memory adds and the sum over its slots
     """
 
     model: str
@@ -64,20 +64,24 @@ class Attribution:
         return self.parts[bank][self.components.index(component)]
 
     def summary(self) -> str:
-        """What memory contributes, of all and through each question's strongest slot, beside the controls."""
+        """The contribution of memory, in total and through the strongest slot, with the controls."""
         lines = [
-            f"direct logit attribution in {self.model}: {self.n_stories} stories, intervals by story; "
-            f"parts add up to {self.error:.1e} logits, slots to {self.slot_error:.1e}"
+            f"Direct logit attribution in {self.model}, in logits: {self.n_stories} stories, 95 % intervals "
+            "over stories"
         ]
         for bank in BANKS:
             lines.append(
-                f"{bank}: {MEMORY} {self.of(MEMORY, bank)} of {TOTAL} {self.of(TOTAL, bank)}; "
+                f"{bank}: {MEMORY} {self.of(MEMORY, bank)} of the {TOTAL} {self.of(TOTAL, bank)}; "
                 f"strongest slot {self.strongest[bank]}"
             )
+        lines.append(
+            f"components add up to the logit difference to within {self.error:.1e}, slots to their block's "
+            f"memory to within {self.slot_error:.1e}"
+        )
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
-        """One row a bank and component; and a bank, block and slot."""
+        """One row per bank and component, then one per bank, block and slot."""
         rows: list[dict[str, Any]] = [
             {"bank": bank, "component": name, "logits": it.value, "low": it.low, "high": it.high, "n": it.n}
             for bank in BANKS
@@ -91,7 +95,7 @@ class Attribution:
         return pd.DataFrame(rows)
 
     def figure(self) -> go.Figure:
-        """Components as bars, the controls beside them; below, blocks by slots of two of the banks."""
+        """Bars of the components with the controls; below, blocks by slots for two of the banks."""
         value, low, high = (
             np.array([[getattr(it, name) for it in self.parts[bank]] for bank in BANKS])
             for name in ("value", "low", "high")
@@ -109,7 +113,7 @@ class Attribution:
 
 @dataclass(frozen=True, slots=True)
 class _Contributions:
-    """Contributions of one asking: components (Q,C), slots (Q,L,N), the difference itself (Q,)."""
+    """Contributions for one set of banks: components (Q,C), slots (Q,L,N), the difference itself (Q,)."""
 
     components: NDArray[np.float64]
     slots: NDArray[np.float64]
@@ -117,15 +121,15 @@ class _Contributions:
 
 
 def attribute_answers(lm: LoadedModel, stories: Stories, *, seed: int = 0) -> Attribution:
-    """Attribute the right answers' logits, over the best other words', to components and to slots.
+    """Attribute the logit difference of right answer and best other word to components and slots.
 
-    Every question is asked three times: of its own bank, of a fresh one, and of the bank of another story,
-    which ``seed`` draws.
+    Every question is asked of three banks: the story's, a fresh one, and that of another story drawn with
+    ``seed``.
 
     Raises
     ------
     UserError
-        As ``run``; for a single story, which has no other.
+        As ``run``; for fewer than two stories.
     """
     it, texts = run(lm, stories), question_texts(stories)
     words_Q2 = compared_words(it)
@@ -170,7 +174,7 @@ _POINTS = {"attention": "hook_attn_out", "memory": "hook_mem_out", "MLP": "hook_
 
 
 def _attributed(lm: LoadedModel, texts: Sequence[str], banks_QND: Tensor, words_Q2: Tensor) -> _Contributions:
-    """Everything that was added to the stream at the last words, projected on answer minus rival."""
+    """Everything added to the stream at the last words, projected onto answer minus rival."""
     model = lm.model
     blocks, n_layers = model.config.memory_blocks, len(model.model.layers)
     _, mask = encode_segments(lm.tokenizer, [[text] for text in texts])
@@ -205,7 +209,7 @@ def _attributed(lm: LoadedModel, texts: Sequence[str], banks_QND: Tensor, words_
 def _of_slots(
     mem: Any, block: int, seen: dict[str, Tensor], banks_QND: Tensor, read_out_QD: Tensor
 ) -> Tensor:
-    """What each slot adds through this block, (Q,N): gate times pattern times value, on the read-out."""
+    """What each slot adds through this block, (Q,N): gate times pattern times value, read out."""
     pattern_QHN = seen[f"blocks.{block}.mem.hook_read_pattern"]
     gated_QD = seen[f"blocks.{block}.mem.hook_gate_out"] * read_out_QD
     _, v_QND = mem.slots(banks_QND, mem.slot_key)

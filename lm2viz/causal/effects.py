@@ -1,4 +1,4 @@
-"""What interventions change in the answers to many stories, with placebos.
+"""Effects of interventions on the answers to many stories, with placebos.
 
 Axes: those of interventions.py, Q question, V word.
 """
@@ -17,7 +17,7 @@ from lm2core.errors import UserError
 from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.arrays import Array
 from lm2viz.causal.describe import reach
-from lm2viz.causal.interventions import Intervention
+from lm2viz.causal.interventions import Intervention, as_list
 from lm2viz.causal.placebos import interventions_on_other_slots, with_random_vectors
 from lm2viz.causal.running import Stories, run
 from lm2viz.estimates import Estimate, mean, sign_flip_p
@@ -31,10 +31,11 @@ IS_SHARE = (False, True, True)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One measure under the intervention or a placebo; ``change`` is edited minus unedited, by question.
+    """One measure under the intervention or a placebo; ``change`` is edited minus unedited, per question.
 
-    p : sign-flip p, over stories, that the change is zero
-    p_apart : of a placebo, that it changes as much as the intervention; NaN for the intervention itself
+    p : sign-flip p over stories; the null hypothesis is no change
+    p_apart : for a placebo, p that it changes as much as the intervention; NaN for the intervention itself
+
     A placebo that is not possible has NaN everywhere and n = 0.
     """
 
@@ -49,9 +50,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What interventions change, beside their placebos.
+    """Changes by interventions and by their placebos.
 
-    n_placebos : draws that each placebo is the mean of, at most: fewer other slots give fewer
+    n_placebos : number of draws that each placebo averages; fewer if there are fewer other slots
     """
 
     interventions: tuple[Intervention, ...]
@@ -65,9 +66,9 @@ class Effect:
         return next(c for c in self.changes if (c.measure, c.variant) == (measure, variant))
 
     def summary(self) -> str:
-        """Each measure, changed by the intervention and by its placebos."""
+        """The change of each measure by the intervention and by its placebos."""
         names = " + ".join(edit.kind for edit in self.interventions)
-        lines = [f"{names} in {self.model}: {self.n_stories} stories, intervals by story"]
+        lines = [f"Effect of {names} in {self.model}: {self.n_stories} stories, 95 % intervals over stories"]
         lines.append(reach(self.interventions))
         for measure in MEASURES:
             it = self.of(measure)
@@ -75,12 +76,13 @@ class Effect:
             lines.append(f"{measure}: {changed}, p = {it.p:.2g}")
             for variant in (OTHER_SLOT, RANDOM_VECTOR):
                 c = self.of(measure, variant)
-                text = f"{c.change}, apart p = {c.p_apart:.2g}" if c.change.n else "not possible here"
+                difference = f"{c.change}, difference to the intervention p = {c.p_apart:.2g}"
+                text = difference if c.change.n else "not possible here"
                 lines.append(f"  {variant}: {text}")
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
-        """One row a variant and measure."""
+        """One row per variant and measure."""
         return pd.DataFrame(
             {
                 "variant": c.variant,
@@ -110,26 +112,27 @@ class Effect:
 def effect(
     lm: LoadedModel,
     stories: Stories,
-    interventions: Sequence[Intervention],
+    interventions: Intervention | Sequence[Intervention],
     *,
     seed: int = 0,
     n_placebos: int = 5,
 ) -> Effect:
     """Read stories with and without the interventions, and with two placebos.
 
-    The logit difference is that of the right answer to the best other word without interventions. Placebos:
-    the same interventions on other slots, drawn at random; and a random vector instead of each slot's change
-    in the bank that a question is asked of, as long as that is. A clamped output gate changes no slot: there
-    it stands for the change of what memory adds to each word of the question.
+    The logit difference is between the right answer and the best other word without interventions. Placebos:
+    the same interventions on other slots, drawn at random; and a random vector of the same norm in place of
+    each slot's change in the bank that a question is asked of. A clamped output gate changes no slot; there
+    the random vector replaces the change of what memory adds to each word of the question.
 
     Raises
     ------
     UserError
         As ``run``; without interventions; for fewer than one placebo.
     """
+    interventions = as_list(interventions)
     if not interventions or n_placebos < 1:
         raise UserError(
-            f"{len(interventions)} interventions and {n_placebos} placebos; give at least one of each"
+            f"got {len(interventions)} interventions and {n_placebos} placebos; give at least one of each"
         )
     rng = np.random.default_rng(seed)
     elsewhere = interventions_on_other_slots(interventions, lm.model.config.memory_slots, n_placebos, rng)

@@ -1,4 +1,4 @@
-"""A sentence read with one slot's gates moved by hand: what it writes then, and the bank at the end."""
+"""A sentence read with one slot's gates set by hand: what it then writes, and the bank at the end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,10 +17,10 @@ from lm2viz.causal.running import hooked
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateEdit:
-    """Where the gates of a slot are put while sentence ``step`` is read.
+    """Values of a slot's gates while sentence ``step`` is read.
 
-    block : None moves them in every block
-    gate_in, keep : in [0, 1]; None leaves the model's own
+    block : None for every block with memory
+    gate_in, keep : input gate and forget gate, in [0, 1]; None for the model's own value
     """
 
     step: int
@@ -30,7 +30,7 @@ class GateEdit:
     keep: float | None = None
 
     def edits(self) -> list[Intervention]:
-        """The move for a run that begins with its sentence."""
+        """The edit as interventions, for a run that starts with this sentence."""
         gates = (("in", self.gate_in), ("forget", self.keep))
         return [
             ClampGate(gate=gate, value=value, block=self.block, slots=(self.slot,), step=1)
@@ -39,16 +39,16 @@ class GateEdit:
         ]
 
     def in_slot(self, slot: int) -> "GateEdit":
-        """The same move in another slot."""
+        """The same edit in another slot."""
         return replace(self, slot=slot)
 
 
 @dataclass(frozen=True, slots=True)
 class GateEditRun:
-    """A sentence read with moved gates.
+    """A sentence read with edited gates.
 
     trace : of that sentence alone: one story, one segment
-    bank : (1,N,D), after the last sentence that was read
+    bank : (1,N,D), after the last sentence read
     """
 
     trace: Trace
@@ -58,7 +58,7 @@ class GateEditRun:
 def read_with_gate_edit(
     lm: LoadedModel, sentences: Sequence[str], bank: Tensor, gate_edit: GateEdit
 ) -> GateEditRun:
-    """Read ``sentences`` from ``bank`` (1,N,D), the first one with moved gates, the rest as the model does.
+    """Read ``sentences`` starting from ``bank`` (1,N,D), the first one with edited gates.
 
     Raises
     ------

@@ -1,10 +1,10 @@
-"""Gradients of an answer on the slots of the asked bank: integrated gradients, and gradient times change.
+"""Gradients of an answer with respect to slots: integrated gradients, and gradient times change.
 
-Integrated gradients (Sundararajan et al. 2017, arXiv:1703.01365) go straight from a baseline to the bank;
-what they give the slots adds up to what the answer gained on the way. The baseline is the fresh bank: it is
-what the model itself starts from, "nothing told yet", while a mean bank would hold what stories have in
-common. Gradient times change is one step of it, at the bank. It is not taken times the slot itself: reads
-normalise slots, so an answer does not depend on a slot's length, and that product is zero in every slot.
+Integrated gradients (Sundararajan et al. 2017, arXiv:1703.01365) follow a line from a baseline to the bank;
+their sum over slots equals the gain of the answer along it. The baseline is the fresh bank, which the model
+starts from; a mean bank would hold what stories have in common. Gradient times change uses the gradient at
+the bank only. It is not multiplied by the slot itself: reads normalise slots, so an answer does not depend
+on a slot's norm, and that product is zero for every slot.
 
 Axes: Q question, N slot, D width, V word.
 """
@@ -29,21 +29,21 @@ from lm2viz.figures.attribution import slot_points
 INTEGRATED, TIMES_CHANGE = "integrated gradients", "gradient x change"
 METHODS = (INTEGRATED, TIMES_CHANGE)
 ABLATIONS = ("fresh", "zero")
-N_POINTS = 32  # of the integral, by Gauss and Legendre
+N_POINTS = 32  # of the Gauss-Legendre quadrature
 
 
 @dataclass(frozen=True, slots=True)
 class Saliency:
-    """What one method gives the slots, in logits of the right answer minus the best other word.
+    """Attribution by one method to slots, in logits of the right answer minus the best other word.
 
-    slots, other : one estimate a slot, of the own bank and, as control, of another's; intervals by story
-    ablated : what it gives the slot whose reset changes the question's answer most
-    random : what it gives another slot of the same question, drawn at random
-    elsewhere : what it gives the slot of ``ablated`` in another story's bank
-    agreement : by kind of ablation, the correlation over slots and questions with what ablating a slot takes
-    shuffled : the same with the slots of every question shuffled
-    error : largest difference of a question's sum over slots and its gain over the baseline, in logits
-    relative_error : the mean such difference, as a share of the mean size of the gain
+    slots, other : one estimate per slot, for the story's bank and, as control, for another story's
+    ablated : attribution to the slot whose reset changes the question's answer most
+    random : control, attribution to another slot of the same question, drawn at random
+    other_story : control, attribution to the slot of ``ablated`` in another story's bank
+    agreement : by kind of ablation, the correlation over slots and questions with the effect of the ablation
+    shuffled : control, the same with the slots of every question shuffled
+    error : largest difference between a question's sum over slots and its gain over the baseline, in logits
+    relative_error : the mean of these differences, as a share of the mean absolute gain
     """
 
     method: str
@@ -62,7 +62,7 @@ class Saliency:
 class Saliencies:
     """Both methods on the same questions.
 
-    gain : by how many logits the own bank is better than the fresh one
+    gain : logit difference with the story's bank minus that with a fresh one
     """
 
     model: str
@@ -71,10 +71,10 @@ class Saliencies:
     by_method: tuple[Saliency, Saliency]
 
     def summary(self) -> str:
-        """What each method gives the slot that matters, how complete it is, and whether ablation agrees."""
+        """Attribution to the slot that matters most, completeness, and agreement with ablation."""
         lines = [
-            f"gradients on slots in {self.model}: {self.n_stories} stories, intervals by story; the own bank "
-            f"is better than a fresh one by {self.gain} logits"
+            f"Gradients with respect to slots in {self.model}: {self.n_stories} stories, 95 % intervals over "
+            f"stories; the story's bank gains {self.gain} logits over a fresh one"
         ]
         for it in self.by_method:
             agreement = ", ".join(
@@ -83,16 +83,16 @@ class Saliencies:
             lines += [
                 f"{it.method}: the slot whose reset matters most {it.ablated}; a random other slot "
                 f"{it.random}; the same slot in another story's bank {it.other_story}",
-                f"  sum over slots misses {it.relative_error:.1%} of the gain, {it.error:.2g} logits at most",
+                f"  sum over slots off by {it.relative_error:.1%} of the gain, at most {it.error:.2g} logits",
                 f"  correlation with ablation: {agreement}",
             ]
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
-        """One row a method, bank and slot; then one a method and further figure."""
+        """One row per method, bank and slot; then one per method and further estimate."""
         rows: list[tuple[str, str, Any, Estimate]] = []
         for it in self.by_method:
-            for name, estimates in (("own bank", it.slots), ("another story's bank", it.other)):
+            for name, estimates in (("story's bank", it.slots), ("another story's bank", it.other)):
                 rows += [(it.method, name, slot, value) for slot, value in enumerate(estimates)]
             rows += [
                 (it.method, "ablated slot", None, it.ablated),
@@ -109,26 +109,26 @@ class Saliencies:
         )
 
     def figure(self) -> go.Figure:
-        """A panel a method: each slot with its interval, another story's bank beside it."""
+        """A panel per method: each slot with its interval, for the story's bank and another story's."""
         return slot_points({it.method: (it.slots, it.other) for it in self.by_method})
 
 
 def slot_gradients(
     lm: LoadedModel, stories: Stories, *, n_points: int = N_POINTS, seed: int = 0
 ) -> Saliencies:
-    """Attribute the right answers' logits, over the best other words', to the slots of the asked banks.
+    """Attribute the logit difference between the right answer and the best other word to slots.
 
-    n_points : at which integrated gradients look; more make them more complete
+    n_points : points of the quadrature; more make integrated gradients more complete
 
     Raises
     ------
     UserError
-        As ``run``; for a single story, which has no other; for fewer than 1 point; for a bank of one slot.
+        As ``run``; for fewer than two stories, fewer than 1 point, or a bank of one slot.
     """
     if n_points < 1:
-        raise UserError(f"n_points = {n_points}; give at least 1")
+        raise UserError(f"got n_points = {n_points}; give at least 1")
     if lm.model.config.memory_slots < 2:
-        raise UserError("a bank of one slot has no other one as control; take a model with more slots")
+        raise UserError("a bank of one slot has no other slot as control; use a model with more slots")
     it = run(lm, stories)
     differences = LogitDifferences(lm, question_texts(stories), compared_words(it))
     bank, other = it.question_banks, other_banks(it, seed)
@@ -145,7 +145,7 @@ def slot_gradients(
 
 
 def _points(method: str, n_points: int) -> tuple[Array, Array]:
-    """Where from baseline (0) to bank (1) the gradient is taken, and the weights, which sum to 1."""
+    """Points between baseline (0) and bank (1) at which the gradient is taken, and weights with sum 1."""
     if method == TIMES_CHANGE:
         return np.ones(1), np.ones(1)
     x, weight = np.polynomial.legendre.leggauss(n_points)
@@ -154,7 +154,7 @@ def _points(method: str, n_points: int) -> tuple[Array, Array]:
 
 @dataclass(frozen=True, slots=True)
 class _Truth:
-    """What is known of the questions without gradients: ablated (Q,N) by kind, gain (Q,), story (Q,)."""
+    """Measured without gradients: effects of ablation (Q,N) by kind, gain (Q,); and the story (Q,)."""
 
     ablated: Mapping[str, Array]
     gain: Array
@@ -162,7 +162,7 @@ class _Truth:
 
 
 def _saliency(method: str, same_story: Array, other_story: Array, truth: _Truth, seed: int) -> Saliency:
-    """One method's figures; ``own`` and ``elsewhere`` are what it gives slots (Q,N)."""
+    """One method's estimates from its attributions (Q,N) in the story's and in another story's bank."""
     rng, story = np.random.default_rng(seed), truth.story
     n_questions, n_slots = same_story.shape
     every = np.arange(n_questions)
@@ -193,9 +193,9 @@ def _saliency(method: str, same_story: Array, other_story: Array, truth: _Truth,
 
 
 def correlation(x: Array, y: Array, *, groups: NDArray[np.int_], seed: int = 0) -> Estimate:
-    """Pearson's correlation over all cells of two arrays (Q,N); NaN where one of them does not vary.
+    """Pearson's correlation over all cells of two arrays (Q,N); NaN if one of them is constant.
 
-    The interval is a bootstrap's, which draws whole ``groups`` (Q,).
+    The interval is a bootstrap over whole ``groups`` (Q,).
     """
     _, group = np.unique(groups, return_inverse=True)
     n_groups = group.max() + 1

@@ -5,7 +5,7 @@ applied in its order. Axes: B story, R reference story, S sentence, N slot, D wi
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -47,13 +47,13 @@ class RunContext:
 class _OnSlots:
     """An edit of slots of the bank after one sentence or every one; it reaches later sentences."""
 
-    slots: tuple[int, ...]
+    slots: tuple[int, ...] = field(kw_only=False)  # from a number, list, range or array of them
     step: int | None = None
     kind: ClassVar[str]
     propagates: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _check_slots(self.slots)
+        object.__setattr__(self, "slots", _as_slots(self.slots))
         _check_step(self.step)
 
     def content(self, slots_BnD: Tensor, context: RunContext) -> Tensor:
@@ -188,13 +188,13 @@ class ResetBank:
 class Freeze:
     """The slots keep what they hold after sentence ``from_step``; 0: what a fresh bank holds."""
 
-    slots: tuple[int, ...]
+    slots: tuple[int, ...] = field(kw_only=False)
     from_step: int
     kind: ClassVar[str] = "freeze"
     propagates: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _check_slots(self.slots)
+        object.__setattr__(self, "slots", _as_slots(self.slots))
         _check_step(self.from_step, lowest=0, is_needed=True)
 
     def hooks(self, context: RunContext) -> list[Hook]:
@@ -242,7 +242,7 @@ class ClampGate:
                 "the output gate acts on a question's words, not on slots or steps; leave them out"
             )
         if self.slots is not None:
-            _check_slots(self.slots)
+            object.__setattr__(self, "slots", _as_slots(self.slots))
         _check_step(self.step)
 
     @property
@@ -258,6 +258,11 @@ class ClampGate:
 
 
 Intervention = Zero | Mean | Resample | Swap | Erase | ResetBank | Freeze | ClampGate
+
+
+def as_list(interventions: Intervention | Sequence[Intervention]) -> list[Intervention]:
+    """One intervention, or several, as a list."""
+    return [interventions] if isinstance(interventions, Intervention) else list(interventions)
 
 
 def needs_reference(interventions: Sequence[Intervention]) -> bool:
@@ -282,10 +287,14 @@ def _is_count(value: Any, lowest: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= lowest
 
 
-def _check_slots(slots: Any) -> None:
+def _as_slots(given: Any) -> tuple[int, ...]:
+    """A slot number, or a tuple, list, range or array of them, as a tuple; a UserError for anything else."""
+    slots: Any = given.tolist() if isinstance(given, np.ndarray | np.integer) else given
+    slots = tuple(slots) if isinstance(slots, list | range) else (slots,) if _is_count(slots, 0) else slots
     is_fine = isinstance(slots, tuple) and slots and all(_is_count(slot, 0) for slot in slots)
     if not is_fine or len(set(slots)) < len(slots):
-        raise UserError(f"slots {slots!r}; give different slot numbers from 0, e.g. (3,)")
+        raise UserError(f"slots {given!r}; give different slot numbers from 0, e.g. 3 or [3, 7]")
+    return slots
 
 
 def _check_count(name: str, value: Any) -> None:

@@ -1,8 +1,8 @@
 """Causal map of the bank: which slot, after which sentence, carries what a counterfactual pair changes.
 
 Activation patching (Zhang and Nanda 2023, arXiv:2309.16042) between the two sides of each pair: one slot
-after one sentence is taken from the other side, the rest of the story is read on, the question is asked. What
-blocks write is patched in parts.py. Axes: those of patching.py.
+after one sentence is taken from the other side, the rest of the story is read, and the question is asked.
+parts.py patches what blocks write. Axes: those of patching.py.
 """
 
 from collections.abc import Sequence
@@ -41,13 +41,13 @@ UNKNOWN = Estimate(np.nan, np.nan, np.nan, 0)
 class DirectionEffect:
     """One direction of patching.
 
-    strongest : effect of the strongest slot of each pair after the changed sentence; ``placebo`` likewise of
-        the placebos, which are chosen in the same way
-    localised : share of pairs whose strongest slot gains most at a changed sentence and not later; without
-        pairs that change the last one, which have no later one. n = 0 when there are no others.
-    localised_placebo : the same of the placebos. It is high too: before the change no patch can do anything,
-        and any effect begins there. What sets pairs apart is how strong theirs is.
-    chance : the same for a sentence drawn from the first changed one on
+    strongest : effect of each pair's strongest slot after the changed sentence
+    placebo : control, the same for the placebos, with their own strongest slots
+    localised : share of pairs in which the effect grows most at a changed sentence and not later. Pairs that
+        change their last sentence are excluded; n = 0 if there are no others.
+    localised_placebo : the same for placebos. It is high too, since no patch before the change has an effect;
+        pairs differ from placebos in the size of the effect.
+    chance : the same for a sentence drawn at random from the first changed one on
     """
 
     direction: str
@@ -60,12 +60,12 @@ class DirectionEffect:
 
 @dataclass(frozen=True, slots=True)
 class CausalMap:
-    """Effects of patching one slot after one sentence: 0 nothing, 1 what the whole edit does on average.
+    """Effects of patching one slot after one sentence: 0 is no effect, 1 the mean effect of the whole edit.
 
-    description : of what the pairs are
-    scale : logits by which the edit moves the difference of the two answers, the unit of effects
-    steps : sentences after the (first) changed one, which is 0
-    pairs, placebos : by direction, step and slot
+    description : task, kind and number of pairs and placebos
+    scale : the unit of effects: logits by which the edit moves the difference between the two answers
+    steps : sentences after the first changed one, which is 0
+    pairs, placebos : effects by direction, step and slot
     """
 
     model: str
@@ -77,25 +77,25 @@ class CausalMap:
     by_direction: tuple[DirectionEffect, DirectionEffect]
 
     def summary(self) -> str:
-        """Which share of the edit one slot carries, and when it is there, in both directions."""
-        lines = [f"one slot patched in {self.model}, {self.description}; effect 1 is {self.scale} logits"]
+        """The share of the edit that one slot carries, and at which sentence, in both directions."""
+        lines = [f"Effect of patching one slot in {self.model}, {self.description}; 1 is {self.scale} logits"]
         for it in self.by_direction:
             lines.append(
                 f"{it.direction}: strongest slot after the changed sentence {it.strongest}; "
-                f"of placebos {it.placebo}"
+                f"placebos {it.placebo}"
             )
             if it.localised.n:
                 where = (
-                    f"{it.localised.as_share()}, a random later one {it.chance:.1%}; "
-                    f"of placebos {it.localised_placebo.as_share()}"
+                    f"{it.localised.as_share()}, at random {it.chance:.1%}; "
+                    f"placebos {it.localised_placebo.as_share()}"
                 )
             else:
-                where = "not measured: every pair changes its last sentence"
+                where = "not measured, since every pair changes its last sentence"
             lines.append(f"  effect grows most at a changed sentence: {where}")
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
-        """One row for pairs or placebos, direction, step and slot."""
+        """One row per set (pairs or placebos), direction, step and slot."""
         axes = (DIRECTIONS, self.steps.tolist(), range(self.pairs.mean.shape[-1]))
         return pd.concat(
             pd.DataFrame(product([name], *axes), columns=["set", "direction", "step", "slot"]).assign(
@@ -105,7 +105,7 @@ class CausalMap:
         ).reset_index(drop=True)
 
     def figure(self) -> go.Figure:
-        """Step by slot in both directions, the placebos beside the pairs."""
+        """Step by slot in both directions, for pairs and placebos."""
         panels = [
             [
                 MapPanel(
@@ -129,21 +129,21 @@ def causal_map(
     *,
     seed: int = 0,
 ) -> CausalMap:
-    """Patch every slot after every sentence, between the sides of each pair and in both directions.
+    """Patch every slot after every sentence between the sides of each pair, in both directions.
 
-    Noising puts the edited story's slot into the original story (is it needed?), denoising the other way
-    round (is it enough?). The measure is the logit of the original story's answer minus that of the edited
-    one's, over its mean movement in the pairs. Placebos have one answer on both sides: there it is
-    compared with the best other word, in the same unit.
+    Noising puts the edited story's slot into the original story (is it necessary?), denoising does the
+    reverse (is it sufficient?). The measure is the logit of the original story's answer minus that of the
+    edited story's, divided by its mean change over the pairs. Placebos have the same answer on both sides;
+    theirs is compared with the best other word, in the same unit.
 
-    pairs : of one length in sentences, e.g. ``draw_counterfactuals("qa1", "place", 60, seed, n_sentences=8)``
+    pairs : with equal numbers of sentences: ``draw_counterfactuals("qa1", "place", 60, seed, n_sentences=8)``
     placebos : likewise, of kind "placebo"
 
     Raises
     ------
     UserError
-        For no pairs, answers that do not fit, unequal lengths, unknown words, positional routing, or a model
-        whose answers do not follow the edit.
+        For no pairs, equal answers of pairs or different ones of placebos, unequal lengths, unknown words,
+        positional routing, or a model whose answers do not follow the edit.
     """
     sides = read_sides(lm, pairs, [BANK], is_placebo=False)
     control = read_sides(lm, placebos, [BANK], is_placebo=True)
@@ -169,7 +169,7 @@ def causal_map(
 
 
 def describe(pairs: Sequence[Counterfactual], placebos: Sequence[Counterfactual]) -> str:
-    """Of what the pairs are, in words."""
+    """Task, kind and number of the pairs and placebos, in words."""
     kinds = ", ".join(sorted({f"{p.task} {p.kind!r}" for p in pairs}))
     return f"{len(pairs)} pairs ({kinds}) of {len(pairs[0].sentences)} sentences, {len(placebos)} placebos"
 
@@ -184,7 +184,7 @@ def _effects(lm: LoadedModel, sides: Sides, scale: float) -> Array:
 
 
 def align(values: Array, changed: NDArray[np.int_], reach: int) -> Array:
-    """Effects (P,2,S,...) by the step after each pair's changed one, (P,2,2*reach-1,...); NaN outside."""
+    """Effects (P,2,S,...) aligned to each pair's changed sentence, (P,2,2*reach-1,...); NaN outside."""
     n_pairs, _, n_steps = values.shape[:3]
     change = np.full((n_pairs, 2, 2 * reach - 1, *values.shape[3:]), np.nan)
     for row, it, first in zip(change, values, changed, strict=True):
@@ -196,7 +196,7 @@ def align(values: Array, changed: NDArray[np.int_], reach: int) -> Array:
 def _direction_effect(
     i: int, of_pairs: Array, sides: Sides, of_placebos: Array, control: Sides, seed: int
 ) -> DirectionEffect:
-    """What effects (P,2,S,N) in direction ``i`` say."""
+    """Summarise effects (P,2,S,N) in direction ``i``."""
     strength, hits = _strength(of_pairs[:, i], sides)
     placebo, placebo_hits = _strength(of_placebos[:, i], control)
     has_choice = sides.changed < sides.is_changed.shape[1] - 1
@@ -212,9 +212,9 @@ def _direction_effect(
 
 
 def _strength(values: Array, sides: Sides) -> tuple[Array, NDArray[np.bool_]]:
-    """What the strongest slot does at the changed sentence (P,), and whether it gains most at a changed one.
+    """Effect of the strongest slot at the changed sentence (P,), and whether it grows most at a changed one.
 
-    ``values`` are effects (P,S,N); the second is only of pairs that have a sentence after the changed one.
+    ``values`` are effects (P,S,N); the second array covers only pairs with a sentence after the changed one.
     """
     strength = values.max(axis=-1)  # (P,S)
     gain = np.diff(strength, axis=1, prepend=0.0)

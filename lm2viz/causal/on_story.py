@@ -1,4 +1,4 @@
-"""What interventions do to one story: its answers before and after, and which slots hold something else.
+"""Effects of interventions on one story: its answers with and without them, and how much each slot changes.
 
 The control is the same intervention on other slots. Axes: those of interventions.py.
 """
@@ -17,17 +17,18 @@ from lm2core.babi.story import Question
 from lm2core.babi.text import TextStory
 from lm2core.reading.answers import as_question, memory_after, ranked_words
 from lm2core.reading.loaded_model import LoadedModel
-from lm2viz.causal.interventions import Intervention
+from lm2viz.causal.interventions import Intervention, as_list
 from lm2viz.causal.placebos import on_other_slots, used_and_other_slots
 from lm2viz.causal.running import Run, ask_banks, question_texts, run
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionEffect:
-    """One question, answered before, after, and with the control; probabilities in [0, 1] of ``before``.
+    """One question, answered before and after the intervention and under the control.
 
-    truth : what the story says, empty for a visitor's question
-    control, p_control : empty and NaN where there are not enough other slots
+    truth : the right answer; empty if it is not known
+    p_before, p_after, p_control : probability of the answer ``before`` in each run, in [0, 1]
+    control, p_control : empty and NaN if there are too few other slots
     """
 
     question: str
@@ -43,11 +44,11 @@ class QuestionEffect:
 
 @dataclass(frozen=True, slots=True)
 class StoryEffect:
-    """What interventions did to one story.
+    """Effects of interventions on one story.
 
-    moved : ndarray of shape (n_slots, n_sentences) in [0, 1], root mean square change of a slot after each
-        sentence, at most 1
-    answers : one entry a question
+    slot_changes : ndarray of shape (n_slots, n_sentences) in [0, 1], root mean square change of each slot
+        after each sentence, capped at 1
+    answers : one entry per question
     """
 
     slot_changes: NDArray[Any]
@@ -55,7 +56,11 @@ class StoryEffect:
 
 
 def story_effect(
-    lm: LoadedModel, story: TextStory, interventions: Sequence[Intervention], *, reference: Tensor | None
+    lm: LoadedModel,
+    story: TextStory,
+    interventions: Intervention | Sequence[Intervention],
+    *,
+    reference: Tensor | None,
 ) -> StoryEffect:
     """Read the story with and without the interventions; ``reference`` as in ``run``.
 
@@ -64,15 +69,16 @@ def story_effect(
     UserError
         As ``run``.
     """
+    interventions = as_list(interventions)
     clean = run(lm, [story])
     edited = run(lm, [story], interventions, reference=reference)
     other = on_control_slots(interventions, lm.model.config.memory_slots)
     control = run(lm, [story], other, reference=reference) if other else None
     change_SN = (edited.banks - clean.banks)[0].square().mean(dim=-1).sqrt().clamp(max=1)
-    summary_text = clean.logits.argmax(dim=-1)
+    answer_ids = clean.logits.argmax(dim=-1)
 
     def probability(of: Run) -> list[float]:
-        return [float(p) for p in of.logits.softmax(-1).gather(1, summary_text[:, None])[:, 0]]
+        return [float(p) for p in of.logits.softmax(-1).gather(1, answer_ids[:, None])[:, 0]]
 
     n, none = len(clean.words), float("nan")
     rows = zip(
@@ -91,7 +97,7 @@ def story_effect(
 
 
 def story_with_question(lm: LoadedModel, sentences: Sequence[str], question: str) -> TextStory:
-    """A story with one question at its end; the answer it expects is that of the unedited model.
+    """A story with one question at its end, whose answer is that of the unedited model.
 
     Raises
     ------
@@ -99,12 +105,12 @@ def story_with_question(lm: LoadedModel, sentences: Sequence[str], question: str
         For unknown words or an empty question.
     """
     (word, _), *_ = ranked_words(lm, question, memory_after(lm, sentences))
-    story_questions = Question(as_question(question), word, (), len(sentences))
-    return TextStory(tuple(sentences), (story_questions,))
+    story_question = Question(as_question(question), word, (), len(sentences))
+    return TextStory(tuple(sentences), (story_question,))
 
 
 def on_control_slots(interventions: Sequence[Intervention], n_slots: int) -> list[Intervention]:
-    """The interventions on other slots, always the same ones; none where there are too few, or no slots."""
+    """The interventions on other slots, always the same ones; none if there are too few."""
     used, others = used_and_other_slots(interventions, n_slots)
     if not used:
         return []
@@ -113,16 +119,16 @@ def on_control_slots(interventions: Sequence[Intervention], n_slots: int) -> lis
 
 
 def most_important_slot(lm: LoadedModel, question: str, bank: Tensor) -> int:
-    """The slot without whose content (zeros) the answer is least probable; ``bank`` is (1,N,D)."""
+    """The slot whose removal (zeros) makes the answer least probable; ``bank`` is (1,N,D)."""
     n_slots = bank.shape[1]
     emptied_NND = bank.repeat(n_slots, 1, 1)
     emptied_NND[torch.arange(n_slots), torch.arange(n_slots)] = 0
     logits = ask_banks(lm, [as_question(question)] * (n_slots + 1), torch.cat([bank, emptied_NND]))
-    summary_text = logits[0].argmax()
-    return int(logits[1:].log_softmax(-1)[:, summary_text].argmin())
+    answer_id = logits[0].argmax()
+    return int(logits[1:].log_softmax(-1)[:, answer_id].argmin())
 
 
 def changed_slots(slot_changes: NDArray[np.floating], n: int = 6) -> list[int]:
-    """The slots that hold something else at any sentence, most changed first."""
+    """The ``n`` slots that change most at any sentence, most changed first; unchanged ones are excluded."""
     most = slot_changes.max(axis=1)
     return [int(slot) for slot in np.argsort(-most, kind="stable")[:n] if most[slot] > 1e-3]

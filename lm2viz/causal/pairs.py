@@ -1,4 +1,4 @@
-"""Counterfactual pairs and their placebos, read by a model, and what patches between the two sides change.
+"""Counterfactual pairs and placebos, read by a model, and the effects of patches between the two sides.
 
 Axes: those of patching.py.
 """
@@ -25,12 +25,12 @@ PAIRS, PLACEBOS = "pairs", "placebos"
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Both sides of pairs.
+    """Both sides of all pairs.
 
-    rival_ids : (P,), the word that the answer of the original story is compared with: the edited story's, or
-        for a placebo, whose answers are the same, the best other word of the original story
+    rival_ids : (P,), the word that the original story's answer is compared with: the edited story's answer
+        or, for a placebo, whose answers are equal, the best other word in the original story
     changed : (P,), index of the first sentence that differs
-    is_changed : (P,S), which do
+    is_changed : (P,S), which sentences differ
     """
 
     original: Side
@@ -40,14 +40,14 @@ class Sides:
     is_changed: NDArray[np.bool_]
 
     def difference(self, logits: Tensor, pair: Tensor) -> Array:
-        """Logit (R,) of the original story's answer minus that of its rival, of runs (R,V) of these pairs."""
+        """Logit of the original story's answer minus that of its rival (R,), in runs (R,V) of pairs."""
         answer, rival = (
             logits.gather(1, ids[pair, None])[:, 0] for ids in (self.original.answer_ids, self.rival_ids)
         )
         return (answer - rival).double().cpu().numpy()
 
     def gap(self) -> Array:
-        """By how much (P,) that difference is larger in the original story than in the edited one."""
+        """How much larger (P,) that difference is in the original story than in the edited one."""
         every = torch.arange(len(self.changed), device=self.rival_ids.device)
         return self.difference(self.original.logits, every) - self.difference(self.edited.logits, every)
 
@@ -63,7 +63,7 @@ def read_sides(
         As ``record``; for no pairs; for pairs with equal answers, or placebos with different ones.
     """
     if not pairs:
-        raise UserError("no pairs; draw some with lm2core.babi.counterfactual.draw_counterfactuals")
+        raise UserError("got no pairs; draw some with lm2core.babi.counterfactual.draw_counterfactuals")
     if wrong := [p for p in pairs if (p.answer == p.edited_answer) is not is_placebo]:
         got = f"{wrong[0].question} {wrong[0].answer!r} and {wrong[0].edited_answer!r}"
         must = "equal, kind 'placebo'" if is_placebo else "different, any other kind"
@@ -80,33 +80,33 @@ def read_sides(
 
 
 def scale_of(sides: Sides, seed: int) -> Estimate:
-    """The mean gap of the pairs, in logits, by which effects are divided.
+    """The mean gap of the pairs, in logits: the unit of effects.
 
     Raises
     ------
     UserError
-        When the model does not tell the sides apart: there is nothing that a patch could carry over.
+        When the model answers both sides alike, so that no patch can have an effect.
     """
     gap = mean(sides.gap(), seed=seed)
     if not gap.value > 0 or gap.low <= 0:  # one pair has no interval
         raise UserError(
             f"this model's answers do not follow the edit (logit difference moves by {gap}); "
-            "take a trained model, a task it knows, or more pairs"
+            "use a trained model, a task it can answer, or more pairs"
         )
     return gap
 
 
 def effects(lm: LoadedModel, sides: Sides, part: Part, patches: Patches, scale: float) -> Array:
-    """What each patch does (2,R), in the order of ``DIRECTIONS``: 0 nothing, 1 what the mean edit does.
+    """Effect of each patch (2,R), in the order of ``DIRECTIONS``: 0 none, 1 the mean of the whole edit.
 
-    Noising puts the edited story's values into the original story, denoising the other way round. Each is the
-    movement of the logit difference towards the run that the values come from, over ``scale``: one number for
-    all pairs, so that a pair whose sides hardly differ cannot blow up.
+    Noising puts the edited story's values into the original story, denoising does the reverse. The effect is
+    the movement of the logit difference towards the run that the values come from, divided by ``scale``: one
+    number for all pairs, so that a pair with a tiny gap does not blow up.
     """
     ways = [(sides.original, sides.edited), (sides.edited, sides.original)]
     noised, denoised = (
         patched_logits(lm, into, source, part, patches)
-        for into, source in track(ways, "patching both ways", "way")
+        for into, source in track(ways, "patching both ways", "direction")
     )
     original, edited = (
         sides.difference(side.logits[patches.pair], patches.pair) for side in (sides.original, sides.edited)
@@ -118,11 +118,11 @@ def effects(lm: LoadedModel, sides: Sides, part: Part, patches: Patches, scale: 
 
 @dataclass(frozen=True, slots=True)
 class Averages:
-    """Means over pairs of many cells, NaN where no pair has the cell.
+    """Means over pairs for many cells; NaN where no pair has the cell.
 
-    mean, low, high : ndarrays of one shape; 95 % bootstrap intervals by pair, with the scale held fixed; NaN
-        for one pair, and where all pairs are alike, which leaves a bootstrap no width
-    n : pairs of each cell, the same shape
+    mean, low, high : ndarrays of the same shape; 95 % bootstrap intervals over pairs, with the scale held
+        fixed; NaN for a single pair, and if all pairs are equal, where a bootstrap has no width
+    n : number of pairs for each cell, of the same shape
     """
 
     mean: Array
@@ -137,7 +137,7 @@ class Averages:
 
 
 def average(values: Array, *, seed: int) -> Averages:
-    """Averages over the first axis (pairs) of ``values``, without its NaN."""
+    """Averages over the first axis (pairs) of ``values``, ignoring NaN."""
     n_pairs, shape = len(values), values.shape[1:]
     flat = values.reshape(n_pairs, -1)
     is_there = np.isfinite(flat)
@@ -145,7 +145,7 @@ def average(values: Array, *, seed: int) -> Averages:
     draws = drawn_stories(n_pairs, seed)
     n = is_there.sum(axis=0)
     counts = draws @ is_there.astype(float)
-    # A draw without any pair of a cell says nothing of it.
+    # A resample that has no pair for a cell is skipped for that cell.
     means = np.divide(draws @ filled, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
     centre = np.divide(filled.sum(axis=0), n, out=np.full(n.shape, np.nan), where=n > 0)
     low, high = np.full((2, len(n)), np.nan)

@@ -1,12 +1,12 @@
-"""Causal maps of the write and the read: when, what, where and how a block moves what a pair changes.
+"""Causal maps of the write and the read: which part of them carries what a counterfactual pair changes.
 
-Patching as in maps.py, of pieces of one sentence's write (the changed one's, unless another is chosen) and of
-the question's read. Axes: those of patching.py.
+Patching as in maps.py, but of parts of one sentence's write (by default the changed sentence's) and of the
+question's read. Axes: those of patching.py.
 
-    write   all that a block does to a slot: what is added and the share kept, together
-    when    the slot's gates; the write is scaled with its input gate
+    write   everything a block does to a slot: the write and the forget gate
+    when    the slot's gates; the write is scaled by its input gate
     what    the candidates of a sentence, which belong to tokens and not to slots
-    where   the routing's claims on a slot
+    where   the routing to a slot
     how     the question's attention to a slot
 """
 
@@ -42,7 +42,7 @@ from lm2viz.figures.causal_maps import MapPanel, stacked_maps
 from lm2viz.progress import track
 
 MEANINGS = {
-    "write": "write and kept share",
+    "write": "write and forget gate",
     "when": "when: gates",
     "what": "what: candidates",
     "where": "where: routing",
@@ -52,10 +52,10 @@ MEANINGS = {
 
 @dataclass(frozen=True, slots=True)
 class PartMap:
-    """Effects of one part, by direction; columns are slots, for candidates steps after the changed sentence.
+    """Effects of one part, by direction. Columns are slots; for candidates, steps after the change.
 
-    cells : one block and column, (2, n_blocks, n_columns)
-    whole : every block and slot at once, (2,)
+    cells : one block and column patched, (2, n_blocks, n_columns)
+    overall : all blocks and slots patched at once, (2,)
     """
 
     cells: Averages
@@ -64,11 +64,11 @@ class PartMap:
 
 @dataclass(frozen=True, slots=True)
 class CausalParts:
-    """Effects of patching parts of a write or a read: 0 nothing, 1 what the whole edit does on average.
+    """Effects of patching parts of a write or a read: 0 is no effect, 1 the mean effect of the whole edit.
 
-    told : of what the pairs are
-    scale : logits by which the edit moves the difference of the two answers, the unit of effects
-    offset : the patched sentence, counted from the (first) changed one; candidates are patched in every one
+    description : task, kind and number of pairs and placebos
+    scale : the unit of effects: logits by which the edit moves the difference between the two answers
+    offset : the patched sentence, counted from the first changed one; candidates are patched in every one
     steps : sentences after the changed one, the columns of candidates
     pairs, placebos : by the names in ``PARTS``
     """
@@ -83,30 +83,30 @@ class CausalParts:
     placebos: dict[str, PartMap]
 
     def summary(self) -> str:
-        """What each part does as a whole, and its strongest cell."""
+        """The effect of each part as a whole, and its strongest cell, with the placebos."""
+        where = f"{self.offset:+d} from the changed one" if self.offset else "the changed one"
         lines = [
-            f"parts patched in {self.model}, sentence {self.offset:+d} from the changed one, "
-            f"{self.description}; "
-            f"effect 1 is {self.scale} logits"
+            f"Effect of patching parts of the write and the read in {self.model}, sentence: {where}; "
+            f"{self.description}; effect 1 is {self.scale} logits"
         ]
-        for name, it in self.pairs.items():
+        for name, part_map in self.pairs.items():
             control = self.placebos[name]
             for i, direction in enumerate(DIRECTIONS):
-                description = f"whole {it.overall.at(i)}; of placebos {control.overall.at(i)}"
-                lines.append(f"{MEANINGS[name]}, {direction}: {description}")
-            effects_by_part, placebo = (self._strongest(name, each.cells) for each in (it, control))
-            lines.append(f"  strongest on average, noising: {effects_by_part}; of placebos: {placebo}")
+                overall = f"all at once {part_map.overall.at(i)}; placebos {control.overall.at(i)}"
+                lines.append(f"{MEANINGS[name]}, {direction}: {overall}")
+            strongest, placebo = (self._strongest(name, each.cells) for each in (part_map, control))
+            lines.append(f"  strongest cell, noising: {strongest}; placebos: {placebo}")
         return "\n".join(lines)
 
     def _strongest(self, name: str, cells: Averages) -> str:
-        """The cell of the largest mean, chosen on the same pairs: compare it with the placebos' own."""
+        """The cell with the largest mean effect, chosen on the same pairs: compare the placebos' best."""
         means = cells.mean[0]
         block, column = divmod(int(np.nanargmax(np.abs(means))), means.shape[1])
         where = f"step {self.steps[column]:+d}" if name == "what" else f"slot {column}"
         return f"block {self.blocks[block]}, {where}, {cells.at(0, block, column)}"
 
     def table(self) -> pd.DataFrame:
-        """One row for each set, part, direction, block and column; block and column "all": the whole."""
+        """One row per set, part, direction, block and column; "all" is the whole part."""
         sets, names = ((PAIRS, self.pairs), (PLACEBOS, self.placebos)), ["set", "part", "direction"]
         frames = []
         for (group, maps), part in product(sets, self.pairs):
@@ -123,7 +123,7 @@ class CausalParts:
         return pd.concat(frames).reset_index(drop=True)
 
     def figure(self, *, direction: str = DIRECTIONS[0]) -> go.Figure:
-        """Block by slot for each part, candidates block by step, the placebos beside the pairs."""
+        """Block by slot for each part (block by step for candidates), for pairs and placebos."""
         i = DIRECTIONS.index(direction)
         rows = [f"block {block}" for block in self.blocks]
         steps = [f"{step:+d}" if step else "0" for step in self.steps]
@@ -152,10 +152,10 @@ def causal_parts(
     offset: int = 0,
     seed: int = 0,
 ) -> CausalParts:
-    """Patch parts of the write of one sentence, and of the question's read, between the sides of each pair.
+    """Patch parts of one sentence's write, and of the question's read, between the sides of each pair.
 
-    Effects, directions and arguments as in ``causal_map``; pairs without a sentence at ``offset`` from their
-    changed one are left out of the parts of that sentence.
+    Effects, directions and arguments as in ``causal_map``. Pairs without a sentence at ``offset`` from their
+    changed one are excluded from the parts of that sentence.
 
     Raises
     ------
@@ -167,7 +167,9 @@ def causal_parts(
     control = read_sides(lm, placebos, parts, is_placebo=True)
     for name, it in ((PAIRS, sides), (PLACEBOS, control)):
         if not _in_story(it, offset).any():
-            raise UserError(f"offset {offset}: no sentence there in any of the {name}; take one nearer to 0")
+            raise UserError(
+                f"offset {offset}: none of the {name} has a sentence there; choose one nearer to 0"
+            )
     scale = scale_of(sides, seed)
     reach = max(it.is_changed.shape[1] for it in (sides, control))
     values = [
@@ -189,7 +191,7 @@ def causal_parts(
 
 
 def _in_story(sides: Sides, offset: int) -> NDArray[np.bool_]:
-    """Which pairs (P,) have a sentence there."""
+    """Which pairs (P,) have a sentence at ``offset`` from the changed one."""
     step = sides.changed + offset
     return (step >= 0) & (step < sides.is_changed.shape[1])
 

@@ -1,4 +1,4 @@
-"""Activation patching: what one run computed is put into another, many single patches side by side.
+"""Activation patching: values of one run put into another, many single patches in one batch.
 
 Axes: P pair, S sentence, L block with memory, N slot, D width, V word, R patch.
 """
@@ -21,7 +21,7 @@ from lm2viz.causal.running import hooked, run
 from lm2viz.progress import track
 
 ALL = -1  # as block or slot: every one
-MAX_ROWS = 2_048  # patches that run side by side: more would only need more memory
+MAX_ROWS = 2_048  # patches per batch: larger ones only need more memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Part:
     """What is patched.
 
     points : hook names; ``{}`` stands for the block
-    slot_axis : which axis of their arrays, the batch being 0, counts slots; None: none does
-    of_question : they act while the question is asked, and not while a sentence is read
+    slot_axis : the axis of their arrays that counts slots, the batch being 0; None if there is none
+    of_question : patched while the question is asked, not while a sentence is read
     """
 
     points: tuple[str, ...]
@@ -50,11 +50,11 @@ PARTS = {
 
 @dataclass(frozen=True, slots=True)
 class Patches:
-    """Single patches: of which pair, in which sentence, block and slot; int tensors (R,).
+    """Single patches, int tensors (R,): pair, sentence, block and slot of each.
 
-    block : place among the blocks with memory, or ``ALL``; 0 for ``BANK``
-    slot : or ``ALL``; ``ALL`` for a part without slots
-    A part of the question has step 0.
+    step : index of the sentence; 0 for a part of the question
+    block : index among the blocks with memory, or ``ALL``; 0 for ``BANK``
+    slot : index, or ``ALL``; always ``ALL`` for a part without slots
     """
 
     pair: Tensor
@@ -63,7 +63,7 @@ class Patches:
     slot: Tensor
 
     def take(self, rows: Tensor) -> "Patches":
-        """Some of them."""
+        """The patches at these rows."""
         return Patches(self.pair[rows], self.step[rows], self.block[rows], self.slot[rows])
 
     @staticmethod
@@ -87,7 +87,7 @@ class Patches:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side of all pairs as it was read and asked without patches.
+    """One side of all pairs, read and asked without patches.
 
     ids, mask : (P,S,T); question_ids, question_mask : (P,T)
     banks : (P,S+1,N,D); the first is fresh
@@ -107,7 +107,7 @@ class Side:
 
 
 def record(lm: LoadedModel, stories: Sequence[TextStory], parts: Sequence[Part]) -> Side:
-    """Read and ask stories of equal length, each with one question at its end, and keep the parts.
+    """Read stories of equal length, each with one question at its end, and record the parts.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def record(lm: LoadedModel, stories: Sequence[TextStory], parts: Sequence[Part])
     """
     if len(lengths := sorted({len(story.sentences) for story in stories})) > 1:
         raise UserError(
-            f"stories of {lengths[0]} to {lengths[-1]} sentences; take equally long ones, "
+            f"got stories of {lengths[0]} to {lengths[-1]} sentences; use stories of equal length, "
             "e.g. draw_counterfactuals(..., n_sentences=8)"
         )
     it, model = run(lm, stories), lm.model
@@ -145,14 +145,14 @@ def record(lm: LoadedModel, stories: Sequence[TextStory], parts: Sequence[Part])
 
 
 def _names(model: Any, point: str) -> list[str]:
-    """The hook points that ``point`` stands for: one a block with memory, or itself."""
+    """The hook points that ``point`` stands for: one per block with memory, or itself."""
     return [point.format(block) for block in model.config.memory_blocks] if "{}" in point else [point]
 
 
 def patched_logits(lm: LoadedModel, into: Side, source: Side, part: Part, patches: Patches) -> Tensor:
     """Logits (R,V) of the pairs' questions in the run ``into``, each with one patch from ``source``.
 
-    Where both runs have the same values to the bit nothing is run: the patch changes nothing.
+    Nothing is run where both runs have bitwise equal values, since such a patch changes nothing.
     """
     logits = into.logits[patches.pair].clone()
     rows = _differs(into, source, part, patches).nonzero()[:, 0]

@@ -1,4 +1,4 @@
-"""What an intervention is held against: the same on other slots, and random vectors as long as its changes.
+"""Placebos of interventions: the same on other slots, and random vectors of the same norm as their changes.
 
 Axes: Q question, N slot, D width, T word of the question, V word.
 """
@@ -21,9 +21,9 @@ from lm2viz.progress import track
 def interventions_on_other_slots(
     interventions: Sequence[Intervention], n_slots: int, n_draws: int, rng: np.random.Generator
 ) -> list[list[Intervention]]:
-    """The interventions with every slot replaced by an unused one; none where there are too few, or no slots.
+    """Draws of the interventions with every slot replaced by an unedited one; none if there are too few.
 
-    One slot alone is never replaced by the same other twice.
+    For a single slot, no replacement is drawn twice.
     """
     used, others = used_and_other_slots(interventions, n_slots)
     if not used:
@@ -37,7 +37,7 @@ def interventions_on_other_slots(
 
 
 def used_and_other_slots(interventions: Sequence[Intervention], n_slots: int) -> tuple[list[int], list[int]]:
-    """The slots that are edited, and those that are not; both empty where there are none or too few."""
+    """The edited slots and the others; both empty if no slot is edited or the others are too few."""
     used = sorted({slot for edit in interventions for slot in getattr(edit, "slots", None) or ()})
     others = [slot for slot in range(n_slots) if slot not in used]
     return (used, others) if len(used) <= len(others) else ([], [])
@@ -52,10 +52,10 @@ def on_other_slots(edit: Any, to: dict[int, int]) -> Any:
 def with_random_vectors(
     lm: LoadedModel, stories: Stories, clean: Run, edited: Run, n_draws: int, rng: np.random.Generator
 ) -> list[Tensor]:
-    """Logits (Q,V) for each draw; none where the interventions changed neither banks nor reads of them.
+    """Logits (Q,V) for each draw; none if the interventions changed neither banks nor reads.
 
-    Instead of each slot's change, a random vector as long as it; and where the questions' own reading was
-    edited, likewise instead of each change of what a block's memory adds to a word of the question.
+    Each slot's change is replaced by a random vector of the same norm. If the question's read was edited, so
+    is the change of what memory adds to each word of the question.
     """
     texts = question_texts(stories)
     length_QN1 = (edited.question_banks - clean.question_banks).norm(dim=-1, keepdim=True)
@@ -74,7 +74,7 @@ def with_random_vectors(
 
 
 def _changes_of_reads(lm: LoadedModel, texts: Sequence[str], edited: Run) -> dict[str, Tensor]:
-    """By hook, how far (Q,T,1) an edited output gate itself moved what its block's memory adds."""
+    """By hook, the norm (Q,T,1) of the change that an edited output gate makes to what memory adds."""
     blocks = [b for b in lm.model.config.memory_blocks if _gate(b) in dict(edited.question_edits)]
     before: dict[str, Tensor] = {}
     after: dict[str, Tensor] = {}
@@ -94,7 +94,7 @@ def _gate(block: int) -> str:
 
 
 def _random(length: Tensor, width: int, rng: np.random.Generator) -> Tensor:
-    """Vectors of any direction, as long as ``length`` (...,1) says."""
+    """Random vectors with norms ``length`` (...,1)."""
     noise = torch.as_tensor(rng.standard_normal((*length.shape[:-1], width))).to(length)
     return length * noise / noise.norm(dim=-1, keepdim=True)
 

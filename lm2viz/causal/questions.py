@@ -1,4 +1,4 @@
-"""Questions with the two words whose logits are compared, to be asked of one bank after another.
+"""Questions with the two words whose logits are compared, asked of one bank after another.
 
 Axes: Q question, N slot, D width, R row: some of the questions.
 """
@@ -26,22 +26,22 @@ def compared_words(it: Run) -> Tensor:
 
 
 def other_banks(it: Run, seed: int) -> Tensor:
-    """For each question the bank (Q,N,D) after as many sentences of another story, drawn at random.
+    """For each question, the bank (Q,N,D) after as many sentences of another story, drawn at random.
 
     Raises
     ------
     UserError
-        When there is no other story.
+        For fewer than two stories.
     """
     n_stories = len(it.banks)
     if n_stories < 2:
-        raise UserError("one story has no other to compare with; give at least two")
+        raise UserError("got one story and no other to compare it with; give at least two")
     shift = np.random.default_rng(seed).integers(1, n_stories, size=len(it.story))
     return it.banks[torch.as_tensor((it.story + shift) % n_stories), torch.as_tensor(it.step - 1)]
 
 
 class LogitDifferences:
-    """Questions and the two words whose logits are compared; banks come in, differences go out."""
+    """Logit differences between the two words of each question, as a function of banks."""
 
     def __init__(self, lm: LoadedModel, texts: Sequence[str], words_Q2: Tensor) -> None:
         self.model, self.words_Q2 = lm.model, words_Q2
@@ -54,13 +54,13 @@ class LogitDifferences:
         return -logits.gather(1, self.words_Q2[rows]).diff(dim=1)[:, 0]
 
     def difference(self, banks_QND: Tensor) -> Array:
-        """Likewise, of every question once, (Q,)."""
+        """Logit of the answer minus that of its rival (Q,), for every question with its bank."""
         with torch.no_grad():
             parts = [self._of_rows(banks_QND[rows], rows) for rows in self._chunks()]
         return torch.cat(parts).double().cpu().numpy()
 
     def attributed(self, banks_QND: Tensor, start_QND: Tensor, points: tuple[Array, Array]) -> Array:
-        """What slots get (Q,N): the change times the mean gradient at ``points`` of the way."""
+        """Attribution to slots (Q,N): the bank's change times the mean gradient at ``points`` on the path."""
         change = banks_QND - start_QND
         total = torch.zeros_like(change)
         for at, weight in track(list(zip(*points, strict=True)), "following gradients", "point"):
@@ -72,7 +72,7 @@ class LogitDifferences:
         return (total * change).sum(-1).double().cpu().numpy()
 
     def without_slots(self, banks_QND: Tensor, fresh_QND: Tensor, kind: str) -> Array:
-        """The difference (Q,N) when each slot in turn is fresh or zero."""
+        """The difference (Q,N) when each slot in turn is reset ("fresh") or set to zero ("zero")."""
         without = np.empty(banks_QND.shape[:2])
         for slot in track(range(banks_QND.shape[1]), f"asking without slots ({kind})", "slot"):
             edited = banks_QND.clone()

@@ -1,4 +1,4 @@
-"""Stories read while their memory is edited, and their questions asked.
+"""Read stories while their memory is edited, and ask their questions.
 
 Axes: those of interventions.py, Q question, V word.
 """
@@ -27,6 +27,7 @@ from lm2viz.causal.interventions import (
     Resample,
     RunContext,
     Swap,
+    as_list,
     needs_reference,
 )
 from lm2viz.progress import counting_sentences
@@ -36,14 +37,14 @@ Stories = Sequence[Story | TextStory]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Stories that were read and their questions, but for those before every sentence.
+    """Stories that were read, and their questions, except those asked before any sentence.
 
     banks : (B,S,N,D), after each sentence; shorter stories repeat their last, unless it is edited further
     logits : (Q,V)
-    story, step : (Q,), which story a question is about and after how many sentences it is asked
-    words, answers : (Q,), the words that were given and the right ones
-    answer_ids : (Q,)
-    question_edits : hooks that were on while it was asked, for edits that only questions meet
+    story, step : (Q,), the story of each question, and the number of sentences read before it
+    words, answers : (Q,), the model's answers and the right ones
+    answer_ids : (Q,), token ids of the right answers
+    question_edits : hooks active while the questions were asked, of edits that act on questions only
     """
 
     banks: Tensor
@@ -64,14 +65,14 @@ class Run:
 def run(
     lm: LoadedModel,
     stories: Stories,
-    interventions: Sequence[Intervention] = (),
+    interventions: Intervention | Sequence[Intervention] = (),
     *,
     reference: Tensor | None = None,
 ) -> Run:
-    """Read the stories side by side while the memory is edited, and ask their questions.
+    """Read the stories in one batch while the memory is edited, and ask their questions.
 
-    reference : unedited banks (R,S,N,D) that ``Mean``, ``Resample`` and ``Swap`` take from, such as
-        ``run(reader, others).banks``; None: those of the same stories
+    reference : unedited banks (R,S,N,D) that ``Mean``, ``Resample`` and ``Swap`` take contents from, such as
+        ``run(lm, others).banks``; None: those of the same stories
 
     Raises
     ------
@@ -79,6 +80,7 @@ def run(
         For no stories or questions, unknown words, answers that are not one word, or interventions that
         do not fit the model or the stories.
     """
+    interventions = as_list(interventions)
     story_questions, answer_ids = _questions(lm, stories)
     context = _run_context(lm, stories, interventions, reference)
     model = lm.model
@@ -103,16 +105,18 @@ def question_texts(stories: Stories) -> list[str]:
 
 
 def _questions_with_story(stories: Stories) -> list[tuple[int, Question]]:
-    """The questions with their stories, but for those before every sentence."""
+    """The questions with the indices of their stories, except those asked before any sentence."""
     return [(b, q) for b, story in enumerate(stories) for q in story.questions if q.n_statements]
 
 
 def _questions(lm: LoadedModel, stories: Stories) -> tuple[list[tuple[int, Question]], Tensor]:
-    """The questions with their stories, and the ids of their answers."""
+    """The questions with the indices of their stories, and the token ids of their answers."""
+    if isinstance(stories, Story | TextStory):
+        raise UserError("stories must be a list, got one story; give [story]")
     story_questions = _questions_with_story(stories)
     if not story_questions:
         raise UserError(
-            "no question after a sentence in these stories; give stories that ask, see lm2core.babi"
+            "these stories ask no question after a sentence; give stories with questions, see lm2core.babi"
         )
     answers = [q.answer for _, q in story_questions]
     texts = [
@@ -124,7 +128,7 @@ def _questions(lm: LoadedModel, stories: Stories) -> tuple[list[tuple[int, Quest
     answer_ids = lm.tokenizer(answers, add_special_tokens=False)["input_ids"]
     if long := [answer for answer, ids in zip(answers, answer_ids, strict=True) if len(ids) != 1]:
         raise UserError(
-            f"the answer {long[0]!r} is not one word of this model; give stories with one-word answers"
+            f"the answer {long[0]!r} is not a single token of this model; use stories with one-word answers"
         )
     return story_questions, torch.tensor(answer_ids)[:, 0]
 
@@ -139,8 +143,8 @@ def _run_context(
         reference = run(lm, stories).banks if needs_reference(interventions) else fresh_ND[None, None]
     elif reference.shape[2:] != fresh_ND.shape:
         raise UserError(
-            f"reference banks of shape {tuple(reference.shape)} for slots of {tuple(fresh_ND.shape)}; "
-            "take run(reader, stories).banks of the same model"
+            f"reference banks of shape {tuple(reference.shape)} do not fit banks of shape "
+            f"{tuple(fresh_ND.shape)}; use run(lm, stories).banks of the same model"
         )
     n_steps = max(len(story.sentences) for story in stories)
     context = RunContext(model.config, fresh_ND, reference, is_self_reference, n_steps)
@@ -150,7 +154,7 @@ def _run_context(
 
 @contextmanager
 def hooked(model: Any, hooks: Sequence[Hook]) -> Iterator[None]:
-    """Hooks that are gone after the block, in evaluation mode; compiled code would not call them."""
+    """Add hooks inside the block, in evaluation mode and uncompiled, since compiled code skips hooks."""
     was_training = model.training
     try:
         with (
@@ -178,18 +182,16 @@ def ask_banks(
 
 
 def _check_fits(interventions: Sequence[Intervention], context: RunContext) -> None:
-    """Refuse what this model or these stories do not have.
+    """Refuse interventions that do not fit the model or the stories.
 
     Raises
     ------
     UserError
-        For slots, blocks, steps, reference stories or widths that are not there; for positional routing.
+        For slots, blocks, steps, reference stories or widths that do not exist; for positional routing.
     """
     config = context.config
     if config.routing == "positional":
-        raise UserError(
-            "positional routing writes rows of tokens, not slots; take a model with content routing"
-        )
+        raise UserError("slots of positional routing are token positions; use a model with routing='content'")
     for edit in interventions:
         wrong = [slot for slot in getattr(edit, "slots", None) or () if slot >= config.memory_slots]
         if wrong:
@@ -204,7 +206,7 @@ def _check_fits(interventions: Sequence[Intervention], context: RunContext) -> N
         if isinstance(edit, Swap) and not 0 <= edit.other < len(context.reference_RSND):
             raise UserError(f"swap: no story {edit.other}; there are 0..{len(context.reference_RSND) - 1}")
         if isinstance(edit, Resample) and context.is_self_reference and len(context.reference_RSND) < 2:
-            raise UserError("resample: one story has no other to draw from; give at least two")
+            raise UserError("resample: there is no other story to draw from; give at least two")
         if isinstance(edit, Erase):
             widths = {len(row) for row in (*edit.directions, *edit.readers, edit.centre)}
             if widths != {config.hidden_size} or len(edit.directions) != len(edit.readers):

@@ -1,1 +1,1 @@
-"""The analysis commands of ``lm2``. Heavy imports happen inside them, so that --help answers at once."""
+"""The analysis commands of ``lm2``. Heavy imports happen inside them, so that --help is fast."""

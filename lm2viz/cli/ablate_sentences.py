@@ -1,4 +1,4 @@
-"""``lm2 ablate-sentences``: which sentences answers need."""
+"""``lm2 ablate-sentences``: which sentences the answers need."""
 
 from lm2viz.cli.shared import (
     Checkpoint,
@@ -8,7 +8,6 @@ from lm2viz.cli.shared import (
     Stories,
     Task,
     prepare,
-    stories_of,
     write_result,
 )
 
@@ -21,16 +20,12 @@ def ablate_sentences_command(
     out: Out = None,
     image: Image = None,
 ) -> None:
-    """Read stories again without each sentence, and ask again: which sentences do the answers need?"""
+    """Find the sentences that answers need: remove each in turn and ask again."""
     prepare(out, image)
     from lm2core.reading.checkpoints import load
-    from lm2core.reading.loaded_model import untrained
     from lm2viz.causal import ablate_sentences
+    from lm2viz.sample.story_sample import StorySample
 
-    lm, story_list = load(checkpoint, baselines=True), stories_of(task, stories, seed)
-    write_result(
-        "ablate-sentences",
-        ablate_sentences(lm, story_list, untrained=untrained(lm, seed), seed=seed),
-        out,
-        image,
-    )
+    lm, sample = load(checkpoint, baselines=True), StorySample(task, stories, seed)
+    result = ablate_sentences(lm, sample.stories, untrained=sample.control(lm), seed=seed)
+    write_result("ablate-sentences", result, out, image)

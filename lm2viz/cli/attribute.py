@@ -1,4 +1,4 @@
-"""``lm2 attribute``: which block and slot the answers' logits come from."""
+"""``lm2 attribute``: which blocks and slots the answers' logits come from."""
 
 from lm2viz.cli.shared import (
     Checkpoint,
@@ -8,7 +8,6 @@ from lm2viz.cli.shared import (
     Stories,
     Task,
     prepare,
-    stories_of,
     write_result,
 )
 
@@ -21,11 +20,12 @@ def attribute(
     out: Out = None,
     image: Image = None,
 ) -> None:
-    """Split answers' logits over blocks and slots, and integrate gradients along the asked bank."""
+    """Attribute answers to blocks and slots: direct logit attribution and integrated gradients."""
     prepare(out, image)
     from lm2core.reading.checkpoints import load
     from lm2viz.causal import attribute_answers, slot_gradients
+    from lm2viz.sample.story_sample import StorySample
 
-    lm, story_list = load(checkpoint), stories_of(task, stories, seed)
-    write_result("attribution", attribute_answers(lm, story_list, seed=seed), out, image)
-    write_result("gradients", slot_gradients(lm, story_list, seed=seed), out, image)
+    lm, sample = load(checkpoint), StorySample(task, stories, seed)
+    write_result("attribution", attribute_answers(lm, sample.stories, seed=seed), out, image)
+    write_result("gradients", slot_gradients(lm, sample.stories, seed=seed), out, image)

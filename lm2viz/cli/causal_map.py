@@ -1,4 +1,4 @@
-"""``lm2 causal-map``: where between two stories that differ in one fact the answer is decided."""
+"""``lm2 causal-map``: which slots carry the difference between two stories that differ in one fact."""
 
 from typing import Annotated
 
@@ -10,26 +10,24 @@ from lm2viz.cli.shared import Checkpoint, Image, Out, Seed, prepare, write_resul
 
 def causal_map(
     checkpoint: Checkpoint,
-    task: Annotated[
-        str, typer.Option(help=f"Whose stories are edited, one of: {', '.join(KINDS_OF)}.")
-    ] = "qa1",
-    kind: Annotated[
-        str, typer.Option(help="What differs: place, person, order or support; see lm2core.babi.")
-    ] = "place",
-    pairs: Annotated[int, typer.Option(min=2, help="How many pairs of stories.")] = 30,
+    task: Annotated[str, typer.Option(help=f"Task of the stories, one of: {', '.join(KINDS_OF)}.")] = "qa1",
+    kind: Annotated[str, typer.Option(help="What differs: place, person, order or support.")] = "place",
+    pairs: Annotated[int, typer.Option(min=2, help="Number of pairs of stories.")] = 30,
     sentences: Annotated[
         int | None,
-        typer.Option(min=2, help="Sentences of each story; else 8, or as many as the task tells (qa4: 2)."),
+        typer.Option(min=2, help="Sentences per story; by default 8, or all that the task has (qa4: 2)."),
     ] = None,
     seed: Seed = 0,
     parts: Annotated[
         bool,
-        typer.Option("--parts", help="Also what of the write matters: gates, candidates, routing, read."),
+        typer.Option(
+            "--parts", help="Also patch parts of the write and the read: gates, candidates, routing."
+        ),
     ] = False,
     out: Out = None,
     image: Image = None,
 ) -> None:
-    """Patch slots between stories that differ in one fact, beside pairs that differ in nothing asked."""
+    """Patch slots between stories that differ in one fact; control: pairs with the same answer."""
     prepare(out, image)
     from lm2core.reading.checkpoints import load
     from lm2viz import causal

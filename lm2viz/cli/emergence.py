@@ -1,4 +1,4 @@
-"""``lm2 emergence``: since which step of a training run a slot holds a fact."""
+"""``lm2 emergence``: the training step from which on a slot holds a fact."""
 
 import json
 from collections.abc import Iterator
@@ -17,8 +17,6 @@ from lm2viz.cli.shared import (
     Task,
     labels_of,
     prepare,
-    read,
-    stories_of,
     write_result,
 )
 
@@ -30,9 +28,9 @@ if TYPE_CHECKING:
 def emergence(
     run: Annotated[
         Path,
-        typer.Argument(help="Folder of a run that kept its checkpoints: lm2 train --keep-all."),
+        typer.Argument(help="Folder of a training run with all its checkpoints (lm2 train --keep-all)."),
     ],
-    fact: Annotated[str, typer.Option(help='Such as "place of Mary".')],
+    fact: Annotated[str, typer.Option(help='Fact to follow, e.g. "place of Mary".')],
     labels: Labels = None,
     task: Task = "qa1",
     stories: Stories = 200,
@@ -40,30 +38,30 @@ def emergence(
     out: Out = None,
     image: Image = None,
 ) -> None:
-    """Since which step of training a slot holds a fact; controls: stories exchanged, no training."""
+    """Find the training step from which on a slot holds a fact; control: stories exchanged."""
     label_table = labels_of(labels)
     prepare(out, image)
-    from lm2viz.sample.rows import bank_rows
+    from lm2viz.sample.story_sample import StorySample
     from lm2viz.slots import emergence as slot_emergence
     from lm2viz.slots.emergence import check_fact
 
-    story_list = stories_of(task, stories, seed)
+    sample = StorySample(task, stories, seed)
     rows: dict[int, BankRows] = {}
     for step, lm in _checkpoint_models(run):
-        rows[step] = bank_rows(read(lm, story_list, ("hook_bank",)), label_table)
+        rows[step] = sample.rows(lm, label_table)
         check_fact(rows[step], fact)
     write_result("emergence", slot_emergence(list(rows.values()), list(rows), fact, seed=seed), out, image)
 
 
 def _checkpoint_models(run: Path) -> "Iterator[tuple[int, LoadedModel]]":
-    """The models of a run by their step: at 0 the one it began with, made anew, where it was a new one."""
+    """The models of a run with their steps; step 0 is the untrained model, if the run started from one."""
     from lm2core.reading.checkpoints import load
     from lm2core.reading.loaded_model import untrained
     from lm2core.training.run_folder import complete_checkpoints
 
     checkpoints = complete_checkpoints(run)
     if not checkpoints:
-        raise UserError(f"no whole checkpoint in {run}; give the folder of a run of lm2 train --keep-all")
+        raise UserError(f"no complete checkpoint in {run}; give the folder of a run of lm2 train --keep-all")
     seed = _first_seed(run)
     for step, folder in checkpoints.items():
         lm = load(str(folder))
@@ -74,7 +72,7 @@ def _checkpoint_models(run: Path) -> "Iterator[tuple[int, LoadedModel]]":
 
 
 def _first_seed(run: Path) -> int | None:
-    """The seed that gave the run's first weights; None where they were trained ones, or no recipe says."""
+    """The seed of the run's initial weights; None if they were pretrained, or without a recipe."""
     from lm2core.training.run_folder import RECIPE_FILE
 
     file = run / RECIPE_FILE

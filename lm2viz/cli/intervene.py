@@ -15,7 +15,6 @@ from lm2viz.cli.shared import (
     Task,
     prepare,
     slot_numbers,
-    stories_of,
     write_result,
 )
 
@@ -23,31 +22,34 @@ from lm2viz.cli.shared import (
 def intervene(
     checkpoint: Checkpoint,
     edits: Annotated[
-        Path | None, typer.Option(help="JSON file of interventions; see lm2viz.causal.to_json.")
+        Path | None, typer.Option(help="JSON file of interventions, as lm2viz.causal.to_json writes it.")
     ] = None,
-    zero: Annotated[str | None, typer.Option(help="Instead of a file: slots to zero, by commas.")] = None,
+    zero: Annotated[
+        str | None, typer.Option(help="Instead of a file: slots to set to zero, e.g. 3,7.")
+    ] = None,
     task: Task = "qa1",
     stories: Stories = 100,
     seed: Seed = 0,
     out: Out = None,
     image: Image = None,
 ) -> None:
-    """What an edit of the memory changes in answers, beside the same on other slots and random vectors."""
+    """Measure how an edit of the memory changes answers; placebos: other slots, random vectors."""
     if (edits is None) == (zero is None):
         raise UserError("give one of --edits FILE and --zero SLOTS")
     from lm2core.reading.checkpoints import load
     from lm2viz.causal import Zero, effect, from_json
+    from lm2viz.sample.story_sample import StorySample
 
     interventions = (
         [Zero(slots=slot_numbers("--zero", zero))] if zero is not None else from_json(_text_of(edits))
     )
     prepare(out, image)
-    story_list = stories_of(task, stories, seed)
-    write_result("intervene", effect(load(checkpoint), story_list, interventions, seed=seed), out, image)
+    sample = StorySample(task, stories, seed)
+    write_result("intervene", effect(load(checkpoint), sample.stories, interventions, seed=seed), out, image)
 
 
 def _text_of(path: Path | None) -> str:
     try:
         return Path(str(path)).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path}: {error}; name a JSON file of interventions") from None
+        raise UserError(f"cannot read {path}: {error}; give a JSON file of interventions") from None

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from lm2core.cli.main import app, main
 from lm2core.errors import UserError
 from lm2viz.cli.ablate_sentences import ablate_sentences_command
+from lm2viz.cli.app import app_command
 from lm2viz.cli.attribute import attribute
 from lm2viz.cli.causal_map import causal_map
 from lm2viz.cli.emergence import emergence
 from lm2viz.cli.intervene import intervene
 from lm2viz.cli.match_slots import match_slots_command
-from lm2viz.cli.probe import probe
+from lm2viz.cli.probe import probe_command
 from lm2viz.cli.provenance import provenance
 from lm2viz.cli.report import report
 from lm2viz.cli.slots import slots_command
@@ -19,10 +20,11 @@ from lm2viz.cli.stats import stats_command
 __all__ = ["main"]
 
 COMMANDS: dict[str, Callable[..., None]] = {
+    "app": app_command,
     "report": report,
     "stats": stats_command,
     "slots": slots_command,
-    "probe": probe,
+    "probe": probe_command,
     "provenance": provenance,
     "ablate-sentences": ablate_sentences_command,
     "intervene": intervene,

@@ -1,4 +1,4 @@
-"""``lm2 match-slots``: two models, or two checkpoints of one run, slot by slot."""
+"""``lm2 match-slots``: the slots of two models, or of two checkpoints of one run, matched."""
 
 from typing import Annotated
 
@@ -19,20 +19,18 @@ from lm2viz.cli.shared import (
 
 def match_slots_command(
     first: Checkpoint,
-    second: Annotated[str, typer.Argument(help="The model it is compared with.")],
+    second: Annotated[str, typer.Argument(help="Second model, folder, or Hugging Face id.")],
     task: Task = "qa1",
     stories: Stories = 200,
     seed: Seed = 0,
     out: Out = None,
     image: Image = None,
 ) -> None:
-    """Which slot of one model does the work of which slot of another, on the same stories."""
+    """Match the slots of two models that read the same stories."""
     prepare(out, image)
-    from lm2viz.sample.rows import bank_rows
     from lm2viz.slots import match_slots
 
     one, other = (
-        bank_rows(open_sample(name, task, stories, seed, with_untrained=False).traces)
-        for name in (first, second)
+        sample.rows(lm) for sample, lm in (open_sample(name, task, stories, seed) for name in (first, second))
     )
     write_result("matching", match_slots(one, other, names=(first, second), seed=seed), out, image)

@@ -15,12 +15,12 @@ from lm2viz.cli.shared import (
     labels_of,
     open_sample,
     prepare,
-    rows_of,
+    read_both,
     write_result,
 )
 
 
-def probe(
+def probe_command(
     source: Source,
     task: Task = "qa1",
     stories: Stories = 200,
@@ -28,19 +28,22 @@ def probe(
     labels: Labels = None,
     fact: Annotated[
         str | None,
-        typer.Option(help='One fact only, e.g. "place of Mary": also its code length and learning curve.'),
+        typer.Option(help='One fact only, e.g. "place of Mary"; adds its code length and learning curve.'),
     ] = None,
     out: Out = None,
     image: Image = None,
 ) -> None:
-    """Which slot holds which fact: linear probes, beside what they reach on shuffled labels or untrained."""
+    """Find the slot that holds each fact with linear probes; controls: shuffled labels, no training."""
     label_table = labels_of(labels)
     prepare(out, image)
-    from lm2viz.probes import codelength, decay, learning_curve, slot_fact_matrix
+    from lm2viz.probes import codelength, decay, learning_curve, probe
+    from lm2viz.sample.rows import bank_rows
 
-    rows, untrained = rows_of(open_sample(source, task, stories, seed), label_table)
+    traces, of_control = read_both(*open_sample(source, task, stories, seed))
+    rows = bank_rows(traces, label_table)
+    untrained = None if of_control is None else bank_rows(of_control, label_table)
     facts = None if fact is None else [fact]
-    write_result("probes", slot_fact_matrix(rows, facts=facts, untrained=untrained, seed=seed), out, image)
+    write_result("probes", probe(rows, facts=facts, untrained=untrained, seed=seed), out, image)
     write_result("probes-by-age", decay(rows, facts=facts, untrained=untrained, seed=seed), out, image)
     if fact is not None:
         for name, measure in (("code-length", codelength), ("learning-curve", learning_curve)):

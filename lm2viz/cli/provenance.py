@@ -1,4 +1,4 @@
-"""``lm2 provenance``: which sentences answers are traced back to, and whether those are the right ones."""
+"""``lm2 provenance``: trace answers back to sentences, and score the result."""
 
 from typing import Annotated
 
@@ -13,8 +13,6 @@ from lm2viz.cli.shared import (
     Stories,
     Task,
     prepare,
-    read_with_control,
-    stories_of,
     write_result,
 )
 
@@ -25,39 +23,43 @@ def provenance(
     checkpoint: Checkpoint,
     task: Task = "qa1",
     stories: Stories = 50,
-    seed: Seed = 1000,  # not 0: slots are weighed as fits stories of seeds 0 to 99 best, see docs/LOG.md
+    seed: Seed = 1000,  # not 0: SHARPNESS was chosen on stories of seeds 0 to 99, see docs/LOG.md
     follow: Annotated[
-        str, typer.Option(help="copies: what words copied from other slots; stream: also by their stream.")
+        str,
+        typer.Option(
+            help="copies: follow what words copy from other slots; stream: also their residual stream."
+        ),
     ] = "copies",
     truth: Annotated[
         str,
         typer.Option(
-            help="supports: the story's supporting facts; needed: sentences that answers need, see leave-out."
+            help="Score against: supports, the story's supporting facts; needed, see 'lm2 ablate-sentences'."
         ),
     ] = "supports",
     out: Out = None,
     image: Image = None,
 ) -> None:
-    """Trace answers back through the memory to sentences, and score that by the sentences they rest on."""
+    """Trace answers through the memory back to sentences, and score this against supporting facts."""
     if truth not in TRUTHS:
-        raise UserError(f"--truth {truth}; take one of: {', '.join(TRUTHS)}")
+        raise UserError(f"unknown --truth {truth}; choose one of: {', '.join(TRUTHS)}")
     prepare(out, image)
-    from lm2core.reading.story_traces import record_questions
+    from lm2core.reading.checkpoints import load
     from lm2viz.causal import ablate_sentences, record_slot_losses
     from lm2viz.provenance import STORY_HOOKS, agreement
+    from lm2viz.sample.story_sample import StorySample
 
-    (lm, trace), (control, of_control) = read_with_control(checkpoint, task, stories, seed, names=STORY_HOOKS)
-    question_trace, control_questions = (
-        record_slot_losses(model, story_trace, record_questions(model, story_trace))
-        for model, story_trace in ((lm, trace), (control, of_control))
-    )
+    lm, sample = load(checkpoint), StorySample(task, stories, seed)
+    followed = []
+    for each in sample.model_and_control(lm):
+        traces = sample.read(each, STORY_HOOKS)
+        questions = [
+            record_slot_losses(each, *both)
+            for both in zip(traces, sample.questions(each, traces), strict=True)
+        ]
+        followed.append((traces, questions))
     if truth == "needed":
-        needed = ablate_sentences(lm, stories_of(task, stories, seed), seed=seed)
-        question_trace, control_questions = (
-            needed.as_supports(question_trace),
-            needed.as_supports(control_questions),
-        )
-    result = agreement(
-        trace, question_trace, follow=follow, untrained=(of_control, control_questions), seed=seed
-    )
+        needed = ablate_sentences(lm, sample.stories, seed=seed)
+        followed = [(traces, needed.as_supports(questions)) for traces, questions in followed]
+    trained, control = followed
+    result = agreement(*trained, follow=follow, untrained=control, seed=seed)
     write_result("provenance", result, out, image)

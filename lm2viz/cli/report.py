@@ -1,4 +1,4 @@
-"""``lm2 report``: one HTML file of a trace that opens offline."""
+"""``lm2 report``: the pictures of a trace as one HTML file that opens offline."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,13 +9,13 @@ from lm2viz.cli.shared import Image, prepare
 
 
 def report(
-    trace: Annotated[Path, typer.Argument(help="Trace file, as 'lm2 trace' writes it.")],
+    trace: Annotated[Path, typer.Argument(help="Trace file, from 'lm2 trace'.")],
     out: Annotated[Path, typer.Option(help="HTML file to write.")],
-    story: Annotated[int, typer.Option(min=0, help="Which story of the trace, from 0.")] = 0,
-    parts: Annotated[Path | None, typer.Option(help="Folder for the numbers of each picture (CSV).")] = None,
+    story: Annotated[int, typer.Option(min=0, help="Number of the story in the trace, from 0.")] = 0,
+    parts: Annotated[Path | None, typer.Option(help="Folder for each picture's numbers as CSV.")] = None,
     image: Image = None,
 ) -> None:
-    """Put the pictures of a trace into one HTML file that opens offline."""
+    """Write the pictures of a trace to one HTML file that opens offline."""
     prepare(parts, image, "--parts")
     from lm2core.files import write_atomically
     from lm2core.traces.trace import Trace

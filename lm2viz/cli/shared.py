@@ -1,7 +1,6 @@
-"""What analysis commands share: output and labels seen to first, stories, the control, results put down."""
+"""Shared by the analysis commands: options, output folders, labels, the sample and its control, results."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -13,66 +12,57 @@ from lm2core.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lm2core.babi.story import Story
-    from lm2core.babi.text import TextStory
     from lm2core.reading.loaded_model import LoadedModel
     from lm2core.traces.trace import Trace
     from lm2viz.estimates import Result
-    from lm2viz.sample.rows import BankRows
+    from lm2viz.sample.story_sample import StorySample
 
 Checkpoint = Annotated[
     str, typer.Argument(help="Shipped model (see 'lm2 models'), folder, or Hugging Face id.")
 ]
 Source = Annotated[
-    str, typer.Argument(help="A checkpoint, which reads generated stories; or traces, see 'lm2 trace'.")
+    str,
+    typer.Argument(
+        help="Checkpoint that reads generated stories, or trace file or folder (see 'lm2 trace')."
+    ),
 ]
 Task = Annotated[
     str,
     typer.Option(
-        help="What a checkpoint reads: generated stories of qa1 to qa20, or a file in the bAbI format."
+        help="Stories that a checkpoint reads: a generated task, qa1 to qa20, or a file in the bAbI format."
     ),
 ]
-Stories = Annotated[int, typer.Option(min=1, help="How many stories a checkpoint reads.")]
-Seed = Annotated[int, typer.Option(help="Same seed, same stories.")]
+Stories = Annotated[int, typer.Option(min=1, help="Number of stories that a checkpoint reads.")]
+Seed = Annotated[
+    int,
+    typer.Option(min=0, help="Story i is drawn with seed + i: for other stories, add at least --stories."),
+]
 Out = Annotated[
-    Path | None, typer.Option(help="Folder for the picture (HTML, opens offline) and the table (CSV).")
+    Path | None, typer.Option(help="Folder for the plot (HTML, opens offline) and the table (CSV).")
 ]
 Image = Annotated[
     str | None,
-    typer.Option(help="Beside the CSV, the picture as png or svg; needs: pip install -e '.\\[images]'."),
+    typer.Option(help="Also write the plot as png or svg; needs: pip install -e '.\\[images]'."),
 ]
 Labels = Annotated[
     Path | None,
     typer.Option(
-        help="A CSV of facts of one's own, columns story, segment, fact, value; else those generated."
+        help="CSV of your own facts with columns story, segment, fact, value; default: the generated facts."
     ),
 ]
 IMAGES = ("png", "svg")
-BUDGET = "2GB"  # of the traces of one command; 300 stories of task 1 with all memory hooks take 0.4 GB
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedSample:
-    """Stories as a model read them.
-
-    untrained : the same stories read by a new model of the same sizes; None of traces from files, or where it
-        was not asked for
-    reader : None of traces from files
-    """
-
-    traces: "Sequence[Trace]"
-    untrained: "Sequence[Trace] | None"
-    lm: "LoadedModel | None"
 
 
 def slot_numbers(option: str, text: str) -> tuple[int, ...]:
-    """Slot numbers by commas, none twice; a UserError that names the option otherwise."""
+    """Parse comma-separated slot numbers; a UserError that names the option if one is invalid or repeated."""
     try:
         slots = tuple(int(number) for number in text.split(","))
     except ValueError:
-        raise UserError(f"{option} {text}; give slot numbers by commas, e.g. 3,7") from None
+        raise UserError(
+            f"{option} {text} is not a list of slots; give numbers with commas, e.g. 3,7"
+        ) from None
     if len(set(slots)) < len(slots):
-        raise UserError(f"{option} {text} has a slot twice; give each once")
+        raise UserError(f"{option} {text} names a slot twice; give each once")
     return slots
 
 
@@ -112,78 +102,31 @@ def labels_of(path: Path | None) -> "pd.DataFrame | None":
     return None if path is None else read_labels(path)
 
 
-def open_sample(
-    source: str,
-    task: str,
-    stories: int,
-    seed: int,
-    *,
-    names: Sequence[str] = ("hook_bank",),
-    with_untrained: bool = True,
-) -> RecordedSample:
-    """Traces of a file or folder, or those of stories that a checkpoint reads, with its control."""
-    from lm2core.reading.story_traces import TraceFolder
-    from lm2core.traces.trace import Trace
+def open_sample(source: str, task: str, stories: int, seed: int) -> "tuple[StorySample, LoadedModel | None]":
+    """The stories to look at and the model that reads them; of recorded traces no model."""
+    from lm2viz.sample.story_sample import StorySample, holds_traces
 
-    path = Path(source)
-    is_file = path.suffix == ".safetensors"
-    if is_file or (path.is_dir() and any(path.glob("part-*.safetensors"))):
-        traces: Sequence[Trace] = [Trace.load(path)] if is_file else TraceFolder(path)
-        if with_untrained:
-            typer.echo(f"{source}: no untrained model beside traces; give the checkpoint for it", err=True)
-        return RecordedSample(traces, None, None)
-    if with_untrained:
-        (lm, trained), (_, control) = read_with_control(source, task, stories, seed, names=names)
-        return RecordedSample([trained], [control], lm)
+    if holds_traces(source):
+        return StorySample(source, seed=seed), None
     from lm2core.reading.checkpoints import load
 
-    lm = load(source)
-    return RecordedSample([read(lm, stories_of(task, stories, seed), names)], None, lm)
+    return StorySample(task, stories, seed), load(source)
 
 
-def rows_of(
-    sample: RecordedSample, label_table: "pd.DataFrame | None" = None
-) -> "tuple[BankRows, BankRows | None]":
-    """The banks of a sample and of its control, with the facts that are known, or ``own`` (``labels_of``)."""
-    from lm2viz.sample.rows import bank_rows
-
-    control = None if sample.untrained is None else bank_rows(sample.untrained, label_table)
-    return bank_rows(sample.traces, label_table), control
-
-
-def stories_of(task: str, n: int, seed: int) -> "Sequence[Story | TextStory]":
-    """Generated stories of a task, or the first of a bAbI file; a UserError for neither."""
-    from lm2core.babi.tasks import make_stories
-    from lm2core.babi.text import read_babi
-
-    is_file = Path(task).suffix != "" or Path(task).is_file()
-    return read_babi(task)[:n] if is_file else make_stories(task, n, seed)
-
-
-def read_with_control(
-    checkpoint: str, task: str, stories: int, seed: int, *, names: Sequence[str]
-) -> "list[tuple[LoadedModel, Trace]]":
-    """Stories as a checkpoint reads them, and as a new model of the same sizes does, made with ``seed``."""
-    from lm2core.reading.checkpoints import load
-    from lm2core.reading.loaded_model import untrained
-    from lm2viz.progress import track
-
-    lm, story_list = load(checkpoint), stories_of(task, stories, seed)
-    lms = (lm, untrained(lm, seed))
-    return [(each, read(each, story_list, names)) for each in track(lms, "reading, trained or not", "model")]
-
-
-def read(lm: "LoadedModel", stories: "Sequence[Story | TextStory]", names: Sequence[str]) -> "Trace":
-    """The trace of stories, with the hooks that are named."""
-    from lm2core.reading.answers import read_stories
-    from lm2viz.progress import counting_sentences
-
-    with counting_sentences(lm.model, max(len(story.sentences) for story in stories)):
-        return read_stories(lm, stories, names=names, budget=BUDGET)
+def read_both(
+    sample: "StorySample", lm: "LoadedModel | None", names: Sequence[str] = ("hook_bank",)
+) -> "tuple[Sequence[Trace], Sequence[Trace] | None]":
+    """The traces of a sample and of its untrained control; recorded ones have no control, which is said."""
+    if lm is None:
+        traces = sample.read()
+        typer.echo(f"{sample.source}: no untrained model beside traces; give the checkpoint for it", err=True)
+        return traces, None
+    trained, control = (sample.read(each, names) for each in sample.model_and_control(lm))
+    return trained, control
 
 
 def write_result(name: str, result: "Result", out: Path | None, image: str | None = None) -> None:
-    """Say what was found; with ``out``, which ``prepare`` made, write page, table and image of that name."""
+    """Print the summary; with ``out``, made by ``prepare``, also write page, table and image of that name."""
     typer.echo(result.summary())
     if out is None:
         return

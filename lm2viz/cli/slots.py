@@ -1,4 +1,4 @@
-"""``lm2 slots``: what writes and reads each slot most, and the fact that explains it best."""
+"""``lm2 slots``: what writes to and reads each slot most, and the fact that explains it best."""
 
 from lm2viz.cli.shared import (
     Image,
@@ -11,7 +11,6 @@ from lm2viz.cli.shared import (
     labels_of,
     open_sample,
     prepare,
-    rows_of,
     write_result,
 )
 
@@ -25,17 +24,16 @@ def slots_command(
     out: Out = None,
     image: Image = None,
 ) -> None:
-    """What writes and reads each slot most, and which fact explains it, scored on other stories."""
+    """Show what writes to and reads each slot most, and which fact explains it on held-out stories."""
     label_table = labels_of(labels)
     prepare(out, image)
-    from lm2core.reading.story_traces import record_questions
+    from lm2viz.sample.rows import bank_rows
     from lm2viz.slots import explain_slots, top_contexts
+    from lm2viz.slots.strengths import READ_HOOKS, WRITE_HOOKS
 
-    names = ("mem.hook_write_pattern", "mem.hook_gate_in_token", "hook_bank")
-    sample = open_sample(source, task, stories, seed, names=names, with_untrained=False)
-    question_trace = (
-        [] if sample.lm is None else [record_questions(sample.lm, trace) for trace in sample.traces]
-    )
-    rows, _ = rows_of(sample, label_table)
-    write_result("contexts", top_contexts(sample.traces, question_trace, seed=seed), out, image)
+    sample, lm = open_sample(source, task, stories, seed)
+    traces = sample.read(lm, (*WRITE_HOOKS, "hook_bank"))
+    question_traces = [] if lm is None else sample.questions(lm, traces, READ_HOOKS)
+    rows = bank_rows(traces, label_table)
+    write_result("contexts", top_contexts(traces, question_traces, seed=seed), out, image)
     write_result("explanations", explain_slots(rows, seed=seed), out, image)

@@ -1,1 +1,1 @@
-"""Several models side by side: along one story, and over many test sets."""
+"""Comparison of several models: along one story, and over many test sets."""

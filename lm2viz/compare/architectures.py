@@ -1,4 +1,4 @@
-"""The table that ``lm2 compare`` writes, as frames and a picture: who answers, at which length."""
+"""The results of ``lm2 compare`` as data frames and a plot: accuracy of each architecture by length."""
 
 import json
 from dataclasses import dataclass
@@ -17,25 +17,25 @@ from lm2viz.figures.comparison import Line, lines_by_length
 LONGER, NOISE = "Longer stories", "Noise after the facts"
 TESTS = (LONGER, NOISE)
 ARCHITECTURE = "Architecture"
-VARIED = {  # what sets the models apart: the group of the table that tells it
+VARIED = {  # what differs between the models, and the group of runs that varies it
     ARCHITECTURE: "main",
     "Blocks with memory": "layers",
     "Number of slots": "slots",
     "Steps of training": "longer",
 }
 X_TITLES = {LONGER: "sentences before the question", NOISE: "sentences of noise after the facts"}
-FLOORS = {"majority": "floor: majority answer", "last_mentioned": "floor: last place named"}
+FLOORS = {"majority": "baseline: majority answer", "last_mentioned": "baseline: last place named"}
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What was measured of models that were trained alike, means over seeds with 95 % intervals.
+    """Results of models trained in the same way: means over seeds with 95 % intervals.
 
-    n_runs, n_missing : planned runs and those without a result yet
-    accuracy : one row a model and test set; in [0, 1]; ``group`` is one of those in ``VARIED``
+    n_runs, n_missing : number of planned runs, and of those without a result yet
+    accuracy : in [0, 1], one row per model and test set; ``group`` is one of those in ``VARIED``
     differences : LM2 minus each other model, paired by seed, with a verdict
-    perplexity : of held-out text, where memory is not needed
-    bank_change : relative, per token, by what LM2 reads and by block; of the trained and of the untrained
+    perplexity : on held-out text, where no memory is needed
+    bank_change : relative change of the bank per token, by kind of text and block, trained and untrained
     """
 
     plan: str
@@ -48,19 +48,19 @@ class Comparison:
 
     @property
     def varied(self) -> list[str]:
-        """What the finished runs vary, of ``VARIED``."""
+        """The keys of ``VARIED`` that the finished runs cover."""
         return [name for name, group in VARIED.items() if group in set(self.accuracy["group"])]
 
     def of(self, test: str, varied: str = ARCHITECTURE) -> pd.DataFrame:
-        """Accuracy in one of ``TESTS``, by model and by ``x``, the number of sentences."""
+        """Accuracy on one of ``TESTS``, by model and by ``x``, the number of sentences."""
         return _of_test(self.accuracy[self.accuracy["group"] == VARIED[varied]], test)
 
     def verdicts(self, test: str) -> pd.DataFrame:
-        """Who is ahead of whom in one of ``TESTS``."""
+        """LM2 compared with each other model on one of ``TESTS``."""
         return _of_test(self.differences, test)
 
     def summary(self, test: str) -> str:
-        """How often LM2 is ahead, and where it is not."""
+        """In how many comparisons LM2 is ahead, and in which it is not."""
         rows = self.verdicts(test)
         is_won = rows["verdict"] == "LM2 wins"
         text = f"LM2 is ahead in {is_won.sum()} of {len(rows)} comparisons."
@@ -71,12 +71,12 @@ class Comparison:
         return f"{text} Not ahead: {'; '.join(others)}." if others else text
 
     def how_measured(self, test: str, varied: str = ARCHITECTURE) -> str:
-        """How many seeds and questions stand behind a point."""
+        """Number of seeds and questions behind each point."""
         rows = self.of(test, varied)
         return f"{_range(rows['n_seeds'])} seeds, {_range(rows['n'])} questions each"
 
     def figure(self, test: str, varied: str = ARCHITECTURE) -> go.Figure:
-        """Accuracy by length of every model, with intervals over seeds and floors that need no model."""
+        """Accuracy of every model by length, with intervals over seeds, and baselines that need no model."""
         rows = self.of(test, varied)
         models = [
             Line(str(name), *(of_model[column].to_numpy(float) for column in ("x", "mean", "low", "high")))
@@ -92,12 +92,12 @@ class Comparison:
 
 
 def read_comparison(path: str | Path) -> Comparison:
-    """The comparison in a ``table.json``.
+    """Load a comparison from the ``table.json`` of ``lm2 compare``.
 
     Raises
     ------
     UserError
-        When the file cannot be read or is no such table.
+        When the file cannot be read or is not such a table.
     """
     try:
         table = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -115,17 +115,19 @@ def read_comparison(path: str | Path) -> Comparison:
             f"cannot read {path}: {error.strerror}; make it with: lm2 compare --out DIR"
         ) from None
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is no table of lm2 compare ({error!r}); make it anew with --table") from None
+        raise UserError(
+            f"{path} is not a table of lm2 compare ({error!r}); write it again with --table"
+        ) from None
 
 
 def published_table() -> pd.DataFrame:
-    """The paper's BABILong accuracies in percent, one row a length; missing where it gives none."""
+    """The paper's BABILong accuracies in percent, one row per length; missing where it gives none."""
     table = pd.DataFrame.from_dict(dict(published.BABILONG), orient="index", columns=list(published.MODELS))
     return table.rename_axis("length").reset_index()
 
 
 def _frame(entries: list[dict[str, Any]], *groups: str) -> pd.DataFrame:
-    """The rows of some groups of runs, LM2 first, with readable names."""
+    """The rows of these groups of runs, LM2 first, with readable names."""
     frame = pd.DataFrame([entry for entry in entries if entry["group"] in groups])
     frame.insert(0, "model", [NAMES.get(label, label) for label in frame["label"]])
     if "lm2_against" in frame:
@@ -136,7 +138,7 @@ def _frame(entries: list[dict[str, Any]], *groups: str) -> pd.DataFrame:
 
 
 def _bank_change(entries: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row a kind of text and block: the trained model with its interval, and the untrained one."""
+    """One row per kind of text and block: the trained model with its interval, and the untrained one."""
     return pd.DataFrame(
         {
             "reads": entry["reads"],

@@ -38,7 +38,10 @@ def component_bars(
         1,
         row_heights=[float(p) for p in pixels],
         vertical_spacing=GAP / total,
-        subplot_titles=["mean contribution to the answer", *(f"of slots, {bank}" for bank in slots)],
+        subplot_titles=[
+            "mean contribution to the answer",
+            *(f"contribution of slots, {bank}" for bank in slots),
+        ],
     )
     for name, colour, centre, start, end in zip(banks, COLOURS, value, low, high, strict=True):
         error = {"type": "data", "symmetric": False, "array": end - centre, "arrayminus": centre - start}
@@ -56,7 +59,9 @@ def component_bars(
             col=1,
         )
     limit = 1.05 * float(np.abs([low, high]).max()) or 1.0
-    figure.update_xaxes(range=[-limit, limit], title="logits, answer minus best other word", row=1, col=1)
+    figure.update_xaxes(
+        range=[-limit, limit], title="logits (right answer minus best other word)", row=1, col=1
+    )
     figure.update_yaxes(autorange="reversed", automargin=True, row=1, col=1)
     _add_slots(figure, slots, rows)
     shares = sum(pixels[1:]) / total
@@ -107,12 +112,12 @@ def _add_slots(figure: go.Figure, slots: Mapping[str, NDArray[np.floating]], row
 
 
 def slot_points(panels: Mapping[str, tuple[Sequence[Estimate], Sequence[Estimate]]]) -> go.Figure:
-    """A panel a method: what each slot gets in logits, with intervals, of the own bank and another story's.
+    """A panel a method: what each slot gets in logits, with intervals, in the story's bank and another's.
 
     All panels share one scale, symmetric about 0.
     """
     figure = make_subplots(len(panels), 1, subplot_titles=list(panels), vertical_spacing=0.2)
-    names = ("own bank", "control: another story's bank")
+    names = ("story's bank", "control: another story's bank")
     limit = 0.0
     for row, pair in enumerate(panels.values(), start=1):
         for i, (estimates, colour, name) in enumerate(zip(pair, COLOURS, names, strict=False)):

@@ -34,7 +34,7 @@ def before_after_panels(
     figure = make_subplots(
         4,
         1,
-        subplot_titles=[*titles, "difference (after - before)", "how far the read moved"],
+        subplot_titles=[*titles, "difference (after - before)", "distance between the reads"],
         row_heights=[heatmap, heatmap, heatmap, POINTS_HEIGHT],
         vertical_spacing=0.11,
     )
@@ -48,7 +48,7 @@ def before_after_panels(
     figure.update_xaxes(title="slot", row=3, col=1)
     figure.add_traces(interval_points(distances, words), rows=4, cols=1)
     figure.update_xaxes(**name_axis(words, "word"), row=4, col=1)
-    figure.update_yaxes(title="distance (share)", range=[0, 1], row=4, col=1)
+    figure.update_yaxes(title="total variation", range=[0, 1], row=4, col=1)
     figure.update_annotations(x=0, xanchor="left", font_size=14)
     bar = {"thickness": 10, "len": BAR_LENGTH}
     return figure.update_layout(

@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from lm2viz.figures.heatmap import MARGIN_HEIGHT, MAX_COLUMN_NAMES, ROW_HEIGHT, SIGNED_COLOURS
 
-UNIT = "effect: 0 no patch, 1 as the edit"
+UNIT = "effect (0: none, 1: the whole edit)"
 MARK_COLOUR = "#222222"
 EMPTY_COLOUR = "#d9d9d9"  # cells that no pair has; 0 is white
 TITLE_HEIGHT = 96  # pixels, of a panel's title and its axis

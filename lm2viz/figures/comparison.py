@@ -1,4 +1,4 @@
-"""Accuracy of several models by length, with intervals, above floors that need no model."""
+"""Accuracy of several models by length, with intervals, with baselines that need no model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ def lines_by_length(models: Sequence[Line], floors: Sequence[Line], *, x_title: 
     ticks = sorted({int(x) for line in models for x in line.x})
     return figure.update_layout(
         xaxis={"type": "log", "title": x_title, "tickvals": ticks, "ticktext": [str(x) for x in ticks]},
-        yaxis={"range": [-0.02, 1.02], "tickformat": ".0%", "title": "questions answered"},
+        yaxis={"range": [-0.02, 1.02], "tickformat": ".0%", "title": "accuracy"},
         legend={"orientation": "h", "y": -0.25},
         height=440,
         margin={"l": 60, "r": 20, "t": 20, "b": 50},

@@ -1,4 +1,4 @@
-"""Figures with their intervals along an axis: as points, or as lines with a band."""
+"""Estimates with intervals along an axis: as points, or as lines with a band."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What probes read out, always beside their controls, on a fixed scale from 0 to 1."""
+"""What probes decode, always with controls, on a fixed scale from 0 to 1."""
 
 from collections.abc import Mapping, Sequence
 
@@ -45,7 +45,7 @@ def slot_fact_panels(
     figure = make_subplots(
         len(panels) + 1,
         1,
-        subplot_titles=[*panels, "best slot, chosen on the training stories"],
+        subplot_titles=[*panels, "best slot (chosen on the training stories)"],
         vertical_spacing=PANEL_GAP / height,
         row_heights=[float(len(facts))] * len(panels) + [2.0 * max(len(best), 1)],
     )
@@ -59,7 +59,7 @@ def slot_fact_panels(
         figure.add_trace(heat, row=i, col=1)
         figure.update_xaxes(tickvals=list(range(len(columns))), ticktext=columns, tickangle=0, row=i, col=1)
         figure.update_yaxes(**_names(facts), row=i, col=1)
-    figure.update_xaxes(title="slot, at last the whole bank", row=len(panels), col=1)
+    figure.update_xaxes(title="slot (last: the whole bank)", row=len(panels), col=1)
     _add_points(figure, estimates, row=len(panels) + 1)
     last = plain(f"{fact}: slot {slot}" for fact, slot in best.items())
     figure.update_yaxes(**_names(last), row=len(panels) + 1, col=1)
@@ -129,7 +129,7 @@ def bit_bars(names: Sequence[str], bits: NDArray[np.floating], *, uniform: float
         x=uniform, line_dash="dash", line_color=GREY, annotation_text=f"uniform code {uniform:.2f}"
     )
     return figure.update_layout(
-        xaxis={"title": "code length, bits a sample", "range": [0, 1.1 * max(uniform, float(bits.max()))]},
+        xaxis={"title": "code length (bits per row)", "range": [0, 1.1 * max(uniform, float(bits.max()))]},
         yaxis={"autorange": "reversed", "automargin": True},
         height=120 + 44 * len(names),
         margin={"l": 10, "r": 10, "t": 30, "b": 50},

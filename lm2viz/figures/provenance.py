@@ -1,4 +1,4 @@
-"""Where content came from: sentences by slots, bars of sentences, and how often they are the right ones."""
+"""Provenance: sentences by slots, scores of sentences, and agreement with the supporting facts."""
 
 from collections.abc import Mapping, Sequence
 from textwrap import shorten
@@ -13,14 +13,14 @@ from lm2viz.figures.text import plain
 
 INDIRECT_COLOUR = "#8ab8d6"  # the model's blue, lighter
 CONTROL_SYMBOLS = ("line-ns-open", "diamond-open", "circle-open")
-MAX_NAME = 44  # characters of a sentence; longer ones are cut
+MAX_NAME = 44  # characters; longer sentences are cut
 PIXELS_A_CHARACTER = 7
 
 
 def share_heatmap(shares: Array, sources: Sequence[str], title: str) -> go.Figure:
-    """Signed shares, shape (n_sources, n_slots); blue is a part of the slot, red is against it.
+    """Signed shares, shape (n_sources, n_slots); blue adds to the slot, red cancels a part of it.
 
-    The scale is -1 to 1, wider only where a share is. NaN, an empty slot, stays empty.
+    The scale is -1 to 1, or wider if a share is larger. Empty slots (NaN) stay blank.
     """
     names = _short(sources)
     columns = [str(slot) for slot in range(shares.shape[1])]
@@ -46,9 +46,9 @@ def score_bars(
     title: str,
     even: float | None = None,
 ) -> go.Figure:
-    """Signed scores (n_sources,), direct and indirect stacked; controls: slots read alike, even shares.
+    """Signed scores (n_sources,), direct and indirect stacked; controls: slots read equally, equal shares.
 
-    even : share of each source if all were equal, where not all are drawn
+    even : share of each source if all were equal; give it if not all are drawn
     """
     names = plain(_short(sources))
     figure = go.Figure(
@@ -63,12 +63,12 @@ def score_bars(
             )
             for values, name, colour in (
                 (direct, "directly", MODEL_COLOUR),
-                (indirect, "over other slots", INDIRECT_COLOUR),
+                (indirect, "via other slots", INDIRECT_COLOUR),
             )
         ]
     )
     figure.add_trace(
-        _marks(names, any_slot, "control: every slot read alike", "diamond-open", horizontal=True)
+        _marks(names, any_slot, "control: every slot read equally", "diamond-open", horizontal=True)
     )
     figure.add_vline(x=1 / len(names) if even is None else even, line_dash="dot", line_color=CONTROL_COLOUR)
     drawn = np.array([direct, indirect, direct + indirect, any_slot])
@@ -76,7 +76,7 @@ def score_bars(
     return figure.update_layout(
         barmode="relative",
         title={
-            "text": f"{plain([title])[0]} (* supporting fact; dotted: even shares)",
+            "text": f"{plain([title])[0]} (* supporting fact; dotted: equal shares)",
             "font": {"size": 15},
             "x": 0,
         },
@@ -95,11 +95,11 @@ def score_bars(
 def agreement_bars(
     names: Sequence[str], value: Array, low: Array, high: Array, controls: Mapping[str, Array]
 ) -> go.Figure:
-    """Shares in [0, 1] with their intervals, and each control as a mark."""
+    """Shares in [0, 1] with their intervals, and the controls as marks."""
     bars = go.Bar(
         x=list(names),
         y=value,
-        name="this model",
+        name="model",
         marker_color=MODEL_COLOUR,
         error_y={"type": "data", "symmetric": False, "array": high - value, "arrayminus": value - low},
         hovertemplate="%{x}: %{y:.1%}<extra></extra>",
@@ -109,7 +109,7 @@ def agreement_bars(
         for (control, values), symbol in zip(controls.items(), CONTROL_SYMBOLS, strict=False)
     ]
     return go.Figure([bars, *marks]).update_layout(
-        yaxis={"range": [0, 1.02], "tickformat": ".0%", "title": "share of questions, or of sentences"},
+        yaxis={"range": [0, 1.02], "tickformat": ".0%", "title": "share of questions or sentences"},
         height=420,
         margin={"l": 60, "r": 10, "t": 20, "b": 60},
         legend={"orientation": "h", "y": 1.14},

@@ -28,7 +28,7 @@ def distances_by_head(distances: Mapping[str, Array], *, blocks: Sequence[int]) 
             hovertemplate="%{x}: %{y:.3f}<extra>" + name + "</extra>",
         )
     return figure.update_layout(
-        title={"text": "How far the last word's read moved", "font": {"size": 15}, "x": 0},
+        title={"text": "Distance between the last word's reads", "font": {"size": 15}, "x": 0},
         xaxis={"title": "head"},
         yaxis={"title": "total variation", "range": [-0.03, 1.03], "tickvals": [0, 0.5, 1]},
         legend={"orientation": "h", "y": -0.42, "yanchor": "top"},

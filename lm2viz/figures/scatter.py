@@ -71,7 +71,7 @@ def cloud_with_shares(
         2,
         column_widths=[0.7, 0.3],
         specs=[[{"type": "scene" if is_3d else "xy"}, {"type": "xy"}]],
-        subplot_titles=plain([title, "explained share"]),
+        subplot_titles=plain([title, "explained variance"]),
     )
     figure.add_traces(marks, rows=1, cols=1)
     names = [str(i + 1) for i in range(len(shares[0].value))]

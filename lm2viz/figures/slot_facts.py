@@ -32,7 +32,7 @@ def accuracy_matrices(panels: Mapping[str, NDArray[np.floating]], *, facts: Sequ
     return figure.update_layout(
         coloraxis_colorbar=bar,
         margin={"l": NAMES_WIDTH, "r": BAR_WIDTH},
-        xaxis_title_text="slot, at last the whole bank",
+        xaxis_title_text="slot (last: the whole bank)",
     )
 
 

@@ -18,7 +18,7 @@ ROW_HEIGHT = 19  # pixels of a slot in the picture of routes
 def part_bars(parts: Mapping[str, Array], *, dims: Sequence[int]) -> go.Figure:
     """Signed values of a slot, one group a dimension, one bar a part, on a scale symmetric about 0.
 
-    parts : by name, ndarrays of shape (n_dims,): before, kept, written, after, and after with moved gates
+    parts : by name, ndarrays of shape (n_dims,): before, retained, written, after, after with edited gates
     """
     chosen = {name: values[list(dims)] for name, values in parts.items()}
     limit = 1.05 * max(float(np.abs(values).max()) for values in chosen.values()) or 1.0

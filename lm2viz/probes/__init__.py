@@ -1,9 +1,9 @@
-"""Linear probes: which slot holds which fact of the world, and is that more than a probe finds anywhere?"""
+"""Linear probes: which slot holds which fact, compared with what a probe finds where there is nothing."""
 
 from lm2viz.probes.codelength import CodeLength, codelength
 from lm2viz.probes.decay import AgeBin, Decay, decay
 from lm2viz.probes.learning import LearningCurve, learning_curve
-from lm2viz.probes.matrix import SlotFacts, slot_fact_matrix
+from lm2viz.probes.matrix import SlotFacts, probe
 
 __all__ = [
     "AgeBin",
@@ -14,5 +14,5 @@ __all__ = [
     "codelength",
     "decay",
     "learning_curve",
-    "slot_fact_matrix",
+    "probe",
 ]

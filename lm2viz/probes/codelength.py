@@ -1,8 +1,8 @@
-"""Online code length of a fact given the memory: how many bits it takes to send it, in portions of stories.
+"""Online code length of a fact given the memory: how many bits it takes to transmit the fact's values.
 
 Source: Voita and Titov 2020, "Information-Theoretic Probing with Minimum Description Length",
-arXiv:2003.12298, online code. Differs: portions are whole stories, and begin larger: there are hundreds, not
-millions.
+arXiv:2003.12298, online code. Here portions are whole stories, and the first ones are larger, since there are
+hundreds of stories and not millions of samples.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,15 @@ from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.probes import bit_bars
 from lm2viz.probes.linear import predict
-from lm2viz.probes.samples import Codes, Samples, Slot, fact_samples, named_facts, untrained_features
+from lm2viz.probes.samples import (
+    Codes,
+    Samples,
+    Slot,
+    fact_samples,
+    named_facts,
+    slot_phrase,
+    untrained_features,
+)
 from lm2viz.probes.scores import PROBE, SHUFFLED, sources_of
 from lm2viz.progress import track
 from lm2viz.sample.rows import BankRows
@@ -30,16 +38,16 @@ PORTIONS = (
     0.32,
     0.64,
     1.0,
-)  # shares of the stories; after each the probe is trained anew
-MIN_STORIES = 4  # in the first portion, which is sent in the uniform code
+)  # cumulative shares of the stories; after each the probe is trained anew
+MIN_STORIES = 4  # in the first portion, which is sent with the uniform code
 
 
 @dataclass(frozen=True, slots=True)
 class CodeLength:
-    """Bits to send the labels of a fact to someone who has the slot's content.
+    """Bits needed to send the labels of a fact to a receiver who has the slot's content.
 
-    bits : bits a sample by name (probe and controls), with intervals over stories
-    uniform : bits a sample without any knowledge, log2 of the number of values
+    bits : bits per row, by name (probe and controls), with intervals over stories
+    uniform : bits per row of the uniform code: log2 of the number of values
     """
 
     fact: str
@@ -49,26 +57,29 @@ class CodeLength:
     bits: dict[str, Estimate]
 
     def total_bits(self, name: str = PROBE) -> float:
-        """The whole code length."""
+        """Code length of all rows, in bits."""
         return self.bits[name].value * self.bits[name].n
 
     def compression(self, name: str = PROBE) -> Estimate:
-        """Uniform code over this one: at 1 nothing was read out, below the probe was sure and wrong."""
+        """Uniform code length over this one; 1 if nothing is decoded, below 1 if it is sure and wrong."""
         bits = self.bits[name]
         return Estimate(self.uniform / bits.value, self.uniform / bits.high, self.uniform / bits.low, bits.n)
 
     def summary(self) -> str:
-        """Code lengths and compression, beside the controls and the uniform code."""
+        """Code length and compression of the probe, the controls and the uniform code."""
         n = self.bits[PROBE].n
-        lines = [f"{self.fact}, read from slot: {self.slot}; {n} rows of {self.n_stories} stories"]
+        lines = [
+            f"Code length of {self.fact} given {slot_phrase(self.slot)}: {n} rows of {self.n_stories} "
+            "stories, 95 % intervals over stories"
+        ]
         lines += [
-            f"{name}: {self.total_bits(name):.0f} bits, {bits} a row, compression {self.compression(name)}"
+            f"{name}: {self.total_bits(name):.0f} bits; per row {bits}; compression {self.compression(name)}"
             for name, bits in self.bits.items()
         ]
-        return "\n".join([*lines, f"uniform code: {self.uniform * n:.0f} bits, {self.uniform:.3g} a row"])
+        return "\n".join([*lines, f"uniform code: {self.uniform * n:.0f} bits; per row {self.uniform:.3g}"])
 
     def table(self) -> pd.DataFrame:
-        """One row a code."""
+        """One row per code."""
         return pd.DataFrame(
             {
                 "code": name,
@@ -85,7 +96,7 @@ class CodeLength:
         )
 
     def figure(self) -> go.Figure:
-        """Bits a row of each code, the uniform code as a line."""
+        """Bits per row of each code, with the uniform code as a line."""
         values = np.array([[bits.value, bits.low, bits.high] for bits in self.bits.values()])
         return bit_bars([*self.bits], values, uniform=self.uniform)
 
@@ -93,18 +104,19 @@ class CodeLength:
 def codelength(
     rows: BankRows, fact: str, *, untrained: BankRows | None = None, slot: Slot = "best", seed: int = 0
 ) -> CodeLength:
-    """Send the labels of one fact in portions of stories, each in the code of a probe of those before it.
+    """Online code length of one fact: each portion of stories is coded by a probe trained on those before it.
 
-    The first portion is sent in the uniform code. Shuffled labels are sent alike. "best" is chosen on the
-    portions sent so far, "bank" is all slots together.
+    The first portion is sent with the uniform code. Controls: shuffled labels and, if given, an untrained
+    model, coded in the same way.
 
-    untrained : rows of the same stories read by an untrained model, from which the fact is sent alike
-    seed : order of the stories
+    untrained : rows of the same stories read by an untrained model
+    slot : a number, "bank" for all slots together, or "best": chosen on the portions sent so far
+    seed : of the order of the stories
 
     Raises
     ------
     UserError
-        As ``slot_fact_matrix``, where the fewest stories are two first portions.
+        As ``probe``; at least ``2 * MIN_STORIES`` stories are needed.
     """
     named_facts(rows, [fact])
     samples = fact_samples(rows, fact, n_folds=MIN_STORIES, seed=seed)
@@ -122,23 +134,23 @@ def codelength(
 def _bits(
     samples: Samples, features: Array, named: Mapping[str, Codes], uniform: float, seed: int
 ) -> dict[str, Array]:
-    """Bits of every sample in the code it was sent in, by the name of its labels, of shape (n_samples,)."""
+    """Bits of every sample, by the name of its labels, ndarrays of shape (n_samples,)."""
     tasks = np.stack(list(named.values()))
-    names = np.random.default_rng(seed).permutation(np.unique(samples.story))
-    place = np.empty(int(names.max()) + 1, dtype=int)
-    place[names] = np.arange(len(names))
-    turn = place[samples.story]  # of each sample: when its story is sent
-    ends = sorted({max(MIN_STORIES, ceil(share * len(names))) for share in PORTIONS})
+    order = np.random.default_rng(seed).permutation(np.unique(samples.story))
+    position = np.empty(int(order.max()) + 1, dtype=int)
+    position[order] = np.arange(len(order))
+    turn = position[samples.story]  # of each sample, when its story is sent
+    ends = sorted({max(MIN_STORIES, ceil(share * len(order))) for share in PORTIONS})
     bits = np.full(tasks.shape, uniform)
     pairs = list(zip(ends[:-1], ends[1:], strict=True))
     for start, end in track(pairs, "coding", "portion"):
         train, test = np.flatnonzero(turn < start), np.flatnonzero((turn >= start) & (turn < end))
-        result = predict(features, tasks, samples.story, train=train, test=test, seed=seed)
-        true_class = np.take_along_axis(result.probabilities, tasks[:, test, None], axis=-1)[..., 0]
-        bits[:, test] = -np.log2(_never_zero(true_class, len(train), len(samples.classes)))
+        predictions = predict(features, tasks, samples.story, train=train, test=test, seed=seed)
+        p_true = np.take_along_axis(predictions.probabilities, tasks[:, test, None], axis=-1)[..., 0]
+        bits[:, test] = -np.log2(_never_zero(p_true, len(train), len(samples.classes)))
     return dict(zip(named, bits, strict=True))
 
 
 def _never_zero(probability: Array, n_seen: int, n_classes: int) -> Array:
-    """Mixed with one sample's weight of the uniform code, so that a value not yet seen can be sent."""
+    """Mix in the uniform code with the weight of one sample, so that unseen values can be sent."""
     return (n_seen * probability + 1 / n_classes) / (n_seen + 1)

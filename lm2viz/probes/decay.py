@@ -1,4 +1,4 @@
-"""How well a fact can be read out, by how long ago it was told."""
+"""Decay: how well a fact can be decoded, by the number of sentences since it was stated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from lm2core.errors import UserError
 from lm2viz.estimates import Estimate, columns, mean
 from lm2viz.figures.probes import accuracy_lines
-from lm2viz.probes.samples import Slot, untrained_features, usable_samples
+from lm2viz.probes.samples import Slot, slot_phrase, untrained_features, usable_samples
 from lm2viz.probes.scores import MAJORITY, PROBE, SHUFFLED, UNTRAINED, cross_validate
 from lm2viz.progress import track
 from lm2viz.sample.rows import BankRows
 
-EDGES = (0, 1, 2, 3, 5, 8, 13, 21)  # ages in sentences at which a bin begins; the last is open
+EDGES = (0, 1, 2, 3, 5, 8, 13, 21)  # ages in sentences at which bins begin; the last bin is open
 
 
 @dataclass(frozen=True, slots=True)
 class AgeBin:
-    """Samples of which the fact was told ``first`` to ``last`` sentences ago; their held-out accuracies."""
+    """Held-out accuracies, by name, for facts stated ``first`` to ``last`` sentences ago."""
 
     first: int
     last: int
@@ -30,52 +30,55 @@ class AgeBin:
 
     @property
     def name(self) -> str:
-        """The ages, as an axis has them."""
+        """The ages in the bin, as on an axis: "3" or "3-4"."""
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
 
 @dataclass(frozen=True, slots=True)
 class Decay:
-    """Probe accuracy by age of the fact, over all ``facts`` together; bins without samples are left out."""
+    """Probe accuracy by age of the fact, pooled over ``facts``; empty bins are omitted."""
 
     facts: tuple[str, ...]
     slot: Slot
     bins: tuple[AgeBin, ...]
 
     def summary(self) -> str:
-        """The youngest and the oldest bin, with their controls."""
-        lines = [f"{', '.join(self.facts)}, read from slot: {self.slot}"]
+        """Accuracy in the youngest and in the oldest bin, with the controls."""
+        lines = [
+            f"Accuracy of decoding {', '.join(self.facts)} from {slot_phrase(self.slot)}, by age of the "
+            "fact; 95 % intervals over stories"
+        ]
         for part in (self.bins[0], self.bins[-1]):
             text = [f"{name} {estimate.as_share()}" for name, estimate in part.accuracy.items()]
-            lines.append(f"told {part.name} sentences ago ({part.n_stories} stories): {', '.join(text)}")
+            lines.append(f"stated {part.name} sentences ago ({part.n_stories} stories): {', '.join(text)}")
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
-        """One row a bin."""
+        """One row per bin."""
         names = [name for name in self.bins[0].accuracy if name != PROBE]
-        result = {name: [part.accuracy[name] for part in self.bins] for name in (PROBE, *names)}
-        controls = [columns(name.replace(" ", "_"), result[name]) for name in names]
+        by_name = {name: [part.accuracy[name] for part in self.bins] for name in (PROBE, *names)}
+        controls = [columns(name.replace(" ", "_"), by_name[name]) for name in names]
         return pd.DataFrame(
             {
                 "first_age": [part.first for part in self.bins],
                 "last_age": [part.last for part in self.bins],
-                "accuracy": [e.value for e in result[PROBE]],
-                "low": [e.low for e in result[PROBE]],
-                "high": [e.high for e in result[PROBE]],
+                "accuracy": [e.value for e in by_name[PROBE]],
+                "low": [e.low for e in by_name[PROBE]],
+                "high": [e.high for e in by_name[PROBE]],
                 **{name: values for control in controls for name, values in control.items()},
-                "n_rows": [e.n for e in result[PROBE]],
+                "n_rows": [e.n for e in by_name[PROBE]],
                 "n_stories": [part.n_stories for part in self.bins],
             }
         )
 
     def figure(self) -> go.Figure:
-        """Accuracy over age, beside its controls."""
-        result = {name: [part.accuracy[name] for part in self.bins] for name in self.bins[0].accuracy}
+        """Accuracy over age, with its controls."""
+        by_name = {name: [part.accuracy[name] for part in self.bins] for name in self.bins[0].accuracy}
         return accuracy_lines(
             range(len(self.bins)),
-            {name: np.array([[e.value, e.low, e.high] for e in values]) for name, values in result.items()},
+            {name: np.array([[e.value, e.low, e.high] for e in values]) for name, values in by_name.items()},
             ticks=[part.name for part in self.bins],
-            title="age of the fact, sentences since it was told",
+            title="age of the fact (sentences since it was stated)",
             counts=[f"{part.accuracy[PROBE].n} rows of {part.n_stories} stories" for part in self.bins],
         )
 
@@ -83,29 +86,29 @@ class Decay:
 def decay(
     rows: BankRows,
     *,
-    facts: Sequence[str] | None = None,
+    facts: str | Sequence[str] | None = None,
     untrained: BankRows | None = None,
     slot: Slot = "best",
     edges: Sequence[int] = EDGES,
     n_folds: int = 5,
     seed: int = 0,
 ) -> Decay:
-    """Cross-validate logistic regression over stories and sort its hits by the age of the fact.
+    """Cross-validate a logistic probe over stories and average its hits by the age of the fact.
 
-    facts : those to pool; None for all that can be probed
+    facts : the facts to pool; None for all that can be probed
     untrained : rows of the same stories read by an untrained model
-    slot : a number, "bank" for all together, or "best": chosen on the training stories of each fold
-    edges : ages at which a bin begins, ascending from 0; the last bin is open
+    slot : a number, "bank" for all slots together, or "best": chosen on the training stories of each fold
+    edges : ages in sentences at which bins begin, ascending from 0; the last bin is open
 
     Raises
     ------
     UserError
-        As ``slot_fact_matrix``; for a slot that is not there, or edges that do not ascend from 0.
+        As ``probe``; for a slot that the bank does not have, or edges that do not ascend from 0.
     """
     if not edges or edges[0] != 0 or list(edges) != sorted(set(edges)):
         raise UserError(f"edges must ascend from 0, got {list(edges)}")
-    result = usable_samples(rows, facts, n_folds=n_folds, seed=seed)
-    usable = [samples for samples in result.values() if samples is not None]
+    by_fact = usable_samples(rows, facts, n_folds=n_folds, seed=seed)
+    usable = [samples for samples in by_fact.values() if samples is not None]
     scores = []
     for samples in track(usable, "probing", "fact"):
         random_features = untrained_features(rows, untrained, samples.fact)

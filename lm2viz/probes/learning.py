@@ -1,4 +1,4 @@
-"""How many stories a probe needs: accuracy by number of training stories, beside its controls."""
+"""Learning curve of a probe: accuracy by number of training stories, with its controls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,15 @@ from lm2core.errors import UserError
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.probes import accuracy_lines
 from lm2viz.probes.linear import story_folds
-from lm2viz.probes.samples import Codes, Samples, Slot, fact_samples, named_facts, untrained_features
+from lm2viz.probes.samples import (
+    Codes,
+    Samples,
+    Slot,
+    fact_samples,
+    named_facts,
+    slot_phrase,
+    untrained_features,
+)
 from lm2viz.probes.scores import held_out_hits, sources_of, tasks_of
 from lm2viz.progress import track
 from lm2viz.sample.rows import BankRows
@@ -23,8 +31,8 @@ FEWEST = 4  # stories to train on
 class LearningCurve:
     """Held-out accuracy by number of training stories.
 
-    sizes : training stories, ascending
-    accuracy : by name (probe and controls), one estimate a size
+    sizes : numbers of training stories, ascending
+    accuracy : by name (probe and controls), one estimate per size
     """
 
     fact: str
@@ -34,15 +42,18 @@ class LearningCurve:
     accuracy: dict[str, tuple[Estimate, ...]]
 
     def summary(self) -> str:
-        """The smallest and the largest size, with their controls."""
-        lines = [f"{self.fact}, read from slot: {self.slot}; {self.n_stories} stories"]
+        """Accuracy at the smallest and at the largest size, with the controls."""
+        lines = [
+            f"Accuracy of decoding {self.fact} from {slot_phrase(self.slot)}, by number of training stories; "
+            f"{self.n_stories} stories, 95 % intervals over stories"
+        ]
         for i in (0, -1):
             text = [f"{name} {values[i].as_share()}" for name, values in self.accuracy.items()]
             lines.append(f"{self.sizes[i]} training stories: {', '.join(text)}")
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
-        """One row a size and name."""
+        """One row per size and name."""
         return pd.DataFrame(
             {
                 "n_training_stories": size,
@@ -58,12 +69,12 @@ class LearningCurve:
         )
 
     def figure(self) -> go.Figure:
-        """Accuracy over training stories, the controls beside it; each doubling is one step."""
+        """Accuracy over the number of training stories (logarithmic), with the controls."""
         return accuracy_lines(
             np.log2(self.sizes).tolist(),
             {name: np.array([[e.value, e.low, e.high] for e in v]) for name, v in self.accuracy.items()},
             ticks=list(map(str, self.sizes)),
-            title="training stories (each doubling is one step)",
+            title="training stories (log scale)",
             counts=[f"scored on {estimate.n} rows" for estimate in next(iter(self.accuracy.values()))],
         )
 
@@ -78,18 +89,19 @@ def learning_curve(
     n_folds: int = 5,
     seed: int = 0,
 ) -> LearningCurve:
-    """Train on ever more stories and score on the same held-out ones, fold by fold.
+    """Train probes on more and more stories and score them on the same held-out ones, fold by fold.
 
-    The smaller training sets lie within the larger. Controls: majority, shuffled labels, control task, each
-    learnt from the same stories. "best" is chosen on the training stories, however few.
+    Smaller training sets are subsets of larger ones. Controls: majority, shuffled labels and control task,
+    each trained on the same stories, and, if given, an untrained model.
 
     untrained : rows of the same stories read by an untrained model
-    sizes : None doubles from the fewest up to all that a fold leaves
+    slot : a number, "bank" for all slots together, or "best": chosen on the training stories, however few
+    sizes : numbers of training stories; None doubles from ``FEWEST`` up to all that a fold leaves
 
     Raises
     ------
     UserError
-        As ``slot_fact_matrix``, and for sizes that the stories do not allow.
+        As ``probe``, and for sizes that the stories do not allow.
     """
     named_facts(rows, [fact])
     samples = fact_samples(rows, fact, n_folds=n_folds, seed=seed)
@@ -110,15 +122,15 @@ def learning_curve(
 def _sizes(sizes: Sequence[int] | None, most: int) -> tuple[int, ...]:
     if most < FEWEST or any(not FEWEST <= size <= most for size in sizes or ()):
         raise UserError(
-            f"training stories must be {FEWEST} to {most} (what a fold leaves), got {list(sizes or ())}; "
-            "give other sizes or record more stories"
+            f"sizes must be {FEWEST} to {most} training stories (what a fold leaves), got "
+            f"{list(sizes or ())}; give other sizes or record more stories"
         )
     doubled = [size for size in FEWEST * 2 ** np.arange(20) if size < most] + [most]
     return tuple(sorted({int(size) for size in sizes or doubled}))
 
 
 def _training(samples: Samples, fold: Codes, size: int, seed: int) -> list[Codes]:
-    """Of each fold, the samples of ``size`` of the other stories, drawn in the same order at every size."""
+    """For each fold, the samples of ``size`` other stories, drawn in the same order at every size."""
     training = []
     for k in np.unique(fold):
         order = np.random.default_rng((seed, k)).permutation(np.unique(samples.story[fold != k]))

@@ -1,4 +1,4 @@
-"""Linear probes over split stories: ridge for many slots at once, logistic regression for what is reported.
+"""Linear probes cross-validated over stories: ridge for many slots at once, logistic regression for reports.
 
 Axes: n samples, S slots, D width, T tasks (labels of the same samples), K classes.
 """
@@ -18,12 +18,12 @@ from lm2viz.arrays import Array
 from lm2viz.probes.samples import NOISE, Codes, Slot
 
 RIDGE = 1.0  # penalty on standardised features, as in RidgeClassifier
-MAX_ITERATIONS, TOLERANCE = 10_000, 1e-3  # of the gradient; accuracies no longer move
-N_INNER_FOLDS = 3  # of the training stories, to choose a slot
+MAX_ITERATIONS, TOLERANCE = 10_000, 1e-3  # of the gradient: below it accuracies no longer change
+N_INNER_FOLDS = 3  # folds of the training stories, to choose a slot
 
 
 def story_folds(story: Codes, n_folds: int, *, seed: int) -> Codes:
-    """The fold of each sample, ndarray of shape (n_samples,); a story is in one fold."""
+    """The fold of each sample, ndarray of shape (n_samples,); each story is in exactly one fold."""
     fold = np.empty(len(story), dtype=int)
     splitter = GroupKFold(n_folds, shuffle=True, random_state=seed)
     for i, (_, test) in enumerate(splitter.split(story, groups=story)):
@@ -32,12 +32,12 @@ def story_folds(story: Codes, n_folds: int, *, seed: int) -> Codes:
 
 
 def slot_features(features: Array, slot: Slot) -> Array:
-    """The features of ``slot``, shape (n_samples, n_slots, n_dims): all slots for "best", joined for "bank".
+    """The features of ``slot``, (n_samples, n_slots, n_dims): all slots for "best", concatenated for "bank".
 
     Raises
     ------
     UserError
-        For a slot that is not there.
+        For a slot that the bank does not have.
     """
     n_samples, n_slots, _ = features.shape
     if slot == "best":
@@ -50,7 +50,7 @@ def slot_features(features: Array, slot: Slot) -> Array:
 
 
 def ridge_hits(features: Array, tasks: Codes, fold: Codes) -> NDArray[np.bool_]:
-    """Whether ridge classification names each sample rightly when its fold is left out.
+    """Cross-validated hits of ridge classification: whether each sample is predicted from the other folds.
 
     Regression on one-hot labels, in closed form from sums over folds, for all slots and tasks at once.
 
@@ -67,13 +67,13 @@ def ridge_hits(features: Array, tasks: Codes, fold: Codes) -> NDArray[np.bool_]:
     x_SnD = np.ascontiguousarray(features.transpose(1, 0, 2), dtype=float)
     n_tasks, n_classes = len(tasks), int(tasks.max()) + 1
     one_hot = np.eye(n_classes)[tasks.T].reshape(len(fold), -1)  # (n, T*K)
-    names = np.unique(fold)
-    sums = [_sums(x_SnD[:, fold == name], one_hot[fold == name]) for name in names]
+    folds = np.unique(fold)
+    sums = [_sums(x_SnD[:, fold == k], one_hot[fold == k]) for k in folds]
     total = [sum(parts) for parts in zip(*sums, strict=True)]
     hits = np.empty((n_tasks, len(x_SnD), len(fold)), dtype=bool)
-    for name, true_class in zip(names, sums, strict=True):
-        rows = np.flatnonzero(fold == name)
-        mean, scale, weights, offset = _solve([a - b for a, b in zip(total, true_class, strict=True)])
+    for k, held_out in zip(folds, sums, strict=True):
+        rows = np.flatnonzero(fold == k)
+        mean, scale, weights, offset = _solve([a - b for a, b in zip(total, held_out, strict=True)])
         scores = ((x_SnD[:, rows] - mean[:, None]) / scale[:, None]) @ weights + offset
         best = scores.reshape(len(x_SnD), len(rows), n_tasks, n_classes).argmax(-1)
         hits[:, :, rows] = best.transpose(2, 0, 1) == tasks[:, None, rows]
@@ -81,13 +81,13 @@ def ridge_hits(features: Array, tasks: Codes, fold: Codes) -> NDArray[np.bool_]:
 
 
 def _sums(x_SnD: Array, y: Array) -> list[Any]:
-    """Everything a regression needs to know of some samples; it adds up over them."""
+    """The sufficient statistics of a regression, which add up over sets of samples."""
     x_SDn = x_SnD.transpose(0, 2, 1)
     return [len(y), x_SnD.sum(axis=1), x_SDn @ x_SnD, y.sum(axis=0), x_SDn @ y]
 
 
 def _solve(sums: list[Any]) -> tuple[Array, Array, Array, Array]:
-    """Mean and scale (S,D) of the features, weights (S,D,T*K) of the standardised ones, offset (T*K,)."""
+    """Mean and scale (S,D) of the features, weights (S,D,T*K) of standardised features, offset (T*K,)."""
     n, x, xx, y, xy = sums
     mean = x / n
     spread = xx / n - mean[:, :, None] * mean[:, None]
@@ -99,7 +99,7 @@ def _solve(sums: list[Any]) -> tuple[Array, Array, Array, Array]:
 
 
 def choose_slots(features: Array, tasks: Codes, story: Codes, *, seed: int) -> Codes:
-    """The slot of the highest cross-validated accuracy for each task, (n_tasks,); the first of equals."""
+    """The slot with the highest cross-validated accuracy for each task, (n_tasks,); the first in a tie."""
     if features.shape[1] == 1:
         return np.zeros(len(tasks), dtype=int)
     n_folds = min(N_INNER_FOLDS, len(np.unique(story)))
@@ -109,9 +109,9 @@ def choose_slots(features: Array, tasks: Codes, story: Codes, *, seed: int) -> C
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What probes say of held-out samples.
+    """Predictions of probes for held-out samples.
 
-    slots : ndarray of shape (n_tasks,), the slot each task's probe looks at
+    slots : ndarray of shape (n_tasks,), the slot that each task's probe decodes
     probabilities : ndarray of shape (n_tasks, n_test, n_classes)
     """
 
@@ -122,9 +122,9 @@ class Predictions:
 def predict(
     features: Array, tasks: Codes, story: Codes, *, train: Codes, test: Codes, seed: int
 ) -> Predictions:
-    """Choose a slot for each task and train logistic regression on the training stories, predict the others.
+    """Choose a slot for each task, train logistic regression on the training stories, predict the others.
 
-    train, test : indices of samples, of different stories; at least two for training
+    train, test : indices of samples, from disjoint sets of stories; at least two stories to train on
     """
     slots = choose_slots(features[train], tasks[:, train], story[train], seed=seed)
     n_classes = int(tasks.max()) + 1
@@ -138,12 +138,12 @@ def predict(
 
 
 def logistic_probe() -> Pipeline:
-    """An untrained probe: multinomial logistic regression of standardised features."""
+    """A probe to be fitted: multinomial logistic regression on standardised features."""
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=MAX_ITERATIONS, tol=TOLERANCE))
 
 
 def _logistic(x_train: Array, y_train: Codes, x_test: Array, n_classes: int) -> Array:
-    """Probabilities (n_test, n_classes); 0 for a class that was not trained on."""
+    """Probabilities (n_test, n_classes); 0 for a class that does not occur in ``y_train``."""
     probabilities = np.zeros((len(x_test), n_classes))
     seen = np.unique(y_train)
     if len(seen) == 1:

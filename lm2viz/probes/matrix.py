@@ -1,4 +1,4 @@
-"""Which slot holds which fact: a linear probe of every slot for every fact, beside its controls."""
+"""Which slot holds which fact: a linear probe of every slot for every fact, with controls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from lm2viz.probes.scores import (
 from lm2viz.progress import track
 from lm2viz.sample.rows import BankRows
 
-SELECTIVITY = "selectivity"  # probe minus control task, by sample
+SELECTIVITY = "selectivity"  # probe minus control task, per sample
 NOT_PROBED = Estimate(np.nan, np.nan, np.nan, 0)
 
 
@@ -33,9 +33,9 @@ NOT_PROBED = Estimate(np.nan, np.nan, np.nan, 0)
 class SlotFacts:
     """Which slot holds which fact.
 
-    facts : all that were asked for; those that could not be probed are in neither of the next two
-    cells : by fact and name (probe, controls and ``SELECTIVITY``), figures of shape (n_slots + 1,) of ridge
-        classification, with intervals over stories; the last is the whole bank
+    facts : all requested facts; those that could not be probed are missing from ``cells`` and ``best``
+    cells : by fact and name (probe, controls and ``SELECTIVITY``), estimates of shape (n_slots + 1,) by ridge
+        classification, with intervals over stories; the last one is the whole bank
     best : by fact, the slot that is best on the training stories, scored on the others by logistic regression
     """
 
@@ -50,41 +50,41 @@ class SlotFacts:
         return [name for name in first if name != SELECTIVITY]
 
     def matrix(self, name: str = PROBE) -> Array:
-        """One figure of all cells, (n_slots + 1, n_facts) in [0, 1]; NaN where a fact could not be probed."""
+        """Accuracy of all cells, (n_slots + 1, n_facts) in [0, 1]; NaN where a fact could not be probed."""
         unknown = np.full_like(next(iter(self.cells.values()))[name].value, np.nan)
         return np.stack(
             [self.cells[fact][name].value if fact in self.cells else unknown for fact in self.facts], axis=1
         )
 
     def slot_of(self, fact: str) -> int:
-        """The slot that was chosen in most folds; a KeyError for a fact that could not be probed."""
+        """The slot chosen in most folds; KeyError for a fact that could not be probed."""
         return int(np.bincount(self.best[fact].slots).argmax())
 
     def accuracy(self, fact: str, name: str = PROBE, *, minus: str | None = None) -> Estimate:
-        """Of the best slot: the probe, a control, or how much higher the first is than the second."""
+        """Accuracy at the best slot, of the probe or a control, or the difference to that of ``minus``."""
         return self.best[fact].estimate(name, minus=minus)
 
     def selectivity(self, fact: str) -> Estimate:
-        """Of the best slot: accuracy minus that of the control task, by sample."""
+        """Selectivity at the best slot: accuracy minus that of the control task."""
         return self.accuracy(fact, minus=CONTROL_TASK)
 
     def summary(self) -> str:
-        """The best slot of each fact with its controls."""
-        lines = []
+        """The best slot of each fact, with its accuracy, controls and selectivity."""
+        lines = ["Best slot for each fact: held-out accuracy, 95 % intervals over stories"]
         for fact in self.facts:
             if fact not in self.best:
                 lines.append(f"{fact}: too few stories or values")
                 continue
             scores, slot, n = self.best[fact], self.slot_of(fact), self.best[fact].n_stories
             chosen = f"slot {slot} (chosen in {scores.slots.count(slot)} of {len(scores.slots)} folds)"
-            lines.append(f"{fact}: {chosen} {self.accuracy(fact).as_share()} of rows of {n} stories")
+            lines.append(f"{fact}: {chosen} {self.accuracy(fact).as_share()}, {n} stories")
             controls = [name for name in scores.hits if name != PROBE]
             text = [f"{name} {self.accuracy(fact, name).as_share()}" for name in controls]
-            lines.append(f"  beside it: {', '.join(text)}; selectivity {self.selectivity(fact)}")
+            lines.append(f"  controls: {', '.join(text)}; selectivity {self.selectivity(fact)}")
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
-        """One row a slot and fact, then the whole bank, then "best"; accuracies are fractions."""
+        """One row per slot and fact, then the whole bank, then "best"; accuracies are fractions."""
         n_slots, accuracies = len(self.matrix()) - 1, []
         names, slots = [*self.names, SELECTIVITY], [*map(str, range(n_slots)), "bank"]
         for fact in self.facts:
@@ -100,64 +100,64 @@ class SlotFacts:
         return pd.DataFrame(accuracies)
 
     def figure(self) -> go.Figure:
-        """The matrices of probe and controls, and the best slots with intervals."""
-        shown = [fact for fact in self.facts if fact in self.best]
-        points = {name: [self.accuracy(fact, name) for fact in shown] for name in self.names}
+        """Matrices of the probe and its controls, and the best slots with intervals."""
+        probed = [fact for fact in self.facts if fact in self.best]
+        points = {name: [self.accuracy(fact, name) for fact in probed] for name in self.names}
         return slot_fact_panels(
             {name: self.matrix(name).T for name in self.names if name != MAJORITY},
             facts=self.facts,
-            best={fact: self.slot_of(fact) for fact in shown},
+            best={fact: self.slot_of(fact) for fact in probed},
             estimates={
                 name: np.array([[e.value, e.low, e.high] for e in values]) for name, values in points.items()
             },
         )
 
 
-def slot_fact_matrix(
+def probe(
     rows: BankRows,
     *,
-    facts: Sequence[str] | None = None,
+    facts: str | Sequence[str] | None = None,
     untrained: BankRows | None = None,
     n_folds: int = 5,
     seed: int = 0,
 ) -> SlotFacts:
     """Probe every slot, and the whole bank, for every fact.
 
-    Cells are ridge classification (closed form). The best slot of a fact is chosen with it on the training
-    stories and scored on the others by multinomial logistic regression; each control chooses its own slot
-    alike, so the best slot stands beside the slot where the control task does best.
+    Cells are cross-validated ridge classification. The best slot of a fact is chosen by ridge on the training
+    stories and scored on the others by multinomial logistic regression. Each control chooses its own best
+    slot in the same way, so that picking the best of many slots favours none of them.
 
-    facts : None for all; those that cannot be probed are NaN then
+    facts : None for all; those that cannot be probed are then NaN
     untrained : rows of the same stories read by an untrained model
 
     Raises
     ------
     UserError
-        For rows without facts, an unknown fact, untrained rows of other stories, and a fact with too few
-        stories or one value only, if it was asked for by name or there is no other.
+        For rows without facts, an unknown fact, or untrained rows of other stories; for a fact with too few
+        stories or a single value, if it was requested by name or no other can be probed.
     """
-    samples = usable_samples(rows, facts, n_folds=n_folds, seed=seed)
+    by_fact = usable_samples(rows, facts, n_folds=n_folds, seed=seed)
     cells, best = {}, {}
-    for fact, true_class in track(samples.items(), "probing", "fact"):
-        if true_class is None:
+    for fact, samples in track(by_fact.items(), "probing", "fact"):
+        if samples is None:
             continue
         random_features = untrained_features(rows, untrained, fact)
         best[fact] = cross_validate(
-            true_class, slot="best", n_folds=n_folds, seed=seed, untrained=random_features
+            samples, slot="best", n_folds=n_folds, seed=seed, untrained=random_features
         )
-        learnt = _cells(true_class, random_features, n_folds, seed)
+        learnt = _cells(samples, random_features, n_folds, seed)
         majority = np.broadcast_to(best[fact].hits[MAJORITY], learnt[PROBE].shape)
         hits = {PROBE: learnt[PROBE], MAJORITY: majority, **learnt}
-        cells[fact] = {name: by_story(values.T, true_class.story) for name, values in hits.items()}
-        more = hits[PROBE].astype(int) - hits[CONTROL_TASK]
-        cells[fact][SELECTIVITY] = by_story(more.T, true_class.story, within=(-1, 1))
-    return SlotFacts(tuple(samples), cells, best)
+        cells[fact] = {name: by_story(values.T, samples.story) for name, values in hits.items()}
+        difference = hits[PROBE].astype(int) - hits[CONTROL_TASK]
+        cells[fact][SELECTIVITY] = by_story(difference.T, samples.story, within=(-1, 1))
+    return SlotFacts(tuple(by_fact), cells, best)
 
 
 def _cells(
     samples: Samples, untrained: Array | None, n_folds: int, seed: int
 ) -> dict[str, NDArray[np.bool_]]:
-    """Hits of every slot and then of the whole bank, by name, each of shape (n_slots + 1, n_samples)."""
+    """Hits of every slot and, last, of the whole bank, by name; each of shape (n_slots + 1, n_samples)."""
     fold = story_folds(samples.story, n_folds, seed=seed)
     named = tasks_of(samples)
     tasks = np.stack(list(named.values()))
@@ -166,16 +166,16 @@ def _cells(
         kinds = (slot_features(features, "best"), slot_features(features, "bank"))
         return np.concatenate([ridge_hits(x, labels, fold) for x in kinds], axis=1)
 
-    accuracies = dict(zip(named, hits(samples.features, tasks), strict=True))
+    by_name = dict(zip(named, hits(samples.features, tasks), strict=True))
     if untrained is not None:
-        accuracies[UNTRAINED] = hits(untrained, tasks[:1])[0]
-    return accuracies
+        by_name[UNTRAINED] = hits(untrained, tasks[:1])[0]
+    return by_name
 
 
 def _row(slot: str, fact: str, n_stories: int, accuracies: dict[str, Estimate]) -> dict[str, object]:
     row: dict[str, object] = {"slot": slot, "fact": fact}
-    for name, it in accuracies.items():
+    for name, e in accuracies.items():
         key = name.replace(" ", "_")
         low, high = ("low", "high") if name == PROBE else (f"{key}_low", f"{key}_high")
-        row |= {"accuracy" if name == PROBE else key: it.value, low: it.low, high: it.high}
+        row |= {"accuracy" if name == PROBE else key: e.value, low: e.low, high: e.high}
     return row | {"n_rows": accuracies[PROBE].n, "n_stories": n_stories}

@@ -1,4 +1,4 @@
-"""Read facts out of a bank: one probe a fact, of the slot that holds it, and how far it can be trusted."""
+"""Decode facts from a bank: one probe per fact, of the slot that holds it best, with held-out accuracy."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ COLUMNS = ("fact", "true", "read", "probability", "is_right", "slot")
 
 @dataclass(frozen=True, slots=True)
 class FactProbe:
-    """Reads one fact out of a bank.
+    """Decodes one fact from a bank.
 
-    slot : where it looks, chosen on all stories it was trained on
-    scores : held-out hits of probes trained alike on some of these stories and scored on the others, and of
-        controls; each chose its slot for itself
-    is_used : ndarray of bool of shape (n_dims,); dimensions that vary by rounding only are left out
-    probe : trained on all stories, its classes are the values of the fact
+    slot : the slot it decodes, chosen on all training stories
+    scores : held-out hits of probes trained in the same way on some of these stories and scored on the
+        others, and of the controls; each chose its own slot
+    is_used : ndarray of bool of shape (n_dims,); False for dimensions that vary by rounding only
+    probe : fitted on all stories; its classes are the values of the fact
     """
 
     fact: str
@@ -39,36 +39,36 @@ class FactProbe:
 
     @property
     def n_stories(self) -> int:
-        """Stories that tell the fact."""
+        """Number of stories in which the fact is known."""
         return len(np.unique(self.scores.story))
 
-    def read(self, bank: Array) -> tuple[str, float]:
-        """The likeliest value in ``bank`` (n_slots, n_dims), and how likely in [0, 1] the probe finds it."""
+    def decode(self, bank: Array) -> tuple[str, float]:
+        """The most probable value given ``bank`` (n_slots, n_dims), and its probability in [0, 1]."""
         (probabilities,) = self.probe.predict_proba((bank[self.slot] * self.is_used)[None])
         best = int(probabilities.argmax())
         return str(self.probe.classes_[best]), float(probabilities[best])
 
     def accuracy(self, name: str = PROBE) -> Estimate:
-        """Of probes, or of a control, on stories that they were not trained on."""
+        """Accuracy of the probe, or of a control, on held-out stories."""
         return self.scores.estimate(name)
 
 
 def fit_fact_probes(
     rows: BankRows, *, untrained: BankRows | None = None, n_folds: int = 3, seed: int = 0
 ) -> dict[str, FactProbe]:
-    """A reader of each fact of ``rows`` that is known in enough stories and has more than one value.
+    """Fit a probe for each fact of ``rows`` that is known in enough stories and has more than one value.
 
     untrained : rows of the same stories read by an untrained model
 
     Raises
     ------
     UserError
-        When no fact can be read, with the reason, or for untrained rows of other stories.
+        When no fact can be probed, with the reason, or for untrained rows of other stories.
     """
-    result = usable_samples(rows, None, n_folds=n_folds, seed=seed)
+    by_fact = usable_samples(rows, None, n_folds=n_folds, seed=seed)
     return {
         fact: _fit(rows, samples, untrained_features(rows, untrained, fact), n_folds, seed)
-        for fact, samples in track(result.items(), "fitting probes", "fact")
+        for fact, samples in track(by_fact.items(), "fitting probes", "fact")
         if samples is not None
     }
 
@@ -78,7 +78,7 @@ def _fit(rows: BankRows, samples: Samples, untrained: Array | None, n_folds: int
     slot = int(choose_slots(samples.features, samples.labels[None], samples.story, seed=seed)[0])
     is_used = np.asarray(samples.features[:, slot].any(axis=0))
     probe = logistic_probe()
-    # Of the banks as they are, so that others can be read: the probe standardises them itself.
+    # Fitted on the raw banks, so that it applies to new ones; the probe does its own standardising.
     probe.fit(rows.banks[is_known, slot] * is_used, np.array(samples.classes)[samples.labels])
     tasks = {PROBE: samples.labels}
     scores = cross_validate(
@@ -90,18 +90,19 @@ def _fit(rows: BankRows, samples: Samples, untrained: Array | None, n_folds: int
 def decode_facts(
     fact_probes: Mapping[str, FactProbe], bank: Array, facts: Mapping[str, Sequence[Any]]
 ) -> pd.DataFrame:
-    """What is true beside what is read from ``bank`` (n_slots, n_dims); one row a fact, by name.
+    """Compare the facts that hold with what the probes decode from ``bank`` (n_slots, n_dims).
 
-    facts : of each its value and the sentence, from 0, since which it is known
-    columns : ``fact``, ``true``, ``read``, ``probability`` in [0, 1], ``is_right`` and ``slot``; what is read
-        of a fact without a reader is missing
+    facts : by name, the true value and the sentence, from 0, since which it is known
+
+    Returns one row per fact, sorted by name, with the columns ``fact``, ``true``, ``read`` (the decoded
+    value), ``probability`` in [0, 1], ``is_right`` and ``slot``; the last four are missing without a probe.
     """
     rows: list[dict[str, Any]] = []
     for fact, (value, _) in sorted(facts.items()):
         row: dict[str, Any] = {"fact": fact, "true": value}
         if fact in fact_probes:
-            read, probability = fact_probes[fact].read(bank)
-            row |= {"read": read, "probability": probability, "is_right": read == value}
+            decoded, probability = fact_probes[fact].decode(bank)
+            row |= {"read": decoded, "probability": probability, "is_right": decoded == value}
             row |= {"slot": fact_probes[fact].slot}
         rows.append(row)
     table = pd.DataFrame(rows, columns=COLUMNS)

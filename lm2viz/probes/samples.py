@@ -1,4 +1,4 @@
-"""The rows at which one fact is known, as samples of a probe, with the labels of its controls."""
+"""The samples of a probe: the rows at which one fact is known, with its labels and those of the controls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from lm2viz.slots.held_out import check_same_stories
 Codes = NDArray[np.int_]
 Slot = int | Literal["best", "bank"]
 
-NOISE = 1e-6  # of the bank's spread: float32 has about seven digits, below is rounding
+NOISE = 1e-6  # share of the bank's spread: float32 has about seven digits, so less is rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class Samples:
     """What a probe of one fact is trained and scored on.
 
     features : ndarray of shape (n_samples, n_slots, n_dims)
-    labels, shuffled, control_task : ndarrays of shape (n_samples,), indices of ``classes``
-    story, age : ndarrays of shape (n_samples,); age in sentences since the fact was told, 0 at that sentence
+    labels, shuffled, control_task : ndarrays of shape (n_samples,), indices into ``classes``
+    story, age : ndarrays of shape (n_samples,); age in sentences since the fact was stated, from 0
     """
 
     fact: str
@@ -39,78 +39,79 @@ class Samples:
 
     @property
     def n_stories(self) -> int:
-        """Different stories among the samples."""
+        """Number of different stories."""
         return len(np.unique(self.story))
 
 
-def named_facts(rows: BankRows, facts: Sequence[str] | None) -> tuple[str, ...]:
-    """The facts to probe: those asked for, or all.
+def named_facts(rows: BankRows, facts: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The facts to probe: ``facts``, or all known ones.
 
     Raises
     ------
     UserError
-        When nothing is known in these rows, or naming the facts that do not occur.
+        When no fact is known in these rows, or for unknown facts.
     """
+    facts = [facts] if isinstance(facts, str) else facts
     known = tuple(rows.facts.columns)
     if not known:
         raise UserError(
-            "no facts in the traces; record generated stories, or give facts of your own in a table: "
-            "--labels FILE, in Python bank_rows(traces, read_labels(FILE))"
+            "no facts in the traces; record generated stories, or give a table of facts: --labels FILE, "
+            "in Python bank_rows(traces, read_labels(FILE))"
         )
     unknown = [fact for fact in facts or () if fact not in known]
     if unknown:
-        raise UserError(f"no fact {', '.join(unknown)}; these rows know: {', '.join(known)}")
+        raise UserError(f"unknown fact {', '.join(unknown)}; known: {', '.join(known)}")
     return known if facts is None else tuple(facts)
 
 
 def usable_samples(
-    rows: BankRows, facts: Sequence[str] | None, *, n_folds: int, seed: int
+    rows: BankRows, facts: str | Sequence[str] | None, *, n_folds: int, seed: int
 ) -> dict[str, Samples | None]:
-    """Samples of each fact; None for one that cannot be probed, if it was not asked for by name.
+    """Samples of each fact; None for a fact that cannot be probed, unless it was requested by name.
 
     Raises
     ------
     UserError
-        As ``named_facts`` and, for a fact asked for by name or when all fail, as ``fact_samples``.
+        As ``named_facts``; as ``fact_samples`` for a fact requested by name, or when no fact can be probed.
     """
-    result: dict[str, Samples | None] = {}
+    by_fact: dict[str, Samples | None] = {}
     refusal: ValueError | None = None
     for fact in named_facts(rows, facts):
         try:
-            result[fact] = fact_samples(rows, fact, n_folds=n_folds, seed=seed)
+            by_fact[fact] = fact_samples(rows, fact, n_folds=n_folds, seed=seed)
         except ValueError as error:
             if facts is not None:
                 raise
-            result[fact], refusal = None, error
-    if refusal is not None and not any(result.values()):
+            by_fact[fact], refusal = None, error
+    if refusal is not None and not any(by_fact.values()):
         raise refusal
-    return result
+    return by_fact
 
 
 def fact_samples(rows: BankRows, fact: str, *, n_folds: int, seed: int) -> Samples:
-    """The rows at which ``fact`` is known.
+    """The samples of one fact: all rows at which it is known.
 
     Raises
     ------
     UserError
-        For fewer than two folds, fewer than two stories a fold, or one value only, with the counts.
+        For fewer than two folds, fewer than two stories per fold, or a single value.
     """
     known = np.flatnonzero(rows.facts[fact].notna())
     codes, classes = pd.factorize(rows.facts[fact].iloc[known], sort=True)
     story = rows.story[known]
     n_stories = len(np.unique(story))
     if not n_stories:
-        raise UserError(f"{fact}: known nowhere in these rows; record stories that tell it")
+        raise UserError(f"{fact}: not known in any of these rows; record stories that state it")
     if n_folds < 2:
         raise UserError(f"got {n_folds} folds; at least 2 are needed")
     if n_stories < 2 * n_folds:
         raise UserError(
-            f"{fact}: got {n_stories} stories, a {n_folds}-fold split needs at least {2 * n_folds}, "
-            "two a fold; record more stories"
+            f"{fact}: got {n_stories} stories, but {n_folds} folds need at least {2 * n_folds}, two each; "
+            "record more stories"
         )
     if len(classes) < 2:
         raise UserError(
-            f"{fact}: always {classes[0]!r} in {len(known)} rows of {n_stories} stories; a probe needs "
+            f"{fact}: always {classes[0]!r} in {len(known)} rows of {n_stories} stories, but a probe needs "
             "at least two values; record more stories"
         )
     rng = np.random.default_rng(seed)
@@ -127,7 +128,7 @@ def fact_samples(rows: BankRows, fact: str, *, n_folds: int, seed: int) -> Sampl
 
 
 def untrained_features(rows: BankRows, untrained: BankRows | None, fact: str) -> Array | None:
-    """What an untrained model holds where ``fact`` is known, as ``Samples.features``; None without its rows.
+    """``Samples.features`` of an untrained model at the same rows; None without its rows.
 
     Raises
     ------
@@ -141,9 +142,9 @@ def untrained_features(rows: BankRows, untrained: BankRows | None, fact: str) ->
 
 
 def clean_banks(banks: Array) -> Array:
-    """Banks centred, over their largest spread, and zero where a dimension varies by rounding only.
+    """Banks centred and divided by their largest spread; zero in dimensions that vary by rounding only.
 
-    Each probe standardises its features. That would turn rounding into features of full size.
+    Probes standardise their features, which would blow rounding errors up to full size.
     """
     spread = banks.std(axis=0, dtype=float)
     scaled = (banks - banks.mean(axis=0, dtype=float)) / (spread.max() or 1.0)
@@ -152,12 +153,12 @@ def clean_banks(banks: Array) -> Array:
 
 
 def shuffle_stories(labels: Codes, story: Codes, rng: np.random.Generator) -> Codes:
-    """Give every story the labels of another one, in their order, stretched to its length.
+    """Give every story the labels of another one, in order, stretched to its length.
 
-    Whole stories, because labels stay the same from sentence to sentence: dealt out row by row they would be
-    another, easier null. Each story's labels are used once, by a story of nearly the same length (each
-    takes those of the next longer one, ties at random, and the longest those of the shortest), so labels are
-    as frequent as before up to that stretch. Needs two stories.
+    Whole stories are exchanged because labels persist from sentence to sentence; shuffling single rows would
+    be an easier null hypothesis. Each story takes the labels of the next longer one (ties at random, the
+    longest those of the shortest), so every story's labels are used once and label frequencies are kept up to
+    the stretching. Needs two stories.
     """
     members = [np.flatnonzero(story == name) for name in np.unique(story)]
     mixed = [members[i] for i in rng.permutation(len(members))]
@@ -169,25 +170,30 @@ def shuffle_stories(labels: Codes, story: Codes, rng: np.random.Generator) -> Co
 
 
 def control_labels(sentence_ids: Codes, labels: Codes, rng: np.random.Generator) -> Codes:
-    """A control task: one random label for each different sentence, wherever it occurs.
+    """A control task: one random label for each distinct sentence, wherever it occurs.
 
-    Source: Hewitt and Liang 2019, arXiv:1909.03368; their type is a word, ours what the last sentence told.
-    Labels are dealt to types in random order, so that they become about as frequent as the fact's own.
+    Source: Hewitt and Liang 2019, arXiv:1909.03368; their type is a word, ours what the last sentence stated.
+    Labels are dealt to types in random order, about as often as the fact's own labels occur.
 
-    told : ndarray of shape (n_samples,), the type of each sample
+    sentence_ids : ndarray of shape (n_samples,), the type of each sample
     """
     types, members, counts = np.unique(sentence_ids, return_inverse=True, return_counts=True)
     order = rng.permutation(len(types))
-    middle = (np.cumsum(counts[order]) - counts[order] / 2) / len(
-        sentence_ids
-    )  # of each type's share of samples
+    # midpoint of each type's share of the samples
+    middle = (np.cumsum(counts[order]) - counts[order] / 2) / len(sentence_ids)
     dealt = np.empty(len(types), dtype=int)
     dealt[order] = np.searchsorted(np.cumsum(np.bincount(labels)) / len(labels), middle)
     return dealt[members]
 
 
 def _sentence_ids(rows: BankRows) -> Codes:
-    """What the last sentence of each row told, as a number: the facts known since then, with their values."""
+    """An id of what the last sentence of each row stated: the facts known since then, with their values."""
     is_new = rows.since.eq(pd.Series(rows.segment), axis=0)
-    summary_text = rows.facts.where(is_new)
-    return summary_text.groupby(list(summary_text.columns), dropna=False, sort=False).ngroup().to_numpy()
+    stated = rows.facts.where(is_new)
+    return stated.groupby(list(stated.columns), dropna=False, sort=False).ngroup().to_numpy()
+
+
+def slot_phrase(slot: Slot) -> str:
+    """A slot in words: "slot 3", "the best slot" or "the whole bank"."""
+    phrases: dict[Slot, str] = {"best": "the best slot", "bank": "the whole bank"}
+    return phrases.get(slot, f"slot {slot}")

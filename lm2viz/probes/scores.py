@@ -1,4 +1,4 @@
-"""Cross-validated hits of one probe and of its controls, sample by sample."""
+"""Cross-validated hits of a probe and of its controls, sample by sample."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from lm2viz.progress import track
 
 PROBE, MAJORITY, SHUFFLED = "probe", "majority", "shuffled labels"
 CONTROL_TASK, UNTRAINED = "control task", "untrained model"
-Source = tuple[Array, Mapping[str, Codes]]  # features, and by name the labels that probes learn from them
+Source = tuple[Array, Mapping[str, Codes]]  # features, and the labels to predict from them, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Scores:
     """Held-out hits.
 
     hits : by name, ndarray of bool of shape (n_samples,)
-    slots : the probe's slot in each fold, chosen on the other folds
+    slots : the probe's slot in each fold, chosen on the other folds; empty if the slot was given
     story : ndarray of shape (n_samples,)
     """
 
@@ -32,19 +32,19 @@ class Scores:
 
     @property
     def n_stories(self) -> int:
-        """Of how many stories there is a sample."""
+        """Number of different stories."""
         return len(np.unique(self.story))
 
     def estimate(self, name: str, *, minus: str | None = None) -> Estimate:
-        """The accuracy, or how much higher it is than another, with an interval over stories."""
+        """The accuracy of ``name``, or its difference to that of ``minus``, with an interval over stories."""
         if minus is None:
             return mean(self.hits[name], groups=self.story)
-        more = self.hits[name].astype(int) - self.hits[minus]
-        return mean(more, groups=self.story, within=(-1, 1))
+        difference = self.hits[name].astype(int) - self.hits[minus]
+        return mean(difference, groups=self.story, within=(-1, 1))
 
 
 def tasks_of(samples: Samples) -> dict[str, Codes]:
-    """The labels that probes learn: the fact's own, and those of two controls."""
+    """The labels that probes learn, by name: the fact's own and those of two controls."""
     return {
         PROBE: samples.labels,
         SHUFFLED: samples.shuffled,
@@ -55,7 +55,7 @@ def tasks_of(samples: Samples) -> dict[str, Codes]:
 def sources_of(
     samples: Samples, tasks: Mapping[str, Codes], untrained: Array | None, slot: Slot
 ) -> list[Source]:
-    """The samples with ``tasks``, and with ``untrained``, such a model's features, the fact alone."""
+    """The samples with ``tasks`` and, if given, the features of an untrained model with the fact's labels."""
     sources: list[Source] = [(slot_features(samples.features, slot), tasks)]
     if untrained is not None:
         sources.append((slot_features(untrained, slot), {UNTRAINED: samples.labels}))
@@ -73,11 +73,11 @@ def cross_validate(
 ) -> Scores:
     """Score the probe and its controls on every fold of stories.
 
-    "best" is chosen within the training stories, by each control for itself, so that the luck of the best of
-    many slots is in all alike.
+    The best slot is chosen within the training stories, by each control for itself, so that the bias of
+    picking the best of many slots is the same in all.
 
     untrained : features of an untrained model at the same samples
-    tasks : labels to learn by name, ``PROBE`` first; None for those of ``tasks_of``, which take twice as long
+    tasks : labels to learn, by name, ``PROBE`` first; None for those of ``tasks_of``
     """
     fold = story_folds(samples.story, n_folds, seed=seed)
     sources = sources_of(samples, tasks or tasks_of(samples), untrained, slot)
@@ -89,10 +89,10 @@ def cross_validate(
 def held_out_hits(
     samples: Samples, sources: Sequence[Source], fold: Codes, training: Sequence[Codes], *, seed: int
 ) -> tuple[dict[str, NDArray[np.bool_]], tuple[int, ...]]:
-    """Hits by name, majority among them, and the slot of each fold's probe.
+    """Hits by name, including the majority control, and the slot of each fold's probe.
 
     fold : ndarray of shape (n_samples,)
-    training : of each fold, indices of the samples that its probes are trained on
+    training : for each fold, indices of the samples that its probes are trained on
     """
     (_, first), *others = sources
     names = [*first, MAJORITY, *(name for _, tasks in others for name in tasks)]
@@ -102,15 +102,15 @@ def held_out_hits(
         test = np.flatnonzero(fold == k)
         for features, tasks in sources:
             labels = np.stack(list(tasks.values()))
-            result = predict(features, labels, samples.story, train=train, test=test, seed=seed)
-            for name, true_class, given in zip(tasks, labels, result.probabilities, strict=True):
-                hits[name][test] = given.argmax(-1) == true_class[test]
+            predictions = predict(features, labels, samples.story, train=train, test=test, seed=seed)
+            for name, truth, predicted in zip(tasks, labels, predictions.probabilities, strict=True):
+                hits[name][test] = predicted.argmax(-1) == truth[test]
             if PROBE in tasks:
-                slots.append(int(result.slots[0]))
+                slots.append(int(predictions.slots[0]))
         hits[MAJORITY][test] = samples.labels[test] == majority(samples.labels[train])
     return hits, tuple(slots)
 
 
 def majority(labels: Codes) -> int:
-    """The commonest label, the first of equals."""
+    """The most frequent label; the first in a tie."""
     return int(np.bincount(labels).argmax())

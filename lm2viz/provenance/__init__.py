@@ -1,4 +1,4 @@
-"""Who put it there: slots unrolled into sentences and tokens, and the reads of a question followed back."""
+"""Provenance: slots unrolled to the sentences and tokens that wrote them, and reads traced to sentences."""
 
 from lm2viz.provenance.agreement import Agreement, agreement
 from lm2viz.provenance.answers import Provenance, trace_answer

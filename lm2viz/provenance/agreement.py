@@ -1,4 +1,4 @@
-"""Whether the sentences that a question is traced back to are those that its answer follows from."""
+"""Agreement: whether a question is traced back to the sentences that its answer follows from."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,24 +19,24 @@ from lm2viz.provenance.parts import decompositions
 from lm2viz.provenance.traces import paired_traces
 
 Traces = Trace | Sequence[Trace]
-MEASURES = {"all_found": "all supports in top k", "precision": "precision at k"}
-QUESTIONS = {"all": "all questions", "right": "answered right"}
+MEASURES = {"all_found": "all supports in the top k", "precision": "precision at k"}
+QUESTIONS = {"all": "all questions", "right": "questions answered right"}
 SUPPORTING_FACTS = "the story's supporting facts"
 _CONTROL = "any_slot"
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How often the best sentences are the supports; k is the number of supports of a question.
+    """How often the top k sentences are the supports; k is the number of supports of a question.
 
-    rows : one row a figure: ``method``, ``questions`` and ``measure``, keys of ``METHODS``, ``QUESTIONS`` and
-        ``MEASURES``; its ``value`` with interval ``low`` to ``high`` and ``n``; ``chance``, exactly that of a
-        random ranking of the sentences before each question; ``any_slot``, that of the same banks if every
-        slot were read alike, with its interval
-    untrained : the same of an untrained model, or None
-    truth : what the supports are
+    rows : one row per estimate: ``method``, ``questions`` and ``measure``, keys of ``METHODS``, ``QUESTIONS``
+        and ``MEASURES``; ``value`` with interval ``low`` to ``high``, ``n``; ``chance``, the exact value for
+        a random ranking of the sentences before each question; ``any_slot``, the control that every slot of
+        the same banks is read equally, with its interval
+    untrained : the same for an untrained model, or None
+    truth : what counts as support
     error : the largest error, as in ``SlotSources``
-    n_nan, n_without : questions left out because their scores are not finite, or because they have no support
+    n_nan, n_without : questions excluded for scores that are not finite, and for lack of supports
     """
 
     rows: pd.DataFrame
@@ -51,26 +51,46 @@ class Agreement:
     def estimate(
         self, measure: str = "all_found", *, method: str = "origin", questions: str = "all"
     ) -> Estimate:
-        """One of the figures; KeyError where there is none, as for no question answered right."""
+        """One of the estimates; KeyError if it does not exist, e.g. when no question was answered right."""
         row = self.rows.set_index(["measure", "method", "questions"]).loc[(measure, method, questions)]
         return _estimate(row)
 
     def summary(self) -> str:
-        """Each figure with its interval, its n, chance and the controls."""
-        measured = f"{self.n_stories} stories, intervals by story, following {self.follow}"
-        lines = [f"{measured}; supports: {self.truth}"]
-        for _, row in self.table().iterrows():
-            controls = f"chance {row['chance']:.1%}, every slot read alike {_share(row, 'any_slot')}"
-            if self.untrained is not None:
-                controls += f", untrained {_share(row, 'untrained')}"
-            named = f"{METHODS[row['method']]}, {MEASURES[row['measure']]}, {QUESTIONS[row['questions']]}"
-            lines.append(f"{named}: {_estimate(row).as_share()}; {controls}")
-        lines.append(f"the sums miss at most {self.error:.1e} of any value of the bank")
+        """Each method by questions and measure; what they share is stated once."""
+        lines = [
+            f"Answers traced to sentences, scored against {self.truth}: {self.n_stories} stories, following "
+            f"{self.follow}, 95 % intervals over stories"
+        ]
+        table = self.table()
+        every = table[table["questions"] == "all"]
+        for questions, named in QUESTIONS.items():
+            rows = table[table["questions"] == questions]
+            if questions != "all" and len(rows) and rows["n"].iloc[0] == every["n"].iloc[0]:
+                lines.append(f"{named}: the same, all questions")
+                continue
+            of_measure = [rows[rows["measure"] == measure] for measure in MEASURES if len(rows)]
+            if len(of_measure) == 2 and _are_alike(*of_measure):  # every question has one support, so k is 1
+                lines += self._lines(f"{named}, {' and '.join(MEASURES.values())} alike", of_measure[0])
+                continue
+            for measure, some in zip(MEASURES.values(), of_measure, strict=False):
+                lines += self._lines(f"{named}, {measure}", some)
+        lines.append(f"the parts add up to the bank to within {self.error:.1e}")
         excluded = {"not finite": self.n_nan, "without supports": self.n_without}
-        return "\n".join([*lines, *(f"{n} questions left out: {why}" for why, n in excluded.items() if n)])
+        return "\n".join([*lines, *(f"excluded: {n} questions ({why})" for why, n in excluded.items() if n)])
+
+    def _lines(self, heading: str, rows: pd.DataFrame) -> list[str]:
+        """The heading with the controls that all methods share, then one line per method."""
+        first = rows.iloc[0]
+        lines = [
+            f"{heading}; chance {first['chance']:.1%}, every slot read equally {_share(first, _CONTROL)}"
+        ]
+        for _, row in rows.iterrows():
+            control = "" if self.untrained is None else f"; untrained {_share(row, 'untrained')}"
+            lines.append(f"  {METHODS[row['method']]}: {_estimate(row).as_share()}{control}")
+        return lines
 
     def table(self) -> pd.DataFrame:
-        """One row a figure; with an untrained model, its own over all questions in ``untrained``."""
+        """One row per estimate; ``untrained`` holds that of the untrained model over all questions."""
         if self.untrained is None:
             return self.rows
         keys = ["method", "measure"]
@@ -79,17 +99,17 @@ class Agreement:
         return self.rows.merge(control[[*keys, *names]].rename(columns=names), on=keys, how="left")
 
     def figure(self) -> go.Figure:
-        """Bars over all questions, with chance and the controls."""
+        """Bars for all questions, with chance and the controls."""
         table = self.table()
-        shown = table[table["questions"] == "all"]
+        rows = table[table["questions"] == "all"]
         names = [
             f"{METHODS[method]}<br>{MEASURES[measure]}"
-            for method, measure in zip(shown["method"], shown["measure"], strict=True)
+            for method, measure in zip(rows["method"], rows["measure"], strict=True)
         ]
-        controls = {"chance": shown["chance"], "every slot read alike": shown["any_slot"]}
+        controls = {"chance": rows["chance"], "every slot read equally": rows["any_slot"]}
         if self.untrained is not None:
-            controls["untrained model"] = shown["untrained"]
-        value, low, high = (shown[name].to_numpy() for name in ("value", "low", "high"))
+            controls["untrained model"] = rows["untrained"]
+        value, low, high = (rows[name].to_numpy() for name in ("value", "low", "high"))
         return agreement_bars(names, value, low, high, {name: x.to_numpy() for name, x in controls.items()})
 
 
@@ -101,20 +121,20 @@ def agreement(
     untrained: tuple[Traces, Traces] | None = None,
     seed: int = 0,
 ) -> Agreement:
-    """How often the sentences that questions are traced back to are their supporting facts.
+    """Measure how often questions are traced back to their supporting sentences.
 
     Parameters
     ----------
-    traces : stories, one sentence a segment; see ``read_stories``, ``record_to``
-    asked : the questions of each; see ``record_questions``, or ``LeftOut.as_supports``
-    follow : see ``unrolled``; what is measured by who wrote it does not depend on it
-    untrained : both of a model of the same shape with fresh weights, as control
+    traces : stories, one sentence per segment; see ``read_stories``
+    question_trace : the questions of each trace; see ``record_questions`` or ``SentenceAblation.as_supports``
+    follow : see ``decompositions``; it does not affect the method "written"
+    untrained : both traces for an untrained model of the same size, as control
     seed : of the intervals
 
     Raises
     ------
     UserError
-        As ``paired``, and when no question has known supports and finite scores.
+        As ``paired_traces``, and when no question has known supports and finite scores.
     """
     measured = _measured(traces, question_trace, follow, seed)
     if untrained is None:
@@ -123,14 +143,16 @@ def agreement(
 
 
 def _measured(traces: Traces, question_trace: Traces, follow: str, seed: int) -> Agreement:
-    precision, n_without = [], 0
+    case_rows, n_without = [], 0
     for n, pair in enumerate(paired_traces(traces, question_trace, follow)):
         n_without += sum(not question["support"] for question in pair[1].info["asked"])
-        precision += [_case(n, result, question) for result, question in _each_question(*pair, follow)]
-    cases = pd.DataFrame(precision)
+        case_rows += [
+            _case(n, provenance, question) for provenance, question in _each_question(*pair, follow)
+        ]
+    cases = pd.DataFrame(case_rows)
     finite = cases[np.isfinite(cases["error"])] if len(cases) else cases
     if finite.empty:
-        raise UserError("no question with known supports and finite scores; take stories of lm2core.babi")
+        raise UserError("no question with known supports and finite scores; use stories of lm2core.babi")
     chosen = {"all": finite, "right": finite[finite["is_right"]]}
     rows = [
         _row(some, method, measure, seed) | {"questions": questions}
@@ -156,52 +178,59 @@ def _measured(traces: Traces, question_trace: Traces, follow: str, seed: int) ->
 def _each_question(
     trace: Trace, question_trace: Trace, follow: str
 ) -> Iterator[tuple[Provenance, dict[str, Any]]]:
-    """Each question that has supports; a story is unrolled once."""
+    """Trace every question that has supports; each story is unrolled once."""
     by_story: dict[int, dict[int, list[int]]] = {}
     for i, question in enumerate(question_trace.info["asked"]):
         if question["support"]:
             by_story.setdefault(question["story"], {}).setdefault(question["n_statements"], []).append(i)
-    for story, at in track(by_story.items(), "following what was read", "story"):
+    for story, at in track(by_story.items(), "tracing reads to sentences", "story"):
         for n_read, parts in enumerate(decompositions(trace, story, max(at), follow), start=1):
             for i in at.get(n_read, []):
                 yield trace_through_parts(trace, question_trace, i, parts), question_trace.info["asked"][i]
 
 
-def _case(n_trace: int, result: Provenance, question: dict[str, Any]) -> dict[str, Any]:
-    """One question: what each method finds, and what a random ranking would."""
-    n_sentences, n_supports = len(result.sources) - 1, len(result.support)
+def _case(n_trace: int, provenance: Provenance, question: dict[str, Any]) -> dict[str, Any]:
+    """The scores of one question by each method, and the expected scores of a random ranking."""
+    n_sentences, n_supports = len(provenance.sources) - 1, len(provenance.support)
+    is_finite = np.isfinite([provenance.written, provenance.origin]).all()
     case = {
         "story": f"{n_trace}/{question['story']}",
         "is_right": question["given"] == question["answer"],
-        "error": result.error if np.isfinite([result.written, result.origin]).all() else np.nan,
+        "error": provenance.error if is_finite else np.nan,
         "precision chance": n_supports / n_sentences,
         "all_found chance": 1 / comb(n_sentences, n_supports),
     }
     for method in (*METHODS, _CONTROL):
-        if method == "mattered" and result.mattered is None:
+        if method == "mattered" and provenance.mattered is None:
             continue
-        precision = result.precision(method)
+        precision = provenance.precision(method)
         case |= {f"precision {method}": precision, f"all_found {method}": float(precision == 1)}
     return case
 
 
 def _row(cases: pd.DataFrame, method: str, measure: str, seed: int) -> dict[str, Any]:
-    figure, control = (
+    estimate, control = (
         mean(cases[f"{measure} {name}"], groups=cases["story"], seed=seed, within=(0, 1))
         for name in (method, _CONTROL)
     )
     return {
         "method": method,
         "measure": measure,
-        "value": figure.value,
-        "low": figure.low,
-        "high": figure.high,
-        "n": figure.n,
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "n": estimate.n,
         "chance": float(cases[f"{measure} chance"].mean()),
         _CONTROL: control.value,
         f"{_CONTROL}_low": control.low,
         f"{_CONTROL}_high": control.high,
     }
+
+
+def _are_alike(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Whether two measures came out the same."""
+    numbers = [name for name in one if name not in ("method", "measure", "questions")]
+    return bool(np.array_equal(one[numbers].to_numpy(float), other[numbers].to_numpy(float), equal_nan=True))
 
 
 def _share(row: Any, name: str) -> str:

@@ -1,10 +1,10 @@
-"""From a question back to the sentences: what it read, followed through the slots to where that came from.
+"""From a question back to sentences: what it read, traced through the slots to the sentences that wrote them.
 
-A question counts a slot by what it took from it: ``(read pattern * size of mem_out) ** SHARPNESS``, the
-pattern the mean over heads, summed over its tokens and the blocks and scaled to sum 1. A sentence scores the
-sum over slots of that weight times its share of the slot. Nothing here changes the model: a score says where
-content came from, not what the answer would be without it. Where that was measured of every slot
-(``causal.lose_slots``), slots are counted by it, too.
+The weight of a slot is how much the question read from it: ``(read pattern * norm of mem_out) ** SHARPNESS``,
+with the pattern averaged over heads, summed over tokens and blocks and normalised to sum 1. The score of a
+sentence is the sum over slots of this weight times the sentence's share of the slot. Nothing is edited: a
+score says where content came from, not what the answer would be without it. If that was measured for every
+slot (``causal.record_slot_losses``), a further method uses these losses as weights.
 """
 
 from collections.abc import Sequence
@@ -21,28 +21,31 @@ from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.figures.provenance import score_bars
 from lm2viz.provenance.parts import Decomposition, decompositions, shares
-from lm2viz.provenance.traces import paired_traces, source_names
+from lm2viz.provenance.traces import START, paired_traces, source_names
 
-SHARPNESS = 4  # few reads carry an answer; chosen on qa2 stories of seeds 0 to 99
+SHARPNESS = 4  # exponent, as few reads carry an answer; chosen on qa2 stories of seeds 0 to 99
 METHODS = {
-    "written": "who wrote it",
-    "origin": "where it came from",
-    "mattered": "where what it needs came from",
+    "written": "written by",
+    "origin": "origin",
+    "mattered": "origin, weighted by ablation",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where the content came from that one question read.
+    """The sentences that the content read by one question came from.
 
-    sources : the sentences before the question, and last the start bank
-    written : ndarray of shape (n_sources,), signed, sums to 1; by who wrote it
-    direct, indirect : the same by where it came from; together they sum to 1
-    mattered : by where it came from, a slot counted by what the answer loses without it, and 0 everywhere if
-        it loses nothing without any; None where that was not measured
-    any_slot : control, ``direct + indirect`` if the question read every slot alike
-    through : ndarray of shape (n_sources, n_slots), ``direct + indirect`` by the slot it was read from
-    support : sentences that the answer follows from, by number; may be empty
+    Scores are ndarrays of shape (n_sources,), signed, with sum 1.
+
+    sources : the sentences before the question, then the start bank
+    written : score by the sentence that wrote the content
+    direct, indirect : score by the sentence that the content originates from, written directly or copied from
+        slot to slot; the sum of both has sum 1
+    mattered : as ``direct + indirect``, with slots weighted by what the answer loses without them, and 0 if
+        it loses nothing; None if that was not measured
+    any_slot : control, ``direct + indirect`` if the question read every slot equally
+    slot_share_of_read : ndarray of shape (n_sources, n_slots), ``direct + indirect`` split by slot
+    support : numbers of the sentences that the answer follows from; may be empty
     error : as in ``SlotSources``
     """
 
@@ -59,31 +62,31 @@ class Provenance:
 
     @property
     def origin(self) -> Array:
-        """Scores by where it came from, directly or over other slots, (n_sources,)."""
+        """Scores by origin, directly or via other slots, (n_sources,)."""
         return self.direct + self.indirect
 
     def ranking(self, method: str = "origin") -> NDArray[np.int_]:
-        """Sentences, best first, by one of ``METHODS`` or, as control, ``"any_slot"``."""
+        """Sentence numbers, best score first, by one of ``METHODS`` or the control ``"any_slot"``."""
         scores: Array = getattr(self, method)[:-1]
         return np.argsort(-scores, kind="stable")
 
     def precision(self, method: str = "origin") -> float:
-        """Share of the supports, in [0, 1], among as many best sentences."""
+        """Precision at k, in [0, 1], where k is the number of supports."""
         n_supports = len(self.support)
         return len(set(self.ranking(method)[:n_supports].tolist()) & set(self.support)) / n_supports
 
     def summary(self) -> str:
-        """The best sentences with their scores, beside those of a question that reads every slot alike."""
-        lines = [f"{self.question} (the start bank brings {self.origin[-1]:.0%})"]
+        """The best sentences with their scores, and the control of reading every slot equally."""
+        lines = [f"{self.question} Content read, by origin ({self.origin[-1]:.0%} from the {START})"]
         for s in self.ranking()[: max(3, len(self.support))].tolist():
-            mark = ", a supporting fact" if s in self.support else ""
-            over = f"{self.indirect[s]:.0%} over other slots; reading every slot alike {self.any_slot[s]:.0%}"
-            lines.append(f"{self.origin[s]:.0%} {self.sources[s]} ({over}{mark})")
-        even = f"if all sources were equal: {1 / len(self.sources):.0%}"
-        return "\n".join([*lines, f"{even}; the sums miss at most {self.error:.1e} of any value of the bank"])
+            mark = ", supporting fact" if s in self.support else ""
+            parts = f"{self.indirect[s]:.0%} via other slots; every slot read equally {self.any_slot[s]:.0%}"
+            lines.append(f"{self.origin[s]:.0%} {self.sources[s]} ({parts}{mark})")
+        even = f"equal shares would be {1 / len(self.sources):.0%}"
+        return "\n".join([*lines, f"{even}; the parts add up to the bank to within {self.error:.1e}"])
 
     def table(self) -> pd.DataFrame:
-        """One row a source."""
+        """One row per source."""
         return pd.DataFrame(
             {
                 "source": self.sources,
@@ -99,46 +102,46 @@ class Provenance:
         )
 
     def figure(self) -> go.Figure:
-        """Bars of the scores, direct and indirect, with the controls."""
+        """Bars of the direct and indirect scores, with the controls."""
         names = [f"{name} *" if s in self.support else name for s, name in enumerate(self.sources)]
         return score_bars(names, self.direct, self.indirect, any_slot=self.any_slot, title=self.question)
 
 
 def trace_answer(trace: Trace, question_trace: Trace, i: int, *, follow: str = "copies") -> Provenance:
-    """Where the content came from that question ``i`` of ``asked`` read.
+    """Trace what question ``i`` read back to sentences.
 
-    trace : stories, one sentence a segment; see ``read_stories``
-    asked : their questions; see ``record_questions``
-    follow : see ``unrolled``
+    trace : stories, one sentence per segment; see ``read_stories``
+    question_trace : their questions; see ``record_questions``
+    follow : see ``decompositions``
 
     Raises
     ------
     UserError
-        As ``paired``; when there is no such question, or it read nothing from the bank.
+        As ``paired_traces``; when there is no such question, or it read nothing from the bank.
     """
     list(paired_traces(trace, question_trace, follow))
     if not 0 <= i < len(question_trace.tokens):
-        raise UserError(f"no question {i}; there are {len(question_trace.tokens)}, count from 0")
+        raise UserError(f"no question {i}; there are {len(question_trace.tokens)}, counted from 0")
     question = question_trace.info["asked"][i]
     *_, parts = decompositions(trace, question["story"], question["n_statements"], follow)
-    result = trace_through_parts(trace, question_trace, i, parts)
-    if not np.isfinite([*result.origin, result.error]).all():
+    provenance = trace_through_parts(trace, question_trace, i, parts)
+    if not np.isfinite([*provenance.origin, provenance.error]).all():
         raise UserError(
-            f"{question['text']!r} read nothing, or what it read is not finite; look at hook_mem_out"
+            f"{question['text']!r} read nothing, or what it read is not finite; check hook_mem_out"
         )
-    return result
+    return provenance
 
 
 def trace_through_parts(trace: Trace, question_trace: Trace, i: int, parts: Decomposition) -> Provenance:
-    """Question ``i`` followed into the ``parts`` of the bank that it was asked of."""
+    """Trace question ``i`` into the ``parts`` of the bank that it was asked of."""
     question = question_trace.info["asked"][i]
     story, n_read = question["story"], question["n_statements"]
     bank = trace.select("hook_bank", story=story, segment=n_read - 1).astype(float)
     weights, losses = read_weights(question_trace, i), question.get("slot_losses")
-    retained = [*range(n_read), -1]  # without sentences to come
-    # An empty slot has no shares, and brings nothing.
+    sources = [*range(n_read), -1]  # without later sentences
+    # An empty slot has no shares (NaN) and contributes nothing.
     written, direct, indirect = (
-        np.nan_to_num(shares(part[retained], bank)) for part in (parts.written, parts.direct, parts.indirect)
+        np.nan_to_num(shares(part[sources], bank)) for part in (parts.written, parts.direct, parts.indirect)
     )
     return Provenance(
         question["text"],
@@ -155,9 +158,9 @@ def trace_through_parts(trace: Trace, question_trace: Trace, i: int, parts: Deco
 
 
 def read_weights(question_trace: Trace, i: int) -> Array:
-    """How much question ``i`` took from each slot, (n_slots,) in [0, 1], sums to 1; see the module.
+    """How much question ``i`` read from each slot, (n_slots,) in [0, 1], with sum 1; see the module.
 
-    NaN for a question that took nothing.
+    NaN for a question that read nothing.
     """
     n_tokens = len(question_trace.tokens[i][0])
     taken: Any = 0.0
@@ -173,7 +176,7 @@ def read_weights(question_trace: Trace, i: int) -> Array:
 
 
 def _normalised(losses: Sequence[float]) -> Array:
-    """Weights of slots by what is lost without them, (n_slots,), of sum 1, or all 0 where nothing is."""
+    """Weights of slots by the losses without them, (n_slots,), with sum 1, or all 0 if nothing is lost."""
     lost = np.maximum(losses, 0.0)
     weights: Array = lost / max(lost.sum(), np.finfo(float).tiny)
     return weights

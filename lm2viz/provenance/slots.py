@@ -1,4 +1,4 @@
-"""What each slot holds, by the sentence and the token that it came from."""
+"""The content of each slot, by the sentences and tokens that it came from."""
 
 from dataclasses import dataclass
 
@@ -16,13 +16,13 @@ from lm2viz.provenance.traces import check_story_trace, source_names
 
 @dataclass(frozen=True, slots=True)
 class SlotSources:
-    """The bank after some sentences as sums over sentences, tokens and the start bank.
+    """The bank after some sentences, as sums over sentences and tokens and the start bank.
 
-    sources : the sentences, and last the start bank
-    written : ndarray of shape (n_sources, n_slots), signed shares by who wrote it; columns sum to 1
-    direct, indirect : the same by where it came from; ``direct + indirect`` sums to 1, see ``Parts``
-    tokens : one row a token and block, its share of each slot by who wrote it
-    error : largest size of what the sums miss of the bank, in its own unit
+    sources : the sentences, then the start bank
+    written : ndarray of shape (n_sources, n_slots), signed shares by writing sentence; columns sum to 1
+    direct, indirect : the same by origin, see ``Decomposition``; ``direct + indirect`` sums to 1
+    tokens : one row per token and block, with the share of each slot that it wrote
+    error : largest absolute difference between the sums and the bank
     """
 
     sources: tuple[str, ...]
@@ -34,11 +34,11 @@ class SlotSources:
 
     @property
     def origin(self) -> Array:
-        """Shares by where it came from, directly or over other slots, (n_sources, n_slots)."""
+        """Shares by origin, directly or via other slots, (n_sources, n_slots)."""
         return self.direct + self.indirect
 
     def summary(self) -> str:
-        """The largest share of each slot, beside what every source would have if they were equal."""
+        """The largest source of each slot, and the share that each source would have if all were equal."""
         lines = []
         for slot in range(self.origin.shape[1]):
             if np.isnan(self.origin[:, slot]).any():
@@ -46,12 +46,12 @@ class SlotSources:
                 continue
             top = int(self.origin[:, slot].argmax())
             text = f"{self.origin[top, slot]:.0%} from {self.sources[top]}"
-            lines.append(f"slot {slot}: {text} ({self.indirect[top, slot]:.0%} over other slots)")
-        even = f"if all sources were equal: {1 / len(self.sources):.0%}"
-        return "\n".join([*lines, even, f"the sums miss at most {self.error:.1e} of any value of the bank"])
+            lines.append(f"slot {slot}: {text} ({self.indirect[top, slot]:.0%} via other slots)")
+        even = f"equal shares would be {1 / len(self.sources):.0%}"
+        return "\n".join([*lines, f"{even}; the parts add up to the bank to within {self.error:.1e}"])
 
     def table(self) -> pd.DataFrame:
-        """One row a source and slot."""
+        """One row per source and slot."""
         n_sources, n_slots = self.written.shape
         return pd.DataFrame(
             {
@@ -65,8 +65,8 @@ class SlotSources:
         )
 
     def figure(self) -> go.Figure:
-        """Heatmap of the shares by where it came from."""
-        title = f"Where each slot's content came from (sums miss {self.error:.0e}; even: {self._even:.0%})"
+        """Heatmap of the shares by origin."""
+        title = f"Where each slot's content came from (equal shares: {self._even:.0%})"
         return share_heatmap(self.origin, self.sources, title)
 
     @property
@@ -75,14 +75,14 @@ class SlotSources:
 
 
 def unroll(trace: Trace, story: int, step: int, *, follow: str = "copies") -> SlotSources:
-    """The bank after sentence ``step`` of ``story`` (both from 0), by where its content came from.
+    """Unroll the bank after sentence ``step`` of ``story`` (both from 0) into its sources.
 
-    follow : see ``unrolled``
+    follow : see ``decompositions``
 
     Raises
     ------
     UserError
-        As ``check_story_trace``, and when the trace has no such story or sentence.
+        As ``check_story_trace``; when the trace has no such story or sentence.
     """
     check_story_trace(trace, follow)
     _check_place(trace, story, step)
@@ -98,25 +98,25 @@ def unroll(trace: Trace, story: int, step: int, *, follow: str = "copies") -> Sl
 
 
 def slot_origins(trace: Trace, story: int, step: int) -> tuple[Array, float]:
-    """``SlotSources.origin`` (n_sources, n_slots) and its error, of a trace that has the hooks."""
+    """``SlotSources.origin`` (n_sources, n_slots) and its error, for a trace that has the hooks."""
     bank, parts = _parts_of_bank(trace, story, step, "copies")
     return shares(parts.direct + parts.indirect, bank), parts.error(bank)
 
 
 def _parts_of_bank(trace: Trace, story: int, step: int, follow: str) -> tuple[Array, Decomposition]:
-    """The bank after a sentence, and its parts without those of sentences to come."""
+    """The bank after a sentence, and its parts without those of later sentences."""
     bank = trace.select("hook_bank", story=story, segment=step).astype(float)
     *_, parts = decompositions(trace, story, step + 1, follow)
-    retained = [*range(step + 1), -1]
-    return bank, Decomposition(parts.written[retained], parts.direct[retained], parts.indirect[retained])
+    sources = [*range(step + 1), -1]
+    return bank, Decomposition(parts.written[sources], parts.direct[sources], parts.indirect[sources])
 
 
 def _check_place(trace: Trace, story: int, step: int) -> None:
     if not 0 <= story < len(trace.tokens) or not 0 <= step < len(trace.tokens[story]):
         sizes = f"{len(trace.tokens)} stories"
         if 0 <= story < len(trace.tokens):
-            sizes += f", story {story} {len(trace.tokens[story])} sentences"
-        raise UserError(f"no sentence {step} of story {story}: the trace has {sizes}; count from 0")
+            sizes += f", story {story} has {len(trace.tokens[story])} sentences"
+        raise UserError(f"no sentence {step} of story {story}: the trace has {sizes}; both count from 0")
 
 
 def _token_table(trace: Trace, story: int, n_read: int) -> pd.DataFrame:
@@ -128,7 +128,7 @@ def _token_table(trace: Trace, story: int, n_read: int) -> pd.DataFrame:
             "word": trace.tokens[story][segment][token],
             **{f"slot {slot}": value for slot, value in enumerate(row)},
         }
-        for segment, block, result in token_shares(trace, story, n_read)
-        for token, row in enumerate(result)
+        for segment, block, shares_by_token in token_shares(trace, story, n_read)
+        for token, row in enumerate(shares_by_token)
     ]
     return pd.DataFrame(rows).sort_values(["sentence", "block", "token"], ignore_index=True)

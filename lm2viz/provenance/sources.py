@@ -1,4 +1,4 @@
-"""The sentences that an answer's reads come from, and what it would be without them, as few as fit a page."""
+"""The main sources of what a question read, and the answer's probability without each, to fit on one page."""
 
 from dataclasses import dataclass, replace
 from textwrap import shorten
@@ -14,10 +14,10 @@ from lm2viz.figures.sources import source_bars
 from lm2viz.figures.update import routes
 from lm2viz.provenance import Provenance, trace_answer
 
-MAX_SENTENCES = 120  # the time grows with the square, and 400 sentences take a minute
+MAX_SENTENCES = 120  # time grows quadratically: 400 sentences take a minute
 MAX_ROWS = 16
-MAX_NAME = 34  # characters of a sentence; longer ones are cut
-NEEDED_BELOW = 0.5  # of the probability with all sentences: without a needed one the answer is half as likely
+MAX_NAME = 34  # characters; longer sentences are cut
+NEEDED_BELOW = 0.5  # without a needed sentence the answer is at most this much as probable as with all
 
 
 def is_needed(p_all: float, p_without: Array) -> NDArray[np.bool_]:
@@ -30,14 +30,14 @@ def is_needed(p_all: float, p_without: Array) -> NDArray[np.bool_]:
 class Sources:
     """The largest sources of what one question read, in the order of the story.
 
-    numbers : of the sentences, from 1; last 0, the start bank
+    numbers : sentence numbers, from 1; last 0, the start bank
     direct, indirect, any_slot : ndarrays of shape (n_shown,), see ``Provenance``
-    through : ndarray of shape (n_shown, n_slots), see ``Provenance``
-    model_answer, p_all : the answer, and how probable it is, in [0, 1]
-    p_without : ndarray of shape (n_shown,), the same with the sentence left out; NaN for the start bank
-    n_sources : with those not shown
-    rest : the share that those not shown bring together, signed
-    error : largest size of what the sums miss of a value of the bank
+    slot_share_of_read : ndarray of shape (n_shown, n_slots), see ``Provenance``
+    model_answer, p_all : the answer and its probability, in [0, 1]
+    p_without : ndarray of shape (n_shown,), its probability without the sentence; NaN for the start bank
+    n_sources : number of sources, including those not shown
+    rest : total signed share of the sources not shown
+    error : as in ``SlotSources``
     """
 
     numbers: tuple[int, ...]
@@ -56,26 +56,26 @@ class Sources:
 
     @property
     def origin(self) -> Array:
-        """Share of each source, directly or over other slots, (n_shown,)."""
+        """Share of each source, directly or via other slots, (n_shown,)."""
         return self.direct + self.indirect
 
     @property
     def n_omitted(self) -> int:
-        """Sentences that are not shown."""
+        """Number of sources that are not shown."""
         return self.n_sources - len(self.numbers)
 
     def summary(self) -> str:
-        """The largest source with its control, and what the answer would be without it."""
+        """The largest source with its control, and the answer's probability without it."""
         top = int(self.origin.argmax())
-        control = f"reading every slot alike {self.any_slot[top]:.0%}"
-        provenance = f"most came from {self.names[top]}: {self.origin[top]:.0%}, {control}"
+        control = f"every slot read equally {self.any_slot[top]:.0%}"
+        finding = f"largest source {self.names[top]}: {self.origin[top]:.0%} ({control})"
         if np.isnan(self.p_without[top]):
-            return provenance
-        with_all = f"{self.model_answer} is {self.p_all:.0%} probable"
-        return f"{provenance}; {with_all}, without it {self.p_without[top]:.0%}"
+            return finding
+        with_all = f"the answer {self.model_answer} has probability {self.p_all:.0%}"
+        return f"{finding}; {with_all}, without this sentence {self.p_without[top]:.0%}"
 
     def figure(self) -> go.Figure:
-        """A bar a source, with the controls; each row can be clicked."""
+        """A bar per source, with the controls; each row can be clicked."""
         marked = [
             f"{name} *" if n in self.support else name
             for n, name in zip(self.numbers, self.names, strict=True)
@@ -91,7 +91,7 @@ class Sources:
         )
 
     def arrows(self) -> go.Figure:
-        """From the answer on the right back through slots to sentences; wide is much of what was read."""
+        """From the answer on the right back through slots to sentences; wide lines are large shares."""
         of_slots = np.clip(self.slot_share_of_read.sum(axis=0), 0.0, 1.0)
         return routes(
             self.names,
@@ -105,11 +105,12 @@ class Sources:
 
 
 def sources_of(trace: Trace, question_trace: Trace, without: Array, *, max_rows: int = MAX_ROWS) -> Sources:
-    """Where the content came from that the one question of ``asked`` read; see ``trace_answer``.
+    """The main sources of what the one question of ``question_trace`` read; see ``trace_answer``.
 
-    trace : one story, one sentence a segment
-    asked : see ``asked_once``
-    without : ndarray of shape (n_sentences + 1,), see ``causal.without_each``
+    trace : one story, one sentence per segment
+    question_trace : see ``single_question_trace``
+    without : ndarray of shape (n_sentences + 1,), see ``causal.answers_without_sentences``
+    max_rows : sources to show; supports and needed sentences are always shown
 
     Raises
     ------
@@ -119,43 +120,43 @@ def sources_of(trace: Trace, question_trace: Trace, without: Array, *, max_rows:
     question = question_trace.info["asked"][0]
     n_read = question["n_statements"]
     check_length(n_read)
-    until = replace(trace, tokens=[trace.tokens[0][:n_read]])  # later sentences would only cost time
+    until = replace(trace, tokens=[trace.tokens[0][:n_read]])  # later sentences only cost time
     return largest(
         trace_answer(until, question_trace, 0, follow="copies"), question["given"], without, max_rows
     )
 
 
 def check_length(n_read: int) -> None:
-    """Refuse a story of which too much was read to follow it on a page; a UserError."""
+    """Refuse, with a UserError, more sentences than can be traced while a page waits."""
     if n_read > MAX_SENTENCES:
         raise UserError(
-            f"{n_read} sentences were read; on a page the content of at most {MAX_SENTENCES} is followed. "
-            "Go to an earlier sentence, or use lm2viz.provenance.trace_answer"
+            f"{n_read} sentences were read, but a page traces at most {MAX_SENTENCES}; go to an earlier "
+            "sentence, or use lm2viz.provenance.trace_answer"
         )
 
 
 def largest(provenance: Provenance, model_answer: str, without: Array, max_rows: int) -> Sources:
-    """The start bank, and the sentences that the answer follows from, that it needs, or that brought most."""
+    """Select the supports, the needed sentences, the largest other sources, and the start bank."""
     p_all, *p_without = without.tolist()
     needed = np.flatnonzero(is_needed(p_all, np.array(p_without))).tolist()
     first = dict.fromkeys([*provenance.support, *needed])
     ranked = list(first | dict.fromkeys(provenance.ranking().tolist()))
-    retained = [*sorted(ranked[: max(max_rows - 1, len(first))]), len(provenance.sources) - 1]
+    shown = [*sorted(ranked[: max(max_rows - 1, len(first))]), len(provenance.sources) - 1]
     sentences = [source.split(": ", 1)[-1] for source in provenance.sources]
-    numbers = [n + 1 for n in retained[:-1]]
+    numbers = [n + 1 for n in shown[:-1]]
     named = [f"{n} {sentences[n - 1]}" for n in numbers]
     return Sources(
         numbers=(*numbers, 0),
         names=(*(shorten(name, MAX_NAME, placeholder=" …") for name in named), provenance.sources[-1]),
-        direct=provenance.direct[retained],
-        indirect=provenance.indirect[retained],
-        any_slot=provenance.any_slot[retained],
-        slot_share_of_read=provenance.slot_share_of_read[retained],
+        direct=provenance.direct[shown],
+        indirect=provenance.indirect[shown],
+        any_slot=provenance.any_slot[shown],
+        slot_share_of_read=provenance.slot_share_of_read[shown],
         model_answer=model_answer,
         p_all=p_all,
-        p_without=np.array([*p_without, np.nan])[retained],
+        p_without=np.array([*p_without, np.nan])[shown],
         support=tuple(n + 1 for n in provenance.support),
         n_sources=len(provenance.sources),
-        rest=float(provenance.origin.sum() - provenance.origin[retained].sum()),
+        rest=float(provenance.origin.sum() - provenance.origin[shown].sum()),
         error=provenance.error,
     )

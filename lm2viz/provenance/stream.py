@@ -1,7 +1,8 @@
-"""How much of each token's stream came out of the bank, and of which sentences.
+"""How much of each token's residual stream came from the bank, and from which sentences.
 
-An estimate, unlike the sums in parts.py: a term's share of the stream is ``<term, sum> / <sum, sum>``, held
-to [0, 1]; self-attention mixes the shares of the tokens it looks at (mean over heads); the MLP leaves them.
+An estimate, unlike the sums in parts.py: a term's share of the stream is ``<term, sum> / <sum, sum>``,
+clipped to [0, 1]; self-attention mixes the shares of the tokens attended to (mean over heads); the MLP leaves
+shares unchanged.
 """
 
 import numpy as np
@@ -13,8 +14,9 @@ from lm2viz.arrays import Array
 def bank_shares_of_stream(trace: Trace, story: int, segment: int, slots: Array) -> dict[int, Array]:
     """Share of each source in the stream that each block writes from, by block: (n_tokens, n_sources).
 
-    slots : (n_slots, n_sources), of what each slot consists before this sentence; rows sum to 1
-    Shares sum to at most 1; the rest is the sentence's own words.
+    slots : (n_slots, n_sources), the sources of each slot before this sentence; rows sum to 1
+
+    Shares sum to at most 1; the rest comes from the sentence itself.
     """
     n_tokens = len(trace.tokens[story][segment])
     came = np.zeros((n_tokens, slots.shape[1]))
@@ -39,7 +41,7 @@ def bank_shares_of_stream(trace: Trace, story: int, segment: int, slots: Array) 
 
 
 def _share(term: Array, rest: Array) -> Array:
-    """Share of ``term`` in the sum, (n_tokens, 1) in [0, 1]; 0 where the sum is empty."""
+    """Share of ``term`` in ``term + rest``, (n_tokens, 1) in [0, 1]; 0 where the sum is zero."""
     total = term + rest
     size = (total**2).sum(axis=-1, keepdims=True)
     product = (term * total).sum(axis=-1, keepdims=True)
@@ -47,7 +49,7 @@ def _share(term: Array, rest: Array) -> Array:
 
 
 def _by_head(read: Array, pattern: Array) -> Array:
-    """The read pattern, mean over heads by the energy of what each brought, (n_tokens, n_slots)."""
+    """The read pattern, averaged over heads weighted by the energy of their output, (n_tokens, n_slots)."""
     n_heads, n_tokens, _ = pattern.shape
     energy = (read.reshape(n_tokens, n_heads, -1) ** 2).sum(axis=-1)
     total = energy.sum(axis=-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Which traces provenance can be told from: with the hooks it needs, of one model, with their questions."""
+"""Checks of the traces that provenance needs: their hooks, one model, matching question traces."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ WRITE_HOOKS = (
 )
 READ_PATTERN = "mem.hook_read_pattern"
 STREAM_HOOKS = ("hook_resid_pre", "hook_attn_out", "attn.hook_pattern")
-STORY_HOOKS = ("mem.*", "hook_bank", "hook_mem_out", *STREAM_HOOKS)  # all that following the stream needs
+STORY_HOOKS = ("mem.*", "hook_bank", "hook_mem_out", *STREAM_HOOKS)  # enough for follow="stream"
 
 
 def check_story_trace(trace: Trace, follow: str) -> None:
@@ -29,14 +29,14 @@ def check_story_trace(trace: Trace, follow: str) -> None:
     Raises
     ------
     UserError
-        For an unknown ``follow``, positional routing, or naming missing hooks and how to record them.
+        For an unknown ``follow``, positional routing, or missing hooks (saying how to record them).
     """
     if follow not in FOLLOW:
-        raise UserError(f"follow={follow!r} is unknown; take one of: {', '.join(FOLLOW)}")
+        raise UserError(f"unknown follow={follow!r}; choose one of: {', '.join(FOLLOW)}")
     if trace.info.get("config", {}).get("routing") == "positional":
         raise UserError(
-            "positional routing writes row by row while it reads, and its slots are tokens, not places that "
-            "are written again; take a model with routing='content'"
+            "slots of positional routing are token positions and are not written again, so they cannot be "
+            "unrolled; use a model with routing='content'"
         )
     blocks = trace.blocks or (0,)
     hooks = [f"blocks.{block}.mem.{hook}" for block in blocks for hook in WRITE_HOOKS]
@@ -53,16 +53,18 @@ def check_story_trace(trace: Trace, follow: str) -> None:
 def paired_traces(
     traces: Trace | Sequence[Trace], question_trace: Trace | Sequence[Trace], follow: str
 ) -> Iterator[tuple[Trace, Trace]]:
-    """Story traces, each with the trace of its questions; only one pair is held at a time.
+    """Story traces, each with its question trace, one pair in memory at a time.
 
     Raises
     ------
     UserError
-        As ``check_story_trace``; for traces of different models or that do not belong together.
+        As ``check_story_trace``; for traces of different models, or that do not belong together.
     """
     n_traces, questions = (1 if isinstance(x, Trace) else len(x) for x in (traces, question_trace))
     if n_traces != questions:
-        raise UserError(f"{n_traces} story traces and {questions} traces of questions; give one for each")
+        raise UserError(
+            f"got {n_traces} story traces and {questions} question traces; give one question trace for each"
+        )
     for trace, question in zip(as_traces(traces), as_traces(question_trace), strict=True):
         check_story_trace(trace, follow)
         _check_questions(trace, question)
@@ -72,18 +74,18 @@ def paired_traces(
 def _check_questions(trace: Trace, question_trace: Trace) -> None:
     questions: Sequence[dict[str, Any]] = question_trace.info.get("asked", ())
     if not questions:
-        raise UserError("the second trace has no questions; make it with record_questions(reader, trace)")
+        raise UserError("the second trace has no questions; make it with record_questions(lm, trace)")
     check_same_model(trace, question_trace)
     hooks = [f"blocks.{b}.{hook}" for b in trace.blocks for hook in (READ_PATTERN, "hook_mem_out")]
-    _check_has(question_trace, hooks, "ask with record_questions(reader, trace)")
+    _check_has(question_trace, hooks, "record it with record_questions(lm, trace)")
     for question in questions:
         story, n_read = question["story"], question["n_statements"]
         if n_read < 1:
-            raise UserError(f"{question['text']!r} is asked before any sentence; ask it after one")
+            raise UserError(f"{question['text']!r} is asked before any sentence; ask it after at least one")
         if story >= len(trace.tokens) or n_read > len(trace.tokens[story]):
             raise UserError(
-                f"a question is asked after sentence {n_read} of story {story}, which the story trace lacks; "
-                "give the trace that the questions were recorded from"
+                f"a question is asked after sentence {n_read} of story {story}, which the story trace does "
+                "not have; give the trace that the questions were recorded from"
             )
 
 
@@ -94,7 +96,7 @@ def _check_has(trace: Trace, hooks: Sequence[str], remedy: str) -> None:
 
 
 def source_names(trace: Trace, story: int, n_read: int) -> tuple[str, ...]:
-    """The first ``n_read`` sentences, numbered from 0, and the start bank."""
-    n_traces = trace.info.get("stories")
-    texts = n_traces[story]["sentences"] if n_traces else [" ".join(words) for words in trace.tokens[story]]
+    """The first ``n_read`` sentences, numbered from 0, then the start bank."""
+    stories = trace.info.get("stories")
+    texts = stories[story]["sentences"] if stories else [" ".join(words) for words in trace.tokens[story]]
     return (*(f"{s}: {text}" for s, text in enumerate(texts[:n_read])), START)

@@ -64,8 +64,13 @@ def as_traces(traces: Trace | Sequence[Trace], *, needs: Sequence[str] = ()) -> 
     Raises
     ------
     UserError
-        Naming missing hooks and the command that records them, or the models that are mixed.
+        Naming missing hooks and the command that records them, or the models that are mixed; for a path.
     """
+    if isinstance(traces, str | Path):
+        opener = "Trace.load" if Path(traces).suffix == ".safetensors" else "TraceFolder"
+        raise UserError(
+            f"traces are needed, got the path {str(traces)!r}; open it: {opener}({str(traces)!r})"
+        )
     first: Trace | None = None
     several = [traces] if isinstance(traces, Trace) else traces
     for trace in track(several, "going through traces", "trace"):
@@ -158,6 +163,12 @@ def bank_rows(
     return replace(rows.take(is_finite), n_nan=n_nan) if n_nan else rows  # no copy where none is left out
 
 
+def with_labels(rows: BankRows, labels: pd.DataFrame) -> BankRows:
+    """The same banks with facts of one's own instead; a UserError as ``bank_rows`` for labels."""
+    known = _from_labels(labels, list(zip(rows.story.tolist(), rows.segment.tolist(), strict=True)))
+    return replace(rows, facts=_frame(known, 0), since=_frame(known, 1))
+
+
 def read_labels(path: str | Path) -> pd.DataFrame:
     """A table of facts of one's own: CSV with columns story, segment (from 0), fact, value.
 
@@ -190,6 +201,27 @@ def read_labels(path: str | Path) -> pd.DataFrame:
     return table
 
 
+def check_labels(labels: pd.DataFrame, n_segments_by_story: Sequence[int]) -> None:
+    """Refuse a table of ``read_labels`` about what is not there; needs the stories' sizes, not their banks.
+
+    Raises
+    ------
+    UserError
+        For the first label of a story or a segment that is not there, with those that are.
+    """
+    n_stories = len(n_segments_by_story)
+    for story, segment in labels[["story", "segment"]].itertuples(index=False):
+        if not 0 <= story < n_stories:
+            raise UserError(
+                f"a label is about story {story}; these are 0 to {n_stories - 1}; read more, or leave it out"
+            )
+        if not 0 <= segment < n_segments_by_story[story]:
+            raise UserError(
+                f"a label is about segment {segment} of story {story}, which has 0 to "
+                f"{n_segments_by_story[story] - 1}; number its sentences from 0"
+            )
+
+
 def _facts(trace: Trace, story: int) -> list[dict[str, tuple[str, int]]] | None:
     stories = trace.info.get("stories")
     facts: list[dict[str, tuple[str, int]]] | None = stories[story]["facts"] if stories else None
@@ -198,7 +230,7 @@ def _facts(trace: Trace, story: int) -> list[dict[str, tuple[str, int]]] | None:
 
 def _from_labels(labels: pd.DataFrame, places: Sequence[tuple[int, int]]) -> list[dict[str, tuple[str, int]]]:
     """Facts of each place; a fact holds since the first of the segments in a row that give it this value."""
-    _check_places(labels, places)
+    check_labels(labels, [s + 1 for s in dict(places).values()])  # dict: the last segment of each story
     given: dict[tuple[int, int], dict[str, str]] = {}
     for story, segment, fact, value in labels[list(LABEL_COLUMNS)].itertuples(index=False):
         given.setdefault((int(story), int(segment)), {})[fact] = value
@@ -212,20 +244,6 @@ def _from_labels(labels: pd.DataFrame, places: Sequence[tuple[int, int]]) -> lis
             }
         )
     return known
-
-
-def _check_places(labels: pd.DataFrame, places: Sequence[tuple[int, int]]) -> None:
-    last = dict(places)  # segment of each story
-    for story, segment in labels[["story", "segment"]].itertuples(index=False):
-        if story not in last:
-            raise UserError(
-                f"a label is about story {story}; these are 0 to {max(last)}; read more, or leave it out"
-            )
-        if not 0 <= segment <= last[story]:
-            raise UserError(
-                f"a label is about segment {segment} of story {story}, which has 0 to {last[story]}; number "
-                "its sentences from 0"
-            )
 
 
 def _frame(known: Sequence[dict[str, tuple[str, int]]], part: int) -> pd.DataFrame:

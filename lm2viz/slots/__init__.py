@@ -1,4 +1,4 @@
-"""Slots: what writes and reads them, what explains them, and which of another model holds the same."""
+"""Slots: what writes and reads them, which fact explains them, and which slot of another model matches."""
 
 from lm2viz.slots.contexts import Strength, TopContexts, top_contexts
 from lm2viz.slots.emergence import Emergence, emergence

@@ -1,4 +1,4 @@
-"""What writes to a slot and what reads it: words and questions by strength, with sentences as examples."""
+"""What writes to a slot and what reads it: words and questions ranked by strength, with example sentences."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ from lm2viz.slots.strengths import Context, StoryKey, collect, read, written
 
 WRITES, READS = "written by", "read by"
 MIN_STORIES = 4  # two to choose words, two to measure them
-MEASURED_STORIES = 2  # a word of fewer has no interval
+MEASURED_STORIES = 2  # a word in fewer stories has no interval
 
 
 @dataclass(frozen=True, slots=True)
 class Strength:
-    """How strongly a word writes to a slot, or a question reads it: fractions in [0, 1], a mean over stories.
+    """How strongly a word writes to a slot, or a question reads it: in [0, 1], mean over stories.
 
-    elsewhere : the control, the same occurrences in the other slots, mean over these
-    p : sign-flip p, over stories, that both are equal
+    in_other_slots : control, the mean strength of the same occurrences in the other slots
+    p : sign-flip p over stories; the null hypothesis is that both are equal
     """
 
     slot: int
@@ -38,7 +38,7 @@ class Strength:
 
     @property
     def compared(self) -> str:
-        """In words: the strongest text of a slot may still be stronger in most others."""
+        """The comparison in words: the strongest text of a slot may be stronger still in other slots."""
         if self.strength.low > self.in_other_slots.high:
             return "more than in other slots"
         if self.strength.high < self.in_other_slots.low:
@@ -48,11 +48,11 @@ class Strength:
 
 @dataclass(frozen=True, slots=True)
 class TopContexts:
-    """What writes to each slot and reads it, strongest first.
+    """What writes to each slot and what reads it, strongest first.
 
-    strengths : of the words and questions that were chosen, measured on stories that did not choose them
-    contexts : by kind, for each slot, the strongest sentences, no sentence twice
-    n_nan : words and questions left out because a gate or a share is not finite there
+    strengths : of the chosen words and questions, measured on stories that were not used to choose them
+    contexts : by kind and slot, the sentences of the strongest occurrences, no sentence twice
+    n_nan : words and questions excluded because a gate or a share is not finite
     """
 
     strengths: tuple[Strength, ...]
@@ -62,53 +62,52 @@ class TopContexts:
 
     def of(self, slot: int, kind: str = WRITES) -> tuple[Strength, ...]:
         """The words that write to one slot, or the questions that read it."""
-        return tuple(one for one in self.strengths if (one.slot, one.kind) == (slot, kind))
+        return tuple(s for s in self.strengths if (s.slot, s.kind) == (slot, kind))
 
     def summary(self) -> str:
-        """For each slot the strongest word and question, with control and example."""
+        """For each slot the strongest word and question, with the control and an example."""
         lines = [
-            f"Top contexts of {self.n_stories} stories: words and questions are chosen on half of them and "
-            "measured on the others; strength: share times gate, mean over stories"
+            f"Strongest words and questions of each slot in {self.n_stories} stories, chosen on half of them "
+            "and measured on the others; strength is share times gate, mean over stories"
         ]
         for kind, by_slot in self.contexts.items():
             for slot, examples in enumerate(by_slot):
-                best = self.of(slot, kind)[:1]
-                hover_text = "; ".join(
-                    f"{one.text}, {one.strength}; {one.compared}, {one.in_other_slots.value:.3g} "
-                    f"({one.in_other_slots.low:.3g} to {one.in_other_slots.high:.3g}), p = {one.p:.2g}"
-                    for one in best
+                strongest = "; ".join(
+                    f"{s.text}, {s.strength}; {s.compared}, {s.in_other_slots.value:.3g} "
+                    f"({s.in_other_slots.low:.3g} to {s.in_other_slots.high:.3g}), p = {s.p:.2g}"
+                    for s in self.of(slot, kind)[:1]
                 )
-                example = f"; {examples[0]}" if examples else ""
-                lines.append(f"slot {slot}, {kind}: {hover_text or 'nothing'}{example}")
+                example = f"; e.g. {examples[0]}" if examples else ""
+                lines.append(f"slot {slot}, {kind}: {strongest or 'nothing'}{example}")
         if self.n_nan:
-            lines.append(f"{self.n_nan} words and questions left out: not finite")
+            lines.append(f"excluded: {self.n_nan} words and questions that are not finite")
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
-        """One row a slot, kind and text."""
+        """One row per slot, kind and text."""
         return pd.DataFrame(
             {
-                "slot": [one.slot for one in self.strengths],
-                "kind": [one.kind for one in self.strengths],
-                "text": [one.text for one in self.strengths],
-                "n_stories": [one.strength.n for one in self.strengths],
-                **columns("strength", [one.strength for one in self.strengths]),
-                **columns("elsewhere", [one.in_other_slots for one in self.strengths]),
-                "compared": [one.compared for one in self.strengths],
-                "p": [one.p for one in self.strengths],
+                "slot": [s.slot for s in self.strengths],
+                "kind": [s.kind for s in self.strengths],
+                "text": [s.text for s in self.strengths],
+                "n_stories": [s.strength.n for s in self.strengths],
+                **columns("strength", [s.strength for s in self.strengths]),
+                **columns("elsewhere", [s.in_other_slots for s in self.strengths]),
+                "compared": [s.compared for s in self.strengths],
+                "p": [s.p for s in self.strengths],
             }
         )
 
     def figure(self) -> go.Figure:
-        """A bar for each word and question of each slot, its control on it."""
+        """A bar for each word and question of each slot, with the control as a mark on it."""
         panels = {}
         for kind in self.contexts:
-            chosen = [one for one in self.strengths if one.kind == kind]
+            chosen = [s for s in self.strengths if s.kind == kind]
             series = {
-                "this slot": [one.strength for one in chosen],
-                "control: the same in other slots": [one.in_other_slots for one in chosen],
+                "this slot": [s.strength for s in chosen],
+                "control: in the other slots": [s.in_other_slots for s in chosen],
             }
-            panels[f"slot, {kind}"] = [f"{one.slot}: {one.text}" for one in chosen], series
+            panels[f"slot, {kind}"] = [f"{s.slot}: {s.text}" for s in chosen], series
         return ranked_bars(panels, title="strength (share times gate, 0 to 1)")
 
 
@@ -122,36 +121,39 @@ def top_contexts(
 ) -> TopContexts:
     """Rank words by how strongly they write to each slot, and questions by how strongly they read it.
 
-    A word's strength is its share of the slot's update times its input gate; a question's is that of its
-    strongest word, the attention to the slot (mean over heads) times the output gate. Gates are means over
-    the width; of several blocks the strongest counts.
+    A word's strength is its share of the slot's update times its input gate. A question's strength is that of
+    its strongest word: attention to the slot (mean over heads) times the output gate. Gates are means over
+    the width; among several blocks the strongest counts.
 
-    questions : traces that ``record_questions`` made of these traces, in their order; none: writes only
-    n_contexts, n_texts : sentences, and words or questions, for each slot
+    questions : question traces from ``record_questions``, in the order of ``traces``; none: writes only
+    n_contexts, n_texts : number of sentences, and of words or questions, for each slot
 
     Raises
     ------
     UserError
-        For missing hooks, mixed models, fewer than ``MIN_STORIES`` stories, questions about other stories, or
-        a model of one slot.
+        For missing hooks, traces of different models, fewer than ``MIN_STORIES`` stories, questions about
+        other stories, or a model with one slot.
     """
     _check_models(traces, questions)
     writes = collect(written(traces), n_contexts)
     reads = collect(read(questions), n_contexts)
-    places, question_trace = (
-        sorted({place for by_place in one.sums.values() for place in by_place}) for one in (writes, reads)
+    stories, question_stories = (
+        sorted({key for by_story in totals.sums.values() for key in by_story}) for totals in (writes, reads)
     )
-    if not set(question_trace) <= set(places):
-        raise UserError("questions about stories that are not in the traces; ask about these, trace by trace")
-    choosing = _half(places, seed)
-    result = {kind: one for kind, one in ((WRITES, writes), (READS, reads)) if one.sums}
-    strengths = [one for kind in result for one in _ranked(kind, result[kind].sums, choosing, n_texts)]
-    contexts = {kind: one.contexts for kind, one in result.items()}
-    return TopContexts(tuple(strengths), contexts, len(places), writes.n_nan + reads.n_nan)
+    if not set(question_stories) <= set(stories):
+        raise UserError(
+            "some questions are about stories that are not in the traces; give one question trace per story "
+            "trace, in the same order"
+        )
+    choosing = _half(stories, seed)
+    by_kind = {kind: totals for kind, totals in ((WRITES, writes), (READS, reads)) if totals.sums}
+    strengths = [s for kind in by_kind for s in _ranked(kind, by_kind[kind].sums, choosing, n_texts)]
+    contexts = {kind: totals.contexts for kind, totals in by_kind.items()}
+    return TopContexts(tuple(strengths), contexts, len(stories), writes.n_nan + reads.n_nan)
 
 
 def _check_models(traces: Trace | Sequence[Trace], questions: Trace | Sequence[Trace]) -> None:
-    """Refuse questions of another model; of several traces the first is opened."""
+    """Refuse questions asked of another model, judged by the first trace of each."""
     firsts = [next(iter([x] if isinstance(x, Trace) else x), None) for x in (traces, questions)]
     if firsts[0] is not None and firsts[1] is not None:
         check_same_model(firsts[0], firsts[1])
@@ -171,7 +173,7 @@ def _half(places: Sequence[StoryKey], seed: int) -> set[StoryKey]:
 def _ranked(
     kind: str, sums: Mapping[str, Mapping[StoryKey, Array]], choosing: set[StoryKey], n_texts: int
 ) -> Iterator[Strength]:
-    """The texts that are strongest in the choosing stories, for each slot, as they are in the others."""
+    """For each slot, the texts that are strongest in the choosing stories, measured on the others."""
     measured, chosen_by = {}, {}
     for text, by_story in sums.items():
         means = {place: total[:-1] / total[-1] for place, total in by_story.items()}
@@ -182,8 +184,8 @@ def _ranked(
         if first and len(other) >= MEASURED_STORIES:
             chosen_by[text], measured[text] = np.mean(first, axis=0), np.array(other)
     n_slots = len(next(iter(chosen_by.values()))) if chosen_by else 0
-    for slot in track(range(n_slots), f"ranking what a slot is {kind}", "slot"):
-        for text in sorted(chosen_by, key=lambda one: -chosen_by[one][slot])[:n_texts]:
+    for slot in track(range(n_slots), f"ranking what each slot is {kind}", "slot"):
+        for text in sorted(chosen_by, key=lambda word: -chosen_by[word][slot])[:n_texts]:
             here = measured[text][:, slot]
             in_other_slots = (measured[text].sum(axis=1) - here) / (n_slots - 1)
             yield Strength(

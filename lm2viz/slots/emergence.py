@@ -1,4 +1,4 @@
-"""When, in training, a slot became the slot of a fact."""
+"""Emergence: the training step from which on a slot holds a fact."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,29 +28,32 @@ THRESHOLD = 0.5  # correlation above the control's
 
 @dataclass(frozen=True, slots=True)
 class Emergence:
-    """The score of one fact as explanation of one slot, checkpoint by checkpoint.
+    """The score of one fact as the explanation of one slot, checkpoint by checkpoint.
 
-    slot : the best for this fact at the last checkpoint, on the training stories
-    scores, shuffled : on held-out stories; the control with stories that exchanged their banks
-    step : the first from which on, at every checkpoint, the score exceeds its control by ``threshold`` and
-        their intervals are apart; None when there is none
-    A checkpoint at which the slot does not vary has NaN.
+    slot : the best slot for this fact at the last checkpoint, chosen on the training stories
+    scores, shuffled : correlation on held-out stories, and the control, where stories exchanged their banks;
+        NaN at a checkpoint where the slot does not vary
+    step : the first step from which on, at every checkpoint, the score exceeds its control by ``threshold``
+        and the intervals do not overlap; None if there is none
     """
 
     fact: str
     slot: int
-    steps: tuple[int, ...]  # 0: a model that was not trained
+    steps: tuple[int, ...]  # 0: the model before training
     scores: tuple[Estimate, ...]
     shuffled: tuple[Estimate, ...]
     threshold: float
     step: int | None
 
     def summary(self) -> str:
-        """Since when, with the scores before and after."""
-        since = "at no checkpoint for good" if self.step is None else f"from step {self.step} on"
+        """The step of emergence, then the score and its control at every checkpoint."""
+        if self.step is None:
+            finding = f"slot {self.slot} does not hold {self.fact} at the last checkpoint"
+        else:
+            finding = f"slot {self.slot} holds {self.fact} from step {self.step} on"
         lines = [
-            f"slot {self.slot} holds {self.fact} {since}: correlation on held-out stories at least "
-            f"{self.threshold} above its control, intervals apart"
+            f"{finding} (criterion: correlation on held-out stories at least {self.threshold} above its "
+            "control, intervals apart)"
         ]
         for step, score, control in zip(self.steps, self.scores, self.shuffled, strict=True):
             name = f"step {step}" if step else "untrained"
@@ -58,7 +61,7 @@ class Emergence:
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
-        """One row a checkpoint."""
+        """One row per checkpoint."""
         return pd.DataFrame(
             {
                 "step": self.steps,
@@ -71,7 +74,7 @@ class Emergence:
         )
 
     def figure(self) -> go.Figure:
-        """The score over training, its control below it."""
+        """The score over training, with its control."""
         return emergence_lines(
             self.steps,
             self.scores,
@@ -89,13 +92,16 @@ def emergence(
     threshold: float = THRESHOLD,
     seed: int = 0,
 ) -> Emergence:
-    """Since which step a slot holds ``fact``; ``checkpoints`` are the same stories read at each of ``steps``.
+    """Find the training step from which on a slot holds ``fact``.
+
+    checkpoints : the same stories, read by the checkpoint of each of ``steps``
+    steps : optimizer steps, ascending, one per checkpoint
 
     Raises
     ------
     UserError
-        For steps that do not ascend or are not one per checkpoint, checkpoints of different stories, an
-        unknown fact, fewer than ``MIN_STORIES`` stories, or a last bank in which nothing varies.
+        For steps that do not ascend or do not match the checkpoints, checkpoints with different stories, an
+        unknown fact, fewer than ``MIN_STORIES`` stories, or a last checkpoint in which no slot varies.
     """
     _check(checkpoints, steps, fact)
     train, _ = split_stories(checkpoints[-1], seed=seed)
@@ -109,22 +115,21 @@ def emergence(
         score.value - control.value >= threshold and score.low > control.high
         for score, control in zip(scores, shuffled, strict=True)
     ]
-    n_last = next(
-        (i for i, it in enumerate(reversed(holds)) if not it), len(holds)
-    )  # for good: up to the end
+    # number of checkpoints at the end that all meet the criterion
+    n_last = next((i for i, is_met in enumerate(reversed(holds)) if not is_met), len(holds))
     step = steps[len(holds) - n_last] if n_last else None
     return Emergence(fact, slot, tuple(steps), tuple(scores), tuple(shuffled), threshold, step)
 
 
 def _best_slot(train: BankRows, fact: str) -> int:
-    """The slot that the fact explains best: fitted to one half of these stories, scored on the other."""
+    """The slot that the fact explains best, fitted on one half of these stories and scored on the other."""
     fitted, scored = split_stories(train, seed=0)
     varying = np.flatnonzero(is_varying(train)).tolist()
     if not varying:
         raise UserError("no slot of the last checkpoint varies over these stories; was it trained?")
     scores = {
         slot: score_explanation(explain_by(fact, fitted, slot), fitted, scored, slot).value
-        for slot in track(varying, "looking for the slot", "slot")
+        for slot in track(varying, "choosing the slot", "slot")
     }
     return max(scores, key=lambda slot: np.nan_to_num(scores[slot], nan=-1.0))
 
@@ -139,7 +144,7 @@ def _score(rows: BankRows, fact: str, slot: int, seed: int) -> Estimate:
 def _check(checkpoints: Sequence[BankRows], steps: Sequence[int], fact: str) -> None:
     if not checkpoints or len(checkpoints) != len(steps) or (np.diff(steps) <= 0).any():
         raise UserError(
-            f"{len(checkpoints)} checkpoints for steps {list(steps)}; give one ascending step each"
+            f"{len(checkpoints)} checkpoints for steps {list(steps)}; give one step per checkpoint, ascending"
         )
     last = checkpoints[-1]
     for rows in checkpoints:
@@ -149,7 +154,7 @@ def _check(checkpoints: Sequence[BankRows], steps: Sequence[int], fact: str) -> 
 
 
 def check_fact(rows: BankRows, fact: str) -> None:
-    """Refuse a fact that is not known in these rows, naming those that are."""
+    """Refuse an unknown fact; the message names the known ones."""
     check_facts(rows)
     if fact not in rows.facts:
-        raise UserError(f"no fact {fact!r} in these stories; known: {', '.join(rows.facts)}")
+        raise UserError(f"unknown fact {fact!r}; these stories have: {', '.join(rows.facts)}")

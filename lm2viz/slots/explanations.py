@@ -1,4 +1,4 @@
-"""What each slot holds, said in one fact, put to the test on other stories."""
+"""The fact that explains each slot best, scored on held-out stories."""
 
 from dataclasses import dataclass
 
@@ -33,14 +33,15 @@ from lm2viz.slots.simulation import (
 
 @dataclass(frozen=True, slots=True)
 class SlotExplanation:
-    """A slot's explanation and its scores on held-out stories; of a slot that does not vary all are NaN.
+    """A slot's explanation and its scores on held-out stories, all NaN for a slot that does not vary.
 
-    score : correlation in [-1, 1] of simulated and real content, over held-out rows of which the explanation
-        says something and over all dimensions, both taken from the mean of the training rows
-    explained : share of the variance, 1 - mean squared error / variance about that mean; at most 1
-    shuffled : the score when the same was done with stories that had exchanged their banks
-    random_fact : the score of another fact, drawn at random
-    random_slot : the score of the same simulation against another slot, drawn at random
+    name : of the explanation: the fact
+    score : correlation in [-1, 1] of simulated and real content over all dimensions and over the held-out
+        rows where the explanation predicts something, both centred on the mean of the training rows
+    explained : share of variance explained, 1 - mean squared error / variance about that mean; at most 1
+    shuffled : control, the score after stories exchanged their banks
+    random_fact : control, the score of another fact, drawn at random
+    random_slot : control, the score of the same simulation against another slot, drawn at random
     """
 
     slot: int
@@ -53,16 +54,16 @@ class SlotExplanation:
 
     @property
     def is_explained(self) -> bool:
-        """Whether the score's interval lies above those of all its controls."""
+        """Whether the score's interval lies above those of all controls."""
         controls = (self.shuffled, self.random_fact, self.random_slot)
         return self.score.n > 0 and all(self.score.low > e.high for e in controls if e.n)
 
 
 @dataclass(frozen=True, slots=True)
 class Explanations:
-    """Explanations of all slots, the best score first, and those that do not vary last.
+    """Explanations of all slots, best score first, slots that do not vary last.
 
-    n_train, n_test : stories that explanations were fitted to, and those that they were scored on
+    n_train, n_test : number of stories that explanations were fitted to, and scored on
     """
 
     slots: tuple[SlotExplanation, ...]
@@ -70,14 +71,16 @@ class Explanations:
     n_test: int
 
     def of(self, slot: int) -> SlotExplanation:
-        """That of one slot."""
+        """The explanation of one slot."""
         return next(explanation for explanation in self.slots if explanation.slot == slot)
 
     @property
     def about(self) -> str:
         """How it was measured."""
-        text = f"fitted to {self.n_train} stories, scored on {self.n_test} others; score: correlation"
-        return f"Slots explained: {text} of simulated and real content, interval by story"
+        return (
+            f"Each slot explained by one fact, fitted to {self.n_train} stories and scored on {self.n_test} "
+            "others; score: correlation of simulated and real content, 95 % interval over stories"
+        )
 
     @property
     def finding(self) -> str:
@@ -86,8 +89,8 @@ class Explanations:
         return f"{n_explained} of {len(self.slots)} slots have a score above all controls, intervals apart"
 
     def summary(self) -> str:
-        """Each slot with its fact, its score and the controls."""
-        lines = [self.about, self.finding]
+        """The finding, then each slot with its fact, its score and the controls."""
+        lines = [self.finding, self.about]
         for explanation in self.slots:
             if explanation.name == NOTHING_VARIES:
                 lines.append(f"slot {explanation.slot}: {NOTHING_VARIES}")
@@ -95,19 +98,19 @@ class Explanations:
             controls = ", ".join(
                 f"{name} {e.value:.2f} ({e.low:.2f} to {e.high:.2f})"
                 for name, e in (
-                    ("shuffled stories", explanation.shuffled),
+                    ("stories exchanged", explanation.shuffled),
                     ("random fact", explanation.random_fact),
                     ("random slot", explanation.random_slot),
                 )
             )
             name = (
-                explanation.name if explanation.is_explained else f"nothing found (best: {explanation.name})"
+                explanation.name if explanation.is_explained else f"not explained (best: {explanation.name})"
             )
             lines.append(f"slot {explanation.slot}: {name}, {explanation.score}; controls: {controls}")
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
-        """One row a slot."""
+        """One row per slot."""
         estimate_columns: dict[str, Array] = {}
         for name in ("score", "explained", "shuffled", "random_fact", "random_slot"):
             estimate_columns |= columns(name, [getattr(explanation, name) for explanation in self.slots])
@@ -122,7 +125,7 @@ class Explanations:
         )
 
     def figure(self) -> go.Figure:
-        """The score of each slot, its controls on it."""
+        """The score of each slot, with its controls."""
         names = [f"slot {explanation.slot}: {explanation.name}" for explanation in self.slots]
         series = {
             "score": [explanation.score for explanation in self.slots],
@@ -140,9 +143,9 @@ class Explanations:
 def explain_slots(
     rows: BankRows, *, explain: Explainer = explain_by_best_fact, seed: int = 0
 ) -> Explanations:
-    """Explain every slot on half of the stories, and score that on the other half.
+    """Explain every slot on half of the stories and score the explanations on the other half.
 
-    explain : what explains a slot from the training rows; the best fact, or anything else with ``simulate``
+    explain : explains a slot from the training rows: by default the best fact, or any other ``Explainer``
 
     Raises
     ------
@@ -154,17 +157,17 @@ def explain_slots(
     parts = train, test, *split_stories(swap_story_banks(rows, seed=seed), seed=seed)
     varying = np.flatnonzero(is_varying(train)).tolist()
     rng = np.random.default_rng(seed)
-    explanation = [
+    explanations = [
         _explained(parts, slot, [other for other in varying if other != slot], explain, rng)
         for slot in track(varying, "explaining", "slot")
     ]
-    unused = [
+    constant = [
         SlotExplanation(slot, NOTHING_VARIES, *[NOTHING] * 5)
         for slot in range(rows.banks.shape[1])
         if slot not in varying
     ]
-    explanation.sort(key=lambda one: -np.nan_to_num(one.score.value, nan=-2.0))
-    return Explanations((*explanation, *unused), train.n_stories, test.n_stories)
+    explanations.sort(key=lambda explanation: -np.nan_to_num(explanation.score.value, nan=-2.0))
+    return Explanations((*explanations, *constant), train.n_stories, test.n_stories)
 
 
 def _explained(
@@ -174,7 +177,10 @@ def _explained(
     explain: Explainer,
     rng: np.random.Generator,
 ) -> SlotExplanation:
-    """One slot, explained and scored with its controls; ``parts`` are train and test, then both exchanged."""
+    """One slot, explained and scored with its controls.
+
+    parts : training and test rows, then both with the banks of stories exchanged
+    """
     train, test, mixed_train, mixed_test = parts
     explanation = explain(train, slot)
     sums = agreement(explanation, train, test, slot)

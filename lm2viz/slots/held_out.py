@@ -1,7 +1,7 @@
-"""What the analyses of slots share: halves of stories, stories exchanged, scores from sums over stories.
+"""Shared by the slot analyses: splits by story, the exchanged-stories control, scores from sums by story.
 
-A score here is a function of sums over rows, such as a correlation. So its bootstrap over whole stories needs
-one sum per story, and draws stories as ``lm2viz.estimates.mean`` does.
+A score here is a function of sums over rows, such as a correlation. A bootstrap over whole stories therefore
+needs one sum per story only; it draws stories as ``lm2viz.estimates.mean`` does.
 """
 
 from collections.abc import Callable
@@ -15,21 +15,21 @@ from lm2viz.arrays import Array
 from lm2viz.estimates import TAIL, Estimate, drawn_stories
 from lm2viz.sample.rows import BankRows
 
-MIN_STORIES = 8  # a quarter of them fits, a quarter chooses, half is held out
-TOLERANCE = 1e-3  # a slot that moves less than this share of the bank's size does not vary
+MIN_STORIES = 8  # a quarter to fit on, a quarter to choose on, half held out
+TOLERANCE = 1e-3  # share of the bank's root mean square: a slot that varies less counts as constant
 NOTHING_VARIES = "nothing varies"
 NOTHING = Estimate(np.nan, np.nan, np.nan, 0)
 
 
 def split_stories(rows: BankRows, *, seed: int) -> tuple[BankRows, BankRows]:
-    """The rows of one half of the stories, drawn at random, and those of the other."""
+    """The rows of a random half of the stories, and those of the other half."""
     stories = np.random.default_rng(seed).permutation(np.unique(rows.story))
     is_first = np.isin(rows.story, stories[: len(stories) // 2])
     return rows.take(is_first), rows.take(~is_first)
 
 
 def check_enough(n_stories: int) -> None:
-    """Refuse fewer stories than two halves, one of them halved again, need."""
+    """Refuse fewer than ``MIN_STORIES`` stories."""
     if n_stories < MIN_STORIES:
         raise UserError(
             f"{n_stories} stories are too few to hold some out; record at least {MIN_STORIES}, better 100"
@@ -37,31 +37,31 @@ def check_enough(n_stories: int) -> None:
 
 
 def check_same_stories(first: BankRows, second: BankRows) -> None:
-    """Refuse rows that are not of the same sentences."""
+    """Refuse rows that do not belong to the same sentences."""
     if len(first.story) != len(second.story):
-        text = f"{len(first.story)} and {len(second.story)} rows, {first.n_nan} and {second.n_nan} not finite"
+        why = f"{len(first.story)} and {len(second.story)} rows, {first.n_nan} and {second.n_nan} not finite"
     elif (first.story != second.story).any() or (first.segment != second.segment).any():
-        text = "stories of other lengths"
+        why = "stories of different lengths"
     elif not first.facts.equals(second.facts):
-        text = "other facts at the same sentences"
+        why = "different facts at the same sentences"
     else:
         return
-    raise UserError(f"the models read different stories ({text}); let both read the same, in the same order")
+    raise UserError(f"the models read different stories ({why}); let both read the same, in the same order")
 
 
 def check_facts(rows: BankRows) -> None:
-    """Refuse rows of which nothing is known."""
+    """Refuse rows without any known fact."""
     if rows.facts.notna().to_numpy().sum() == 0:
         raise UserError(
-            "no fact is known of these stories; take generated ones, or give a table of facts: --labels "
+            "no fact is known in these stories; use generated stories, or give a table of facts: --labels "
             "FILE, in Python bank_rows(trace, read_labels(FILE))"
         )
 
 
 def swap_story_banks(rows: BankRows, *, seed: int) -> BankRows:
-    """Each story with the banks of another one, sentence by sentence: nothing but the place in a story fits.
+    """Give each story the banks of another one, sentence by sentence; only the position still fits.
 
-    Where the other story is shorter, its last bank stands for the rest.
+    Where the other story is shorter, its last bank is repeated.
     """
     stories, first, n_rows = np.unique(rows.story, return_index=True, return_counts=True)
     order = np.random.default_rng(seed).permutation(len(stories))
@@ -71,21 +71,21 @@ def swap_story_banks(rows: BankRows, *, seed: int) -> BankRows:
     start = np.concatenate([[0], np.cumsum(n_rows)[:-1]])
     banks = np.empty_like(rows.banks)
     for i, j in enumerate(source):
-        true_class = by_place[start[i] : start[i] + n_rows[i]]
-        places = start[j] + np.minimum(np.arange(n_rows[i]), n_rows[j] - 1)
-        banks[true_class] = rows.banks[by_place[places]]
+        taker = by_place[start[i] : start[i] + n_rows[i]]
+        donor = start[j] + np.minimum(np.arange(n_rows[i]), n_rows[j] - 1)
+        banks[taker] = rows.banks[by_place[donor]]
     return replace(rows, banks=banks)
 
 
 def is_varying(rows: BankRows) -> NDArray[np.bool_]:
-    """Whether each slot differs between rows, by more than ``TOLERANCE`` times the bank's own size."""
+    """Which slots (n_slots,) vary between rows by more than ``TOLERANCE`` of the bank's root mean square."""
     size = np.sqrt(np.square(rows.banks, dtype=float).mean())
     spread = np.sqrt(rows.banks.var(axis=0, dtype=float).mean(axis=-1))
     return np.asarray(spread > TOLERANCE * size)
 
 
 def sums_by_story(values: Array, story: NDArray[np.int_]) -> Array:
-    """``values`` (n_rows, ...) added up by story, (n_stories, ...)."""
+    """``values`` (n_rows, ...) summed by story, (n_stories, ...)."""
     stories, place = np.unique(story, return_inverse=True)
     sums = np.zeros((len(stories), *values.shape[1:]))
     np.add.at(sums, place, values)
@@ -93,11 +93,11 @@ def sums_by_story(values: Array, story: NDArray[np.int_]) -> Array:
 
 
 def estimate_from_sums(sums: Array, score: Callable[[Array], Array], *, seed: int) -> Estimate:
-    """A score of the totals of ``sums`` (n_stories, ...), its interval from stories drawn anew; n is stories.
+    """The score of the total of ``sums`` (n_stories, ...), with a bootstrap interval over stories.
 
-    ``NOTHING`` where there is no story or the score is NaN.
+    ``NOTHING`` if there is no story or the score is NaN; n counts stories.
 
-    score : from totals (n_draws, ...) to (n_draws,)
+    score : maps totals (n_draws, ...) to scores (n_draws,)
     """
     n = len(sums)
     if n == 0:

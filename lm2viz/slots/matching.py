@@ -1,7 +1,7 @@
-"""Which slot of one model holds what which slot of another does, on the same stories.
+"""Match the slots of two models that read the same stories.
 
-Bases differ between models, so slots are compared by what can be told linearly of one from the other: ridge
-regressions in both directions, scored on other stories than they were fitted to.
+Bases differ between models, so two slots are compared by how well each predicts the other linearly: ridge
+regressions in both directions, scored on held-out stories.
 """
 
 from dataclasses import dataclass
@@ -32,17 +32,17 @@ from lm2viz.slots.held_out import (
     swap_story_banks,
 )
 
-PENALTY = 1e-2  # of a regression, in mean variances of the slot it starts from
+PENALTY = 1e-2  # of the ridge regression, in units of the predicting slot's mean variance
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two slots that were matched, and their score on stories that no choice or fit has seen.
+    """Two matched slots and their score on stories that were used neither to match nor to fit.
 
-    score : share of the variance of one slot that the other tells, mean of both directions, at most 1; at or
-        below 0 nothing is told
-    shuffled : control, the score of the pair when the stories of the second model had exchanged their banks
-    random_slot : control, the mean score of the first slot with each slot of the second model
+    score : share of one slot's variance that the other predicts linearly, mean of both directions; at most 1,
+        and nothing is predicted at or below 0
+    shuffled : control, the pair's score after the stories of the second model exchanged their banks
+    random_slot : control, the mean score of the first slot with every slot of the second model
     """
 
     first: int
@@ -54,12 +54,12 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """Slots of two models matched one to one, those that agree best first.
+    """Slots of two models matched one to one, best score first.
 
-    mean, shuffled, random : mean score of all pairs; the same of pairs that were matched, and scored, while
-        the stories of the second model had exchanged their banks; the same of a random matching
-    alone : for each model its slots without a partner, and why
-    n_train, n_test : stories that slots were matched on, and those that pairs are scored on
+    mean, shuffled, random : mean score of all pairs; of pairs matched and scored after the stories of the
+        second model exchanged their banks; of a random matching
+    unmatched : for each model, its slots without a partner and the reason
+    n_train, n_test : number of stories that slots were matched on, and that pairs were scored on
     """
 
     names: tuple[str, str]
@@ -75,33 +75,33 @@ class Matching:
     def about(self) -> str:
         """How it was measured."""
         return (
-            f"Slots of {self.names[0]} matched with {self.names[1]}: on {self.n_train} stories, scored on "
-            f"{self.n_test} others; score: share of variance told linearly, mean of both directions"
+            f"Slots of {self.names[0]} and {self.names[1]}, matched on {self.n_train} stories and scored on "
+            f"{self.n_test} others; score: share of variance predicted linearly, mean of both directions"
         )
 
     @property
     def finding(self) -> str:
         """The mean score with its controls."""
         return (
-            f"mean of {len(self.pairs)} pairs: {self.mean}, interval by story; controls: stories exchanged "
-            f"{self.shuffled}, random matching {self.random}"
+            f"mean score of {len(self.pairs)} matched pairs: {self.mean}; controls: stories exchanged "
+            f"{self.shuffled}, random matching {self.random}; 95 % intervals over stories"
         )
 
     def summary(self) -> str:
         """The mean score with its controls, then each pair."""
-        lines = [self.about, self.finding]
+        lines = [self.finding, self.about]
         for pair in self.pairs:
             shuffled, other = (
                 f"{e.value:.2f} ({e.low:.2f} to {e.high:.2f})" for e in (pair.shuffled, pair.random_slot)
             )
             controls = f"controls: stories exchanged {shuffled}, random slot {other}"
-            lines.append(f"slot {pair.first} and {pair.second}: {pair.score}; {controls}")
+            lines.append(f"slots {pair.first} and {pair.second}: {pair.score}; {controls}")
         for name, unmatched in zip(self.names, self.unmatched, strict=True):
             lines += [f"slot {slot} of {name}: {why}" for slot, why in unmatched.items()]
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
-        """One row a pair; then the slots that have no partner."""
+        """One row per pair, then one per slot without a partner."""
         first, second = self.unmatched
         return pd.DataFrame(
             {
@@ -120,7 +120,7 @@ class Matching:
         )
 
     def figure(self) -> go.Figure:
-        """The score of each pair, its controls on it."""
+        """The score of each pair, with its controls."""
         first, second = self.unmatched
         names = [f"{pair.first} and {pair.second}" for pair in self.pairs]
         names += [f"{slot} and none: {why}" for slot, why in first.items()]
@@ -132,25 +132,25 @@ class Matching:
         }
         return ranked_bars(
             {f"slots of {self.names[0]} and {self.names[1]}": (names, series)},
-            title="share of variance told linearly, held-out stories",
+            title="share of variance predicted linearly, held-out stories",
             missing="not matched",
         )
 
     def _series(self, name: str) -> list[Estimate]:
-        """One figure of every row of the table."""
+        """One estimate of every pair, then ``NOTHING`` for each slot without a partner."""
         return [getattr(pair, name) for pair in self.pairs] + [NOTHING] * sum(map(len, self.unmatched))
 
 
 def match_slots(
     first: BankRows, second: BankRows, *, names: tuple[str, str] = ("first", "second"), seed: int = 0
 ) -> Matching:
-    """Match slots of two models, or of two checkpoints of one, that read the same stories.
+    """Match slots one to one between two models, or two checkpoints of one model, that read the same stories.
 
-    One to one, so that the sum of scores is largest (the Hungarian algorithm). Half of the stories match: on
-    one half of these regressions are fitted, on the other scored, where less than nothing told counts as 0.
-    Pairs are then fitted on all of these stories and scored on the other half.
+    The matching maximises the sum of scores (Hungarian algorithm) on half of the stories: regressions are
+    fitted on one half of these and scored on the other, with negative scores counted as 0. The pairs are then
+    fitted on all of these stories and scored on the held-out half.
 
-    names : of the models, for the words of the result
+    names : names of the models, for the summary and the plot
 
     Raises
     ------
@@ -193,49 +193,49 @@ def match_slots(
 
 
 def _check_varying(slots: list[NDArray[np.int_]], names: tuple[str, str]) -> None:
-    for name, true_class in zip(names, slots, strict=True):
-        if not len(true_class):
+    for name, varying in zip(names, slots, strict=True):
+        if not len(varying):
             raise UserError(f"no slot of {name} varies over these stories; was it trained?")
 
 
 class _SplitRows:
-    """The rows of both models, divided alike; of the slots that vary while training."""
+    """The rows of both models, split alike, and the slots that vary in the training half."""
 
     def __init__(
         self, first: BankRows, second: BankRows, seed: int, *, varying: list[NDArray[np.int_]] | None = None
     ) -> None:
-        divided = [split_stories(rows, seed=seed) for rows in (first, second)]
-        self.train, self.test = [train for train, _ in divided], [test for _, test in divided]
+        halves = [split_stories(rows, seed=seed) for rows in (first, second)]
+        self.train, self.test = [train for train, _ in halves], [test for _, test in halves]
         self.varying = varying or [np.flatnonzero(is_varying(rows)) for rows in self.train]
         self._seed = seed
 
     def predictions(self, *, to_match: bool) -> Array:
-        """What slots tell of each other on held-out stories, or to match them, on some of the others.
+        """How well slots predict each other, on the held-out stories or, ``to_match``, within the others.
 
-        Sums by story, (n_stories, n_first, n_second, 4): squared error and size, there and back.
+        Sums by story, (n_stories, n_first, n_second, 4): squared error and squared size, in both directions.
         """
         fit, scored = self.train, self.test
         if to_match:
             inner = [split_stories(rows, seed=self._seed) for rows in self.train]
             fit, scored = [first for first, _ in inner], [second for _, second in inner]
         ways = [(fit, scored, self.varying), (fit[::-1], scored[::-1], self.varying[::-1])]
-        there, back = (_squares(*way) for way in track(ways, "telling slots both ways", "way"))
+        there, back = (_squares(*way) for way in track(ways, "predicting slots both ways", "direction"))
         return np.concatenate([there, back.swapaxes(1, 2)], axis=-1)
 
 
 def _matched(sums: Array) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
-    """Places of the matched slots among those that vary."""
+    """Indices of the matched slots among those that vary."""
     first, second = linear_sum_assignment(np.clip(_share(sums.sum(axis=0)), 0.0, 1.0), maximize=True)
     return first, second
 
 
 def _squares(fit: list[BankRows], scored: list[BankRows], slots: list[NDArray[np.int_]]) -> Array:
-    """Squared error and size about the fitted mean, by story, (n_stories, n_source, n_target, 2)."""
+    """Squared error, and squared size about the fitted mean, by story (n_stories, n_source, n_target, 2)."""
     targets = fit[1].banks[:, slots[1]].astype(float)
     real = scored[1].banks[:, slots[1]].astype(float)
     size = ((real - targets.mean(axis=0)) ** 2).sum(axis=-1)
     of_source = []
-    for slot in track(slots[0].tolist(), "telling slots from each other", "slot"):
+    for slot in track(slots[0].tolist(), "predicting slots from each other", "slot"):
         source = fit[0].banks[:, slot].astype(float)
         ridge = Ridge(alpha=PENALTY * len(source) * source.var(axis=0).mean())
         ridge.fit(source, targets.reshape(len(targets), -1))
@@ -246,18 +246,18 @@ def _squares(fit: list[BankRows], scored: list[BankRows], slots: list[NDArray[np
 
 
 def _share(totals: Array) -> Array:
-    """From sums (..., 4) the share told, mean of both directions, (...)."""
+    """Share of variance predicted, mean of both directions, from sums (..., 4)."""
     error, size = totals[..., 0::2], totals[..., 1::2]
     return np.asarray(1.0 - np.divide(error, size, out=np.ones_like(error), where=size > 0).mean(axis=-1))
 
 
 def _mean_share(totals: Array) -> Array:
-    """From sums (n_draws, n_pairs, 4) the mean over pairs."""
+    """Mean of ``_share`` over pairs, from sums (n_draws, n_pairs, 4)."""
     return np.asarray(_share(totals).mean(axis=-1))
 
 
 def _unmatched(n_slots: int, varying: NDArray[np.int_], chosen: NDArray[np.int_]) -> dict[int, str]:
-    """Slots that were not matched, and why."""
+    """Slots without a partner, and the reason."""
     left = np.setdiff1d(varying, varying[chosen])
     constant = np.setdiff1d(np.arange(n_slots), varying)
     return dict.fromkeys(left.tolist(), "no partner left") | dict.fromkeys(constant.tolist(), NOTHING_VARIES)

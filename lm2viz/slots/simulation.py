@@ -1,7 +1,7 @@
-"""What a slot is said to hold, and how well that agrees with what it does hold.
+"""Explanations of slots, and how well the content they predict agrees with the real content.
 
 Simulate and correlate, after Bills et al. 2023, "Language models can explain neurons in language models": an
-explanation says what the slot holds at each row; its score is how well that correlates with what is there.
+explanation simulates what the slot holds at each row; its score is the correlation with the real content.
 """
 
 from collections.abc import Callable
@@ -18,16 +18,16 @@ from lm2viz.slots.held_out import check_facts, estimate_from_sums, split_stories
 
 
 class Explanation(Protocol):
-    """What a slot is said to hold."""
+    """A hypothesis of what a slot holds."""
 
     @property
     def name(self) -> str:
-        """In a few words."""
+        """The explanation in a few words."""
 
     def simulate(self, rows: BankRows) -> Array:
-        """What the slot should hold at each row, (n_rows, n_dims); NaN where nothing is said.
+        """The content that the slot should have at each row, (n_rows, n_dims); NaN where unknown.
 
-        ``rows.banks`` must not be looked at.
+        Must not use ``rows.banks``.
         """
 
 
@@ -36,9 +36,9 @@ Explainer = Callable[[BankRows, int], Explanation]  # training rows and a slot i
 
 @dataclass(frozen=True, slots=True)
 class FactExplanation:
-    """The slot holds a fact: for each value the mean of the training rows with that value.
+    """The slot holds a fact: each value is simulated by the mean of the training rows that have it.
 
-    means : one row a value, one column a dimension
+    means : one row per value, one column per dimension
     """
 
     fact: str
@@ -61,9 +61,9 @@ def explain_by(fact: str, rows: BankRows, slot: int) -> FactExplanation:
 
 
 def explain_by_best_fact(rows: BankRows, slot: int) -> FactExplanation:
-    """Explain a slot by the fact with the best score: fitted to half of the stories, scored on the other.
+    """Explain a slot by the fact with the best score, fitted to half of the stories and scored on the other.
 
-    The fact that is chosen is fitted to all of them.
+    The chosen fact is then fitted to all stories.
     """
     check_facts(rows)
     fitted, scored = split_stories(rows, seed=0)
@@ -76,26 +76,26 @@ def explain_by_best_fact(rows: BankRows, slot: int) -> FactExplanation:
 
 
 def agreement(explanation: Explanation, train: BankRows, test: BankRows, slot: int) -> Array:
-    """Sums over the rows and dimensions of each story in ``test``, (n_stories, 3): rs, ss and rr.
+    """Sums of rs, ss and rr over the rows and dimensions of each story in ``test``, (n_stories, 3).
 
-    r is the real content of ``slot`` and s the simulated, both from the mean of the training rows of which
-    something is said. Stories of which nothing is said are left out.
+    r is the real content of ``slot`` and s the simulated one, both centred on the mean of the training rows
+    that can be simulated. Rows, and stories, that cannot be simulated are skipped.
     """
-    is_said = np.isfinite(explanation.simulate(train)).all(axis=1)
+    is_simulated = np.isfinite(explanation.simulate(train)).all(axis=1)
     simulated = explanation.simulate(test)
     is_scored = np.isfinite(simulated).all(axis=1)
-    if not is_said.any() or not is_scored.any():
+    if not is_simulated.any() or not is_scored.any():
         return np.zeros((0, 3))
-    centre = train.banks[is_said, slot].mean(axis=0, dtype=float)
+    centre = train.banks[is_simulated, slot].mean(axis=0, dtype=float)
     r, s = test.banks[is_scored, slot] - centre, simulated[is_scored] - centre
     products = np.stack([(r * s).sum(axis=1), (s * s).sum(axis=1), (r * r).sum(axis=1)], axis=1)
     return sums_by_story(products, test.story[is_scored])
 
 
 def correlation(totals: Array) -> Array:
-    """From the sums of ``agreement``, (n_draws, 3), a value in [-1, 1] each.
+    """Correlations in [-1, 1], (n_draws,), from sums of ``agreement`` (n_draws, 3).
 
-    A simulation that never leaves the mean explains nothing, 0; where the slot never does it is NaN.
+    0 if the simulation is constant, which explains nothing; NaN if the slot is.
     """
     rs, ss, rr = totals.T
     size = np.sqrt(ss * rr)
@@ -103,7 +103,7 @@ def correlation(totals: Array) -> Array:
 
 
 def explained_share(totals: Array) -> Array:
-    """From the same sums the share of the variance that is simulated, at most 1; 1 - (r - s)^2 / r^2."""
+    """Share of variance explained, 1 - sum (r - s)^2 / sum r^2, at most 1, from the same sums."""
     rs, ss, rr = totals.T
     return np.divide(2 * rs - ss, rr, out=np.full_like(rs, np.nan), where=rr > 0)
 
@@ -111,5 +111,5 @@ def explained_share(totals: Array) -> Array:
 def score_explanation(
     explanation: Explanation, train: BankRows, test: BankRows, slot: int, *, seed: int = 0
 ) -> Estimate:
-    """The correlation of simulated and real content of a slot; see ``SlotExplanation``."""
+    """The correlation of a slot's simulated and real content; see ``SlotExplanation``."""
     return estimate_from_sums(agreement(explanation, train, test, slot), correlation, seed=seed)

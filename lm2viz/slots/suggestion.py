@@ -1,4 +1,4 @@
-"""Which slot to look at first: the one that a fact tells most of."""
+"""Which slot to inspect first: the one that a fact explains best."""
 
 import numpy as np
 
@@ -10,14 +10,14 @@ from lm2viz.slots.simulation import agreement, correlation, explain_by
 
 
 def best_explained_slot(rows: BankRows, *, seed: int = 0) -> tuple[int, str]:
-    """Slot and fact with the best score on one half of the stories when fitted to the other.
+    """Slot and fact with the best score, fitted to one half of the stories and scored on the other.
 
-    A choice and not a finding: of many scores the best is too good, so measure the chosen on other stories.
+    A suggestion, not a finding: the best of many scores is biased upwards. Measure it on other stories.
 
     Raises
     ------
     UserError
-        When no fact is known, no slot varies, or for too few stories.
+        When no fact is known, no slot varies, or there are too few stories.
     """
     check_facts(rows)
     check_enough(rows.n_stories)

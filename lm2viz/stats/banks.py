@@ -1,4 +1,4 @@
-"""How much of its room a bank uses: effective rank after each sentence, and how alike its slots are."""
+"""How much of its capacity a bank uses: effective rank after each sentence, and similarity of its slots."""
 
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from lm2viz.progress import track
 from lm2viz.sample.rows import BankRows
 from lm2viz.slots.held_out import check_same_stories
 from lm2viz.stats.measures import effective_rank, fresh_bank, redundancy, slot_similarity
+from lm2viz.stats.question_reads import at_time
 
 MIN_STORIES = 2
 MODEL, FRESH, UNTRAINED = "model", "fresh bank", "untrained"
@@ -22,11 +23,11 @@ MODEL, FRESH, UNTRAINED = "model", "fresh bank", "untrained"
 
 @dataclass(frozen=True, slots=True)
 class BankUse:
-    """Of one model, or of a fresh bank, which nothing has been written to.
+    """Use of the bank by one model, or by a fresh bank, which nothing has been written to.
 
-    ranks : effective rank after each sentence, from the first on; the mean over stories that are so long
-    similarity : shape (n_slots, n_slots), mean cosine over all banks, in [-1, 1]
-    redundancy : mean size of the cosine over pairs of slots, in [0, 1]
+    ranks : effective rank after each sentence, a mean over the stories that have that many sentences
+    similarity : ndarray of shape (n_slots, n_slots), mean cosine over all banks, in [-1, 1]
+    redundancy : mean absolute cosine over pairs of slots, in [0, 1]
     """
 
     ranks: tuple[Estimate, ...]
@@ -36,40 +37,41 @@ class BankUse:
 
 @dataclass(frozen=True, slots=True)
 class BankStats:
-    """Use of the bank by a model, beside a fresh bank and, when given, an untrained model."""
+    """Use of the bank by a model; controls: a fresh bank and, if given, an untrained model."""
 
     variants: dict[str, BankUse]
     n_stories: int
     n_nan: int
 
     def summary(self) -> str:
-        """Effective rank at the start and at the end, and redundancy, beside the controls."""
+        """Effective rank after the first and the last sentence, and redundancy, each with its controls."""
         n_slots = len(self.variants[MODEL].similarity)
         n_steps = len(self.variants[MODEL].ranks)
         lines = [
-            f"banks of {n_slots} slots after each sentence of {self.n_stories} stories, intervals by story"
+            f"Use of a bank of {n_slots} slots, after each sentence of {self.n_stories} stories; "
+            "95 % intervals over stories"
         ]
         if self.n_nan:
-            lines.append(f"{self.n_nan} banks left out because they are not finite")
+            lines.append(f"excluded: {self.n_nan} banks that are not finite")
         for step in sorted({1, n_steps}):
             text = "; ".join(f"{name} {use.ranks[step - 1]}" for name, use in self.variants.items())
-            lines.append(f"effective rank after {step} sentences: {text}")
+            lines.append(f"effective rank {at_time(step)}: {text}")
         text = "; ".join(f"{name} {use.redundancy}" for name, use in self.variants.items())
-        lines.append(f"redundancy (mean |cosine| of two slots): {text}")
+        lines.append(f"redundancy (mean |cosine| between two slots): {text}")
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
-        """One row a variant and figure; the redundancy is over all sentences and has none."""
+        """One row per variant and measure; redundancy, a mean over all sentences, has no ``n_sentences``."""
         rows = []
         for name, use in self.variants.items():
-            measures = [("effective rank", i + 1, rank) for i, rank in enumerate(use.ranks)]
-            for figure, n_sentences, e in [*measures, ("redundancy", None, use.redundancy)]:
-                rows.append((name, figure, n_sentences, e.value, e.low, e.high, e.n))
+            ranks = [("effective rank", i + 1, rank) for i, rank in enumerate(use.ranks)]
+            for measure, n_sentences, e in [*ranks, ("redundancy", None, use.redundancy)]:
+                rows.append((name, measure, n_sentences, e.value, e.low, e.high, e.n))
         columns = ["variant", "figure", "n_sentences", "value", "low", "high", "n"]
         return pd.DataFrame(rows, columns=columns).astype({"n_sentences": "Int64"})
 
     def figure(self) -> go.Figure:
-        """The effective rank over the story, and its controls."""
+        """Effective rank over the story, with its controls."""
         order = [name for name in (MODEL, UNTRAINED, FRESH) if name in self.variants]
         series = [_series(name, self.variants[name].ranks) for name in order]
         n_steps, n_slots = len(series[0].value), len(self.variants[MODEL].similarity)
@@ -82,7 +84,7 @@ class BankStats:
         )
 
     def similarity_figure(self) -> go.Figure:
-        """Cosine between slots, the mean over all banks; redundancy and its controls stand in the title."""
+        """Mean cosine between slots over all banks; the title gives the redundancy and its controls."""
         similarity = self.variants[MODEL].similarity
         slots = [str(slot) for slot in range(len(similarity))]
         text = ", ".join(f"{name} {use.redundancy.value:.2f}" for name, use in self.variants.items())
@@ -90,7 +92,7 @@ class BankStats:
             similarity,
             rows=[f"slot {slot}" for slot in slots],
             columns=slots,
-            title=f"Similarity of slots; redundancy: {text}",
+            title=f"Similarity between slots; redundancy: {text}",
             unit="cosine",
             limit=1.0,
             column_title="slot",
@@ -98,15 +100,15 @@ class BankStats:
 
 
 def bank_stats(rows: BankRows, *, untrained: BankRows | None = None, seed: int = 0) -> BankStats:
-    """Effective rank after each sentence, and similarity of slots, of many stories.
+    """Effective rank after each sentence, and similarity between slots, over many stories.
 
-    untrained : the same stories as an untrained model reads them
+    untrained : the same stories read by an untrained model
 
     Raises
     ------
     UserError
-        For fewer than two stories, a bank of one slot, or an untrained model's banks of another shape or
-        of other stories.
+        For fewer than two stories, a bank of one slot, or untrained banks of another shape or of other
+        stories.
     """
     _check(rows, untrained)
     steps = int(rows.segment.max()) + 1
@@ -118,15 +120,18 @@ def bank_stats(rows: BankRows, *, untrained: BankRows | None = None, seed: int =
 
 def _check(rows: BankRows, untrained: BankRows | None) -> None:
     if rows.n_stories < MIN_STORIES:
-        raise UserError(f"{rows.n_stories} story; an interval by story needs at least {MIN_STORIES}")
+        raise UserError(
+            f"got {rows.n_stories} story; an interval over stories needs at least {MIN_STORIES}; "
+            "give more stories"
+        )
     if rows.banks.shape[1] < 2:
-        raise UserError("a bank of 1 slot has no pairs of slots; choose a model with more")
+        raise UserError("the bank has 1 slot, but similarity needs two; choose a model with more slots")
     if untrained is None:
         return
     if untrained.banks.shape[1:] != rows.banks.shape[1:]:
         raise UserError(
-            f"banks of {rows.banks.shape[1:]}, untrained {untrained.banks.shape[1:]}; "
-            "take an untrained model of the same config"
+            f"banks have shape {rows.banks.shape[1:]}, untrained banks {untrained.banks.shape[1:]}; "
+            "use an untrained model with the same config"
         )
     check_same_stories(rows, untrained)
 
@@ -143,7 +148,7 @@ def _use(rows: BankRows, steps: int, seed: int) -> BankUse:
 
 
 def _fresh_use(rows: BankRows, steps: int) -> BankUse:
-    """Of a bank that nothing is written to: the same after every sentence of every story."""
+    """Use of a bank that nothing is written to: the same after every sentence of every story."""
     fresh = fresh_bank(*rows.banks.shape[1:])
     similarity = slot_similarity(fresh)
     rank, repeated = float(effective_rank(fresh)), float(redundancy(similarity))

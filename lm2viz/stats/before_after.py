@@ -1,8 +1,8 @@
-"""Where a question's words look in the bank before and after memory updates, over many stories.
+"""Where a question's words attend in the bank before and after memory updates, over many stories.
 
-After figure 6 of Kang et al. 2025, arXiv:2502.06049, with what it leaves out: which block and head, how many
-updates, how many stories, intervals and a control. How far two attentions lie apart is their total variation
-distance, in [0, 1]: the share of attention that would have to move.
+Follows figure 6 of Kang et al. 2025, arXiv:2502.06049, and adds what it does not state: block and head, the
+numbers of updates and stories, intervals and a control. The distance between two attention patterns is their
+total variation, in [0, 1]: the share of attention that would have to move.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,11 +30,11 @@ BEFORE_TO_AFTER, OTHER_STORY, UNTRAINED = (
 
 @dataclass(frozen=True, slots=True)
 class ReadComparison:
-    """Attention of a question's words over the slots at two times of the same stories.
+    """Attention of a question's words over the slots, at two points of the same stories.
 
     text : the question
-    distances : how far the read moved, shape (n_words,), and the controls
-    means : the same as a mean over words
+    distances : total variation between the two reads, and the controls, each of shape (n_words,)
+    means : the same, averaged over words
     """
 
     spec: ReadSpec
@@ -46,25 +46,25 @@ class ReadComparison:
     seed: int
 
     def summary(self) -> str:
-        """How far the read moved, for each word, beside the controls; and what moved most."""
+        """How far the read moved, overall and for each word, with the controls; and the largest change."""
         spec, n = self.spec, len(self.reads.stories)
         head = "mean over heads" if spec.head is None else f"head {spec.head}"
         lines = [
-            f"{self.text!r} {at_time(spec.before)} and {at_time(spec.after)} in {self.model}, "
-            f"block {spec.block}, {head}: {n} stories, intervals by story"
+            f"{self.text!r} {at_time(spec.before)} and {at_time(spec.after)}, {self.model}, "
+            f"block {spec.block}, {head}; {n} stories, 95 % intervals over stories"
         ]
         if self.reads.n_nan:
-            lines.append(f"{self.reads.n_nan} stories left out because a read is not finite")
-        hover_text = (f"{name} {e}" for name, e in self.means.items())
-        lines.append(f"total variation distance, mean over words: {'; '.join(hover_text)}")
+            lines.append(f"excluded: {self.reads.n_nan} stories with a read that is not finite")
+        parts = (f"{name} {e}" for name, e in self.means.items())
+        lines.append(f"total variation distance, mean over words: {'; '.join(parts)}")
         for i, word in enumerate(self.reads.words):
-            hover_text = (f"{name} {d.at(i)}" for name, d in self.distances.items())
-            lines.append(f"  {i}:{word}: {'; '.join(hover_text)}")
+            parts = (f"{name} {d.at(i)}" for name, d in self.distances.items())
+            lines.append(f"  {i}:{word}: {'; '.join(parts)}")
         lines.append(self._largest_change())
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
-        """One row a word and slot: attention before and after, and the change, each with its interval."""
+        """One row per word and slot: attention before and after, and the change, each with its interval."""
         before, after = (self._over_stories(x) for x in (self.reads.before, self.reads.after))
         change = self._over_stories(self.reads.after - self.reads.before)
         word, slot = (x.ravel() for x in np.indices(before.value.shape))
@@ -82,45 +82,47 @@ class ReadComparison:
         )
 
     def distance_table(self) -> pd.DataFrame:
-        """One row a word and variant: the total variation distance with its interval; also the means."""
+        """One row per word and variant: total variation distance with its interval; then the means."""
         rows = []
         for name, distances in self.distances.items():
-            figures = {f"{i}:{word}": distances.at(i) for i, word in enumerate(self.reads.words)}
-            for word, e in (figures | {"mean over words": self.means[name]}).items():
+            by_word = {f"{i}:{word}": distances.at(i) for i, word in enumerate(self.reads.words)}
+            for word, e in (by_word | {"mean over words": self.means[name]}).items():
                 rows.append((word, name, e.value, e.low, e.high, e.n))
         return pd.DataFrame(rows, columns=["word", "variant", "distance", "low", "high", "n"])
 
     def figure(self) -> go.Figure:
-        """Means over stories before and after, their difference, and how far each word's read moved."""
+        """Mean attention before and after, the difference, and the distance for each word."""
         distances = [Series(name, d.value, d.low, d.high) for name, d in self.distances.items()]
         return self._panels(self.reads.before.mean(axis=0), self.reads.after.mean(axis=0), distances)
 
     def story_figure(self, story: int) -> go.Figure:
-        """The same of one story, its distances beside the mean over all and the control.
+        """The same for one story, with the mean over all stories and the control.
 
         Raises
         ------
         UserError
-            For a story that was not asked at both times, with some that were.
+            For a story without this question at both times; the message lists some that have it.
         """
         if story not in self.reads.stories:
             some = ", ".join(map(str, self.reads.stories[:10]))
-            raise UserError(f"no story {story} was asked at both times; there are {some} (first 10)")
+            raise UserError(f"story {story} was not asked at both times; choose one of {some} (first 10)")
         before, after = (x[self.reads.stories.index(story)] for x in (self.reads.before, self.reads.after))
-        true_class = total_variation(before, after)
-        distances = [Series(f"story {story}", true_class, true_class, true_class)]
+        distance = total_variation(before, after)
+        distances = [Series(f"story {story}", distance, distance, distance)]
         for name in (BEFORE_TO_AFTER, OTHER_STORY):
             d = self.distances[name]
             distances.append(Series(f"{name}, mean", d.value, d.low, d.high))
         return self._panels(before, after, distances)
 
     def slot_figure(self, word: int) -> go.Figure:
-        """Attention of one word, by its place in the question, to each slot before and after, with intervals.
+        """Attention of one word to each slot, before and after, with intervals.
+
+        word : its index in the question, from 0
 
         Raises
         ------
         UserError
-            For a place that the question does not have.
+            For an index outside the question.
         """
         if not 0 <= word < len(self.reads.words):
             raise UserError(f"no word {word} in {self.text!r}; choose 0 to {len(self.reads.words) - 1}")
@@ -135,15 +137,16 @@ class ReadComparison:
         )
 
     def _largest_change(self) -> str:
-        """Chosen on every second story and measured on the others: choosing it must not enlarge it."""
+        """The largest change, chosen on every second story and measured on the others: no selection bias."""
         change = self.reads.after - self.reads.before
         typical = np.abs(change.mean(axis=0)).mean()
         choosing, measuring = change[::2].mean(axis=0), change[1::2]
         word, slot = (int(i) for i in np.unravel_index(np.abs(choosing).argmax(), choosing.shape))
-        result = mean(measuring[:, word, slot], seed=self.seed)
+        largest = mean(measuring[:, word, slot], seed=self.seed)
         return (
-            f"most moved: {word}:{self.reads.words[word]} at slot {slot}, {result} "
-            f"(found on every second story, measured on the others); mean size over all places {typical:.3g}"
+            f"largest change: {word}:{self.reads.words[word]} at slot {slot}, {largest} "
+            f"(chosen on every second story, measured on the others); mean |change| of all words and slots "
+            f"{typical:.3g}"
         )
 
     def _panels(self, before: Array, after: Array, distances: Sequence[Series]) -> go.Figure:
@@ -160,19 +163,19 @@ def compare_reads(
 ) -> ReadComparison:
     """Compare what a question reads before and after memory updates, in all stories that have both.
 
-    The control is the distance between the reads from banks of two different stories, both after
-    ``look.after`` sentences: what a wholly other past does.
+    The control is the distance between reads from the banks of two different stories, both after
+    ``spec.after`` sentences: the effect of an unrelated past.
 
     Parameters
     ----------
-    asked : as ``record_questions`` gives it; ``ask_at`` chooses question and times
-    untrained : the same of an untrained model
+    question_trace : from ``record_questions``; ``replace_questions`` sets the question and the times
+    untrained : the same for an untrained model
 
     Raises
     ------
     UserError
-        For a trace without questions or read patterns (with what records them), a block, head, question or
-        time that it lacks (with those it has), or fewer than two stories.
+        For a trace without questions or read patterns (naming what records them), a block, head, question or
+        time that it does not have (naming those it has), or fewer than two stories.
     """
     text = question_of(question_trace, spec)
     reads = reads_of(question_trace, spec, text)
@@ -185,7 +188,7 @@ def compare_reads(
         control = reads_of(untrained, spec, text)
         if control.words != reads.words:
             raise UserError(
-                f"words {reads.words}, untrained {control.words}; take a model with the same tokenizer"
+                f"words {reads.words}, untrained {control.words}; use a model with the same tokenizer"
             )
         measured[UNTRAINED] = total_variation(control.before, control.after), control.stories
     return ReadComparison(

@@ -1,4 +1,4 @@
-"""How far the gates of each slot open in each block, and how long a slot remembers, over many stories."""
+"""Gates of each slot in each block, and the half-life of what a slot holds, over many stories."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,19 +18,20 @@ from lm2viz.sample.rows import as_traces
 from lm2viz.stats.measures import half_life
 
 GATE_HOOKS = ("hook_gate_in", "hook_gate_forget")
+SHARE_KEPT = "forget gate (share kept)"
 MIN_STORIES = 2
-LONGEST = 1_000.0  # sentences: the top of the half-life axis where nothing finite is longer
+LONGEST = 1_000.0  # sentences: the top of the half-life axis when no half-life is finite
 
 
 @dataclass(frozen=True, slots=True)
 class Gates:
     """Means over sentences and width, fractions in [0, 1].
 
-    opened, kept : shape (n_blocks, n_slots); the input gate, and the share that a block's write keeps
-    kept_in_sentence : shape (n_slots,); the share that all blocks together keep
-    kept_in_halves : the same of every second story, to choose a slot on, and of the others, to score it on
-    n_stories : of which the intervals are
-    n_nan : sentences left out because a gate is not finite there
+    input_gate, keep : shape (n_blocks, n_slots); input gate and forget gate as the slot sees them
+    keep_all_blocks : shape (n_slots,); the share that one sentence keeps, the product over all blocks
+    keep_by_half : the same for every second story, to choose a slot on, and for the others, to score it on
+    n_stories : stories behind the intervals
+    n_nan : sentences excluded because a gate is not finite
     """
 
     input_gate: Estimates
@@ -42,11 +43,14 @@ class Gates:
 
     @property
     def half_lives(self) -> Estimates:
-        """In sentences, shape (n_slots,); infinite where nothing is lost. See ``stats.half_life``."""
+        """Half-lives in sentences, shape (n_slots,); infinite where nothing is lost. See ``half_life``."""
         return _half_lives(self.keep_all_blocks)
 
     def extreme(self, rank: int) -> tuple[int, Estimate]:
-        """The slot of this rank, -1 remembers longest, and its half-life, each on half of the stories."""
+        """The slot at ``rank`` by half-life (0 the shortest, -1 the longest) and its half-life.
+
+        The slot is chosen on every second story and its half-life measured on the others.
+        """
         choosing, scoring = map(_half_lives, self.keep_by_half)
         slot = int(np.argsort(choosing.value)[rank])
         return slot, scoring.at(slot)
@@ -54,9 +58,9 @@ class Gates:
 
 @dataclass(frozen=True, slots=True)
 class GateStats:
-    """Gates of a model, those of an untrained one beside them when they were given.
+    """Gates of a model and, if given, of an untrained one as control.
 
-    blocks : the numbers of the blocks with memory
+    blocks : numbers of the blocks with memory
     """
 
     blocks: tuple[int, ...]
@@ -64,45 +68,52 @@ class GateStats:
     untrained: Gates | None
 
     def half_life_of(self, slot: int) -> Estimate:
-        """How long a slot remembers, in sentences."""
+        """Half-life of a slot's content, in sentences."""
         return self.model.half_lives.at(slot)
 
     def summary(self) -> str:
-        """The slots that remember longest and shortest, and the middle of all, beside the untrained model."""
+        """Mean gates, and the median, longest and shortest half-life, with the untrained model as control."""
         n_sentences = self.model.half_lives.n
-        lines = [f"{n_sentences} sentences of {self.model.n_stories} stories, intervals by story"]
+        lines = [
+            f"Gates over {n_sentences} sentences of {self.model.n_stories} stories; "
+            "95 % intervals over stories"
+        ]
         for name, gates in self._variants().items():
             if gates.n_nan:
-                lines.append(f"{gates.n_nan} sentences of the {name} left out: a gate is not finite")
+                lines.append(
+                    f"excluded for the {name}: {gates.n_nan} sentences with a gate that is not finite"
+                )
             input_gate, keep = gates.input_gate.value.mean(), gates.keep.value.mean()
-            middle = np.median(gates.half_lives.value)
+            median = np.median(gates.half_lives.value)
             lines.append(
-                f"{name}: input gate {input_gate:.1%}, kept {keep:.1%} (means over blocks and slots); "
-                f"half-life of the middle slot {middle:.3g} sentences"
+                f"{name}: input gate {input_gate:.1%}, forget gate {keep:.1%} (share kept; means over blocks "
+                f"and slots); median half-life of a slot {median:.3g} sentences"
             )
         for rank, which in ((-1, "longest"), (0, "shortest")):
-            result = {name: gates.extreme(rank) for name, gates in self._variants().items()}
+            extremes = {name: gates.extreme(rank) for name, gates in self._variants().items()}
             text = "; ".join(
-                f"{name}: slot {slot}, {life} sentences" for name, (slot, life) in result.items()
+                f"{name} slot {slot}, {life} sentences" for name, (slot, life) in extremes.items()
             )
-            lines.append(f"{which} (chosen on every second story, measured on the others), {text}")
+            lines.append(
+                f"{which} half-life: {text} (slot chosen on every second story, measured on the others)"
+            )
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
-        """One row a variant, slot and figure; the half-life in sentences has no block."""
+        """One row per variant, slot and measure; the half-life, in sentences, has no block."""
         rows = []
         for name, gates in self._variants().items():
-            for figure, estimates in (("input gate", gates.input_gate), ("kept share", gates.keep)):
+            for measure, estimates in (("input gate", gates.input_gate), (SHARE_KEPT, gates.keep)):
                 for i, block in enumerate(self.blocks):
                     for slot in range(estimates.value.shape[1]):
-                        rows.append(_row(name, figure, block, slot, estimates.at(i, slot)))
+                        rows.append(_row(name, measure, block, slot, estimates.at(i, slot)))
             for slot in range(len(gates.half_lives.value)):
                 rows.append(_row(name, "half-life", None, slot, gates.half_lives.at(slot)))
         table = pd.DataFrame(rows)
         return table.astype({"block": "Int64"})
 
     def figure(self) -> go.Figure:
-        """The half-life of each slot, the untrained model's beside it."""
+        """Half-life of each slot, with the untrained model as control."""
         series = [
             Series(name, g.half_lives.value, g.half_lives.low, g.half_lives.high)
             for name, g in self._variants().items()
@@ -120,12 +131,12 @@ class GateStats:
         )
 
     def gate_figure(self) -> go.Figure:
-        """Input gate and kept share by block and slot, the untrained model's below."""
+        """Input gate and forget gate by block and slot; the untrained model below."""
         panels: dict[str, Array] = {}
         for name, gates in self._variants().items():
             panels |= {
-                f"input gate ({name})": gates.input_gate.value,
-                f"kept share ({name})": gates.keep.value,
+                f"input gate, {name}": gates.input_gate.value,
+                f"{SHARE_KEPT}, {name}": gates.keep.value,
             }
         slots = [str(slot) for slot in range(self.model.input_gate.value.shape[1])]
         return stacked_fractions(panels, rows=[f"block {b}" for b in self.blocks], columns=slots)
@@ -141,15 +152,15 @@ def gate_stats(
     untrained: Trace | Sequence[Trace] | None = None,
     seed: int = 0,
 ) -> GateStats:
-    """Means of the gates over all sentences, with intervals by story.
+    """Mean gates over all sentences, with intervals over stories.
 
-    untrained : the same stories as an untrained model reads them
+    untrained : the same stories read by an untrained model
 
     Raises
     ------
     UserError
-        Naming missing hooks and the command that records them; for fewer than two stories, an untrained
-        model of other sizes, or gates that are nowhere finite.
+        For missing hooks (naming the command that records them), fewer than two stories with finite gates, or
+        an untrained model of another size.
     """
     blocks, gates = _gates(traces, seed)
     if untrained is None:
@@ -157,7 +168,10 @@ def gate_stats(
     _, control = _gates(untrained, seed)
     shapes = gates.input_gate.value.shape, control.input_gate.value.shape
     if shapes[0] != shapes[1]:
-        raise UserError(f"{shapes[0]} blocks and slots, untrained {shapes[1]}; take one of the same config")
+        raise UserError(
+            f"gates of {shapes[0]} blocks and slots, untrained {shapes[1]}; "
+            "use an untrained model with the same config"
+        )
     return GateStats(blocks, gates, control)
 
 
@@ -165,10 +179,10 @@ def _half_lives(keep: Estimates) -> Estimates:
     return Estimates(half_life(keep.value), half_life(keep.low), half_life(keep.high), keep.n)
 
 
-def _row(variant: str, figure: str, block: int | None, slot: int, e: Estimate) -> dict[str, Any]:
+def _row(variant: str, measure: str, block: int | None, slot: int, e: Estimate) -> dict[str, Any]:
     return {
         "variant": variant,
-        "figure": figure,
+        "figure": measure,
         "block": block,
         "slot": slot,
         "value": e.value,
@@ -192,7 +206,8 @@ def _gates(traces: Trace | Sequence[Trace], seed: int) -> tuple[tuple[int, ...],
     n_stories = len(np.unique(story))
     if n_stories < MIN_STORIES:
         raise UserError(
-            f"{n_stories} stories with finite gates; an interval by story needs at least {MIN_STORIES}"
+            f"got {n_stories} stories with finite gates; an interval over stories needs at least "
+            f"{MIN_STORIES}; give more stories"
         )
     input_gate, keep, together = input_gate[finite], keep[finite], together[finite]
     means = [by_story(values, story, seed=seed, within=(0, 1)) for values in (input_gate, keep, together)]
@@ -204,7 +219,7 @@ def _gates(traces: Trace | Sequence[Trace], seed: int) -> tuple[tuple[int, ...],
 
 
 def _of_trace(trace: Trace) -> tuple[Array, Array, Array]:
-    """Input gate and kept share (n_sentences, n_blocks, n_slots); what all keep (n_sentences, n_slots)."""
+    """Input and forget gate (n_sentences, n_blocks, n_slots); its product (n_sentences, n_slots)."""
     input_gate, keep = (np.moveaxis(trace.over_blocks(hook), 0, 2) for hook in GATE_HOOKS)
     n_segments = np.array([len(words) for words in trace.tokens])
     is_sentence = np.arange(input_gate.shape[1]) < n_segments[:, None]

@@ -1,15 +1,15 @@
-"""Plain measures of banks and gates: effective rank, similarity of slots, half-life."""
+"""Measures of banks and gates: effective rank, similarity between slots, half-life."""
 
 import numpy as np
 from scipy.stats import entropy
 
 from lm2viz.arrays import Array
 
-LEAST_SHARE = 1e-6  # less than this kept, or lost, in a sentence counts as this much kept, or as nothing lost
+LEAST_SHARE = 1e-6  # per sentence: a smaller share kept counts as this much, a smaller share lost as none
 
 
 def effective_rank(banks: Array) -> Array:
-    """How many directions a bank uses: exp of the entropy of its singular values, each by their sum.
+    """Number of directions that a bank uses: exp of the entropy of its normalised singular values.
 
     Source: Roy and Vetterli 2007, "The effective rank: a measure of effective dimensionality".
 
@@ -20,8 +20,8 @@ def effective_rank(banks: Array) -> Array:
     Returns
     -------
     ndarray of shape (...)
-        From 1, all slots along one line, to min(n_slots, n_dims), orthogonal slots of one length. A bank of
-        zeros has 0/0 shares; its effective rank is 0, since it uses no direction.
+        From 1 (all slots on one line) to min(n_slots, n_dims) (orthogonal slots of equal length). 0 for a
+        bank of zeros, which uses no direction.
     """
     sizes = np.linalg.svd(banks.astype(float), compute_uv=False)
     is_zero = sizes.sum(axis=-1) == 0
@@ -30,7 +30,7 @@ def effective_rank(banks: Array) -> Array:
 
 
 def slot_similarity(banks: Array) -> Array:
-    """Cosine between the slots of each bank, in [-1, 1].
+    """Cosine similarity between the slots of each bank, in [-1, 1].
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def slot_similarity(banks: Array) -> Array:
     Returns
     -------
     ndarray of shape (..., n_slots, n_slots)
-        A slot of zeros has the cosine 0/0 with any slot, itself included; it is 0 here: it repeats nothing.
+        0 for a slot of zeros with any slot, itself included, where the cosine is undefined.
     """
     lengths = np.linalg.norm(banks.astype(float), axis=-1, keepdims=True)
     units = banks / np.where(lengths == 0, 1.0, lengths)
@@ -47,7 +47,7 @@ def slot_similarity(banks: Array) -> Array:
 
 
 def redundancy(similarity: Array) -> Array:
-    """Mean size of the cosine over pairs of different slots, in [0, 1]: 0 orthogonal, 1 all on one line.
+    """Mean absolute cosine over pairs of different slots, in [0, 1]: 0 orthogonal, 1 all on one line.
 
     similarity : ndarray of shape (..., n_slots, n_slots), at least two slots
     """
@@ -57,10 +57,12 @@ def redundancy(similarity: Array) -> Array:
 
 
 def half_life(keep: Array) -> Array:
-    """Sentences after which half of a content is left, if each keeps the share ``kept`` of what was there.
+    """Sentences after which half of a slot's content is left, if each sentence keeps the share ``keep``.
 
-    Infinite where no more than ``LEAST_SHARE`` is lost in a sentence. ``kept`` should be a mean of shares
-    and not of their logarithms: one whole overwriting would outweigh everything else.
+    Infinite where a sentence loses no more than ``LEAST_SHARE``. Pass a mean of shares, not of their
+    logarithms, in which a single complete overwrite would outweigh everything else.
+
+    keep : shares in [0, 1], of any shape
     """
     lost = -np.log(np.clip(keep, LEAST_SHARE, 1.0))
     is_kept = lost <= LEAST_SHARE
@@ -68,5 +70,5 @@ def half_life(keep: Array) -> Array:
 
 
 def fresh_bank(n_slots: int, n_dims: int) -> Array:
-    """The bank before anything was read: rows of the identity, from the first again after the last."""
+    """The bank before anything was written: rows of the identity, repeated if n_slots exceeds n_dims."""
     return np.asarray(np.eye(n_dims)[np.arange(n_slots) % n_dims])

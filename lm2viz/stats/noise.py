@@ -1,7 +1,6 @@
-"""Does the input gate stay shut on background and open on facts? Of one long text, with its control.
+"""Does the input gate open on facts and stay closed on background text? For one long text, with a control.
 
-Reads traces of ``lm2core.reading.long_traces``. A gate is a fraction in [0, 1], shown by its mean over
-the width.
+Takes traces of ``lm2core.reading.long_traces``. A gate is a fraction in [0, 1], averaged over the width.
 """
 
 from collections.abc import Sequence
@@ -20,32 +19,32 @@ from lm2viz.figures.noise import gate_boxes
 
 EVERY_WORD, WIDEST, EVERY_SLOT = "By word", "Widest slot", "All slots"
 MEANING = {
-    EVERY_WORD: "how far the words of the segment open their gates, mean over words; length plays no part",
-    WIDEST: "how far the segment opens the slot that it opens widest; more words open more",
-    EVERY_SLOT: "how far the segment opens the slots, mean over all; more words open more",
+    EVERY_WORD: "input gate of the segment's words, mean over words; independent of the segment's length",
+    WIDEST: "input gate of the slot that the segment opens widest; longer segments open it further",
+    EVERY_SLOT: "input gate of the slots, mean over all slots; longer segments open them further",
 }
 FACTS, BACKGROUND = "facts", "background"
 
 
 def is_fact(trace: Trace) -> NDArray[np.bool_]:
-    """Which segments tell a fact, ndarray of shape (n_segments,)."""
+    """Which segments state a fact, ndarray of bool of shape (n_segments,)."""
     return np.array([segment["fact"] is not None for segment in trace.info["segments"]])
 
 
 def segment_texts(trace: Trace) -> list[str]:
-    """What each segment says."""
+    """The text of each segment."""
     return [segment["text"] for segment in trace.info["segments"]]
 
 
 def segment_gates(trace: Trace, measure: str) -> Array:
     """The input gate of every segment, ndarray of shape (n_blocks, n_segments) in [0, 1].
 
-    measure : one of ``MEANING``
+    measure : a key of ``MEANING``
 
     Raises
     ------
     UserError
-        For another measure.
+        For an unknown measure.
     """
     if measure not in MEANING:
         raise UserError(f"unknown measure {measure!r}; known: {', '.join(MEANING)}")
@@ -60,11 +59,11 @@ def segment_gates(trace: Trace, measure: str) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class GateContrast:
-    """The input gate on facts and on background, in the model and in an untrained one.
+    """The input gate on facts and on background, in the model and in an untrained control.
 
     model, untrained : ndarrays of shape (n_blocks, n_segments) in [0, 1]
-    is_fact : ndarray of shape (n_segments,)
-    sentences : which sentence each segment is from, ndarray of shape (n_segments,); they are resampled whole
+    is_fact : ndarray of bool of shape (n_segments,)
+    sentences : ndarray of shape (n_segments,), the sentence of each segment; intervals resample whole ones
     """
 
     model: Array
@@ -74,13 +73,13 @@ class GateContrast:
     blocks: Sequence[int]
 
     def estimate(self, block: int, kind: str, *, untrained: bool = False) -> Estimate | None:
-        """Mean gate over the segments of one ``kind``, None where the text has none; n counts segments."""
+        """Mean gate over the segments of one ``kind``, FACTS or BACKGROUND; None if there are none."""
         gates = (self.untrained if untrained else self.model)[self.blocks.index(block)]
         chosen = self.is_fact if kind == FACTS else ~self.is_fact
         return mean(gates[chosen], groups=self.sentences[chosen]) if chosen.any() else None
 
     def summary(self) -> str:
-        """One line a block: facts and background, the untrained model's in brackets."""
+        """One line per block: the gate on facts and on background, the untrained model's in brackets."""
         return "\n".join(
             f"block {block}: " + "; ".join(self._mean_text(block, kind) for kind in (FACTS, BACKGROUND))
             for block in self.blocks
@@ -91,7 +90,7 @@ class GateContrast:
         return f"{kind} {self.estimate(block, kind)} [untrained {control}]"
 
     def table(self) -> pd.DataFrame:
-        """Mean, interval and n of each block, kind and model."""
+        """One row per block, kind of segment and model."""
         rows = []
         for block in self.blocks:
             for kind in (FACTS, BACKGROUND):
@@ -103,22 +102,24 @@ class GateContrast:
         return pd.DataFrame(rows, columns=["block", "segments", "model", "gate", "low", "high", "n"])
 
     def figure(self) -> go.Figure:
-        """All segments as boxes by block, facts beside background, the model above the untrained one."""
+        """Box plots of all segments by block, facts next to background; the untrained model on the right."""
         return gate_boxes(
-            {"the model": self.model, "control: untrained": self.untrained}, self.is_fact, self.blocks
+            {"model": self.model, "control: untrained model": self.untrained}, self.is_fact, self.blocks
         )
 
 
 def gate_contrast(trace: Trace, untrained: Trace, measure: str) -> GateContrast:
-    """Compare facts and background of one text as two models read it.
+    """Compare the input gate on facts and background of one text, read by a model and an untrained one.
+
+    measure : a key of ``MEANING``
 
     Raises
     ------
     UserError
-        When the traces are of different texts.
+        For traces of different texts or an unknown measure.
     """
     if segment_texts(trace) != segment_texts(untrained):
-        raise UserError("the two traces are of different texts; let both models read the same sample")
+        raise UserError("the two traces are of different texts; trace both models on the same sample")
     return GateContrast(
         segment_gates(trace, measure),
         segment_gates(untrained, measure),

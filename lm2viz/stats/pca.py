@@ -1,4 +1,4 @@
-"""Principal components of what slots hold: fitted on the banks of some stories, others placed in them."""
+"""Principal components of slot contents, fitted on the banks of some stories and applied to others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from lm2core.errors import UserError
 from lm2viz.arrays import Array
 from lm2viz.sample.rows import BankRows
 
-SAME = 1e-10  # of the mean square: less variance than this is rounding
-SLOT = "slot"  # column of a projection that says which slot a point is
+SAME = 1e-10  # share of the mean square: a smaller variance is rounding
+SLOT = "slot"  # column of a projection with the slot of each point
 
 
 class SlotPCA:
-    """Principal components of the content of chosen slots.
+    """Principal components of the contents of chosen slots.
 
-    After ``fit``: ``mean_`` (n_dims,) and ``components_`` (n_components, n_dims), the largest loading of each
-    positive, so that the picture is the same every time.
+    After ``fit``: ``mean_`` (n_dims,) and ``components_`` (n_components, n_dims). The largest loading of each
+    component is positive, so that the plot does not flip between runs.
 
     Raises
     ------
     UserError
-        On ``fit`` and ``transform``: for slots that are not in the bank or named twice, more components than
-        there are dimensions or points, or slots that never change.
+        On ``fit`` and ``transform``: for slots that the bank does not have or that are given twice, more
+        components than dimensions or points, or slots that never change.
     """
 
     def __init__(self, slots: Sequence[int], *, n_components: int = 3) -> None:
@@ -33,36 +33,38 @@ class SlotPCA:
         self.n_components = n_components
 
     def fit(self, rows: BankRows) -> "SlotPCA":
-        """Learn the components from all rows given."""
+        """Fit the components to the chosen slots of ``rows``."""
         return self.fit_features(self.features(rows))
 
     def fit_features(self, features: Array) -> "SlotPCA":
-        """Learn them from ``features`` as the method of that name gives them."""
+        """Fit the components to ``features``, an array as from the method of that name."""
         most = min(features.shape)
         if not 1 <= self.n_components <= most:
             raise UserError(
-                f"{self.n_components} components of {len(features)} points with {features.shape[1]} "
-                f"dimensions; choose 1 to {most}"
+                f"cannot fit {self.n_components} components to {len(features)} points of "
+                f"{features.shape[1]} dimensions; choose 1 to {most}"
             )
         if features.var(axis=0).sum() <= SAME * (features**2).mean():
-            raise UserError(f"slots {list(self.slots)} hold the same everywhere; choose slots that change")
+            raise UserError(f"slots {list(self.slots)} never change; choose other slots")
         fitted = PCA(self.n_components, svd_solver="full").fit(features)
         self.mean_: Array = fitted.mean_
         self.components_: Array = fitted.components_  # scikit-learn makes the largest loading positive
         return self
 
     def transform(self, rows: BankRows) -> "Projection":
-        """Where the slots of these rows lie."""
+        """Coordinates of the chosen slots of ``rows``."""
         return Projection(self._project(self.features(rows)), _row_table(rows, self.slots))
 
     def features(self, rows: BankRows) -> Array:
-        """What the slots hold, (n_rows * n_chosen_slots, n_dims), the slots of a row together."""
+        """Contents of the chosen slots, (n_rows * n_chosen_slots, n_dims), row by row."""
         n_slots = rows.banks.shape[1]
         outside = [slot for slot in self.slots if not 0 <= slot < n_slots]
         if outside or not self.slots:
-            raise UserError(f"slots {outside or 'none'} of a bank of {n_slots}; choose from 0..{n_slots - 1}")
-        if len(set(self.slots)) < len(self.slots):  # each of its points would count twice
-            raise UserError(f"slots {list(self.slots)} have one twice; name each once")
+            raise UserError(
+                f"got slots {outside or 'none'} for a bank of {n_slots}; choose from 0 to {n_slots - 1}"
+            )
+        if len(set(self.slots)) < len(self.slots):  # its points would count twice
+            raise UserError(f"slots {list(self.slots)} name a slot twice; give each once")
         return rows.banks[:, list(self.slots)].reshape(-1, rows.banks.shape[2]).astype(float)
 
     def _project(self, features: Array) -> Array:
@@ -75,10 +77,10 @@ class SlotPCA:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """Points and what they are.
+    """Projected points and what each stands for.
 
     coordinates : ndarray of shape (n_points, n_components)
-    rows : story, segment (from 0), slot, and one column a fact, None where not known; one row a point
+    rows : one row per point: story, segment (from 0), slot, and a column per fact, None where not known
     """
 
     coordinates: Array

@@ -1,7 +1,7 @@
-"""Slots as points: the principal components of what slots hold, fitted on some stories and drawn of others.
+"""A map of slots: principal components of their contents, fitted on some stories and drawn for others.
 
-Components say nothing by themselves. Beside each explained share stands that of the same numbers shuffled
-within each dimension, and beside the silhouette that of labels whose names are shuffled story by story.
+Components mean nothing by themselves. The control of each explained share is that of the same values shuffled
+within each dimension; the control of the silhouette is that of labels permuted within each story.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,15 +26,15 @@ from lm2viz.stats.pca import SLOT, Projection, SlotPCA
 
 MODEL, SHUFFLED, UNTRAINED = "model", "shuffled", "untrained"
 N_SHUFFLES = 20
-MIN_STORIES = 4  # two to fit, two to draw
+MIN_STORIES = 4  # two to fit on, two to draw
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """The finding, or one of its controls.
+    """The model, or one of its controls.
 
-    shares : of the variance of the drawn points, in [0, 1], by component
-    silhouette : in [-1, 1] over points whose value is known; 1: values lie apart, 0: mixed
+    shares : share of the drawn points' variance that each component explains, in [0, 1]
+    silhouette : in [-1, 1], over points whose value is known; 1: values form separate clusters, 0: mixed
     """
 
     shares: Estimates
@@ -43,7 +43,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class SlotMap:
-    """Slots of held-out stories in the components of others, coloured by ``fact``."""
+    """Slots of held-out stories, projected on components fitted to other stories, coloured by ``fact``."""
 
     fact: str
     slots: tuple[int, ...]
@@ -54,66 +54,66 @@ class SlotMap:
 
     @property
     def about(self) -> str:
-        """How it was measured, and what was left out."""
+        """How it was measured, and what was excluded."""
         n_drawn = self.plotted.rows["story"].nunique()
-        excluded = f"; {self.n_nan} banks left out because they are not finite" if self.n_nan else ""
+        excluded = f"; excluded: {self.n_nan} banks that are not finite" if self.n_nan else ""
         return (
-            f"slots {list(self.slots)} coloured by {self.fact}: fitted on {self.n_fit_stories} stories, "
-            f"drawn {len(self.plotted.rows)} points of {n_drawn} others; intervals by story, of shuffled "
-            f"values over draws{excluded}"
+            f"Slots {list(self.slots)} coloured by {self.fact}: components fitted on {self.n_fit_stories} "
+            f"stories, {len(self.plotted.rows)} points of {n_drawn} other stories; 95 % intervals over "
+            f"stories, for {SHUFFLED} over draws{excluded}"
         )
 
     @property
     def finding(self) -> str:
-        """How far the contents fall apart by the fact, beside the controls."""
+        """How well the values of the fact separate, with the controls."""
         text = (f"{name} {v.silhouette}" for name, v in self.variants.items())
-        return f"silhouette of {self.fact}: {'; '.join(text)}"
+        return f"silhouette by {self.fact}: {'; '.join(text)}"
 
     def summary(self) -> str:
-        """Shares and silhouette, each beside its controls."""
+        """Explained shares and silhouette, each with its controls."""
         lines = [self.about]
         for i in range(self.plotted.coordinates.shape[1]):
             text = (f"{name} {v.shares.at(i).as_share()}" for name, v in self.variants.items())
-            lines.append(f"component {i + 1} explains: {'; '.join(text)}")
+            lines.append(f"variance explained by component {i + 1}: {'; '.join(text)}")
         return "\n".join([*lines, self.finding])
 
     def table(self) -> pd.DataFrame:
-        """One row a figure and variant."""
-        rows_of_numbers = []
+        """One row per measure and variant."""
+        rows = []
         for name, variant in self.variants.items():
             shares = [variant.shares.at(i) for i in range(len(variant.shares.value))]
-            named = {f"share of component {i + 1}": share for i, share in enumerate(shares)}
-            for figure, e in (named | {"silhouette": variant.silhouette}).items():
-                rows_of_numbers.append((figure, name, e.value, e.low, e.high, e.n))
-        return pd.DataFrame(rows_of_numbers, columns=["figure", "variant", "value", "low", "high", "n"])
+            measures = {f"share of component {i + 1}": share for i, share in enumerate(shares)}
+            for measure, e in (measures | {"silhouette": variant.silhouette}).items():
+                rows.append((measure, name, e.value, e.low, e.high, e.n))
+        return pd.DataFrame(rows, columns=["figure", "variant", "value", "low", "high", "n"])
 
     def figure(self) -> go.Figure:
-        """The first two components, and what each explains beside the controls."""
+        """The first two components, and the variance each explains, with the controls."""
         return self._figure(2)
 
     def figure_3d(self) -> go.Figure:
-        """The first three components; a UserError when fewer were fitted."""
+        """The first three components; a UserError if fewer were fitted."""
         return self._figure(3)
 
     def path(self, story: int, slot: int) -> go.Figure:
-        """The way of one slot through one drawn story, numbered by sentences read; the other points grey.
+        """The path of one slot through one story, numbered by sentences read; other points are grey.
 
         Raises
         ------
         UserError
-            When the story was not drawn, naming some that were, or the slot is not among those chosen.
+            For a story that is not on the map (naming some that are) or a slot that was not chosen.
         """
         rows = self.plotted.rows
         stories = rows["story"].unique()
         if story not in stories or slot not in self.slots:
             some = ", ".join(map(str, stories[:10]))
             raise UserError(
-                f"no drawn slot {slot} of story {story}; drawn are slots {list(self.slots)} of stories {some}"
-                + (f" and {len(stories) - 10} more" if len(stories) > 10 else "")
+                f"slot {slot} of story {story} is not on the map; it has slots {list(self.slots)} of stories "
+                f"{some}" + (f" and {len(stories) - 10} more" if len(stories) > 10 else "")
             )
         is_on_path = ((rows["story"] == story) & (rows["slot"] == slot)).to_numpy()
         steps = rows["segment"].to_numpy()[is_on_path] + 1
-        title = f"slot {slot} through story {story}, numbers: sentences read"
+        title = f"Slot {slot} through story {story}; numbers are sentences read"
         return path_over_cloud(self._cloud(2), is_on_path, steps, axes=self._axes(2), title=title)
 
     def _figure(self, n_axes: int) -> go.Figure:
@@ -127,7 +127,10 @@ class SlotMap:
     def _axes(self, n_axes: int) -> list[str]:
         n_components = self.plotted.coordinates.shape[1]
         if n_axes > n_components:
-            raise UserError(f"{n_axes} axes of {n_components} components; fit n_components={n_axes}")
+            raise UserError(
+                f"a plot of {n_axes} axes needs as many components, got {n_components}; "
+                f"use n_components={n_axes}"
+            )
         shares = self.variants[MODEL].shares.value
         return [f"component {i + 1} ({shares[i]:.0%})" for i in range(n_axes)]
 
@@ -150,19 +153,19 @@ def map_slots(
     untrained: BankRows | None = None,
     seed: int = 0,
 ) -> SlotMap:
-    """Fit components on half of the stories, place the other half in them, and see whether a fact separates.
+    """Fit components on half of the stories, project the other half, and measure how well a fact separates.
 
     Parameters
     ----------
-    fact : a column of ``rows.facts``, or "slot" to tell several slots apart
-    slots : whose content is placed, each as a point of its own
-    untrained : the same stories as an untrained model reads them, as a further control
+    fact : a column of ``rows.facts``, or "slot" to colour by slot
+    slots : the slots to draw, each as a point of its own
+    untrained : the same stories read by an untrained model, as a further control
 
     Raises
     ------
     UserError
-        As ``SlotPCA``; for too few stories, a fact that the rows lack (with those they have), one with a
-        single value, or other stories in ``untrained``.
+        As ``SlotPCA``; for too few stories, an unknown fact (naming the known ones) or one with a single
+        value, or other stories in ``untrained``.
     """
     _check(rows, fact)
     fit_stories = _half_of_stories(rows, seed)
@@ -183,9 +186,9 @@ def _check(rows: BankRows, fact: str) -> None:
     if fact != SLOT and fact not in rows.facts:
         known = (
             ", ".join(map(str, rows.facts.columns))
-            or "none; take generated ones, or --labels FILE, bank_rows(traces, read_labels(FILE)) in Python"
+            or "none; use generated stories, or --labels FILE; in Python bank_rows(traces, read_labels(FILE))"
         )
-        raise UserError(f"no fact {fact!r} in these rows; known: {known}; or {SLOT!r}")
+        raise UserError(f"unknown fact {fact!r}; known: {known}; or {SLOT!r}")
 
 
 def _half_of_stories(rows: BankRows, seed: int) -> NDArray[np.integer]:
@@ -211,29 +214,29 @@ def _variant(
 def _shuffled(
     rows: BankRows, fact: str, fit_stories: NDArray[np.integer], pca: SlotPCA, seed: int
 ) -> Variant:
-    """Shares of numbers shuffled within each dimension; silhouettes of names shuffled within each story."""
+    """Shares for values shuffled within each dimension; silhouettes for labels permuted within each story."""
     rng = np.random.default_rng(seed)
     is_fit = np.isin(rows.story, fit_stories)
     fit, held_out = (pca.features(rows.take(mask)) for mask in (is_fit, ~is_fit))
     shares = []
-    for _ in track(range(N_SHUFFLES), "fitting shuffled numbers", "draw"):
+    for _ in track(range(N_SHUFFLES), "fitting shuffled values", "draw"):
         other = SlotPCA(pca.slots, n_components=pca.n_components).fit_features(rng.permuted(fit, axis=0))
         squared, total = other.squares(rng.permuted(held_out, axis=0))
         shares.append(squared.sum(axis=0) / total.sum())
     distances, labels, story = _known(pca.transform(rows.take(~is_fit)), fact)
-    renamed = (_renamed(labels, story, rng) for _ in track(range(N_SHUFFLES), "shuffling names", "draw"))
+    renamed = (_renamed(labels, story, rng) for _ in track(range(N_SHUFFLES), "permuting labels", "draw"))
     silhouettes = np.array([_silhouettes(distances, names).mean() for names in renamed])
     return Variant(over_draws(np.array(shares)), over_draws(silhouettes).at())
 
 
 def _known(plotted: Projection, fact: str) -> tuple[Array, NDArray[np.integer], NDArray[np.integer]]:
-    """Distances between the points whose value is known, their values as numbers, and their stories."""
+    """Distances between the points whose value is known, their values as codes, and their stories."""
     values = _values(plotted.rows, fact)
     is_known = np.array([value is not None for value in values])
     names, labels = np.unique([value for value in values if value is not None], return_inverse=True)
     if len(names) < 2:
         raise UserError(
-            f"{fact} has the values {names.tolist()} in the drawn stories; two are needed, "
+            f"{fact} has the values {names.tolist()} in the drawn stories, but at least two are needed; "
             "give more stories, more slots or another fact"
         )
     distances = pairwise_distances(plotted.coordinates[is_known])
@@ -241,7 +244,7 @@ def _known(plotted: Projection, fact: str) -> tuple[Array, NDArray[np.integer], 
 
 
 def _silhouettes(distances: Array, labels: NDArray[np.integer]) -> Array:
-    """Of each point; 0 where each or none has a value of its own, which the silhouette leaves undefined."""
+    """Silhouette of each point; all 0 where it is undefined: one value only, or a different one for each."""
     if not 1 < len(np.unique(labels)) < len(labels):
         return np.zeros(len(labels))
     values: Array = silhouette_samples(distances, labels, metric="precomputed")
@@ -251,7 +254,7 @@ def _silhouettes(distances: Array, labels: NDArray[np.integer]) -> Array:
 def _renamed(
     labels: NDArray[np.integer], story: NDArray[np.integer], rng: np.random.Generator
 ) -> NDArray[np.integer]:
-    """The labels with their names permuted anew in each story: what repeats inside a story stays."""
+    """The labels, permuted anew in each story; equal labels within a story stay equal."""
     _, group = np.unique(story, return_inverse=True)
     names = np.tile(np.arange(labels.max() + 1), (group.max() + 1, 1))
     renamed: NDArray[np.integer] = rng.permuted(names, axis=1)[group, labels]

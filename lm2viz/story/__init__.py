@@ -1,1 +1,1 @@
-"""One story of a trace: its arrays, its pictures, its report."""
+"""One story of a trace: the arrays behind its pictures, the pictures, and the report."""

@@ -1,6 +1,6 @@
-"""Traces that come from elsewhere: can they be shown, one story of them, what is known in it, its writes.
+"""Traces from files: checks before they are shown, one story of a trace, its known facts and its writes.
 
-A file may say anything, so everything a picture relies on is checked here, before it is drawn.
+A file may contain anything, so everything a picture relies on is checked here before it is drawn.
 """
 
 from dataclasses import replace
@@ -13,7 +13,7 @@ from lm2core.traces.trace import Trace
 from lm2viz.sample.rows import RECORD, bank_rows
 from lm2viz.story import select
 
-# What the pictures of a bank are made of, by block, with the axes after story and segment.
+# Hooks of each block behind the pictures of a bank, with their axes after story and segment.
 SHOWN = {
     "hook_write_pattern": ("token", "slot"),
     "hook_gate_in_token": ("token", "dim"),
@@ -22,7 +22,7 @@ SHOWN = {
     "hook_bank_pre": ("slot", "dim"),
     "hook_bank_post": ("slot", "dim"),
 }
-# What further pictures of a report are made of; a trace may do without.
+# Optional hooks behind further pictures of a report.
 ALSO_SHOWN = {
     "hook_read_pattern": ("head", "token", "slot"),
     "hook_candidate": ("token", "dim"),
@@ -43,12 +43,12 @@ def check_shown(trace: Trace) -> None:
     Raises
     ------
     UserError
-        When hooks are missing or have other axes, gates are no fractions, or a story has no words.
+        When hooks are missing or have other axes, gates are not in [0, 1], or a sentence has no words.
     """
     try:
         blocks = trace.blocks
     except (ValueError, IndexError):
-        raise UserError(f"the trace has hooks of another kind of model; {RECORD}") from None
+        raise UserError(f"the hooks of this trace are not those of an LM2; {RECORD}") from None
     needed = {f"blocks.{b}.mem.{hook}": axes for b in blocks for hook, axes in SHOWN.items()}
     needed["hook_bank"] = ("slot", "dim")
     missing = [name for name in needed if name not in trace.arrays]
@@ -60,7 +60,9 @@ def check_shown(trace: Trace) -> None:
             raise UserError(f"{name} has axes {', '.join(trace.axes[name])}; it needs story, segment, "
                              f"{', '.join(axes)}")  # fmt: skip
         if trace.arrays[name].dtype.kind != "f":
-            raise UserError(f"{name} holds {trace.arrays[name].dtype} values; a trace holds floats")
+            raise UserError(
+                f"{name} holds {trace.arrays[name].dtype} values, but a trace holds floats; {RECORD}"
+            )
         if name.endswith(GATES):
             _check_fractions(trace, name)
     if not all(story and all(story) for story in trace.tokens):
@@ -75,7 +77,7 @@ def _check_fractions(trace: Trace, name: str) -> None:
 
 
 def select_story(trace: Trace, story: int) -> Trace:
-    """The trace of one of its stories alone, cut to the sentences that it has."""
+    """The trace of one story alone, without padding after its last sentence."""
     n_segments = len(trace.tokens[story])
     info = dict(trace.info)
     if info.get("stories"):
@@ -88,14 +90,14 @@ def select_story(trace: Trace, story: int) -> Trace:
 
 
 def known_facts_table(trace: Trace, labels: pd.DataFrame | None = None) -> pd.DataFrame:
-    """What is known after each sentence: one row a fact with story, segment, fact, value and since.
+    """Facts known after each sentence: one row per fact, with story, segment, fact, value and since.
 
-    labels : a table of one's own (``read_labels``) instead of the facts in the trace
+    labels : a user's table (``read_labels``) instead of the facts in the trace
 
     Raises
     ------
     UserError
-        When the facts in the trace are broken, or a label is about a sentence that it does not have.
+        When the facts in the trace are malformed, or a label is about a sentence that does not exist.
     """
     try:
         rows = bank_rows(trace, labels)
@@ -106,12 +108,12 @@ def known_facts_table(trace: Trace, labels: pd.DataFrame | None = None) -> pd.Da
         if (long["since"].isna() & long["value"].notna()).any():
             raise TypeError
     except (KeyError, TypeError, AttributeError, IndexError):
-        raise UserError("the facts in the trace are broken; record it again") from None
+        raise UserError("the facts in the trace are malformed; record it again") from None
     return long[long["value"].notna()].reset_index(drop=True)
 
 
 def writes_table(trace: Trace, *, story: int = 0) -> pd.DataFrame:
-    """Every word and slot with how far the word opened it (``select.write_strength``), one row each."""
+    """One row per word, block and slot, with the strength of the write (``select.write_strength``)."""
     tables = []
     for segment, words in enumerate(trace.tokens[story]):
         for block in trace.blocks:

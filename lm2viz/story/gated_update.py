@@ -1,4 +1,4 @@
-"""One slot, one block, one sentence: every number of the gated update, and the update written out.
+"""The gated update of one slot in one block by one sentence: all its numbers, as tables and as formulas.
 
 Letters as in docs/ARCHITECTURE.md, "The memory, exactly": a word t has a share R of the slot's update, an
 input gate g_in, a candidate c and a forget gate g_f. Then w = sum R g_in c, keep = 1 - sum R (1 - g_f) and
@@ -16,7 +16,7 @@ from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.story.select import bank_before_after
 
-_ROOM = r"\rule[-2em]{0pt}{0em}"  # below a formula: the foot of what stands under a brace would be cut off
+_ROOM = r"\rule[-2em]{0pt}{0em}"  # space below a formula, without which text under a brace is cut off
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,9 @@ class SlotUpdate:
     share : ndarray of shape (n_tokens,), R in [0, 1], sums to at most 1
     gate_in, gate_forget : ndarrays of shape (n_tokens, n_dims), of the words, in [0, 1]
     candidate : ndarray of shape (n_tokens, n_dims), in (-1, 1)
-    opened : ndarray of shape (n_dims,), the input gate as the slot sees it, sum R g_in
-    before, keep, write, after : ndarrays of shape (n_dims,)
+    input_gate : ndarray of shape (n_dims,), the input gate as the slot sees it, sum R g_in, in [0, 1]
+    keep : ndarray of shape (n_dims,), the forget gate as the slot sees it, 1 - sum R (1 - g_f), in [0, 1]
+    before, write, after : ndarrays of shape (n_dims,)
     """
 
     share: Array
@@ -42,7 +43,7 @@ class SlotUpdate:
 
     @property
     def retained(self) -> Array:
-        """What is left of the old content, keep * before."""
+        """What remains of the old content, keep * before."""
         return self.keep * self.before
 
     def term(self, token: int) -> Array:
@@ -50,26 +51,26 @@ class SlotUpdate:
         return self.share[token] * self.gate_in[token] * self.candidate[token]
 
     def loss(self, token: int) -> Array:
-        """What one word takes from the keep gate, R (1 - g_f), of shape (n_dims,)."""
+        """How much of the old content one word erases, R (1 - g_f), of shape (n_dims,)."""
         return self.share[token] * (1 - self.gate_forget[token])
 
     def error(self) -> float:
-        """Largest difference of any dimension between keep * before + write and after."""
+        """Largest absolute difference between keep * before + write and after, over dimensions."""
         return float(np.abs(self.retained + self.write - self.after).max())
 
     def gates(self) -> tuple[float, float]:
-        """Input gate and keep gate of the slot, means over the width in hundredths."""
+        """Input gate and forget gate of the slot, means over the width, rounded to hundredths."""
         input_gate, keep = (
             round(float(np.clip(gate.mean(), 0, 1)), 2) for gate in (self.input_gate, self.keep)
         )
         return input_gate, keep
 
     def strongest_token(self) -> int:
-        """The word that writes most, by the length of its term."""
+        """The word that writes most, by the norm of its term."""
         return int(np.argmax([np.linalg.norm(self.term(t)) for t in range(len(self.share))]))
 
     def most_changed_dims(self, n: int, *, with_dim: int | None = None) -> list[int]:
-        """The ``n`` dimensions that changed most, ascending; ``with_dim`` is one of them in any case."""
+        """The ``n`` dimensions that changed most, in ascending order, always including ``with_dim``."""
         order = np.argsort(-np.abs(self.after - self.before), kind="stable").tolist()
         if with_dim is not None:
             order = [with_dim, *(d for d in order if d != with_dim)]
@@ -81,7 +82,7 @@ class SlotUpdate:
 
 
 def slot_update(trace: Trace, segment: int, block: int, slot: int, *, story: int = 0) -> SlotUpdate:
-    """The numbers of one cell of a trace that has the memory's hooks."""
+    """The update of one slot in one block by one sentence, from a trace with the memory's hooks."""
     n_tokens, where = len(trace.tokens[story][segment]), {"story": story, "segment": segment}
 
     def of_words(hook: str) -> Array:
@@ -105,13 +106,13 @@ def slot_update(trace: Trace, segment: int, block: int, slot: int, *, story: int
 
 
 def most_changed_slot(trace: Trace, segment: int, *, story: int = 0) -> int:
-    """The slot that this sentence moved most, all blocks together."""
-    *_, edited = bank_before_after(trace, segment, story=story)
-    return int(np.linalg.norm(edited, axis=-1).argmax())
+    """The slot that this sentence changed most, over all blocks."""
+    *_, change = bank_before_after(trace, segment, story=story)
+    return int(np.linalg.norm(change, axis=-1).argmax())
 
 
 def control_slot(slot: int, n_slots: int) -> int:
-    """Another slot, always the same one for the same slot: where a placebo acts.
+    """The slot that a placebo edits instead of ``slot``; always the same one for the same slot.
 
     Raises
     ------
@@ -119,7 +120,7 @@ def control_slot(slot: int, n_slots: int) -> int:
         For a bank of one slot.
     """
     if n_slots < 2:
-        raise UserError("a bank of one slot has no other one to hold this against; take a larger bank")
+        raise UserError("a bank of one slot has no other slot as control; use a model with more slots")
     return Random(slot).choice([n for n in range(n_slots) if n != slot])
 
 
@@ -128,28 +129,31 @@ def word_table(update: SlotUpdate, token: int, dim: int) -> dict[str, list[Any]]
     gates = {
         "share R": np.full_like(update.keep, update.share[token]),
         "input gate g_in": update.gate_in[token],
-        "forget gate g_f, 1 keeps": update.gate_forget[token],
-        "takes from keep R · (1 − g_f)": update.loss(token),
+        "forget gate of the word g_f (1 keeps)": update.gate_forget[token],
+        "share erased R · (1 − g_f)": update.loss(token),
     }
     contents = {
         "candidate c = tanh(…)": update.candidate[token],
-        "writes R · g_in · c": update.term(token),
+        "write R · g_in · c": update.term(token),
     }
-    return {"of the word": [*gates, *contents], **_columns(gates, contents, dim)}
+    return {"quantity of the word": [*gates, *contents], **_columns(gates, contents, dim)}
 
 
 def slot_table(update: SlotUpdate, dim: int, edited: SlotUpdate | None = None) -> dict[str, list[Any]]:
-    """The quantities of the slot as columns of a table, and beside them those with gates moved by hand."""
+    """The quantities of the slot as columns of a table; with ``edited``, also those after the gate edit."""
     gates, contents = _slot_rows(update)
-    table: dict[str, list[Any]] = {"of the slot": [*gates, *contents], **_columns(gates, contents, dim)}
-    return table if edited is None else table | _columns(*_slot_rows(edited), dim, mark="moved ")
+    table: dict[str, list[Any]] = {
+        "quantity of the slot": [*gates, *contents],
+        **_columns(gates, contents, dim),
+    }
+    return table if edited is None else table | _columns(*_slot_rows(edited), dim, mark="edited ")
 
 
 def _slot_rows(of: SlotUpdate) -> tuple[dict[str, Array], dict[str, Array]]:
-    gates = {"input gate": of.input_gate, "keep gate": of.keep}
+    gates = {"input gate": of.input_gate, "forget gate (share kept)": of.keep}
     contents = {
         "before M": of.before,
-        "kept keep · M": of.retained,
+        "retained keep · M": of.retained,
         "written w": of.write,
         "after M′": of.after,
     }
@@ -159,7 +163,7 @@ def _slot_rows(of: SlotUpdate) -> tuple[dict[str, Array], dict[str, Array]]:
 def _columns(
     gates: dict[str, Array], contents: dict[str, Array], dim: int, *, mark: str = ""
 ) -> dict[str, list[float]]:
-    """Each row in the chosen dimension, and over the width: the mean of a gate, the norm of a content."""
+    """Each row in the chosen dimension and over the width: the mean of a gate, the norm of a content."""
     rows = [*gates.values(), *contents.values()]
     means, norms = (
         [row.mean() for row in gates.values()],
@@ -181,7 +185,7 @@ def update_latex(update: SlotUpdate, slot: int, dim: int) -> str:
 
 
 def write_latex(update: SlotUpdate, token: int, dim: int) -> str:
-    """``w = sum R g_in c`` with the numbers of one word; the other words are one number."""
+    """``w = sum R g_in c`` with the numbers of one word, and the other words summed up."""
     term = float(update.term(token)[dim])
     factors = rf"{update.share[token]:.3f} \cdot {update.gate_in[token, dim]:.3f}"
     factors += rf" \cdot ({update.candidate[token, dim]:.3f})"
@@ -194,7 +198,7 @@ def write_latex(update: SlotUpdate, token: int, dim: int) -> str:
 
 
 def forget_latex(update: SlotUpdate, token: int, dim: int) -> str:
-    """``keep = 1 - sum R (1 - g_f)`` with the numbers of one word; the other words are one number."""
+    """``keep = 1 - sum R (1 - g_f)`` with the numbers of one word, and the other words summed up."""
     losses = [float(update.loss(t)[dim]) for t in range(len(update.share))]
     total, rest = 1 - sum(losses), sum(losses) - losses[token]
     factors = rf"{update.share[token]:.3f} \cdot (1 - {update.gate_forget[token, dim]:.3f})"

@@ -1,7 +1,7 @@
-"""The pictures of one story in a trace: each with its caption, its finding in words, its numbers.
+"""The pictures of one story in a trace, each with a caption, the finding in words and its numbers.
 
-The app draws them and writes out how, a report puts them on one page. Sentences count from 0 here and from 1
-in what is shown.
+The app shows them one by one, a report puts them on one page. Sentences are numbered from 0 in the code and
+from 1 in everything shown.
 """
 
 from collections.abc import Sequence
@@ -24,10 +24,11 @@ ROWS_SUM_TO_1 = "Rows sum to 1."
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A figure and the line that says what one looks at.
+    """A figure with its caption.
 
+    caption : how to read the figure
     alt : the finding in words
-    table : the numbers that are drawn
+    table : the numbers drawn
     """
 
     figure: go.Figure
@@ -37,65 +38,65 @@ class Picture:
 
 
 def writes(trace: Trace, segment: int, block: int, *, story: int = 0) -> Picture:
-    """How far each word of a sentence opened each slot, in one block."""
+    """How strongly each word of a sentence wrote to each slot, in one block."""
     strength = select.write_strength(trace, segment, block, story=story)
     return _fractions(
         strength,
         rows=select.words_of(trace, segment, story=story),
         title=f"Who wrote where, block {block}",
         unit="share × input gate",
-        alt=f"Words of the sentence by slots, block {block}: strongest {strength.max():.2f}",
-        caption="A bright cell: this word opened this slot and wrote to it.",
+        alt=f"Write strength by word and slot, block {block}: at most {strength.max():.2f}",
+        caption="A bright cell: this word wrote strongly to this slot.",
     )
 
 
 def gates(trace: Trace, segment: int, *, story: int = 0) -> Picture:
     """Input gate, forget gate and change of every slot, block by block."""
-    opened, retained = select.slot_gates(trace, segment, story=story)
+    input_gate, keep = select.slot_gates(trace, segment, story=story)
     panels = {
-        "Input gate: bright let new content in": opened,
-        "Forget gate: dark erased what was there": retained,
-        "Change: bright now holds something else": select.slot_change(trace, segment, story=story),
+        "Input gate: bright lets new content in": input_gate,
+        "Forget gate (share kept): dark erases old content": keep,
+        "Change of content: bright is a large change": select.slot_change(trace, segment, story=story),
     }
-    rows, columns = [f"block {block}" for block in trace.blocks], _numbers(opened.shape[1])
+    rows, columns = [f"block {block}" for block in trace.blocks], _numbers(input_gate.shape[1])
     tables = [pd.DataFrame(values, rows, columns) for values in panels.values()]
     return Picture(
         stacked_fractions(panels, rows=rows, columns=columns),
-        "Every slot after the sentence, block by block. A block's input gate is the sum over words of share "
-        "times input gate; change is the root mean square over the slot's width, drawn up to 1.",
-        f"By block and slot: input gate up to {opened.max():.2f}, kept down to {retained.min():.2f}",
+        "Gates and change of every slot, block by block. A slot's input gate is the sum over words of share "
+        "times input gate; change is the root mean square over the slot's width, capped at 1.",
+        f"By block and slot: input gate at most {input_gate.max():.2f}, share kept at least {keep.min():.2f}",
         pd.concat(tables, keys=["input gate", "forget gate", "change"]),
     )
 
 
 def reads_of_last_word(trace: Trace, *, story: int = 0, segment: int = 0) -> Picture:
-    """Where the last word of a sentence or question looked, for every block and head."""
+    """Attention of the last word of a sentence or question over slots, for every block and head."""
     token = len(trace.tokens[story][segment]) - 1
     pattern, rows = select.read_by_head(trace, token, story=story, segment=segment)
     return _fractions(
         pattern,
         rows=rows,
-        title="Where the last word looked",
+        title="What the last word read",
         unit="attention",
         alt="Attention of the last word over slots, one row per block and head",
-        caption=f"A bright cell: what this head adds to the word comes from this slot. {ROWS_SUM_TO_1}",
+        caption=f"A bright cell: this head reads from this slot. {ROWS_SUM_TO_1}",
     )
 
 
 def reads_of_words(trace: Trace, block: int, *, story: int = 0, segment: int = 0) -> Picture:
-    """Where each word of a sentence or question looked, in one block."""
+    """Attention of each word of a sentence or question over slots, in one block."""
     return _fractions(
         select.read_by_token(trace, block, head=None, story=story, segment=segment),
         rows=select.words_of(trace, segment, story=story),
-        title=f"Where each word looked, block {block}, mean over heads",
+        title=f"What each word read, block {block}, mean over heads",
         unit="attention",
         alt=f"Attention of each word over slots in block {block}",
-        caption=f"A bright cell: this word read this slot. {ROWS_SUM_TO_1}",
+        caption=f"A bright cell: this word reads from this slot. {ROWS_SUM_TO_1}",
     )
 
 
 def bank(trace: Trace, segment: int, *, story: int = 0) -> dict[str, Picture]:
-    """What a sentence changed in the bank, and the bank "before" and "after" it, on one scale."""
+    """The bank "before" and "after" a sentence, and the "difference", on one scale."""
     before, after, difference = select.bank_before_after(trace, segment, story=story)
     limit = max(_largest(before), _largest(after)) or 1.0
     return {
@@ -106,44 +107,44 @@ def bank(trace: Trace, segment: int, *, story: int = 0) -> dict[str, Picture]:
 
 
 def bank_difference(unedited: Trace, segment: int, edited: Trace, edited_segment: int) -> Picture:
-    """What a run with other gates has in its bank after a sentence, minus what the run itself has."""
-    after, instead = (
+    """The bank after a sentence in a run with edited gates, minus that in the unedited run."""
+    after, after_edit = (
         select.bank_before_after(trace, s)[1] for trace, s in ((unedited, segment), (edited, edited_segment))
     )
-    difference, title = instead - after, "What the moved gates change of the whole bank"
+    difference, title = after_edit - after, "Effect of the edited gates on the whole bank"
     return _signed(difference, title, _largest(difference) or 1.0)
 
 
 def bank_alone(trace: Trace, segment: int, *, story: int = 0) -> Picture:
-    """The bank after a sentence, of a trace that has no more of it."""
+    """The bank after a sentence, for a trace that records nothing else of it."""
     after = trace.select("hook_bank", story=story, segment=segment)
     return _signed(after, "The bank after the sentence", _largest(after) or 1.0)
 
 
 def history(trace: Trace, slot: int, *, story: int = 0) -> Picture:
-    """One slot's input gate through the story."""
-    opened = select.slot_history(trace, slot, story=story)[:, : len(trace.tokens[story])]
+    """The input gate of one slot over the story."""
+    input_gate = select.slot_history(trace, slot, story=story)[:, : len(trace.tokens[story])]
     return _fractions(
-        opened,
+        input_gate,
         rows=[f"block {block}" for block in trace.blocks],
-        columns=[str(i + 1) for i in range(opened.shape[1])],
+        columns=[str(i + 1) for i in range(input_gate.shape[1])],
         column_title="sentence",
         title=f"Input gate of slot {slot} at every sentence",
         unit="gate",
-        alt=f"Input gate of slot {slot} by block and sentence, largest {opened.max():.2f}",
+        alt=f"Input gate of slot {slot} by block and sentence, at most {input_gate.max():.2f}",
         caption="Bright: this sentence wrote to the slot.",
     )
 
 
 def gates_over_story(trace: Trace, shown: Sequence[int], *, story: int = 0) -> dict[str, Picture]:
-    """What the ``shown`` sentences wrote to each slot and left in it."""
-    opened = [select.slot_gates(trace, segment, story=story)[0].mean(axis=0) for segment in shown]
+    """How far the ``shown`` sentences opened each slot ("written"), and how much of it they kept ("kept")."""
+    input_gates = [select.slot_gates(trace, segment, story=story)[0].mean(axis=0) for segment in shown]
     return {
         "written": _by_sentence(
             trace,
             shown,
             story,
-            np.stack(opened),
+            np.stack(input_gates),
             title="Which sentence wrote to which slot",
             unit="input gate",
             caption="Bright: the sentence let new content into the slot (input gate, mean over blocks "
@@ -154,9 +155,9 @@ def gates_over_story(trace: Trace, shown: Sequence[int], *, story: int = 0) -> d
             shown,
             story,
             np.stack([select.keep_by_sentence(trace, segment, story=story) for segment in shown]),
-            title="What each sentence left of what was there",
-            unit="kept share",
-            caption="Dark: the slot's old content was erased (kept shares of all blocks multiplied, "
+            title="How much of each slot's content a sentence kept",
+            unit="share kept",
+            caption="Dark: the slot's old content was erased (forget gates of all blocks multiplied, "
             "mean over the width).",
         ),
     }
@@ -164,29 +165,29 @@ def gates_over_story(trace: Trace, shown: Sequence[int], *, story: int = 0) -> d
 
 def slot_changes_over_story(trace: Trace, shown: Sequence[int], *, story: int = 0) -> Picture:
     """How far the ``shown`` sentences changed each slot."""
-    edited = [select.size_of(select.bank_before_after(trace, segment, story=story)[2]) for segment in shown]
+    changes = [select.size_of(select.bank_before_after(trace, segment, story=story)[2]) for segment in shown]
     return _by_sentence(
         trace,
         shown,
         story,
-        np.stack(edited),
+        np.stack(changes),
         title="Which sentence changed which slot",
         unit="change",
-        caption="Bright: the slot holds something else than before the sentence (root mean square over its "
-        "width, drawn up to 1).",
+        caption="Bright: the sentence changed the slot's content a lot (root mean square over the width, "
+        "capped at 1).",
     )
 
 
 def origins(trace: Trace, segment: int, *, story: int = 0) -> Picture:
-    """From which sentence the content of each slot came; see ``provenance.unroll``."""
+    """The sentences that each slot's content came from; see ``provenance.unroll``."""
     origin, error = slot_origins(trace, story, segment)
     sources = [*_sentences(trace, range(segment + 1), story), START]
     return Picture(
         share_heatmap(origin, sources, "Where each slot's content came from"),
-        "How much of each slot's content came from each sentence, directly or over other slots; columns sum "
-        f"to 1. If all were equal: {1 / len(sources):.0%}. The sums miss at most {error:.1e} of any value of "
-        "the bank.",
-        "Shares of each slot's content by sentence",
+        "Share of each slot's content that came from each sentence, directly or via other slots; columns sum "
+        f"to 1. Equal shares would be {1 / len(sources):.0%}. The parts add up to the bank to within "
+        f"{error:.1e}.",
+        "Share of each slot's content by sentence",
         pd.DataFrame(origin, sources, _numbers(origin.shape[1])),
     )
 
@@ -213,9 +214,9 @@ def _signed(values: Array, title: str, limit: float) -> Picture:
     rows, columns = _numbers(len(values)), _numbers(values.shape[1])
     return Picture(
         signed_heatmap(values, rows=rows, columns=columns, title=title, unit="value", limit=limit),
-        "One row is one slot. Blue is positive, red negative, white zero. Cells that are not "
-        "numbers stay empty.",
-        f"{title}: slots by dimensions, largest size {_largest(values):.2f}",
+        "Each row is a slot. Blue is positive, red negative, white zero. Values that are not finite are left "
+        "blank.",
+        f"{title}: slots by dimensions, largest absolute value {_largest(values):.2f}",
         pd.DataFrame(values, rows, columns),
     )
 
@@ -223,7 +224,7 @@ def _signed(values: Array, title: str, limit: float) -> Picture:
 def _by_sentence(
     trace: Trace, shown: Sequence[int], story: int, values: Array, *, title: str, unit: str, caption: str
 ) -> Picture:
-    """Sentences by slots, with room for sentences beside the rows."""
+    """Sentences by slots, with a margin wide enough for the sentences."""
     rows, alt = _sentences(trace, shown, story), f"{title}: sentences by slots"
     picture = _fractions(values, rows=rows, title=title, unit=unit, alt=alt, caption=caption)
     picture.figure.update_layout(margin={"l": 290})
@@ -231,12 +232,12 @@ def _by_sentence(
 
 
 def _sentences(trace: Trace, shown: Sequence[int], story: int) -> list[str]:
-    """Counted from 1, as they stand beside rows."""
+    """Row labels of sentences, numbered from 1."""
     return [f"{s + 1}: {' '.join(trace.tokens[story][s])}"[:40] for s in shown]
 
 
 def _largest(values: Array) -> float:
-    """The largest size of what is finite."""
+    """The largest absolute value among the finite ones."""
     return select.largest_size(np.where(np.isfinite(values), values, 0.0))
 
 

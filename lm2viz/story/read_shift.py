@@ -1,7 +1,6 @@
-"""How far a question's look at the slots moves from one bank to another, and how words look at each other.
+"""How far a question's attention over slots moves from one bank to another, and attention between words.
 
-The traces are those of ``lm2core.reading.answers.ask``: one question, one segment. Attention is a
-fraction in [0, 1].
+Takes traces of ``lm2core.reading.answers.ask``: one question, one segment. Attention is a fraction in [0, 1].
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from lm2viz.story.select import read_by_token
 
 
 def total_variation(p: Array, q: Array) -> Array:
-    """Half the summed difference along the last axis, in [0, 1]: the share that went elsewhere."""
+    """Total variation distance along the last axis, in [0, 1]: the share of attention that moved."""
     return 0.5 * np.abs(p - q).sum(axis=-1)
 
 
@@ -28,7 +27,7 @@ def distances_of_answer(before: Trace, after: Trace) -> Array:
         When the two traces are of different questions.
     """
     if before.tokens != after.tokens:
-        raise UserError("the two reads are of different questions; ask both banks the same")
+        raise UserError("the two reads are of different questions; ask both banks the same question")
     last = len(after.tokens[0][0]) - 1
     first, second = (
         trace.over_blocks("hook_read_pattern", story=0, segment=0)[:, :, last] for trace in (before, after)
@@ -55,7 +54,7 @@ class ReadPair:
 
 
 def read_pair(before: Trace, after: Trace, block: int | None, head: int | None) -> ReadPair:
-    """The reads of one block and one head; None is the mean over them."""
+    """The reads of one block and one head; None for the mean over them."""
     return ReadPair(read_by_token(before, block, head), read_by_token(after, block, head))
 
 
@@ -64,8 +63,8 @@ def self_attention(
 ) -> Array:
     """How each token of a segment attends to the tokens up to it, (n_tokens, n_tokens) in [0, 1].
 
-    block : None is the mean over the blocks that the trace has
-    head : of self-attention; None is the mean over them
+    block : None for the mean over the blocks in the trace
+    head : of self-attention; None for the mean over heads
     """
     n_tokens = len(trace.tokens[story][segment])
     names = [name for name in trace.arrays if name.endswith("attn.hook_pattern")]

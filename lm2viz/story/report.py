@@ -1,6 +1,6 @@
 """One HTML page of a trace that opens offline: the pictures of the app, one below the other.
 
-Deliberately without a model: what needs one, such as an intervention, has a command of its own.
+Needs no model, by design: what needs one, such as an intervention, has its own command.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from lm2viz.provenance.traces import WRITE_HOOKS
 from lm2viz.story import pictures
 from lm2viz.story.pictures import Picture
 
-MAX_SENTENCES = 60  # pictures of a longer story would be unreadable: its last sentences are shown
+MAX_SENTENCES = 60  # pictures of longer stories are unreadable, so only the last sentences are shown
 GATES, BANKS = ("hook_gate_in", "hook_gate_forget"), ("hook_bank_pre", "hook_bank_post")
 STYLE = (
     "body{font-family:system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem;color:#222}"
@@ -25,15 +25,15 @@ STYLE = (
 
 
 def report_pictures(trace: Trace, *, story: int = 0) -> dict[str, Picture]:
-    """Every picture of one story that the trace has the hooks of, by a name for a file.
+    """Every picture of one story that the trace has the hooks for, by file name.
 
     Raises
     ------
     UserError
-        When the story is not in the trace, or nothing of the memory was recorded that could be shown.
+        When the story is not in the trace, or the trace has no hooks of the memory to show.
     """
     if not 0 <= story < len(trace.tokens):
-        raise UserError(f"story {story} is not in the trace; it has 0 to {len(trace.tokens) - 1}")
+        raise UserError(f"no story {story} in the trace; it has 0 to {len(trace.tokens) - 1}")
     n_read = len(trace.tokens[story])
     last, shown = n_read - 1, range(max(0, n_read - MAX_SENTENCES), n_read)
     pictures_by_name: dict[str, Picture] = {}
@@ -61,14 +61,14 @@ def report_pictures(trace: Trace, *, story: int = 0) -> dict[str, Picture]:
         pictures_by_name["bank-after"] = pictures.bank_alone(trace, last, story=story)
     if not pictures_by_name:
         raise UserError(
-            "the trace has nothing to show of the memory; record it with: lm2 trace CHECKPOINT --story FILE "
+            "the trace has no memory hooks to show; record them with: lm2 trace CHECKPOINT --story FILE "
             "--out run.safetensors --hooks 'mem.*,hook_bank'"
         )
     return pictures_by_name
 
 
 def write_report(path: str | Path, trace: Trace, *, story: int = 0) -> dict[str, Picture]:
-    """Write the page of one story of a trace, whole or not at all; returns its pictures.
+    """Write the page of one story atomically; returns its pictures by name.
 
     Raises
     ------
@@ -77,14 +77,14 @@ def write_report(path: str | Path, trace: Trace, *, story: int = 0) -> dict[str,
     """
     pictures_by_name = report_pictures(trace, story=story)
     lines = [" ".join(words) for words in trace.tokens[story]]
-    hover_text = f"<ol>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ol>"
-    hover_text += "<p>Pictures of one sentence are of the last one.</p>"
-    write_page(path, f"Memory of {trace.info.get('model', 'an LM2')}", hover_text, pictures_by_name)
+    text = f"<ol>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ol>"
+    text += "<p>Pictures of a single sentence show the last one.</p>"
+    write_page(path, f"Memory of {trace.info.get('model', 'an LM2')}", text, pictures_by_name)
     return pictures_by_name
 
 
 def write_page(path: str | Path, title: str, text: str, pictures_by_name: Mapping[str, Picture]) -> None:
-    """An HTML page with plotly inside it; ``text`` is HTML, everything else is escaped."""
+    """Write an HTML page with plotly embedded. ``text`` is HTML; everything else is escaped."""
     figures = [
         f'<figure id="{escape(name)}" aria-label="{escape(picture.alt)}">'
         f"{picture.figure.to_html(full_html=False, include_plotlyjs=i == 0)}"
@@ -99,19 +99,19 @@ def write_page(path: str | Path, title: str, text: str, pictures_by_name: Mappin
 
 
 def write_image(figure: go.Figure, path: Path) -> None:
-    """The figure as an image, whole or not at all; the suffix says of which kind.
+    """Write the figure as an image, atomically, in the format of the suffix.
 
     Raises
     ------
     UserError
-        Without what draws it, and how to install that.
+        When kaleido or Chromium is missing, saying how to install them.
     """
     with atomic_path(path) as temporary:
         try:
             figure.write_image(temporary)
-        except (ValueError, RuntimeError):  # plotly's words for one of them missing are many lines long
+        except (ValueError, RuntimeError):  # plotly's own message is many lines long
             raise UserError(
-                "an image needs kaleido and Chromium; pip install -e '.[images]' and install chromium"
+                "images need kaleido and Chromium; run pip install -e '.[images]' and install chromium"
             ) from None
 
 

@@ -1,6 +1,6 @@
-"""From a trace to the small arrays a picture shows. The only place that reshapes.
+"""From a trace to the small arrays that pictures show; the only module that reshapes.
 
-A gate or a share is a fraction in [0, 1]; a width-wise gate is shown by its mean over the width.
+Gates and shares are fractions in [0, 1]; a gate with a value per dimension is averaged over the width.
 """
 
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from lm2viz.arrays import Array
 
 
 def words_of(trace: Trace, segment: int, *, story: int = 0) -> list[str]:
-    """Tokens of a segment, each with its place in front: a word may occur twice."""
+    """The tokens of a segment, each prefixed with its index, since a word may occur twice."""
     return [f"{i}:{word}" for i, word in enumerate(trace.tokens[story][segment])]
 
 
 def write_strength(trace: Trace, segment: int, block: int, *, story: int = 0) -> Array:
-    """How far each token opened each slot, ndarray of shape (n_tokens, n_slots) in [0, 1].
+    """How strongly each token wrote to each slot, ndarray of shape (n_tokens, n_slots) in [0, 1].
 
-    The token's share of the slot's update times its input gate (mean over the width). Summed over tokens it
-    is the slot's own input gate, so the columns of this picture add up to ``slot_gates``.
+    The token's share of the slot's update times its input gate (mean over the width). The sum over tokens is
+    the slot's input gate as in ``slot_gates``.
     """
     where = {"story": story, "segment": segment}
     n_tokens = len(trace.tokens[story][segment])
@@ -31,36 +31,36 @@ def write_strength(trace: Trace, segment: int, block: int, *, story: int = 0) ->
 
 
 def slot_gates(trace: Trace, segment: int, *, story: int = 0) -> tuple[Array, Array]:
-    """Input gate and kept share of each slot, two ndarrays of shape (n_blocks, n_slots) in [0, 1]."""
+    """Input gate and forget gate of each slot, two ndarrays of shape (n_blocks, n_slots) in [0, 1]."""
     where = {"story": story, "segment": segment}
-    opened = trace.over_blocks("hook_gate_in", **where).mean(axis=-1)
-    return opened, trace.over_blocks("hook_gate_forget", **where).mean(axis=-1)
+    input_gate = trace.over_blocks("hook_gate_in", **where).mean(axis=-1)
+    return input_gate, trace.over_blocks("hook_gate_forget", **where).mean(axis=-1)
 
 
 def keep_by_sentence(trace: Trace, segment: int, *, story: int = 0) -> Array:
-    """Share of each slot's content that all blocks together leave, (n_slots,) in [0, 1].
+    """Share of each slot's content that is kept after all blocks have written, (n_slots,) in [0, 1].
 
-    Multiplied for every dimension, as writes of blocks follow each other, then the mean over the width.
+    Forget gates are multiplied over blocks in every dimension, then averaged over the width.
     """
-    retained = trace.over_blocks("hook_gate_forget", story=story, segment=segment)
-    share: Array = retained.prod(axis=0).mean(axis=-1)
+    keep = trace.over_blocks("hook_gate_forget", story=story, segment=segment)
+    share: Array = keep.prod(axis=0).mean(axis=-1)
     return share
 
 
 def slot_change(trace: Trace, segment: int, *, story: int = 0) -> Array:
-    """How far each block moved each slot: root mean square over the width, at most 1, (n_blocks, n_slots)."""
+    """Change of each slot by each block, (n_blocks, n_slots): root mean square over the width, up to 1."""
     where = {"story": story, "segment": segment}
     return size_of(trace.over_blocks("hook_bank_post", **where) - trace.over_blocks("hook_bank_pre", **where))
 
 
 def size_of(change: Array) -> Array:
-    """How far slots were moved: root mean square over the width, at most 1."""
+    """Size of a change of slots: root mean square over the width, capped at 1."""
     size: Array = np.minimum(np.sqrt((change**2).mean(axis=-1)), 1.0)
     return size
 
 
 def bank_before_after(trace: Trace, segment: int, *, story: int = 0) -> tuple[Array, Array, Array]:
-    """The bank before the first block wrote, after the last did, and the difference: (n_slots, n_dims)."""
+    """Bank before the first and after the last block writes, and the difference, each (n_slots, n_dims)."""
     where = {"story": story, "segment": segment}
     first, last = trace.blocks[0], trace.blocks[-1]
     before = trace.select(f"blocks.{first}.mem.hook_bank_pre", **where)
@@ -69,7 +69,7 @@ def bank_before_after(trace: Trace, segment: int, *, story: int = 0) -> tuple[Ar
 
 
 def largest_size(*arrays: Array) -> float:
-    """The largest size of any value: the limit of a scale that is shared and symmetric about 0."""
+    """The largest absolute value: the limit of a shared scale that is symmetric about 0."""
     return float(max(np.abs(array).max() for array in arrays))
 
 
@@ -78,7 +78,7 @@ def read_by_token(
 ) -> Array:
     """Attention of each token over slots, shape (n_tokens, n_slots).
 
-    block, head : None is the mean over those with memory
+    block, head : None for the mean over blocks with memory, or over heads
     """
     n_tokens, where = len(trace.tokens[story][segment]), {"story": story, "segment": segment}
     if block is None:
@@ -102,7 +102,7 @@ def slot_history(trace: Trace, slot: int, *, story: int = 0) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """A token that wrote to a slot; ``strength`` as in ``write_strength``."""
+    """A token that wrote to a slot, with its ``write_strength``."""
 
     segment: int
     block: int
@@ -111,7 +111,7 @@ class Writer:
 
 
 def top_writers(trace: Trace, slot: int, *, until: int, n: int = 8, story: int = 0) -> list[Writer]:
-    """The ``n`` tokens of the first ``until`` segments that opened ``slot`` widest, strongest first."""
+    """The ``n`` tokens of the first ``until`` segments that wrote most to ``slot``, strongest first."""
     writers = [
         Writer(segment, block, word, float(strength))
         for segment in range(until)

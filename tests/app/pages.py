@@ -1,4 +1,4 @@
-"""Pages as a visitor opens them, without a browser, and the numbers read back from their charts."""
+"""Pages as a user opens them, without a browser, and the numbers read back from their charts."""
 
 import base64
 import json

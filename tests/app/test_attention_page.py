@@ -11,7 +11,7 @@ from tests.app.pages import drawn, open_page, unpacked
 
 MODEL, EXAMPLE, STEP, ASKED = "babi-qa1-10", "2-two-facts", 4, "Where is the milk?"
 LINK = {"model": MODEL, "example": EXAMPLE, "step": str(STEP), "question": ASKED}
-EDITED = "What moved: the second minus the first"
+DIFFERENCE = "Change in attention: the second minus the first"
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +40,11 @@ def spec_of(chart):
 def test_reads_before_and_after_are_those_of_the_two_banks(story, query, other, head_in_link, head):
     page = open_page("attention", block="1", head=head_in_link, **LINK, **query)
     before, after = (traces.load_answer(MODEL, story, s, ASKED).trace for s in (other, STEP))
-    move = read_pair(before, after, 1, head)
-    np.testing.assert_allclose(drawn(page, title(other)), move.before, atol=1e-6)
-    np.testing.assert_allclose(drawn(page, title(STEP)), move.after, atol=1e-6)
-    np.testing.assert_allclose(drawn(page, EDITED), move.difference, atol=1e-6)
-    assert any(f"attention that moved: {move.distances[-1]:.2f}" in c.value for c in page.caption)
+    pair = read_pair(before, after, 1, head)
+    np.testing.assert_allclose(drawn(page, title(other)), pair.before, atol=1e-6)
+    np.testing.assert_allclose(drawn(page, title(STEP)), pair.after, atol=1e-6)
+    np.testing.assert_allclose(drawn(page, DIFFERENCE), pair.difference, atol=1e-6)
+    assert any(f"attention that moved: {pair.distances[-1]:.2f}" in c.value for c in page.caption)
 
 
 def test_reads_and_self_attention_can_be_means_over_blocks(story):
@@ -85,7 +85,7 @@ def test_the_distance_stands_beside_a_fresh_bank_and_an_untrained_model(story):
         assert any(f"{name} {values.mean():.3f} (n = 16)" in c.value for c in page.caption)
 
 
-def test_both_answers_are_told(story):
+def test_both_answers_are_shown(story):
     page = open_page("attention", **LINK)
     for step in (STEP - 1, STEP):
         answer = traces.load_answer(MODEL, story, step, ASKED)
@@ -98,13 +98,13 @@ def test_both_answers_are_told(story):
 def test_the_same_bank_twice_says_that_nothing_can_differ():
     page = open_page("attention", compared_bank="A chosen sentence", other_step=str(STEP), **LINK)
     assert any("Both banks are the same" in i.value for i in page.info)
-    assert not drawn(page, EDITED).any()
+    assert not drawn(page, DIFFERENCE).any()
 
 
 def test_before_the_first_sentence_there_is_no_self_attention():
     page = open_page("attention", **(LINK | {"step": "0"}))
     assert any("No sentence has been read" in i.value for i in page.info)
-    assert not drawn(page, EDITED).any()
+    assert not drawn(page, DIFFERENCE).any()
 
 
 def test_every_chart_has_a_text():
@@ -129,4 +129,4 @@ def test_a_question_with_unknown_words_names_them(question):
 )  # fmt: skip
 def test_a_link_with_values_out_of_range_still_opens(query):
     page = open_page("attention", **query)
-    assert drawn(page, EDITED).shape[1] == 24
+    assert drawn(page, DIFFERENCE).shape[1] == 24

@@ -8,7 +8,9 @@ from streamlit.testing.v1 import AppTest
 
 from app.loaders import causal, traces
 from lm2core.babi.counterfactual import draw_counterfactuals
+from lm2core.errors import UserError
 from lm2viz.causal.pair_text import pair_lines
+from lm2viz.sample.story_sample import StorySample
 from tests.app.pages import open_page, unpacked
 from tests.conftest import ROOT
 
@@ -60,17 +62,17 @@ def test_answers_are_those_of_the_model_to_both_sides_and_of_a_fresh_bank():
     assert not page.warning
 
 
-def test_a_pair_that_the_model_does_not_get_right_is_told(monkeypatch):
+def test_a_pair_that_the_model_gets_wrong_has_a_warning(monkeypatch):
     one = traces.load_answer(MODEL, pair_of().sentences, 4, pair_of().question)
     monkeypatch.setattr(traces, "load_answer", lambda *_: one)
     page = open_page("causal_map", **LINK)
-    assert "does not answer both sides rightly" in page.warning[0].value
+    assert "does not answer both sides correctly" in page.warning[0].value
 
 
 def test_nothing_is_measured_before_it_is_asked_for(monkeypatch):
     monkeypatch.setattr(causal, "causal_map", None)
     monkeypatch.setattr(causal, "causal_parts", None)
-    for view in ("Causal map", "Its parts", "Attribution", "Gradients"):
+    for view in ("Causal map", "Parts", "Attribution", "Gradients"):
         page = open_page("causal_map", **LINK, causal_view=view)
         assert any("Press **Measure**" in i.value for i in page.info)
         assert not page.get("plotly_chart")
@@ -86,7 +88,7 @@ def test_the_map_is_that_of_this_pair_and_its_link_shows_it_again():
     cells = cells_of(page)
     np.testing.assert_allclose(cells[0], result.pairs.mean[0])
     np.testing.assert_allclose(cells[1], result.placebos.mean[0])
-    assert any("that it begins there says nothing" in m.value for m in page.markdown)
+    assert any("where it begins says nothing" in m.value for m in page.markdown)
     link = page.query_params["measured"]
     again = open_page("causal_map", **LINK, measured=link if isinstance(link, str) else link[0])
     assert result.summary() in texts(again)
@@ -100,7 +102,7 @@ def cells_of(page: AppTest) -> list[np.ndarray]:
 
 
 def test_parts_are_shown_in_the_chosen_direction():
-    page = measured(open_page("causal_map", **LINK, causal_view="Its parts", patch_direction="denoising"))
+    page = measured(open_page("causal_map", **LINK, causal_view="Parts", patch_direction="denoising"))
     result = causal.load_parts(MODEL, "qa1", "place", 1, SEED)
     assert result.summary() in texts(page)
     np.testing.assert_allclose(cells_of(page)[0], result.pairs["write"].cells.mean[1])
@@ -108,9 +110,9 @@ def test_parts_are_shown_in_the_chosen_direction():
 
 def test_attribution_prints_how_complete_it_is():
     page = measured(open_page("causal_map", **LINK, causal_view="Attribution"))
-    result = causal.load_attribution(MODEL, "qa1", 20, SEED)
+    result = causal.load_attribution(MODEL, StorySample("qa1", 20, SEED))
     assert result.summary() in texts(page)
-    assert any(f"at most **{result.error:.1e}** logits" in m.value for m in page.markdown)
+    assert any(f"within **{result.error:.1e}** logits" in m.value for m in page.markdown)
 
 
 @pytest.mark.parametrize(
@@ -149,9 +151,9 @@ def test_a_task_of_another_page_without_pairs_gives_way_to_the_first():
     assert page.selectbox(key="task").value == "qa1"
 
 
-def test_too_few_pairs_are_told_in_one_line(monkeypatch):
+def test_too_few_pairs_are_reported_in_one_line(monkeypatch):
     def none(*_, **__):
-        raise ValueError("found 3 different place counterfactuals of qa4, not 60; ask for fewer")
+        raise UserError("found 3 different place counterfactuals of qa4, not 60; ask for fewer")
 
     monkeypatch.setattr(causal, "draw_counterfactuals", none)
     page = open_page("causal_map", **LINK)
@@ -162,7 +164,7 @@ def test_too_few_pairs_are_told_in_one_line(monkeypatch):
 
 def test_a_side_opens_on_the_page_of_one_story():
     page, pair = open_page("causal_map", **LINK), pair_of()
-    page.button(key="open_As edited").click().run()
+    page.button(key="open_Edited").click().run()
     assert not page.exception
     assert page.title[0].value == "What is in this model's memory?"
     assert page.text_area[0].value == "\n".join(pair.edited)

@@ -1,4 +1,4 @@
-"""One story on the comparison page: every model's answers are its own, the story's truth beside them."""
+"""One story on the comparison page: each model's answers, beside the ground truth."""
 
 import json
 
@@ -31,18 +31,18 @@ def test_every_row_is_what_that_model_answers_along_the_story():
 def test_the_summary_counts_the_floor_beside_the_models():
     page = open_page("compare", **LINK, question=ASKED)
     names = (MODEL, *page.multiselect(key="others").value)
-    expected = next(m.value for m in page.markdown if "Right after how many" in m.value).replace("\\", "")
-    assert "floor: last place named" in expected
-    assert all(name in expected for name in names)
+    summary = next(m.value for m in page.markdown if "Right answers after" in m.value).replace("\\", "")
+    assert "baseline: last place named" in summary
+    assert all(name in summary for name in names)
 
 
-def test_a_model_that_does_not_know_a_word_is_left_out_and_named():
+def test_a_model_that_does_not_know_a_word_is_excluded_and_named():
     page = open_page("compare", **(LINK | {"task": "qa10"}), others="babi-qa1-3")
     assert "do not know all of these words: babi\\-qa1\\-3" in page.info[0].value
     assert len(unpacked(grid_of(page)["z"])) == 2  # the model and what is right; no place, so no floor
 
 
-def test_no_model_that_knows_the_question_is_said_and_nothing_is_drawn():
+def test_where_no_model_knows_the_question_nothing_is_drawn():
     page = open_page("compare", **LINK, question="Where is Zoe?", others="babi-qa1-3")
-    assert "Left out" in page.info[0].value
+    assert "Excluded" in page.info[0].value
     assert not page.get("plotly_chart")

@@ -7,6 +7,7 @@ import pytest
 
 from app.loaders import compare, slots
 from app.loaders.models import known_tasks, model_names
+from lm2viz.sample.story_sample import StorySample
 from tests.app.pages import open_page, unpacked
 
 FIRST, SECOND = "babi-qa1-10", "babi-qa1-3"
@@ -24,7 +25,7 @@ def few_stories(monkeypatch):
 
 def test_the_bars_and_the_table_are_the_matching_with_both_controls():
     page = open_page("compare", **LINK)
-    result = slots.load_matching(FIRST, SECOND, (FIRST, SECOND), "qa1")
+    result = slots.load_matching(FIRST, SECOND, (FIRST, SECOND), StorySample("qa1", 12))
     spec = json.loads(page.get("plotly_chart")[0].proto.spec)
     for trace, name in zip(spec["data"], ("score", "shuffled", "random_slot"), strict=True):
         drawn = unpacked(trace["x"]).astype(float)
@@ -32,9 +33,9 @@ def test_the_bars_and_the_table_are_the_matching_with_both_controls():
     table = page.dataframe[0].value
     assert list(table["first"]) == [pair.first for pair in result.pairs]
     assert list(table["second"]) == [pair.second for pair in result.pairs]
-    expected = next(m.value for m in page.markdown if "random matching" in m.value).replace("\\", "")
+    finding = next(m.value for m in page.markdown if "random matching" in m.value).replace("\\", "")
     for estimate in (result.mean, result.shuffled, result.random):
-        assert str(estimate) in expected
+        assert str(estimate) in finding
     assert page.get("plotly_chart")[0].proto.alt == result.summary()
 
 
@@ -59,13 +60,13 @@ def test_without_the_table_of_architectures_two_models_are_still_compared(monkey
     compare.load_comparison.clear()
 
 
-def test_one_model_alone_is_told_what_to_do(monkeypatch):
+def test_with_one_model_the_page_says_what_to_do(monkeypatch):
     monkeypatch.setattr("app.loaders.models.shipped_models", lambda: [FIRST])
     page = open_page("compare", compare_view="Two models")
-    assert "one model only" in page.info[0].value
+    assert "only one model" in page.info[0].value
 
 
-def test_models_without_a_common_task_are_told(monkeypatch):
+def test_models_without_a_common_task_are_reported(monkeypatch):
     monkeypatch.setattr(
         "app.loaders.models.known_tasks", lambda model: ["qa1"] if model == FIRST else ["qa2"]
     )

@@ -1,4 +1,4 @@
-"""The page of the gated update: its numbers are the trace's, its gates move the model, no link breaks it."""
+"""The gated update page: numbers are the trace's, edited gates are runs of the model, no link breaks it."""
 
 import json
 
@@ -42,13 +42,13 @@ def bars(page: AppTest, name: str) -> dict[str, float]:
 def test_bars_and_equation_are_the_numbers_of_the_trace(update):
     page = open_page("gated_update", **LINK)
     for name, values in (
-        ("before M", update.before),
-        ("written w", update.write),
-        ("after M′", update.after),
+        ("before: M", update.before),
+        ("written: w", update.write),
+        ("after: M′", update.after),
     ):
         for dim, shown in bars(page, name).items():
             assert shown == pytest.approx(values[int(dim)], abs=1e-6)
-    assert str(DIM) in bars(page, "after M′")
+    assert str(DIM) in bars(page, "after: M′")
     assert gated_update.update_latex(update, SLOT, DIM) in page.latex[0].value
     token = update.strongest_token()
     assert gated_update.write_latex(update, token, DIM) in page.latex[1].value
@@ -68,60 +68,60 @@ def test_the_tables_are_the_slot_and_the_chosen_word(update):
     assert word.to_dict("list") == gated_update.word_table(update, 0, DIM)
 
 
-def test_sliders_begin_at_the_models_own_gates_and_moving_nothing_changes_nothing(update):
+def test_sliders_begin_at_the_models_gates_and_change_nothing_there(update):
     page = open_page("gated_update", **LINK)
     assert [page.slider(key=key).value for key in ("input_gate", "keep_gate")] == list(update.gates())
-    assert "gates moved" not in str(page.get("plotly_chart")[1].proto.spec)
-    assert any("the model's own gates" in m.value for m in page.markdown)
+    assert "gates edited" not in str(page.get("plotly_chart")[1].proto.spec)
+    assert any("the model's gates" in m.value for m in page.markdown)
 
 
 def test_a_shut_input_gate_changes_slot_and_answer_as_a_run_of_the_model_does(update):
     page = open_page("gated_update", **LINK)
     page.slider(key="input_gate").set_value(0.0).run()
     assert not page.exception
-    move = GateEdit(step=STEP, slot=SLOT, gate_in=0.0)
-    expected = traces.load_gate_edit_answer(MODEL, SENTENCES, move, STEP, ASKED)
+    edit = GateEdit(step=STEP, slot=SLOT, gate_in=0.0)
+    expected = traces.load_gate_edit_answer(MODEL, SENTENCES, edit, STEP, ASKED)
     unedited = traces.load_answer(MODEL, SENTENCES, STEP, ASKED)
     assert expected.words[0] != unedited.words[0]
-    by_word = bars(page, "gates moved")
+    by_word = bars(page, "gates edited")
     for word in by_word:
         assert by_word[word] == pytest.approx(expected.probabilities[expected.words.index(word)])
-        assert bars(page, "the model's own gates")[word] == pytest.approx(
+        assert bars(page, "the model's gates")[word] == pytest.approx(
             unedited.probabilities[unedited.words.index(word)]
         )
-    trace = traces.load_gate_edit(MODEL, SENTENCES, move, STEP).trace
+    trace = traces.load_gate_edit(MODEL, SENTENCES, edit, STEP).trace
     edited = gated_update.slot_update(trace, 0, BLOCK, SLOT)
     assert not edited.write.any()
-    for dim, shown in bars(page, "after, gates moved").items():
+    for dim, shown in bars(page, "after, gates edited").items():
         assert shown == pytest.approx(edited.after[int(dim)], abs=1e-6)
 
 
-def test_moved_gates_change_the_pictures_of_the_bank_and_of_the_routes():
+def test_edited_gates_change_the_pictures_of_the_bank_and_of_the_routes():
     page = open_page("gated_update", **LINK, input_gate="0")
-    move = GateEdit(step=STEP, slot=SLOT, gate_in=0.0)
-    edited = traces.load_gate_edit(MODEL, SENTENCES, move, STEP).trace
+    edit = GateEdit(step=STEP, slot=SLOT, gate_in=0.0)
+    edited = traces.load_gate_edit(MODEL, SENTENCES, edit, STEP).trace
     unedited = traces.load_trace(MODEL, SENTENCES)
     change = select.bank_before_after(edited, 0)[1] - select.bank_before_after(unedited, STEP - 1)[1]
-    shown = drawn(page, "What the moved gates change of the whole bank")
+    shown = drawn(page, "Effect of the edited gates on the whole bank")
     np.testing.assert_allclose(shown, change, atol=1e-6)
     assert np.abs(shown[SLOT]).max() > 0.1
-    answer = traces.load_gate_edit_answer(MODEL, SENTENCES, move, STEP, ASKED)
+    answer = traces.load_gate_edit_answer(MODEL, SENTENCES, edit, STEP, ASKED)
     strongest = select.read_by_token(answer.trace, BLOCK, head=None).max()
     (alt,) = (chart.proto.alt for chart in page.get("plotly_chart") if "slots to words" in chart.proto.alt)
     assert f"slots to words of the question, strongest {strongest:.2f}" in alt
-    assert any("with the gates moved. Blue" in c.value for c in page.caption)
+    assert any("with the gates edited. Blue" in c.value for c in page.caption)
 
 
-def test_the_control_is_the_same_move_in_another_slot():
+def test_the_control_is_the_same_edit_in_another_slot():
     page = open_page("gated_update", **LINK, input_gate="0")
     other = gated_update.control_slot(SLOT, 24)
-    move = GateEdit(step=STEP, slot=other, gate_in=0.0)
-    answer = traces.load_gate_edit_answer(MODEL, SENTENCES, move, STEP, ASKED)
+    edit = GateEdit(step=STEP, slot=other, gate_in=0.0)
+    answer = traces.load_gate_edit_answer(MODEL, SENTENCES, edit, STEP, ASKED)
     for word, shown in bars(page, f"control: slot {other} instead").items():
         assert shown == pytest.approx(answer.probabilities[answer.words.index(word)])
 
 
-def test_undo_and_another_slot_put_the_models_own_gates_back(update):
+def test_undo_and_another_slot_put_the_models_gates_back(update):
     page = open_page("gated_update", **LINK, input_gate="0", keep_gate="0.5")
     assert page.slider(key="keep_gate").value == 0.5
     page.button(key="undo").click().run()
@@ -132,14 +132,14 @@ def test_undo_and_another_slot_put_the_models_own_gates_back(update):
     assert (
         page.slider(key="keep_gate").value == gated_update.slot_update(trace, STEP - 1, BLOCK, 5).gates()[1]
     )
-    assert "gates moved" not in page.get("plotly_chart")[1].proto.spec
+    assert "gates edited" not in page.get("plotly_chart")[1].proto.spec
 
 
 def test_at_the_end_the_question_is_asked_after_the_whole_story():
     page = open_page("gated_update", **LINK, input_gate="0", ask_at="At the end")
-    move = GateEdit(step=STEP, slot=SLOT, gate_in=0.0)
-    answer = traces.load_gate_edit_answer(MODEL, SENTENCES, move, len(SENTENCES), ASKED)
-    for word, shown in bars(page, "gates moved").items():
+    edit = GateEdit(step=STEP, slot=SLOT, gate_in=0.0)
+    answer = traces.load_gate_edit_answer(MODEL, SENTENCES, edit, len(SENTENCES), ASKED)
+    for word, shown in bars(page, "gates edited").items():
         assert shown == pytest.approx(answer.probabilities[answer.words.index(word)])
 
 
@@ -174,7 +174,7 @@ def test_every_chart_has_a_text_and_a_caption():
 )  # fmt: skip
 def test_a_link_with_values_out_of_range_still_opens(query):
     page = open_page("gated_update", **(LINK | query))
-    assert any("the model's own gates" in m.value for m in page.markdown)
+    assert any("the model's gates" in m.value for m in page.markdown)
     assert np.isfinite(page.slider(key="keep_gate").value)
 
 
@@ -184,9 +184,9 @@ def test_a_question_with_unknown_words_names_them_and_leaves_the_equation():
     assert len(page.latex) == 4
 
 
-def test_an_own_story_without_questions_is_asked():
+def test_a_pasted_story_without_questions_is_asked():
     page = open_page("gated_update", source="Own")
     page.text_area[0].set_value("Mary went to the kitchen.\nJohn went to the garden.")
-    next(b for b in page.button if b.label == "Read it").click().run()
+    next(b for b in page.button if b.label == "Read story").click().run()
     assert not page.exception
     assert any("**kitchen**" in m.value for m in page.markdown)

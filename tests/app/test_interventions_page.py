@@ -1,4 +1,4 @@
-"""The page of interventions: its numbers are those of the runs, bad files and links are told in one line."""
+"""The interventions page: its numbers are those of the runs; bad files and links are refused in one line."""
 
 import base64
 import json
@@ -11,6 +11,7 @@ from app.loaders import interventions, stories
 from app.loaders.models import model_lock
 from lm2viz.causal import Erase, Zero, to_json
 from lm2viz.causal.on_story import changed_slots
+from lm2viz.sample.story_sample import StorySample
 from tests.app.pages import drawn, open_page
 
 MODEL, EXAMPLE = "babi-qa1-3", "2-two-facts"
@@ -19,7 +20,7 @@ ZERO = to_json([Zero(slots=(13,))])
 LINK = {"model": MODEL, "example": EXAMPLE}
 
 
-def expected(page: AppTest) -> list[str]:
+def lines_on(page: AppTest) -> list[str]:
     return [m.value for m in (*page.error, *page.info, *page.text)]
 
 
@@ -37,7 +38,7 @@ def test_answers_and_changed_slots_are_those_of_the_runs():
     assert list(table["edited"]) == [a.after for a in result.answers]
     np.testing.assert_allclose(table["p edited"], [a.p_after for a in result.answers])
     np.testing.assert_allclose(table["p control"], [a.p_control for a in result.answers])
-    cells = drawn(page, "Slots that hold something else, most changed first")
+    cells = drawn(page, "Change of slots, most changed first")
     np.testing.assert_allclose(cells, result.slot_changes[changed_slots(result.slot_changes)], atol=1e-6)
     assert changed_slots(result.slot_changes)[0] == 13
 
@@ -57,7 +58,7 @@ def test_the_page_says_whether_the_intervention_propagates():
     out = '[{"kind": "clamp_gate", "gate": "out", "value": 0.0}]'
     page = open_page("interventions", **LINK, edits=out)
     assert any(c.value.startswith("Does not propagate") for c in page.caption)
-    assert any("No slot holds anything else" in line for line in expected(page))
+    assert any("The interventions change no slot" in line for line in lines_on(page))
 
 
 def test_several_are_built_composed_and_removed_and_the_link_follows():
@@ -88,7 +89,7 @@ def test_a_kind_that_takes_from_others_takes_from_stories_of_the_task():
     assert page.dataframe[0].value["p edited"].between(0, 1).all()
 
 
-def test_building_without_slots_is_told_in_one_line():
+def test_an_intervention_without_slots_is_refused_in_one_line():
     page = open_page("interventions", **LINK)
     page.button(key="edit_add").click().run()
     assert not page.exception
@@ -118,7 +119,7 @@ def test_building_without_slots_is_told_in_one_line():
     ],
     ids=lambda text: str(text)[:30],
 )  # fmt: skip
-def test_bad_interventions_are_told_in_one_line_and_the_page_opens(edits, line):
+def test_bad_interventions_are_refused_in_one_line_and_the_page_opens(edits, line):
     page = open_page("interventions", **LINK, edits=edits)
     messages = [m.value.replace("\\", "") for m in page.error]
     assert any(line in message and "\n" not in message for message in messages), messages
@@ -128,9 +129,9 @@ def test_bad_interventions_are_told_in_one_line_and_the_page_opens(edits, line):
 @pytest.mark.parametrize(
     ("data", "line"),
     [
-        (b"\xff\xfe\x00", "the file is no text"),
+        (b"\xff\xfe\x00", "the file is not text"),
         (b"PK\x03\x04 a zip", "not JSON"),
-        (b" " * 300_000, "300000 bytes; a file of interventions has at most 200000"),
+        (b" " * 300_000, "the file has 300000 bytes; interventions may have at most 200000"),
     ],
     ids=["binary", "zip", "huge"],
 )
@@ -150,13 +151,12 @@ def test_a_list_too_long_for_a_link_stays_out_of_it():
     assert any("erase: slots 1" in t.value for t in page.text)
 
 
-def test_the_effect_is_measured_on_demand_beside_its_placebos(monkeypatch):
-    monkeypatch.setattr(interventions, "N_PLACEBOS", 1)
+def test_the_effect_is_measured_on_demand_beside_its_placebos():
     page = open_page("interventions", **LINK, edits=ZERO, effect_n="25", effect_seed="3")
     assert any("Press **Measure**" in i.value for i in page.info)
     page.button(key="effect_button").click().run(timeout=120)
     assert not page.exception
-    result = interventions.load_effect(MODEL, ZERO, "qa1", 3, 25)
+    result = interventions.load_effect(MODEL, ZERO, StorySample("qa1", 25, 3))
     assert result.n_stories == 25
     assert result.summary() in [t.value for t in page.text]
     chart = page.get("plotly_chart")[-1].proto
@@ -166,10 +166,8 @@ def test_the_effect_is_measured_on_demand_beside_its_placebos(monkeypatch):
         numbers(shown), [c.change.value for c in result.changes if c.measure == "accuracy"]
     )
     link = page.query_params["measured"]
-    question_list = {"edits": ZERO, "effect_n": "25", "effect_seed": "3"}
-    again = open_page(
-        "interventions", **LINK, **question_list, measured=link if isinstance(link, str) else link[0]
-    )
+    choices = {"edits": ZERO, "effect_n": "25", "effect_seed": "3"}
+    again = open_page("interventions", **LINK, **choices, measured=link if isinstance(link, str) else link[0])
     assert result.summary() in [t.value for t in again.text]
     page.number_input(key="effect_seed").set_value(4).run()
     assert any("Press **Measure**" in i.value for i in page.info)
@@ -181,13 +179,13 @@ def test_a_long_measurement_does_not_hold_the_lock_of_the_other_pages(monkeypatc
         return "done"
 
     monkeypatch.setattr(interventions, "effect", slow)
-    assert interventions.load_effect(MODEL, to_json([Zero(slots=(1,))]), "qa1", 9, 25) == "done"
+    assert interventions.load_effect(MODEL, to_json([Zero(slots=(1,))]), StorySample("qa1", 25, 9)) == "done"
 
 
-def test_an_own_story_without_questions_is_asked():
+def test_a_pasted_story_without_questions_is_asked():
     page = open_page("interventions", model=MODEL, source="Own")
     page.text_area[0].set_value("Mary went to the kitchen.\nJohn went to the garden.")
-    next(b for b in page.button if b.label == "Read it").click().run()
+    next(b for b in page.button if b.label == "Read story").click().run()
     assert not page.exception
     assert list(page.dataframe[0].value["before"]) == ["kitchen"]
 

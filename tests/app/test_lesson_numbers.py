@@ -1,4 +1,4 @@
-"""Every number of a lesson, counted once more by a plain loop."""
+"""Every number of a lesson, computed again by a plain loop."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
-from app.lessons.lesson import MODEL, lesson_stories, model_and_control, read_lesson_stories
+from app.lessons.lesson import MODEL, lesson_sample
 from app.loaders.lessons import lesson, load_measured
 from lm2core.compare import published
 from lm2core.reading.answers import read_stories
@@ -23,28 +23,35 @@ def lm():
     return load(MODEL)
 
 
+def read_as_one(lm):
+    """The stories of the lessons in one trace; lessons read them in parts."""
+    return read_stories(lm, lesson_sample().stories)
+
+
 @pytest.mark.slow
 def test_the_lesson_on_slots_counts_what_a_plain_loop_counts(lm):
-    n_moved = []
-    for story in read_stories(lm, lesson_stories(), names=["hook_bank"]).arrays["hook_bank"]:
+    n_changed = []
+    for story in read_as_one(lm).arrays["hook_bank"]:
         size = [np.sqrt(np.mean((story[1, n] - story[0, n]) ** 2)) for n in range(story.shape[1])]
-        n_moved.append(np.mean([x > max(size) / 2 for x in size]))
-    assert load_measured("What is a slot?").value.value == pytest.approx(np.mean(n_moved))
+        n_changed.append(np.mean([x > max(size) / 2 for x in size]))
+    assert load_measured("What is a slot?").value.value == pytest.approx(np.mean(n_changed))
 
 
 def sentences_of(trace):
     return [
         (story, s, len(words))
-        for story, expected in enumerate(trace.tokens)
-        for s, words in enumerate(expected)
+        for story, sentences in enumerate(trace.tokens)
+        for s, words in enumerate(sentences)
     ]
 
 
 @pytest.mark.slow
 def test_the_lesson_on_writing_counts_what_a_plain_loop_counts(lm):
     measured = load_measured("Writing")
-    for each, expected in zip(model_and_control(lm), (measured.value, measured.control), strict=True):
-        trace, shares = read_lesson_stories(each), []
+    for each, expected in zip(
+        lesson_sample().model_and_control(lm), (measured.value, measured.control), strict=True
+    ):
+        trace, shares = read_as_one(each), []
         for story, segment, n_words in sentences_of(trace):
             if n_words != 6:
                 continue
@@ -63,7 +70,7 @@ def test_the_lesson_on_writing_counts_what_a_plain_loop_counts(lm):
 
 @pytest.mark.slow
 def test_the_lesson_on_forgetting_counts_what_a_plain_loop_counts(lm):
-    trace, of_widest, of_others = read_lesson_stories(lm), [], []
+    trace, of_widest, of_others = read_as_one(lm), [], []
     for story, segment, _ in sentences_of(trace):
         where = {"story": story, "segment": segment}
         opened_by, kept_by = (
@@ -81,15 +88,17 @@ def test_the_lesson_on_forgetting_counts_what_a_plain_loop_counts(lm):
     measured = load_measured("Forgetting")
     assert measured.value.value == pytest.approx(np.mean(of_widest), abs=1e-6)
     assert measured.control.value == pytest.approx(np.mean(of_others), abs=1e-6)
-    assert "0.9 a sentence looks like much, and is 0.35 after ten" in lesson("Forgetting").moral
+    assert "0.9 per sentence sounds high, but keeps only 0.35 after ten" in lesson("Forgetting").moral
     assert round(0.9**10, 2) == 0.35
 
 
 @pytest.mark.slow
 def test_the_lesson_on_reading_counts_what_a_plain_loop_counts(lm):
     measured = load_measured("Reading")
-    for each, expected in zip(model_and_control(lm), (measured.value, measured.control), strict=True):
-        question_trace = record_questions(each, read_lesson_stories(each, names=["hook_bank"]))
+    for each, expected in zip(
+        lesson_sample().model_and_control(lm), (measured.value, measured.control), strict=True
+    ):
+        question_trace = record_questions(each, read_as_one(each))
         widths = {True: [], False: []}
         for q, question in enumerate(question_trace.info["asked"]):
             last = len(question_trace.tokens[q][0]) - 1
@@ -111,7 +120,7 @@ def test_the_lesson_on_causes_loses_the_answers_that_a_run_without_the_slot_lose
     assert len(shown.y) == 24
     for slot in (13, 5):
         n_lost = n_asked = 0
-        for story in lesson_stories():
+        for story in lesson_sample().stories:
             clean = run(lm, [story])
             for i, question in enumerate(q for q in story.questions if q.n_statements):
                 if "Mary" not in question.text:
@@ -128,7 +137,7 @@ def test_the_lesson_on_causes_loses_the_answers_that_a_run_without_the_slot_lose
 
 @pytest.mark.slow
 def test_the_lesson_on_gates_counts_right_answers_with_the_gate_held(lm):
-    held = run(lm, lesson_stories(), [ClampGate(gate="forget", value=1.0)])
+    held = run(lm, lesson_sample().stories, [ClampGate(gate="forget", value=1.0)])
     n_right = sum(a == b for a, b in zip(held.words, held.answers, strict=True))
     assert load_measured("Why a gate?").value.value == n_right / len(held.words)
 

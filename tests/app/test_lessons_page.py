@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.lessons import LESSONS
-from app.lessons.lesson import MODEL, Choice, lesson_stories, stories_of_questions
+from app.lessons.lesson import MODEL, Choice, lesson_sample, stories_of_questions
 from app.loaders.lessons import lesson, load_measured
 from lm2core.reading.checkpoints import load
 from lm2viz.estimates import Estimate
@@ -46,12 +46,12 @@ def test_a_measurement_that_no_range_holds_is_an_error_that_names_the_lesson():
     outside = type(measured)(
         Estimate(1e6, 0, 0, 1), measured.control, "x", "y", measured.figure, "z", is_share=False
     )
-    with pytest.raises(ValueError, match="lesson 'What the paper showed': no choice holds"):
+    with pytest.raises(ValueError, match="lesson 'What the paper showed': no choice contains"):
         odd.right(outside)
 
 
 def test_questions_are_counted_to_their_stories():
-    stories = lesson_stories(3)
+    stories = lesson_sample(3).stories
     assert len(stories_of_questions(stories)) == sum(len(s.questions) for s in stories)
     assert stories_of_questions(stories)[-1] == 2
 
@@ -75,7 +75,7 @@ def test_nothing_is_revealed_before_a_prediction_and_then_the_measurement_is():
     assert right.text in page.warning[0].value
     assert any(m.value == measured.sentence() for m in page.markdown)
     page.radio(key=f"predicted_{PAPER}").set_value(right.text).run()
-    assert page.success[0].value == f"As you said: {right.text}."
+    assert page.success[0].value == f"Correct: {right.text}."
     assert len(page.get("plotly_chart")) == 1
 
 

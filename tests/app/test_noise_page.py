@@ -33,25 +33,25 @@ def test_the_bars_are_the_gates_of_the_trace(trace, measure):
     strips = next(
         f for f in figures(page) if f["layout"].get("title", {}).get("text", "").startswith("Input")
     )
-    gates, expected = segment_gates(trace, measure), is_fact(trace)
+    gates, facts = segment_gates(trace, measure), is_fact(trace)
     bars = [bar for bar in strips["data"] if bar["type"] == "bar"]
     drawn = np.full(gates.shape, np.nan)
     for i, bar in enumerate(bars):  # background and facts of one block after the other
         drawn[i // 2, unpacked(bar["x"]) - 1] = unpacked(bar["y"])
     np.testing.assert_allclose(drawn, gates, atol=1e-6)
-    assert [len(unpacked(b["x"])) for b in bars[:2]] == [(~expected).sum(), expected.sum()]
+    assert [len(unpacked(b["x"])) for b in bars[:2]] == [(~facts).sum(), facts.sum()]
 
 
 def test_the_table_has_each_mean_with_interval_n_and_the_untrained_model(trace):
     page = open_page("noise", gate_measure=EVERY_SLOT, **LINK)
     shown = page.dataframe[0].value
-    gates, expected = segment_gates(trace, EVERY_SLOT), is_fact(trace)
+    gates, facts = segment_gates(trace, EVERY_SLOT), is_fact(trace)
     control = segment_gates(noise.load_reading(*TEXT, False), EVERY_SLOT)
     for column, of_model, chosen in (
-        (FACTS, gates, expected),
-        (BACKGROUND, gates, ~expected),
-        (f"untrained: {FACTS}", control, expected),
-        (f"untrained: {BACKGROUND}", control, ~expected),
+        (FACTS, gates, facts),
+        (BACKGROUND, gates, ~facts),
+        (f"untrained: {FACTS}", control, facts),
+        (f"untrained: {BACKGROUND}", control, ~facts),
     ):
         for block in range(4):
             value, rest = shown[column][block].split(" (")
@@ -69,7 +69,7 @@ def test_the_answer_stands_beside_the_facts_alone_and_a_fresh_bank(trace):
     right = trace.info["answer"]
     for name, expected in (
         ("this text", answer),
-        ("the facts so far alone", facts),
+        ("the facts so far, no background", facts),
         ("control: fresh bank", fresh),
     ):
         assert by_name[name][right] == pytest.approx(expected.probabilities[expected.words.index(right)])
@@ -90,7 +90,7 @@ def test_facts_are_marked_in_the_text_and_background_is_plain(trace):
 def test_the_facts_alone_have_no_background_and_the_page_says_so():
     page = open_page("noise", length="0k")
     assert set(page.dataframe[0].value[BACKGROUND]) == {"none in this text"}
-    assert "0 of background" in words_on(page)
+    assert "0 background" in words_on(page)
 
 
 def test_before_the_first_segment_every_bank_is_the_fresh_one():
@@ -124,7 +124,7 @@ def test_without_the_model_the_page_says_what_to_do(monkeypatch):
     assert not page.get("plotly_chart")
 
 
-def test_facts_that_do_not_fit_are_told_in_one_line(monkeypatch):
+def test_facts_that_do_not_fit_are_reported_in_one_line(monkeypatch):
     monkeypatch.setattr(noise, "LENGTHS", ("0k", "1k"))
     monkeypatch.setattr("lm2core.babilong.samples.TOKENS_A_ROW", 900)
     noise.load_sample.clear()

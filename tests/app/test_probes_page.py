@@ -1,4 +1,4 @@
-"""The probes page: its numbers are those of the probes, always beside controls; own labels and bad links."""
+"""The probes page: its numbers are those of the probes, with their controls; uploaded labels, bad links."""
 
 import json
 from io import BytesIO
@@ -9,10 +9,11 @@ import pytest
 import streamlit as st
 
 from app.loaders import labels, probes
-from app.loaders.sample import load_sample
+from app.loaders.sample import load_both, load_rows, page_sample
 from app.loaders.stories import generate_story
 from app.panels.probes import open_clicked
-from lm2viz.probes import codelength, decay, learning_curve, slot_fact_matrix
+from app.widgets.tables import readable
+from lm2viz.probes import codelength, decay, learning_curve, probe
 from lm2viz.probes.by_fact import MEANING, best_slots
 from lm2viz.probes.scores import CONTROL_TASK, MAJORITY, PROBE, SHUFFLED, UNTRAINED
 from tests.app.pages import drawn, open_page, unpacked
@@ -29,17 +30,17 @@ def _few_stories(monkeypatch):
 
 @pytest.fixture(scope="module")
 def rows():
-    return probes.load_rows(MODEL, TASK, N)
+    return load_both(MODEL, page_sample(TASK, N))[0]
 
 
 @pytest.fixture(scope="module")
 def untrained():
-    return probes.load_rows(MODEL, TASK, N, is_trained=False)
+    return load_rows(MODEL, page_sample(TASK, N), False)
 
 
 @pytest.fixture(scope="module")
 def overall(rows, untrained):
-    return slot_fact_matrix(rows, untrained=untrained)
+    return probe(rows, untrained=untrained)
 
 
 def words_on(page):
@@ -54,11 +55,11 @@ def chart(page, **layout):
 
 
 def test_the_stories_are_those_of_their_seeds_and_both_models_read_them(rows, untrained):
-    sample = load_sample(MODEL, TASK, N)
-    assert sample.sentences == [list(generate_story(TASK, seed).sentences) for seed in range(N)]
+    stories = page_sample(TASK, N).stories
+    assert stories == [generate_story(TASK, seed) for seed in range(N)]
+    assert rows.story.tolist() == [k for k in range(N) for _ in stories[k].sentences]
     assert untrained.facts.equals(rows.facts)
     assert np.abs(untrained.banks - rows.banks).max() > 0.1
-    assert {trace.info["model"] for trace in sample.control} == {"untrained"}
 
 
 @pytest.mark.parametrize("control", list(MEANING))
@@ -94,12 +95,12 @@ def test_the_age_curve_is_that_of_the_fact_with_its_controls_beside_it(rows, unt
     }
     for name in (PROBE, MAJORITY, SHUFFLED, UNTRAINED):
         np.testing.assert_allclose(lines[name], [part.accuracy[name].value for part in expected.bins])
-    pd.testing.assert_frame_equal(page.dataframe[0].value, expected.table(), check_dtype=False)
+    pd.testing.assert_frame_equal(page.dataframe[0].value, readable(expected.table()), check_dtype=False)
 
 
 def test_all_facts_can_be_pooled_by_age(rows):
     page = open_page("probes", probes_view="Age", all_facts="true", probe_slot="bank", **LINK)
-    assert page.dataframe[0].value["n_rows"].sum() == rows.facts.notna().sum().sum()
+    assert page.dataframe[0].value["rows"].sum() == rows.facts.notna().sum().sum()
     assert "the whole bank for all facts" in words_on(page)
 
 
@@ -117,7 +118,7 @@ def test_one_fact_has_its_accuracy_with_interval_and_every_control(overall):
 def test_code_length_and_learning_curve_come_when_asked_for_beside_an_untrained_model(rows, untrained):
     page = open_page("probes", probes_view="One fact", fact=FACT, probe_slot="9", code_length="true", **LINK)
     expected = codelength(rows, FACT, untrained=untrained, slot=9)
-    (bars,) = chart(page, x="code length, bits a sample")
+    (bars,) = chart(page, x="code length (bits per row)")
     assert unpacked(bars["x"]).tolist() == [bits.value for bits in expected.bits.values()]
     assert f"in an untrained model {expected.compression(UNTRAINED)} times" in words_on(page)
     page.toggle(key="learning_curve").set_value(True).run()
@@ -157,8 +158,8 @@ def test_a_fact_of_another_task_makes_room_for_one_of_this(rows):
     assert page.selectbox(key="fact").value in rows.facts
 
 
-def own_page(**query):
-    return open_page("probes", probes_view="Own labels", **(LINK | query))
+def labels_page(**query):
+    return open_page("probes", probes_view="Your labels", **(LINK | query))
 
 
 def upload(page, content, name="labels.csv"):
@@ -168,27 +169,27 @@ def upload(page, content, name="labels.csv"):
 
 
 def label_bytes(rows, fact):
-    """A fact the stories tell anyway, under another name, as a visitor would fill it in."""
+    """A fact of the stories under another name, as a user would fill it in."""
     template = pd.DataFrame(
         {"story": rows.story, "segment": rows.segment, "fact": "own", "value": rows.facts[fact]}
     )
     return template.to_csv(index=False).encode()
 
 
-def test_own_labels_find_what_the_same_facts_of_the_stories_do(rows, overall):
-    page = upload(own_page(), label_bytes(rows, FACT))
+def test_uploaded_labels_give_the_result_of_the_same_facts(rows, overall):
+    page = upload(labels_page(), label_bytes(rows, FACT))
     assert not page.error
     expected = overall.matrix()[:, [overall.facts.index(FACT)]].T
     np.testing.assert_allclose(drawn(page, "Probe of this model"), expected, atol=1e-6)
     assert page.dataframe[0].value["best slot"].tolist() == [overall.slot_of(FACT)]
 
 
-def test_labels_stay_when_their_visitor_looks_elsewhere_and_nobody_else_has_them(rows):
-    page = upload(own_page(), label_bytes(rows, FACT))
+def test_labels_stay_when_their_user_changes_the_view_and_nobody_else_has_them(rows):
+    page = upload(labels_page(), label_bytes(rows, FACT))
     page.segmented_control(key="probes_view").set_value("One fact").run()
-    page.segmented_control(key="probes_view").set_value("Own labels").run()
+    page.segmented_control(key="probes_view").set_value("Your labels").run()
     assert page.dataframe[0].value["fact"].tolist() == ["own"]
-    assert not own_page().dataframe
+    assert not labels_page().dataframe
     page.button(key="close_labels").click().run()
     assert not page.dataframe
     assert "No labels yet" in words_on(page)
@@ -197,7 +198,7 @@ def test_labels_stay_when_their_visitor_looks_elsewhere_and_nobody_else_has_them
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\x89PNG\r\n\x1a\n\0\0\0", "no text"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "not text"),
         (b"\xff\xfe\xfd a,b", "CSV"),
         (b"", "CSV"),
         (b"story,segment,fact\n0,0,mood\n", "no column value"),
@@ -208,23 +209,23 @@ def test_labels_stay_when_their_visitor_looks_elsewhere_and_nobody_else_has_them
         (b"story,segment,fact,value\n" + b"0,0,mood,glad\n" * 150_000, "at most 2 MB are read"),
     ],
 )
-def test_a_bad_file_gives_one_line(content, message):
-    page = upload(own_page(), content)
+def test_a_bad_file_is_refused_in_one_line(content, message):
+    page = upload(labels_page(), content)
     (error,) = page.error
     assert message in error.value.replace("\\", "")
     assert "\n" not in error.value
     assert "/tmp" not in error.value
 
 
-def test_what_is_not_called_csv_is_not_taken():
-    page = own_page()
+def test_a_file_not_called_csv_is_refused():
+    page = labels_page()
     page.file_uploader(key="labels_upload").upload("labels.pkl", b"x").run()
     assert "Allowed: ['.csv']" in page.exception[0].message
     assert "probe_labels" not in page.session_state
 
 
-def test_labels_of_another_task_are_not_laid_over_these_stories(rows):
-    page = upload(own_page(), label_bytes(rows, FACT))
+def test_labels_of_another_task_are_not_used_for_these_stories(rows):
+    page = upload(labels_page(), label_bytes(rows, FACT))
     page.selectbox(key="task").set_value("qa2").run()
     (error,) = page.error
     assert "about stories of qa1, not qa2" in error.value.replace("\\", "")
@@ -232,14 +233,25 @@ def test_labels_of_another_task_are_not_laid_over_these_stories(rows):
 
 def test_markup_in_labels_is_shown_as_text(rows):
     content = label_bytes(rows, FACT).replace(b",own,", b",<b>**own**</b>,")
-    page = upload(own_page(), content, "[x](y).csv")
+    page = upload(labels_page(), content, "[x](y).csv")
     assert r"\[x\]\(y\)\.csv" in words_on(page)
     assert page.dataframe[0].value["fact"].tolist() == ["<b>**own**</b>"]
 
 
 def test_the_template_has_every_sentence_of_the_sample(rows):
-    template = pd.read_csv(BytesIO(labels.template_file(MODEL, TASK, N)))
+    template = pd.read_csv(BytesIO(labels.template_file(page_sample(TASK, N))))
     assert template["sentence"].tolist() == [
-        s for story in load_sample(MODEL, TASK, N).sentences for s in story
+        s for story in page_sample(TASK, N).stories for s in story.sentences
     ]
     assert template["story"].tolist() == rows.story.tolist()
+
+
+def test_a_sample_of_long_stories_is_cut_to_what_a_page_reads_and_that_is_said(monkeypatch):
+    assert "a page reads" not in words_on(open_page("probes", **LINK))
+    monkeypatch.setattr("app.loaders.sample.MAX_SENTENCES", 105)
+    monkeypatch.setattr("app.widgets.pickers.MAX_SENTENCES", 105)
+    page_sample.clear()
+    page = open_page("probes", **LINK)
+    page_sample.clear()
+    assert "10 stories, 100 sentences" in words_on(page)
+    assert "a page reads 105 sentences" in words_on(page)

@@ -6,14 +6,15 @@ from urllib.parse import parse_qs
 import numpy as np
 import pytest
 
-from app.loaders import sample, slots
+from app.loaders import slots
 from app.loaders.stories import generate_story
+from lm2viz.sample.story_sample import StorySample
 from lm2viz.slots.contexts import READS, WRITES
 from lm2viz.stats.places import first_plotted_story
 from tests.app.pages import open_page, unpacked
 
 MODEL, TASK, N = "babi-qa1-3", "qa1", 50
-SAMPLE = (MODEL, TASK, N)
+SAMPLE = (MODEL, StorySample(TASK, N))
 LINK = {"model": MODEL, "task": TASK, "n_stories": str(N)}
 
 
@@ -33,7 +34,7 @@ def texts(page):
 
 def story_link(page):
     """Query of the link to the page of stories."""
-    (link,) = [one.proto for one in page.get("page_link") if one.proto.label.startswith("Open it")]
+    (link,) = [one.proto for one in page.get("page_link") if one.proto.label.startswith("Open on")]
     return {key: value for key, (value,) in parse_qs(link.query_string).items()}
 
 
@@ -50,19 +51,6 @@ def test_the_points_are_the_map_and_its_controls_stand_beside_it(result):
     about, *_, silhouette = result.summary().splitlines()
     assert f"{about}\n{silhouette}" in [t.value for t in page.text]
     np.testing.assert_allclose(page.dataframe[0].value["value"], result.table()["value"])
-
-
-def test_story_k_is_the_one_that_seed_k_tells():
-    expected = slots._first_stories(TASK, 3, 5)
-    assert [story.sentences for story in expected] == [generate_story(TASK, s).sentences for s in (5, 6, 7)]
-
-
-def test_parts_keep_all_stories_in_order():
-    expected = slots._first_stories("qa2", 30)
-    parts = list(sample._parts(expected))
-    assert [story for part in parts for story in part] == expected
-    sizes = [sum(len(s.sentences) for s in part) for part in parts if len(part) > 1]
-    assert max(sizes) <= sample.PART_SENTENCES
 
 
 def test_the_link_of_a_point_shows_its_story_at_its_step_and_the_way_of_its_slot(result):
@@ -97,7 +85,7 @@ def test_three_dimensions_and_several_slots_are_drawn():
     assert {t["name"] for t in figures(page)[0]["data"] if t["type"] == "scatter3d"} == {"1", "20"}
 
 
-def test_a_story_or_slot_off_the_map_is_told(result):
+def test_a_story_or_slot_off_the_map_is_reported(result):
     fitted = next(s for s in range(N) if s not in set(result.plotted.rows["story"]))
     page = open_page("slots", **LINK, seed=str(fitted))
     assert f"Story {fitted} is not on the map" in page.info[0].value
@@ -113,7 +101,7 @@ def test_a_map_of_too_many_points_takes_fewer_stories(monkeypatch):
     slots.load_map.clear()
 
 
-def test_no_slot_is_told_in_one_line():
+def test_no_slot_is_refused_in_one_line():
     page = open_page("slots", **LINK)
     page.multiselect(key="map_slots").set_value([]).run()
     assert not page.exception
@@ -126,7 +114,7 @@ def test_words_and_questions_are_those_of_the_slot_with_controls():
     of_slot = [*contexts.of(13, WRITES), *contexts.of(13, READS)]
     table = page.dataframe[0].value
     assert list(table["text"]) == [one.text for one in of_slot]
-    np.testing.assert_allclose(table["elsewhere"], [one.in_other_slots.value for one in of_slot])
+    np.testing.assert_allclose(table["in the other slots"], [one.in_other_slots.value for one in of_slot])
     bars = [t for t in figures(page)[0]["data"] if t["type"] == "bar"]
     np.testing.assert_allclose(
         np.concatenate([unpacked(b["x"]) for b in bars]), [one.strength.value for one in of_slot]
@@ -168,6 +156,6 @@ def test_a_link_with_values_out_of_range_still_opens(query):
     assert all(chart.proto.alt for chart in page.get("plotly_chart"))
 
 
-def test_a_model_without_a_task_it_knows_is_told(monkeypatch):
+def test_a_model_without_a_task_it_knows_is_reported(monkeypatch):
     monkeypatch.setattr("app.loaders.models.known_tasks", lambda model: [])
-    assert "No task can be told" in open_page("slots").info[0].value
+    assert "This model lacks words of every task" in open_page("slots").info[0].value

@@ -1,4 +1,4 @@
-"""The entry of the app: what the first page needs is made while the server starts."""
+"""The entry point of the app: what the first page needs is loaded while the server starts."""
 
 import gc
 import subprocess
@@ -43,7 +43,7 @@ thread.join()
 
 @pytest.fixture(scope="module")
 def warmed():
-    """What a process said that warmed up in a thread, as a server does."""
+    """Output of a process that warmed up in a thread, as a server does."""
     return run(WARM_UP_IN_A_THREAD)
 
 

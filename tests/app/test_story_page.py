@@ -1,4 +1,4 @@
-"""The story page as a visitor meets it: the numbers drawn are the trace's, and no input breaks it."""
+"""The story page as a user meets it: the numbers drawn are the trace's, and no input breaks it."""
 
 import json
 
@@ -14,9 +14,9 @@ MODEL, EXAMPLE, STEP = "babi-qa1-10", "2-two-facts", 4
 N_SLOTS, LAST_BLOCK = 24, 3
 
 
-INPUT_GATE = "Input gate: bright let new content in"
-FORGET_GATE = "Forget gate: dark erased what was there"
-CHANGE = "Change: bright now holds something else"
+INPUT_GATE = "Input gate: bright lets new content in"
+FORGET_GATE = "Forget gate (share kept): dark erases old content"
+CHANGE = "Change of content: bright is a large change"
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +41,8 @@ def test_gates_and_change_are_those_of_the_trace(page, trace):
     opened, remaining = select.slot_gates(trace, STEP - 1)
     np.testing.assert_allclose(drawn(page, INPUT_GATE), opened, atol=1e-6)
     np.testing.assert_allclose(drawn(page, FORGET_GATE), remaining, atol=1e-6)
-    edited = select.slot_change(trace, STEP - 1)
-    np.testing.assert_allclose(drawn(page, CHANGE), edited, atol=1e-6)
+    change = select.slot_change(trace, STEP - 1)
+    np.testing.assert_allclose(drawn(page, CHANGE), change, atol=1e-6)
 
 
 def test_the_bank_before_plus_the_change_is_the_bank_after(trace):
@@ -59,9 +59,9 @@ def test_reads_are_the_pattern_of_the_question(trace):
     )
     answer = traces.load_answer(MODEL, stories.load_example(EXAMPLE).sentences, STEP, "Where is the milk?")
     by_head, _ = select.read_by_head(answer.trace, token=4)
-    np.testing.assert_allclose(drawn(page, "Where the last word looked"), by_head, atol=1e-6)
+    np.testing.assert_allclose(drawn(page, "What the last word read"), by_head, atol=1e-6)
     np.testing.assert_allclose(
-        drawn(page, "Where each word looked, block 1, mean over heads"),
+        drawn(page, "What each word read, block 1, mean over heads"),
         select.read_by_token(answer.trace, 1, None),
         atol=1e-6,
     )
@@ -83,8 +83,8 @@ def test_the_answer_bars_are_the_model_s_probabilities_beside_a_fresh_bank(page)
         assert by_name["control: fresh bank"][word] == pytest.approx(expected)
 
 
-def test_the_story_s_own_question_shows_the_true_answer_and_its_sentences(page):
-    assert any("The story says **office** (sentences 2, 4)." in m.value for m in page.markdown)
+def test_a_question_of_the_story_shows_the_right_answer_and_its_supporting_sentences(page):
+    assert any("The right answer is **office** (sentences 2, 4)." in m.value for m in page.markdown)
 
 
 def test_next_and_back_move_one_sentence_and_stop_at_the_ends(page):
@@ -130,10 +130,10 @@ def test_a_long_story_shows_the_sentences_around_the_step():
         assert ("more" in shown) == (step < n - 5)
 
 
-def own_story(text: str) -> AppTest:
+def paste_story(text: str) -> AppTest:
     page = open_page(source="Own")
     page.text_area[0].set_value(text)
-    next(b for b in page.button if b.label == "Read it").click().run()
+    next(b for b in page.button if b.label == "Read story").click().run()
     return page
 
 
@@ -143,22 +143,22 @@ def own_story(text: str) -> AppTest:
         ("", "The story is empty"),
         ("  \n \n", "The story is empty"),
         ("Gandalf went to the kitchen.", "unknown words: Gandalf; this model knows:"),
-        ("Mary went to the kitchen.\n" * 2_000, "2000 sentences; the page steps through at most 400"),
+        ("Mary went to the kitchen.\n" * 2_000, "the story has 2000 sentences; the page shows at most 400"),
         ("<script>alert(1)</script> went.", "unknown words: <"),
         ("Mary went to [PAD].", "unknown words: [PAD]"),
         ("Mary " * 40, "a sentence has 40 words; the page reads at most 32"),
     ],
     ids=["empty", "blank", "unknown", "2000 sentences", "markup", "padding", "40 words"],
 )
-def test_a_story_that_cannot_be_shown_is_told_in_one_line(text, message):
-    page = own_story(text)
+def test_a_story_that_cannot_be_shown_is_refused_in_one_line(text, message):
+    page = paste_story(text)
     assert not page.exception
     messages = [m.value.replace("\\", "") for m in (*page.error, *page.info)]  # as it is shown
-    assert any(message in message for message in messages), messages
+    assert any(message in shown for shown in messages), messages
 
 
-def test_an_own_story_of_one_sentence_is_read_and_asked():
-    page = own_story("Daniel went to the garden.")
+def test_a_pasted_story_of_one_sentence_is_read_and_asked():
+    page = paste_story("Daniel went to the garden.")
     assert not page.exception
     assert page.slider(key="step").value == 1
     assert any("After 1 of 1 sentences the model answers" in m.value for m in page.markdown)
@@ -169,7 +169,7 @@ def test_an_own_story_of_one_sentence_is_read_and_asked():
 def test_a_pasted_story_is_shown_read_to_its_end_whatever_the_step_was():
     page = open_page(source="Own", step="1")
     page.text_area[0].set_value("Mary went to the office.\n" * 5)
-    next(b for b in page.button if b.label == "Read it").click().run()
+    next(b for b in page.button if b.label == "Read story").click().run()
     assert page.slider(key="step").value == 5
 
 
@@ -178,7 +178,7 @@ def test_after_a_refused_long_story_the_example_still_opens(text):
     page = open_page(example=EXAMPLE)
     page.segmented_control(key="source").set_value("Own").run()
     page.text_area[0].set_value(text)
-    next(b for b in page.button if b.label == "Read it").click().run()
+    next(b for b in page.button if b.label == "Read story").click().run()
     assert page.error
     page.segmented_control(key="source").set_value("Example").run()
     assert not page.exception
@@ -187,7 +187,7 @@ def test_after_a_refused_long_story_the_example_still_opens(text):
 
 def test_a_story_that_is_refused_is_not_kept():
     before = dict(stories._pasted_stories())
-    own_story("Mary went to the office.\n" * 401)
+    paste_story("Mary went to the office.\n" * 401)
     assert stories._pasted_stories() == before
 
 
@@ -201,11 +201,11 @@ def test_a_story_pasted_again_is_the_last_to_be_forgotten(monkeypatch):
 
 def test_a_link_to_a_story_this_server_does_not_have_says_so():
     page = open_page(source="Own", own="0123456789abcdef")
-    assert any("does not have the story of this link" in i.value for i in page.info)
+    assert any("no longer has the story in this link" in i.value for i in page.info)
 
 
-def test_a_message_shows_markup_of_a_visitor_as_it_is():
-    (error,) = own_story("Mary *went* to [this](http://x.y).").error
+def test_a_message_shows_markup_of_a_user_as_text():
+    (error,) = paste_story("Mary *went* to [this](http://x.y).").error
     assert r"\*" in error.value
     assert r"\[" in error.value
 

@@ -36,7 +36,7 @@ def chart_of_sources(page):
 
 
 @pytest.mark.parametrize(("step", "supports"), [(4, {2, 4}), (5, set())])
-def test_the_bars_are_the_provenance_of_the_answer_and_its_own_sentences_are_marked(step, supports):
+def test_the_bars_are_the_provenance_of_the_answer_and_its_supporting_sentences_are_marked(step, supports):
     page = open_page(example=EXAMPLE, step=str(step), view="Sources")
     sentences = stories.load_example(EXAMPLE).sentences
     answer = traces.load_answer(MODEL, sentences, step, "Where is the milk?")
@@ -48,7 +48,7 @@ def test_the_bars_are_the_provenance_of_the_answer_and_its_own_sentences_are_mar
     np.testing.assert_allclose(unpacked(control["x"]), expected.any_slot, atol=1e-6)
     assert {int(name.split()[0]) for name in direct["y"] if name.endswith("*")} == supports
     assert "reading every slot alike" in alt
-    assert any("The parts add up to the bank" in c.value for c in page.caption)
+    assert any("The parts sum to the bank within" in c.value for c in page.caption)
 
 
 def test_another_question_has_other_sources():
@@ -67,14 +67,14 @@ def test_beside_the_bars_stands_the_answer_of_the_same_story_without_the_sentenc
     sentences = stories.load_example(EXAMPLE).sentences[:4]
     lm = models.load_model(MODEL)
     question = "Where is the milk?"
-    (given, p_all), *_ = ranked_words(lm, question, memory_after(lm, sentences))
-    message = {a["y"]: a["text"] for a in chart["layout"]["annotations"]}
+    (answered, p_all), *_ = ranked_words(lm, question, memory_after(lm, sentences))
+    shown = {a["y"]: a["text"] for a in chart["layout"]["annotations"]}
     for i in range(4):
         without = memory_after(lm, sentences[:i] + sentences[i + 1 :])
-        p = dict(ranked_words(lm, question, without))[given]
-        (text,) = (text for row, text in message.items() if str(row).startswith(f"{i + 1} "))
+        p = dict(ranked_words(lm, question, without))[answered]
+        (text,) = (text for row, text in shown.items() if str(row).startswith(f"{i + 1} "))
         assert text == (f"<b>{p:.0%}</b>" if p <= p_all / 2 else f"{p:.0%}")
-    assert f"{given} is {p_all:.0%} probable, without it" in alt
+    assert f"{answered} is {p_all:.0%} probable, without it" in alt
 
 
 @pytest.mark.parametrize("view", ["Sources", "Facts"])
@@ -85,7 +85,7 @@ def test_before_the_first_sentence_a_view_says_what_to_do(view):
 
 def test_sources_of_a_question_that_cannot_be_asked_say_so():
     page = open_page(example=EXAMPLE, step="4", view="Sources", question="Where is Zoe?")
-    assert any("Nothing was asked here" in i.value for i in page.info)
+    assert any("There is no answer to show" in i.value for i in page.info)
 
 
 def test_too_long_a_story_says_how_many_sentences_can_be_followed(monkeypatch):
@@ -94,59 +94,59 @@ def test_too_long_a_story_says_how_many_sentences_can_be_followed(monkeypatch):
     assert any("at most 6 is followed" in i.value for i in page.info)
 
 
-def test_facts_are_the_true_ones_beside_what_the_probes_read(few_stories):
+def test_facts_are_the_true_ones_beside_what_the_probes_decode(few_stories):
     page = open_page(source="Generated", task=TASK, seed=str(SEED), step="6", view="Facts")
     table = page.dataframe[0].value
     known = known_facts(stories.generate_story(TASK, SEED).statements)[5]
     assert dict(zip(table["fact"], table["true"], strict=True)) == {f: v for f, (v, _) in known.items()}
-    readers = fact_probes.load_fact_probes(MODEL, TASK)
+    by_fact = fact_probes.load_fact_probes(MODEL, TASK)
     sentences = stories.generate_story(TASK, SEED).sentences
     bank = traces.load_trace(MODEL, sentences).select("hook_bank", story=0, segment=5)  # Daniel just moved
     for row in table.itertuples():
-        read, _ = readers[row.fact].read(bank)
-        assert row.read == f"{'✓' if read == row.true else '✗'} {read}"
-        assert row.slot == readers[row.fact].slot
-        untrained, majority = (readers[row.fact].accuracy(n).value for n in ("untrained model", "majority"))
+        decoded, _ = by_fact[row.fact].decode(bank)
+        assert row.decoded == f"{'✓' if decoded == row.true else '✗'} {decoded}"
+        assert row.slot == by_fact[row.fact].slot
+        untrained, majority = (by_fact[row.fact].accuracy(n).value for n in ("untrained model", "majority"))
         assert row.controls == f"{untrained:.0%} · {majority:.0%}"
-        assert table["held-out"][row.Index].startswith(f"{readers[row.fact].accuracy().value:.0%} (")
+        assert table["held-out"][row.Index].startswith(f"{by_fact[row.fact].accuracy().value:.0%} (")
     assert any(f"Known so far: {len(known)} facts" in m.value for m in page.markdown)
 
 
 def test_probes_never_learn_from_a_story_that_can_be_shown():
-    message = {stories.generate_story(TASK, seed).sentences for seed in range(200)}
-    learnt = [story.sentences for story in fact_probes._stories(TASK)]
-    assert not message & set(learnt)
+    shown = {stories.generate_story(TASK, seed).sentences for seed in range(200)}
+    learnt = [story.sentences for story in fact_probes.sample_to_learn(TASK).stories]
+    assert not shown & set(learnt)
     assert fact_probes.FIRST_SEED > 10_000  # the page's largest
 
 
 def test_stories_to_learn_from_are_fewer_where_they_are_long():
-    assert len(fact_probes._stories("qa1")) == fact_probes.N_STORIES
-    n = [len(story.sentences) for story in fact_probes._stories("qa3")]
-    assert sum(n[:-1]) < fact_probes.MAX_SENTENCES <= sum(n)
+    assert len(fact_probes.sample_to_learn("qa1").stories) == fact_probes.N_STORIES
+    n = [len(story.sentences) for story in fact_probes.sample_to_learn("qa3").stories]
+    assert 0 <= fact_probes.MAX_SENTENCES - sum(n) < max(n) * 3
 
 
-def own_story(text):
+def paste_story(text):
     page = open_page(source="Own", view="Facts", step="1")
     page.text_area[0].set_value(text)
-    next(b for b in page.button if b.label == "Read it").click().run()
+    next(b for b in page.button if b.label == "Read story").click().run()
     assert not page.exception
     return page
 
 
-def test_facts_of_an_example_and_of_an_own_story_are_those_its_sentences_tell(monkeypatch, few_stories):
-    monkeypatch.setattr(fact_probes, "N_STORIES", 60)  # enough to read a place
+def test_facts_of_an_example_and_of_a_pasted_story_are_those_of_its_sentences(monkeypatch, few_stories):
+    monkeypatch.setattr(fact_probes, "N_STORIES", 60)  # enough to decode a place
     page = open_page(example=EXAMPLE, view="Facts", step="1")
     known = parse_facts(stories.load_example(EXAMPLE).sentences)[0]
     shown = page.dataframe[0].value
     assert dict(zip(shown["fact"], shown["true"], strict=True)) == {f: v for f, (v, _) in known.items()}
-    table = own_story("Mary went to the kitchen.").dataframe[0].value
+    table = paste_story("Mary went to the kitchen.").dataframe[0].value
     assert table["true"].tolist() == ["kitchen"]
-    assert table["read"].tolist() == ["✓ kitchen"]
+    assert table["decoded"].tolist() == ["✓ kitchen"]
 
 
-def test_a_story_of_which_nothing_is_known_says_so():
-    page = own_story("Mary in the kitchen.")
-    assert any("known only to those who understand it" in i.value for i in page.info)
+def test_a_story_with_unknown_facts_says_so():
+    page = paste_story("Mary in the kitchen.")
+    assert any("The facts of this story are unknown" in i.value for i in page.info)
 
 
 def test_play_begins_again_at_the_end_and_pauses_when_pressed_again():

@@ -1,4 +1,4 @@
-"""The Train page: a run is what is on disk, goes alone, stops whole, and its curves are what it logged."""
+"""The Train page: a run is what is on disk, runs alone, stops whole, and its curves are what it logged."""
 
 import json
 import os
@@ -60,7 +60,7 @@ def log_metrics(run, *lines):
     (run.folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def expected(page):
+def messages(page):
     return " ".join(m.value.replace("\\", "") for m in (*page.error, *page.info))
 
 
@@ -70,7 +70,7 @@ def press(page, label):
     return page
 
 
-def test_a_run_begins_with_what_was_chosen_and_is_seen_by_another_visitor(sleeping, runs):
+def test_a_run_begins_with_what_was_chosen_and_is_seen_by_another_user(sleeping, runs):
     page = open_page("train")
     page.text_input(key="run_name").set_value("mine")
     page.multiselect(key="run_tasks").set_value(["qa1", "qa2"])
@@ -80,14 +80,14 @@ def test_a_run_begins_with_what_was_chosen_and_is_seen_by_another_visitor(sleepi
     (command,) = sleeping
     chosen = [f"--out={runs / 'mine'}", "--tasks=qa1,qa2", "--steps=77", "--seed=5"]
     assert command[1:] == ["-m", "lm2core", "train", "--preset=babi-tiny", *chosen]
-    reloaded = open_page("train")  # state is on disk: a reload, another visitor and another server are alike
+    reloaded = open_page("train")  # state is on disk: a reload, another user and another server are alike
     assert reloaded.selectbox(key="run").value == "mine"
     assert any(b.label == "Stop" for b in reloaded.button)
     press(reloaded, "Stop")
     assert training.state_of(training.find_run("mine")) == STOPPED
 
 
-def test_stop_ends_the_process_and_all_it_started(sleeping):
+def test_stop_ends_the_process_and_its_children(sleeping):
     run = training.start_run("a", ["qa1"], 10, 0)
     process = psutil.Process(run.pid)
     while not (children := process.children()):
@@ -98,17 +98,17 @@ def test_stop_ends_the_process_and_all_it_started(sleeping):
     assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
 
 
-def test_one_run_goes_at_a_time(sleeping):
+def test_one_run_is_running_at_a_time(sleeping):
     training.start_run("a", ["qa1"], 10, 0)
     page = open_page("train")
     page.text_input(key="run_name").set_value("b")
     press(page, "Start")
-    assert "run a is going, and this server trains one at a time" in expected(page)
+    assert "run a is running, and this server trains one at a time" in messages(page)
     assert len(sleeping) == 1
 
 
-def test_a_number_given_to_another_process_is_not_the_run(runs):
-    """After a restart of the machine the number may be anybody's; it must never be stopped."""
+def test_another_process_with_the_same_id_is_not_the_run(runs):
+    """After a restart of the machine, any process may have the id; it must never be stopped."""
     mine = kept_run(runs, pid=os.getpid(), born=psutil.Process().create_time() - 5)
     assert training.state_of(mine) == FAILED
     training.stop_run(mine)
@@ -118,8 +118,8 @@ def test_a_number_given_to_another_process_is_not_the_run(runs):
 @pytest.mark.parametrize(
     "name", ["", "../x", "a/b", "A b", "x" * 41, ".hidden", "-rf", "a\n", "<b>"]
 )  # fmt: skip
-def test_a_name_that_is_no_folder_of_ours_is_refused(sleeping, runs, name):
-    with pytest.raises(ValueError, match="a name has 1 to 40 small letters"):
+def test_a_name_that_is_not_allowed_is_refused(sleeping, runs, name):
+    with pytest.raises(ValueError, match="give 1 to 40 lower-case letters"):
         training.start_run(name, ["qa1"], 10, 0)
     assert sleeping == []
     assert not runs.exists()
@@ -127,14 +127,14 @@ def test_a_name_that_is_no_folder_of_ours_is_refused(sleeping, runs, name):
 
 def test_a_taken_name_is_refused(sleeping, runs):
     kept_run(runs, "old")
-    with pytest.raises(ValueError, match="there is a run old already"):
+    with pytest.raises(ValueError, match="there is already a run old"):
         training.start_run("old", ["qa1"], 10, 0)
 
 
-def test_a_folder_that_cannot_be_written_is_told_in_one_line(monkeypatch):
+def test_a_folder_that_cannot_be_written_is_reported_in_one_line(monkeypatch):
     monkeypatch.setenv("LM2_RUNS", "/proc/none")
     page = press(open_page("train"), "Start")
-    assert "cannot write to /proc/none" in expected(page)
+    assert "cannot write to /proc/none" in messages(page)
     assert len(page.error) == 1
 
 
@@ -151,28 +151,29 @@ def test_the_curves_are_what_the_run_logged_beside_what_needs_no_model(runs):
     spec = json.loads(page.get("plotly_chart")[0].proto.spec)
     lines = {line.get("name"): line for line in spec["data"]}
     assert (lines["qa1"]["x"], lines["qa1"]["y"]) == ([10, 20], [0.25, 0.5])
-    rng = Random(0)
-    stories = [make_story("qa1", rng) for _ in range(training.N_STORIES_OF_FLOOR)]
+    stories = [make_story("qa1", Random(seed)) for seed in range(training.N_STORIES_OF_FLOOR)]
     floor = score(stories, [["x"] * len(story.questions) for story in stories])
-    assert any(name and name.startswith("last named in qa1") for name in lines)
-    drawn = [line["y"][0] for line in spec["data"] if line.get("name", "").startswith(("commonest", "last"))]
+    assert any(name and name.startswith("last place or thing named in qa1") for name in lines)
+    drawn = [
+        line["y"][0] for line in spec["data"] if line.get("name", "").startswith(("most frequent", "last"))
+    ]
     assert drawn == [floor.majority, floor.last_mentioned]
     assert 0.4 < floor.last_mentioned < 0.65  # about one half on qa1: nothing to be proud of
 
 
-def test_a_full_disk_is_told_with_the_last_error_of_the_log(runs):
+def test_a_full_disk_is_reported_with_the_last_error_of_the_log(runs):
     run = kept_run(runs)
     bar = "  1%|\r  2%|\r"
     error = "lm2: cannot write to /x: No space left on device; make room there, then go on with --resume"
     (runs / "old.log").write_text(f"{bar}\n{error}\n")
     page = open_page("train")
-    assert "The run ended early: cannot write to /x: No space left on device" in expected(page)
+    assert "The run failed: cannot write to /x: No space left on device" in messages(page)
     assert len(page.error) == 1
     assert training.state_of(run) == FAILED
 
 
-def test_a_full_disk_keeps_no_run_going(sleeping, runs, monkeypatch):
-    """What cannot be written down is stopped all the same, and said."""
+def test_a_full_disk_keeps_no_run_running(sleeping, runs, monkeypatch):
+    """A run whose record cannot be written is stopped all the same, and the page says so."""
     run, write = training.start_run("a", ["qa1"], 10, 0), training.write_atomically
 
     def full(path, text):
@@ -180,7 +181,7 @@ def test_a_full_disk_keeps_no_run_going(sleeping, runs, monkeypatch):
 
     monkeypatch.setattr(training, "write_atomically", full)
     page = press(open_page("train"), "Stop")
-    assert "No space left on device" in expected(page)
+    assert "No space left on device" in messages(page)
     assert len(page.error) >= 1
     assert training._process(run) is None
     with pytest.raises(UserError, match="No space left on device"):
@@ -191,40 +192,40 @@ def test_a_full_disk_keeps_no_run_going(sleeping, runs, monkeypatch):
     assert training.state_of(training.start_run("c", ["qa1"], 10, 0)) == RUNNING
 
 
-def test_a_killed_run_without_a_word_is_told(runs):
+def test_a_killed_run_with_an_empty_log_is_reported(runs):
     kept_run(runs)
-    assert "it said nothing; was it killed?" in expected(open_page("train"))
+    assert "its log is empty; was it killed?" in messages(open_page("train"))
 
 
-def test_a_stopped_run_resumes_only_from_a_whole_checkpoint(sleeping, runs):
+def test_a_stopped_run_resumes_only_from_a_complete_checkpoint(sleeping, runs):
     run = kept_run(runs, was_stopped=True)
     (run.folder / "checkpoint-250").mkdir()
-    assert "over before its first checkpoint" in expected(open_page("train"))
+    assert "The run ended before its first checkpoint" in messages(open_page("train"))
     (run.folder / "checkpoint-250" / "curriculum.json").write_text("{}")
     press(open_page("train"), "Resume")
     assert "--resume" in sleeping[0]
     assert training.state_of(training.find_run("old")) == RUNNING
 
 
-def test_a_finished_run_joins_the_models_of_its_visitor_alone(runs):
+def test_a_finished_run_joins_the_models_of_one_user_alone(runs):
     run = kept_run(runs)
     for file in (SHIPPED / "babi-qa1-3").iterdir():
         (run.folder / file.name).write_bytes(file.read_bytes())
     assert training.state_of(run) == FINISHED
-    page = press(open_page("train"), "Use it in the other pages")
+    page = press(open_page("train"), "Use this model on the other pages")
     page.switch_page("views/story.py").run()
     assert page.selectbox(key="model").options[-1].startswith("run:old@")
     other = open_page("story")
     assert not any(name.startswith("run:") for name in other.selectbox(key="model").options)
 
 
-def test_a_broken_record_is_told_in_one_line(runs):
+def test_a_broken_record_is_reported_in_one_line(runs):
     kept_run(runs)
     (runs / "old.json").write_text("[")
     page = open_page("train")
-    assert "the record of run old cannot be read" in expected(page)
+    assert "the record of run old cannot be read" in messages(page)
 
 
 @pytest.mark.parametrize("query", [{"run": "../../etc"}, {"run": "<b>"}])
 def test_a_link_to_no_run_still_opens(query):
-    assert "No run yet" in expected(open_page("train", **query))
+    assert "No run yet" in messages(open_page("train", **query))

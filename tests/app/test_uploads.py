@@ -1,4 +1,4 @@
-"""Whatever is put into an uploader is told in one line: no traceback, nothing run, nothing lost."""
+"""Any bad upload is refused in one line: no traceback, nothing run, nothing lost."""
 
 import pickle
 import zipfile
@@ -33,14 +33,14 @@ UPLOADERS = {
     "trace": ("open", {}, "trace_upload", "safetensors"),
     "labels of a trace": ("open", {}, "labels_upload", "csv"),
     "stories": ("open", {"open": "Stories"}, "story_upload", "txt"),
-    "labels": ("probes", {"model": "babi-qa1-3", "probes_view": "Own labels"}, "labels_upload", "csv"),
+    "labels": ("probes", {"model": "babi-qa1-3", "probes_view": "Your labels"}, "labels_upload", "csv"),
     "interventions": ("interventions", {"model": "babi-qa1-3"}, "edit_upload", "json"),
 }
 
 
 @pytest.mark.parametrize("content", BAD)
 @pytest.mark.parametrize("where", UPLOADERS)
-def test_a_bad_file_is_one_line_and_runs_nothing(where, content, tmp_path):
+def test_a_bad_file_is_refused_in_one_line_and_runs_nothing(where, content, tmp_path):
     view, query, key, suffix = UPLOADERS[where]
     page = open_page(view, **query)
     if where == "labels of a trace":
@@ -56,7 +56,7 @@ def test_a_bad_file_is_one_line_and_runs_nothing(where, content, tmp_path):
 
 
 @pytest.mark.parametrize("where", [name for name in UPLOADERS if name != "labels of a trace"])
-def test_a_file_of_another_type_is_not_taken(where):
+def test_a_file_of_another_type_is_refused(where):
     view, query, key, _ = UPLOADERS[where]
     page = open_page(view, **query)
     page.file_uploader(key=key).upload("x.pkl", b"x").run()

@@ -1,4 +1,4 @@
-"""Waiting for an analysis: a bar while it takes long, its result or its error, and nobody else's."""
+"""Waiting for an analysis: a bar while it runs, then its result or its error, and nobody else's."""
 
 import threading
 from threading import Barrier, Event, Thread
@@ -30,7 +30,7 @@ class Page:
 
 @pytest.fixture(autouse=True)
 def pages(monkeypatch) -> dict[int, Page]:
-    """By thread, since each visitor's page has one of its own; short times to wait."""
+    """By thread, since each user's page has one of its own; short times to wait."""
     pages: dict[int, Page] = {}
     monkeypatch.setattr(waiting, "SHOW_AFTER_S", 0.05)
     monkeypatch.setattr(waiting, "LOOK_EVERY_S", 0.02)
@@ -65,14 +65,14 @@ def test_a_fast_answer_draws_no_bar(pages):
     assert page.bars == []
 
 
-def test_the_error_of_the_analysis_comes_out_where_it_is_waited_for():
+def test_the_error_of_the_analysis_is_raised_where_it_is_waited_for():
     for _ in range(2):  # it is not kept either
         with pytest.raises(ValueError, match="too few stories"):
             wait_for("Measuring", refuse, "too few stories")
     assert waiting._jobs == {}
 
 
-def test_two_visitors_see_each_their_own_analysis(pages):
+def test_two_users_each_see_their_own_analysis(pages):
     outcome = {}
 
     def visit(name: str, n: int) -> None:
@@ -84,14 +84,14 @@ def test_two_visitors_see_each_their_own_analysis(pages):
     for thread in visits:
         thread.join()
     for name, n in (("first", 4), ("second", 6)):
-        result, visitor = outcome[name]
+        result, user = outcome[name]
         assert result == name
-        texts = {text.rpartition(" · ")[0] for _, text in pages[visitor].bars}
+        texts = {text.rpartition(" · ")[0] for _, text in pages[user].bars}
         assert texts
         assert texts <= {f"{name} · {name}, step {i} of {n}" for i in range(1, n + 1)} | {name}
 
 
-def test_who_wants_what_is_being_made_waits_for_the_same_run():
+def test_two_pages_that_want_the_same_analysis_share_one_run():
     begun, both = [], Barrier(2, timeout=5)
 
     def measure() -> int:
@@ -114,7 +114,7 @@ def test_who_wants_what_is_being_made_waits_for_the_same_run():
     assert threading.get_ident() not in begun
 
 
-def test_a_page_that_comes_back_soon_finds_the_analysis_still_going(pages, monkeypatch):
+def test_a_page_that_comes_back_soon_finds_the_analysis_still_running(pages, monkeypatch):
     class Left(Exception):
         pass
 

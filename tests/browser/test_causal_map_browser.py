@@ -41,24 +41,24 @@ def test_the_edited_side_opens_on_the_page_of_one_story_and_asks_the_question(pa
     expect(page.get_by_text("After 2 of")).to_be_visible()
     page.get_by_role("link", name="Causal map").click()
     expect(page.get_by_text("One of the placebos")).to_be_visible()
-    questions = page.get_by_text("Where is", exact=False).first.inner_text()
-    page.get_by_role("button", name="Open in Story").nth(1).click()
+    question = page.get_by_text("Where is", exact=False).first.inner_text()
+    page.get_by_role("button", name="Open on the Story page").nth(1).click()
     read = page.get_by_text("After 8 of 8 sentences the model answers")
     expect(read).to_be_visible()
-    expect(page.get_by_label("Question")).to_have_value(questions)
+    expect(page.get_by_label("Question")).to_have_value(question)
     assert "own=" in page.url and "source=Own" in page.url
     link = page.url
     page.goto("about:blank")
     page.goto(link)
     expect(read).to_be_visible()
-    expect(page.get_by_label("Question")).to_have_value(questions)
+    expect(page.get_by_label("Question")).to_have_value(question)
 
 
 def test_a_bar_tells_how_far_the_measurement_is_and_then_goes(page, app_url):
     open_pair(page, app_url, "&n_pairs=10&pair_seed=40")
     page.get_by_role("button", name="Measure").click()
-    expected = page.get_by_text("Patching every slot after every sentence · reading on from patches, batch")
-    expect(expected).to_be_visible()
+    message = page.get_by_text("Patching every slot after every sentence · reading on from patches, batch")
+    expect(message).to_be_visible()
     bar = page.get_by_role("progressbar")
     share = bar.get_attribute("aria-valuenow")
     expect(bar).not_to_have_attribute("aria-valuenow", share or "")

@@ -48,7 +48,7 @@ def test_a_lesson_is_predicted_and_then_measured(page, app_url, title):
     expect(page.get_by_role("heading", name=title)).to_be_visible()
     expect(page.get_by_text("Choose an answer first")).to_be_visible()
     page.get_by_test_id("stMain").get_by_role("radio").first.check(force=True)
-    expect(page.get_by_text("To take away.")).to_be_visible()
+    expect(page.get_by_text("What to remember.")).to_be_visible()
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
 
 

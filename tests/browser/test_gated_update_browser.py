@@ -23,23 +23,23 @@ def press_on_slider(page: Page, key: str, name: str) -> None:
 
 def test_a_gate_is_shut_the_answer_goes_and_undo_brings_it_back(page, app_url):
     open_update(page, app_url)
-    expect(page.get_by_text("office (100%) — the model's own gates")).to_be_visible()
+    expect(page.get_by_text("office (100%) — the model's gates")).to_be_visible()
     press_on_slider(page, "input_gate", "Home")
-    expect(page.get_by_text("— gates moved")).to_contain_text("kitchen")
-    expect(page.get_by_text("With the gates moved:")).to_be_visible()
+    expect(page.get_by_text("— gates edited")).to_contain_text("kitchen")
+    expect(page.get_by_text("With the gates edited:")).to_be_visible()
     assert "input_gate=0" in page.url
     page.get_by_role("button", name="Undo").click()
-    expect(page.get_by_text("— gates moved")).to_have_count(0)
+    expect(page.get_by_text("— gates edited")).to_have_count(0)
     expect(page.get_by_text("control: fresh bank").first).to_be_visible()
 
 
-def test_a_link_reopens_the_moved_gates(page, app_url):
+def test_a_link_reopens_the_edited_gates(page, app_url):
     open_update(page, app_url, "&input_gate=0")
-    expect(page.get_by_text("— gates moved")).to_contain_text("kitchen")
+    expect(page.get_by_text("— gates edited")).to_contain_text("kitchen")
     expect(page.locator(".katex-error")).to_have_count(0)
 
 
-def test_a_moved_gate_answers_before_one_looks_away(page, app_url):
+def test_an_edited_gate_answers_within_the_limit(page, app_url):
     """From the key press to the new answer; the median of five."""
     open_update(page, app_url, "&keep_gate=0.9")
     times = []
@@ -58,5 +58,5 @@ def test_a_moved_gate_answers_before_one_looks_away(page, app_url):
         expect(page.locator(".st-key-parts .nsewdrag").first).to_be_visible()
         times.append(time.perf_counter() - start)
     median = sorted(times[1:])[2]
-    print(f"median of 5, a moved gate: {median * 1000:.0f} ms")  # noqa: T201
+    print(f"median of 5, an edited gate: {median * 1000:.0f} ms")  # noqa: T201
     assert median < REDRAW_S

@@ -30,10 +30,10 @@ def choose_slot(page: Page, slot: int) -> None:
 
 def test_an_intervention_is_built_saved_and_reopened_by_its_link(page, app_url):
     open_interventions(page, app_url)
-    page.get_by_text("Add another").click()
+    page.get_by_text("Add an intervention").click()
     choose_slot(page, 7)
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Use it alone").click()
+    page.get_by_role("button", name="Replace the list").click()
     expect(page.get_by_text("1. zero: slots 7, step every one")).to_be_visible()
     page.get_by_text("Save or open").click()
     with page.expect_download() as download:
@@ -46,7 +46,7 @@ def test_an_intervention_is_built_saved_and_reopened_by_its_link(page, app_url):
     expect(page.get_by_text("1. zero: slots 7, step every one")).to_be_visible()
 
 
-def test_a_file_is_opened_and_a_bad_one_is_told_in_one_line(page, app_url):
+def test_a_file_is_opened_and_a_bad_one_is_refused_in_one_line(page, app_url):
     open_interventions(page, app_url)
     page.get_by_text("Save or open").click()
     box = page.locator("input[type=file]")
@@ -67,4 +67,6 @@ def test_the_effect_is_measured_and_drawn(page, app_url):
     open_interventions(page, app_url, '&edits=[{"kind":"zero","slots":[13]}]')
     page.get_by_role("button", name="Measure").click()
     expect(page.locator(".st-key-effect .nsewdrag").first).to_be_visible()
-    expect(page.get_by_text("zero in babi-qa1-3: 25 stories, intervals by story")).to_be_visible()
+    expect(
+        page.get_by_text("Effect of zero in babi-qa1-3: 25 stories, 95 % intervals over stories")
+    ).to_be_visible()

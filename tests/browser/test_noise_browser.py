@@ -29,9 +29,9 @@ def test_the_bars_on_screen_are_the_gates_of_the_trace(page, app_url):
         ".map(t => [Array.from(t.x), Array.from(t.y)])",
     )
     trace = noise.load_reading(*TEXT, True)
-    gates, expected = segment_gates(trace, EVERY_WORD), is_fact(trace)
+    gates, facts = segment_gates(trace, EVERY_WORD), is_fact(trace)
     for block in range(4):
-        for (x, y), chosen in zip(bars[2 * block : 2 * block + 2], (~expected, expected), strict=True):
+        for (x, y), chosen in zip(bars[2 * block : 2 * block + 2], (~facts, facts), strict=True):
             np.testing.assert_array_equal(x, np.flatnonzero(chosen) + 1)
             np.testing.assert_allclose(y, gates[block, chosen], atol=1e-6)
 
@@ -47,11 +47,11 @@ def test_a_click_above_a_segment_reads_up_to_it_and_the_link_reopens_it(page, ap
     page.mouse.move(x, y)
     page.wait_for_timeout(HOVER_MS)
     page.mouse.click(x, y)
-    expected = page.get_by_text(f"After {segment} of {N_SEGMENTS} segments")
-    expect(expected).to_be_visible()
+    position = page.get_by_text(f"After {segment} of {N_SEGMENTS} segments")
+    expect(position).to_be_visible()
     expect(page).to_have_url(re.compile(f"step={segment}"))
     link = page.url
     page.goto("about:blank")
     page.goto(link)
-    expect(expected).to_be_visible()
+    expect(position).to_be_visible()
     expect(page.get_by_text("opens the slot that it opens widest")).to_be_visible()

@@ -1,4 +1,4 @@
-"""The main path of the Open page in a real browser: take a trace away, open it again, alone."""
+"""The main path of the Open page in a real browser: download a trace, open it again, alone."""
 
 import re
 
@@ -13,9 +13,9 @@ from tests.browser.charts import heatmap_on_screen
 from tests.browser.test_story_browser import EXAMPLE, MODEL
 
 
-def take_trace(page, app_url, folder):
-    """Download the trace of the example, as a visitor does."""
-    page.goto(f"{app_url}/open?open=Take+away&example={EXAMPLE}")
+def download_trace(page, app_url, folder):
+    """Download the trace of the example, as a user does."""
+    page.goto(f"{app_url}/open?open=Downloads&example={EXAMPLE}")
     button = page.locator(".st-key-download_data_object button")
     expect(page.get_by_text("Python that makes this picture")).to_be_visible()
     with page.expect_download() as waited:
@@ -39,8 +39,8 @@ def open_trace(page, app_url, path):
     expect(page.locator(".st-key-writes .nsewdrag").first).to_be_visible()
 
 
-def test_a_trace_taken_away_opens_again_and_nobody_else_sees_it(page, app_url, tmp_path, context):
-    path = take_trace(page, app_url, tmp_path)
+def test_a_downloaded_trace_opens_again_and_nobody_else_sees_it(page, app_url, tmp_path, context):
+    path = download_trace(page, app_url, tmp_path)
     recorded = traces.load_trace(MODEL, stories.load_example(EXAMPLE).sentences)
     assert (Trace.load(path).arrays["hook_bank"] == recorded.arrays["hook_bank"]).all()
     open_trace(page, app_url, path)
@@ -53,7 +53,7 @@ def test_a_trace_taken_away_opens_again_and_nobody_else_sees_it(page, app_url, t
     other.close()
 
 
-def test_an_opened_trace_stays_when_its_visitor_looks_at_another_page(page, app_url, trace_file):
+def test_an_opened_trace_stays_when_its_user_looks_at_another_page(page, app_url, trace_file):
     open_trace(page, app_url, trace_file)
     page.get_by_role("link", name="Story", exact=True).click()
     expect(page.get_by_text("the model answers")).to_be_visible()
@@ -80,10 +80,10 @@ def test_a_folder_outside_is_refused_and_a_shipped_one_joins_the_models(page, ap
     page.goto(f"{app_url}/open?open=Checkpoint+folder")
     box = page.locator(".st-key-folder input")
     box.fill("../../etc")
-    page.get_by_role("button", name="Open it").click()
+    page.get_by_role("button", name="Open folder").click()
     expect(page.get_by_text("folders are opened only under")).to_be_visible()
     box.fill("lm2core/pretrained/babi-qa1-3")
-    page.get_by_role("button", name="Open it").click()
+    page.get_by_role("button", name="Open folder").click()
     link = page.get_by_role("link", name="on the Story page", exact=False)
     expect(link).to_be_visible()
     link.click()

@@ -1,4 +1,4 @@
-"""The main path of the probes page in a real browser: the matrix, a click on a cell, the link, own labels."""
+"""The main path of the probes page in a real browser: matrix, click on a cell, link, labels."""
 
 import re
 from io import StringIO
@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from playwright.sync_api import Page, expect
 
-from app.loaders import probes
-from app.loaders.sample import load_sample
+from app.loaders.sample import load_rows, page_sample
 from lm2viz.figures.heatmap import TITLE_LINES
 from lm2viz.probes.by_fact import probe_fact
 from tests.browser.charts import heatmap_on_screen
@@ -28,7 +27,9 @@ def test_a_click_on_a_cell_opens_its_fact_and_slot_and_the_link_reopens_them(pag
     area = page.locator(".st-key-matrix .nsewdrag").first
     expect(area).to_be_visible()
     fact = FACTS[2]
-    rows, control = (probes.load_rows(*SAMPLE, is_trained) for is_trained in (True, False))
+    rows, control = (
+        load_rows(SAMPLE[0], page_sample(*SAMPLE[1:]), is_trained) for is_trained in (True, False)
+    )
     alone = probe_fact(rows, control, fact)
     np.testing.assert_allclose(heatmap_on_screen(page, "matrix")[2], alone.matrix()[:, 0], atol=1e-6)
     slot, box = 13, area.bounding_box()
@@ -38,34 +39,36 @@ def test_a_click_on_a_cell_opens_its_fact_and_slot_and_the_link_reopens_them(pag
     page.mouse.move(x, y)
     page.wait_for_timeout(HOVER_MS)
     page.mouse.click(x, y)
-    expected = page.get_by_text(f"From slot {slot} a probe reads the {fact}")
-    expect(expected).to_be_visible()
+    finding = page.get_by_text(f"A probe of slot {slot} decodes the {fact}")
+    expect(finding).to_be_visible()
     expect(page).to_have_url(re.compile(f"probe_slot={slot}"))
     link = page.url
     page.goto("about:blank")
     page.goto(link)
-    expect(expected).to_be_visible()
+    expect(finding).to_be_visible()
 
 
 def test_the_template_filled_in_comes_back_as_labels(page, app_url, tmp_path):
-    open_probes(page, app_url, "Own labels")
+    open_probes(page, app_url, "Your labels")
     button = page.locator(".st-key-label_template button")
     expect(button).to_be_visible()
     with page.expect_download() as waited:
         button.click()
     template = pd.read_csv(StringIO(waited.value.path().read_text()))
-    assert template["sentence"].tolist() == [s for story in load_sample(*SAMPLE).sentences for s in story]
+    assert template["sentence"].tolist() == [
+        s for story in page_sample(*SAMPLE[1:]).stories for s in story.sentences
+    ]
     template["fact"] = "last named"
     template["value"] = template["sentence"].str.split().str[0]
     path = tmp_path / "mine.csv"
     template.to_csv(path, index=False)
     page.locator(".st-key-labels_upload input[type=file]").set_input_files(path)
     expect(page.get_by_text("mine.csv: 1000 labels")).to_be_visible()
-    expect(page.locator(".st-key-own_matrix .nsewdrag").first).to_be_visible()
+    expect(page.locator(".st-key-labels_matrix .nsewdrag").first).to_be_visible()
 
 
 def test_a_file_of_another_kind_is_refused_by_the_page(page, app_url, tmp_path):
-    open_probes(page, app_url, "Own labels")
+    open_probes(page, app_url, "Your labels")
     path = tmp_path / "labels.pkl"
     path.write_bytes(b"x")
     upload = page.locator(".st-key-labels_upload")

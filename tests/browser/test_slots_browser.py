@@ -41,16 +41,16 @@ def click_loneliest(page: Page) -> tuple[int, int, int]:
 def test_a_clicked_point_opens_its_story_here_and_on_the_story_page(page, app_url):
     open_slots(page, app_url, "&seed=0&map_slots=1&map_slots=13&slot=5")
     story, step, slot = click_loneliest(page)
-    expected = page.get_by_text(f"▶ {step} {generate_story('qa1', story).sentences[step - 1]}")
-    expect(expected).to_be_visible()
+    sentence = page.get_by_text(f"▶ {step} {generate_story('qa1', story).sentences[step - 1]}")
+    expect(sentence).to_be_visible()
     expect(page.get_by_text(f"slot {slot} through story {story}, numbers: sentences read")).to_be_visible()
     link = page.url
     page.goto("about:blank")
     page.goto(link)
-    expect(expected).to_be_visible()
-    page.get_by_role("link", name="Open it on the page Story").click()
+    expect(sentence).to_be_visible()
+    page.get_by_role("link", name="Open on the Story page").click()
     expect(page.get_by_text("What is in this model's memory?")).to_be_visible()
-    expect(expected).to_be_visible()
+    expect(sentence).to_be_visible()
     expect(page.get_by_role("radio", name="Generated")).to_be_checked()
     expect(page).to_have_url(re.compile("source=Generated"))
 
@@ -76,11 +76,11 @@ def test_after_an_example_the_link_still_opens_the_story_of_the_point(page, app_
     page.get_by_role("link", name="Slots").click()
     expect(page.locator(".st-key-path .nsewdrag").first).to_be_visible()
     story, step, _ = click_loneliest(page)
-    expected = page.get_by_text(f"▶ {step} {generate_story('qa1', story).sentences[step - 1]}")
-    expect(expected).to_be_visible()
-    page.get_by_role("link", name="Open it on the page Story").click()
+    sentence = page.get_by_text(f"▶ {step} {generate_story('qa1', story).sentences[step - 1]}")
+    expect(sentence).to_be_visible()
+    page.get_by_role("link", name="Open on the Story page").click()
     expect(page.get_by_role("radio", name="Generated")).to_be_checked()
-    expect(expected).to_be_visible()
+    expect(sentence).to_be_visible()
 
 
 def test_the_explorer_follows_the_slot_and_its_link_reopens_it(page, app_url):
@@ -90,12 +90,12 @@ def test_the_explorer_follows_the_slot_and_its_link_reopens_it(page, app_url):
     box = page.get_by_label("Slot", exact=True)
     box.fill("13")
     box.press("Enter")
-    expect(page.get_by_text("Slot 13: what it is said to hold")).to_be_visible()
+    expect(page.get_by_text("Slot 13: what explains it")).to_be_visible()
     expect(page).to_have_url(re.compile("slot=13"))
     link = page.url
     page.goto("about:blank")
     page.goto(link)
-    expect(page.get_by_text("Slot 13: what it is said to hold")).to_be_visible()
+    expect(page.get_by_text("Slot 13: what explains it")).to_be_visible()
 
 
 def test_two_models_are_matched_on_the_page_compare(page, app_url):

@@ -53,7 +53,7 @@ def test_keys_and_buttons_step_through_the_story_and_the_link_follows(page, app_
 def test_a_click_on_a_cell_opens_its_slot_and_a_click_on_a_sentence_goes_there(page, app_url):
     open_story(page, app_url, "&step=4")
     click_cell(page, "writes", row=2, column=13, shape=(N_WORDS, N_SLOTS))
-    expect(page.get_by_text("Words that opened slot 13 widest")).to_be_visible()
+    expect(page.get_by_text("Words that wrote most to slot 13")).to_be_visible()
     expect(page).to_have_url(re.compile(r"slot=13"))
     assert query_of(page)["view"] == ["One slot"]
     click_cell(page, "history", row=1, column=6, shape=(4, 11))
@@ -77,15 +77,15 @@ def test_a_question_is_asked_and_its_link_reopens_the_view(page, app_url):
     expect(page.get_by_label("Question", exact=True)).to_have_value("Where is John?")
 
 
-def test_an_own_story_is_read_and_markup_in_it_is_text(page, app_url):
+def test_a_pasted_story_is_read_and_markup_in_it_is_text(page, app_url):
     page.goto(f"{app_url}/?source=Own")
-    box = page.get_by_label("One sentence a line")
+    box = page.get_by_label("One sentence per line")
     box.fill("<img src=x onerror=alert(1)> went.")
-    page.get_by_role("button", name="Read it").click()
+    page.get_by_role("button", name="Read story").click()
     expect(page.get_by_text("unknown words")).to_be_visible()
     assert page.locator("img[src=x]").count() == 0
     box.fill("Mary went to the kitchen.\nJohn went to the garden.")
-    page.get_by_role("button", name="Read it").click()
+    page.get_by_role("button", name="Read story").click()
     expect(page.get_by_text("After 2 of 2 sentences the model answers")).to_be_visible()
     assert len(query_of(page)["own"][0]) == 16
 
@@ -106,7 +106,7 @@ def median_seconds(times: list[float], what: str) -> float:
     return median
 
 
-def test_a_step_redraws_before_one_looks_away(page, app_url):
+def test_a_step_redraws_within_the_limit(page, app_url):
     """From the key press to the new cells of the sentence's picture; the last picture may take twice that."""
     open_story(page, app_url, "&step=1")
     first, last = [], []
@@ -123,7 +123,7 @@ def test_a_step_redraws_before_one_looks_away(page, app_url):
     assert median_seconds(last[1:], "a step to the last picture") < 2 * REDRAW_S
 
 
-def test_a_clicked_sentence_is_shown_before_one_looks_away(page, app_url):
+def test_a_clicked_sentence_is_shown_within_the_limit(page, app_url):
     """From the click on a cell of a slot's history to the sentence's answer on screen."""
     open_story(page, app_url, "&step=11&view=One+slot&slot=2")
     times = []

@@ -42,7 +42,7 @@ def test_the_key_pauses_and_the_story_stands_still(page, app_url):
     expect(page.get_by_text("After 3 of 11 sentences")).to_be_visible()
     page.keyboard.press("p")
     expect(page.get_by_role("button", name="Play")).to_be_visible()
-    expected = page.get_by_text(re.compile(r"After \d+ of 11 sentences")).inner_text()
+    position = page.get_by_text(re.compile(r"After \d+ of 11 sentences")).inner_text()
     page.wait_for_timeout(3_000)
-    assert page.get_by_text(re.compile(r"After \d+ of 11 sentences")).inner_text() == expected
+    assert page.get_by_text(re.compile(r"After \d+ of 11 sentences")).inner_text() == position
     assert "play" not in page.url

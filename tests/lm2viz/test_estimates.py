@@ -43,7 +43,7 @@ def test_p_is_small_for_a_shift_and_uniform_without_one():
 
 def test_nothing_is_no_estimate():
     for estimate in (share, mean, sign_flip_p):
-        with pytest.raises(ValueError, match="nothing to estimate from"):
+        with pytest.raises(ValueError, match="no values to estimate from"):
             estimate([])
 
 

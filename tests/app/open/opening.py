@@ -1,4 +1,4 @@
-"""What a visitor of the Open page does, and what they bring that is broken."""
+"""What a user of the Open page does, and broken files to upload."""
 
 from app.loaders import opened
 from lm2core.traces.trace import Trace
@@ -14,7 +14,7 @@ def upload(page, content, name="trace.safetensors", key="trace_upload"):
 
 
 def messages(page):
-    """Messages as they read, without the strokes that keep markup from acting."""
+    """Messages as shown, without the backslashes that escape markup."""
     return " ".join(
         m.value.replace("\\", "") for m in (*page.error, *page.info, *page.success, *page.markdown)
     )
@@ -22,7 +22,7 @@ def messages(page):
 
 def type_folder(page, typed):
     page.text_input(key="folder").set_value(typed)
-    next(b for b in page.button if b.label == "Open it").click().run()
+    next(b for b in page.button if b.label == "Open folder").click().run()
     assert not page.exception
     return page
 

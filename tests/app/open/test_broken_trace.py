@@ -1,4 +1,4 @@
-"""A file that is no trace breaks nothing, and says in one line what it is."""
+"""A file that is not a trace breaks nothing and is refused in one line."""
 
 import pickle
 import zipfile
@@ -55,7 +55,7 @@ def bank_alone(trace):
     ids=["truncated", "empty", "text", "pickle", "zip bomb", "giant header", "schema 99", "nested", "weights",
          "gate of 3", "axes", "facts", "no words", "no memory"],
 )  # fmt: skip
-def test_a_file_that_is_no_trace_is_told_in_one_line(trace, data, tmp_path, make, expected):
+def test_a_file_that_is_not_a_trace_is_refused_in_one_line(trace, data, tmp_path, make, expected):
     page = upload(open_page("open"), make(trace, data, tmp_path))
     assert expected in messages(page), messages(page)
     assert len(page.error) == 1
@@ -64,13 +64,13 @@ def test_a_file_that_is_no_trace_is_told_in_one_line(trace, data, tmp_path, make
     assert not (tmp_path / "mark").exists()
 
 
-def test_a_full_disk_of_the_server_is_told_in_one_line(data, monkeypatch):
+def test_a_full_disk_of_the_server_is_reported_in_one_line(data, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
     page = upload(open_page("open"), data)
-    assert "the server cannot keep the file: No space left on device; try again later" in messages(page)
+    assert "the server cannot store the file: No space left on device; try again later" in messages(page)
     assert len(page.error) == 1
 
 

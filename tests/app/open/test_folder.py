@@ -1,4 +1,4 @@
-"""A checkpoint folder is opened from where it may be, its code never run."""
+"""A checkpoint folder is opened only from allowed places, and its code is never run."""
 
 import json
 import pickle
@@ -14,7 +14,7 @@ from tests.app.pages import open_page
 OUTSIDE, NONE_THERE = "folders are opened only under", "no checkpoint in"
 
 
-def test_one_visitor_does_not_see_the_folder_of_another_without_a_link_to_it(root):
+def test_one_user_does_not_see_the_folder_of_another_without_a_link_to_it(root):
     first, second = open_page("open", open="Checkpoint folder"), open_page("open", open="Checkpoint folder")
     type_folder(first, "mine")
     name = folders_shown(first)[0]
@@ -30,8 +30,8 @@ def test_one_visitor_does_not_see_the_folder_of_another_without_a_link_to_it(roo
 
 
 def folders_shown(page):
-    """Options of the model picker, less those that everybody has."""
-    page.segmented_control(key="open").set_value("Take away").run()
+    """Options of the model picker that not everybody has."""
+    page.segmented_control(key="open").set_value("Downloads").run()
     shown = [name for name in page.selectbox(key="model").options if name not in models.shipped_models()]
     page.segmented_control(key="open").set_value("Checkpoint folder").run()
     return shown
@@ -65,7 +65,7 @@ def test_no_folder_outside_is_opened_however_it_is_typed(root, tmp_path, typed):
 def test_a_link_to_weights_outside_is_not_followed(root, tmp_path):
     shutil.move(root / "mine" / "model.safetensors", tmp_path / "outside.safetensors")
     (root / "mine" / "model.safetensors").symlink_to(tmp_path / "outside.safetensors")
-    with pytest.raises(ValueError, match=r"model\.safetensors is a link that leads out; put the file"):
+    with pytest.raises(ValueError, match=r"model\.safetensors is a link to a file outside the folder"):
         folders.name_folder("mine")
 
 
@@ -80,7 +80,7 @@ def test_a_link_to_weights_outside_is_not_followed(root, tmp_path):
         ("<b>x</b>", NONE_THERE),
     ],
 )
-def test_a_folder_that_cannot_be_opened_is_told_in_one_line(root, typed, why):
+def test_a_folder_that_cannot_be_opened_is_refused_in_one_line(root, typed, why):
     page = type_folder(open_page("open", open="Checkpoint folder"), typed)
     assert len(page.error) == 1
     assert why in messages(page)
@@ -106,7 +106,7 @@ def test_pickled_weights_are_not_opened(root, tmp_path):
     assert not (tmp_path / "mark").exists()
 
 
-def test_truncated_weights_are_told_without_the_place_of_the_server(root):
+def test_truncated_weights_are_refused_without_revealing_the_server_s_path(root):
     weights = root / "mine" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     page = type_folder(open_page("open", open="Checkpoint folder"), "mine")

@@ -1,4 +1,4 @@
-"""Stories of one's own, and what a visitor takes away."""
+"""Uploaded stories, and downloads."""
 
 import pickle
 
@@ -41,7 +41,7 @@ def test_a_file_of_stories_is_read_on_the_story_page():
     ],
     ids=["empty", "utf16", "babi", "long", "wide", "pickle"],
 )
-def test_a_file_that_is_no_story_is_told_in_one_line(content, expected):
+def test_a_file_that_is_not_a_story_is_refused_in_one_line(content, expected):
     page = upload(open_page("open", open="Stories"), content, "stories.txt", "story_upload")
     assert expected in messages(page), messages(page)
     assert len(page.error) == 1
@@ -57,13 +57,13 @@ def test_html_in_a_file_of_stories_is_text():
     [
         (SENTENCE, "Who wrote where, block 2"),
         (BANK, "What the sentence changed: after minus before"),
-        (READS, "Where the last word looked"),
+        (READS, "What the last word read"),
         (ONE_SLOT, "Input gate of slot 17 at every sentence"),
     ],
 )
 def test_the_python_on_the_page_makes_the_picture_on_the_page(view, title, tmp_path, monkeypatch):
     page = open_page(
-        "open", open="Take away", example=EXAMPLE, step=str(STEP), block="2", slot="17", view=view,
+        "open", open="Downloads", example=EXAMPLE, step=str(STEP), block="2", slot="17", view=view,
         question="Where is the milk?",
     )  # fmt: skip
     made = run_code(page.code[0].value, tmp_path, monkeypatch)
@@ -78,9 +78,9 @@ def run_code(code, folder, monkeypatch):
     return made
 
 
-def test_the_python_of_a_checkpoint_of_one_s_own_runs_where_it_is_kept(root, monkeypatch):
+def test_the_python_for_an_opened_checkpoint_runs_in_the_folder_it_was_opened_from(root, monkeypatch):
     page = type_folder(open_page("open", open="Checkpoint folder"), "mine")
-    page.segmented_control(key="open").set_value("Take away").run()
+    page.segmented_control(key="open").set_value("Downloads").run()
     page.selectbox(key="model").set_value(page.selectbox(key="model").options[-1]).run()
     made = run_code(page.code[0].value, root, monkeypatch)
     assert made["lm"].name == "./mine"
@@ -103,7 +103,7 @@ def test_quotes_in_a_story_do_not_leave_the_text_of_the_python():
     assert "abort" not in compile(file_source("a'); abort(", 0), "s", "exec").co_names
 
 
-def test_what_is_taken_away_opens_again(trace):
+def test_downloads_open_again(trace):
     one = opened.story_of(opened.UploadedTrace("t", trace), 1)
     again = opened._read(opened.trace_file(one), "t.safetensors", Trace.load)
     assert (again.arrays[GATE] == trace.arrays[GATE][1:2]).all()
@@ -113,8 +113,8 @@ def test_what_is_taken_away_opens_again(trace):
 
 @pytest.mark.parametrize(
     "query",
-    [{"open": "<script>"}, {"step": "999"}, {"open": "Take away", "model": "../../etc"},
-     {"open": "Take away", "model": "./@x"}, {"trace_story": "-4"}, {"open": "Take away", "view": "no"}],
+    [{"open": "<script>"}, {"step": "999"}, {"open": "Downloads", "model": "../../etc"},
+     {"open": "Downloads", "model": "./@x"}, {"trace_story": "-4"}, {"open": "Downloads", "view": "no"}],
 )  # fmt: skip
 def test_a_link_with_values_out_of_range_still_opens(query):
     open_page("open", **query)

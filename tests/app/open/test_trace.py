@@ -1,4 +1,4 @@
-"""An opened trace is shown as it is, to its visitor alone."""
+"""An opened trace is shown as recorded, and only to the user who opened it."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def test_an_opened_trace_is_drawn_with_its_own_numbers(trace, data):
     assert "▶ 3  " + " ".join(trace.tokens[2][2]) in page.text[0].value
 
 
-def test_the_facts_beside_a_sentence_are_those_of_the_trace_and_then_the_visitor_s_own(trace, data):
+def test_the_facts_beside_a_sentence_are_those_of_the_trace_and_then_the_user_s_labels(trace, data):
     page = upload(open_page("open", step="2"), data)
     expected = trace.info["stories"][0]["facts"][1]
     shown = page.dataframe[0].value
@@ -43,7 +43,7 @@ def test_the_facts_beside_a_sentence_are_those_of_the_trace_and_then_the_visitor
     ],
     ids=["columns", "nowhere", "twice", "pickle", "empty", "words for numbers", "zip"],
 )
-def test_labels_that_do_not_fit_are_told_and_the_trace_stays(data, labels, expected):
+def test_labels_that_do_not_fit_are_refused_and_the_trace_stays(data, labels, expected):
     page = upload(upload(open_page("open", step="2"), data), labels, "labels.csv", "labels_upload")
     assert expected in messages(page)
     assert len(page.error) == 1
@@ -57,7 +57,7 @@ def test_markup_in_a_trace_is_shown_as_text(trace):
     assert any(r"\*\*x\*\* \<b\>" in m.value for m in page.markdown)
 
 
-def test_one_visitor_does_not_see_the_trace_of_another(data):
+def test_one_user_does_not_see_the_trace_of_another(data):
     first, second = open_page("open"), open_page("open")
     upload(first, data)
     second.run()

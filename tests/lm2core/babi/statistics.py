@@ -15,17 +15,17 @@ def statistics(stories: Sequence[Story | TextStory]) -> dict[str, Shares]:
     """Distributions by name.
 
     length : mean number of sentences in a story, under the only key None
-    said : what sentences say: a relation, or a time
+    statements : relations of statements, or times
     answers : of lists, only how long they are
     gaps : sentences between two questions
     ages : sentences after the last that supports the answer
     order : whether the support stands in the order of the story
     """
     counts: dict[str, Counter[object]] = {
-        name: Counter() for name in ("said", "answers", "gaps", "ages", "order")
+        name: Counter() for name in ("statements", "answers", "gaps", "ages", "order")
     }
     for story in stories:
-        counts["said"].update(map(_said, parse(story.sentences)))
+        counts["statements"].update(map(_statement, parse(story.sentences)))
         last = 0
         for question in story.questions:
             counts["answers"][_answer(question.answer)] += 1
@@ -42,7 +42,7 @@ def distance(ours: Shares, real: Shares) -> tuple[float, object]:
     return max((abs(ours.get(k, 0.0) - real.get(k, 0.0)), str(k)) for k in ours | real)
 
 
-def _said(statement: Statement) -> str:
+def _statement(statement: Statement) -> str:
     return statement.other if statement.other in SLOTS else statement.relation
 
 

@@ -1,4 +1,4 @@
-"""How many samples stand in two lists of stories."""
+"""How many examples occur in two lists of stories."""
 
 from random import Random
 
@@ -10,28 +10,28 @@ from lm2core.babi.tasks import make_story
 from lm2core.babi.text import TextStory
 from lm2core.cli.main import main
 
-SAID = ("Mary went to the office.", "John went to the garden.")
+SENTENCES = ("Mary went to the office.", "John went to the garden.")
 
 
 def ask(text, n_statements):
     return Question(text, "office", (0,), n_statements)
 
 
-def test_a_sample_is_all_sentences_before_a_question_and_the_question():
-    known = [TextStory(SAID, (ask("Where is Mary?", 1), ask("Where is John?", 2)))]
+def test_an_example_is_all_sentences_before_a_question_and_the_question():
+    known = [TextStory(SENTENCES, (ask("Where is Mary?", 1), ask("Where is John?", 2)))]
     assert count_duplicates(known, known) == 2
-    assert count_duplicates([TextStory(SAID[:1], (ask("Where is Mary?", 1),))], known) == 1
-    assert count_duplicates([TextStory(SAID, (ask("Where is Mary?", 2),))], known) == 0
-    assert count_duplicates([TextStory(SAID[::-1], (ask("Where is John?", 2),))], known) == 0
+    assert count_duplicates([TextStory(SENTENCES[:1], (ask("Where is Mary?", 1),))], known) == 1
+    assert count_duplicates([TextStory(SENTENCES, (ask("Where is Mary?", 2),))], known) == 0
+    assert count_duplicates([TextStory(SENTENCES[::-1], (ask("Where is John?", 2),))], known) == 0
 
 
 def test_every_repetition_counts():
-    story = TextStory(SAID, (ask("Where is Mary?", 1),) * 3)
+    story = TextStory(SENTENCES, (ask("Where is Mary?", 1),) * 3)
     assert count_duplicates([story, story], [story]) == 6
 
 
 @pytest.mark.parametrize(("task", "low", "high"), [("qa4", 100, 400), ("qa2", 0, 0)])
-def test_two_seeds_share_many_samples_of_task_4_and_none_of_task_2(task, low, high):
+def test_two_seeds_share_many_examples_of_task_4_and_none_of_task_2(task, low, high):
     first, second = (
         [make_story(task, rng) for _ in range(1000 if task == "qa4" else 100)]
         for rng in (Random(1), Random(2))
@@ -39,12 +39,12 @@ def test_two_seeds_share_many_samples_of_task_4_and_none_of_task_2(task, low, hi
     assert low <= count_duplicates(first, second) <= high
 
 
-def test_babi_says_how_many_samples_stand_in_another_file(tmp_path, capsys):
+def test_babi_counts_examples_that_occur_in_another_file(tmp_path, capsys):
     options = ["babi", "--task", "qa4", "--stories", "200", "--out"]
     assert main([*options, str(tmp_path / "a"), "--seed", "7"]) == 0
     other = tmp_path / "a" / "qa4_generated.txt"
     assert main([*options, str(tmp_path / "b"), "--seed", "7", "--against", str(other)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"200 of 200 samples also stand in {other}"
+    assert capsys.readouterr().out.splitlines()[-1] == f"200 of 200 examples also occur in {other}"
 
 
 def test_against_a_file_that_is_no_babi_file_is_refused_and_nothing_written(tmp_path, capsys):

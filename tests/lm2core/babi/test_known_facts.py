@@ -1,4 +1,4 @@
-"""What a story told, against the whole truth of its world and against stories told by hand."""
+"""Known facts, against all facts of the simulated world and against stories worked out by hand."""
 
 from random import Random
 
@@ -21,33 +21,33 @@ def kept_by_no_world(task):
 
 
 @pytest.mark.parametrize("task", PLACE_TASKS)
-def test_what_is_told_is_true(task):
-    n_told = 0
+def test_what_is_known_is_true(task):
+    n_known = 0
     for seed in range(20):
         story = make_story(task, Random(seed))
-        for i, (expected, state) in enumerate(zip(known_facts(story.statements), story.states, strict=True)):
-            statement = {
-                fact: value for fact, (value, _) in expected.items() if fact not in kept_by_no_world(task)
+        for i, (known, state) in enumerate(zip(known_facts(story.statements), story.states, strict=True)):
+            checkable = {
+                fact: value for fact, (value, _) in known.items() if fact not in kept_by_no_world(task)
             }
-            assert statement.items() <= state.items()
-            assert all(0 <= since <= i for _, since in expected.values())
-            n_told += len(statement)
-    assert n_told > 200
+            assert checkable.items() <= state.items()
+            assert all(0 <= since <= i for _, since in known.values())
+            n_known += len(checkable)
+    assert n_known > 200
 
 
-def test_all_tasks_that_tell_where_somebody_is_are_looked_at():
+def test_all_tasks_that_state_places_are_covered():
     assert [f"qa{n}" for n in (1, 2, 3, *range(5, 15), 20)] == PLACE_TASKS
 
 
 @pytest.mark.parametrize("task", PLACE_TASKS)
-def test_sentences_tell_what_the_statements_behind_them_do(task):
+def test_facts_parsed_from_sentences_are_those_of_the_statements(task):
     for seed in range(7):
         story = make_story(task, Random(seed))
         assert parse_facts(story.sentences) == known_facts(story.statements)
 
 
 def test_two_people_who_move_are_both_there_with_what_they_carry():
-    expected = parse_facts(
+    known = parse_facts(
         [
             "John took the milk.",
             "John went to the kitchen.",
@@ -56,18 +56,18 @@ def test_two_people_who_move_are_both_there_with_what_they_carry():
         ]
     )
     places = {"place of John": "office", "place of Mary": "office", "place of milk": "office"}
-    assert {fact: value for fact, (value, _) in expected[2].items() if "place" in fact} == places
-    assert expected[3] == {"holder of milk": ("John", 0)} | {fact: ("garden", 3) for fact in places}
+    assert {fact: value for fact, (value, _) in known[2].items() if "place" in fact} == places
+    assert known[3] == {"holder of milk": ("John", 0)} | {fact: ("garden", 3) for fact in places}
 
 
-def test_what_was_at_a_time_is_not_where_somebody_is_now():
+def test_a_place_at_a_stated_time_is_not_the_current_place():
     first, second = parse_facts(["This morning Mary went to the park.", "Mary went to the school Yesterday."])
     assert first == {"place of Mary this morning": ("park", 0)}
     assert second == first | {"place of Mary yesterday": ("school", 1)}
     assert known_place("Where is Mary?", second) is None
 
 
-def test_a_time_leaves_open_what_was_told_without_one():
+def test_a_move_with_a_time_makes_the_current_place_unknown():
     sentences = ["Mary took the milk.", "Mary went to the kitchen.", "This evening Mary went to the park."]
     assert parse_facts(sentences)[-1] == {
         "holder of milk": ("Mary", 0),
@@ -75,7 +75,7 @@ def test_a_time_leaves_open_what_was_told_without_one():
     }
 
 
-def test_a_story_of_one_s_own_may_be_odd_but_not_in_other_words():
+def test_a_user_s_story_may_be_impossible_but_must_use_known_forms():
     last = parse_facts(["Mary dropped the milk there.", "Mary went to the office.", "Mary took the milk."])[
         -1
     ]
@@ -87,20 +87,20 @@ def test_a_story_of_one_s_own_may_be_odd_but_not_in_other_words():
 
 
 @pytest.mark.parametrize("task", ["qa1", "qa2"])
-def test_the_answer_is_among_what_was_told(task):
-    result = question_list = 0
+def test_the_answer_is_among_the_known_facts(task):
+    n_right = n_questions = 0
     for seed in range(30):
         story = make_story(task, Random(seed))
-        expected = known_facts(story.statements)
+        known = known_facts(story.statements)
         for question in story.questions:
             fact = "place of " + question.text.rstrip("?").split()[-1]
-            result += expected[question.n_statements - 1].get(fact, KnownFact("", 0)).value == question.answer
-            question_list += 1
-    assert result == question_list > 50
+            n_right += known[question.n_statements - 1].get(fact, KnownFact("", 0)).value == question.answer
+            n_questions += 1
+    assert n_right == n_questions > 50
 
 
 def test_a_thing_is_where_its_holder_is_and_stays_where_it_is_dropped():
-    expected = known_facts(
+    known = known_facts(
         [
             Statement("Mary", "get", "apple"),
             Statement("Mary", "move", "kitchen"),
@@ -109,34 +109,32 @@ def test_a_thing_is_where_its_holder_is_and_stays_where_it_is_dropped():
             Statement("John", "get", "apple"),
         ]
     )
-    assert expected[0] == {"holder of apple": ("Mary", 0)}
-    assert expected[1] == {
+    assert known[0] == {"holder of apple": ("Mary", 0)}
+    assert known[1] == {
         "holder of apple": ("Mary", 0),
         "place of Mary": ("kitchen", 1),
         "place of apple": ("kitchen", 1),
     }
-    assert expected[3] == {"place of Mary": ("garden", 3), "place of apple": ("kitchen", 1)}
-    assert expected[4] == expected[3] | {"holder of apple": ("John", 4)}
+    assert known[3] == {"place of Mary": ("garden", 3), "place of apple": ("kitchen", 1)}
+    assert known[4] == known[3] | {"holder of apple": ("John", 4)}
 
 
 def test_a_taken_thing_is_where_the_taker_was_said_to_be_since_it_was_taken():
-    expected = known_facts([Statement("John", "move", "office"), Statement("John", "get", "milk")])
-    assert expected[1]["place of milk"] == ("office", 1)
+    known = known_facts([Statement("John", "move", "office"), Statement("John", "get", "milk")])
+    assert known[1]["place of milk"] == ("office", 1)
 
 
 def test_a_denied_place_is_no_longer_known():
-    expected = known_facts([Statement("John", "in", "office"), Statement("John", "not in", "office")])
-    assert expected == [{"place of John": ("office", 0)}, {}]
+    known = known_facts([Statement("John", "in", "office"), Statement("John", "not in", "office")])
+    assert known == [{"place of John": ("office", 0)}, {}]
 
 
 def test_a_thing_is_no_longer_known_to_be_where_its_holder_was():
-    expected = parse_facts(
-        ["Mary took the milk.", "Mary is in the office.", "Mary is no longer in the office."]
-    )
-    assert expected[1]["place of milk"] == ("office", 1)
-    assert expected[2] == {"holder of milk": ("Mary", 0)}
+    known = parse_facts(["Mary took the milk.", "Mary is in the office.", "Mary is no longer in the office."])
+    assert known[1]["place of milk"] == ("office", 1)
+    assert known[2] == {"holder of milk": ("Mary", 0)}
 
 
-def test_a_side_tells_the_other_side():
-    (expected,) = known_facts([Statement("office", "north of", "kitchen")])
-    assert expected == {"north of kitchen": ("office", 0), "south of office": ("kitchen", 0)}
+def test_a_direction_implies_its_opposite():
+    (known,) = known_facts([Statement("office", "north of", "kitchen")])
+    assert known == {"north of kitchen": ("office", 0), "south of office": ("kitchen", 0)}

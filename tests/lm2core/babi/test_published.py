@@ -16,7 +16,7 @@ N_STORIES = 600
 N_LONG = 1500  # where a story has a single question
 N_DRAWS = 1000  # the rarest question comes up once in 40
 
-# Task 14 asks about the last that happened, and long blocks are told in an order that hides which those are.
+# Task 14 asks about the last that happened, and long blocks have an order that hides which those are.
 AGES = {"qa14": range(8)}
 
 
@@ -24,16 +24,16 @@ AGES = {"qa14": range(8)}
 def test_our_rules_ask_every_published_question_with_its_answer_and_support(task, published):
     """1,000 of 1,000 in each task: same text, same answer, same supporting sentences in the same order.
 
-    Told the published sentences, we draw questions until the published one comes up. No other answer ever
+    After the published sentences, we draw questions until the published one comes up. No other answer ever
     comes with the same text. In task 18 another support may: several chains can lead from end to end.
     """
     rng, n_asked = Random(0), 0
     for story in read_babi(published(task)):
         history = parse(story.sentences)
         for question in story.questions:
-            expected = history[: question.n_statements]
+            so_far = history[: question.n_statements]
             for _ in range(N_DRAWS):
-                ours = draw_question(TASKS[task], expected, rng, ages=AGES.get(task))
+                ours = draw_question(TASKS[task], so_far, rng, ages=AGES.get(task))
                 assert ours is not None
                 if ours.text == question.text:
                     assert ours.answer == question.answer
@@ -45,25 +45,25 @@ def test_our_rules_ask_every_published_question_with_its_answer_and_support(task
 
 
 def test_task_14_asks_about_the_last_that_happened(published):
-    """95.3 % by the ages of pairs told in reverse; blocks of four and six sentences hide the others."""
+    """95.3 % by the ages of pairs in reverse order; blocks of four and six sentences hide the others."""
     n_recent, n_asked = 0, 0
     for story in read_babi(published("qa14")):
         history = parse(story.sentences)
         for question in story.questions:
-            expected = history[: question.n_statements]
-            question_list = (
-                TASKS["qa14"].ask(expected, len(expected) - 1 - age, Random(0))
+            so_far = history[: question.n_statements]
+            drawn = (
+                TASKS["qa14"].ask(so_far, len(so_far) - 1 - age, Random(0))
                 for age in TASKS["qa14"].ages
-                if age < len(expected)
+                if age < len(so_far)
             )
-            n_recent += any(q is not None and q.text == question.text for q in question_list)
+            n_recent += any(q is not None and q.text == question.text for q in drawn)
             n_asked += 1
     assert n_recent / n_asked >= 0.95
 
 
 # Largest differences allowed between our stories and the published ones: three standard errors of the worst
 # value of the published file, by resampling its stories, rounded up.
-#                length   said   answers  gaps   ages   order
+#                length   stated answers  gaps   ages   order
 TOLERANCE = {
     "qa1": (0.0, 0.00, 0.05, 0.00, 0.05, 0.00),
     "qa2": (1.4, 0.03, 0.07, 0.04, 0.05, 0.04),
@@ -149,9 +149,9 @@ def test_two_of_one_animal_share_their_colour_as_often_as_in_published_stories(m
     def share(stories):
         same = []
         for story in stories:
-            expected = parse(story.sentences)
-            animal = {s.subject: s.target for s in expected if s.relation == IS_A}
-            colour = {s.subject: s.target for s in expected if s.relation == HAS_COLOUR}
+            statements = parse(story.sentences)
+            animal = {s.subject: s.target for s in statements if s.relation == IS_A}
+            colour = {s.subject: s.target for s in statements if s.relation == HAS_COLOUR}
             pairs = [(a, b) for a, b in combinations(colour, 2) if animal[a] == animal[b]]
             same += [colour[a] == colour[b] for a, b in pairs]
         return sum(same) / len(same)

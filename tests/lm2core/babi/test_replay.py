@@ -65,7 +65,7 @@ def test_only_what_the_world_allows_is_possible(task, text, expected):
 
 
 @pytest.mark.parametrize("task", KINDS_OF)
-def test_a_story_as_told_is_possible_from_its_own_hidden_start(task):
+def test_a_generated_story_is_possible_from_its_own_hidden_start(task):
     for seed in range(40):
         assert is_possible(task, seed, make_story(task, Random(seed)).statements)
 
@@ -102,5 +102,5 @@ def test_a_question_as_drawn_is_found_again_unless_it_has_two_answers(task):
     ],
 )
 def test_a_question_is_answered_if_the_task_asks_it_and_has_one_answer(task, text, question, answer):
-    result = answer_again(task, sentences(text), question)
-    assert (result.answer if result else None) == answer
+    again = answer_again(task, sentences(text), question)
+    assert (again.answer if again else None) == answer

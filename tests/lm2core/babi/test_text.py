@@ -13,8 +13,8 @@ from lm2core.babi.text import read_babi, read_sentences, write_babi
 def test_a_written_file_reads_back_as_the_same_stories(task, tmp_path):
     stories = [make_story(task, Random(i)) for i in range(7)]
     write_babi(tmp_path / "f.txt", stories)
-    for expected, read in zip(stories, read_babi(tmp_path / "f.txt"), strict=True):
-        assert (expected.sentences, expected.questions, expected.gap) == (
+    for written, read in zip(stories, read_babi(tmp_path / "f.txt"), strict=True):
+        assert (written.sentences, written.questions, written.gap) == (
             read.sentences,
             read.questions,
             read.gap,
@@ -33,8 +33,8 @@ GOOD = "1 Mary went to the office.\n2 Where is Mary? \toffice\t1\n"
         (GOOD + "3 Where is Mary? \toffice\t7\n", "line 3: supporting line 7 is not an earlier sentence"),
         (GOOD + "3 Where is Mary? \toffice\t2\n", "line 3: supporting line 2 is not an earlier sentence"),
         (GOOD + "3 Where is Mary? \toffice\tone\n", "line 3: supporting line one is not an earlier sentence"),
-        ("1 Mary went to the office.\n", "no question in it"),
-        ("", "no question in it"),
+        ("1 Mary went to the office.\n", "has no questions; a bAbI file has lines"),
+        ("", "has no questions; a bAbI file has lines"),
     ],
 )
 def test_a_broken_file_is_refused_with_its_line(text, error, tmp_path):
@@ -52,5 +52,5 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
 
 def test_an_empty_story_file_is_refused(tmp_path):
     (tmp_path / "s.txt").write_text("\n  \n")
-    with pytest.raises(ValueError, match="the story is empty; write one sentence a line"):
+    with pytest.raises(ValueError, match="the story is empty; write one sentence per line"):
         read_sentences(tmp_path / "s.txt")

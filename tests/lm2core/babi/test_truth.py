@@ -1,4 +1,4 @@
-"""The facts beside the sentences: answers agree with them, and what is said is true."""
+"""The facts beside the sentences: answers agree with them, and what is stated is true."""
 
 from random import Random
 
@@ -9,10 +9,10 @@ from lm2core.babi.directions import COMPASS, OPPOSITE, SIDES
 from lm2core.babi.sentences import parse
 from lm2core.babi.sizes import FITS
 from lm2core.babi.tasks import TASKS, get_task, make_story
-from lm2core.training.recipe import stages_for
+from lm2core.training.stages import stages_for
 from tests.lm2core.babi.truth import true_answers
 
-PAST = ("qa3", "qa5")  # ask what facts of one moment do not tell
+PAST = ("qa3", "qa5")  # need more than the facts of one moment
 
 
 def stories(task, n=60):
@@ -64,7 +64,7 @@ def test_sentences_tell_the_statements(task):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_there_are_facts_after_every_sentence_and_support_is_told_before_the_question(task):
+def test_there_are_facts_after_every_sentence_and_support_comes_before_the_question(task):
     for story in stories(task):
         assert len(story.states) == len(story.sentences) == len(story.statements)
         assert all(story.states)
@@ -128,15 +128,15 @@ def test_sizes_are_one_order_and_chocolates_are_smallest():
             assert (size[statement.subject] < size[statement.target]) == (statement.relation == FITS)
 
 
-def test_nobody_is_an_animal_before_its_fear_is_told_and_none_fears_itself():
+def test_nobody_is_an_animal_before_its_fear_is_stated_and_none_fears_itself():
     for story in stories("qa15"):
-        expected = set()
+        introduced = set()
         for statement in story.statements:
             assert statement.subject != statement.target
-            assert statement.subject not in expected
-            assert statement.relation == FEARS or statement.target in expected
-            expected.add(statement.subject)
-        assert expected >= set(PLURALS)
+            assert statement.subject not in introduced
+            assert statement.relation == FEARS or statement.target in introduced
+            introduced.add(statement.subject)
+        assert introduced >= set(PLURALS)
 
 
 def test_a_colour_follows_its_animal_and_one_of_five_has_none():
@@ -179,5 +179,5 @@ def test_an_unknown_task_is_refused_with_the_known_ones():
 
 
 def test_a_task_without_training_is_refused_there_with_those_that_have_it():
-    with pytest.raises(ValueError, match="no training on task 'qa17' yet, only on: qa1, qa2, .*, qa10"):
+    with pytest.raises(ValueError, match="cannot train on task 'qa17' yet; choose from: qa1, qa2, .*, qa10"):
         stages_for(["qa1", "qa17"])

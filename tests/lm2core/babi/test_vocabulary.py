@@ -12,23 +12,23 @@ from lm2core.babi.vocabulary import LISTS, WORDS, babi_words
 def words_of(stories):
     texts = {s for story in stories for s in story.sentences}
     texts |= {q.text for story in stories for q in story.questions}
-    expected = {word for text in texts for word in text.lower().replace(".", " .").replace("?", " ?").split()}
-    return expected | {q.answer.lower() for story in stories for q in story.questions}
+    words = {word for text in texts for word in text.lower().replace(".", " .").replace("?", " ?").split()}
+    return words | {q.answer.lower() for story in stories for q in story.questions}
 
 
 @pytest.mark.parametrize("task", WORDS)
 def test_the_words_of_a_task_are_those_of_its_stories(task):
     rng = Random(3)
-    statement = words_of([make_story(task, rng) for _ in range(600)])
-    assert statement <= WORDS[task]
-    assert WORDS[task] - statement <= set(LISTS)  # three things in one hand are rare
+    words = words_of([make_story(task, rng) for _ in range(600)])
+    assert words <= WORDS[task]
+    assert WORDS[task] - words <= set(LISTS)  # three things in one hand are rare
 
 
 @pytest.mark.parametrize("task", WORDS)
 def test_the_words_of_a_task_are_those_of_the_published_file(task, published):
-    statement = words_of(read_babi(published(task)))
-    assert statement <= WORDS[task]
-    assert WORDS[task] - statement <= set(LISTS)
+    words = words_of(read_babi(published(task)))
+    assert words <= WORDS[task]
+    assert WORDS[task] - words <= set(LISTS)
 
 
 def test_ten_tasks_have_the_published_number_of_words_and_twelve_lists():

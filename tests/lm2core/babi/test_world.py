@@ -80,7 +80,7 @@ def test_every_actor_acts_and_every_place_is_visited():
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_same_seed_tells_the_same_story(task):
+def test_the_same_seed_draws_the_same_story(task):
     assert make_story(task, Random(3)) == make_story(task, Random(3))
     assert make_story(task, Random(3)) != make_story(task, Random(4))
 
@@ -92,8 +92,8 @@ def test_the_same_seed_tells_the_same_story(task):
 def test_the_shipped_model_can_be_trained_on_the_same_stories_again(task, digest):
     """The random stream of the tasks it was trained on stays as it was then."""
     stories = [make_story(task, Random(seed)) for seed in range(30)]
-    message = [(story.sentences, [(q.text, q.answer) for q in story.questions]) for story in stories]
-    assert sha256(json.dumps(message).encode()).hexdigest().startswith(digest)
+    texts = [(story.sentences, [(q.text, q.answer) for q in story.questions]) for story in stories]
+    assert sha256(json.dumps(texts).encode()).hexdigest().startswith(digest)
 
 
 def test_every_public_function_of_the_tasks_is_named_as_such():

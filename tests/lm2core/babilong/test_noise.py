@@ -94,7 +94,7 @@ def test_a_sentence_of_two_documents_is_in_the_share_of_the_first(tmp_path):
         try:
             result += open_noise(str(tmp_path), split=split).sentences
         except ValueError as error:
-            assert "no noise to" in str(error)
+            assert "no noise in the" in str(error)
     assert result == [sentence(0)]
 
 
@@ -119,9 +119,13 @@ def test_from_anywhere_gives_every_sentence_once_in_order_from_a_random_one():
 @pytest.mark.parametrize(
     ("source", "split", "error"),
     [
-        (PYTHON, "dev", "unknown share 'dev' of the noise; known: train, test"),
+        (PYTHON, "dev", "unknown split 'dev' of the noise; known: train, test"),
         ("none.txt", "test", "no text at 'none.txt'; give a file, or a folder"),
-        ("short.txt", "train", "no noise to train with: .*short.txt has 1 documents, .*; give more text"),
+        (
+            "short.txt",
+            "train",
+            "no noise in the train share of .*short.txt: none of its 1 documents .*; give",
+        ),
     ],
 )
 def test_what_is_no_noise_is_said(source, split, error, tmp_path):

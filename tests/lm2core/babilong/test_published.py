@@ -82,7 +82,7 @@ def test_what_is_not_there_or_has_other_fields_is_said(folder):
         read_published(str(folder), task="qa5", length="4k", n=2)
     (folder / "4k" / "qa5.jsonl").write_text('{"text": "x", "target": "y"}\n')
     with pytest.raises(
-        ValueError, match="qa5 at 4k: a row needs the texts input, question and target, it has: "
+        ValueError, match="qa5 at 4k: a row needs the texts input, question and target, but has: "
     ):
         read_published(str(folder), task="qa5", length="4k", n=2)
     with pytest.raises(ValueError, match="length '4' is not a number"):

@@ -150,7 +150,10 @@ def test_kept_logits_of_padding_in_every_text_are_zero(architecture):
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        ({"labels": make_ids(B, T), "logits_to_keep": 3}, "all tokens, logits_to_keep=3 .* leave it out, or"),
+        (
+            {"labels": make_ids(B, T), "logits_to_keep": 3},
+            "all tokens, but logits_to_keep=3 .* omit it",
+        ),
         ({"logits_to_keep": -2}, "logits_to_keep=-2 and backprop_segments=0 must be 0"),
     ],
 )
@@ -238,15 +241,18 @@ def test_a_memory_of_another_batch_is_refused(architecture):
 
 def test_a_text_so_far_of_another_batch_is_refused():
     model = make("llama-full")
-    with pytest.raises(ValueError, match="memory is of 3 texts, input_ids of 2"):
+    with pytest.raises(ValueError, match="memory has 3 texts, but input_ids 2"):
         model(make_ids(B, T), None, model(make_ids(3, T)).memory)
 
 
 @pytest.mark.parametrize(
     ("memory", "text"),
     [
-        (lambda model: make("lm2").new_memory(B), "must be a TextSoFar, .* got Tensor"),
-        (lambda model: model(make_ids(B, 3)).memory, "no text goes on from a memory; switch it off"),
+        (lambda model: make("lm2").new_memory(B), "must be a KeyValueMemory, .* got Tensor"),
+        (
+            lambda model: model(make_ids(B, 3)).memory,
+            "a memory cannot be used with gradient",
+        ),
     ],
 )
 def test_a_text_so_far_that_cannot_be_gone_on_with_is_refused(memory, text):
@@ -259,7 +265,7 @@ def test_a_text_so_far_that_cannot_be_gone_on_with_is_refused(memory, text):
 
 def test_without_a_memory_kept_there_is_none_of_any_segment():
     zero = torch.tensor([0])
-    with pytest.raises(ValueError, match="run the text with write_memory"):
+    with pytest.raises(ValueError, match="run with write_memory=True"):
         make("llama-full")(make_ids(B, T), write_memory=False).memory_at(zero, zero)
     with pytest.raises(ValueError, match="run the text without use_cache"):
         make("lm2")(make_ids(B, T), use_cache=True).memory_at(zero, zero)
@@ -284,7 +290,7 @@ def test_under_checkpointing_a_full_text_has_a_gradient_and_no_memory():
     model.activation_checkpointing_enable()
     out = model(ids, labels=ids)
     torch.testing.assert_close(torch.autograd.grad(out.loss, model.lm_head.weight)[0], plain)
-    with pytest.raises(ValueError, match="run the text with write_memory, and without checkpointing"):
+    with pytest.raises(ValueError, match="run with write_memory=True, without gradient"):
         out.memory_at(torch.tensor([0]), torch.tensor([0]))
 
 
@@ -328,7 +334,7 @@ def test_a_baseline_has_no_memory_to_look_into_and_says_so(folder, tmp_path, cap
     story = tmp_path / "s.txt"
     story.write_text("Mary went to the kitchen.\n")
     assert main(["trace", str(folder), "--story", str(story), "--out", str(tmp_path / "t")]) == 2
-    assert "holds a baseline (rmt), which has no memory bank" in capsys.readouterr().err
+    assert "is a baseline (rmt) and has no memory bank" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("architecture", ["rmt"])
@@ -338,5 +344,5 @@ def test_a_baseline_that_is_not_whole_is_refused(folder):
     weights = load_file(folder / "model.safetensors")
     del weights["memory_start"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ValueError, match="not a whole checkpoint .*missing: memory_start"):
+    with pytest.raises(ValueError, match="not a complete checkpoint .*missing: memory_start"):
         load(str(folder), baselines=True)

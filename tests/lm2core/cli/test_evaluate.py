@@ -137,41 +137,47 @@ def test_lengths_may_be_counted_by_a_tokenizer_without_end_of_text(untrained, tm
 
 def test_stories_that_do_not_fit_are_told(untrained, capsys):
     assert main(["eval", untrained, "--tasks", "qa3", "--lengths", "1k", "--samples", "12"]) == 0
-    assert re.search(r"left out because they did not fit: qa3 1k: \d", capsys.readouterr().out)
+    assert re.search(r"skipped because they did not fit: qa3 1k: \d", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
         ([], "nothing to evaluate on; give --babi FILE..., --tasks qa1,qa2 with --lengths"),
-        (["--tasks", "qa1"], "half of a form is missing; give --babi FILE..., --tasks"),
-        (["more.txt", *LONG], "what is more.txt. Paths come after --babi, tasks in one word by commas; give"),
+        (["--tasks", "qa1"], "--tasks needs --lengths; give --babi FILE..., --tasks"),
+        (["--samples", "9"], "--samples needs --tasks and --lengths; give"),
+        (["--harness-shots", "0"], "--harness-shots needs --harness; give"),
+        (["--harness", "mmlu", "--babi", "x.txt"], "--harness cannot be combined with --babi; give"),
+        (
+            ["more.txt", *LONG],
+            "unexpected more.txt: paths follow --babi, tasks are separated by commas; give",
+        ),
         (
             ["--harness", "mmlu", "babilong_qa1"],
-            "what is babilong_qa1. Paths come after --babi, tasks in one",
+            "unexpected babilong_qa1: paths follow --babi, tasks are",
         ),
         (
             ["--babi", "x.txt", *LONG, "--question-first"],
-            "--babi does not go with --tasks, --lengths, --question",
+            "--babi cannot be combined with --tasks, --lengths, --question",
         ),
         (["--tasks", "qa99", "--lengths", "0k"], "unknown task 'qa99'; known: qa1, qa2"),
-        (["--tasks", "qa1", "--lengths", "4"], "length '4' is not a number with k or M; e.g. 0k"),
+        (["--tasks", "qa1", "--lengths", "4"], "length '4' is not a number with k or M; give e.g. 0k"),
         (["--tasks", "qa1", "--lengths", "0k,"], "length '' is not a number"),
         ([*LONG, "--samples", "0"], "--samples': Input should be greater than or equal to 1"),
-        ([*LONG, "--segments", "words"], "--segments 'words' is none of: sentences, tokens"),
+        ([*LONG, "--segments", "words"], "--segments 'words' must be one of: sentences, tokens"),
         ([*LONG, "--noise", "nowhere.txt"], "no text at 'nowhere.txt'; give a file"),
         (
             ["--tasks", "qa1", "--lengths", "1M"],
             "noise is too short: a sample needs 999,.* python .* give more",
         ),
-        (LONG, "does not know .* of the background text of qa1 at 1k: .* ask at length 0k"),
+        (LONG, "does not know .* of the background text of qa1 at 1k, .* use length 0k"),
         (
             [*LONG, "--tokenizer", "{tmp}"],
-            "cannot open tokenizer .*; give a folder or .* id, or leave it out and the model's own counts",
+            "cannot open tokenizer .*; give a folder or .* id, or omit it to count with the model",
         ),
         (
             [*LONG, "--data", "x/y", "--seed", "1"],
-            "--data has its texts already, which --seed cannot change; leave",
+            "--seed cannot be combined with --data, whose texts",
         ),
         ([*LONG, "--data", "{tmp}"], "cannot read qa1 at 1k from .*; or give a folder with LENGTH/TASK.json"),
         (["--tasks", "qa5", "--lengths", "0k"], "unknown words: .*this model knows"),

@@ -81,9 +81,9 @@ def test_train_on_a_text_says_what_held_out_text_costs(tmp_path, capsys):
     given = {"batch_size": 1, "accumulate": 2, "backprop_segments": 2, "n_steps": 2, "seed": 3}
     given |= {"bf16": True, "checkpointing": True, "learning_rate": 0.01, "compile": False}
     assert {name: recipe[name] for name in given} == given
-    message = re.search(r"trained: .*; held-out loss ([\d.]+) nats, perplexity", capsys.readouterr().out)
+    printed = re.search(r"trained: .*; held-out loss ([\d.]+) nats, perplexity", capsys.readouterr().out)
     last = json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])
-    assert float(message[1]) == pytest.approx(last["eval_loss"], abs=1e-3)
+    assert float(printed[1]) == pytest.approx(last["eval_loss"], abs=1e-3)
     assert (out / "model.safetensors").is_file()
 
 
@@ -103,20 +103,26 @@ def test_models_lists_what_ships(capsys):
         (["train"], "Missing option '--out'"),
         (["train", "--out", "{tmp}/r", "--tasks", "qa99"], "unknown task 'qa99'; known: qa1, qa2, qa3"),
         (["train", "--out", "{tmp}/r", "--preset", "huge"], "unknown preset 'huge'; known: babi-tiny"),
-        (["train", "--out", "{tmp}/r", "--resume"], "nothing to resume in"),
-        (["train", "--out", "{tmp}/r", "--stage-steps", "9,x"], "--stage-steps '9,x' must be whole numbers"),
-        (["train", "--out", "{tmp}/r", "--stage-steps", "9"], "stage_steps=9 must be the steps, 1 or more"),
+        (["train", "--out", "{tmp}/r", "--resume"], "nothing to resume: .* has no complete checkpoint"),
+        (
+            ["train", "--out", "{tmp}/r", "--stage-steps", "9,x"],
+            "--stage-steps '9,x' must be comma-",
+        ),
+        (
+            ["train", "--out", "{tmp}/r", "--stage-steps", "9"],
+            "stage_steps=9 does not fit . stages; give a number",
+        ),
         (
             ["train", "--out", "{tmp}/r", "--preset", "base"],
-            "preset 'base' trains on text; say on which: --text",
+            "preset 'base' trains on text; add --text",
         ),
         (
             ["train", "--out", "{tmp}/r", "--bf16", "--batch", "2", "--backprop-segments", "1"],
-            "stories and has no --batch, --backprop-segments, --bf16; to train on text: --text PATH",
+            "stories and has no --batch, --backprop-segments, --bf16; omit it, or train on text",
         ),
         (
             ["train", "--out", "{tmp}/r", "--text", "{tmp}/story.txt", "--tasks", "qa1"],
-            "preset 'text-tiny' trains on text and has no --tasks; leave it out",
+            "preset 'text-tiny' trains on text and has no --tasks; omit it",
         ),
         (
             ["train", "--out", "{tmp}/r", "--text", "{tmp}/story.txt", "--preset", "babi-tiny"],
@@ -126,10 +132,13 @@ def test_models_lists_what_ships(capsys):
             ["train", "--out", "{tmp}/r", "--text", "{tmp}/none.txt"],
             "no text at .*none.txt'; give a file, or a",
         ),
-        (["train", "--out", "{tmp}/r", "--text", "{tmp}/story.txt"], "too little text: 0 tokens to train on"),
+        (
+            ["train", "--out", "{tmp}/r", "--text", "{tmp}/story.txt"],
+            "too little text: 0 tokens for training",
+        ),
         (
             ["train", "--out", "{tmp}/r", "--text", "{tmp}/story.txt", "--tokenizer", "{tmp}"],
-            "cannot open tokenizer .*; give a folder, or leave it out and one is trained",
+            "cannot open tokenizer .*; give a folder, or omit it to train one",
         ),
         (
             ["train", "--out", "{tmp}/r", "--text", "{tmp}/story.txt", "--accumulate", "0"],
@@ -165,3 +174,19 @@ def test_a_user_s_mistake_is_one_line_and_status_2(arguments, text, story, tmp_p
     assert line.startswith("lm2: ")
     assert re.search(text, line)
     assert not (tmp_path / "b").exists()
+
+
+def test_babi_does_not_write_over_a_file_that_is_there(tmp_path, capsys):
+    command = ["babi", "--task", "qa1", "--stories", "2", "--out", str(tmp_path)]
+    assert main(command) == 0
+    before = (tmp_path / "qa1_generated.txt").read_bytes()
+    assert main([*command, "--seed", "1"]) == 2
+    assert "qa1_generated.txt is there already; choose another folder, or delete" in capsys.readouterr().err
+    assert (tmp_path / "qa1_generated.txt").read_bytes() == before
+
+
+@pytest.mark.parametrize("module", ["lm2core", "lm2viz", "lm2viz.cli"])
+def test_every_package_with_a_command_starts_as_a_module(module):
+    out = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=True)
+    assert "Usage" in out.stdout
+    assert ("probe" in out.stdout) == module.startswith("lm2viz")

@@ -16,7 +16,7 @@ from tests.conftest import make_model
 @pytest.fixture
 def lm(monkeypatch) -> LoadedModel:
     monkeypatch.setattr(module, "N_STORIES", 3)
-    monkeypatch.setattr(module, "N_TOLD", 4)
+    monkeypatch.setattr(module, "N_CONTEXT_SENTENCES", 4)
     monkeypatch.setattr(module, "N_MEASURED", 2)
     tokenizer = word_tokenizer(babi_words(("qa1",)))
     return LoadedModel("test", make_model(vocab_size=len(tokenizer), memory_layers=[0, 2]), tokenizer)

@@ -32,9 +32,9 @@ LONG = replace(
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """The folder of a comparison with all its runs, and what it said."""
-    out, message = tmp_path_factory.mktemp("compare") / "tiny", []
-    compare(PLAN, out, say=message.append)
-    return out, message
+    out, messages = tmp_path_factory.mktemp("compare") / "tiny", []
+    compare(PLAN, out, say=messages.append)
+    return out, messages
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_the_markdown_says_what_the_json_says(finished):
         "floor: majority answer",
         "untrained: LM2",
         "LM2 minus Llama, same window",
-        "RMT at 4K 48.4",
+        "gives 48.4 for RMT at 4K",
     ):
         assert part in text
 
@@ -122,17 +122,17 @@ def test_baselines_have_as_many_parameters(finished):
 
 
 def test_progress_names_each_run_and_what_is_left(finished):
-    message = finished[1]
-    assert message[0].startswith("[1 of 12] lm2-seed0; all that is left: about ")
-    assert message[1].startswith("[1 of 12] lm2-seed0 done in ")
-    assert len(message) == 24
+    messages = finished[1]
+    assert messages[0].startswith("[1 of 12] lm2-seed0; remaining: about ")
+    assert messages[1].startswith("[1 of 12] lm2-seed0 done in ")
+    assert len(messages) == 24
 
 
 def test_what_is_finished_is_not_done_again(finished, tmp_path):
     shutil.copytree(finished[0], tmp_path / "again")
-    message = []
-    compare(PLAN, tmp_path / "again", say=message.append)
-    assert message == []
+    messages = []
+    compare(PLAN, tmp_path / "again", say=messages.append)
+    assert messages == []
 
 
 def test_the_table_needs_the_results_alone(results_only, finished):
@@ -228,19 +228,19 @@ def test_a_run_killed_between_its_files_is_finished(finished, tmp_path, left):
         for folder in run.glob("checkpoint-*"):
             shutil.rmtree(folder)
         (run / "model.safetensors").unlink()
-    message = []
-    compare(PLAN, out, say=message.append)
-    assert len(message) == 2
+    messages = []
+    compare(PLAN, out, say=messages.append)
+    assert len(messages) == 2
     assert result(out, "lm2-seed0")["measured"] == result(finished[0], "lm2-seed0")["measured"]
 
 
 def test_a_run_that_another_process_is_at_is_passed_over(tmp_path):
-    plan, message = make_plan(TINY, n_seeds=1), []
+    plan, messages = make_plan(TINY, n_seeds=1), []
     (tmp_path / "out" / "runs").mkdir(parents=True)
     (tmp_path / "out" / "plan.json").write_text('{"plan": "tiny"}')
     with FileLock(tmp_path / "out" / "runs" / "lm2-seed0.lock"):
-        compare(plan, tmp_path / "out", groups=["main"], say=message.append)
-    assert message[0] == "[1 of 2] lm2-seed0: another process is at it"
+        compare(plan, tmp_path / "out", groups=["main"], say=messages.append)
+    assert messages[0] == "[1 of 2] lm2-seed0: another process is working on it"
     assert [f.stem for f in (tmp_path / "out" / "results").iterdir()] == ["llama-window-seed0"]
 
 
@@ -248,7 +248,9 @@ def test_a_run_is_gone_on_with_only_in_its_length(finished, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(finished[0], out)
     shutil.rmtree(out / "results")
-    with pytest.raises(ValueError, match="run lm2-seed0: .* began with n_steps=3, now 4; go on as it began"):
+    with pytest.raises(
+        ValueError, match="run lm2-seed0: .* was started with n_steps=3, not 4; use the original"
+    ):
         compare(make_plan(TINY, n_steps=4), out)
 
 

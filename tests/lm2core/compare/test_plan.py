@@ -85,7 +85,7 @@ def test_other_numbers_of_seeds_and_steps_reach_every_run():
 
 
 def test_unknown_presets_and_groups_are_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="unknown preset 'babi' of a comparison; known: babi-mini, smoke"):
+    with pytest.raises(ValueError, match="unknown comparison preset 'babi'; known: babi-mini, smoke"):
         get_preset("babi")
-    with pytest.raises(ValueError, match=f"no group blocks; known: {', '.join(GROUPS)}"):
+    with pytest.raises(ValueError, match=f"unknown group blocks; known: {', '.join(GROUPS)}"):
         check_groups(["main", "blocks"])

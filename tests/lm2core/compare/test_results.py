@@ -36,16 +36,16 @@ def changed(out, **changes) -> None:
 @pytest.mark.parametrize("text", ["", '{"schema": 1, "pl', "\udcff"], ids=["empty", "half", "not text"])
 def test_a_broken_file_is_named(out, text):
     (out / "results" / "lm2-seed0.json").write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(
-        ValueError, match="lm2-seed0.json is not a whole result .*; take it away, and its run"
-    ):
+    with pytest.raises(ValueError, match="lm2-seed0.json is damaged .*; delete it to repeat its run"):
         read_results(out, PLAN)
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "3", '{"task": "qa1", "accuracy": 1.0}'])
 def test_another_kind_of_file_is_named(out, text):
     (out / "results" / "eval.json").write_text(text)
-    with pytest.raises(ValueError, match="eval.json is no result of a comparison: it has no is_resumed, key"):
+    with pytest.raises(
+        ValueError, match="eval.json is not a result of a comparison: it has no is_resumed, key"
+    ):
         read_results(out, PLAN)
 
 
@@ -59,7 +59,9 @@ def test_a_result_of_another_plan_or_run_is_named(out):
 
 
 def test_a_result_with_other_settings_is_named_with_them(out):
-    with pytest.raises(ValueError, match="lm2-seed0.json was made with n_steps=3, now 4; go on as it began"):
+    with pytest.raises(
+        ValueError, match="lm2-seed0.json was made with n_steps=3, now 4; use the original settings"
+    ):
         read_results(out, make_plan(TINY, n_steps=4))
 
 
@@ -71,13 +73,13 @@ def test_results_of_more_seeds_are_left_alone(out):
 
 def test_a_folder_of_something_else_is_left_as_it_is(tmp_path):
     (tmp_path / "runs").mkdir()
-    with pytest.raises(ValueError, match="is not empty and holds no comparison; choose another --out"):
+    with pytest.raises(ValueError, match="is not empty and is not a comparison; choose another --out"):
         compare(PLAN, tmp_path)
     (tmp_path / "plan.json").write_text('{"plan": "babi-mini"}')
     with pytest.raises(ValueError, match="holds the comparison 'babi-mini', not 'tiny'"):
         compare(PLAN, tmp_path)
     (tmp_path / "plan.json").write_text("[")
-    with pytest.raises(ValueError, match="plan.json does not name a comparison"):
+    with pytest.raises(ValueError, match="plan.json names no comparison"):
         compare(PLAN, tmp_path)
     assert sorted(f.name for f in tmp_path.iterdir()) == ["plan.json", "runs"]
 
@@ -85,9 +87,9 @@ def test_a_folder_of_something_else_is_left_as_it_is(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--preset", "nope"], "unknown preset 'nope' of a comparison; known: babi-mini, smoke"),
-        (["--preset", "smoke", "--only", "main,more"], "no group more; known: main, text, layers"),
-        (["--preset", "smoke", "--table"], "no comparison in "),
+        (["--preset", "nope"], "unknown comparison preset 'nope'; known: babi-mini, smoke"),
+        (["--preset", "smoke", "--only", "main,more"], "unknown group more; known: main, text, layers"),
+        (["--preset", "smoke", "--table"], "is not a comparison: it has no folder results"),
         (["--preset", "smoke", "--seeds", "0"], "greater than or equal to 1"),
     ],
 )
@@ -107,5 +109,6 @@ def test_an_interrupted_command_says_how_to_go_on(tmp_path, capsys, monkeypatch)
     monkeypatch.setattr("lm2core.compare.work.train_run", interrupted)
     assert main(["compare", "--preset", "tiny", "--out", str(tmp_path / "out")]) == 130
     assert (
-        capsys.readouterr().err == "lm2: interrupted; the same command goes on from the newest checkpoint\n"
+        capsys.readouterr().err
+        == "lm2: interrupted; repeat the command to resume from the newest checkpoint\n"
     )

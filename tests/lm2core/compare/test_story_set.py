@@ -56,9 +56,9 @@ def test_an_object_stays_where_it_was_during_noise():
 
 
 def test_what_cannot_be_told_is_refused():
-    with pytest.raises(ValueError, match="no noise for qa4"):
+    with pytest.raises(ValueError, match="task qa4 has no noise; choose from"):
         StorySet(task="qa4", n_told=2, n_noise=1)
-    with pytest.raises(ValueError, match="a story of qa4 ends after 2 sentences"):
+    with pytest.raises(ValueError, match="a story of qa4 has 2 sentences; ask for"):
         StorySet(task="qa4", n_told=5).stories()
     with pytest.raises(ValueError, match="unknown task 'qa99'"):
         StorySet(task="qa99", n_told=5)

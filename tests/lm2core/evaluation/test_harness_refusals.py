@@ -41,7 +41,7 @@ def test_words_a_model_does_not_know_are_refused_before_anything_is_scored(only_
 def test_a_whole_text_needs_a_token_to_begin_with():
     tokenizer = word_tokenizer(babi_words(("qa1",)))
     model = make_model(LM2Config(**(SIZES | {"vocab_size": len(tokenizer)})), "lm2").eval()
-    with pytest.raises(ValueError, match="no token to begin a text with"):
+    with pytest.raises(ValueError, match="no token that begins a text"):
         HarnessModel(LoadedModel("tiny", model, tokenizer)).loglikelihood_rolling(
             as_requests("loglikelihood_rolling", [("Mary went to the kitchen.",)])
         )
@@ -58,7 +58,7 @@ def test_a_choice_without_a_token_of_its_own_is_refused():
 
 def test_a_task_that_draws_tokens_at_random_is_refused():
     request = as_requests("generate_until", [("Where?", {"do_sample": True, "temperature": 0.8})])
-    with pytest.raises(ValueError, match="task task draws tokens at random"):
+    with pytest.raises(ValueError, match="task task samples tokens"):
         HarnessModel(make_lm()).generate_until(request)
 
 
@@ -79,7 +79,7 @@ def test_an_unknown_task_is_refused_with_near_names_of_those_the_harness_has(mon
 
     tasks_of = tasks.TaskManager
     monkeypatch.setattr(tasks, "TaskManager", of_one_folder)
-    with pytest.raises(ValueError, match="no task 'mmlu_anatmy'; near: mmlu_anatomy"):
+    with pytest.raises(ValueError, match="no task 'mmlu_anatmy'; nearest: mmlu_anatomy"):
         run_harness(make_lm(), ["mmlu_anatmy"])
 
 
@@ -104,9 +104,9 @@ def test_a_task_that_needs_another_package_names_it(only_own_tasks, tmp_path):
 @pytest.mark.parametrize(
     ("tasks", "options", "text"),
     [
-        ([" "], {}, "no task named; give names"),
-        (["lm2_where_chioce"], {}, "near: lm2_where_choice"),
-        (["lm2_where"], {"include_path": FOLDER / "where.yaml"}, "where.yaml is no folder"),
+        ([" "], {}, "no task given; give comma-separated names"),
+        (["lm2_where_chioce"], {}, "nearest: lm2_where_choice"),
+        (["lm2_where"], {"include_path": FOLDER / "where.yaml"}, "where.yaml is not a folder"),
         (["lm2_where"], {"limit": 0}, "limit=0 must be at least 1"),
         (["lm2_where"], {"batch_size": 0}, "batch_size=0 must be at least 1"),
         (["lm2_where"], {"n_shot": -1}, "n_shot=-1 must be at least 0"),

@@ -203,7 +203,8 @@ def test_an_answer_of_several_tokens_is_said_token_by_token_up_to_the_end_of_tex
 def test_a_model_of_stories_alone_cannot_be_asked_among_noise(noise):
     words = LoadedModel("of stories", None, subword_tokenizer(babi_words(("qa1",)), ["a b c"], vocab_size=40))
     with pytest.raises(
-        ValueError, match=r"of stories does not know \d\d% of the background text of qa1 at 1k: .* length 0k"
+        ValueError,
+        match=r"of stories does not know \d\d% of the background text of qa1 at 1k, because .* length 0k",
     ):
         predict_long(words, samples(noise, words.tokenizer))
     with pytest.raises(ValueError, match="unknown words: .*apple"):

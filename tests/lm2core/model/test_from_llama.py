@@ -131,7 +131,7 @@ def test_slots_that_the_heads_do_not_divide_are_refused(tmp_path):
 
 def test_a_model_of_another_family_is_refused(tmp_path):
     GPT2LMHeadModel(GPT2Config(n_layer=1, n_head=1, n_embd=4, vocab_size=5)).save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="holds a 'gpt2' model; an LM2 is made from 'lm2' or 'llama'"):
+    with pytest.raises(ValueError, match="is a 'gpt2' model; an LM2 can only be loaded from 'lm2' or"):
         LM2ForCausalLM.from_pretrained(tmp_path, memory_slots=N)
 
 
@@ -155,7 +155,7 @@ def test_a_llama_whose_weights_have_another_shape_is_refused_with_both_shapes(tm
     weights = load_file(tmp_path / "model.safetensors")
     weights["model.norm.weight"] = torch.ones(5)
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ValueError, match=r"of another shape: model.norm.weight \(5,\) instead of \(24,\)"):
+    with pytest.raises(ValueError, match=r"of a wrong shape: model.norm.weight \(5,\) instead of \(24,\)"):
         LM2ForCausalLM.from_pretrained(tmp_path, memory_slots=N)
 
 
@@ -164,7 +164,7 @@ def test_a_llama_whose_file_was_cut_short_is_refused(tmp_path):
     file = tmp_path / "model.safetensors"
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     with pytest.raises(
-        ValueError, match="weights cut short or no safetensors .*copy it again or name anothe"
+        ValueError, match="the weights are truncated or not safetensors .*copy it again or choose"
     ):
         LM2ForCausalLM.from_pretrained(tmp_path, memory_slots=N)
 

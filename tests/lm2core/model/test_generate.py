@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from transformers import GenerationConfig
 
+from lm2core.errors import UserError
 from lm2core.traces.hooks import match_hooks
 from lm2core.traces.recording import MEMORY_HOOKS, capture, capture_generation, trace_bytes
 from tests.conftest import POSITIONAL, B, D, N, T, V, make_ids, make_model
@@ -18,7 +19,7 @@ EVERY_ROUTING = pytest.mark.parametrize(
 N_NEW = 2 * T + 3  # across two segment borders
 
 
-def message(model, ids, n_new, **kwargs):
+def greedy(model, ids, n_new, **kwargs):
     """Greedy generation without a cache: the whole text again for every token."""
     with torch.no_grad():
         for _ in range(n_new):
@@ -30,6 +31,14 @@ def generate(model, ids, *, mask=None, do_sample=False, **kwargs):
     """``model.generate``, told that a random 0 in the prompt is a token."""
     mask = torch.ones_like(ids) if mask is None else mask
     return model.generate(ids, attention_mask=mask, do_sample=do_sample, pad_token_id=0, **kwargs)
+
+
+def of_tokens(cache):
+    """All tensors of a cache that have an entry for each token of its open segment."""
+    for block in cache.blocks:
+        yield from (*block.attention, *(block.rows or ()))
+        yield from [] if block.stream is None else [block.stream]
+    yield from [] if cache.rows_BJD is None else [cache.rows_BJD]
 
 
 def left_padded(texts):
@@ -47,7 +56,7 @@ def test_greedy_generation_is_the_argmax_token_by_token(changes, n_prompt, has_m
     model, ids = make_model(**changes), make_ids(B, n_prompt)
     bank = model(make_ids(B, 3 * T, seed=6)).memory.detach() if has_memory else None
     generated = generate(model, ids, memory=bank, max_new_tokens=N_NEW)
-    assert torch.equal(generated, message(model, ids, N_NEW, memory=bank))
+    assert torch.equal(generated, greedy(model, ids, N_NEW, memory=bank))
 
 
 @EVERY_ROUTING
@@ -74,7 +83,7 @@ def test_texts_of_a_left_padded_batch_are_generated_as_if_alone(changes):
     ids, mask = left_padded(texts)
     batch = generate(model, ids, mask=mask, max_new_tokens=N_NEW)
     for row, text in zip(batch, texts, strict=True):
-        alone = message(model, text[None], N_NEW)
+        alone = greedy(model, text[None], N_NEW)
         assert torch.equal(row[-N_NEW:], alone[0, -N_NEW:])
 
 
@@ -96,7 +105,7 @@ def test_a_text_that_ends_in_a_batch_goes_on_as_nothing_and_leaves_its_own_bank(
     lengths = [4 + next((i + 1 for i, t in enumerate(row) if t == end), n_new) for row in free]
     assert lengths[0] + T < max(lengths)  # more than a segment of nothing follows
     for i, n in enumerate(lengths):
-        alone = message(model, ids[i : i + 1], n_new)[0]
+        alone = greedy(model, ids[i : i + 1], n_new)[0]
         assert torch.equal(out.sequences[i, :n], alone[:n])
         assert (out.sequences[i, n:] == 0).all()
         if use_cache:
@@ -130,7 +139,7 @@ def test_generation_goes_on_from_a_returned_cache(model):
     ids = make_ids(B, T + 1)
     first = generate(model, ids, max_new_tokens=4, return_dict_in_generate=True)
     second = generate(model, first.sequences, past_key_values=first.past_key_values, max_new_tokens=N_NEW)
-    assert torch.equal(second, message(model, ids, 4 + N_NEW))
+    assert torch.equal(second, greedy(model, ids, 4 + N_NEW))
 
 
 def test_a_question_generated_read_only_leaves_the_bank_as_it_was(model):
@@ -155,8 +164,14 @@ def test_the_cache_never_holds_more_than_one_segment(changes):
         for step in range(4 * T):
             cache = model(make_ids(2, 1, seed=step), past_key_values=cache, use_cache=True).past_key_values
             assert cache.mask_BJ.shape[1] <= T
-            assert all(x.shape[1] == cache.mask_BJ.shape[1] for x in cache.columns.values())
+            assert {x.shape[1] for x in of_tokens(cache)} == {cache.mask_BJ.shape[1]}
     assert cache.get_seq_length() == 9 * T + 2
+
+
+def test_a_segment_that_was_only_read_cannot_be_closed(model):
+    cache = model(make_ids(B, T - 1), use_cache=True, write_memory=False).past_key_values
+    with pytest.raises(UserError, match="run with write_memory=False and has nothing to write"):
+        model.close(cache)
 
 
 def test_a_trace_of_real_generation_is_the_trace_of_the_text_it_made(model):
@@ -165,7 +180,7 @@ def test_a_trace_of_real_generation_is_the_trace_of_the_text_it_made(model):
     text, trace = capture_generation(
         model, ids, max_new_tokens=N_NEW, names=["*"], do_sample=False, pad_token_id=0
     )
-    assert torch.equal(text, message(model, ids, N_NEW))
+    assert torch.equal(text, greedy(model, ids, N_NEW))
     run = text[:, :-1]
     n_pad = -run.shape[1] % T
     segments, mask = (F.pad(x, (0, n_pad)).view(B, -1, T) for x in (run, torch.ones_like(run)))
@@ -185,13 +200,13 @@ def test_a_trace_of_real_generation_is_the_trace_of_the_text_it_made(model):
     [
         (POSITIONAL, {}, "row by row"),
         ({}, {"num_beams": 2}, "num_beams=2"),
-        ({}, {"generation_config": GenerationConfig(num_beams=3)}, "num_beams=3: beams change places"),
+        ({}, {"generation_config": GenerationConfig(num_beams=3)}, "num_beams=3: beam search reorders texts"),
         ({}, {"names": ["mem.hook_nothing"]}, "no hook point 'mem.hook_nothing'"),
         ({}, {"budget": "1KB"}, "the budget is 1KB"),
         ({}, {"generation_config": GenerationConfig(eos_token_id=5)}, "2 texts may end at different tokens"),
         ({}, {"eos_token_id": 5}, "2 texts may end at different tokens.*: eos_token_id=None"),
-        ({}, {"attention_mask": torch.ones(B, 3)}, "decides on attention_mask itself; leave it out"),
-        ({}, {"use_cache": False}, "decides on use_cache itself; leave it out"),
+        ({}, {"attention_mask": torch.ones(B, 3)}, "sets attention_mask itself; omit it"),
+        ({}, {"use_cache": False}, "sets use_cache itself; omit it"),
     ],
     ids=[
         "positional",
@@ -212,7 +227,7 @@ def test_generation_that_cannot_be_recorded_is_refused(changes, options, text):
 
 @pytest.mark.parametrize(
     ("name", "value", "text"),
-    [("num_beams", 3, "num_beams=3: beams"), ("eos_token_id", 5, "2 texts may end at different tokens")],
+    [("num_beams", 3, "num_beams=3: beam"), ("eos_token_id", 5, "2 texts may end at different tokens")],
 )
 def test_what_the_model_s_own_config_says_of_generation_is_seen(model, name, value, text):
     """Also beside a given config that is silent on it; an option has the last word."""
@@ -222,7 +237,7 @@ def test_what_the_model_s_own_config_says_of_generation_is_seen(model, name, val
             capture_generation(model, make_ids(B, 3), max_new_tokens=4, **options)
     plain = {"num_beams": 1, "eos_token_id": None, "do_sample": False, "pad_token_id": 0}
     text, _ = capture_generation(model, make_ids(B, 3), max_new_tokens=4, **plain)
-    assert torch.equal(text, message(model, make_ids(B, 3), 4))
+    assert torch.equal(text, greedy(model, make_ids(B, 3), 4))
 
 
 @pytest.mark.parametrize("in_config", [False, True])
@@ -231,7 +246,7 @@ def test_texts_returned_for_one_prompt_count_towards_the_budget(model, in_config
     options = {"generation_config": GenerationConfig(**questions)} if in_config else questions
     size = trace_bytes(model, (B * 7, 2, T), match_hooks(MEMORY_HOOKS, model.config))
     ids, n_new = make_ids(B, 3), T
-    with pytest.raises(ValueError, match="use fewer stories or raise the budget"):
+    with pytest.raises(ValueError, match="use fewer hooks or stories, or raise the budget"):
         capture_generation(model, ids, max_new_tokens=n_new, budget=f"{(size - 1) / 1e6}MB", **options)
     text, trace = capture_generation(model, ids, max_new_tokens=n_new, budget=f"{size / 1e6}MB", **options)
     assert len(text) == len(trace.tokens) == B * 7
@@ -241,12 +256,12 @@ def test_texts_returned_for_one_prompt_count_towards_the_budget(model, in_config
 def test_a_config_that_would_not_use_the_cache_is_recorded_with_it(model):
     config = GenerationConfig(use_cache=False, do_sample=False, pad_token_id=0)
     text, _ = capture_generation(model, make_ids(B, 3), max_new_tokens=4, generation_config=config)
-    assert torch.equal(text, message(model, make_ids(B, 3), 4))
+    assert torch.equal(text, greedy(model, make_ids(B, 3), 4))
 
 
 def test_the_trace_of_one_text_ends_where_the_text_ends(model):
     ids = make_ids(1, T + 2)
-    free = message(model, ids, N_NEW)[0, T + 2 :].tolist()
+    free = greedy(model, ids, N_NEW)[0, T + 2 :].tolist()
     at = max(map(free.index, free))  # of the token that came last for the first time
     assert at < N_NEW - 1
     text, trace = capture_generation(
@@ -279,11 +294,11 @@ def test_a_prompt_that_ends_with_padding_is_refused(model):
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        ({"input_ids": make_ids(B + 1, 1)}, "the cache is of 2 texts, input_ids of 3"),
-        ({"memory": torch.zeros(B, N, D)}, "the bank is in past_key_values; leave memory out"),
-        ({"labels": make_ids(B, 3)}, "a loss needs the whole text; give it without past_key_values"),
-        ({"input_ids": make_ids(B, 2, T)}, "a cache goes on with a flat text"),
-        ({"past_key_values": (1, 2)}, "past_key_values is a tuple; an LM2 goes on from that of its own"),
+        ({"input_ids": make_ids(B + 1, 1)}, "past_key_values has 2 texts, but input_ids 3; they must"),
+        ({"memory": torch.zeros(B, N, D)}, "the bank is in past_key_values; omit memory"),
+        ({"labels": make_ids(B, 3)}, "a loss needs the whole text; run it without past_key_values"),
+        ({"input_ids": make_ids(B, 2, T)}, "with past_key_values input_ids must be"),
+        ({"past_key_values": (1, 2)}, "past_key_values is a tuple; give the one that this model"),
     ],
     ids=["batch", "bank", "labels", "segments", "kind"],
 )
@@ -295,15 +310,18 @@ def test_what_a_cache_cannot_go_on_with_is_refused(model, call, text):
 
 
 def test_given_segments_have_no_cache(model):
-    with pytest.raises(ValueError, match="a cache goes on with a flat text"):
+    with pytest.raises(ValueError, match="use_cache needs input_ids"):
         model(make_ids(B, 2, T), use_cache=True)
 
 
 @pytest.mark.parametrize(
     ("bank", "text"),
     [
-        (torch.zeros(B, N, D, dtype=torch.float64), "memory is torch.float64, the model torch.float32"),
-        (torch.zeros(B, N, D, device="meta"), "memory is on meta, the model on cpu"),
+        (
+            torch.zeros(B, N, D, dtype=torch.float64),
+            "memory is torch.float64, but the model is torch.float32",
+        ),
+        (torch.zeros(B, N, D, device="meta"), "memory is on meta, but the model on cpu"),
         (torch.zeros(B + 1, N, D), r"memory must be \(2, 5, 12\) \(B,N,D\), got \(3, 5, 12\)"),
     ],
     ids=["dtype", "device", "batch size"],

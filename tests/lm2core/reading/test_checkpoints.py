@@ -52,21 +52,21 @@ def test_a_whole_folder_opens(folder):
         (lambda f: (f / "config.json").write_text("[]"), "is not a readable config"),
         (
             lambda f: edit_config(f, model_type="llama"),
-            "cannot open checkpoint .*: it holds a 'llama' model, not one of lm2, lm2-rmt",
+            "cannot open checkpoint .*: it is a 'llama' model, not one of lm2, lm2-rmt",
         ),
         (lambda f: edit_config(f, memory_heads=5), "memory_heads=5 must divide"),
         (lambda f: edit_config(f, rms_norm_eps="x"), "cannot open checkpoint .*rms_norm_eps"),
         (
             lambda f: edit_config(f, num_hidden_layers=4),
-            "not a whole checkpoint .*missing: model.layers.3",
+            "not a complete checkpoint .*missing: model.layers.3",
         ),
         (
             lambda f: edit_config(f, num_hidden_layers=2),
-            "not a whole checkpoint .*unexpected: model.layers.2",
+            "not a complete checkpoint .*unexpected: model.layers.2",
         ),
         (
             lambda f: edit_config(f, memory_slots=4),
-            r"c: .*of another shape: model.layers.0.mem.slot_key \(5, 12\) instead of",
+            r"c: .*of a wrong shape: model.layers.0.mem.slot_key \(5, 12\) instead of",
         ),
         (truncate, "cannot open checkpoint"),
         (pickle_only, "pickled weights are not opened"),
@@ -94,7 +94,7 @@ def test_code_in_a_checkpoint_folder_is_never_run(folder, tmp_path, monkeypatch)
 
 def test_a_tokenizer_with_more_words_than_the_model_is_refused(folder):
     word_tokenizer([*babi_words(("qa1", "qa2", "qa3")), "zeppelin"]).save_pretrained(folder)
-    with pytest.raises(ValueError, match="has id 39, its model only 0..38"):
+    with pytest.raises(ValueError, match="has id 39, but its model only 0..38"):
         load(str(folder))
 
 

@@ -50,7 +50,8 @@ def test_either_name_of_a_doubled_tensor_will_do(given, names, file):
     model = make_model()
     args = given(public_weights(model, names=names), file=file)
     assert convert_reference(*args) == [
-        f"{args[1]} does not say, so taken: rope_scaling=None, hidden_act=silu, tie_word_embeddings=False, "
+        f"{args[1]} does not give all values; assumed: "
+        "rope_scaling=None, hidden_act=silu, tie_word_embeddings=False, "
         "max_position_embeddings=2048"
     ]
     assert sorted(path.name for path in args[2].iterdir()) == ["config.json", "model.safetensors"]

@@ -27,7 +27,7 @@ MEMORY = f"{BLOCK}mem_attn.memory_module."
             {"lm_head.weight": torch.zeros(V, N + 1)},
             r"wrong shape: lm_head.weight is \(17, 9\), must be \(17, 8\)",
         ),
-        ({"memory_bank": torch.zeros(B, N, N + 1)}, r"is \(3, 8, 9\), must be \(B, 8, 8\)"),
+        ({"memory_bank": torch.zeros(B, N, N + 1)}, r"has shape \(3, 8, 9\), must be \(B, 8, 8\)"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused_by_name(given, changes, text):
@@ -50,7 +50,7 @@ def test_an_lm2_of_this_project_needs_no_conversion(given):
         "model.embed_tokens.weight": torch.zeros(3, 4),
         "model.layers.0.mem.slot_key": torch.zeros(2, 4),
     }
-    with pytest.raises(ValueError, match="is an LM2 of this project; it needs no conversion"):
+    with pytest.raises(ValueError, match="is an LM2 of this project and needs no conversion"):
         convert_reference(*given(weights))
 
 
@@ -58,7 +58,7 @@ def test_a_plain_llama_is_told_how_to_be_opened(given):
     weights = {name: value for name, value in public_weights(make_model()).items() if "mem" not in name}
     args = given(weights, sizes={})
     with pytest.raises(
-        ValueError, match=r"no memory.*LM2ForCausalLM\.from_pretrained\(FOLDER, memory_slots="
+        ValueError, match=r"a plain Llama without.*LM2ForCausalLM\.from_pretrained\(FOLDER, memory_slots="
     ):
         convert_reference(*args)
 
@@ -78,7 +78,7 @@ def test_a_plain_llama_is_told_how_to_be_opened(given):
             {"rope_scaling": {"rope_type": "nope"}},
             "rope_scaling has a wrong or missing entry: 'nope'",
         ),
-        ({"n_embd": 8}, "unknown n_embd; known: vocab_size, "),
+        ({"n_embd": 8}, "unknown keys n_embd; known: vocab_size, "),
         ({"hidden_act": "nope"}, "hidden_act='nope' is not an activation"),
     ],
 )
@@ -92,13 +92,17 @@ def test_sizes_that_cannot_work_are_refused_with_what_was_got(given, changed, te
 @pytest.mark.parametrize("name", ["num_mem_heads", "num_attention_heads", "num_key_value_heads"])
 def test_heads_must_be_given_for_no_shape_tells_them(given, name):
     args = given(sizes={key: value for key, value in TOLD.items() if key != name})
-    with pytest.raises(ValueError, match=f"sizes.json does not give {name}; the weights do not tell"):
+    with pytest.raises(ValueError, match=f"sizes.json lacks {name}, which the weights do not determine"):
         convert_reference(*args)
 
 
 @pytest.mark.parametrize(
     ("content", "text"),
-    [(b"{", "is not JSON"), (b"[8]", r"must hold one JSON object.* got \[8\]"), (b"\xff\xfe", "is not JSON")],
+    [
+        (b"{", "is not valid JSON"),
+        (b"[8]", r"must be a JSON object.* got \[8\]"),
+        (b"\xff\xfe", "is not valid JSON"),
+    ],
 )
 def test_a_broken_json_file_is_refused(given, content, text):
     args = given()
@@ -121,7 +125,7 @@ class Code:
 def test_code_in_a_pickle_is_not_run(given, tmp_path, save):
     args = given()
     save({"a": Code(tmp_path / "was_run")}, args[0])
-    with pytest.raises(ValueError, match=r"more than tensors and plain values.*save the weights alone"):
+    with pytest.raises(ValueError, match=r"more than tensors and plain values.*save only the weights"):
         convert_reference(*args)
     assert not (tmp_path / "was_run").exists()
 
@@ -131,8 +135,8 @@ def test_code_in_a_pickle_is_not_run(given, tmp_path, save):
     [
         (b"not a checkpoint", "neither safetensors nor a torch file"),
         (b"", "neither safetensors nor a torch file"),
-        (b"\x10\0\0\0\0\0\0\0{ cut", "neither safetensors nor a torch file, or is cut short"),
-        (b"PK\3\4 cut", "neither safetensors nor a torch file, or is cut short"),
+        (b"\x10\0\0\0\0\0\0\0{ cut", "neither safetensors nor a torch file, or is truncated"),
+        (b"PK\3\4 cut", "neither safetensors nor a torch file, or is truncated"),
     ],
 )
 def test_a_file_that_is_no_checkpoint_is_refused_in_one_line(given, content, text):
@@ -145,7 +149,7 @@ def test_a_file_that_is_no_checkpoint_is_refused_in_one_line(given, content, tex
 
 @pytest.mark.parametrize("found_type", [[torch.zeros(2)], {"weight": 3}, {"model_state_dict": None}])
 def test_a_torch_file_without_a_state_dict_is_refused(given, found_type):
-    with pytest.raises(ValueError, match="holds no state dict"):
+    with pytest.raises(ValueError, match="is not a state dict"):
         convert_reference(*given(found_type, file="ckpt.pt"))
 
 

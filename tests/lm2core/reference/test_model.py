@@ -147,7 +147,7 @@ def test_a_folder_that_lacks_a_weight_is_refused_by_its_name(tmp_path):
     weights = load_file(tmp_path / "model.safetensors")
     del weights["model.norm.weight"]
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ValueError, match=r"not a whole checkpoint \(missing: model.norm.weight\)"):
+    with pytest.raises(ValueError, match=r"not a complete checkpoint \(missing: model.norm.weight\)"):
         ReferenceForCausalLM.from_pretrained(tmp_path)
 
 
@@ -174,7 +174,7 @@ def test_random_tokens_are_predicted_below_their_entropy_only_with_the_published
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"memory_slots": 6}, "memory_slots=6 must equal hidden_size=8: .* one number"),
+        ({"memory_slots": 6}, "memory_slots=6 must equal hidden_size=8: .* as its width"),
         ({"memory_heads": 3}, "memory_heads=3 must divide hidden_size=8"),
         ({"num_attention_heads": 8}, "head_dim=1 must be even"),
         ({"num_key_value_heads": 3}, "num_key_value_heads=3 must divide"),
@@ -198,13 +198,13 @@ def test_a_config_that_cannot_work_is_refused_in_one_sentence(changes, text):
         ({"input_ids": make_ids()[0]}, r"got \(8,\)"),
         (
             {"input_ids": make_ids(), "attention_mask": torch.ones(B, N).triu()},
-            "no text can be padded.*3 zeros",
+            "texts cannot be padded.*3 zeros",
         ),
         (
             {"input_ids": make_ids(), "attention_mask": torch.ones(1, 8)},
-            r"attention_mask \(1, 8\) .*shape \(3, 8\)",
+            r"attention_mask .*shape \(3, 8\), got \(1, 8\)",
         ),
-        ({"input_ids": make_ids(), "attention_mask": [1]}, "attention_mask list must be a tensor of"),
+        ({"input_ids": make_ids(), "attention_mask": [1]}, "attention_mask must be a tensor of .* got list"),
         ({"input_ids": make_ids(), "memory": torch.eye(8)[None]}, r"\(3, 8, 8\) .*got \(1, 8, 8\)"),
         (
             {"input_ids": make_ids(), "memory": torch.eye(8).double().expand(3, 8, 8)},

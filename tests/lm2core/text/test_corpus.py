@@ -152,7 +152,7 @@ def test_held_out_text_shorter_than_a_block_is_one_short_block(tokenizer):
 
 def test_too_little_text_is_said_with_what_there_is(tokenizer):
     with pytest.raises(
-        ValueError, match="too little text: 2 tokens to train on and 3 held out, a block needs 7"
+        ValueError, match="too little text: 2 tokens for training and 3 held out, but a block needs 7"
     ):
         packer(tokenizer, whole_documents("\x00\x01", "\x02")).check_enough()
     packer(tokenizer, whole_documents("a", POEM)).check_enough()
@@ -161,7 +161,7 @@ def test_too_little_text_is_said_with_what_there_is(tokenizer):
 @pytest.mark.parametrize(
     ("name", "content", "error"),
     [
-        ("bad.txt", b"caf\xe9 and more", r"bad.txt is not UTF-8 text .*; convert it or take it out"),
+        ("bad.txt", b"caf\xe9 and more", r"bad.txt is not UTF-8 text .*; convert or remove it"),
         (
             "bad.jsonl",
             b'{"text": "a"}\n{"body": "b"}',
@@ -169,7 +169,7 @@ def test_too_little_text_is_said_with_what_there_is(tokenizer):
         ),
         ("bad.jsonl", b"plain text", r"bad.jsonl, line 1: expected an object with a string"),
         ("bad.jsonl", b'"text"', r"bad.jsonl, line 1: expected an object with a string"),
-        ("bad.py", b"x = 1", r"holds no text; give a file, or a folder with .txt, .md, .jsonl files"),
+        ("bad.py", b"x = 1", r"has no text files; give a file, or a folder with .txt, .md, .jsonl files"),
     ],
 )
 def test_a_file_that_is_no_text_is_named(tmp_path, name, content, error):
@@ -182,7 +182,7 @@ def test_a_file_that_is_gone_when_it_is_read_is_named(tmp_path):
     (tmp_path / "gone.txt").write_text(POEM)
     corpus = open_corpus(str(tmp_path))
     (tmp_path / "gone.txt").unlink()
-    with pytest.raises(ValueError, match="cannot read .*gone.txt: No such file or directory; put it back"):
+    with pytest.raises(ValueError, match="cannot read .*gone.txt: No such file or directory; restore"):
         list(corpus(100))
 
 
@@ -238,7 +238,7 @@ def test_a_data_set_of_the_hub_is_streamed(tmp_path, monkeypatch):
         assert list(corpus(100)) == [Piece(f"row {i}", ends_document=True) for i in range(4)]
     assert questions == [("owner/name", "part", {"split": "train", "streaming": True})]
     (tmp_path / "rows.jsonl").write_text('{"id": 1, "body": "x"}\n')
-    with pytest.raises(ValueError, match="owner/name has no column 'text', but: id, body; give a file"):
+    with pytest.raises(ValueError, match="owner/name has no column 'text', only: id, body; give a file"):
         list(open_corpus("owner/name")(100))
 
 

@@ -216,13 +216,13 @@ def test_patterns_choose_hooks_with_or_without_the_block(model):
 
 
 def test_nothing_named_is_an_error_not_an_empty_trace(model):
-    with pytest.raises(ValueError, match="no hook point was named"):
+    with pytest.raises(ValueError, match="no hook point given"):
         capture(model, make_ids(B, S, T), names=[])
 
 
 def test_a_trace_over_the_budget_is_refused_before_the_run(model, monkeypatch):
     monkeypatch.setattr(model, "forward", lambda *_: pytest.fail("the model ran"))
-    with pytest.raises(ValueError, match="would take 92.4 KB, the budget is 1KB"):
+    with pytest.raises(ValueError, match="would take 92.4 KB, but the budget is 1KB"):
         capture(model, make_ids(B, S, T), budget="1KB")
 
 

@@ -145,7 +145,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_litter(trace, tmp_path, monkeypa
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr("lm2core.traces.trace.save_file", full)
-    with pytest.raises(ValueError, match="No space left on device .*; nothing was changed"):
+    with pytest.raises(ValueError, match="No space left on device .*; nothing was written"):
         trace.save(path)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["t.safetensors"]

@@ -11,7 +11,7 @@ from lm2core.babi.world import HOME
 from lm2core.babilong.noise import Noise
 from lm2core.text.tokenizer import word_tokenizer
 from lm2core.training.batches import QUESTION_TASKS_OF, TRAINED_TASKS, Stage, StoryBatch, StorySource
-from lm2core.training.recipe import stages_for
+from lm2core.training.stages import stages_for
 
 TOKENIZER = word_tokenizer(babi_words(TRAINED_TASKS))
 EVEN = dict.fromkeys(TRAINED_TASKS, 1.0)
@@ -65,7 +65,9 @@ def test_stories_are_drawn_until_one_can_be_asked_about(source):
 
 
 def test_a_stage_in_which_nothing_can_be_asked_is_refused(source):
-    with pytest.raises(ValueError, match="no question about 2 sentences of qa3; give longer stories"):
+    with pytest.raises(
+        ValueError, match="no question is possible about 2 sentences of qa3; use longer stories"
+    ):
         source.batch(4, Stage(("qa3",), 2), EVEN)
 
 
@@ -131,7 +133,7 @@ def test_directions_are_practised_before_rows_are_told(tasks, noise):
 
 @pytest.mark.parametrize("changes", [{"noise": 0.5}, {"n_sentences": 3}])
 def test_a_stage_that_would_cut_what_is_practised_is_refused(changes):
-    with pytest.raises(ValueError, match="no noise and at least 4 sentences"):
+    with pytest.raises(ValueError, match="give it no noise and at least 4 sentences"):
         Stage(**({"tasks": ("qa4",), "n_sentences": 4, "practice": True} | changes))
 
 

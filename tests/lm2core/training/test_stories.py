@@ -15,8 +15,9 @@ from lm2core.reading.checkpoints import load
 from lm2core.text.tokenizer import word_tokenizer
 from lm2core.training.batches import Stage, StoryBatch, StorySource
 from lm2core.training.curriculum import MIN_STEPS, Curriculum
-from lm2core.training.recipe import Recipe, stages_for
+from lm2core.training.recipe import Recipe
 from lm2core.training.run_folder import SKIPS_FILE, STAGE_FILE, complete_checkpoints, report_full_disk
+from lm2core.training.stages import stages_for
 from lm2core.training.stories import StoryTrainer, batch_logits, train
 from tests.conftest import make_model
 
@@ -82,7 +83,9 @@ def test_every_checkpoint_opens_like_the_trained_model_and_all_are_kept_when_ask
     train(replace(SHORT, keep_all=True), tmp_path / "all")
     assert list(complete_checkpoints(tmp_path / "all")) == [2, 4, 6]
     assert losses(tmp_path / "all") == losses(out)
-    with pytest.raises(ValueError, match="began with keep_all=True, now False; resume it as it began"):
+    with pytest.raises(
+        ValueError, match="was started with keep_all=True, not False; resume it with the original"
+    ):
         train(SHORT, tmp_path / "all", resume=True)
     for file in (tmp_path / "all" / "checkpoint-2").glob("tokenizer*"):
         file.unlink()
@@ -92,7 +95,7 @@ def test_every_checkpoint_opens_like_the_trained_model_and_all_are_kept_when_ask
 
 def test_a_folder_with_something_in_it_is_not_overwritten(straight):
     with pytest.raises(
-        ValueError, match="is not empty; choose another folder, or go on with its run: --resume"
+        ValueError, match="is not empty; choose another folder, or resume its run with --resume"
     ):
         train(SHORT, straight[0])
 
@@ -112,7 +115,7 @@ def test_a_run_is_resumed_only_as_it_began(straight, tmp_path):
     """Another seed would end as neither run; more steps are more of the same."""
     copy = tmp_path / "run"
     shutil.copytree(straight[0], copy)
-    with pytest.raises(ValueError, match="began with seed=0, now 5; resume it as it began"):
+    with pytest.raises(ValueError, match="was started with seed=0, not 5; resume it with the original"):
         train(replace(SHORT, seed=5), copy, resume=True)
     train(replace(SHORT, n_steps=7), copy, resume=True)
     assert len(losses(copy)) == 7
@@ -149,9 +152,7 @@ def test_a_full_disk_while_saving_is_told_and_the_run_goes_on_later(straight, tm
         return real_save(self, *args, **kwargs)
 
     monkeypatch.setattr(LM2ForCausalLM, "save_pretrained", full_at_third)
-    with pytest.raises(
-        ValueError, match="No space left on device.*; make room there, then go on with --resume"
-    ):
+    with pytest.raises(ValueError, match="No space left on device.*; free some space, then use --resume"):
         train(SHORT, tmp_path / "run")
     again = train(SHORT, tmp_path / "run", resume=True)
     assert all(torch.equal(a, b) for a, b in zip(straight[1].parameters(), again.parameters(), strict=True))
@@ -159,7 +160,7 @@ def test_a_full_disk_while_saving_is_told_and_the_run_goes_on_later(straight, tm
 
 def test_a_write_that_fails_without_a_word_is_told_by_its_kind(tmp_path):
     with (
-        pytest.raises(ValueError, match="cannot write to .*: OSError; make room"),
+        pytest.raises(ValueError, match="cannot write to .*: OSError; free some"),
         report_full_disk(tmp_path),
     ):
         raise OSError
@@ -237,7 +238,9 @@ def test_a_stage_of_given_length_is_left_mastered_or_not():
 
 @pytest.mark.parametrize("steps", [(2,), (2, 3, 4), (2, 0)])
 def test_stages_need_a_length_each_but_the_last(steps):
-    with pytest.raises(ValueError, match=r"must be the steps, 1 or more, of each of the 3 stages but the la"):
+    with pytest.raises(
+        ValueError, match="does not fit 3 stages; give a number of steps, 1 or more, for each stage"
+    ):
         Curriculum(stages_for(("qa1",)), steps)
 
 
@@ -315,7 +318,7 @@ def test_a_run_from_before_there_were_baselines_is_an_lm2_s(tmp_path):
     recipe = json.loads((out / "training.json").read_text())
     del recipe["architecture"]
     (out / "training.json").write_text(json.dumps(recipe))
-    with pytest.raises(ValueError, match="began with architecture=lm2, now rmt"):
+    with pytest.raises(ValueError, match="was started with architecture=lm2, not rmt"):
         train(replace(SHORT, architecture="rmt", n_steps=8), out, resume=True)
     train(replace(SHORT, n_steps=8), out, resume=True)
 

@@ -46,7 +46,7 @@ def test_known_words_mean_what_they_meant(checkpoint):
 def test_another_architecture_is_refused(checkpoint):
     architecture, folder = checkpoint
     other = "rmt" if architecture == "lm2" else "lm2"
-    with pytest.raises(ValueError, match=f"is of architecture {architecture}, not {other}; give --arch"):
+    with pytest.raises(ValueError, match=f"has the architecture {architecture}, not {other}; give --arch"):
         start_model(folder, NEW, other, {})
 
 
@@ -56,7 +56,7 @@ def test_a_model_without_segments_goes_on_in_noise_and_is_given_no_slots(tmp_pat
     save_model(model, OLD, tmp_path)
     recipe = Recipe(architecture="llama-full", start_from=str(tmp_path), noise="any", segment_length=7)
     assert not hasattr(_start(recipe, NEW).config, "segment_length")
-    with pytest.raises(ValueError, match="of architecture llama-full, has no memory_slots; leave it out"):
+    with pytest.raises(ValueError, match=r"\(architecture llama-full\) has no memory_slots; omit it"):
         _start(replace(recipe, memory_slots=3), NEW)
 
 

@@ -83,13 +83,13 @@ def test_provenance_is_scored_by_what_the_answer_needs():
     lm = handmade_lm()
     trace = read_stories(lm, [STORY, OTHER], names=STORY_HOOKS)
     questions = record_questions(lm, trace)
-    needed = ablate_sentences(lm, [STORY, OTHER]).as_supports(questions)
+    (needed,) = ablate_sentences(lm, [STORY, OTHER]).as_supports([questions])
     assert [q["support"] for q in needed.info["asked"]] == [[0], [2], [], [3], [1], [5]]
     result = agreement(trace, needed)
     assert (result.estimate().value, result.estimate().n) == (1, 5)
-    assert "supports: what the answer needs" in result.summary()
-    assert "1 questions left out: without supports" in result.summary()
-    assert "supports: the story's supporting facts" in agreement(trace, questions).summary()
+    assert "scored against the sentences it needs" in result.summary()
+    assert "excluded: 1 questions (without supports)" in result.summary()
+    assert "scored against the story's supporting facts" in agreement(trace, questions).summary()
 
 
 def test_the_handmade_model_loses_its_answer_without_the_slot_of_the_person_only():
@@ -103,7 +103,7 @@ def test_the_handmade_model_loses_its_answer_without_the_slot_of_the_person_only
         np.testing.assert_allclose(np.delete(losses, slot), 0, atol=1e-5)
     result = agreement(trace, question_trace)
     assert result.estimate(method="mattered").value == 1
-    assert "where what it needs came from, all supports in top k" in result.summary()
+    assert "  origin, weighted by ablation: 100.0%" in result.summary()
     measured = trace_answer(trace, question_trace, 1)
     np.testing.assert_allclose(measured.mattered, measured.origin, atol=1e-3)  # it reads no other slot
 
@@ -141,15 +141,15 @@ def test_slots_that_are_never_missed_bring_nothing():
 def test_questions_of_other_stories_are_refused():
     lm = handmade_lm()
     questions = record_questions(lm, read_stories(lm, [OTHER], names=STORY_HOOKS))
-    with pytest.raises(ValueError, match=r"4 questions were asked without sentences, and 2 others"):
-        ablate_sentences(lm, [STORY]).as_supports(questions)
+    with pytest.raises(ValueError, match=r"the ablation has 4 questions and the trace 2 others"):
+        ablate_sentences(lm, [STORY]).as_supports([questions])
 
 
 def test_an_untrained_model_stands_beside_as_control():
     lm = random_lm("lm2")
     outcome = ablate_sentences(lm, [STORY, OTHER], untrained=untrained(lm, 3))
     for kind in ("supporting facts", "other sentences"):
-        assert f"needed of {kind}" in outcome.summary()
+        assert f"{kind} that are needed" in outcome.summary()
     assert outcome.summary().count("untrained") == 2
     bars, control = outcome.figure().data
     assert list(bars.y) == [outcome.estimate(kind).value for kind in ("supporting facts", "other sentences")]

@@ -120,7 +120,7 @@ def test_another_bank_is_that_of_another_story_after_as_many_sentences():
         assert it.story[q] not in same
     assert torch.equal(banks, other_banks(it, 0))
     assert not torch.equal(banks, other_banks(it, 1))
-    with pytest.raises(ValueError, match="one story has no other to compare with; give at least two"):
+    with pytest.raises(ValueError, match="got one story and no other to compare it with; give at least two"):
         attribute_answers(LM, handmade_stories(1))
 
 
@@ -128,7 +128,7 @@ def test_summary_table_and_figure_hold_finding_and_controls():
     result = attribute_answers(LM, handmade_stories(12))
     table, figure = result.table(), result.figure()
     assert len(table) == 3 * (len(result.components) + 5)
-    unedited = table.query("bank == 'own bank' and component == 'logit difference'")
+    unedited = table.query(f'bank == "{STORY_BANK}" and component == "logit difference"')
     assert (unedited["logits"].item(), unedited["n"].item()) == (result.of(TOTAL).value, 12)
     assert ((table["low"] <= table["logits"]) & (table["logits"] <= table["high"])).all()
     assert (table["n"] == 12).all()

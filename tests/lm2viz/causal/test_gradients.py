@@ -101,7 +101,7 @@ def test_summary_table_and_figure_hold_finding_and_controls():
     result = slot_gradients(LM, handmade_stories(12), n_points=4)
     table, figure = result.table(), result.figure()
     assert len(table) == 2 * (2 * N_SLOTS + 3 + 4)
-    row = table.query(f"method == '{INTEGRATED}' and figure == 'own bank' and slot == 3")
+    row = table.query(f'method == "{INTEGRATED}" and figure == "story\'s bank" and slot == 3')
     assert (row["value"].item(), row["n"].item()) == (result.by_method[0].slots[3].value, 12)
     assert "handmade: 12 stories" in result.summary()
     assert len(figure.data) == 4
@@ -113,5 +113,5 @@ def test_summary_table_and_figure_hold_finding_and_controls():
 def test_no_points_and_a_single_story_are_refused():
     with pytest.raises(ValueError, match="n_points = 0; give at least 1"):
         slot_gradients(LM, handmade_stories(3), n_points=0)
-    with pytest.raises(ValueError, match="one story has no other"):
+    with pytest.raises(ValueError, match="got one story and no other"):
         slot_gradients(LM, handmade_stories(1))

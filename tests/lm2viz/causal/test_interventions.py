@@ -8,6 +8,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from lm2core.babi.story import Question, Statement, Story
+from lm2core.errors import UserError
 from lm2core.traces.hooks import hook_names
 from lm2viz.causal import (
     ClampGate,
@@ -18,6 +19,7 @@ from lm2viz.causal import (
     ResetBank,
     Swap,
     Zero,
+    effect,
     from_json,
     leace,
     mean_projection,
@@ -217,7 +219,7 @@ def test_json_gives_the_same_interventions_back_and_the_same_banks():
         ('[{"kind": "swap", "slots": [1]}]', "swap: missing other"),
         ('[{"kind": "zero", "slots": []}]', r"slots \(\); give different slot numbers"),
         ('[{"kind": "zero", "slots": [1, 1]}]', "give different slot numbers"),
-        ('[{"kind": "zero", "slots": 1}]', "slots 1; give different slot numbers"),
+        ('[{"kind": "zero", "slots": "1"}]', "slots '1'; give different slot numbers"),
         ('[{"kind": "zero", "slots": [1], "step": 0}]', "step 0; sentences are counted from 1"),
         ('[{"kind": "clamp_gate", "gate": "up", "value": 1}]', "no gate 'up'; known: in, forget, out"),
         (
@@ -268,10 +270,10 @@ def test_what_a_model_or_the_stories_lack_is_refused(edit, message):
 
 
 def test_a_lonely_story_positional_routing_and_stories_without_questions_are_refused():
-    with pytest.raises(ValueError, match="one story has no other to draw from"):
+    with pytest.raises(ValueError, match="there is no other story to draw from"):
         run(LM, STORIES[:1], [Resample(slots=(1,))])
     positional = LoadedModel("p", make_model(vocab_size=len(TOKENIZER), **POSITIONAL), TOKENIZER)
-    with pytest.raises(ValueError, match="positional routing writes rows of tokens"):
+    with pytest.raises(ValueError, match="positional routing are token positions"):
         run(positional, STORIES, [Zero(slots=(1,))])
     with pytest.raises(ValueError, match="no question after a sentence"):
         run(LM, [])
@@ -339,3 +341,30 @@ def test_erasing_from_one_class_or_wrong_sizes_is_refused():
 
 def test_json_is_a_list_with_kinds():
     assert json.loads(to_json(EVERY[:1])) == [{"kind": "zero", "slots": [3, 0], "step": 2}]
+
+
+@pytest.mark.parametrize("slots", [3, [3], (3,), range(3, 4), np.int64(3), np.array([3])])
+def test_slots_are_given_as_a_number_list_or_range(slots):
+    for edit in (
+        Zero(slots),
+        Mean(slots=slots),
+        Freeze(slots, from_step=1),
+        ClampGate(gate="in", value=0, slots=slots),
+    ):
+        assert edit.slots == (3,)
+        hash(edit)
+        assert from_json(to_json([edit])) == [edit]
+
+
+@pytest.mark.parametrize("slots", ["3", None, True, 1.5, [1.5], {3}, -1, [[3]]])
+def test_slots_that_are_no_numbers_are_refused(slots):
+    with pytest.raises(UserError, match="give different slot numbers from 0, e.g. 3 or"):
+        Zero(slots)
+
+
+def test_one_intervention_or_story_need_no_list_or_are_told_to():
+    edit = Zero(MARY, step=LAST)
+    assert torch.equal(run(LM, STORIES, edit).logits, run(LM, STORIES, [edit]).logits)
+    assert effect(LM, STORIES, edit).table().equals(effect(LM, STORIES, [edit]).table())
+    with pytest.raises(UserError, match=r"stories must be a list, got one story; give \[story\]"):
+        effect(LM, STORIES[0], edit)

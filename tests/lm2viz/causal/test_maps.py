@@ -128,7 +128,7 @@ def test_localisation_is_not_measured_where_only_the_last_sentence_changes():
     pairs = [pair for pair in place_pairs(40) if pair.changed == (N_SENTENCES - 1,)]
     result = causal_map(LM, pairs, PLACEBOS)
     assert all(it.localised.n == 0 and np.isnan(it.chance) for it in result.by_direction)
-    assert result.summary().count("not measured: every pair changes its last sentence") == 2
+    assert result.summary().count("not measured, since every pair changes its last sentence") == 2
 
 
 def test_summary_table_and_figure_hold_finding_and_placebos():
@@ -149,7 +149,7 @@ def test_summary_table_and_figure_hold_finding_and_placebos():
 def test_pairs_that_do_not_fit_are_refused():
     pairs = place_pairs(5)
     short = replace(pairs[0], sentences=pairs[0].sentences[:2], edited=pairs[0].edited[:2])
-    with pytest.raises(ValueError, match=r"stories of 2 to 5 sentences; take equally long ones"):
+    with pytest.raises(ValueError, match=r"stories of 2 to 5 sentences; use stories of equal length"):
         causal_map(LM, [*pairs[1:], short], PLACEBOS)
     with pytest.raises(ValueError, match="answers of pairs must be different, any other kind; got where"):
         causal_map(LM, PLACEBOS, PLACEBOS)
@@ -162,5 +162,5 @@ def test_pairs_that_do_not_fit_are_refused():
 def test_a_model_that_does_not_follow_the_edit_is_refused():
     torch.manual_seed(0)
     untrained = LoadedModel("untrained", LM2ForCausalLM(LM.model.config).eval(), LM.tokenizer)
-    with pytest.raises(ValueError, match="answers do not follow the edit .* take a trained model"):
+    with pytest.raises(ValueError, match="answers do not follow the edit .* use a trained model"):
         causal_map(untrained, place_pairs(9), PLACEBOS)

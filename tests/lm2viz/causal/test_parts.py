@@ -51,7 +51,7 @@ def test_another_person_is_the_same_content_in_another_slot():
     result = causal_parts(LM, person_pairs(7), PLACEBOS)
     expected = {"write": 1, "when": 0, "what": 0, "where": 1, "how": 0}
     for name, values in wholes(result).items():
-        if name != "when":  # the kept share follows the routing
+        if name != "when":  # the forget gate follows the routing
             assert values == pytest.approx([expected[name]] * 2, abs=1e-3)
 
 
@@ -68,7 +68,9 @@ def test_a_sentence_away_from_the_changed_one_carries_nothing_but_there_must_be_
     assert result.pairs["write"].overall.n[0] == len(pairs) - sum(is_first)
     assert result.pairs["how"].overall.n[0] == len(pairs)
     assert result.pairs["write"].overall.at(0).value == 0
-    with pytest.raises(ValueError, match="offset 5: no sentence there in any of the pairs; take one nearer"):
+    with pytest.raises(
+        ValueError, match="offset 5: none of the pairs has a sentence there; choose one nearer"
+    ):
         causal_parts(LM, pairs, PLACEBOS, offset=5)
 
 
@@ -124,6 +126,6 @@ def test_summary_table_and_figure_hold_all_parts_and_placebos(of_places):
     assert len(figure.data) == 2 * len(PARTS)
     np.testing.assert_array_equal(figure.data[5].z, of_places.placebos["what"].cells.mean[1])
     summary = of_places.summary()
-    assert "what: candidates, noising: whole 1 (" in summary
-    assert f"strongest on average, noising: block {MEMORY_BLOCK}, step +0, 1 (" in summary
-    assert summary.count("of placebos") == 3 * len(PARTS)
+    assert "what: candidates, noising: all at once 1 (" in summary
+    assert f"strongest cell, noising: block {MEMORY_BLOCK}, step +0, 1 (" in summary
+    assert summary.count("; placebos") == 3 * len(PARTS)

@@ -37,7 +37,7 @@ def test_an_effect_on_one_story_has_no_interval_and_no_evidence(capsys):
 def test_provenance_finds_the_support_beside_chance_and_an_untrained_model(capsys):
     assert main(["provenance", MODEL, "--stories", "6"]) == 0
     first = capsys.readouterr().out.splitlines()[1]
-    assert first.startswith("who wrote it, all supports in top k, all questions: 100.0%")
+    assert first.startswith("written by, all supports in the top k, all questions: 100.0%")
     assert "chance 2" in first
     assert "untrained" in first
 
@@ -59,7 +59,7 @@ def test_leave_out_says_which_sentences_answers_need_beside_an_untrained_model(t
     needed = table.groupby(["is_control", "is_support"])["is_needed"].mean()
     assert needed[False, True] > 0.8
     assert needed[False, False] < 0.1
-    assert f"needed of supporting facts: {needed[False, True]:.1%}" in statement
+    assert f"supporting facts that are needed: {needed[False, True]:.1%}" in statement
     assert f"untrained {needed[True, True]:.1%}" in statement
 
 
@@ -79,8 +79,8 @@ def test_a_model_of_other_words_is_looked_into_with_stories_of_its_own(tmp_path,
         assert main([command, str(folder), *unedited]) == 0
     assert main(["intervene", str(folder), "--zero", str(SLOT_OF["Mary"]), *unedited]) == 0
     statement = capsys.readouterr().out
-    assert "7 stories, intervals by story" in statement
-    assert "who wrote it, all supports in top k, all questions: 100.0%" in statement
+    assert "7 stories, following copies, 95 % intervals over stories" in statement
+    assert "written by, all supports in the top k, all questions: 100.0%" in statement
     assert "zero in" in statement
 
 
@@ -92,7 +92,7 @@ def test_a_baseline_has_sentences_left_out_alike(capsys):
 def test_provenance_can_be_scored_by_what_the_answers_need(capsys):
     assert main(["provenance", MODEL, "--stories", "3", "--truth", "needed"]) == 0
     first, second, *_ = capsys.readouterr().out.splitlines()
-    assert first.endswith("supports: what the answer needs")
+    assert "scored against the sentences it needs" in first
     assert "untrained" in second
 
 
@@ -100,7 +100,7 @@ def test_map_says_the_effect_of_one_slot_beside_that_of_placebos(capsys):
     assert main(["causal-map", MODEL, "--pairs", "4", "--sentences", "5"]) == 0
     statement = capsys.readouterr().out
     assert "4 pairs (qa1 'place') of 5 sentences, 4 placebos" in statement
-    assert statement.count("of placebos") == 4
+    assert statement.count("; placebos ") == 4
 
 
 def test_map_takes_as_many_sentences_as_the_task_tells(capsys):
@@ -111,6 +111,6 @@ def test_map_takes_as_many_sentences_as_the_task_tells(capsys):
 def test_attribute_prints_how_far_the_parts_miss_the_logits(capsys):
     assert main(["attribute", MODEL, "--stories", "5"]) == 0
     statement = capsys.readouterr().out
-    assert "parts add up to" in statement
+    assert "components add up to" in statement
     assert "control: fresh bank" in statement
     assert "integrated gradients" in statement

@@ -25,7 +25,7 @@ def test_help_names_the_analyses_in_under_a_second_without_torch():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["trace", MODEL, "--out", "x"], "give one of --story FILE, --babi FILE and --task NAME"),
+        (["trace", MODEL, "--out", "x"], "give exactly one of --story FILE, --babi FILE and --task NAME"),
         (["trace", MODEL, "--out", "x", "--task", "qa1", "--babi", "y"], "give one of"),
         (["trace", MODEL, "--out", "x", "--task", "qa99"], "unknown task 'qa99'"),
         (["report", "no.safetensors", "--out", "x.html"], "no trace file at no.safetensors; make one with"),
@@ -35,19 +35,22 @@ def test_help_names_the_analyses_in_under_a_second_without_torch():
         ),
         (["report", "x.safetensors", "--out", "x.html", "--image", "png"], "and a folder with --parts"),
         (["intervene", MODEL], "give one of --edits FILE and --zero SLOTS"),
-        (["intervene", MODEL, "--zero", "a"], "--zero a; give slot numbers by commas"),
+        (["intervene", MODEL, "--zero", "a"], "--zero a is not a list of slots; give numbers"),
         (["intervene", MODEL, "--zero", "24", "--stories", "2"], "zero: no slot 24; this model has 0..23"),
         (["probe", "no.safetensors"], "no trace file at no.safetensors; make one with"),
         (["probe", "no-model"], "no checkpoint 'no-model'; give a folder"),
-        (["probe", MODEL, "--stories", "3"], "got 3 stories, a 5-fold split needs at least 10"),
+        (["probe", MODEL, "--stories", "3"], "got 3 stories, but 5 folds need at least 10"),
         (
             ["probe", MODEL, "--stories", "12", "--fact", "place of Zoe"],
-            "no fact place of Zoe; these rows know",
+            "unknown fact place of Zoe; known",
         ),
-        (["intervene", "no-model", "--zero", "5,5"], "--zero 5,5 has a slot twice; give each once"),
-        (["stats", "no-model", "--slots", "x"], "--slots x; give slot numbers by commas"),
-        (["stats", "no-model", "--slots", "3,7,3"], "--slots 3,7,3 has a slot twice; give each once"),
-        (["stats", "no-model", "--slots", "13"], "--slots 13 is one slot, all of one colour; give --fact"),
+        (["intervene", "no-model", "--zero", "5,5"], "--zero 5,5 names a slot twice; give each once"),
+        (["stats", "no-model", "--slots", "x"], "--slots x is not a list of slots; give numbers"),
+        (["stats", "no-model", "--slots", "3,7,3"], "--slots 3,7,3 names a slot twice; give each once"),
+        (
+            ["stats", "no-model", "--slots", "13"],
+            "--slots 13 is one slot, so all points have one colour; give --fact",
+        ),
         (["stats", "no-model", "--slots", "13", "--fact", "slot"], "all of one colour; give --fact"),
         (
             ["stats", "no-model", "--fact", "place of Mary"],
@@ -60,17 +63,18 @@ def test_help_names_the_analyses_in_under_a_second_without_torch():
             "too few to hold some out; record at least 8",
         ),
         (["provenance", MODEL, "--follow", "x", "--stories", "2"], "follow='x' is unknown; take one of"),
-        (["provenance", MODEL, "--truth", "x"], "--truth x; take one of: supports, needed"),
+        (["provenance", MODEL, "--truth", "x"], "--truth x; choose one of: supports, needed"),
         (["ablate-sentences", "no-model"], "no checkpoint 'no-model'; give a folder"),
         (
             ["emergence", "no-run", "--fact", "place of Mary"],
-            "no whole checkpoint in no-run; give the folder",
+            "no complete checkpoint in no-run; give the folder",
         ),
         (["ablate-sentences", MODEL, "--task", "qa1.txt"], "cannot read qa1.txt: No such file"),
         (["ablate-sentences", MODEL, "--task", "qa99"], "unknown task 'qa99'"),
-        (["causal-map", MODEL, "--task", "qa11"], "no counterfactuals of task 'qa11', only of: qa1"),
-        (["causal-map", MODEL, "--kind", "x"], "no 'x' counterfactuals of task 'qa1', only: place"),
+        (["causal-map", MODEL, "--task", "qa11"], "task 'qa11' has no counterfactuals; choose from: qa1"),
+        (["causal-map", MODEL, "--kind", "x"], "task 'qa1' has no 'x' counterfactuals; choose from: place"),
         (["attribute", MODEL, "--stories", "1"], "one story"),
+        (["probe", MODEL, "--seed", "-1"], "--seed': Input should be greater than or equal to 0"),
         (["intervene", MODEL, "--edits", "no.json"], "cannot read no.json"),
         (["intervene", MODEL, "--zero", "1", "--stories", "2", "--image", "png"], "and a folder with --out"),
         (["intervene", MODEL, "--zero", "1", "--stories", "2", "--image", "gif"], "give png or svg"),
@@ -81,10 +85,10 @@ def test_bad_input_is_one_line_and_status_2(arguments, message, capsys, monkeypa
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "part-00000.safetensors").touch()
     assert main(arguments) == 2
-    message = capsys.readouterr().err
-    assert message.startswith("lm2: ")
-    assert message.count("\n") == 1
-    assert message in message
+    printed = capsys.readouterr().err
+    assert printed.startswith("lm2: ")
+    assert printed.count("\n") == 1
+    assert message in printed
 
 
 COMMANDS = [
@@ -149,7 +153,7 @@ def test_what_cannot_draw_an_image_is_told_before_anything_is_measured(capsys, m
 
     monkeypatch.setattr("plotly.graph_objects.Figure.write_image", without_a_browser)
     statement = refused(["causal-map", "no-model", "--out", str(tmp_path), "--image", "svg"], capsys)
-    assert "an image needs kaleido and Chromium" in statement
+    assert "images need kaleido and Chromium" in statement
     assert not list(tmp_path.iterdir())
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from lm2core.reading.answers import read_stories
 from lm2core.reading.checkpoints import load
 from lm2core.reading.loaded_model import untrained
 from lm2core.reading.story_traces import record_questions
@@ -15,7 +16,7 @@ from lm2core.training.run_folder import RECIPE_FILE, SKIPS_FILE
 from lm2core.training.stories import train
 from lm2viz.cli.emergence import _checkpoint_models
 from lm2viz.cli.main import main
-from lm2viz.cli.shared import read_with_control
+from lm2viz.sample.story_sample import StorySample
 from lm2viz.stats import ReadSpec, compare_reads, replace_questions
 
 MODEL = "babi-qa1-3"
@@ -43,7 +44,7 @@ def test_look_says_half_lives_and_ranks_beside_an_untrained_model(capsys):
     statement = capsys.readouterr().out
     assert "90 sentences of 9 stories" in statement
     assert statement.count("untrained") > 6
-    assert "silhouette of place of Mary: model" in statement
+    assert "silhouette by place of Mary: model" in statement
 
 
 def test_look_asks_a_question_in_every_block_before_and_after_beside_the_same_untrained_model(
@@ -52,10 +53,12 @@ def test_look_asks_a_question_in_every_block_before_and_after_beside_the_same_un
     options = ["--stories", "9", "--seed", "2"]
     assert main(["stats", MODEL, "--ask", "Where is Mary", "--out", str(tmp_path), *options]) == 0
     statement = capsys.readouterr().out
-    (lm, trace), (control, of_control) = read_with_control(MODEL, "qa1", 9, 2, names=["hook_bank"])
+    sample = StorySample("qa1", 9, seed=2)
     question_trace, control_questions = (
-        record_questions(each, replace_questions(message, "Where is Mary?", [1, 10]))
-        for each, message in ((lm, trace), (control, of_control))
+        record_questions(
+            each, replace_questions(read_stories(each, sample.stories), "Where is Mary?", [1, 10])
+        )
+        for each in sample.model_and_control(load(MODEL))
     )
     for block in range(4):
         expected = compare_reads(question_trace, ReadSpec(1, 10, block), untrained=control_questions, seed=2)

@@ -80,7 +80,7 @@ def test_traces_have_no_untrained_model_beside_them_and_that_is_said(traces, cap
 
 def test_look_asks_no_question_of_traces_without_their_model(traces, capsys):
     assert main(["stats", str(traces), "--ask", "Where is Mary?"]) == 2
-    assert "--ask needs the model that is asked; give a checkpoint" in capsys.readouterr().err
+    assert "--ask needs a model to ask; give a checkpoint" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("default")

@@ -34,7 +34,7 @@ def test_every_point_is_the_mean_of_its_seeds_in_the_table(comparison, test):
 @pytest.mark.parametrize("test", TESTS)
 def test_floors_stand_beside_the_models(comparison, test):
     names = [trace.name for trace in comparison.figure(test).data]
-    assert names[-2:] == ["floor: majority answer", "floor: last place named"]
+    assert names[-2:] == ["baseline: majority answer", "baseline: last place named"]
     assert len(names) == 6
 
 
@@ -48,7 +48,12 @@ def test_the_summary_counts_wins_and_names_the_rest(comparison):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(None, "cannot read"), ("{", "is no table of lm2 compare"), ("{}", "KeyError"), ("[]", "make it anew")],
+    [
+        (None, "cannot read"),
+        ("{", "is not a table of lm2 compare"),
+        ("{}", "KeyError"),
+        ("[]", "write it again"),
+    ],
 )
 def test_what_is_no_table_is_refused(text, message, tmp_path):
     if text is not None:

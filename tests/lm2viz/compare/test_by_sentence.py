@@ -50,7 +50,7 @@ def hand_made() -> AnswersByStep:
 
 def test_an_answer_counts_only_where_it_is_known_what_is_right():
     assert hand_made().summary() == (
-        f"{ASKED} Right after how many of 2 sentences: a model 1, {LAST_MENTIONED} 1."
+        f"{ASKED} Right answers after 2 sentences: a model 1, {LAST_MENTIONED} 1."
     )
     assert list(hand_made().table()["probability"]) == [0.2, 0.9, 0.6]
 
@@ -69,7 +69,7 @@ def test_the_grid_says_who_is_right_and_how_sure():
 
 def test_a_story_of_which_nothing_is_known_has_no_score():
     result = answers_over_story(ASKED, SENTENCES, {"a model": GIVEN}, [None] * 4)
-    assert result.summary() == f"{ASKED} What is right is not known of this story."
+    assert result.summary() == f"{ASKED} The right answer is not known for this story."
 
 
 def test_another_number_of_right_answers_is_refused():

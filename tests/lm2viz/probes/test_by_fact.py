@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lm2viz.figures.slot_facts import accuracy_matrices, accuracy_points
-from lm2viz.probes import slot_fact_matrix
+from lm2viz.probes import probe
 from lm2viz.probes.by_fact import MEANING, as_slot, best_slots, probe_fact, probe_slot, side_by_side
 from lm2viz.probes.scores import CONTROL_TASK, MAJORITY, PROBE, SHUFFLED, UNTRAINED
 from lm2viz.sample.rows import BankRows
@@ -31,7 +31,7 @@ def result(rows):
 
 
 def test_facts_probed_one_by_one_are_the_matrix_of_all(rows, result):
-    overall = slot_fact_matrix(rows, untrained=random_banks(rows))
+    overall = probe(rows, untrained=random_banks(rows))
     assert result.facts == overall.facts
     assert result.best.keys() == overall.best.keys()
     assert set(result.names) == {PROBE, MAJORITY, SHUFFLED, CONTROL_TASK, UNTRAINED}

@@ -105,13 +105,13 @@ def test_a_planted_fact_is_learnt_from_few_stories_and_shuffled_labels_never():
 
 
 def test_sizes_that_the_stories_do_not_allow_are_refused():
-    with pytest.raises(ValueError, match=r"training stories must be 4 to \d+ .*got \[3, 99\]"):
+    with pytest.raises(ValueError, match=r"sizes must be 4 to \d+ .*got \[3, 99\]"):
         learning_curve(ROWS, FACT, sizes=(3, 99))
 
 
 @pytest.mark.parametrize("ask", [codelength, learning_curve])
 def test_a_fact_that_does_not_occur_is_refused(ask):
-    with pytest.raises(ValueError, match="no fact hunger; these rows know: place of John"):
+    with pytest.raises(ValueError, match="unknown fact hunger; known: place of John"):
         ask(ROWS, "hunger")
 
 
@@ -179,5 +179,5 @@ def test_an_untrained_model_changes_no_figure_but_adds_its_own(ask):
 def test_an_untrained_model_that_read_other_stories_is_refused(ask):
     with pytest.raises(ValueError, match=r"different stories \(280 and 84 rows.*let both read the same"):
         ask(untrained=handmade_rows(12))
-    with pytest.raises(ValueError, match="other facts at the same sentences"):
+    with pytest.raises(ValueError, match="different facts at the same sentences"):
         ask(untrained=handmade_rows(seed=1))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lm2viz.probes import slot_fact_matrix
+from lm2viz.probes import probe
 from lm2viz.probes.scores import CONTROL_TASK, MAJORITY, PROBE, SHUFFLED, UNTRAINED
 from tests.handmade import PLACES, SLOT_OF
 from tests.lm2viz.probes.banks import handmade_rows, random_banks, shuffled_slots, table_rows, with_banks
@@ -15,7 +15,7 @@ N_SLOTS = ROWS.banks.shape[1]
 
 @pytest.fixture(scope="module")
 def result():
-    return slot_fact_matrix(ROWS, untrained=random_banks(ROWS))
+    return probe(ROWS, untrained=random_banks(ROWS))
 
 
 def test_a_persons_slot_alone_holds_her_place(result):
@@ -43,7 +43,7 @@ def test_shuffled_labels_give_chance_in_every_cell(result):
 
 
 def test_shuffled_slots_give_chance_in_every_slot():
-    result = slot_fact_matrix(shuffled_slots(ROWS), n_folds=4)
+    result = probe(shuffled_slots(ROWS), n_folds=4)
     assert result.matrix().max() < CHANCE + 0.2
     for fact in result.facts:
         assert result.accuracy(fact, minus=MAJORITY).low < 0.05
@@ -52,7 +52,7 @@ def test_shuffled_slots_give_chance_in_every_slot():
 def test_a_fact_that_cannot_be_probed_is_empty_unless_asked_for():
     rows = handmade_rows(12)
     rows.facts["mood"], rows.since["mood"] = "calm", 0
-    result = slot_fact_matrix(rows, n_folds=3)
+    result = probe(rows, n_folds=3)
     j = result.facts.index("mood")
     assert all(np.isnan(result.matrix(name)[:, j]).all() for name in result.names)
     table = result.table()
@@ -61,30 +61,30 @@ def test_a_fact_that_cannot_be_probed_is_empty_unless_asked_for():
     heat = result.figure().data[0]
     assert np.isnan(heat.z[j]).all()
     with pytest.raises(ValueError, match="mood: always 'calm' in 84 rows of 12 stories"):
-        slot_fact_matrix(rows, facts=["mood"], n_folds=3)
+        probe(rows, facts=["mood"], n_folds=3)
 
 
 def test_when_nothing_can_be_probed_it_says_why():
-    with pytest.raises(ValueError, match="mood: got 3 stories, a 5-fold split needs at least 10"):
-        slot_fact_matrix(table_rows(["calm", "wild", "calm"]))
+    with pytest.raises(ValueError, match="mood: got 3 stories, but 5 folds need at least 10"):
+        probe(table_rows(["calm", "wild", "calm"]))
 
 
 def test_control_rows_of_other_stories_are_refused():
     with pytest.raises(ValueError, match=r"different stories \(280 and 84 rows.*let both read the same"):
-        slot_fact_matrix(ROWS, untrained=handmade_rows(12))
-    with pytest.raises(ValueError, match="other facts at the same sentences"):
-        slot_fact_matrix(ROWS, untrained=handmade_rows(seed=1))
+        probe(ROWS, untrained=handmade_rows(12))
+    with pytest.raises(ValueError, match="different facts at the same sentences"):
+        probe(ROWS, untrained=handmade_rows(seed=1))
 
 
 def test_a_bank_that_never_changes_scores_the_majority():
     still = with_banks(ROWS, np.ones_like(ROWS.banks))
-    result = slot_fact_matrix(still, facts=["place of Mary"])
+    result = probe(still, facts=["place of Mary"])
     np.testing.assert_allclose(result.matrix(), result.matrix(MAJORITY))
     assert result.accuracy("place of Mary", minus=MAJORITY).value == 0
 
 
 def test_the_same_seed_gives_the_same_numbers():
-    once, again = (slot_fact_matrix(ROWS, facts=["place of Mary"], n_folds=3, seed=4) for _ in range(2))
+    once, again = (probe(ROWS, facts=["place of Mary"], n_folds=3, seed=4) for _ in range(2))
     assert again.table().equals(once.table())
 
 

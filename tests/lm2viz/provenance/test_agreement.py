@@ -67,10 +67,10 @@ def test_reading_the_slots_of_other_people_loses_the_supports(many):
     assert agreement(trace, question_list).estimate().value == 1
 
 
-def test_one_story_has_no_interval_in_any_figure():
+def test_one_story_has_no_interval_in_any_estimate():
     expected = agreement(*recorded(handmade_lm(), handmade_stories(1, n_sentences=6))).summary()
     assert "nan" not in expected
-    assert "every slot read alike" in expected
+    assert "every slot read equally" in expected
 
 
 def test_an_untrained_model_stands_beside_as_control(handmade, random):
@@ -83,9 +83,9 @@ def test_an_untrained_model_stands_beside_as_control(handmade, random):
     assert "untrained" in result.summary()
     names = [trace.name for trace in result.figure().data]
     assert names == [
-        "this model",
+        "model",
         "control: chance",
-        "control: every slot read alike",
+        "control: every slot read equally",
         "control: untrained model",
     ]
 
@@ -110,7 +110,7 @@ def test_questions_that_are_not_finite_are_left_out_and_counted(handmade):
     banks[2] = np.nan
     result = agreement(replace(trace, arrays={**trace.arrays, "hook_bank": banks}), question_list)
     assert (result.n_nan, result.estimate().n) == (1, 14)
-    assert "1 questions left out: not finite" in result.summary()
+    assert "excluded: 1 questions (not finite)" in result.summary()
 
 
 def test_questions_without_supports_are_refused(handmade):
@@ -119,10 +119,22 @@ def test_questions_without_supports_are_refused(handmade):
         agreement(trace, with_supports(question_list, [()] * 15))
 
 
-def test_both_measures_are_told_with_chance_and_n(random):
+def test_both_measures_are_given_with_chance_and_n(random):
     expected = agreement(*random).summary()
-    assert "15 stories, intervals by story, following copies" in expected
-    for measure in ("all supports in top k", "precision at k"):
-        assert f"where it came from, {measure}, all questions" in expected
+    assert "15 stories, following copies, 95 % intervals over stories" in expected
+    for measure in ("all supports in the top k", "precision at k"):
+        assert measure in expected.splitlines()[1]
     assert "chance 15.8%" in expected
-    assert "every slot read alike" in expected
+    assert "every slot read equally" in expected
+
+
+def test_what_measures_and_questions_have_in_common_is_stated_once(handmade, random):
+    lines = agreement(*handmade, untrained=random).summary().splitlines()
+    assert [line.split(":")[0].split(";")[0] for line in lines[1:-1]] == [
+        "all questions, all supports in the top k and precision at k alike",
+        "  written by",
+        "  origin",
+        "questions answered right",
+    ]
+    assert lines[-2] == "questions answered right: the same, all questions"
+    assert lines[2].count("%") == 6  # the method and the untrained model, each with its interval

@@ -59,23 +59,23 @@ def test_the_result_marks_supports_beside_the_controls(handmade):
     result = trace_answer(trace, question_list, 0)
     (support,) = STORIES[0].questions[0].support
     message = result.summary()
-    assert f"100% {support}: {STORIES[0].sentences[support]} (0% over other slots" in message
-    assert "a supporting fact" in message and "reading every slot alike" in message
-    assert "if all sources were equal: 12%" in message
+    assert f"100% {support}: {STORIES[0].sentences[support]} (0% via other slots" in message
+    assert ", supporting fact" in message and "every slot read equally" in message
+    assert "equal shares would be 12%" in message
     table = result.table()
     assert list(table["is_support"]) == [s == support for s in range(8)]
     figure = result.figure()
     assert [bar.name for bar in figure.data] == [
         "directly",
-        "over other slots",
-        "control: every slot read alike",
+        "via other slots",
+        "control: every slot read equally",
     ]
     assert figure.data[0].y[support].endswith("*")
 
 
 def test_a_question_that_is_not_there_is_refused(handmade):
     trace, question_list = handmade
-    with pytest.raises(ValueError, match="no question 15; there are 15, count from 0"):
+    with pytest.raises(ValueError, match="no question 15; there are 15, counted from 0"):
         trace_answer(trace, question_list, 15)
 
 
@@ -85,8 +85,6 @@ def test_a_question_that_read_nothing_is_refused_alone_and_left_out_among_many(h
     read = question_list.arrays[name].copy()
     read[4] = 0.0
     silent = replace(question_list, arrays={**question_list.arrays, name: read})
-    with pytest.raises(
-        ValueError, match=r"read nothing, or what it read is not finite; look at hook_mem_out"
-    ):
+    with pytest.raises(ValueError, match=r"read nothing, or what it read is not finite; check hook_mem_out"):
         trace_answer(trace, silent, 4)
     assert agreement(trace, silent).n_nan == 1

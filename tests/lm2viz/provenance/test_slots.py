@@ -46,15 +46,15 @@ def test_the_result_names_sentences_error_and_even_shares(handmade, copied):
     trace, _ = handmade
     result = unroll(trace, 0, 6)
     slot = SLOT_OF[STORIES[0].statements[6].subject]
-    assert f"slot {slot}: 100% from 6: {STORIES[0].sentences[6]} (0% over other slots)" in result.summary()
-    assert "if all sources were equal: 12%" in result.summary()
-    assert "the sums miss at most" in result.summary()
+    assert f"slot {slot}: 100% from 6: {STORIES[0].sentences[6]} (0% via other slots)" in result.summary()
+    assert "equal shares would be 12%" in result.summary()
+    assert "the parts add up to the bank to within" in result.summary()
     table = result.table()
     assert len(table) == 8 * 5
     assert table.loc[(table["slot"] == slot), "direct"].sum() == pytest.approx(1, abs=1e-4)
     message = unroll(copied, 0, 2)
     assert message.sources == ("0: fill", "1: copy", "2: add", "start bank")
-    assert "slot 1: 67% from 0: fill (67% over other slots)" in message.summary()
+    assert "slot 1: 67% from 0: fill (67% via other slots)" in message.summary()
 
 
 def test_the_figure_is_symmetric_about_zero(handmade):
@@ -67,8 +67,12 @@ def test_the_figure_is_symmetric_about_zero(handmade):
 @pytest.mark.parametrize(
     ("story", "step", "text"),
     [
-        (99, 0, "no sentence 0 of story 99: the trace has 15 stories; count from 0"),
-        (0, 7, "no sentence 7 of story 0: the trace has 15 stories, story 0 7 sentences; count from 0"),
+        (99, 0, "no sentence 0 of story 99: the trace has 15 stories; both count from 0"),
+        (
+            0,
+            7,
+            "no sentence 7 of story 0: the trace has 15 stories, story 0 has 7 sentences; both count from 0",
+        ),
         (0, -1, "no sentence -1 of story 0"),
     ],
 )

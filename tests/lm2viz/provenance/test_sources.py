@@ -91,7 +91,7 @@ def test_sentences_that_the_answer_needs_are_shown_however_little_they_brought()
     assert result.numbers == (2, 3, 0)
     np.testing.assert_array_equal(result.p_without, [0.7, 0.4, np.nan])
     assert result.model_answer == "garden"
-    assert "garden is 80% probable, without it 70%" in result.summary()
+    assert "garden has probability 80%, without this sentence 70%" in result.summary()
 
 
 def test_the_figure_stacks_the_shares_beside_the_control_and_marks_the_support():
@@ -99,7 +99,7 @@ def test_the_figure_stacks_the_shares_beside_the_control_and_marks_the_support()
     direct, indirect, control, targets = figure.data
     assert direct.y[2] == "3 Mary garden *"
     np.testing.assert_allclose(np.add(direct.x, indirect.x), [0, 0, 1, 0], atol=1e-3)
-    assert control.name == "control: every slot read alike"
+    assert control.name == "control: every slot read equally"
     assert max(control.x) < 0.8
     assert figure.layout.shapes[0].x0 == pytest.approx(1 / 4)  # even shares: three sentences and the start
 
@@ -125,5 +125,5 @@ def test_too_long_a_story_is_refused_with_what_to_do():
     trace, question_trace = question_after(3)
     (question,) = question_trace.info["asked"]
     late = replace(question_trace, info={"asked": [question | {"n_statements": MAX_SENTENCES + 1}]})
-    with pytest.raises(ValueError, match=r"121 sentences were read; .* at most 120 .* an earlier sentence"):
+    with pytest.raises(ValueError, match=r"121 sentences were read, .* at most 120; .* an earlier sentence"):
         sources_of(trace, late, np.ones(MAX_SENTENCES + 2))

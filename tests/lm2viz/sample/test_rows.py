@@ -1,15 +1,17 @@
 """Rows of banks with the facts known at each, from traces and from a table."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from lm2core.errors import UserError
 from lm2core.reading.answers import read_stories, read_story
 from lm2core.traces.trace import Trace
-from lm2viz.sample.rows import bank_rows, read_labels
+from lm2viz.sample.rows import bank_rows, check_labels, read_labels
 from tests.handmade import handmade_lm, handmade_stories
 
 STORIES = [*handmade_stories(3, n_sentences=4), *handmade_stories(2, n_sentences=6, seed=1)]
@@ -140,3 +142,20 @@ def test_banks_over_the_budget_are_refused_before_they_are_held(lm):
         bank_rows(traces, budget=f"{size / 1000 - 0.01:.3f}KB")
     with pytest.raises(ValueError, match="budget 'much' is not a size"):
         bank_rows(traces, budget="much")
+
+
+def test_labels_are_checked_by_the_sizes_of_stories_alone():
+    labels = pd.DataFrame({"story": [0, 1], "segment": [3, 6], "fact": "mood", "value": "calm"})
+    check_labels(labels, [4, 7])
+    with pytest.raises(UserError, match="a label is about segment 6 of story 1, which has 0 to 5"):
+        check_labels(labels, [4, 6])
+    with pytest.raises(UserError, match="a label is about story 1; these are 0 to 0"):
+        check_labels(labels, [4])
+
+
+@pytest.mark.parametrize(
+    ("path", "opener"), [("a.safetensors", "Trace.load"), (Path("traces"), "TraceFolder")]
+)
+def test_a_path_is_refused_with_what_opens_it(path, opener):
+    with pytest.raises(UserError, match=rf"got the path '{path}'; open it: {opener}\('{path}'\)"):
+        bank_rows(path)

@@ -75,7 +75,7 @@ def test_summary_table_and_figure_have_the_control(result):
     assert set(table["kind"]) == {WRITES, READS}
     assert table[["strength", "elsewhere"]].notna().all().all()
     names = {bar.name for bar in result.figure().data}
-    assert names == {"this slot", "control: the same in other slots"}
+    assert names == {"this slot", "control: in the other slots"}
 
 
 def by_hand(share, gate, words):
@@ -200,7 +200,7 @@ def test_missing_hooks_mixed_models_and_too_few_stories_are_refused(trace):
     only_pattern = record_questions(LM, trace, names=["mem.hook_read_pattern"])
     with pytest.raises(ValueError, match=r"lacks blocks\.1\.mem\.hook_gate_out; record questions with"):
         top_contexts(trace, only_pattern)
-    with pytest.raises(ValueError, match="one slot has no other"):
+    with pytest.raises(ValueError, match="the bank has one slot"):
         top_contexts(by_hand([[[0.5]]] * 4, 0.5, ("a",)))
 
 
@@ -209,7 +209,7 @@ def test_words_of_a_sentence_that_is_not_finite_are_left_out_and_counted(trace):
     broken[5, 2] = np.nan
     result = top_contexts(replace(trace, arrays={**trace.arrays, WRITE: broken}))
     assert result.n_nan == len(trace.tokens[5][2]) == 2
-    assert "2 words and questions left out: not finite" in result.summary()
+    assert "excluded: 2 words and questions that are not finite" in result.summary()
     assert all(
         np.isfinite([one.strength.value, one.in_other_slots.value, one.p]).all() for one in result.strengths
     )

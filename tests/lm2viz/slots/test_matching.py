@@ -128,9 +128,9 @@ def test_rows_of_other_stories_are_refused(rows):
     with pytest.raises(ValueError, match=r"different stories \(280 and 273 rows.*let both read the same"):
         match_slots(rows, rows.take(rows.story != 3))
     other = bank_rows(read_stories(handmade_lm(), handmade_stories(N_STORIES, seed=1), names=["hook_bank"]))
-    with pytest.raises(ValueError, match="other facts at the same sentences"):
+    with pytest.raises(ValueError, match="different facts at the same sentences"):
         match_slots(rows, other)
-    with pytest.raises(ValueError, match="stories of other lengths"):
+    with pytest.raises(ValueError, match="stories of different lengths"):
         match_slots(rows_of([2, 3] * 5), rows_of([3, 2] * 5))
     with pytest.raises(ValueError, match="5 stories are too few"):
         match_slots(rows.take(rows.story < 5), rows.take(rows.story < 5))

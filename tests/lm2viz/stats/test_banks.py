@@ -68,20 +68,20 @@ def test_summary_table_and_figures_hold_the_controls(rows, result):
     assert "fresh bank 0.00" in heat.layout.title.text
 
 
-def test_banks_that_were_left_out_are_named_and_steps_without_any_are_empty(rows):
+def test_excluded_banks_are_counted_and_steps_without_any_are_empty(rows):
     gap = rows.take(rows.segment != 2)
     stats = bank_stats(replace(gap, n_nan=11))
-    assert "11 banks left out because they are not finite" in stats.summary()
+    assert "excluded: 11 banks that are not finite" in stats.summary()
     rank = stats.variants["model"].ranks[2]
     assert np.isnan(rank.value) and rank.n == 0
 
 
 def test_one_story_one_slot_and_other_stories_are_refused(rows):
-    with pytest.raises(ValueError, match="1 story; an interval by story needs at least 2"):
+    with pytest.raises(ValueError, match="got 1 story; an interval over stories needs at least 2"):
         bank_stats(rows.take(rows.story == 0))
-    with pytest.raises(ValueError, match="a bank of 1 slot has no pairs of slots"):
+    with pytest.raises(ValueError, match="the bank has 1 slot, but similarity needs two"):
         bank_stats(replace(rows, banks=rows.banks[:, :1]))
-    with pytest.raises(ValueError, match=r"banks of \(5, 18\), untrained \(4, 18\)"):
+    with pytest.raises(ValueError, match=r"banks have shape \(5, 18\), untrained banks \(4, 18\)"):
         bank_stats(rows, untrained=replace(rows, banks=rows.banks[:, :4]))
     with pytest.raises(ValueError, match="the models read different stories"):
         bank_stats(rows, untrained=rows.take(rows.story > 0))

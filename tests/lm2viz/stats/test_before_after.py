@@ -106,10 +106,10 @@ def test_summary_table_and_figure_hold_the_controls(question_trace, outcome):
     assert len(with_control.distance_table()) == 3 * 4
     summary = with_control.summary()
     assert summary.startswith(
-        "'where Mary?' after 2 sentences and after 4 sentences in handmade, block 1, mean"
+        "'where Mary?' after 2 sentences and after 4 sentences, handmade, block 1, mean"
     )
     assert summary.count(OTHER_STORY) == summary.count(UNTRAINED) == 4
-    assert "most moved: 1:mary at slot 3" in summary or "most moved: 2:? at slot 3" in summary
+    assert "largest change: 1:mary at slot 3" in summary or "largest change: 2:? at slot 3" in summary
     before, after, change, *points = with_control.figure().data
     np.testing.assert_allclose(np.asarray(change.z), np.asarray(after.z) - np.asarray(before.z))
     assert (before.coloraxis, after.coloraxis, change.coloraxis) == ("coloraxis", "coloraxis", "coloraxis2")
@@ -119,20 +119,20 @@ def test_summary_table_and_figure_hold_the_controls(question_trace, outcome):
     assert [trace.name for trace in points] == [BEFORE_TO_AFTER, OTHER_STORY, UNTRAINED]
 
 
-def test_one_story_and_one_word_can_be_looked_at(outcome):
+def test_one_story_and_one_word_can_be_drawn(outcome):
     before, after, _, *points = outcome.story_figure(5).data
     np.testing.assert_array_equal(np.asarray(after.z), outcome.reads.after[5])
     np.testing.assert_allclose(np.asarray(points[0].y), [0, 0.8, 0.8], atol=1e-3)
     after_4, before_2 = outcome.slot_figure(1).data
     assert (after_4.name, before_2.name) == ("after 4 sentences", "after 2 sentences")
     assert after_4.y[MARY] == pytest.approx(1, abs=1e-3)
-    with pytest.raises(ValueError, match="no story 9 was asked at both times; there are 0, 1, 2"):
+    with pytest.raises(ValueError, match="story 9 was not asked at both times; choose one of 0, 1, 2"):
         outcome.story_figure(9)
     with pytest.raises(ValueError, match="no word 3 in 'where Mary\\?'; choose 0 to 2"):
         outcome.slot_figure(3)
 
 
-def test_stories_whose_reads_are_not_finite_are_left_out_and_counted(question_trace):
+def test_stories_whose_reads_are_not_finite_are_excluded_and_counted(question_trace):
     name = f"blocks.{MEMORY_BLOCK}.mem.hook_read_pattern"
     pattern = question_trace.arrays[name].copy()
     place = next(
@@ -142,27 +142,25 @@ def test_stories_whose_reads_are_not_finite_are_left_out_and_counted(question_tr
     broken = replace(question_trace, arrays={**question_trace.arrays, name: pattern})
     result = compare_reads(broken, LOOK)
     assert result.reads.stories == (0, 1, 3, 4, 5)
-    assert "1 stories left out because a read is not finite" in result.summary()
+    assert "excluded: 1 stories with a read that is not finite" in result.summary()
 
 
 def test_what_was_not_asked_is_refused(question_trace):
     lm = handmade_lm()
     expected = read_stories(lm, stories(2))
-    with pytest.raises(ValueError, match="holds no asked questions; record them with .*record_questions"):
+    with pytest.raises(ValueError, match="holds no questions; record them with .*record_questions"):
         compare_reads(expected, LOOK)
     with pytest.raises(
-        ValueError, match=r"0 stories .* after 2 sentences and after 3 .* asked was after \[1, 2, 4\]"
+        ValueError, match=r"after 2 sentences and after 3 .* 0 stories; .* asked after \[1, 2, 4\]"
     ):
         compare_reads(question_trace, ReadSpec(before=2, after=3, block=MEMORY_BLOCK))
-    with pytest.raises(
-        ValueError, match=r"text 'where John\?' does not choose a question; asked were: where Mary"
-    ):
+    with pytest.raises(ValueError, match=r"no question 'where John\?' in the trace; it has: where Mary"):
         compare_reads(question_trace, replace(LOOK, text="where John?"))
-    with pytest.raises(ValueError, match="before 4 and after 2 sentences; give 1 <= before < after"):
+    with pytest.raises(ValueError, match="before = 4 and after = 2 sentences; give 1 <= before < after"):
         ReadSpec(before=4, after=2, block=0)
     with pytest.raises(
-        ValueError, match=r"after \[0, 5\] sentences; the shortest story has 4, so choose 1 to 4"
+        ValueError, match=r"after \[0, 5\] sentences; the shortest story has 4; choose 1 to 4"
     ):
         replace_questions(expected, AGAIN, [0, 2, 5])
-    with pytest.raises(ValueError, match="the trace has no stories to ask about"):
+    with pytest.raises(ValueError, match="the trace holds no stories to ask about"):
         replace_questions(replace(expected, info={}), AGAIN, [1])

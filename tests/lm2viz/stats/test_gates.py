@@ -57,7 +57,7 @@ def test_a_slot_that_nothing_is_written_to_never_forgets(result):
     slots = [note.x for note in figure.layout.annotations if note.text == "inf"]
     assert [round(x) for x in slots] == [i for i in range(5) if np.isinf(result.model.half_lives.value[i])]
     assert np.isfinite(np.asarray(figure.data[0].y)).all()
-    assert "longest (chosen on every second story" in result.summary() and "inf" in result.summary()
+    assert "longest half-life: model slot" in result.summary() and "inf" in result.summary()
 
 
 def test_blocks_keep_what_their_shares_multiply_to():
@@ -104,8 +104,8 @@ def test_an_untrained_model_stands_beside_it():
     assert len(stats.table()) == 2 * (2 * 3 * 5 + 5)
     assert [trace.name for trace in stats.figure().data] == ["model", "untrained"]
     panels = [trace.name for trace in stats.gate_figure().data]
-    assert panels[2:] == ["input gate (untrained)", "kept share (untrained)"]
-    assert "; untrained: slot" in stats.summary()
+    assert panels[2:] == ["input gate, untrained", "forget gate (share kept), untrained"]
+    assert "; untrained slot" in stats.summary()
 
 
 def test_sentences_whose_gates_are_not_finite_are_counted(trace):
@@ -115,7 +115,7 @@ def test_sentences_whose_gates_are_not_finite_are_counted(trace):
     gate[2, 6] = np.nan  # behind the end of the story: not counted
     stats = gate_stats(replace(trace, arrays={**trace.arrays, name: gate}))
     assert (stats.model.n_nan, stats.half_life_of(0).n) == (1, N_SENTENCES - 1)
-    assert "1 sentences of the model left out: a gate is not finite" in stats.summary()
+    assert "excluded for the model: 1 sentences with a gate that is not finite" in stats.summary()
 
 
 def test_missing_gates_one_story_and_another_size_are_refused(trace):
@@ -123,7 +123,7 @@ def test_missing_gates_one_story_and_another_size_are_refused(trace):
     with pytest.raises(ValueError, match=r"lacks blocks.1.mem.hook_gate_in, .*record them with: lm2 trace"):
         gate_stats(reads)
     with pytest.raises(
-        ValueError, match="1 stories with finite gates; an interval by story needs at least 2"
+        ValueError, match="1 stories with finite gates; an interval over stories needs at least 2"
     ):
         gate_stats(read_stories(handmade_lm(), STORIES[:1]))
     with pytest.raises(ValueError, match=r"\(1, 5\) blocks and slots, untrained \(3, 5\)"):

@@ -60,14 +60,14 @@ def test_each_point_knows_its_story_sentence_slot_and_facts(banks):
 
 
 def test_slots_components_and_constants_that_do_not_fit_are_refused(banks):
-    with pytest.raises(ValueError, match=r"slots \[4\] of a bank of 4; choose from 0..3"):
+    with pytest.raises(ValueError, match=r"slots \[4\] for a bank of 4; choose from 0 to 3"):
         SlotPCA([1, 4]).fit(rows_of(banks))
-    with pytest.raises(ValueError, match=r"slots none of a bank of 4"):
+    with pytest.raises(ValueError, match=r"slots none for a bank of 4"):
         SlotPCA([]).fit(rows_of(banks))
-    with pytest.raises(ValueError, match=r"slots \[3, 1, 3\] have one twice; name each once"):
+    with pytest.raises(ValueError, match=r"slots \[3, 1, 3\] name a slot twice; give each once"):
         SlotPCA([3, 1, 3]).fit(rows_of(banks))
-    with pytest.raises(ValueError, match="7 components of 30 points with 6 dimensions; choose 1 to 6"):
+    with pytest.raises(ValueError, match="7 components to 30 points of 6 dimensions; choose 1 to 6"):
         SlotPCA([1], n_components=7).fit(rows_of(banks))
     banks[:, 2] = banks[0, 2]
-    with pytest.raises(ValueError, match=r"slots \[2\] hold the same everywhere; choose slots that change"):
+    with pytest.raises(ValueError, match=r"slots \[2\] never change; choose other slots"):
         SlotPCA([2]).fit(rows_of(banks))

@@ -60,5 +60,5 @@ def test_first_stories_are_whole_and_as_many_as_fit(rows):
 
 
 def test_a_story_that_does_not_fit_is_refused(rows):
-    with pytest.raises(ValueError, match="more than 2; take fewer slots"):
+    with pytest.raises(ValueError, match="more than the 2 that fit; choose fewer slots"):
         first_stories(rows, 2)

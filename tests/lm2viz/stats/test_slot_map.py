@@ -69,7 +69,7 @@ def test_several_slots_can_be_told_apart_by_which_they_are(rows):
     result = map_slots(rows, "slot", slots=list(SLOT_OF.values()), n_components=2)
     assert len(result.plotted.rows) == 3 * result.plotted.rows.groupby(["story", "segment"]).ngroups
     assert {trace.name for trace in result.figure().data} >= {"0", "2", "3"}
-    with pytest.raises(ValueError, match="3 axes of 2 components; fit n_components=3"):
+    with pytest.raises(ValueError, match="3 axes needs as many components, got 2; use n_components=3"):
         result.figure_3d()
 
 
@@ -86,16 +86,16 @@ def _untrained():
     return LoadedModel("untrained", make_model(vocab_size=len(TOKENIZER)), TOKENIZER)
 
 
-def test_summary_and_table_name_every_figure_with_its_control(rows, mary):
+def test_summary_and_table_give_every_estimate_with_its_control(rows, mary):
     table = mary.table()
     assert set(table["variant"]) == {MODEL, SHUFFLED}
     assert set(table["figure"]) == {*(f"share of component {i}" for i in (1, 2, 3)), "silhouette"}
     summary = mary.summary()
-    assert f"drawn {7 * 21} points of 21 others; intervals by story" in summary
+    assert f"{7 * 21} points of 21 other stories; 95 % intervals over stories" in summary
     assert summary.count("; shuffled ") == 4
     assert "not finite" not in summary
     with_nan = map_slots(replace(rows, n_nan=6), FACT, slots=[3])
-    assert "6 banks left out because they are not finite" in with_nan.summary()
+    assert "excluded: 6 banks that are not finite" in with_nan.summary()
 
 
 def test_the_same_seed_gives_the_same_table_and_another_draws_other_stories(rows, mary):
@@ -105,9 +105,7 @@ def test_the_same_seed_gives_the_same_table_and_another_draws_other_stories(rows
 
 
 def test_what_cannot_be_mapped_is_refused(rows):
-    with pytest.raises(
-        ValueError, match="no fact 'place of Bob' in these rows; known: place of John, place of"
-    ):
+    with pytest.raises(ValueError, match="unknown fact 'place of Bob'; known: place of John, place of"):
         map_slots(rows, "place of Bob", slots=[3])
     with pytest.raises(
         ValueError, match="3 stories are too few to fit some and draw others; give at least 4"
@@ -144,7 +142,7 @@ def test_a_path_goes_through_a_story_sentence_by_sentence(mary):
     np.testing.assert_array_equal(np.stack([path.x, path.y], axis=1), mine[:, :2])
     fitted = next(b for b in range(41) if b not in set(mary.plotted.rows["story"]))
     with pytest.raises(
-        ValueError, match=f"no drawn slot 3 of story {fitted}; drawn are slots .* and 11 more"
+        ValueError, match=f"slot 3 of story {fitted} is not on the map; it has slots .* and 11 more"
     ):
         mary.path(fitted, 3)
 

@@ -83,9 +83,10 @@ def test_the_written_equations_hold_for_the_numbers_in_them(update):
 
 def test_the_tables_hold_means_of_gates_and_norms_of_contents(update):
     table = gated_update.slot_table(update, DIM, edited=update)
-    assert table["width"] == table["moved width"]
-    row = dict(zip(table["of the slot"], zip(table[f"dim {DIM}"], table["width"], strict=True), strict=True))
-    assert row["keep gate"] == pytest.approx((update.keep[DIM], update.keep.mean()))
+    assert table["width"] == table["edited width"]
+    rows = table["quantity of the slot"]
+    row = dict(zip(rows, zip(table[f"dim {DIM}"], table["width"], strict=True), strict=True))
+    assert row["forget gate (share kept)"] == pytest.approx((update.keep[DIM], update.keep.mean()))
     assert row["after M′"] == pytest.approx((update.after[DIM], np.linalg.norm(update.after)))
     assert gated_update.word_table(update, 4, DIM)["width"][0] == pytest.approx(update.share[4])
 

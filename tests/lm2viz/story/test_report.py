@@ -57,10 +57,10 @@ def test_of_a_long_story_the_last_sentences_are_shown(tmp_path):
 
 
 def test_what_cannot_be_shown_is_said(trace, tmp_path):
-    with pytest.raises(ValueError, match="story 7 is not in the trace; it has 0 to 1"):
+    with pytest.raises(ValueError, match="no story 7 in the trace; it has 0 to 1"):
         write_report(tmp_path / "page.html", trace, story=7)
     bare = read_stories(handmade_lm(), handmade_stories(1), names=["hook_resid_pre"])
-    with pytest.raises(ValueError, match="nothing to show of the memory; record it with: lm2 trace"):
+    with pytest.raises(ValueError, match="no memory hooks to show; record them with: lm2 trace"):
         write_report(tmp_path / "page.html", bare)
     assert list(tmp_path.iterdir()) == []
 

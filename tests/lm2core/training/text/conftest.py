@@ -7,7 +7,7 @@ import pytest
 
 from lm2core.model.config import LM2Config
 from lm2core.training.text import train_text
-from lm2core.training.text_recipe import MODELS
+from lm2core.training.text_models import MODELS
 from tests.conftest import SIZES
 from tests.lm2core.training.text.runs import SHORT
 

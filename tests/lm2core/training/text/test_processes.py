@@ -41,9 +41,9 @@ IN_ONE_PROCESS = """
 import math, os, sys
 from dataclasses import replace
 import torch
-from lm2core.training.trainer import leave_together
+from lm2core.training.trainer import close_process_group
 from lm2core.model.config import LM2Config
-from lm2core.training.text_recipe import MODELS
+from lm2core.training.text_models import MODELS
 from lm2core.training.text import TextTrainer, train_text
 from tests.conftest import SIZES
 from tests.lm2core.training.text.runs import SHORT
@@ -59,7 +59,7 @@ def compute_loss(self, model, inputs, *args, **kwargs):
 TextTrainer.compute_loss = compute_loss
 model = train_text(replace(SHORT, text=sys.argv[1]), sys.argv[2])
 torch.save([p.detach() for p in model.parameters()], f"{sys.argv[2]}/rank-{os.environ['RANK']}.pt")
-leave_together()
+close_process_group()
 """
 
 

@@ -14,7 +14,8 @@ from lm2core.reading.checkpoints import load
 from lm2core.text.bpe import n_ids, open_tokenizer
 from lm2core.text.tokenizer import word_tokenizer
 from lm2core.training.text import train_text
-from lm2core.training.text_recipe import MODELS, TEXT_PRESETS
+from lm2core.training.text_models import MODELS
+from lm2core.training.text_recipe import TEXT_PRESETS
 from tests.lm2core.training.text.runs import SHORT, lines, same_weights
 
 
@@ -31,7 +32,7 @@ def test_a_tokenizer_that_cannot_join_documents_is_refused(text, tmp_path):
     word_tokenizer(["a", "b"]).save_pretrained(tmp_path / "words")
     recipe = replace(SHORT, text=text, tokenizer=str(tmp_path / "words"))
     with pytest.raises(
-        ValueError, match="'.*words' has no end-of-text token to join documents with; set its eos_token"
+        ValueError, match="'.*words' has no end-of-text token to join documents; set its eos_token"
     ):
         train_text(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -53,9 +54,9 @@ def llama(straight, tmp_path_factory) -> str:
 @pytest.mark.parametrize(
     ("names", "advice"),
     [
-        (["tokenizer"], "give a folder, or leave it out and one is trained"),
-        (["tokenizer", "llama"], "give a folder, or leave it out and the Llama's own is taken"),
-        (["llama"], "give the Llama's own: --tokenizer FOLDER"),
+        (["tokenizer"], "give a folder, or omit it to train one"),
+        (["tokenizer", "llama"], "give a folder, or omit it to use the Llama's own"),
+        (["llama"], "give the Llama's tokenizer: --tokenizer FOLDER"),
     ],
 )
 def test_what_to_do_without_a_tokenizer_depends_on_what_was_named(llama, text, tmp_path, names, advice):
@@ -68,7 +69,7 @@ def test_what_to_do_without_a_tokenizer_depends_on_what_was_named(llama, text, t
 def test_a_run_that_lost_its_tokenizer_does_not_go_on(straight, text, tmp_path):
     shutil.copytree(straight[0], tmp_path / "run", ignore=shutil.ignore_patterns("tokenizer*"))
     recipe = replace(SHORT, text=text, n_steps=SHORT.n_steps + 1)
-    with pytest.raises(ValueError, match=r"cannot open .*; copy the tokenizer\* files of the run back, or"):
+    with pytest.raises(ValueError, match=r"cannot open .*; restore the tokenizer\* files of the run, or"):
         train_text(recipe, tmp_path / "run", resume=True)
 
 
@@ -88,9 +89,9 @@ def test_a_llama_gets_a_memory_and_only_that_is_trained_if_asked(llama, text, tm
 OF_A_LLAMA = pytest.mark.parametrize(
     ("changes", "text_of_error"),
     [
-        ({"freeze_backbone": True}, "belong to a Llama; name it: --llama FOLDER"),
-        ({"memory_slots": 3}, "belong to a Llama"),
-        ({"llama": "given"}, "say how large it is to be: --memory-slots N"),
+        ({"freeze_backbone": True}, "need a Llama; add --llama FOLDER"),
+        ({"memory_slots": 3}, "need a Llama"),
+        ({"llama": "given"}, "needs a size for its new memory; add --memory-slots N"),
     ],
     ids=["freeze", "slots", "no slots"],
 )
@@ -98,7 +99,7 @@ OF_A_LLAMA = pytest.mark.parametrize(
 
 def test_a_model_that_is_no_llama_is_not_started_from(straight, text, tmp_path):
     out, _ = straight
-    with pytest.raises(ValueError, match="holds a 'lm2' model; --llama takes a Llama's folder or id"):
+    with pytest.raises(ValueError, match="is a 'lm2' model; --llama needs a Llama's folder or id"):
         train_text(replace(SHORT, text=text, llama=str(out), memory_slots=4), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -137,12 +138,12 @@ def test_a_baseline_is_trained_on_text_with_checkpointing_and_resumed(architectu
 def test_backpropagation_is_cut_where_a_memory_is_handed_on_only(text, tmp_path):
     recipe = replace(SHORT, text=text, backprop_segments=1, n_steps=2)
     train_text(replace(recipe, architecture="rmt"), tmp_path / "rmt")
-    with pytest.raises(ValueError, match="llama-full has no memory to cut gradients at; leave out"):
+    with pytest.raises(ValueError, match="llama-full has no memory at which to truncate gradients; omit"):
         train_text(replace(recipe, architecture="llama-full"), tmp_path / "full")
 
 
 def test_a_llama_gets_an_lm2_s_memory_only(text, tmp_path):
-    with pytest.raises(ValueError, match="--llama gives a Llama an LM2's memory, not rmt"):
+    with pytest.raises(ValueError, match="--llama gives a Llama LM2's memory, not rmt"):
         train_text(
             replace(SHORT, text=text, llama="some/llama", tokenizer="", architecture="rmt"), tmp_path / "r"
         )

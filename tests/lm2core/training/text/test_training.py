@@ -49,13 +49,13 @@ def test_a_resumed_run_ends_as_the_straight_one(text, tmp_path, cut_short):
 def test_a_run_is_resumed_only_as_it_began(straight, text, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(straight[0], copy)
-    with pytest.raises(ValueError, match="began with accumulate=1, now 2; resume it as it began"):
+    with pytest.raises(ValueError, match="was started with accumulate=1, not 2; resume it with"):
         train_text(replace(SHORT, text=text, accumulate=2), copy, resume=True)
 
 
 def test_a_run_is_resumed_only_with_as_many_processes(straight, text, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ValueError, match="began with n_processes=1, now 2"):
+    with pytest.raises(ValueError, match="was started with n_processes=1, not 2"):
         check_start(replace(SHORT, text=text), straight[0], resume=True, last_file=SKIPS_FILE)
 
 
@@ -154,7 +154,7 @@ def test_only_matrices_of_linear_layers_decay(straight, tmp_path):
 
 def test_too_little_text_leaves_no_folder_behind(tmp_path):
     (tmp_path / "short.txt").write_text("too short")
-    with pytest.raises(ValueError, match="too little text: 0 tokens to train on"):
+    with pytest.raises(ValueError, match="too little text: 0 tokens for training"):
         train_text(replace(SHORT, text=str(tmp_path / "short.txt")), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -170,7 +170,7 @@ def test_a_text_that_goes_away_while_training_is_not_taken_for_a_full_disk(text,
         return real(self, *args, **kwargs)
 
     monkeypatch.setattr(TextTrainer, "training_step", training_step)
-    with pytest.raises(ValueError, match=r"cannot read .*\.txt: No such file or directory; put it back"):
+    with pytest.raises(ValueError, match=r"cannot read .*\.txt: No such file or directory; restore"):
         train_text(replace(SHORT, text=str(folder), n_steps=2_000, save_every=5_000), tmp_path / "run")
 
 

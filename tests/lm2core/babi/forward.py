@@ -1,7 +1,7 @@
-"""What the statements of tasks 1 to 10 come to, retold from the first to the last: a second way to it.
+"""Answers to questions of tasks 1 to 10 by an independent forward pass over the statements.
 
-The rules under test look back from the question, with a known start of the world. These go forward from no
-knowledge at all, and where a place was never said they try every one.
+The rules under test look back from the question, with a known start of the world. These go forward without
+any knowledge, and try every place where none was stated.
 """
 
 import re
@@ -13,14 +13,14 @@ from lm2core.babi.story import Statement
 from lm2core.babi.world import HOME, OBJECTS, TOWN
 
 
-class Retold:
-    """Who is and was where and holds what, as far as it was said."""
+class ForwardReading:
+    """Places, holders and gifts, as far as the statements give them."""
 
-    def __init__(self, message: Sequence[Statement]) -> None:
+    def __init__(self, history: Sequence[Statement]) -> None:
         self.last, self.place, self.holder, self.lies = {}, {}, {}, {}
         self.path = {thing: [] for thing in OBJECTS}  # where it was carried to since it was last picked up
         self.handled, self.gift, self.beside = {}, {}, {}
-        for x in message:
+        for x in history:
             self.last[x.subject] = x
             if x.relation == "move":
                 self._move(x.subject, x.target)
@@ -59,12 +59,12 @@ class Retold:
         return [thing for thing in self.handled.get(person, {}) if self.holder.get(thing) == person]
 
 
-def _before(story: Retold, thing: str, place: str) -> str:
+def _before(story: ForwardReading, thing: str, place: str) -> str:
     path = story.path[thing]
     return path[max(k for k in range(1, len(path)) if path[k] == place) - 1]
 
 
-def _is_in(story: Retold, person: str, place: str) -> str:
+def _is_in(story: ForwardReading, person: str, place: str) -> str:
     x = story.last[person]
     if x.relation in ("get", "drop"):  # he did not move since
         return "yes" if story.place[person] == place else "no"
@@ -73,7 +73,7 @@ def _is_in(story: Retold, person: str, place: str) -> str:
     return "yes" if x.target == place and x.relation != NOT_IN else "no"
 
 
-def _only_gift(story: Retold, giver: str, receiver: str) -> str:
+def _only_gift(story: ForwardReading, giver: str, receiver: str) -> str:
     (thing,) = [thing for thing, people in story.gift.items() if people == (giver, receiver)]
     return thing
 
@@ -97,23 +97,23 @@ _RULES: dict[str, Callable[..., str]] = {
 }
 
 
-def retold_answer(message: Sequence[Statement], question: str) -> str:
+def forward_answer(history: Sequence[Statement], question: str) -> str:
     """The answer to the question after all statements."""
     for pattern, answer in _RULES.items():
         if match := re.fullmatch(pattern, question):
-            return answer(Retold(message), *match.groups())
+            return answer(ForwardReading(history), *match.groups())
     raise AssertionError(f"no rule for {question!r}")
 
 
-def can_happen(task: str, message: Sequence[Statement]) -> bool:
+def can_happen(task: str, history: Sequence[Statement]) -> bool:
     """Whether there is any start from which all this can happen."""
     if task == "qa4":
-        return _is_straight_row(message)
+        return _is_straight_row(history)
     places = (TOWN if task == "qa10" else HOME).places
     worlds: list[dict[str, str]] = [
         {}
     ]  # where people and things are; a thing that is held, at its holder's name
-    for x in message:
+    for x in history:
         step = _goes if task in ("qa9", "qa10") else _acts
         worlds = [after for world in worlds for after in step(world, x, places)]
         worlds = [dict(items) for items in {tuple(sorted(world.items())) for world in worlds}]
@@ -146,8 +146,8 @@ def _acts(world: dict[str, str], x: Statement, places: Sequence[str]) -> list[di
     return after
 
 
-def _is_straight_row(message: Sequence[Statement]) -> bool:
-    (first, second), at = message, {}
+def _is_straight_row(history: Sequence[Statement]) -> bool:
+    (first, second), at = history, {}
     for x, known in ((first, first.target), (second, "")):
         dx, dy = COMPASS[x.relation]
         if known:

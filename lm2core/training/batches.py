@@ -59,9 +59,9 @@ class Stage:
     def __post_init__(self) -> None:
         """Refuse a stage that cannot be: practice on stories that are cut short, a share out of range."""
         if self.practice and (self.noise or self.n_sentences < 4):
-            raise UserError("a stage of practice has no noise and at least 4 sentences")
+            raise ValueError("a stage of practice has no noise and at least 4 sentences")
         if not 0 <= self.least_noise <= self.noise < 1:
-            raise UserError(f"noise from {self.least_noise} to {self.noise}; give 0 <= least <= most < 1")
+            raise ValueError(f"noise from {self.least_noise} to {self.noise}; give 0 <= least <= most < 1")
 
     def task(self, name: str) -> Task:
         """What is told and asked for the task ``name``."""

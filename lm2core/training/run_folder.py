@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from torch import Tensor
@@ -52,7 +53,7 @@ def check_start(recipe: RunRecipe, out: Path, *, resume: bool, last_file: str) -
     if not resume and out.is_dir() and any(out.iterdir()):
         raise UserError(f"{out} is not empty; choose another folder, or go on with its run: --resume")
     if resume and (out / RECIPE_FILE).is_file():
-        began = {"architecture": "lm2"} | json.loads((out / RECIPE_FILE).read_text(encoding="utf-8"))
+        began = {"architecture": "lm2"} | read_recipe(out)
         now = json.loads(_as_json(recipe))
         other = [name for name in began if name not in MAY_CHANGE and began[name] != now.get(name)]
         if other:
@@ -61,6 +62,18 @@ def check_start(recipe: RunRecipe, out: Path, *, resume: bool, last_file: str) -
                 f"the run in {out} began with {was}; resume it as it began, or start another folder"
             )
     return newest
+
+
+def read_recipe(out: Path) -> dict[str, Any]:
+    """What the run in ``out`` began with; a UserError when its file cannot be read."""
+    file = out / RECIPE_FILE
+    try:
+        recipe = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {file} ({error}); put it back, or start another folder") from None
+    if not isinstance(recipe, dict):
+        raise UserError(f"{file} holds no recipe but {recipe!r:.40}; put it back, or start another folder")
+    return recipe
 
 
 def begin(recipe: RunRecipe, out: Path) -> None:

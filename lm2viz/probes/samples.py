@@ -75,11 +75,11 @@ def usable_samples(
         As ``named_facts`` and, for a fact asked for by name or when all fail, as ``fact_samples``.
     """
     result: dict[str, Samples | None] = {}
-    refusal: ValueError | None = None
+    refusal: UserError | None = None
     for fact in named_facts(rows, facts):
         try:
             result[fact] = fact_samples(rows, fact, n_folds=n_folds, seed=seed)
-        except ValueError as error:
+        except UserError as error:
             if facts is not None:
                 raise
             result[fact], refusal = None, error

@@ -5,6 +5,7 @@ Deliberately without a model: what needs one, such as an intervention, has a com
 
 from collections.abc import Mapping
 from html import escape
+from importlib.util import find_spec
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -109,7 +110,9 @@ def write_image(figure: go.Figure, path: Path) -> None:
     with atomic_path(path) as temporary:
         try:
             figure.write_image(temporary)
-        except (ValueError, RuntimeError):  # plotly's words for one of them missing are many lines long
+        except (ValueError, RuntimeError) as error:  # plotly's words for one of them missing are many lines
+            if isinstance(error, ValueError) and find_spec("kaleido"):  # then it is about the figure
+                raise
             raise UserError(
                 "an image needs kaleido and Chromium; pip install -e '.[images]' and install chromium"
             ) from None

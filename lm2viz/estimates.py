@@ -14,9 +14,9 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 
 from lm2core.errors import UserError
+from lm2core.evaluation.intervals import CONFIDENCE, wilson_interval
 from lm2viz.arrays import Array
 
-CONFIDENCE = 0.95
 N_RESAMPLES = 2_000
 TAIL = (1 - CONFIDENCE) / 2
 MAX_CACHED_STORIES = 1_000  # larger samples are drawn anew each time: eight cached draws take at most 128 MB
@@ -86,10 +86,7 @@ def share(hits: ArrayLike) -> Estimate:
     """
     is_hit = np.asarray(hits, dtype=bool)
     _check_some(is_hit)
-    from scipy import stats  # slow to import, and the first page of the app waits for it
-
-    interval = stats.binomtest(int(is_hit.sum()), is_hit.size).proportion_ci(CONFIDENCE, method="wilson")
-    return Estimate(float(is_hit.mean()), float(interval.low), float(interval.high), is_hit.size)
+    return Estimate(float(is_hit.mean()), *wilson_interval(int(is_hit.sum()), is_hit.size), is_hit.size)
 
 
 def mean(
@@ -186,7 +183,7 @@ def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
     _check_some(array)
     if array.size == 1 or not np.isfinite(array).all():
         return 1.0 if np.isfinite(array).all() else float("nan")
-    from scipy import stats  # as in share
+    from scipy import stats  # slow to import, and the first page waits for it
 
     drawn = stats.permutation_test(
         (array,),

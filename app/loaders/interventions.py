@@ -12,7 +12,7 @@ from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
 from lm2core.reading.answers import bank_after
 from lm2viz.causal import Effect, Intervention, Zero, effect, from_json, run, to_json
-from lm2viz.causal.interventions import needs_reference
+from lm2viz.causal.editing import needs_reference
 from lm2viz.causal.on_story import StoryEffect, most_important_slot, story_effect, story_with_question
 from lm2viz.sample.story_sample import StorySample
 

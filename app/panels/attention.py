@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.loaders import traces
-from app.state import QUESTION, URL
-from app.widgets.pickers import ShownStory, as_text, draw
+from app.state import URL
+from app.widgets.pickers import ShownStory, as_text, draw, pick_question
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
@@ -23,12 +23,7 @@ def draw_question(model: str, story: ShownStory, other: int, step: int) -> str |
     with st.container(border=True):
         st.text("\n".join(story.lines_around(step)))
     st.caption("✓ read   ▶ just read   · not read yet")
-    suggested = story.suggestion(step)
-    placeholder = suggested.text if suggested else "Where is Mary?"
-    question_text = (
-        st.text_input("Question", placeholder=placeholder, key=QUESTION, max_chars=200, bind=URL)
-        or placeholder
-    )
+    question_text = pick_question(story.suggestion(step))
     try:
         answers = [traces.load_answer(model, story.sentences, s, question_text) for s in (other, step)]
     except UserError as error:

@@ -5,8 +5,8 @@ import streamlit as st
 from app.loaders import compare, models
 from app.panels.python_code import of_answers_by_step
 from app.panels.reproduce import draw_reproduce
-from app.state import QUESTION, URL
-from app.widgets.pickers import ShownStory, as_text, draw, pick_model, pick_story
+from app.state import URL
+from app.widgets.pickers import ShownStory, as_text, draw, pick_model, pick_question, pick_story
 from app.widgets.waiting import wait_for
 from lm2core.babi.known_facts import known_place
 from lm2core.errors import UserError
@@ -25,10 +25,7 @@ def draw_one_story() -> None:
         model = pick_model()
         story = pick_story(model)
     names = [model, *pick_others(model)]
-    suggested = story.suggestion(len(story.sentences))
-    placeholder = suggested.text if suggested else "Where is Mary?"
-    question_text = st.text_input("Question", placeholder=placeholder, key=QUESTION, max_chars=200, bind=URL)
-    draw_answers(names, story, question_text or placeholder)
+    draw_answers(names, story, pick_question(story.suggestion(len(story.sentences))))
 
 
 def pick_others(model: str) -> list[str]:

@@ -4,8 +4,8 @@ import streamlit as st
 
 from app.loaders import traces
 from app.panels.gated_update import Cell
-from app.state import QUESTION, URL
-from app.widgets.pickers import ShownStory, as_text, draw
+from app.state import URL
+from app.widgets.pickers import ShownStory, as_text, draw, pick_question
 from lm2core.errors import UserError
 from lm2core.reading.answers import Answer
 from lm2viz.causal.gate_edit import GateEdit
@@ -62,12 +62,7 @@ def draw_answers(story: ShownStory, cell: Cell, gate_edit: GateEdit | None) -> A
     times = [NOW, AT_END]
     st.segmented_control("When", times, default=NOW, required=True, key=ASK_AT, bind=URL)
     until = asked_after(cell)
-    suggested = story.suggestion(until)
-    placeholder = suggested.text if suggested else "Where is Mary?"
-    question = (
-        st.text_input("Question", placeholder=placeholder, key=QUESTION, max_chars=200, bind=URL)
-        or placeholder
-    )
+    question = pick_question(story.suggestion(until))
     try:
         unedited = traces.load_answer(cell.model, cell.sentences, until, question)
         if gate_edit is None:

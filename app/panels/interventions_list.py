@@ -1,6 +1,7 @@
 """The list of interventions: built one by one, uploaded, downloaded, kept in the link."""
 
 import json
+from dataclasses import MISSING, fields
 from typing import Any
 
 import streamlit as st
@@ -11,28 +12,11 @@ from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.causal import Intervention, from_json, to_json
 from lm2viz.causal.describe import describe_intervention, reach
-from lm2viz.causal.interventions import GATES
+from lm2viz.causal.interventions import GATES, KINDS
 
 EDITS = "edits"  # URL key of the list, as JSON; set in code, bound to no widget
 LONG_LINK = 1_500  # characters of JSON; a longer list stays out of the link
-FIELDS = {
-    "zero": ("slots", "step"),
-    "mean": ("slots", "step"),
-    "resample": ("slots", "step", "seed"),
-    "swap": ("slots", "step", "other"),
-    "freeze": ("slots", "from_step"),
-    "reset_bank": ("step",),
-    "clamp_gate": ("gate", "value", "slots", "step", "block"),
-}
-MEANING = {
-    "zero": "the slots hold zeros",
-    "mean": "the slots hold their mean over other stories",
-    "resample": "the slots hold what they hold in another story, drawn at random",
-    "swap": "the slots hold what they hold in one other story",
-    "freeze": "the slots keep what they hold after a sentence",
-    "reset_bank": "the whole bank is reset to a fresh one after a sentence",
-    "clamp_gate": "a gate is held at one value",
-}
+PICKED = ("gate", "value", "slots", "step", "from_step", "seed", "other", "block")  # in this order
 
 
 def pick_edits(model: str, story: ShownStory, trace: Trace) -> str:
@@ -97,9 +81,11 @@ def _keep(edits: list[Intervention]) -> None:
 
 def draw_builder(trace: Trace, edits: list[Intervention]) -> None:
     """Pickers for one intervention, by kind."""
-    kind = st.selectbox("Kind", list(FIELDS), key="edit_kind", help="To add an erase, upload it as JSON.")
-    st.caption(f"{kind}: {MEANING[kind]}.")
-    values = {name: _field(kind, name, trace) for name in FIELDS[kind]}
+    kinds = [kind for kind, cls in KINDS.items() if not cls.long_fields]
+    kind = st.selectbox("Kind", kinds, key="edit_kind", help="To add an erase, upload it as JSON.")
+    st.caption(f"{kind}: {KINDS[kind].meaning}.")
+    is_needed = {field.name: field.default is MISSING for field in fields(KINDS[kind])}
+    values = {name: _field(name, trace, is_needed[name]) for name in PICKED if name in is_needed}
     values = {name: value for name, value in values.items() if value is not None}
     add, instead = st.columns(2)
     to_list = add.button("Add to the list", icon=":material/add:", key="edit_add", width="stretch")
@@ -118,7 +104,7 @@ def draw_builder(trace: Trace, edits: list[Intervention]) -> None:
         st.rerun()
 
 
-def _field(kind: str, name: str, trace: Trace) -> Any:
+def _field(name: str, trace: Trace, is_needed: bool) -> Any:
     """The picker of one value; None means all of them, and is omitted."""
     n_slots = trace.select("hook_bank", story=0, segment=0).shape[0]
     key = f"edit_{name}"
@@ -138,7 +124,6 @@ def _field(kind: str, name: str, trace: Trace) -> Any:
         label = "Seed" if name == "seed" else "Number of the other story"
         return int(st.number_input(label, 0, 10_000, 0, key=key))
     lowest = 0 if name == "from_step" else 1
-    is_needed = kind in ("freeze", "reset_bank")
     step = st.number_input(
         "After sentence", lowest, None, lowest if is_needed else None, key=f"edit_{name}_{is_needed}",
         placeholder="every sentence",

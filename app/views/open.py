@@ -8,8 +8,8 @@ from app.panels.open_files import draw_folder, draw_stories, draw_trace_file
 from app.panels.python_code import story_source
 from app.panels.story_downloads import draw_code, draw_downloads
 from app.panels.story_memory import draw_memory
-from app.state import QUESTION, STEP, URL, clamp_state
-from app.widgets.pickers import as_text, pick_model, pick_step, pick_story
+from app.state import STEP, URL, clamp_state
+from app.widgets.pickers import as_text, pick_model, pick_question, pick_step, pick_story
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
 
@@ -41,12 +41,7 @@ def draw_this_story() -> None:
     with st.sidebar:
         model = pick_model()
         story = pick_story(model)
-    suggested = story.suggestion(len(story.sentences))
-    question_text = suggested.text if suggested else "Where is Mary?"
-    question = (
-        st.text_input("Question", placeholder=question_text, key=QUESTION, max_chars=200, bind=URL)
-        or question_text
-    )
+    question = pick_question(story.suggestion(len(story.sentences)))
     clamp_state(STEP, 0, len(story.sentences))
     step = pick_step(len(story.sentences))
     try:

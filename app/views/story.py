@@ -8,8 +8,8 @@ from app.loaders import traces
 from app.panels.python_code import of_story, picture_code
 from app.panels.reproduce import draw_reproduce
 from app.panels.story_memory import draw_memory
-from app.state import BLOCK, QUESTION, SLOT, STEP, URL, VIEW, clamp_state
-from app.widgets.pickers import ShownStory, as_text, choose_story, draw, pick_step
+from app.state import BLOCK, SLOT, STEP, VIEW, clamp_state
+from app.widgets.pickers import ShownStory, as_text, choose_story, draw, pick_question, pick_step
 from app.widgets.play import keep_playing, play_button
 from lm2core.babi.story import Question
 from lm2core.errors import UserError
@@ -79,12 +79,7 @@ def draw_story(story: ShownStory, step: int) -> None:
 def draw_question(model: str, story: ShownStory, step: int) -> Answer | None:
     """Ask the bank of this step, and a fresh bank as control."""
     st.subheader("Ask")
-    suggested = story.suggestion(step)
-    placeholder = suggested.text if suggested else "Where is Mary?"
-    question_text = (
-        st.text_input("Question", placeholder=placeholder, key=QUESTION, max_chars=200, bind=URL)
-        or placeholder
-    )
+    question_text = pick_question(story.suggestion(step))
     try:
         answer = traces.load_answer(model, story.sentences, step, question_text)
         control = traces.load_answer(model, story.sentences, 0, question_text)

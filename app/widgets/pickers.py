@@ -11,7 +11,16 @@ import streamlit as st
 
 from app.loaders import models, stories, traces
 from app.loaders.sample import MAX_SENTENCES, page_sample
-from app.state import PASTED_STORY, PASTED_TEXT, REQUESTED_STEP, STEP, URL, apply_requested_step, move_step
+from app.state import (
+    PASTED_STORY,
+    PASTED_TEXT,
+    QUESTION,
+    REQUESTED_STEP,
+    STEP,
+    URL,
+    apply_requested_step,
+    move_step,
+)
 from app.widgets.text_size import in_chosen_size
 from app.widgets.waiting import wait_for
 from lm2core.babi.known_facts import KnownFacts, known_facts
@@ -221,6 +230,13 @@ def pick_step(n_sentences: int) -> int:
     if REQUESTED_STEP in st.session_state:
         st.rerun()
     return step
+
+
+def pick_question(suggested: Question | None) -> str:
+    """The question that is typed; before that the one suggested for this story and step."""
+    placeholder = suggested.text if suggested else "Where is Mary?"
+    typed = st.text_input("Question", placeholder=placeholder, key=QUESTION, max_chars=200, bind=URL)
+    return typed or placeholder
 
 
 def draw(

@@ -38,11 +38,6 @@ def answer_words(text: str) -> tuple[str, ...]:
     return tuple(_WORD.findall(_normalised_text(text.lstrip())))
 
 
-def is_exact(answer: str, target: str) -> bool:
-    """Whether an answer consists of the target's words and nothing else."""
-    return answer_words(answer) == answer_words(target)
-
-
 def as_word(label: str, text: str) -> bool:
     """Whether ``label`` occurs in ``text`` as a whole word."""
     return re.search(rf"(?<!\w){re.escape(label)}(?!\w)", text) is not None

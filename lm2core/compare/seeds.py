@@ -8,12 +8,9 @@ may all reach 100 %. So the interval of a share is never narrower than the numbe
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import hypot
-from statistics import fmean, stdev
+from statistics import fmean
 
-from lm2core.evaluation.stories import wilson_interval
-
-# 97.5 % points of Student's t for 1, 2, ... degrees of freedom; the last serves beyond, a little too wide.
-T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+from lm2core.evaluation.intervals import mean_half_width, wilson_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,7 @@ def over_seeds(values: Sequence[float]) -> OverSeeds:
     n, mean = len(values), fmean(values)
     if n == 1:
         return OverSeeds(n, mean, None, None)
-    half = T_975[min(n - 1, len(T_975)) - 1] * stdev(values) / n**0.5
+    half = mean_half_width(values)
     return OverSeeds(n, mean, mean - half, mean + half)
 
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 import torch
 
@@ -11,12 +10,12 @@ from lm2core.babi.known_facts import last_mentioned
 from lm2core.babi.tasks import Story
 from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
+from lm2core.evaluation.intervals import wilson_interval
 from lm2core.reading.answers import answer_logits
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import check_words, encode_segments
 
 BATCH_STORIES = 32
-Z_95 = 1.96  # of the normal distribution: a 95 % interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +93,3 @@ def score(stories: Sequence[Story | TextStory], answers: Sequence[Sequence[str]]
         majority=Counter(truth).most_common(1)[0][1] / n,
         last_mentioned=sum(a == b for a, b in zip(last, truth, strict=True)) / n,
     )
-
-
-def wilson_interval(n_right: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share ``n_right / n`` (Wilson 1927), within [0, 1]."""
-    share, spread = n_right / n, Z_95**2 / n
-    middle = (share + spread / 2) / (1 + spread)
-    half = Z_95 / (1 + spread) * sqrt(share * (1 - share) / n + spread / (4 * n))
-    # Rounding may put the share itself just outside its interval.
-    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))

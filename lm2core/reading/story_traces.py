@@ -1,11 +1,11 @@
 """Traces of more stories than fit in memory, and traces of questions about the stories of a trace."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, overload
+from typing import overload
 
 import torch
 from tqdm import tqdm
@@ -178,10 +178,3 @@ def _parts(
         longest = padded
     if part:
         yield part
-
-
-def true_facts(trace: Trace, story: int) -> Sequence[Mapping[str, Sequence[Any]]] | None:
-    """The facts known after each sentence of a story, ``{name: (value, since)}``; None if not recorded."""
-    stories = trace.info.get("stories")
-    facts: Sequence[Mapping[str, Sequence[Any]]] | None = stories[story]["facts"] if stories else None
-    return facts

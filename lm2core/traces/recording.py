@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,27 +70,34 @@ def _padded(array: NDArray[np.float32], axis: int, size: int) -> NDArray[np.floa
 
 
 @contextmanager
-def recording(model: LM2ForCausalLM, names: Sequence[str]) -> Iterator[Recorder]:
-    """Record every run of ``model`` inside the block, in evaluation mode and without gradients.
+def hooked(model: Any, hooks: Sequence[tuple[str, Callable[..., Tensor | None]]]) -> Iterator[None]:
+    """Run ``model`` with ``hooks`` inside the block, in evaluation mode and without gradients.
 
     The hooks are removed after the block, also after an exception. Compiled code would not call them, so the
     model runs eagerly inside.
     """
-    recorder = Recorder(model.config, fingerprint(model))
-
-    def keep(value: Tensor, *, hook: Any) -> None:
-        recorder.steps[hook.name].append(value.detach().to("cpu", torch.float32, copy=True).numpy())
-
     was_training = model.training
     try:
         with (
             torch.no_grad(),
             torch.compiler.set_stance("force_eager"),
-            model.eval().hooks(fwd_hooks=[(name, keep) for name in names]),
+            model.eval().hooks(fwd_hooks=list(hooks)),
         ):
-            yield recorder
+            yield
     finally:
         model.train(was_training)
+
+
+@contextmanager
+def recording(model: LM2ForCausalLM, names: Sequence[str]) -> Iterator[Recorder]:
+    """Record every run of ``model`` inside the block, as ``hooked`` runs it."""
+    recorder = Recorder(model.config, fingerprint(model))
+
+    def keep(value: Tensor, *, hook: Any) -> None:
+        recorder.steps[hook.name].append(value.detach().to("cpu", torch.float32, copy=True).numpy())
+
+    with hooked(model, [(name, keep) for name in names]):
+        yield recorder
 
 
 def capture(

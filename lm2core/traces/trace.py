@@ -147,6 +147,21 @@ class Trace:
         """``select`` of ``mem.<hook>`` in every recorded block, stacked on a new first axis (block)."""
         return np.stack([self.select(f"blocks.{b}.mem.{hook}", **where) for b in self.blocks])
 
+    def write_shares(
+        self, block: int, *, story: int, segment: int, dtype: type | None = None
+    ) -> NDArray[np.floating]:
+        """Routing R of a segment's tokens, ndarray of shape (n_tokens, n_slots) in [0, 1].
+
+        What each token brings of a slot's update: its claim, scaled where the claims on a slot exceed 1, as
+        in ``lm2core.model.memory.slot_shares``. Computed in ``dtype``, by default the array's own.
+        """
+        pattern = self.select(f"blocks.{block}.mem.hook_write_pattern", story=story, segment=segment)
+        claims: NDArray[np.floating] = pattern[: len(self.tokens[story][segment])].astype(
+            dtype or pattern.dtype
+        )
+        shares: NDArray[np.floating] = claims / np.maximum(claims.sum(axis=0), 1.0)
+        return shares
+
     def save(self, path: str | Path) -> None:
         """Write one safetensors file, atomically."""
         manifest = {"schema": SCHEMA, "axes": self.axes, "tokens": self.tokens, "info": dict(self.info)}

@@ -7,6 +7,7 @@ from lm2viz.causal.ablation import (
     record_slot_losses,
 )
 from lm2viz.causal.attribution import Attribution, attribute_answers
+from lm2viz.causal.editing import Intervention
 from lm2viz.causal.effects import Effect, effect
 from lm2viz.causal.erase import Eraser, leace, mean_projection
 from lm2viz.causal.gradients import Saliencies, slot_gradients
@@ -14,7 +15,6 @@ from lm2viz.causal.interventions import (
     ClampGate,
     Erase,
     Freeze,
-    Intervention,
     Mean,
     Resample,
     ResetBank,

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from lm2viz.causal.interventions import Intervention
+from lm2viz.causal.editing import Intervention
 
 
 def describe_intervention(edit: Intervention) -> str:
     """One line about an intervention: its kind and its values."""
-    values = {field.name: getattr(edit, field.name) for field in fields(edit)}
-    if edit.kind == "erase":
-        values = {name: value for name, value in values.items() if name in ("slots", "step")}
+    names = [field.name for field in fields(edit) if field.name not in edit.long_fields]
+    values = {name: getattr(edit, name) for name in names}
     text = [f"{name} {_value_text(name, value)}" for name, value in values.items()]
     return f"{edit.kind}: {', '.join(text)}"
 

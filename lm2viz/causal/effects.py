@@ -17,7 +17,7 @@ from lm2core.errors import UserError
 from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.arrays import Array
 from lm2viz.causal.describe import reach
-from lm2viz.causal.interventions import Intervention, as_list
+from lm2viz.causal.editing import Intervention, as_list
 from lm2viz.causal.placebos import interventions_on_other_slots, with_random_vectors
 from lm2viz.causal.running import Stories, run
 from lm2viz.estimates import Estimate, mean, sign_flip_p

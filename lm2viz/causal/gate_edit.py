@@ -9,10 +9,10 @@ from lm2core.errors import UserError
 from lm2core.reading.answers import bank_after
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import check_words, encode_segments
-from lm2core.traces.recording import capture
+from lm2core.traces.recording import capture, hooked
 from lm2core.traces.trace import Trace
-from lm2viz.causal.interventions import ClampGate, Intervention, RunContext
-from lm2viz.causal.running import hooked
+from lm2viz.causal.editing import Intervention, RunContext
+from lm2viz.causal.interventions import ClampGate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,12 @@
-"""Edits of a running memory: typed, composable, replayable from JSON.
+"""The kinds of interventions: typed, composable, replayable from JSON.
 
 ``step`` counts sentences from 1 and means "after this sentence"; None is after every one. Edits of a list are
-applied in its order. Axes: B story, R reference story, S sentence, N slot, D width.
+applied in its order. A new kind is a class and its place in ``KINDS``.
+
+Axes: B story, R reference story, S sentence, N slot, n slots that are edited, D width.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -13,48 +15,21 @@ import torch
 from torch import Tensor
 
 from lm2core.errors import UserError
-from lm2core.model.config import LM2Config
+from lm2viz.causal.editing import Hook, Intervention, RunContext, as_slots, check_count, check_step
 
-Hook = tuple[str, Callable[..., Tensor | None]]
 GATES = {"in": "hook_gate_in", "forget": "hook_gate_forget", "out": "hook_gate_out"}
 
 
-@dataclass(slots=True)
-class RunContext:
-    """Where a run stands, for edits that need to know.
-
-    step : number of the sentence that is being read, from 1
-    reference_RSND : unedited banks to take contents from; ``is_own``: those of the run's own stories
-    """
-
-    config: LM2Config
-    fresh_ND: Tensor
-    reference_RSND: Tensor
-    is_self_reference: bool
-    n_steps: int
-    step: int = 1
-
-    def tick(self, value: Tensor, *, hook: Any) -> None:
-        """The sentence is over; the last hook of a bank."""
-        self.step += 1
-
-    def reference(self) -> Tensor:
-        """The reference banks (R,N,D) after this sentence, or after the last where they are shorter."""
-        return self.reference_RSND[:, min(self.step, self.reference_RSND.shape[1]) - 1]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _OnSlots:
+class _OnSlots(Intervention):
     """An edit of slots of the bank after one sentence or every one; it reaches later sentences."""
 
-    slots: tuple[int, ...] = field(kw_only=False)  # from a number, list, range or array of them
+    slots: tuple[int, ...] = field(kw_only=False)
     step: int | None = None
-    kind: ClassVar[str]
-    propagates: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "slots", _as_slots(self.slots))
-        _check_step(self.step)
+        object.__setattr__(self, "slots", as_slots(self.slots))
+        check_step(self.step)
 
     def content(self, slots_BnD: Tensor, context: RunContext) -> Tensor:
         """What the slots hold afterwards, (B,n,D) or a shape that fills it."""
@@ -78,6 +53,7 @@ class Zero(_OnSlots):
     """The slots hold zeros."""
 
     kind: ClassVar[str] = "zero"
+    meaning: ClassVar[str] = "the slots hold zeros"
 
     def content(self, slots_BnD: Tensor, context: RunContext) -> Tensor:
         """Zeros."""
@@ -89,6 +65,8 @@ class Mean(_OnSlots):
     """The slots hold what they hold on average over the reference stories, at this step."""
 
     kind: ClassVar[str] = "mean"
+    meaning: ClassVar[str] = "the slots hold what they hold on average over other stories"
+    needs_reference: ClassVar[bool] = True
 
     def content(self, slots_BnD: Tensor, context: RunContext) -> Tensor:
         """The mean of the reference."""
@@ -101,10 +79,17 @@ class Resample(_OnSlots):
 
     seed: int = 0
     kind: ClassVar[str] = "resample"
+    meaning: ClassVar[str] = "the slots hold what they hold in a story drawn from others"
+    needs_reference: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _OnSlots.__post_init__(self)
-        _check_count("seed", self.seed)
+        check_count("seed", self.seed)
+
+    def check_own(self, context: RunContext) -> None:
+        """A story that draws from its own kind needs another one."""
+        if context.is_self_reference and len(context.reference_RSND) < 2:
+            raise UserError("resample: one story has no other to draw from; give at least two")
 
     def content(self, slots_BnD: Tensor, context: RunContext) -> Tensor:
         """The content of the drawn stories; never the story's own, and the same story at every step."""
@@ -122,10 +107,17 @@ class Swap(_OnSlots):
 
     other: int
     kind: ClassVar[str] = "swap"
+    meaning: ClassVar[str] = "the slots hold what they hold in one other story"
+    needs_reference: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _OnSlots.__post_init__(self)
-        _check_count("other", self.other)
+        check_count("other", self.other)
+
+    def check_own(self, context: RunContext) -> None:
+        """The other story must be there."""
+        if not 0 <= self.other < len(context.reference_RSND):
+            raise UserError(f"swap: no story {self.other}; there are 0..{len(context.reference_RSND) - 1}")
 
     def content(self, slots_BnD: Tensor, context: RunContext) -> Tensor:
         """The content of the other story."""
@@ -144,6 +136,8 @@ class Erase(_OnSlots):
     readers: tuple[tuple[float, ...], ...]
     centre: tuple[float, ...]
     kind: ClassVar[str] = "erase"
+    meaning: ClassVar[str] = "directions are taken out of the slots"
+    long_fields: ClassVar[tuple[str, ...]] = ("directions", "readers", "centre")
 
     def __post_init__(self) -> None:
         _OnSlots.__post_init__(self)
@@ -155,6 +149,13 @@ class Erase(_OnSlots):
             if array.ndim != n_axes or not np.isfinite(array).all():
                 raise UserError(f"erase: {name} must be finite numbers with {n_axes} axes; see erase.py")
 
+    def check_own(self, context: RunContext) -> None:
+        """Directions must be of the model's width."""
+        width = context.config.hidden_size
+        widths = {len(row) for row in (*self.directions, *self.readers, self.centre)}
+        if widths != {width} or len(self.directions) != len(self.readers):
+            raise UserError(f"erase: directions and readers must be alike rows of {width} values")
+
     def content(self, slots_BnD: Tensor, context: RunContext) -> Tensor:
         """What is left of the content."""
         directions, readers, centre = (
@@ -165,15 +166,15 @@ class Erase(_OnSlots):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResetBank:
+class ResetBank(Intervention):
     """The whole bank is fresh again after sentence ``step``."""
 
     step: int
     kind: ClassVar[str] = "reset_bank"
-    propagates: ClassVar[bool] = True
+    meaning: ClassVar[str] = "the whole bank is fresh again after a sentence"
 
     def __post_init__(self) -> None:
-        _check_step(self.step, is_needed=True)
+        check_step(self.step, is_needed=True)
 
     def hooks(self, context: RunContext) -> list[Hook]:
         """The bank after the sentence."""
@@ -185,17 +186,17 @@ class ResetBank:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Freeze:
+class Freeze(Intervention):
     """The slots keep what they hold after sentence ``from_step``; 0: what a fresh bank holds."""
 
     slots: tuple[int, ...] = field(kw_only=False)
     from_step: int
     kind: ClassVar[str] = "freeze"
-    propagates: ClassVar[bool] = True
+    meaning: ClassVar[str] = "the slots keep what they hold after a sentence"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "slots", _as_slots(self.slots))
-        _check_step(self.from_step, lowest=0, is_needed=True)
+        object.__setattr__(self, "slots", as_slots(self.slots))
+        check_step(self.from_step, lowest=0, is_needed=True)
 
     def hooks(self, context: RunContext) -> list[Hook]:
         """In every block all of the old content is kept and nothing is written."""
@@ -210,7 +211,7 @@ class Freeze:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClampGate:
+class ClampGate(Intervention):
     """A gate stands at ``value`` in [0, 1], where 1 is open, or keeps.
 
     gate : "in" or "forget", of sentences; or "out", of questions, which write nothing: it does not propagate
@@ -225,12 +226,13 @@ class ClampGate:
     slots: tuple[int, ...] | None = None
     step: int | None = None
     kind: ClassVar[str] = "clamp_gate"
+    meaning: ClassVar[str] = "a gate stands at one value"
 
     def __post_init__(self) -> None:
         if not isinstance(self.gate, str) or self.gate not in GATES:
             raise UserError(f"no gate {self.gate!r}; known: {', '.join(GATES)}")
         if self.block is not None:
-            _check_count("block", self.block)
+            check_count("block", self.block)
         if (
             isinstance(self.value, bool)
             or not isinstance(self.value, (int, float))
@@ -242,8 +244,14 @@ class ClampGate:
                 "the output gate acts on a question's words, not on slots or steps; leave them out"
             )
         if self.slots is not None:
-            object.__setattr__(self, "slots", _as_slots(self.slots))
-        _check_step(self.step)
+            object.__setattr__(self, "slots", as_slots(self.slots))
+        check_step(self.step)
+
+    def check_own(self, context: RunContext) -> None:
+        """The block must have a memory."""
+        blocks = context.config.memory_blocks
+        if self.block not in (None, *blocks):
+            raise UserError(f"clamp_gate: no memory in block {self.block}; it is in {blocks}")
 
     @property
     def propagates(self) -> bool:
@@ -255,19 +263,6 @@ class ClampGate:
         blocks = context.config.memory_blocks if self.block is None else [self.block]
         fill = _filling(self.value, self.slots, lambda: self.step in (None, context.step))
         return [(f"blocks.{block}.mem.{GATES[self.gate]}", fill) for block in blocks]
-
-
-Intervention = Zero | Mean | Resample | Swap | Erase | ResetBank | Freeze | ClampGate
-
-
-def as_list(interventions: Intervention | Sequence[Intervention]) -> list[Intervention]:
-    """One intervention, or several, as a list."""
-    return [interventions] if isinstance(interventions, Intervention) else list(interventions)
-
-
-def needs_reference(interventions: Sequence[Intervention]) -> bool:
-    """Whether any of them takes contents from reference banks."""
-    return any(isinstance(edit, Mean | Resample | Swap) for edit in interventions)
 
 
 def _filling(value: float, slots: tuple[int, ...] | None, is_on: Callable[[], bool]) -> Callable[..., Any]:
@@ -283,26 +278,7 @@ def _filling(value: float, slots: tuple[int, ...] | None, is_on: Callable[[], bo
     return fill
 
 
-def _is_count(value: Any, lowest: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= lowest
-
-
-def _as_slots(given: Any) -> tuple[int, ...]:
-    """A slot number, or a tuple, list, range or array of them, as a tuple; a UserError for anything else."""
-    slots: Any = given.tolist() if isinstance(given, np.ndarray | np.integer) else given
-    slots = tuple(slots) if isinstance(slots, list | range) else (slots,) if _is_count(slots, 0) else slots
-    is_fine = isinstance(slots, tuple) and slots and all(_is_count(slot, 0) for slot in slots)
-    if not is_fine or len(set(slots)) < len(slots):
-        raise UserError(f"slots {given!r}; give different slot numbers from 0, e.g. 3 or [3, 7]")
-    return slots
-
-
-def _check_count(name: str, value: Any) -> None:
-    if not _is_count(value, 0):
-        raise UserError(f"{name} {value!r}; give a whole number from 0")
-
-
-def _check_step(step: Any, *, lowest: int = 1, is_needed: bool = False) -> None:
-    if not _is_count(step, lowest) and (is_needed or step is not None):
-        every = "" if is_needed else ", None is every one"
-        raise UserError(f"step {step!r}; sentences are counted from {lowest}{every}")
+# By the name in JSON; in the order in which they are offered.
+KINDS: dict[str, type[Intervention]] = {
+    cls.kind: cls for cls in (Zero, Mean, Resample, Swap, Erase, Freeze, ResetBank, ClampGate)
+}

@@ -6,21 +6,8 @@ from dataclasses import MISSING, asdict, fields
 from typing import Any
 
 from lm2core.errors import UserError
-from lm2viz.causal.interventions import (
-    ClampGate,
-    Erase,
-    Freeze,
-    Intervention,
-    Mean,
-    Resample,
-    ResetBank,
-    Swap,
-    Zero,
-)
-
-KINDS: dict[str, type[Intervention]] = {
-    cls.kind: cls for cls in (Zero, Mean, Resample, Swap, Erase, ResetBank, Freeze, ClampGate)
-}
+from lm2viz.causal.editing import Intervention
+from lm2viz.causal.interventions import KINDS
 
 
 def to_json(interventions: Sequence[Intervention]) -> str:

@@ -17,8 +17,8 @@ from lm2core.babi.story import Question
 from lm2core.babi.text import TextStory
 from lm2core.reading.answers import as_question, memory_after, ranked_words
 from lm2core.reading.loaded_model import LoadedModel
-from lm2viz.causal.interventions import Intervention, as_list
-from lm2viz.causal.placebos import on_other_slots, used_and_other_slots
+from lm2viz.causal.editing import Intervention, as_list
+from lm2viz.causal.placebos import used_and_other_slots
 from lm2viz.causal.running import Run, ask_banks, question_texts, run
 
 
@@ -115,7 +115,7 @@ def on_control_slots(interventions: Sequence[Intervention], n_slots: int) -> lis
     if not used:
         return []
     to = dict(zip(used, Random(str(used)).sample(others, len(used)), strict=True))
-    return [on_other_slots(edit, to) for edit in interventions]
+    return [edit.on_other_slots(to) for edit in interventions]
 
 
 def most_important_slot(lm: LoadedModel, question: str, bank: Tensor) -> int:

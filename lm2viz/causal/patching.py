@@ -16,8 +16,9 @@ from lm2core.errors import UserError
 from lm2core.reading.answers import answer_logits
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import encode_segments
-from lm2viz.causal.interventions import Hook
-from lm2viz.causal.running import hooked, run
+from lm2core.traces.recording import hooked
+from lm2viz.causal.editing import Hook
+from lm2viz.causal.running import run
 from lm2viz.progress import track
 
 ALL = -1  # as block or slot: every one

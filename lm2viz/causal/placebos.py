@@ -4,7 +4,6 @@ Axes: Q question, N slot, D width, T word of the question, V word.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +12,8 @@ import torch
 from torch import Tensor
 
 from lm2core.reading.loaded_model import LoadedModel
-from lm2viz.causal.interventions import GATES, Hook, Intervention
+from lm2viz.causal.editing import Hook, Intervention
+from lm2viz.causal.interventions import GATES
 from lm2viz.causal.running import Run, Stories, ask_banks, question_texts
 from lm2viz.progress import track
 
@@ -33,20 +33,14 @@ def interventions_on_other_slots(
     else:
         draws = np.array([rng.permutation(others)[: len(used)] for _ in range(n_draws)])
     maps = [dict(zip(used, draw.tolist(), strict=True)) for draw in draws]
-    return [[on_other_slots(edit, to) for edit in interventions] for to in maps]
+    return [[edit.on_other_slots(to) for edit in interventions] for to in maps]
 
 
 def used_and_other_slots(interventions: Sequence[Intervention], n_slots: int) -> tuple[list[int], list[int]]:
     """The edited slots and the others; both empty if no slot is edited or the others are too few."""
-    used = sorted({slot for edit in interventions for slot in getattr(edit, "slots", None) or ()})
+    used = sorted({slot for edit in interventions for slot in edit.edited_slots()})
     others = [slot for slot in range(n_slots) if slot not in used]
     return (used, others) if len(used) <= len(others) else ([], [])
-
-
-def on_other_slots(edit: Any, to: dict[int, int]) -> Any:
-    """The intervention with every slot replaced by the one it is mapped to."""
-    slots = getattr(edit, "slots", None)
-    return edit if slots is None else replace(edit, slots=tuple(to[slot] for slot in slots))
 
 
 def with_random_vectors(

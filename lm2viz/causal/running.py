@@ -3,10 +3,8 @@
 Axes: those of interventions.py, Q question, V word.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,17 +17,8 @@ from lm2core.errors import UserError
 from lm2core.reading.answers import answer_logits
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import check_words, encode_segments
-from lm2viz.causal.interventions import (
-    ClampGate,
-    Erase,
-    Hook,
-    Intervention,
-    Resample,
-    RunContext,
-    Swap,
-    as_list,
-    needs_reference,
-)
+from lm2core.traces.recording import hooked
+from lm2viz.causal.editing import Hook, Intervention, RunContext, as_list, needs_reference
 from lm2viz.progress import counting_sentences
 
 Stories = Sequence[Story | TextStory]
@@ -152,21 +141,6 @@ def _run_context(
     return context
 
 
-@contextmanager
-def hooked(model: Any, hooks: Sequence[Hook]) -> Iterator[None]:
-    """Add hooks inside the block, in evaluation mode and uncompiled, since compiled code skips hooks."""
-    was_training = model.training
-    try:
-        with (
-            torch.no_grad(),
-            torch.compiler.set_stance("force_eager"),
-            model.eval().hooks(fwd_hooks=list(hooks)),
-        ):
-            yield
-    finally:
-        model.train(was_training)
-
-
 def ask_banks(
     lm: LoadedModel,
     texts: Sequence[str],
@@ -189,27 +163,7 @@ def _check_fits(interventions: Sequence[Intervention], context: RunContext) -> N
     UserError
         For slots, blocks, steps, reference stories or widths that do not exist; for positional routing.
     """
-    config = context.config
-    if config.routing == "positional":
+    if context.config.routing == "positional":
         raise UserError("slots of positional routing are token positions; use a model with routing='content'")
     for edit in interventions:
-        wrong = [slot for slot in getattr(edit, "slots", None) or () if slot >= config.memory_slots]
-        if wrong:
-            raise UserError(f"{edit.kind}: no slot {wrong[0]}; this model has 0..{config.memory_slots - 1}")
-        step = getattr(edit, "from_step", getattr(edit, "step", None))
-        if step is not None and step > context.n_steps:
-            raise UserError(
-                f"{edit.kind}: step {step}, but the longest story has {context.n_steps} sentences"
-            )
-        if isinstance(edit, ClampGate) and edit.block not in (None, *config.memory_blocks):
-            raise UserError(f"clamp_gate: no memory in block {edit.block}; it is in {config.memory_blocks}")
-        if isinstance(edit, Swap) and not 0 <= edit.other < len(context.reference_RSND):
-            raise UserError(f"swap: no story {edit.other}; there are 0..{len(context.reference_RSND) - 1}")
-        if isinstance(edit, Resample) and context.is_self_reference and len(context.reference_RSND) < 2:
-            raise UserError("resample: there is no other story to draw from; give at least two")
-        if isinstance(edit, Erase):
-            widths = {len(row) for row in (*edit.directions, *edit.readers, edit.centre)}
-            if widths != {config.hidden_size} or len(edit.directions) != len(edit.readers):
-                raise UserError(
-                    f"erase: directions and readers must be alike rows of {config.hidden_size} values"
-                )
+        edit.check_fits(context)

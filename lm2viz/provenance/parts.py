@@ -117,11 +117,10 @@ class _Write:
             array = trace.select(f"blocks.{block}.mem.{name}", story=story, segment=segment)
             return array.astype(float)
 
-        claims = hook("hook_write_pattern")[:n_tokens]
         content, read = hook("hook_candidate")[:n_tokens], hook("hook_write_read")[:n_tokens]
         own = np.arctanh(np.clip(content, -_SATURATED, _SATURATED)) - read
         return cls(
-            routing=claims / np.maximum(claims.sum(axis=0), 1.0),
+            routing=trace.write_shares(block, story=story, segment=segment, dtype=float),
             gate=hook("hook_gate_in_token")[:n_tokens],
             content=content,
             copied=(np.tanh(read) + content - np.tanh(own)) / 2,

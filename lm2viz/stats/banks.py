@@ -9,7 +9,6 @@ import plotly.graph_objects as go
 from lm2core.errors import UserError
 from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, mean
-from lm2viz.figures.heatmap import signed_heatmap
 from lm2viz.figures.lines import Series, lines_with_bands
 from lm2viz.progress import track
 from lm2viz.sample.rows import BankRows
@@ -81,21 +80,6 @@ class BankStats:
             x_title="sentences read",
             y_title="effective rank (directions)",
             y_range=(0, 1.05 * n_slots),
-        )
-
-    def similarity_figure(self) -> go.Figure:
-        """Mean cosine between slots over all banks; the title gives the redundancy and its controls."""
-        similarity = self.variants[MODEL].similarity
-        slots = [str(slot) for slot in range(len(similarity))]
-        text = ", ".join(f"{name} {use.redundancy.value:.2f}" for name, use in self.variants.items())
-        return signed_heatmap(
-            similarity,
-            rows=[f"slot {slot}" for slot in slots],
-            columns=slots,
-            title=f"Similarity between slots; redundancy: {text}",
-            unit="cosine",
-            limit=1.0,
-            column_title="slot",
         )
 
 

@@ -17,7 +17,7 @@ from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, Estimates, by_story, columns, mean
 from lm2viz.figures.before_after import before_after_panels
-from lm2viz.figures.lines import Series, points_by_name
+from lm2viz.figures.lines import Series
 from lm2viz.stats.question_reads import Reads, ReadSpec, at_time, question_of, reads_of
 from lm2viz.story.read_shift import total_variation
 
@@ -81,60 +81,10 @@ class ReadComparison:
             }
         )
 
-    def distance_table(self) -> pd.DataFrame:
-        """One row per word and variant: total variation distance with its interval; then the means."""
-        rows = []
-        for name, distances in self.distances.items():
-            by_word = {f"{i}:{word}": distances.at(i) for i, word in enumerate(self.reads.words)}
-            for word, e in (by_word | {"mean over words": self.means[name]}).items():
-                rows.append((word, name, e.value, e.low, e.high, e.n))
-        return pd.DataFrame(rows, columns=["word", "variant", "distance", "low", "high", "n"])
-
     def figure(self) -> go.Figure:
         """Mean attention before and after, the difference, and the distance for each word."""
         distances = [Series(name, d.value, d.low, d.high) for name, d in self.distances.items()]
         return self._panels(self.reads.before.mean(axis=0), self.reads.after.mean(axis=0), distances)
-
-    def story_figure(self, story: int) -> go.Figure:
-        """The same for one story, with the mean over all stories and the control.
-
-        Raises
-        ------
-        UserError
-            For a story without this question at both times; the message lists some that have it.
-        """
-        if story not in self.reads.stories:
-            some = ", ".join(map(str, self.reads.stories[:10]))
-            raise UserError(f"story {story} was not asked at both times; choose one of {some} (first 10)")
-        before, after = (x[self.reads.stories.index(story)] for x in (self.reads.before, self.reads.after))
-        distance = total_variation(before, after)
-        distances = [Series(f"story {story}", distance, distance, distance)]
-        for name in (BEFORE_TO_AFTER, OTHER_STORY):
-            d = self.distances[name]
-            distances.append(Series(f"{name}, mean", d.value, d.low, d.high))
-        return self._panels(before, after, distances)
-
-    def slot_figure(self, word: int) -> go.Figure:
-        """Attention of one word to each slot, before and after, with intervals.
-
-        word : its index in the question, from 0
-
-        Raises
-        ------
-        UserError
-            For an index outside the question.
-        """
-        if not 0 <= word < len(self.reads.words):
-            raise UserError(f"no word {word} in {self.text!r}; choose 0 to {len(self.reads.words) - 1}")
-        times = ((self.reads.after, self.spec.after), (self.reads.before, self.spec.before))
-        means = [(self._over_stories(x[:, word]), n) for x, n in times]
-        return points_by_name(
-            [Series(at_time(n), m.value, m.low, m.high) for m, n in means],
-            [str(slot) for slot in range(self.reads.before.shape[2])],
-            x_title="slot",
-            y_title=f"attention of {word}:{self.reads.words[word]} (share)",
-            y_range=(0.0, 1.0),
-        )
 
     def _largest_change(self) -> str:
         """The largest change, chosen on every second story and measured on the others: no selection bias."""

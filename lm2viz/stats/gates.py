@@ -12,7 +12,6 @@ from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, Estimates, by_story
-from lm2viz.figures.heatmap import stacked_fractions
 from lm2viz.figures.lines import Series, points_by_name
 from lm2viz.sample.rows import as_traces
 from lm2viz.stats.measures import half_life
@@ -66,10 +65,6 @@ class GateStats:
     blocks: tuple[int, ...]
     model: Gates
     untrained: Gates | None
-
-    def half_life_of(self, slot: int) -> Estimate:
-        """Half-life of a slot's content, in sentences."""
-        return self.model.half_lives.at(slot)
 
     def summary(self) -> str:
         """Mean gates, and the median, longest and shortest half-life, with the untrained model as control."""
@@ -129,17 +124,6 @@ class GateStats:
             y_range=(low / 2, high * 2),
             is_log=True,
         )
-
-    def gate_figure(self) -> go.Figure:
-        """Input gate and forget gate by block and slot; the untrained model below."""
-        panels: dict[str, Array] = {}
-        for name, gates in self._variants().items():
-            panels |= {
-                f"input gate, {name}": gates.input_gate.value,
-                f"{SHARE_KEPT}, {name}": gates.keep.value,
-            }
-        slots = [str(slot) for slot in range(self.model.input_gate.value.shape[1])]
-        return stacked_fractions(panels, rows=[f"block {b}" for b in self.blocks], columns=slots)
 
     def _variants(self) -> dict[str, Gates]:
         variants = {"model": self.model}

@@ -91,9 +91,8 @@ def slot_update(trace: Trace, segment: int, block: int, slot: int, *, story: int
     def of_slot(hook: str) -> Array:
         return trace.select(f"blocks.{block}.mem.{hook}", **where, slot=slot)
 
-    claims = of_words("hook_write_pattern")[:, slot]
     return SlotUpdate(
-        share=claims / max(float(claims.sum()), 1.0),
+        share=trace.write_shares(block, story=story, segment=segment)[:, slot],
         gate_in=of_words("hook_gate_in_token"),
         gate_forget=of_words("hook_gate_forget_token"),
         candidate=of_words("hook_candidate"),

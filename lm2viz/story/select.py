@@ -24,8 +24,7 @@ def write_strength(trace: Trace, segment: int, block: int, *, story: int = 0) ->
     """
     where = {"story": story, "segment": segment}
     n_tokens = len(trace.tokens[story][segment])
-    claims = trace.select(f"blocks.{block}.mem.hook_write_pattern", **where)[:n_tokens]
-    shares = claims / np.maximum(claims.sum(axis=0, keepdims=True), 1.0)
+    shares = trace.write_shares(block, story=story, segment=segment)
     gate = trace.select(f"blocks.{block}.mem.hook_gate_in_token", **where)[:n_tokens].mean(axis=-1)
     return shares * gate[:, None]
 

@@ -4,22 +4,22 @@ from math import pi, tan
 
 import pytest
 
-from lm2core.compare.seeds import T_975, OverSeeds, difference_over_seeds, over_seeds, share_over_seeds
-from lm2core.evaluation.stories import wilson_interval
+from lm2core.compare.seeds import OverSeeds, difference_over_seeds, over_seeds, share_over_seeds
+from lm2core.evaluation.intervals import mean_half_width, wilson_interval
 
 
 def test_the_interval_of_three_seeds_is_students():
     figure = over_seeds([2.0, 3.0, 7.0])
     assert (figure.n, figure.mean) == (3, 4.0)
-    half = 4.303 * 7.0**0.5 / 3**0.5  # variance (4 + 1 + 9) / 2
+    half = 4.3026527 * 7.0**0.5 / 3**0.5  # variance (4 + 1 + 9) / 2
     assert (figure.low, figure.high) == pytest.approx((4 - half, 4 + half))
 
 
 def test_the_t_points_with_a_closed_form_are_right():
-    assert T_975[0] == pytest.approx(tan(pi * 0.475), abs=5e-4)
+    two, three = [1.0, 3.0], [1.0, 2.0, 3.0]  # standard errors 1 and 1 / sqrt(3)
+    assert mean_half_width(two) == pytest.approx(tan(pi * 0.475))
     a = 4 * 0.975 * 0.025
-    assert T_975[1] == pytest.approx(2 * 0.475 * (2 / a) ** 0.5, abs=5e-4)
-    assert list(T_975) == sorted(T_975, reverse=True)
+    assert mean_half_width(three) == pytest.approx(2 * 0.475 * (2 / a) ** 0.5 / 3**0.5)
 
 
 def test_one_seed_has_no_interval_and_decides_nothing():

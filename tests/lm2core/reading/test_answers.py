@@ -6,7 +6,8 @@ import torch
 from lm2core.babi.tasks import Question, make_story
 from lm2core.babi.text import TextStory
 from lm2core.babi.vocabulary import babi_words
-from lm2core.evaluation.stories import predict, score, wilson_interval
+from lm2core.evaluation.intervals import wilson_interval
+from lm2core.evaluation.stories import predict, score
 from lm2core.reading.answers import READ_HOOKS, ask, bank_after, read_stories, read_story
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import check_words, encode_segments, word_tokenizer

@@ -16,7 +16,6 @@ from lm2core.reading.story_traces import (
     record_questions,
     record_to,
     single_question_trace,
-    true_facts,
 )
 from lm2core.text.tokenizer import word_tokenizer
 from lm2core.traces.trace import Trace
@@ -57,7 +56,7 @@ def test_a_trace_knows_what_its_stories_told(trace, tmp_path):
     again = type(trace).load(tmp_path / "t.safetensors")
     for story, b in ((STORIES[0], 0), (STORIES[3], 3)):
         statement = story.statements[-1]
-        value, since = true_facts(again, b)[-1][f"place of {statement.subject}"]
+        value, since = again.info["stories"][b]["facts"][-1][f"place of {statement.subject}"]
         assert since <= len(story.sentences) - 1
         assert story.states[-1][f"place of {statement.subject}"] == value
     assert again.info["stories"][1]["questions"][0]["answer"] == STORIES[1].questions[0].answer
@@ -65,9 +64,9 @@ def test_a_trace_knows_what_its_stories_told(trace, tmp_path):
 
 def test_facts_of_a_story_from_a_file_are_those_its_sentences_tell(lm):
     trace = read_stories(lm, [TextStory(("Mary went to the office.",), ())])
-    assert true_facts(trace, 0) == [{"place of Mary": ("office", 0)}]
+    assert trace.info["stories"][0]["facts"] == [{"place of Mary": ("office", 0)}]
     other = read_stories(lm, [TextStory(("Mary the office.",), ())])  # no sentence of a task
-    assert true_facts(other, 0) is None
+    assert other.info["stories"][0]["facts"] is None
 
 
 def test_questions_are_asked_of_the_bank_of_their_story_at_their_time(lm, trace):

@@ -102,8 +102,7 @@ def test_summary_table_and_figure_hold_the_controls(question_trace, outcome):
     control = untrained_lm(num_hidden_layers=2)
     untrained = record_questions(control, replace_questions(read_stories(control, stories()), AGAIN, [2, 4]))
     with_control = compare_reads(question_trace, LOOK, untrained=untrained)
-    assert set(with_control.distance_table()["variant"]) == {BEFORE_TO_AFTER, OTHER_STORY, UNTRAINED}
-    assert len(with_control.distance_table()) == 3 * 4
+    assert set(with_control.distances) == {BEFORE_TO_AFTER, OTHER_STORY, UNTRAINED}
     summary = with_control.summary()
     assert summary.startswith(
         "'where Mary?' after 2 sentences and after 4 sentences, handmade, block 1, mean"
@@ -119,20 +118,7 @@ def test_summary_table_and_figure_hold_the_controls(question_trace, outcome):
     assert [trace.name for trace in points] == [BEFORE_TO_AFTER, OTHER_STORY, UNTRAINED]
 
 
-def test_one_story_and_one_word_can_be_drawn(outcome):
-    before, after, _, *points = outcome.story_figure(5).data
-    np.testing.assert_array_equal(np.asarray(after.z), outcome.reads.after[5])
-    np.testing.assert_allclose(np.asarray(points[0].y), [0, 0.8, 0.8], atol=1e-3)
-    after_4, before_2 = outcome.slot_figure(1).data
-    assert (after_4.name, before_2.name) == ("after 4 sentences", "after 2 sentences")
-    assert after_4.y[MARY] == pytest.approx(1, abs=1e-3)
-    with pytest.raises(ValueError, match="story 9 was not asked at both times; choose one of 0, 1, 2"):
-        outcome.story_figure(9)
-    with pytest.raises(ValueError, match="no word 3 in 'where Mary\\?'; choose 0 to 2"):
-        outcome.slot_figure(3)
-
-
-def test_stories_whose_reads_are_not_finite_are_excluded_and_counted(question_trace):
+def test_stories_whose_reads_are_not_finite_are_left_out_and_counted(question_trace):
     name = f"blocks.{MEMORY_BLOCK}.mem.hook_read_pattern"
     pattern = question_trace.arrays[name].copy()
     place = next(

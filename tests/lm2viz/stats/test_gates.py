@@ -38,7 +38,7 @@ def test_a_slot_keeps_everything_but_in_sentences_about_its_person(result):
     for person, slot in SLOT_OF.items():
         others = 1 - said_of(person) / N_SENTENCES
         assert result.model.keep.at(0, slot).value == pytest.approx(others, abs=1e-4)
-        life = result.half_life_of(slot)
+        life = result.model.half_lives.at(slot)
         assert life.value == pytest.approx(log(2) / -log(others), rel=1e-3)
         assert life.low < life.value < life.high
         assert life.n == N_SENTENCES
@@ -103,8 +103,6 @@ def test_an_untrained_model_stands_beside_it():
     assert list(stats.table()["variant"].unique()) == ["model", "untrained"]
     assert len(stats.table()) == 2 * (2 * 3 * 5 + 5)
     assert [trace.name for trace in stats.figure().data] == ["model", "untrained"]
-    panels = [trace.name for trace in stats.gate_figure().data]
-    assert panels[2:] == ["input gate, untrained", "forget gate (share kept), untrained"]
     assert "; untrained slot" in stats.summary()
 
 
@@ -114,7 +112,7 @@ def test_sentences_whose_gates_are_not_finite_are_counted(trace):
     gate[2, 4, 1, 3] = np.nan
     gate[2, 6] = np.nan  # behind the end of the story: not counted
     stats = gate_stats(replace(trace, arrays={**trace.arrays, name: gate}))
-    assert (stats.model.n_nan, stats.half_life_of(0).n) == (1, N_SENTENCES - 1)
+    assert (stats.model.n_nan, stats.model.half_lives.n) == (1, N_SENTENCES - 1)
     assert "excluded for the model: 1 sentences with a gate that is not finite" in stats.summary()
 
 

@@ -15,7 +15,6 @@ from tests.browser.charts import heatmap_on_screen
 SAMPLE = ("babi-qa1-3", "qa1", 100)
 FACTS = ["place of Daniel", "place of John", "place of Mary", "place of Sandra"]
 N_COLUMNS = 25  # 24 slots and the whole bank
-HOVER_MS = 150  # plotly looks at where the mouse is only so often
 
 
 def open_probes(page: Page, url: str, view: str) -> None:
@@ -37,7 +36,7 @@ def test_a_click_on_a_cell_opens_its_fact_and_slot_and_the_link_reopens_them(pag
     y = box["y"] + box["height"] * (TITLE_LINES + 2.5) / (TITLE_LINES + len(FACTS)) / 2  # two matrices
     page.mouse.move(x - 2, y)
     page.mouse.move(x, y)
-    page.wait_for_timeout(HOVER_MS)
+    expect(page.locator(".st-key-matrix .hovertext").first).to_be_visible()  # plotly has seen the mouse
     page.mouse.click(x, y)
     finding = page.get_by_text(f"A probe of slot {slot} decodes the {fact}")
     expect(finding).to_be_visible()

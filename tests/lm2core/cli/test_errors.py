@@ -67,7 +67,7 @@ def test_a_full_disk_while_a_result_is_written_leaves_nothing_half_written(
     monkeypatch.setattr("lm2core.traces.trace.save_file", full)
     before = sorted(tmp_path.iterdir())
     assert main(["trace", MODEL, "--story", story, "--out", str(out)]) == 2
-    assert "t.safetensors: No space left on device; nothing was changed" in one_line(capsys)
+    assert "t.safetensors: No space left on device; nothing was written" in one_line(capsys)
     assert (out.read_bytes(), sorted(tmp_path.iterdir())) == (b"as it was", before)
 
 

@@ -11,7 +11,7 @@ from tests.browser.charts import chart_value
 
 TEXT = ("qa1", "1k", 0)
 N_SEGMENTS = 34
-HOVER_MS = 150  # plotly looks at where the mouse is only so often
+HOVER_MS = 500  # plotly looks at where the mouse is only so often
 
 
 def open_noise(page: Page, url: str, query: str = "") -> None:

@@ -14,6 +14,7 @@ from tests.browser.charts import heatmap_on_screen
 
 SAMPLE = ("babi-qa1-3", "qa1", 100)
 FACTS = ["place of Daniel", "place of John", "place of Mary", "place of Sandra"]
+HOVER_MS = 500  # plotly looks at where the mouse is only so often
 N_COLUMNS = 25  # 24 slots and the whole bank
 
 
@@ -31,14 +32,15 @@ def test_a_click_on_a_cell_opens_its_fact_and_slot_and_the_link_reopens_them(pag
     )
     alone = probe_fact(rows, control, fact)
     np.testing.assert_allclose(heatmap_on_screen(page, "matrix")[2], alone.matrix()[:, 0], atol=1e-6)
+    area.scroll_into_view_if_needed()
     slot, box = 13, area.bounding_box()
     x = box["x"] + box["width"] * (slot + 0.5) / N_COLUMNS
     y = box["y"] + box["height"] * (TITLE_LINES + 2.5) / (TITLE_LINES + len(FACTS)) / 2  # two matrices
+    finding = page.get_by_text(f"A probe of slot {slot} decodes the {fact}")
     page.mouse.move(x - 2, y)
     page.mouse.move(x, y)
-    expect(page.locator(".st-key-matrix .hovertext").first).to_be_visible()  # plotly has seen the mouse
+    page.wait_for_timeout(HOVER_MS)
     page.mouse.click(x, y)
-    finding = page.get_by_text(f"A probe of slot {slot} decodes the {fact}")
     expect(finding).to_be_visible()
     expect(page).to_have_url(re.compile(f"probe_slot={slot}"))
     link = page.url

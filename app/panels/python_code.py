@@ -103,7 +103,7 @@ def of_facts(model: str, sentences: Sequence[str], step: int, sample: StorySampl
         "result = fit_fact_probes(rows, untrained=control)\n"
         f"bank = trace.select('hook_bank', story=0, segment={step - 1})\n"
         "for fact, probe in result.items():\n"
-        "    print(fact, *probe.read(bank), probe.slot, probe.accuracy())\n",
+        "    print(fact, *probe.decode(bank), probe.slot, probe.accuracy())\n",
     )
 
 

@@ -91,7 +91,7 @@ def test_the_age_curve_is_that_of_the_fact_with_its_controls_beside_it(rows, unt
     expected = decay(rows, facts=[FACT], untrained=untrained)
     lines = {
         line["name"]: unpacked(line["y"])
-        for line in chart(page, x="age of the fact, sentences since it was told")
+        for line in chart(page, x="age of the fact (sentences since it was stated)")
     }
     for name in (PROBE, MAJORITY, SHUFFLED, UNTRAINED):
         np.testing.assert_allclose(lines[name], [part.accuracy[name].value for part in expected.bins])
@@ -124,7 +124,7 @@ def test_code_length_and_learning_curve_come_when_asked_for_beside_an_untrained_
     page.toggle(key="learning_curve").set_value(True).run()
     assert not page.exception
     assert len(page.get("plotly_chart")) == 3
-    lines = chart(page, x="training stories (each doubling is one step)")
+    lines = chart(page, x="training stories (log scale)")
     curve = learning_curve(rows, FACT, untrained=untrained, slot=9).accuracy
     assert {line["name"] for line in lines} == curve.keys() >= {PROBE, UNTRAINED}
     for line in lines:

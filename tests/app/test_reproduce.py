@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from app.loaders import causal, fact_probes, noise, probes, slots
+from app.widgets.tables import readable
 from lm2viz.causal import Zero, to_json
 from lm2viz.cli.main import main
 from lm2viz.probes.by_fact import best_slots
@@ -125,7 +126,7 @@ def test_one_fact_and_its_age_are_those_of_python_and_of_the_command(slot, capsy
     by_age = open_page("probes", probes_view="Age", **link)
     ((shell_of_age, python_of_age),) = recipes(by_age)
     decay = run_python(python_of_age)[0]["result"]
-    pd.testing.assert_frame_equal(by_age.dataframe[0].value, decay.table(), check_dtype=False)
+    pd.testing.assert_frame_equal(by_age.dataframe[0].value, readable(decay.table()), check_dtype=False)
     assert (shell != "") is (slot == "best")
     assert shell == shell_of_age
     if shell:
@@ -157,6 +158,11 @@ def test_words_and_explanations_of_slots_are_those_of_python_and_of_the_command(
     table = result.table()
     if "slot" not in shown:
         table = table[table["slot"] == 13].drop(columns="slot")
+    if view == "Explanation":
+        table = readable(table)
+    else:  # the page shows the control of an interval under a name of its own
+        table = table.rename(columns={"elsewhere": "in the other slots", "n_stories": "stories"})
+        table, shown = (t[["text", "stories", "strength", "in the other slots", "p"]] for t in (table, shown))
     pd.testing.assert_frame_equal(
         shown.reset_index(drop=True), table.reset_index(drop=True), check_dtype=False
     )
@@ -182,7 +188,7 @@ def test_sources_and_facts_on_the_story_page_are_those_of_python(capsys):
     assert shell == ""
     names, _ = run_python(python)
     table = page.dataframe[0].value
-    for fact, read in zip(table["fact"], table["read"], strict=True):
+    for fact, read in zip(table["fact"], table["decoded"], strict=True):
         assert read.split()[1] == names["result"][fact].read(names["bank"])[0]
 
 
@@ -192,7 +198,9 @@ def test_attention_and_the_gated_update_are_those_of_python():
     names, _ = run_python(python)
     for answer in (names["answer"], names["before"]):
         assert f"**{answer.words[0]}** ({answer.probabilities[0]:.0%})" in words_on(page)
-    chart = next(c for c in page.get("plotly_chart") if "last word's read moved" in c.proto.spec)
+    chart = next(
+        c for c in page.get("plotly_chart") if "Distance between the last word's reads" in c.proto.spec
+    )
     moved = unpacked(json.loads(chart.proto.spec)["data"][0]["y"])
     np.testing.assert_allclose(moved, names["result"].ravel(), atol=1e-6)
     page = open_page("gated_update", slot="5", input_gate="0.2", ask_at="At the end", **STORY)

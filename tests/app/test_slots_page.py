@@ -60,7 +60,7 @@ def test_the_link_of_a_point_shows_its_story_at_its_step_and_the_way_of_its_slot
     story = generate_story(TASK, seed)
     (lines,) = [t for t in texts(page) if f"▶ {step}  {story.sentences[step - 1]}" in t]
     assert all(sentence in lines for sentence in story.sentences)
-    assert figures(page)[-1]["layout"]["title"]["text"].startswith(f"slot {row['slot']} through story {seed}")
+    assert figures(page)[-1]["layout"]["title"]["text"].startswith(f"Slot {row['slot']} through story {seed}")
 
 
 def test_the_link_to_the_story_page_opens_exactly_that_story():

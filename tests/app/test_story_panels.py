@@ -47,7 +47,7 @@ def test_the_bars_are_the_provenance_of_the_answer_and_its_supporting_sentences_
     np.testing.assert_allclose(unpacked(indirect["x"]), expected.indirect, atol=1e-6)
     np.testing.assert_allclose(unpacked(control["x"]), expected.any_slot, atol=1e-6)
     assert {int(name.split()[0]) for name in direct["y"] if name.endswith("*")} == supports
-    assert "reading every slot alike" in alt
+    assert "every slot read equally" in alt
     assert any("The parts sum to the bank within" in c.value for c in page.caption)
 
 
@@ -74,7 +74,7 @@ def test_beside_the_bars_stands_the_answer_of_the_same_story_without_the_sentenc
         p = dict(ranked_words(lm, question, without))[answered]
         (text,) = (text for row, text in shown.items() if str(row).startswith(f"{i + 1} "))
         assert text == (f"<b>{p:.0%}</b>" if p <= p_all / 2 else f"{p:.0%}")
-    assert f"{answered} is {p_all:.0%} probable, without it" in alt
+    assert f"the answer {answered} has probability {p_all:.0%}, without this sentence" in alt
 
 
 @pytest.mark.parametrize("view", ["Sources", "Facts"])
@@ -91,7 +91,7 @@ def test_sources_of_a_question_that_cannot_be_asked_say_so():
 def test_too_long_a_story_says_how_many_sentences_can_be_followed(monkeypatch):
     monkeypatch.setattr("lm2viz.provenance.sources.MAX_SENTENCES", 6)
     page = open_page(example=EXAMPLE, step="9", view="Sources")
-    assert any("at most 6 is followed" in i.value for i in page.info)
+    assert any("traces at most 6" in i.value for i in page.info)
 
 
 def test_facts_are_the_true_ones_beside_what_the_probes_decode(few_stories):

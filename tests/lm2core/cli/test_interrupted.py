@@ -25,7 +25,7 @@ def test_an_interrupted_training_names_its_newest_checkpoint_and_goes_on(tmp_pat
         assert main(command) == 130
     told = capsys.readouterr().err.splitlines()[-1]
     assert told == (
-        f"lm2: interrupted; the newest checkpoint is {out / 'checkpoint-2'}; to go on, give the same command "
+        f"lm2: interrupted; the newest checkpoint is {out / 'checkpoint-2'}; to resume, repeat the command "
         "with --resume"
     )
     assert main([*command, "--resume"]) == 0
@@ -38,7 +38,7 @@ def test_a_text_training_interrupted_before_a_checkpoint_says_so(tmp_path, monke
     assert main(["train", "--out", str(out), "--text", str(text)]) == 130
     told = capsys.readouterr().err.splitlines()[-1]
     assert told == (
-        "lm2: interrupted; no checkpoint was written yet; to begin again, choose another folder or delete "
+        "lm2: interrupted; no checkpoint was written yet; to start again, choose another folder or delete "
         f"{out}"
     )
 
@@ -49,5 +49,5 @@ def test_one_interrupted_before_it_began_says_so(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr("lm2core.training.stories.set_seed", interrupted)
     assert main(["train", "--out", str(tmp_path / "run")]) == 130
-    assert "nothing was written yet; to begin again, give the same command" in capsys.readouterr().err
+    assert "nothing was written yet; repeat the command to start again" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

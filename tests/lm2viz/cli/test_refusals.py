@@ -26,7 +26,7 @@ def test_help_names_the_analyses_in_under_a_second_without_torch():
     ("arguments", "message"),
     [
         (["trace", MODEL, "--out", "x"], "give exactly one of --story FILE, --babi FILE and --task NAME"),
-        (["trace", MODEL, "--out", "x", "--task", "qa1", "--babi", "y"], "give one of"),
+        (["trace", MODEL, "--out", "x", "--task", "qa1", "--babi", "y"], "give exactly one of"),
         (["trace", MODEL, "--out", "x", "--task", "qa99"], "unknown task 'qa99'"),
         (["report", "no.safetensors", "--out", "x.html"], "no trace file at no.safetensors; make one with"),
         (
@@ -51,18 +51,18 @@ def test_help_names_the_analyses_in_under_a_second_without_torch():
             ["stats", "no-model", "--slots", "13"],
             "--slots 13 is one slot, so all points have one colour; give --fact",
         ),
-        (["stats", "no-model", "--slots", "13", "--fact", "slot"], "all of one colour; give --fact"),
+        (["stats", "no-model", "--slots", "13", "--fact", "slot"], "all points have one colour; give --fact"),
         (
             ["stats", "no-model", "--fact", "place of Mary"],
-            'place of Mary" colours a map of slots; give them',
+            'place of Mary" colours a map of slots; choose the slots',
         ),
-        (["stats", MODEL, "--stories", "1"], "an interval by story needs at least 2"),
+        (["stats", MODEL, "--stories", "1"], "an interval over stories needs at least 2"),
         (["stats", MODEL, "--stories", "2", "--ask", "Where is Zoe?"], "unknown words: Zoe"),
         (
             ["match-slots", MODEL, "babilong-qa1-5", "--stories", "1"],
             "too few to hold some out; record at least 8",
         ),
-        (["provenance", MODEL, "--follow", "x", "--stories", "2"], "follow='x' is unknown; take one of"),
+        (["provenance", MODEL, "--follow", "x", "--stories", "2"], "unknown follow='x'; choose one of"),
         (["provenance", MODEL, "--truth", "x"], "--truth x; choose one of: supports, needed"),
         (["ablate-sentences", "no-model"], "no checkpoint 'no-model'; give a folder"),
         (

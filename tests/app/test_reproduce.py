@@ -188,8 +188,8 @@ def test_sources_and_facts_on_the_story_page_are_those_of_python(capsys):
     assert shell == ""
     names, _ = run_python(python)
     table = page.dataframe[0].value
-    for fact, read in zip(table["fact"], table["decoded"], strict=True):
-        assert read.split()[1] == names["result"][fact].read(names["bank"])[0]
+    for fact, decoded in zip(table["fact"], table["decoded"], strict=True):
+        assert decoded.split()[1] == names["result"][fact].decode(names["bank"])[0]
 
 
 def test_attention_and_the_gated_update_are_those_of_python():

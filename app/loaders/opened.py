@@ -127,7 +127,7 @@ def _read(data: bytes, name: str, read: Callable[[Path], T]) -> T:
             raise UserError(f"the server cannot store the file: {error.strerror}; try again later") from None
         except UserError as error:
             raise UserError(str(error).replace(str(path), "the file")) from None
-        except (RecursionError, MemoryError, TypeError, AttributeError):
+        except (RecursionError, MemoryError):
             raise UserError(_BROKEN) from None
 
 

@@ -13,6 +13,7 @@ from lm2core.babi.directions import OPPOSITE
 from lm2core.babi.sentences import parse
 from lm2core.babi.story import Statement
 from lm2core.babi.times import SLOTS
+from lm2core.errors import UserError
 
 
 class KnownFact(NamedTuple):
@@ -45,7 +46,7 @@ def parse_facts(sentences: Sequence[str]) -> list[KnownFacts] | None:
     """``known_facts`` of a story given as sentences; None if a sentence fits no task."""
     try:
         return known_facts(parse(sentences))
-    except ValueError:
+    except UserError:
         return None
 
 

@@ -54,10 +54,10 @@ def babi(
 
     get_task(task)
     path = out / f"{task}_generated.txt"
-    if path.exists():
-        raise UserError(f"{path} is there already; choose another folder, or delete the file first")
-    others = None if against is None else read_babi(against)
     try:
+        if path.exists():
+            raise UserError(f"{path} is there already; choose another folder, or delete the file first")
+        others = None if against is None else read_babi(against)
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make folder {out}: {error.strerror}; choose another") from None

@@ -1,6 +1,5 @@
 """Train one run of a comparison, or resume it after an interruption."""
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from lm2core.files import write_atomically
 from lm2core.reading.checkpoints import load
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.training.recipe import Recipe
-from lm2core.training.run_folder import RECIPE_FILE, SKIPS_FILE, STAGE_FILE, newest_checkpoint
+from lm2core.training.run_folder import SKIPS_FILE, STAGE_FILE, newest_checkpoint, read_recipe
 from lm2core.training.stories import train
 from lm2core.training.text import train_text
 from lm2core.training.text_recipe import TextRecipe
@@ -47,7 +46,7 @@ def _last_file(recipe: Recipe | TextRecipe) -> str:
 
 def _check_length(folder: Path, n_steps: int) -> None:
     """Refuse to resume with another number of steps; ``train`` checks all other settings."""
-    started_with = json.loads((folder / RECIPE_FILE).read_text(encoding="utf-8"))["n_steps"]
+    started_with = read_recipe(folder).get("n_steps")
     if started_with != n_steps:
         raise UserError(
             f"the run in {folder} was started with n_steps={started_with}, not {n_steps}; "

@@ -97,7 +97,7 @@ def _do(plan: Plan, run: Run, out: Path) -> float:
     start = time.monotonic()
     try:
         lm, is_resumed = train_run(run, out)
-    except ValueError as error:
+    except UserError as error:
         raise UserError(f"run {run.name}: {error}") from error
     folder, recipe = run_folder(out, run), run.recipe
     if isinstance(recipe, TextRecipe):

@@ -64,7 +64,7 @@ class HarnessModel(TemplateLM):
         """
         try:
             check_words(self.tokenizer, [string])
-        except ValueError as error:
+        except UserError as error:
             words = shorten(str(error), MOST_CHARS_NAMED, placeholder=" ...")
             raise UserError(
                 f"{self._name} cannot read this task: {words}; "

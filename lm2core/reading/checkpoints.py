@@ -36,7 +36,10 @@ def load(checkpoint: str | Path, *, baselines: bool = False) -> "LoadedModel":
         raise UserError(f"{checkpoint!r} is not a checkpoint; {_known()}")
     from lm2core.baselines.architectures import architecture_of  # registers all models with the Auto classes
 
-    lm = _find(str(checkpoint))
+    try:
+        lm = _find(str(checkpoint))
+    except OSError as error:  # a folder that may not be looked into, a name that is too long
+        raise UserError(f"cannot look for checkpoint {checkpoint}: {error.strerror}; {_known()}") from None
     architecture = architecture_of(lm.model)
     if architecture != "lm2" and not baselines:
         raise UserError(

@@ -147,8 +147,11 @@ def record_to(
     with unfinished as name:
         for i, part in enumerate(bar):
             read_stories(lm, part, names=chosen, budget=budget).save(Path(name) / _PART.format(i))
-        for file in sorted(Path(name).iterdir()):
-            file.rename(folder / file.name)
+        try:
+            for file in sorted(Path(name).iterdir()):
+                file.rename(folder / file.name)
+        except OSError as error:
+            raise UserError(f"cannot write {folder}: {error.strerror}; choose another folder") from None
     return TraceFolder(folder)
 
 

@@ -47,10 +47,15 @@ def open_corpus(source: str) -> Corpus:
         a file or the hub can no longer be read.
     """
     path = Path(source)
-    if path.is_file():
+    try:
+        is_file, is_folder = path.is_file(), bool(source) and path.is_dir()
+        found = sorted(path.rglob("*")) if is_folder else []
+        files = [f for f in found if f.suffix in SUFFIXES and f.is_file()]
+    except OSError as error:
+        raise UserError(f"cannot look for text at {source[:80]}: {error.strerror}; {LOCAL}") from None
+    if is_file:
         return lambda n_chars: _file_pieces(path, n_chars)
-    if source and path.is_dir():
-        files = [f for f in sorted(path.rglob("*")) if f.suffix in SUFFIXES and f.is_file()]
+    if is_folder:
         if not files:
             raise UserError(f"{path} has no text files; {LOCAL}")
         return lambda n_chars: chain.from_iterable(_file_pieces(f, n_chars) for f in files)

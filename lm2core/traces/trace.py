@@ -181,14 +181,14 @@ class Trace:
         UserError
             When the file is missing, truncated, no trace, or of another schema version.
         """
-        parts = sorted(Path(path).glob("*.safetensors"))
-        if parts:
-            raise UserError(f"{path} is a folder of traces; name one of its files, such as {parts[0]}")
-        if not Path(path).is_file():
-            raise UserError(
-                f"no trace file at {path}; make one with: lm2 trace CHECKPOINT --story FILE --out {path}"
-            )
         try:
+            parts = sorted(Path(path).glob("*.safetensors"))
+            if parts:
+                raise UserError(f"{path} is a folder of traces; name one of its files, such as {parts[0]}")
+            if not Path(path).is_file():
+                raise UserError(
+                    f"no trace file at {path}; make one with: lm2 trace CHECKPOINT --story FILE --out {path}"
+                )
             with safe_open(path, framework="numpy") as file:
                 manifest = json.loads((file.metadata() or {}).get("lm2_trace", "{}"))
                 schema = manifest.get("schema", "none") if isinstance(manifest, dict) else "none"

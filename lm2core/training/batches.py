@@ -59,12 +59,12 @@ class Stage:
     def __post_init__(self) -> None:
         """Refuse an impossible stage: practice on stories that are cut short, or a share out of range."""
         if self.practice and (self.noise or self.n_sentences < 4):
-            raise UserError(
+            raise ValueError(
                 f"a practice stage with noise {self.noise} and {self.n_sentences} sentences; "
                 "give it no noise and at least 4 sentences"
             )
         if not 0 <= self.least_noise <= self.noise < 1:
-            raise UserError(f"noise from {self.least_noise} to {self.noise}; give 0 <= least <= most < 1")
+            raise ValueError(f"noise from {self.least_noise} to {self.noise}; give 0 <= least <= most < 1")
 
     def task(self, name: str) -> Task:
         """The task called ``name``, or its practice task."""

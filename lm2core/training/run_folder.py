@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from torch import Tensor
@@ -53,7 +54,7 @@ def check_start(recipe: RunRecipe, out: Path, *, resume: bool, last_file: str) -
     if not resume and out.is_dir() and any(out.iterdir()):
         raise UserError(f"{out} is not empty; choose another folder, or resume its run with --resume")
     if resume and (out / RECIPE_FILE).is_file():
-        original = {"architecture": "lm2"} | json.loads((out / RECIPE_FILE).read_text(encoding="utf-8"))
+        original = {"architecture": "lm2"} | read_recipe(out)
         now = json.loads(_as_json(recipe))
         other = [name for name in original if name not in MAY_CHANGE and original[name] != now.get(name)]
         if other:
@@ -63,6 +64,18 @@ def check_start(recipe: RunRecipe, out: Path, *, resume: bool, last_file: str) -
                 "or start in another folder"
             )
     return newest
+
+
+def read_recipe(out: Path) -> dict[str, Any]:
+    """What the run in ``out`` began with; a UserError when its file cannot be read."""
+    file = out / RECIPE_FILE
+    try:
+        recipe = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {file} ({error}); put it back, or start another folder") from None
+    if not isinstance(recipe, dict):
+        raise UserError(f"{file} holds no recipe but {recipe!r:.40}; put it back, or start another folder")
+    return recipe
 
 
 def begin(recipe: RunRecipe, out: Path) -> None:

@@ -5,6 +5,8 @@ function of text and seed, so a resumed run gives the same result as one without
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from lm2core.model.from_llama import lm2_config
 from lm2core.text.bpe import n_ids, open_tokenizer, train_tokenizer
 from lm2core.text.corpus import Corpus, open_corpus
 from lm2core.text.packing import PackedText, Packer
-from lm2core.training.run_folder import SKIPS_FILE, begin, check_start
+from lm2core.training.run_folder import SKIPS_FILE, begin, check_start, report_full_disk
 from lm2core.training.text_models import MODELS
 from lm2core.training.text_recipe import TextRecipe
 from lm2core.training.trainer import RunTrainer, check_devices, common_arguments, run
@@ -88,7 +90,8 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
         model.compile_segments()
     arguments = _arguments(recipe, out)
     if arguments.process_index == 0:
-        tokenizer.save_pretrained(out)  # now, so that a resumed run has it
+        with report_full_disk(out):
+            tokenizer.save_pretrained(out)  # now, so that a resumed run has it
     trainer = TextTrainer(
         tokenizer=tokenizer,
         model=model,
@@ -131,7 +134,8 @@ def _config(recipe: TextRecipe, tokenizer: PreTrainedTokenizerBase) -> LM2Config
         config = MODELS[recipe.model](vocab_size=n_ids(tokenizer))
         config.eos_token_id = tokenizer.eos_token_id
         return config
-    stored = PreTrainedConfig.get_config_dict(recipe.llama)[0]
+    with _opening(recipe.llama):
+        stored = PreTrainedConfig.get_config_dict(recipe.llama)[0]
     if stored.get("model_type") != "llama":
         raise UserError(
             f"{recipe.llama} is a {stored.get('model_type')!r} model; --llama needs a Llama's folder or id"
@@ -145,13 +149,24 @@ def _config(recipe: TextRecipe, tokenizer: PreTrainedTokenizerBase) -> LM2Config
     return config
 
 
+@contextmanager
+def _opening(llama: str) -> Iterator[None]:
+    """What transformers says of a Llama that is not there or not whole, in one line with what to do."""
+    try:
+        yield
+    except OSError as error:
+        reason = str(error).strip().split("\n")[0]
+        raise UserError(f"cannot open {llama}: {reason}; --llama takes a Llama's folder or id") from None
+
+
 def _new_model(recipe: TextRecipe, config: LM2Config) -> Model:
     """A new model of these sizes, or the Llama with a new memory, in float32."""
     if not recipe.llama:
         return make_model(config, recipe.architecture)
-    model: LM2ForCausalLM = LM2ForCausalLM.from_pretrained(
-        recipe.llama, memory_slots=recipe.memory_slots, dtype=torch.float32
-    )
+    with _opening(recipe.llama):
+        model: LM2ForCausalLM = LM2ForCausalLM.from_pretrained(
+            recipe.llama, memory_slots=recipe.memory_slots, dtype=torch.float32
+        )
     if recipe.freeze_backbone:
         model.freeze_backbone()
     return model

@@ -124,7 +124,7 @@ def _heatmap(
     n_rows, n_columns = len(labels.rows), len(labels.columns)
     if values.shape != (n_rows, n_columns):
         names = f"{n_rows} row and {n_columns} column names"
-        raise UserError(f"{labels.title}: {names} for shape {values.shape}")
+        raise ValueError(f"{labels.title}: {names} for shape {values.shape}")
     rows, columns = plain(labels.rows), plain(labels.columns)
     cells = go.Heatmap(
         z=values,

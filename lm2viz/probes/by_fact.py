@@ -29,7 +29,7 @@ def probe_fact(rows: BankRows, untrained: BankRows, fact: str) -> SlotFacts | No
     """Probe every slot for one fact; None if there are too few stories or values."""
     try:
         fact_samples(rows, fact, n_folds=N_FOLDS, seed=SEED)
-    except ValueError:
+    except UserError:
         return None
     return probe(rows, facts=[fact], untrained=untrained, n_folds=N_FOLDS, seed=SEED)
 

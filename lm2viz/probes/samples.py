@@ -75,11 +75,11 @@ def usable_samples(
         As ``named_facts``; as ``fact_samples`` for a fact requested by name, or when no fact can be probed.
     """
     by_fact: dict[str, Samples | None] = {}
-    refusal: ValueError | None = None
+    refusal: UserError | None = None
     for fact in named_facts(rows, facts):
         try:
             by_fact[fact] = fact_samples(rows, fact, n_folds=n_folds, seed=seed)
-        except ValueError as error:
+        except UserError as error:
             if facts is not None:
                 raise
             by_fact[fact], refusal = None, error

@@ -4,6 +4,7 @@ A file may contain anything, so everything a picture relies on is checked here b
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -99,17 +100,41 @@ def known_facts_table(trace: Trace, labels: pd.DataFrame | None = None) -> pd.Da
     UserError
         When the facts in the trace are malformed, or a label is about a sentence that does not exist.
     """
-    try:
-        rows = bank_rows(trace, labels)
-        wide = rows.facts.assign(story=rows.story, segment=rows.segment)
-        long = wide.melt(["story", "segment"], var_name="fact", value_name="value")
-        since = rows.since.melt()["value"] if len(rows.since.columns) else pd.Series([], dtype=object)
-        long["since"] = pd.to_numeric(since, errors="coerce")
-        if (long["since"].isna() & long["value"].notna()).any():
-            raise TypeError
-    except (KeyError, TypeError, AttributeError, IndexError):
-        raise UserError("the facts in the trace are malformed; record it again") from None
+    if not _has_whole_facts(trace):
+        raise UserError("the facts in the trace are broken; record it again")
+    rows = bank_rows(trace, labels)
+    wide = rows.facts.assign(story=rows.story, segment=rows.segment)
+    long = wide.melt(["story", "segment"], var_name="fact", value_name="value")
+    since = rows.since.melt()["value"] if len(rows.since.columns) else pd.Series([], dtype=object)
+    long["since"] = pd.to_numeric(since)
     return long[long["value"].notna()].reset_index(drop=True)
+
+
+def _has_whole_facts(trace: Trace) -> bool:
+    """Whether the trace has no facts, or for each sentence of each story ``{name: (value, since)}``."""
+    stories = trace.info.get("stories")
+    if not stories:
+        return True
+    if not isinstance(stories, list) or len(stories) != len(trace.tokens):
+        return False
+    return all(
+        isinstance(story, dict) and "facts" in story and _are_facts(story["facts"], len(words))
+        for story, words in zip(stories, trace.tokens, strict=True)
+    )
+
+
+def _are_facts(facts: Any, n_sentences: int) -> bool:
+    return facts is None or (
+        isinstance(facts, list)
+        and len(facts) == n_sentences
+        and all(isinstance(known, dict) and all(map(_is_fact, known.values())) for known in facts)
+    )
+
+
+def _is_fact(fact: Any) -> bool:
+    if not isinstance(fact, list | tuple) or len(fact) != 2:
+        return False
+    return isinstance(fact[0], str) and isinstance(fact[1], int)
 
 
 def writes_table(trace: Trace, *, story: int = 0) -> pd.DataFrame:

@@ -5,6 +5,7 @@ Needs no model, by design: what needs one, such as an intervention, has its own 
 
 from collections.abc import Mapping
 from html import escape
+from importlib.util import find_spec
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -109,7 +110,9 @@ def write_image(figure: go.Figure, path: Path) -> None:
     with atomic_path(path) as temporary:
         try:
             figure.write_image(temporary)
-        except (ValueError, RuntimeError):  # plotly's own message is many lines long
+        except (ValueError, RuntimeError) as error:  # plotly's own message is many lines
+            if isinstance(error, ValueError) and find_spec("kaleido"):  # then it is about the figure
+                raise
             raise UserError(
                 "images need kaleido and Chromium; run pip install -e '.[images]' and install chromium"
             ) from None

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from app.loaders import noise
 from lm2viz.stats.noise import EVERY_WORD, is_fact, segment_gates
-from tests.browser.charts import chart_value
+from tests.browser.charts import chart_value, wait_until_drawn
 
 TEXT = ("qa1", "1k", 0)
 N_SEGMENTS = 34
@@ -39,6 +39,7 @@ def test_the_bars_on_screen_are_the_gates_of_the_trace(page, app_url):
 def test_a_click_above_a_segment_reads_up_to_it_and_the_link_reopens_it(page, app_url):
     open_noise(page, app_url, "&gate_measure=Widest+slot")
     segment = 9
+    wait_until_drawn(page)  # what is drawn later moves the chart
     area = page.locator(".st-key-strips .nsewdrag").nth(2)
     area.scroll_into_view_if_needed()
     box = area.bounding_box()

@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from app.loaders.stories import generate_story
-from tests.browser.charts import chart_value
+from tests.browser.charts import chart_value, wait_until_drawn
 
 LINK = "slots?model=babi-qa1-3&task=qa1&n_stories=50"
 HOVER_MS = 300  # plotly looks at where the mouse is only so often
@@ -26,6 +26,7 @@ def open_slots(page: Page, url: str, query: str = "") -> None:
 
 def click_loneliest(page: Page) -> tuple[int, int, int]:
     """Click the point that is farthest from all others; story, step and slot it names when pointed at."""
+    wait_until_drawn(page)  # what is drawn later moves the chart
     x, y, text = chart_value(page, "slot_map", LONELIEST)
     area = page.locator(".st-key-slot_map .nsewdrag").first
     area.scroll_into_view_if_needed()

@@ -157,13 +157,13 @@ def story_effect_code(edits: str, reference: StorySample, questions: Sequence[Qu
     reference : other stories, for interventions that take contents from them
     questions : the story's own; none: the one that is asked
     """
-    told = f"TextStory(sentences, {tuple(questions)!r})"
+    story_code = f"TextStory(sentences, {tuple(questions)!r})"
     return (
         "\nfrom lm2core.babi.story import Question\nfrom lm2core.babi.text import TextStory\n"
         "from lm2viz import StorySample\nfrom lm2viz.causal import from_json, run\n"
         "from lm2viz.causal.on_story import story_effect, story_with_question\n\n"
         "sentences = tuple(trace.info['stories'][0]['sentences'])\n"
-        f"story = {told if questions else 'story_with_question(lm, sentences, question)'}\n"
+        f"story = {story_code if questions else 'story_with_question(lm, sentences, question)'}\n"
         f"others = StorySample({reference.source!r}, {reference.n}, seed={reference.seed}).stories\n"
         f"edits = from_json({edits!r})\n"
         "result = story_effect(lm, story, edits, reference=run(lm, others).banks)\n"

@@ -40,7 +40,7 @@ class LensConfig:
 
 
 class HookedModel(HookedRootModule):
-    """TransformerLens' methods, with its silent traps told."""
+    """TransformerLens' methods, which warn of traps that are silent there."""
 
     config: Any
     device: torch.device

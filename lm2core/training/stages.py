@@ -12,7 +12,7 @@ IN_NOISE = (
     (16, 0, 0.0, 0.8),
     (16, 24, 0.0, 0.9),
     (16, 64, 0.0, 0.97),
-    (16, 250, 0.8, 0.99),  # so much of it that a fact is seldom told again
+    (16, 250, 0.8, 0.99),  # so much background that a fact is seldom restated
     (16, 700, 0.95, 0.995),
 )
 

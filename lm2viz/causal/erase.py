@@ -29,7 +29,7 @@ class Eraser:
     centre: Array
 
     def __call__(self, features: Array) -> Array:
-        """The features (n_samples, n_dims) without what the directions told."""
+        """The features (n_samples, n_dims) without their components along the directions."""
         return features - (features - self.centre) @ self.readers.T @ self.directions
 
     def on(self, slots: tuple[int, ...], *, step: int | None = None) -> Erase:

@@ -41,11 +41,14 @@ def emergence(
     """Find the training step from which on a slot holds a fact; control: stories exchanged."""
     label_table = labels_of(labels)
     prepare(out, image)
+    from lm2viz.sample.rows import check_labels
     from lm2viz.sample.story_sample import StorySample
     from lm2viz.slots import emergence as slot_emergence
     from lm2viz.slots.emergence import check_fact
 
     sample = StorySample(task, stories, seed)
+    if label_table is not None:
+        check_labels(label_table, [len(story.sentences) for story in sample.stories])
     rows: dict[int, BankRows] = {}
     for step, lm in _checkpoint_models(run):
         rows[step] = sample.rows(lm, label_table)

@@ -39,7 +39,7 @@ def probe_command(
     from lm2viz.probes import codelength, decay, learning_curve, probe
     from lm2viz.sample.rows import bank_rows
 
-    traces, of_control = read_both(*open_sample(source, task, stories, seed))
+    traces, of_control = read_both(*open_sample(source, task, stories, seed, label_table))
     rows = bank_rows(traces, label_table)
     untrained = None if of_control is None else bank_rows(of_control, label_table)
     facts = None if fact is None else [fact]

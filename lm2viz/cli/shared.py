@@ -102,15 +102,24 @@ def labels_of(path: Path | None) -> "pd.DataFrame | None":
     return None if path is None else read_labels(path)
 
 
-def open_sample(source: str, task: str, stories: int, seed: int) -> "tuple[StorySample, LoadedModel | None]":
-    """The stories to look at and the model that reads them; of recorded traces no model."""
+def open_sample(
+    source: str, task: str, stories: int, seed: int, labels: "pd.DataFrame | None" = None
+) -> "tuple[StorySample, LoadedModel | None]":
+    """The stories to analyse and the model that reads them; recorded traces have no model.
+
+    ``labels`` that do not fit the stories are refused here, before minutes of reading.
+    """
+    from lm2viz.sample.rows import check_labels
     from lm2viz.sample.story_sample import StorySample, holds_traces
 
     if holds_traces(source):
         return StorySample(source, seed=seed), None
     from lm2core.reading.checkpoints import load
 
-    return StorySample(task, stories, seed), load(source)
+    sample = StorySample(task, stories, seed)
+    if labels is not None:
+        check_labels(labels, [len(story.sentences) for story in sample.stories])
+    return sample, load(source)
 
 
 def read_both(

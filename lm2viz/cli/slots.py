@@ -31,7 +31,7 @@ def slots_command(
     from lm2viz.slots import explain_slots, top_contexts
     from lm2viz.slots.strengths import READ_HOOKS, WRITE_HOOKS
 
-    sample, lm = open_sample(source, task, stories, seed)
+    sample, lm = open_sample(source, task, stories, seed, label_table)
     traces = sample.read(lm, (*WRITE_HOOKS, "hook_bank"))
     question_traces = [] if lm is None else sample.questions(lm, traces, READ_HOOKS)
     rows = bank_rows(traces, label_table)

@@ -59,7 +59,7 @@ def stats_command(
     from lm2viz.stats import bank_stats, gate_stats, map_slots
 
     names = ("mem.hook_gate_in", "mem.hook_gate_forget", "hook_bank")
-    sample, lm = open_sample(source, task, stories, seed)
+    sample, lm = open_sample(source, task, stories, seed, label_table)
     traces, of_control = read_both(sample, lm, names)
     reads = {} if ask is None else _reads(sample, lm, (traces, of_control), ask)
     rows = bank_rows(traces, label_table)

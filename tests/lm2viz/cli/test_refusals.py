@@ -168,3 +168,14 @@ def test_help_of_map_names_the_tasks_it_takes(capsys):
     statement = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert ", ".join(KINDS_OF) in statement
     assert "bAbI format" not in statement
+
+
+@pytest.mark.parametrize("command", ["stats", "slots", "probe", "emergence"])
+def test_labels_of_a_story_that_is_not_there_are_refused_before_a_model_is_opened(
+    command, capsys, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "labels.csv").write_text("story,segment,fact,value\n5,0,mood,glad\n")
+    more = ["--fact", "mood"] if command == "emergence" else []
+    message = refused([command, "no-model", "--stories", "3", "--labels", "labels.csv", *more], capsys)
+    assert "a label is about story 5; these are 0 to 2" in message

@@ -32,7 +32,7 @@ def test_only_the_chosen_measurement_is_run(page, app_url):
     expect(page.get_by_text("Generated stories of the task")).to_be_visible()
     page.get_by_role("button", name="Measure").click()
     expect(page.locator(".st-key-attribution .nsewdrag").first).to_be_visible()
-    expect(page.get_by_text("parts add up to")).to_be_visible()
+    expect(page.get_by_text("The parts sum to")).to_be_visible()
     expect(page.locator(".st-key-causal_map")).to_have_count(0)
 
 

@@ -60,7 +60,9 @@ def evaluate(
     ] = None,
     harness: Annotated[
         str | None,
-        typer.Option(help="Tasks of lm-evaluation-harness, e.g. mmlu,babilong_qa1; needs [harness]."),
+        typer.Option(
+            help="Tasks of lm-evaluation-harness, e.g. mmlu,babilong_qa1; needs: pip install '.\\[harness]'."
+        ),
     ] = None,
     harness_tasks_folder: Annotated[
         Path | None, typer.Option(help="Folder with your own task files (YAML) for --harness.")

@@ -56,7 +56,7 @@ def babi(
     path = out / f"{task}_generated.txt"
     try:
         if path.exists():
-            raise UserError(f"{path} is there already; choose another folder, or delete the file first")
+            raise UserError(f"{path} already exists; choose another folder, or delete the file first")
         others = None if against is None else read_babi(against)
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

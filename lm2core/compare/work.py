@@ -124,7 +124,7 @@ def _open_folder(plan: Plan, out: Path) -> None:
         try:
             name = json.loads(file.read_text(encoding="utf-8"))["plan"]
         except (ValueError, KeyError, TypeError):
-            raise UserError(f"{file} names no comparison; choose another --out") from None
+            raise UserError(f"{file} does not name a comparison; choose another --out") from None
         if name != plan.name:
             raise UserError(f"{out} holds the comparison {name!r}, not {plan.name!r}; choose another --out")
     elif out.is_dir() and any(out.iterdir()):

@@ -52,7 +52,7 @@ class LM2Output(ModelOutput):
     def backward(self) -> None:
         """Run back from the loss, as ``run_with_cache(..., incl_bwd=True)`` asks of what a model returns."""
         if self.loss is None:
-            raise UserError("there is no loss to run back from; give labels=input_ids")
+            raise UserError("there is no loss to backpropagate; give labels=input_ids")
         self.loss.backward()
 
 

@@ -184,8 +184,8 @@ segments. With positional routing blocks read and write in turn, so an edit of o
 the logits of the same segment, through what the next block reads. The MLP of the last block comes after every
 write, so its points never affect later segments.
 
-TransformerLens' `run_with_cache` keeps one value a hook point. Of a text of several segments that is the last
-segment's, and of gradients (`incl_bwd=True`) the first one's. `lm2core.capture` records every segment.
+TransformerLens' `run_with_cache` keeps one value per hook point. For a text of several segments that is the
+last segment's, and for gradients (`incl_bwd=True`) the first one's. `lm2core.capture` records every segment.
 
 | name | axes | meaning | same segment | later |
 |---|---|---|---|---|"""

@@ -193,9 +193,7 @@ class Trace:
                 manifest = json.loads((file.metadata() or {}).get("lm2_trace", "{}"))
                 schema = manifest.get("schema", "none") if isinstance(manifest, dict) else "none"
                 if schema != SCHEMA:
-                    raise UserError(
-                        f"{path}: trace schema {SCHEMA} is needed, found {schema}; record it again"
-                    )
+                    raise UserError(f"{path}: expected trace schema {SCHEMA}, got {schema}; record it again")
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, json.JSONDecodeError, OSError) as error:
             raise UserError(f"{path}: not a readable trace file ({error}); record it again") from None

@@ -72,9 +72,9 @@ def read_recipe(out: Path) -> dict[str, Any]:
     try:
         recipe = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {file} ({error}); put it back, or start another folder") from None
+        raise UserError(f"cannot read {file} ({error}); restore it, or start another folder") from None
     if not isinstance(recipe, dict):
-        raise UserError(f"{file} holds no recipe but {recipe!r:.40}; put it back, or start another folder")
+        raise UserError(f"{file} is not a recipe, got {recipe!r:.40}; restore it, or start another folder")
     return recipe
 
 

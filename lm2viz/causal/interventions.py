@@ -89,7 +89,7 @@ class Resample(_OnSlots):
     def check_own(self, context: RunContext) -> None:
         """A story that draws from its own kind needs another one."""
         if context.is_self_reference and len(context.reference_RSND) < 2:
-            raise UserError("resample: one story has no other to draw from; give at least two")
+            raise UserError("resample: there is no other story to draw from; give at least two")
 
     def content(self, slots_BnD: Tensor, context: RunContext) -> Tensor:
         """The content of the drawn stories; never the story's own, and the same story at every step."""
@@ -154,7 +154,7 @@ class Erase(_OnSlots):
         width = context.config.hidden_size
         widths = {len(row) for row in (*self.directions, *self.readers, self.centre)}
         if widths != {width} or len(self.directions) != len(self.readers):
-            raise UserError(f"erase: directions and readers must be alike rows of {width} values")
+            raise UserError(f"erase: directions and readers must be equally many rows of {width} values")
 
     def content(self, slots_BnD: Tensor, context: RunContext) -> Tensor:
         """What is left of the content."""
@@ -240,9 +240,7 @@ class ClampGate(Intervention):
         ):
             raise UserError(f"value {self.value!r} of a gate; give a number in [0, 1]")
         if self.gate == "out" and (self.slots is not None or self.step is not None):
-            raise UserError(
-                "the output gate acts on a question's words, not on slots or steps; leave them out"
-            )
+            raise UserError("the output gate acts on a question's words, not on slots or steps; omit them")
         if self.slots is not None:
             object.__setattr__(self, "slots", as_slots(self.slots))
         check_step(self.step)

@@ -28,7 +28,7 @@ def from_json(text: str) -> list[Intervention]:
     except json.JSONDecodeError as error:
         raise UserError(f"interventions are not JSON ({error}); write them with to_json") from None
     except RecursionError:
-        raise UserError("interventions are nested too deep; write them with to_json") from None
+        raise UserError("interventions are nested too deeply; write them with to_json") from None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise UserError('interventions must be a JSON list of objects, e.g. [{"kind": "zero", "slots": [3]}]')
     return [_from_entry(entry) for entry in entries]

@@ -129,7 +129,7 @@ def _looks(values: Sequence[str | None]) -> dict[str, tuple[str, str]]:
     names = sorted({value for value in values if value is not None})
     if len(names) > MAX_VALUES:
         raise UserError(
-            f"{len(names)} values cannot be told apart, at most {MAX_VALUES}; choose another fact"
+            f"{len(names)} values are too many to distinguish, at most {MAX_VALUES}; choose another fact"
         )
     n = len(CATEGORY_COLOURS)
     return {name: (CATEGORY_COLOURS[i % n], SYMBOLS[(i + i // n) % n]) for i, name in enumerate(names)}

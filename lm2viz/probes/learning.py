@@ -122,7 +122,7 @@ def learning_curve(
 def _sizes(sizes: Sequence[int] | None, most: int) -> tuple[int, ...]:
     if most < FEWEST or any(not FEWEST <= size <= most for size in sizes or ()):
         raise UserError(
-            f"sizes must be {FEWEST} to {most} training stories (what a fold leaves), got "
+            f"sizes must be {FEWEST} to {most} training stories (the stories outside a fold), got "
             f"{list(sizes or ())}; give other sizes or record more stories"
         )
     doubled = [size for size in FEWEST * 2 ** np.arange(20) if size < most] + [most]

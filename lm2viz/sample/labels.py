@@ -27,9 +27,9 @@ def check_size(labels: pd.DataFrame) -> None:
     """
     n_values = labels.groupby("fact")["value"].nunique()
     if len(n_values) > MAX_FACTS:
-        raise UserError(f"{len(n_values)} facts; at most {MAX_FACTS} are probed at once; leave some out")
+        raise UserError(f"{len(n_values)} facts; at most {MAX_FACTS} are probed at once; omit some")
     if n_values.max() > MAX_VALUES:
         raise UserError(
-            f"{n_values.idxmax()!r} has {n_values.max()} values; at most {MAX_VALUES} are told apart; "
+            f"{n_values.idxmax()!r} has {n_values.max()} values; at most {MAX_VALUES} are supported; "
             "give fewer"
         )

@@ -92,15 +92,15 @@ def check_same_model(one: Trace, other: Trace) -> None:
     """
     if _model(one) != _model(other):
         raise UserError(
-            f"traces of different models: {_model(one)} and {_model(other)}; take those of one model"
+            f"traces of different models: {_model(one)} and {_model(other)}; use those of one model"
         )
     if _config(one) != _config(other):
-        raise UserError(f"traces of {_model(one)} with different configs; take those of one model")
+        raise UserError(f"traces of {_model(one)} with different configs; use those of one model")
     weights = [str(trace.info["weights"]) for trace in (one, other) if "weights" in trace.info]
     if len(set(weights)) > 1:  # a trace of an older version does not say
         raise UserError(
             f"traces of {_model(one)} with different weights ({' and '.join(weights)}), such as two "
-            "checkpoints of a run; take those of one"
+            "checkpoints of a run; use those of one"
         )
 
 
@@ -137,7 +137,7 @@ def bank_rows(
             raise UserError(
                 f"the banks of {n_before + len(trace.tokens)} stories take {format_bytes(n_bytes)}, the "
                 "budget "
-                f"is {budget}; take fewer stories, or in Python bank_rows(traces, budget='8GB')"
+                f"is {budget}; use fewer stories, or in Python bank_rows(traces, budget='8GB')"
             )
         for b, words in enumerate(trace.tokens):
             recorded_facts = _facts(trace, b)
@@ -151,7 +151,7 @@ def bank_rows(
     rows = BankRows(np.concatenate(banks), story, segment, _frame(known, 0), _frame(known, 1))
     is_finite = np.asarray(np.isfinite(rows.banks).all(axis=(1, 2)))
     if not is_finite.any():
-        raise UserError("no bank of the trace is finite; the model overflows, look at its gates")
+        raise UserError("no bank of the trace is finite; the model overflows; check its gates")
     n_nan = int((~is_finite).sum())
     if n_nan:
         first = np.flatnonzero(~is_finite)[0]
@@ -213,7 +213,7 @@ def check_labels(labels: pd.DataFrame, n_segments_by_story: Sequence[int]) -> No
     for story, segment in labels[["story", "segment"]].itertuples(index=False):
         if not 0 <= story < n_stories:
             raise UserError(
-                f"a label is about story {story}; these are 0 to {n_stories - 1}; read more, or leave it out"
+                f"a label is about story {story}; these are 0 to {n_stories - 1}; read more, or omit it"
             )
         if not 0 <= segment < n_segments_by_story[story]:
             raise UserError(

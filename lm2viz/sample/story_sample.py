@@ -63,7 +63,7 @@ class StorySample:
         if self.seed < 0:
             raise UserError(f"seed {self.seed}; give 0 or more: story i is drawn with seed + i")
         if self.is_recorded and self.n is not None:
-            raise UserError(f"n = {self.n} with recorded traces, which are taken whole; leave n out")
+            raise UserError(f"n = {self.n} with recorded traces, which are always used whole; omit n")
         if self.is_generated and self.n is None:
             raise UserError(f"how many stories of {self.source}? Give n, such as StorySample('qa1', 200)")
 
@@ -244,5 +244,5 @@ def _check_budget(lm: "LoadedModel", parts: Sequence[Stories], names: Sequence[s
     if n_bytes > parse_bytes(budget):
         raise UserError(
             f"the traces of {sum(map(len, parts))} stories would take {format_bytes(n_bytes)}, the budget is "
-            f"{budget}; take fewer stories, or in Python fewer hooks or a larger budget"
+            f"{budget}; use fewer stories, or in Python fewer hooks or a larger budget"
         )

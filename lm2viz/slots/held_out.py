@@ -46,7 +46,7 @@ def check_same_stories(first: BankRows, second: BankRows) -> None:
         why = "different facts at the same sentences"
     else:
         return
-    raise UserError(f"the models read different stories ({why}); let both read the same, in the same order")
+    raise UserError(f"the models read different stories ({why}); have both read the same, in the same order")
 
 
 def check_facts(rows: BankRows) -> None:

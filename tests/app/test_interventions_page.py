@@ -114,7 +114,7 @@ def test_an_intervention_without_slots_is_refused_in_one_line():
         ('[{"kind": "clamp_gate", "gate": "in", "value": 1, "block": 9}]', "no memory in block 9"),
         ('[{"kind": "swap", "slots": [1], "other": 500}]', "no story 500"),
         ('[{"kind": "erase", "slots": [1], "directions": [[1]], "readers": [[1]], "centre": [0]}]', "erase"),
-        ("[" * 50_000, "nested too deep"),
+        ("[" * 50_000, "nested too deeply"),
         ("[" + ", ".join(['{"kind": "zero", "slots": [1]}'] * 13) + "]", "13 interventions"),
     ],
     ids=lambda text: str(text)[:30],

@@ -181,7 +181,7 @@ def test_babi_does_not_write_over_a_file_that_is_there(tmp_path, capsys):
     assert main(command) == 0
     before = (tmp_path / "qa1_generated.txt").read_bytes()
     assert main([*command, "--seed", "1"]) == 2
-    assert "qa1_generated.txt is there already; choose another folder, or delete" in capsys.readouterr().err
+    assert "qa1_generated.txt already exists; choose another folder, or delete" in capsys.readouterr().err
     assert (tmp_path / "qa1_generated.txt").read_bytes() == before
 
 

@@ -79,7 +79,7 @@ def test_a_folder_of_something_else_is_left_as_it_is(tmp_path):
     with pytest.raises(ValueError, match="holds the comparison 'babi-mini', not 'tiny'"):
         compare(PLAN, tmp_path)
     (tmp_path / "plan.json").write_text("[")
-    with pytest.raises(ValueError, match="plan.json names no comparison"):
+    with pytest.raises(ValueError, match="plan.json does not name a comparison"):
         compare(PLAN, tmp_path)
     assert sorted(f.name for f in tmp_path.iterdir()) == ["plan.json", "runs"]
 

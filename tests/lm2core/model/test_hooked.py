@@ -74,7 +74,7 @@ def test_the_gradient_of_the_loss_is_kept_under_grad(model):
 
 
 def test_gradients_without_labels_are_refused_and_leave_no_hook(model):
-    with pytest.raises(UserError, match="no loss to run back from; give labels=input_ids"):
+    with pytest.raises(UserError, match="no loss to backpropagate; give labels=input_ids"):
         model.run_with_cache(make_ids(B, T), incl_bwd=True)
     assert not any(point.fwd_hooks or point.bwd_hooks for point in model.hook_dict.values())
 

@@ -82,14 +82,14 @@ def test_a_truncated_file_is_refused_in_one_line(trace, tmp_path):
 
 def test_weights_are_not_taken_for_a_trace(tmp_path):
     save_file({"w": np.zeros(3)}, tmp_path / "w.safetensors")
-    with pytest.raises(ValueError, match="trace schema 1 is needed, found none"):
+    with pytest.raises(ValueError, match="expected trace schema 1, got none"):
         Trace.load(tmp_path / "w.safetensors")
 
 
 def test_another_schema_is_refused(trace, tmp_path):
     meta = {"lm2_trace": json.dumps({"schema": 99})}
     save_file(dict(trace.arrays), tmp_path / "n.safetensors", metadata=meta)
-    with pytest.raises(ValueError, match="trace schema 1 is needed, found 99"):
+    with pytest.raises(ValueError, match="expected trace schema 1, got 99"):
         Trace.load(tmp_path / "n.safetensors")
 
 
@@ -119,7 +119,7 @@ def test_a_folder_without_permission_is_named(trace):
 @pytest.mark.parametrize(
     ("manifest", "text"),
     [
-        ("[]", "schema 1 is needed, found none"),
+        ("[]", "expected trace schema 1, got none"),
         ('{"schema": 1}', "its manifest is broken at 'axes'"),
         ('{"schema": 1, "axes": 3}', "its manifest is broken"),
         ("{", "not a readable trace file"),

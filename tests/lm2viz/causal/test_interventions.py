@@ -236,7 +236,7 @@ def test_json_gives_the_same_interventions_back_and_the_same_banks():
             '[{"kind": "clamp_gate", "gate": "in", "value": 1, "block": 1.0}]',
             "block 1.0; give a whole number",
         ),
-        ("[" * 50_000, "nested too deep"),
+        ("[" * 50_000, "nested too deeply"),
         ('[{"kind": "reset_bank", "step": null}]', "step None"),
         ('[{"kind": "swap", "slots": [1], "other": "a"}]', "other 'a'"),
         ('[{"kind": "resample", "slots": [1], "seed": -1}]', "seed -1"),
@@ -260,7 +260,7 @@ def test_json_that_is_wrong_is_refused(text, message):
         (Swap(slots=(1,), other=40), r"swap: no story 40; there are 0\.\.39"),
         (
             Erase(slots=(1,), directions=((1.0,),), readers=((1.0,),), centre=(0.0,)),
-            "alike rows of 18 values",
+            "equally many rows of 18 values",
         ),
     ],
 )

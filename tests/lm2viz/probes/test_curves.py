@@ -177,7 +177,7 @@ def test_an_untrained_model_changes_no_figure_but_adds_its_own(ask):
 
 @ALL_THREE
 def test_an_untrained_model_that_read_other_stories_is_refused(ask):
-    with pytest.raises(ValueError, match=r"different stories \(280 and 84 rows.*let both read the same"):
+    with pytest.raises(ValueError, match=r"different stories \(280 and 84 rows.*have both read the same"):
         ask(untrained=handmade_rows(12))
     with pytest.raises(ValueError, match="different facts at the same sentences"):
         ask(untrained=handmade_rows(seed=1))

@@ -70,7 +70,7 @@ def test_when_nothing_can_be_probed_it_says_why():
 
 
 def test_control_rows_of_other_stories_are_refused():
-    with pytest.raises(ValueError, match=r"different stories \(280 and 84 rows.*let both read the same"):
+    with pytest.raises(ValueError, match=r"different stories \(280 and 84 rows.*have both read the same"):
         probe(ROWS, untrained=handmade_rows(12))
     with pytest.raises(ValueError, match="different facts at the same sentences"):
         probe(ROWS, untrained=handmade_rows(seed=1))

@@ -89,5 +89,5 @@ def test_a_fact_of_one_value_has_no_reader():
 
 
 def test_a_control_of_other_stories_is_refused(rows):
-    with pytest.raises(ValueError, match="let both read the same, in the same order"):
+    with pytest.raises(ValueError, match="have both read the same, in the same order"):
         fit_fact_probes(rows, untrained=handmade_rows(8))

@@ -73,7 +73,7 @@ def test_a_bank_that_is_not_finite_is_left_out_and_counted(lm):
 @pytest.mark.parametrize(
     ("story", "segment", "message"),
     [
-        (9, 0, "a label is about story 9; these are 0 to 2; read more, or leave it out"),
+        (9, 0, "a label is about story 9; these are 0 to 2; read more, or omit it"),
         (-1, 0, "a label is about story -1; these are 0 to 2"),
         (0, 4, "a label is about segment 4 of story 0, which has 0 to 3; number its sentences from 0"),
         (2, -1, "a label is about segment -1 of story 2, which has 0 to 5"),
@@ -138,7 +138,7 @@ def test_banks_over_the_budget_are_refused_before_they_are_held(lm):
     traces = [read_stories(lm, STORIES[first : first + 2]) for first in (0, 2)]
     size = bank_rows(traces).banks.nbytes
     assert bank_rows(traces, budget=f"{size / 1000:.3f}KB").banks.nbytes == size
-    with pytest.raises(ValueError, match=r"banks of 4 stories take .* KB, the budget is .* take fewer"):
+    with pytest.raises(ValueError, match=r"banks of 4 stories take .* KB, the budget is .* use fewer"):
         bank_rows(traces, budget=f"{size / 1000 - 0.01:.3f}KB")
     with pytest.raises(ValueError, match="budget 'much' is not a size"):
         bank_rows(traces, budget="much")

@@ -121,7 +121,7 @@ def test_names_of_facts_are_the_columns_of_the_rows():
         (lambda folder: StorySample("qa1"), r"Give n, such as StorySample\('qa1', 200\)"),
         (lambda folder: StorySample("qa1", 0), "n = 0 stories; give 1 or more"),
         (lambda folder: StorySample("qa1", 2, seed=-1), "seed -1; give 0 or more"),
-        (lambda folder: StorySample(folder / "x.safetensors", 3), "traces, which are taken whole"),
+        (lambda folder: StorySample(folder / "x.safetensors", 3), "traces, which are always used whole"),
         (lambda folder: StorySample("qa99", 3).stories, "unknown task 'qa99'"),
         (lambda folder: StorySample("no.txt", 3).stories, "cannot read no.txt"),
         (lambda folder: StorySample(folder / "x.safetensors").stories, "cannot be read again"),

@@ -125,7 +125,7 @@ def test_a_model_with_more_slots_leaves_some_without_a_partner():
 
 
 def test_rows_of_other_stories_are_refused(rows):
-    with pytest.raises(ValueError, match=r"different stories \(280 and 273 rows.*let both read the same"):
+    with pytest.raises(ValueError, match=r"different stories \(280 and 273 rows.*have both read the same"):
         match_slots(rows, rows.take(rows.story != 3))
     other = bank_rows(read_stories(handmade_lm(), handmade_stories(N_STORIES, seed=1), names=["hook_bank"]))
     with pytest.raises(ValueError, match="different facts at the same sentences"):

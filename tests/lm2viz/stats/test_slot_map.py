@@ -150,5 +150,5 @@ def test_a_path_goes_through_a_story_sentence_by_sentence(mary):
 def test_more_values_than_looks_are_refused():
     names = [f"value {i:02}" for i in range(65)]
     points = np.zeros((65, 2))
-    with pytest.raises(ValueError, match="65 values cannot be told apart, at most 64"):
+    with pytest.raises(ValueError, match="65 values are too many to distinguish, at most 64"):
         cloud_with_shares(Cloud(points, names, names), [], axes=["a", "b"], title="t")

@@ -55,4 +55,4 @@ def test_a_click_above_a_segment_reads_up_to_it_and_the_link_reopens_it(page, ap
     page.goto("about:blank")
     page.goto(link)
     expect(position).to_be_visible()
-    expect(page.get_by_text("opens the slot that it opens widest")).to_be_visible()
+    expect(page.get_by_text("the slot that the segment opens widest")).to_be_visible()

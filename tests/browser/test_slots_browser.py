@@ -44,7 +44,7 @@ def test_a_clicked_point_opens_its_story_here_and_on_the_story_page(page, app_ur
     story, step, slot = click_loneliest(page)
     sentence = page.get_by_text(f"▶ {step} {generate_story('qa1', story).sentences[step - 1]}")
     expect(sentence).to_be_visible()
-    expect(page.get_by_text(f"slot {slot} through story {story}, numbers: sentences read")).to_be_visible()
+    expect(page.get_by_text(f"Slot {slot} through story {story}; numbers are sentences read")).to_be_visible()
     link = page.url
     page.goto("about:blank")
     page.goto(link)

@@ -270,7 +270,7 @@ def test_what_a_model_or_the_stories_lack_is_refused(edit, message):
 
 
 def test_a_lonely_story_positional_routing_and_stories_without_questions_are_refused():
-    with pytest.raises(ValueError, match="one story has no other to draw from"):
+    with pytest.raises(ValueError, match="there is no other story to draw from"):
         run(LM, STORIES[:1], [Resample(slots=(1,))])
     positional = LoadedModel("p", make_model(vocab_size=len(TOKENIZER), **POSITIONAL), TOKENIZER)
     with pytest.raises(ValueError, match="positional routing are token positions"):

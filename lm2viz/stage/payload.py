@@ -1,0 +1,151 @@
+"""The payload: one story read by one model, in the JSON that the stage draws.
+
+The same JSON is made here from a trace, and in the browser by payload.js from the model itself; a test holds
+the two against each other. Numbers are rounded to four digits. Words are tokens.
+
+    schema      1
+    model       name, n_slots, blocks (those with memory), n_parameters, n_words
+    sentences   of each: text, words
+    steps       after each sentence:
+        writes      (n_blocks, n_words, n_slots) in [0, 1]: each word's share of the slot's update times
+                    the root mean square of what it adds there (input gate times candidate)
+        keep        (n_slots,) in [0, 1]: what the forget gates of all blocks together leave, mean over width
+        change      (n_slots,) in [0, 1]: root mean square of the slot's change
+        sources     (n_sentences + 1, n_slots): signed share of the slot's content that each sentence wrote,
+                    the start bank last; sums to 1 over sources (``SlotSources.written``)
+        names       what probes decode; see ``slot_names``
+    probes      see ``probes_as_json``, without weights; for the names' accuracy and controls
+    questions   of each: text, words, and steps, from 0 sentences read (the control: a fresh bank) to all:
+        answers     the six most probable words, each [word, probability]
+        reads       (n_blocks, n_slots) in [0, 1]: attention of the last word, mean over heads, times its
+                    output gate, mean over the width
+        right       the true answer, null where the sentences do not tell
+    edits       the interventions that were applied, as ``lm2viz.causal`` writes them; empty: none
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lm2core.babi.known_facts import KnownFacts, known_place, parse_facts
+from lm2core.reading.answers import Answer, ask, bank_after, read_story
+from lm2core.reading.loaded_model import LoadedModel
+from lm2core.text.tokenizer import known_words
+from lm2core.traces.trace import Trace
+from lm2viz.arrays import Array
+from lm2viz.provenance.parts import decompositions, shares
+from lm2viz.stage.slot_probes import Json, slot_names
+from lm2viz.story.select import keep_by_sentence, size_of
+
+SCHEMA = 1
+N_ANSWERS = 6
+MAX_SENTENCES = 60  # more would neither fit the screen nor be read there
+
+
+def story_payload(
+    lm: LoadedModel, sentences: Sequence[str], questions: Sequence[str], *, probes: Sequence[Json] = ()
+) -> Json:
+    """Read a story, ask ``questions`` after every sentence, and return what the stage draws.
+
+    probes : as ``probes_as_json`` gives them
+
+    Raises
+    ------
+    UserError
+        As ``read_story`` and ``ask``: for an empty story or question, and for unknown words.
+    """
+    trace = read_story(lm, sentences)
+    known = parse_facts(sentences) or [{} for _ in sentences]
+    return {
+        "schema": SCHEMA,
+        "model": _model(lm, trace),
+        "sentences": [
+            {"text": text, "words": words} for text, words in zip(sentences, trace.tokens[0], strict=True)
+        ],
+        "steps": _steps(trace, probes, known),
+        "probes": [
+            {name: value for name, value in probe.items() if name not in ("weights", "bias")}
+            for probe in probes
+        ],
+        "questions": [_question(lm, trace, text, [{}, *known]) for text in questions],
+        "edits": [],
+    }
+
+
+def _model(lm: LoadedModel, trace: Trace) -> Json:
+    return {
+        "name": lm.name,
+        "n_slots": lm.model.config.memory_slots,
+        "blocks": list(trace.blocks),
+        "n_parameters": sum(p.numel() for p in lm.model.parameters()),
+        "n_words": len(known_words(lm.tokenizer)),
+    }
+
+
+def _steps(trace: Trace, probes: Sequence[Json], known: Sequence[KnownFacts]) -> list[Json]:
+    steps, mentioned, n = [], set[str](), len(trace.tokens[0])
+    for s, parts in enumerate(decompositions(trace, 0, n, "copies")):
+        bank = trace.select("hook_bank", story=0, segment=s).astype(float)
+        mentioned |= {word.lower() for word in trace.tokens[0][s]}
+        first = trace.select(f"blocks.{trace.blocks[0]}.mem.hook_bank_pre", story=0, segment=s)
+        steps.append(
+            {
+                "writes": rounded(np.stack([written_by_words(trace, s, block) for block in trace.blocks])),
+                "keep": rounded(keep_by_sentence(trace, s)),
+                "change": rounded(size_of(bank - first)),
+                "sources": rounded(shares(parts.written[[*range(s + 1), -1]], bank)),
+                "names": slot_names(probes, bank, mentioned, known[s]),
+            }
+        )
+    return steps
+
+
+def written_by_words(trace: Trace, segment: int, block: int, *, story: int = 0) -> Array:
+    """What each token of a segment adds to each slot, ndarray (n_tokens, n_slots) in [0, 1].
+
+    Its share of the slot's update times the root mean square over the width of input gate times candidate.
+    """
+    where = {"story": story, "segment": segment}
+    n_tokens = len(trace.tokens[story][segment])
+    gate, candidate = (
+        trace.select(f"blocks.{block}.mem.{hook}", **where)[:n_tokens]
+        for hook in ("hook_gate_in_token", "hook_candidate")
+    )
+    return trace.write_shares(block, **where) * size_of(gate * candidate)[:, None]
+
+
+def _question(lm: LoadedModel, trace: Trace, text: str, known: Sequence[KnownFacts]) -> Json:
+    answers = [ask(lm, text, bank_after(trace, k, lm.model)) for k in range(len(trace.tokens[0]) + 1)]
+    asked = answers[0].trace
+    return {
+        "text": str(asked.info["question"]),
+        "words": asked.tokens[0][0],
+        "steps": [
+            _answer(answer, known_place(str(asked.info["question"]), facts))
+            for answer, facts in zip(answers, known, strict=True)
+        ],
+    }
+
+
+def _answer(answer: Answer, right: str | None) -> Json:
+    ranked = zip(answer.words[:N_ANSWERS], answer.probabilities[:N_ANSWERS], strict=True)
+    return {
+        "answers": [[word, round(probability, 4)] for word, probability in ranked],
+        "reads": rounded(np.stack([_read_by_last_word(answer.trace, b) for b in answer.trace.blocks])),
+        "right": right,
+    }
+
+
+def _read_by_last_word(trace: Trace, block: int) -> Array:
+    where = {"story": 0, "segment": 0}
+    last = len(trace.tokens[0][0]) - 1
+    pattern = trace.select(f"blocks.{block}.mem.hook_read_pattern", **where)[:, last].mean(axis=0)
+    gate = trace.select(f"blocks.{block}.mem.hook_gate_out", **where)[last].mean()
+    return np.asarray(pattern * gate)
+
+
+def rounded(values: Array) -> Any:
+    """Nested lists of the values to four digits; null where there is none."""
+    values = np.round(values.astype(float), 4)
+    return np.where(np.isfinite(values), values.astype(object), np.array(None)).tolist()

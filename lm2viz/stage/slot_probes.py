@@ -1,0 +1,93 @@
+"""Fitted probes as JSON: what a slot is called on the stage, decoded by Python and in the browser alike."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lm2viz.arrays import Array
+from lm2viz.probes.reading import FactProbe
+from lm2viz.probes.scores import MAJORITY, UNTRAINED
+
+Json = dict[str, Any]
+DIGITS = 5
+
+
+def probes_as_json(fact_probes: Mapping[str, FactProbe]) -> list[Json]:
+    """One entry per fact, sorted by name.
+
+    ``weights`` (n_classes, n_dims) and ``bias`` (n_classes,) apply to the raw content of ``slot``: the
+    probabilities of ``classes`` are the softmax of ``weights @ content + bias``. ``accuracy`` is on stories
+    that neither the probe nor its slot was fitted to, with the 95 % interval ``low`` to ``high``;
+    ``untrained`` and ``majority`` are its controls. ``beats_control`` says whether the whole interval lies
+    above both.
+    """
+    return [_as_json(fact_probes[fact]) for fact in sorted(fact_probes)]
+
+
+def _as_json(fact_probe: FactProbe) -> Json:
+    scaler, regression = fact_probe.probe[0], fact_probe.probe[-1]
+    weights = regression.coef_ / scaler.scale_
+    bias = regression.intercept_ - weights @ scaler.mean_
+    weights = weights * fact_probe.is_used
+    if len(bias) == 1:  # two classes: scikit-learn keeps the logit of the second alone
+        weights, bias = (np.stack([np.zeros_like(x[0]), x[0]]) for x in (weights, bias))
+    probed = fact_probe.accuracy()
+    controls = {
+        UNTRAINED: fact_probe.accuracy(UNTRAINED).value,
+        MAJORITY: fact_probe.accuracy(MAJORITY).value,
+    }
+    return {
+        "fact": fact_probe.fact,
+        "slot": fact_probe.slot,
+        "classes": [str(name) for name in fact_probe.probe.classes_],
+        "weights": [[round(float(x), DIGITS) for x in row] for row in weights],
+        "bias": [round(float(x), DIGITS) for x in bias],
+        "accuracy": round(probed.value, DIGITS),
+        "low": round(probed.low, DIGITS),
+        "high": round(probed.high, DIGITS),
+        "untrained": round(controls[UNTRAINED], DIGITS),
+        "majority": round(controls[MAJORITY], DIGITS),
+        "n_stories": fact_probe.n_stories,
+        "beats_control": bool(probed.low > max(controls.values())),
+    }
+
+
+def subject_of(fact: str) -> str:
+    """Whom or what a fact is about, in lower case: "place of Mary" is about mary."""
+    return fact.split()[-1].lower()
+
+
+def decode(probe: Json, bank: Array) -> tuple[str, float]:
+    """The most probable value given ``bank`` (n_slots, n_dims), and its probability in [0, 1]."""
+    scores = np.asarray(probe["weights"]) @ bank[probe["slot"]].astype(float) + np.asarray(probe["bias"])
+    probabilities = np.exp(scores - scores.max())
+    probabilities /= probabilities.sum()
+    best = int(probabilities.argmax())
+    return probe["classes"][best], float(probabilities[best])
+
+
+def slot_names(
+    probes: Sequence[Json], bank: Array, mentioned: set[str], known: Mapping[str, Any]
+) -> list[Json]:
+    """What the probes decode from ``bank``, one entry for each fact whose subject was mentioned.
+
+    mentioned : the words read so far, in lower case
+    known : by fact, its true value first; ``true`` is None for the others
+    """
+    names = []
+    for probe in probes:
+        if subject_of(probe["fact"]) in mentioned:
+            value, probability = decode(probe, bank)
+            true = known.get(probe["fact"])
+            names.append(
+                {
+                    "fact": probe["fact"],
+                    "slot": probe["slot"],
+                    "value": value,
+                    "probability": round(probability, 4),
+                    "true": None if true is None else true[0],
+                    "beats_control": probe["beats_control"],
+                }
+            )
+    return names

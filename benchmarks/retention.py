@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lm2core.babi.world import HOME
-from lm2core.babilong.noise import Noise, open_noise
+from lm2core.babilong.background_text import Noise, open_noise
 from lm2core.reading.answers import answer_logits
 from lm2core.reading.checkpoints import load
 from lm2core.reading.loaded_model import LoadedModel

@@ -7,8 +7,8 @@ import pytest
 
 from lm2core.babi.tasks import make_story
 from lm2core.babi.text import read_babi
-from lm2core.babilong.background import Background
-from lm2core.babilong.noise import open_noise
+from lm2core.babilong.background_text import open_noise
+from lm2core.babilong.excerpts import Background
 from lm2core.babilong.samples import generated_stories, make_samples
 from lm2core.evaluation.long_texts import predict_long, score_long
 from lm2core.evaluation.stories import predict, score

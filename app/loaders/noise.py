@@ -3,8 +3,8 @@
 import streamlit as st
 
 from app.loaders.models import load_model, load_untrained, model_lock
-from lm2core.babilong.background import Background
-from lm2core.babilong.noise import open_noise
+from lm2core.babilong.background_text import open_noise
+from lm2core.babilong.excerpts import Background
 from lm2core.babilong.samples import BabiLongSample, generated_stories, make_samples
 from lm2core.reading.answers import Answer, ask, bank_after, read_story
 from lm2core.reading.long_traces import record_sample

@@ -181,8 +181,8 @@ def of_long_text(model: str, task: str, length: str, seed: int, measure: str) ->
     return Recipe(
         "",
         "from lm2core import load, untrained\n"
-        "from lm2core.babilong.background import Background\n"
-        "from lm2core.babilong.noise import open_noise\n"
+        "from lm2core.babilong.excerpts import Background\n"
+        "from lm2core.babilong.background_text import open_noise\n"
         "from lm2core.babilong.samples import generated_stories, make_samples\n"
         "from lm2core.reading.long_traces import record_sample\n"
         "from lm2viz.stats.noise import gate_contrast\n\n"

@@ -16,7 +16,7 @@ from random import Random
 from lm2core.babi.story import Story
 from lm2core.babi.tasks import make_story
 from lm2core.babi.text import TextStory
-from lm2core.babilong.background import Background, Excerpt
+from lm2core.babilong.excerpts import Background, Excerpt
 from lm2core.errors import UserError
 
 PROMPT_TOKENS = 300  # of the nominal length, reserved for a prompt

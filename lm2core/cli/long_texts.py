@@ -85,8 +85,8 @@ def on_long_texts(checkpoint: str, given: dict[str, Any]) -> Rows:
 
 def _generated(lm: "LoadedModel", options: LongTexts) -> list[list["BabiLongSample"]]:
     """Samples of generated stories; prints the tokenizer that counts lengths, and the noise."""
-    from lm2core.babilong.background import Background
-    from lm2core.babilong.noise import MOST_CHARS, open_noise
+    from lm2core.babilong.background_text import MOST_CHARS, open_noise
+    from lm2core.babilong.excerpts import Background
     from lm2core.babilong.samples import generated_stories, make_samples, parse_length
     from lm2core.text.bpe import open_tokenizer
 

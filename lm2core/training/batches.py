@@ -15,7 +15,7 @@ from lm2core.babi.directions import ask_verbatim, draw_star
 from lm2core.babi.story import Line, Question, Statement, Task
 from lm2core.babi.tasks import draw_question, get_task
 from lm2core.babi.vocabulary import WORDS
-from lm2core.babilong.noise import Noise
+from lm2core.babilong.background_text import Noise
 from lm2core.errors import UserError
 
 MOST_DRAWS = 100  # of the stories of a batch, while none of them allows a question

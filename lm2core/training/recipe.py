@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lm2core.babilong.noise import PYTHON
+from lm2core.babilong.background_text import PYTHON
 
 
 def option(help: str, *, flag: str = "", least: float | None = None) -> Mapping[str, Any]:
@@ -64,7 +64,7 @@ class Recipe(RunRecipe):
         default=None,
         metadata=option("A checkpoint to start from, with its sizes; by default a new model.", flag="--from"),
     )
-    noise: str | None = field(  # see babilong/noise.py
+    noise: str | None = field(  # see babilong/background_text.py
         default=None,
         metadata=option(
             'Text to hide the stories in; a file, a folder, a hub data set\'s id, or "python" for the '

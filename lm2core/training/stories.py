@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase, TrainingArguments, set_seed
 
 from lm2core.babi.vocabulary import babi_words
-from lm2core.babilong.noise import Noise, open_noise
+from lm2core.babilong.background_text import Noise, open_noise
 from lm2core.baselines.architectures import Model, check_architecture, make_model
 from lm2core.model.config import LM2Config, babi_tiny
 from lm2core.reading.answers import answer_logits

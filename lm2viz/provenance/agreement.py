@@ -15,7 +15,7 @@ from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.provenance import agreement_bars
 from lm2viz.progress import track
 from lm2viz.provenance.answers import METHODS, Provenance, trace_through_parts
-from lm2viz.provenance.parts import decompositions
+from lm2viz.provenance.decomposition import decompositions
 from lm2viz.provenance.traces import paired_traces
 
 Traces = Trace | Sequence[Trace]

@@ -20,7 +20,7 @@ from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.figures.provenance import score_bars
-from lm2viz.provenance.parts import Decomposition, decompositions, shares
+from lm2viz.provenance.decomposition import Decomposition, decompositions, shares
 from lm2viz.provenance.traces import START, paired_traces, source_names
 
 SHARPNESS = 4  # exponent, as few reads carry an answer; chosen on qa2 stories of seeds 0 to 99

@@ -10,7 +10,7 @@ from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.figures.provenance import share_heatmap
-from lm2viz.provenance.parts import Decomposition, decompositions, shares, token_shares
+from lm2viz.provenance.decomposition import Decomposition, decompositions, shares, token_shares
 from lm2viz.provenance.traces import check_story_trace, source_names
 
 

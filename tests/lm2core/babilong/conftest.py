@@ -3,8 +3,8 @@
 import pytest
 
 from lm2core.babi.vocabulary import WORDS, babi_words
-from lm2core.babilong.background import Background
-from lm2core.babilong.noise import Noise, open_noise
+from lm2core.babilong.background_text import Noise, open_noise
+from lm2core.babilong.excerpts import Background
 from lm2core.text.bpe import train_tokenizer
 from lm2core.text.tokenizer import subword_tokenizer
 

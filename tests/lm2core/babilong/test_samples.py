@@ -8,8 +8,8 @@ import pytest
 
 from lm2core.babi.story import Question
 from lm2core.babi.text import TextStory, read_babi
-from lm2core.babilong.background import Background
-from lm2core.babilong.noise import Noise
+from lm2core.babilong.background_text import Noise
+from lm2core.babilong.excerpts import Background
 from lm2core.babilong.samples import (
     PROMPT_TOKENS,
     generated_stories,

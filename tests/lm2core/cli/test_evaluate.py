@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lm2core.babi.vocabulary import WORDS, babi_words
-from lm2core.babilong.noise import open_noise
+from lm2core.babilong.background_text import open_noise
 from lm2core.baselines.architectures import make_model
 from lm2core.cli.main import main
 from lm2core.model.config import LM2Config

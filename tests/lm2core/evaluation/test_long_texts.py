@@ -10,8 +10,8 @@ import torch
 from lm2core.babi.story import Question
 from lm2core.babi.text import TextStory
 from lm2core.babi.vocabulary import WORDS, babi_words
-from lm2core.babilong.background import Background
-from lm2core.babilong.noise import open_noise
+from lm2core.babilong.background_text import open_noise
+from lm2core.babilong.excerpts import Background
 from lm2core.babilong.samples import BabiLongSample, Piece, generated_stories, make_samples
 from lm2core.baselines.architectures import ARCHITECTURES, make_model
 from lm2core.evaluation import long_texts

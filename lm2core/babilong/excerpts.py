@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
-from lm2core.babilong.noise import Noise
+from lm2core.babilong.background_text import Noise
 from lm2core.errors import UserError
 
 BATCH = 1_000  # sentences counted at a time

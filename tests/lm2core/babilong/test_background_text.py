@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from lm2core.babilong.noise import MIN_TOKENS, PYTHON, Noise, open_noise, prose
+from lm2core.babilong.background_text import MIN_TOKENS, PYTHON, Noise, open_noise, prose
 
 LONG = "and so it went on and on until the very end of the day"  # lower case: a rest, no sentence
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lm2viz.provenance.parts import decompositions, shares, token_shares
+from lm2viz.provenance.decomposition import decompositions, shares, token_shares
 
 
 @pytest.mark.parametrize("follow", ["copies", "stream"])

@@ -4,7 +4,7 @@ The same JSON is made here from a trace, and in the browser by payload.js from t
 the two against each other. Numbers are rounded to four digits. Words are tokens.
 
     schema      1
-    model       name, n_slots, blocks (those with memory), n_parameters, n_words
+    model       name, n_slots, blocks (those with memory); with a model at hand n_parameters, n_words
     sentences   of each: text, words
     steps       after each sentence:
         writes      (n_blocks, n_words, n_slots) in [0, 1]: each word's share of the slot's update times
@@ -29,18 +29,19 @@ from typing import Any
 import numpy as np
 
 from lm2core.babi.known_facts import KnownFacts, known_place, parse_facts
+from lm2core.errors import UserError
 from lm2core.reading.answers import Answer, ask, bank_after, read_story
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import known_words
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
-from lm2viz.provenance.parts import decompositions, shares
+from lm2viz.provenance.decomposition import decompositions, shares
+from lm2viz.provenance.traces import check_story_trace
 from lm2viz.stage.slot_probes import Json, slot_names
 from lm2viz.story.select import keep_by_sentence, size_of
 
 SCHEMA = 1
 N_ANSWERS = 6
-MAX_SENTENCES = 60  # more would neither fit the screen nor be read there
 
 
 def story_payload(
@@ -56,44 +57,60 @@ def story_payload(
         As ``read_story`` and ``ask``: for an empty story or question, and for unknown words.
     """
     trace = read_story(lm, sentences)
-    known = parse_facts(sentences) or [{} for _ in sentences]
+    payload = trace_payload(trace, probes=probes)
+    payload["model"] |= {
+        "n_parameters": sum(p.numel() for p in lm.model.parameters()),
+        "n_words": len(known_words(lm.tokenizer)),
+    }
+    known = [{}, *(parse_facts(sentences) or [{} for _ in sentences])]
+    return payload | {"questions": [_question(lm, trace, text, known) for text in questions]}
+
+
+def trace_payload(trace: Trace, *, story: int = 0, probes: Sequence[Json] = ()) -> Json:
+    """What the stage draws of one story of a trace, without questions: those need the model.
+
+    Raises
+    ------
+    UserError
+        When the trace lacks the hooks of the write, or has no such story.
+    """
+    check_story_trace(trace, "copies")
+    if not 0 <= story < len(trace.tokens):
+        raise UserError(f"no story {story} in the trace; it has 0 to {len(trace.tokens) - 1}")
+    told = trace.info["stories"][story] if "stories" in trace.info else {}
+    words = trace.tokens[story]
+    texts = told.get("sentences") or [" ".join(each) for each in words]
     return {
         "schema": SCHEMA,
-        "model": _model(lm, trace),
-        "sentences": [
-            {"text": text, "words": words} for text, words in zip(sentences, trace.tokens[0], strict=True)
-        ],
-        "steps": _steps(trace, probes, known),
+        "model": {
+            "name": str(trace.info.get("model", "an LM2")),
+            "n_slots": trace.select("hook_bank", story=story, segment=0).shape[0],
+            "blocks": list(trace.blocks),
+        },
+        "sentences": [{"text": text, "words": each} for text, each in zip(texts, words, strict=True)],
+        "steps": _steps(trace, story, probes, told.get("facts") or [{} for _ in words]),
         "probes": [
             {name: value for name, value in probe.items() if name not in ("weights", "bias")}
             for probe in probes
         ],
-        "questions": [_question(lm, trace, text, [{}, *known]) for text in questions],
+        "questions": [],
         "edits": [],
     }
 
 
-def _model(lm: LoadedModel, trace: Trace) -> Json:
-    return {
-        "name": lm.name,
-        "n_slots": lm.model.config.memory_slots,
-        "blocks": list(trace.blocks),
-        "n_parameters": sum(p.numel() for p in lm.model.parameters()),
-        "n_words": len(known_words(lm.tokenizer)),
-    }
-
-
-def _steps(trace: Trace, probes: Sequence[Json], known: Sequence[KnownFacts]) -> list[Json]:
-    steps, mentioned, n = [], set[str](), len(trace.tokens[0])
-    for s, parts in enumerate(decompositions(trace, 0, n, "copies")):
-        bank = trace.select("hook_bank", story=0, segment=s).astype(float)
-        mentioned |= {word.lower() for word in trace.tokens[0][s]}
-        first = trace.select(f"blocks.{trace.blocks[0]}.mem.hook_bank_pre", story=0, segment=s)
+def _steps(trace: Trace, story: int, probes: Sequence[Json], known: Sequence[KnownFacts]) -> list[Json]:
+    steps, mentioned, words = [], set[str](), trace.tokens[story]
+    first_block = trace.blocks[0]
+    for s, parts in enumerate(decompositions(trace, story, len(words), "copies")):
+        bank = trace.select("hook_bank", story=story, segment=s).astype(float)
+        before = trace.select(f"blocks.{first_block}.mem.hook_bank_pre", story=story, segment=s)
+        mentioned |= {word.lower() for word in words[s]}
+        writes = [written_by_words(trace, s, block, story=story) for block in trace.blocks]
         steps.append(
             {
-                "writes": rounded(np.stack([written_by_words(trace, s, block) for block in trace.blocks])),
-                "keep": rounded(keep_by_sentence(trace, s)),
-                "change": rounded(size_of(bank - first)),
+                "writes": rounded(np.stack(writes)),
+                "keep": rounded(keep_by_sentence(trace, s, story=story)),
+                "change": rounded(size_of(bank - before)),
                 "sources": rounded(shares(parts.written[[*range(s + 1), -1]], bank)),
                 "names": slot_names(probes, bank, mentioned, known[s]),
             }
@@ -112,7 +129,8 @@ def written_by_words(trace: Trace, segment: int, block: int, *, story: int = 0) 
         trace.select(f"blocks.{block}.mem.{hook}", **where)[:n_tokens]
         for hook in ("hook_gate_in_token", "hook_candidate")
     )
-    return trace.write_shares(block, **where) * size_of(gate * candidate)[:, None]
+    shares_of_words = trace.write_shares(block, story=story, segment=segment)
+    return shares_of_words * size_of(gate * candidate)[:, None]
 
 
 def _question(lm: LoadedModel, trace: Trace, text: str, known: Sequence[KnownFacts]) -> Json:

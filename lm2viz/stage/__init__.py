@@ -1,0 +1,1 @@
+"""The stage: a page that runs an LM2 in the browser."""

@@ -30,28 +30,44 @@ def load_dependencies() -> None:
 
 
 st.set_page_config(page_title="LM2 memory", page_icon=str(Path(__file__).parent / "icon.svg"), layout="wide")
-PAGES = [
-    st.Page("views/story.py", title="Story", icon=":material/menu_book:", url_path="story", default=True),
-    st.Page("views/gated_update.py", title="Gated update", icon=":material/tune:", url_path="gated_update"),
-    st.Page("views/slots.py", title="Slots", icon=":material/scatter_plot:", url_path="slots"),
-    st.Page("views/probes.py", title="Probes", icon=":material/query_stats:", url_path="probes"),
-    st.Page("views/attention.py", title="Attention", icon=":material/visibility:", url_path="attention"),
-    st.Page(
-        "views/interventions.py", title="Interventions", icon=":material/science:", url_path="interventions"
-    ),
-    st.Page("views/causal_map.py", title="Causal map", icon=":material/call_split:", url_path="causal_map"),
-    st.Page("views/compare.py", title="Compare", icon=":material/compare_arrows:", url_path="compare"),
-    st.Page("views/noise.py", title="Noise", icon=":material/graphic_eq:", url_path="noise"),
-    st.Page("views/train.py", title="Train", icon=":material/model_training:", url_path="train"),
-    st.Page("views/lessons.py", title="Lessons", icon=":material/school:", url_path="lessons"),
-    st.Page("views/open.py", title="Open", icon=":material/folder_open:", url_path="open"),
-]
-page = st.navigation(PAGES, position="hidden")  # Streamlit's own menu drops the query, and so the story
+# The pages by the question they answer: the name of each view, which is its address, its title and its icon.
+MENU = {
+    "Watch": [
+        ("stage", "Stage", "play_circle"),
+        ("story", "Story", "menu_book"),
+        ("gated_update", "Gated update", "tune"),
+        ("attention", "Attention", "visibility"),
+    ],
+    "What is stored?": [("slots", "Slots", "scatter_plot"), ("probes", "Probes", "query_stats")],
+    "Does it matter?": [
+        ("interventions", "Interventions", "science"),
+        ("causal_map", "Causal map", "call_split"),
+    ],
+    "Learn": [("lessons", "Lessons", "school")],
+    "More": [
+        ("compare", "Compare", "compare_arrows"),
+        ("noise", "Noise", "graphic_eq"),
+        ("train", "Train", "model_training"),
+        ("open", "Open", "folder_open"),
+    ],
+}
+GROUPS = {
+    question: [
+        st.Page(
+            f"views/{name}.py", title=title, icon=f":material/{icon}:", url_path=name, default=name == "stage"
+        )
+        for name, title, icon in views
+    ]
+    for question, views in MENU.items()
+}
+page = st.navigation(GROUPS, position="hidden")  # Streamlit's own menu drops the query, and so the story
 accept_former_labels()
 chosen = persist_choices()
 with st.sidebar:
-    for each in PAGES:
-        st.page_link(each, query_params=chosen)
+    for question, pages in GROUPS.items():
+        st.caption(question)
+        for each in pages:
+            st.page_link(each, query_params=chosen)
     pick_text_size()
 load_dependencies()
 page.run()

@@ -46,7 +46,7 @@ def next_number(label: str) -> Target:
 
 # Page -> the link that opens it, and what is clicked in turn; what the page opens with comes last.
 CLICKS: dict[str, tuple[str, Sequence[Target]]] = {
-    "Story": ("/?example=2-two-facts&step=3", [button("Next")]),
+    "Story": ("/story?example=2-two-facts&step=3", [button("Next")]),
     "Gated update": ("/gated_update?example=2-two-facts&step=3", [button("Next")]),
     "Slots": ("/slots", [choice("Words and questions"), choice("Map")]),
     "Probes": ("/probes", [choice("One fact"), choice("Slots and facts")]),
@@ -136,7 +136,7 @@ def crowd(browser: Browser, url: str, n: int) -> None:
     pages = [browser.new_context().new_page() for _ in range(n)]
     start = time.perf_counter()
     for seed, page in enumerate(pages):
-        page.goto(f"{url}/?source=Generated&task=qa1&seed={seed}&step=4", wait_until="commit")
+        page.goto(f"{url}/story?source=Generated&task=qa1&seed={seed}&step=4", wait_until="commit")
     n_wrong = 0
     for seed, page in enumerate(pages):
         page.wait_for_selector("h1", timeout=PATIENCE_MS)

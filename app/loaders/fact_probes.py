@@ -6,10 +6,7 @@ import streamlit as st
 
 from app.loaders.models import load_model, model_lock
 from lm2viz.probes.reading import FactProbe, fit_fact_probes
-from lm2viz.sample.story_sample import StorySample
-
-FIRST_SEED = 10_001  # above those that a page can show: no shown story was trained on
-N_STORIES, MAX_SENTENCES = 150, 1_500  # whichever is reached first: stories of some tasks are long
+from lm2viz.stage.shipped import sample_of
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
@@ -21,11 +18,6 @@ def load_fact_probes(model: str, task: str) -> Mapping[str, FactProbe]:
     UserError
         When stories of the task have no fact that can be probed.
     """
-    sample, lm = sample_to_learn(task), load_model(model)
+    sample, lm = sample_of(task), load_model(model)
     rows, control = (sample.rows(each, lock=model_lock) for each in sample.model_and_control(lm))
     return fit_fact_probes(rows, untrained=control)
-
-
-def sample_to_learn(task: str) -> StorySample:
-    """The stories that probes learn from."""
-    return StorySample(task, N_STORIES, FIRST_SEED).up_to(MAX_SENTENCES)

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.loaders.fact_probes import load_fact_probes, sample_to_learn
+from app.loaders.fact_probes import load_fact_probes
 from app.panels.python_code import of_facts
 from app.panels.reproduce import draw_reproduce
 from app.widgets.pickers import ShownStory, as_text
@@ -15,6 +15,7 @@ from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.probes.reading import FactProbe, decode_facts
 from lm2viz.probes.scores import MAJORITY, UNTRAINED
+from lm2viz.stage.shipped import sample_of
 
 COLUMNS = {  # with their widths in pixels: all fit beside the story
     "fact": (116, "Facts known from the sentences so far."),
@@ -55,7 +56,7 @@ def draw_facts(model: str, story: ShownStory, trace: Trace, step: int) -> None:
         return
     bank = trace.select("hook_bank", story=0, segment=step - 1)
     draw_table(decode_facts(fact_probes, bank, known), fact_probes)
-    draw_reproduce(of_facts(model, story.sentences, step, sample_to_learn(story.task)))
+    draw_reproduce(of_facts(model, story.sentences, step, sample_of(story.task)))
 
 
 def draw_table(table: pd.DataFrame, fact_probes: Mapping[str, FactProbe]) -> None:

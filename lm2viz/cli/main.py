@@ -8,6 +8,7 @@ from lm2viz.cli.ablate_sentences import ablate_sentences_command
 from lm2viz.cli.app import app_command
 from lm2viz.cli.attribute import attribute
 from lm2viz.cli.causal_map import causal_map
+from lm2viz.cli.classroom import classroom
 from lm2viz.cli.emergence import emergence
 from lm2viz.cli.intervene import intervene
 from lm2viz.cli.match_slots import match_slots_command
@@ -22,6 +23,7 @@ __all__ = ["main"]
 COMMANDS: dict[str, Callable[..., None]] = {
     "app": app_command,
     "report": report,
+    "classroom": classroom,
     "stats": stats_command,
     "slots": slots_command,
     "probe": probe_command,

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from tests.conftest import ROOT
 
 
-def open_page(view: str | None = None, /, **query: str) -> AppTest:
+def open_page(view: str | None = "story", /, **query: str) -> AppTest:
     """The page of ``app/views/VIEW.py`` with this link; None: the first one."""
     page = AppTest.from_file(str(ROOT / "app" / "menu.py"), default_timeout=60)
     if view is not None:

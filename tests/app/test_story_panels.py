@@ -11,6 +11,7 @@ from lm2core.babi.known_facts import known_facts, parse_facts
 from lm2core.reading.answers import memory_after, ranked_words
 from lm2core.reading.story_traces import single_question_trace
 from lm2viz.provenance import trace_answer
+from lm2viz.stage import shipped
 from tests.app.pages import open_page, unpacked
 
 MODEL, EXAMPLE, N_SENTENCES = "babi-qa1-10", "2-two-facts", 11
@@ -20,7 +21,7 @@ TASK, SEED = "qa1", 3
 @pytest.fixture
 def few_stories(monkeypatch):
     """Probes of few stories, learnt anew."""
-    monkeypatch.setattr(fact_probes, "N_STORIES", 24)
+    monkeypatch.setattr(shipped, "N_STORIES", 24)
     fact_probes.load_fact_probes.clear()
     yield
     fact_probes.load_fact_probes.clear()
@@ -114,15 +115,15 @@ def test_facts_are_the_true_ones_beside_what_the_probes_decode(few_stories):
 
 def test_probes_never_learn_from_a_story_that_can_be_shown():
     shown = {stories.generate_story(TASK, seed).sentences for seed in range(200)}
-    learnt = [story.sentences for story in fact_probes.sample_to_learn(TASK).stories]
+    learnt = [story.sentences for story in shipped.sample_of(TASK).stories]
     assert not shown & set(learnt)
-    assert fact_probes.FIRST_SEED > 10_000  # the page's largest
+    assert shipped.FIRST_SEED > 10_000  # the page's largest
 
 
 def test_stories_to_learn_from_are_fewer_where_they_are_long():
-    assert len(fact_probes.sample_to_learn("qa1").stories) == fact_probes.N_STORIES
-    n = [len(story.sentences) for story in fact_probes.sample_to_learn("qa3").stories]
-    assert 0 <= fact_probes.MAX_SENTENCES - sum(n) < max(n) * 3
+    assert len(shipped.sample_of("qa1").stories) == shipped.N_STORIES
+    n = [len(story.sentences) for story in shipped.sample_of("qa3").stories]
+    assert 0 <= shipped.MAX_SENTENCES - sum(n) < max(n) * 3
 
 
 def paste_story(text):
@@ -134,7 +135,7 @@ def paste_story(text):
 
 
 def test_facts_of_an_example_and_of_a_pasted_story_are_those_of_its_sentences(monkeypatch, few_stories):
-    monkeypatch.setattr(fact_probes, "N_STORIES", 60)  # enough to decode a place
+    monkeypatch.setattr(shipped, "N_STORIES", 60)  # enough to decode a place
     page = open_page(example=EXAMPLE, view="Facts", step="1")
     known = parse_facts(stories.load_example(EXAMPLE).sentences)[0]
     shown = page.dataframe[0].value

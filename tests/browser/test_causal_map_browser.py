@@ -37,7 +37,7 @@ def test_only_the_chosen_measurement_is_run(page, app_url):
 
 
 def test_the_edited_side_opens_on_the_page_of_one_story_and_asks_the_question(page, app_url):
-    page.goto(f"{app_url}/?source=Generated&seed=5&step=2&question=Where is John?")
+    page.goto(f"{app_url}/story?source=Generated&seed=5&step=2&question=Where is John?")
     expect(page.get_by_text("After 2 of")).to_be_visible()
     page.get_by_role("link", name="Causal map").click()
     expect(page.get_by_text("One of the placebos")).to_be_visible()

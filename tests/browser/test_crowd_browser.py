@@ -20,7 +20,7 @@ def test_browsers_at_once_each_get_the_run_of_their_own_story(browser: Browser, 
     errors: list[str] = []
     for seed, page in enumerate(pages):
         page.on("pageerror", lambda error: errors.append(str(error)))
-        link = f"{app_url}/?model={MODEL}&source=Generated&task=qa1&seed={seed}&step={STEP}"
+        link = f"{app_url}/story?model={MODEL}&source=Generated&task=qa1&seed={seed}&step={STEP}"
         page.goto(link, wait_until="commit")
     for seed, page in enumerate(pages):
         story = generate_story("qa1", seed)

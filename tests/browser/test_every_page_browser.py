@@ -10,7 +10,7 @@ from tests.browser.conftest import watched_page
 from tests.conftest import ROOT
 
 NAMES = sorted(path.stem for path in (ROOT / "app" / "views").glob("*.py"))
-PAGES = ["" if name == "story" else name for name in NAMES]  # the first page has no name
+PAGES = ["" if name == "stage" else name for name in NAMES]  # the first page has no name
 
 
 def open_drawn(page: Page, url: str) -> None:

@@ -20,7 +20,7 @@ REDRAW_S = (
 
 
 def open_story(page: Page, url: str, query: str = "") -> None:
-    page.goto(f"{url}/?example={EXAMPLE}{query}")
+    page.goto(f"{url}/story?example={EXAMPLE}{query}")
     expect(page.get_by_text("the model answers")).to_be_visible()
     expect(page.locator(".st-key-writes .nsewdrag, .st-key-history .nsewdrag").first).to_be_visible()
 
@@ -77,7 +77,7 @@ def test_a_question_is_asked_and_its_link_reopens_the_view(page, app_url):
 
 
 def test_a_pasted_story_is_read_and_markup_in_it_is_text(page, app_url):
-    page.goto(f"{app_url}/?source=Own")
+    page.goto(f"{app_url}/story?source=Own")
     box = page.get_by_label("One sentence per line")
     box.fill("<img src=x onerror=alert(1)> went.")
     page.get_by_role("button", name="Read story").click()

@@ -1,0 +1,45 @@
+"""What the stage draws: the payload of a story, and the model itself where a page can hold it."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app.loaders.models import load_model, model_lock
+from lm2core.errors import UserError
+from lm2viz.stage.page import check_length, probes_for
+from lm2viz.stage.payload import story_payload
+from lm2viz.stage.shipped import stage_probes
+from lm2viz.stage.slot_probes import Json
+from lm2viz.stage.weights import model_json
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def load_probes(model: str) -> dict[str, list[Json]]:
+    """Probes of a model by task: at once for a shipped model, in a minute for another."""
+    lm = load_model(model)
+    with model_lock:
+        return stage_probes(lm)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def load_payload(model: str, sentences: Sequence[str], questions: Sequence[str]) -> Json:
+    """The payload of a story.
+
+    Raises
+    ------
+    UserError
+        For a story that is too long for a stage, or unknown words.
+    """
+    check_length(sentences)
+    lm, probes = load_model(model), load_probes(model)
+    with model_lock:
+        return story_payload(lm, sentences, questions, probes=probes_for(probes, sentences))
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def load_engine(model: str) -> Json | None:
+    """The model and its probes for the browser; None for a model that the browser does not run."""
+    try:
+        return {"model": model_json(load_model(model)), "probes": load_probes(model)}
+    except UserError:
+        return None

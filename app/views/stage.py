@@ -1,0 +1,54 @@
+"""View: the stage, where a story flows into memory and a question reads it. The first page."""
+
+import streamlit as st
+
+from app.loaders import stage
+from app.state import QUESTION, STEP, VIEW, clamp_state
+from app.widgets.pickers import ShownStory, as_text, choose_story
+from app.widgets.stage import draw_stage
+from app.widgets.waiting import wait_for
+from lm2core.errors import UserError
+from lm2viz.stage.page import suggested_questions
+
+
+def main() -> None:
+    """The page, from top to bottom."""
+    if VIEW in st.query_params:  # a link of an earlier version, when this address was the page Story
+        st.switch_page("views/story.py", query_params=st.query_params.to_dict())
+    st.title("What is in this model's memory?")
+    model, story, _ = choose_story()
+    questions = questions_of(story)
+    try:
+        payload = wait_for(
+            "Asking the story's questions", stage.load_payload, model, story.sentences, questions
+        )
+    except UserError as error:
+        st.info(as_text(error))
+        st.stop()
+    st.markdown(
+        f"**LM2** reads a story sentence by sentence and **writes** to {payload['model']['n_slots']} memory "
+        "slots; then the words are gone. A question can only **read** the slots. Play the story, then click "
+        "a slot: what does it hold, who put it there, and does the answer need it?"
+    )
+    is_linked = STEP in st.session_state or STEP in st.query_params
+    clamp_state(STEP, 0, len(story.sentences))
+    step = int(st.session_state.get(STEP, st.query_params.get(STEP, 0)))
+    start = {"step": step, "question": first_question(questions), "autoplay": not is_linked}
+    draw_stage(str(hash((model, story.sentences, questions))), payload, stage.load_engine(model), start=start)
+    st.page_link("views/story.py", label="Every number of this step", icon=":material/menu_book:")
+
+
+def questions_of(story: ShownStory) -> tuple[str, ...]:
+    """Where everyone and everything is, what the story asks, and the question of the link; at most 12."""
+    texts = [*suggested_questions(story.sentences), *(question.text for question in story.questions)]
+    asked = st.session_state.get(QUESTION) or st.query_params.get(QUESTION)
+    return tuple(dict.fromkeys([*texts, asked] if asked else texts))[:12]
+
+
+def first_question(questions: tuple[str, ...]) -> int:
+    """Index of the question of the link."""
+    asked = st.session_state.get(QUESTION) or st.query_params.get(QUESTION)
+    return questions.index(asked) if asked in questions else 0
+
+
+main()

@@ -1,0 +1,79 @@
+"""Probes in JSON decode as the fitted ones do; the shipped ones are those that the code fits."""
+
+import json
+
+import numpy as np
+
+from lm2core.traces.fingerprint import fingerprint
+from lm2viz.probes.scores import MAJORITY, UNTRAINED
+from lm2viz.stage import shipped
+from lm2viz.stage.slot_probes import decode, probes_as_json, slot_names
+from lm2viz.stage.weights import model_json
+
+
+def test_a_probe_in_json_decodes_any_bank_as_the_fitted_one(few_probes):
+    rng = np.random.default_rng(3)
+    for probe in probes_as_json(few_probes):
+        fitted = few_probes[probe["fact"]]
+        for bank in rng.normal(size=(7, 24, 64)):
+            (value, probability), (expected, p) = decode(probe, bank), fitted.decode(bank)
+            assert value == expected
+            np.testing.assert_allclose(probability, p, atol=5e-3)
+
+
+def test_a_probe_of_two_values_keeps_both(few_probes):
+    probe = {"slot": 1, "classes": ["no", "yes"], "weights": [[0.0, 0.0], [1.0, -2.0]], "bias": [0.0, 0.5]}
+    value, probability = decode(probe, np.array([[9.0, 9.0], [1.0, 2.0]]))
+    assert value == "no"
+    np.testing.assert_allclose(probability, 1 / (1 + np.exp(-2.5)))
+
+
+def test_a_probe_says_whether_it_beats_its_controls(few_probes):
+    for probe in probes_as_json(few_probes):
+        fitted = few_probes[probe["fact"]]
+        controls = [fitted.accuracy(name).value for name in (UNTRAINED, MAJORITY)]
+        assert probe["beats_control"] == (fitted.accuracy().low > max(controls))
+        np.testing.assert_allclose([probe["untrained"], probe["majority"]], controls, atol=1e-5)
+
+
+def test_only_what_was_mentioned_is_named():
+    probe = {
+        "fact": "place of Mary",
+        "slot": 0,
+        "classes": ["a", "b"],
+        "weights": [[0.0], [1.0]],
+        "bias": [0.0, 0.0],
+        "beats_control": False,
+    }
+    assert slot_names([probe], np.array([[5.0]]), {"john", "went"}, {}) == []
+    (name,) = slot_names([probe], np.array([[5.0]]), {"mary"}, {"place of Mary": ("a", 0)})
+    assert (name["value"], name["true"], name["beats_control"]) == ("b", "a", False)
+
+
+def test_the_shipped_probes_are_those_that_the_code_fits(shipped_lm):
+    kept = json.loads((shipped.FOLDER / "babi-qa1-3.json").read_text())
+    assert kept["weights"] == fingerprint(shipped_lm.model)
+    for old, new in zip(kept["probes"]["qa1"], shipped.fitted_probes(shipped_lm, "qa1"), strict=True):
+        assert {k: v for k, v in old.items() if k not in ("weights", "bias")} == {
+            k: v for k, v in new.items() if k not in ("weights", "bias")
+        }
+        np.testing.assert_allclose(old["weights"], new["weights"], atol=0.02)
+
+
+def test_every_shipped_lm2_has_probes_of_its_present_weights():
+    from lm2core.model.causal_lm import LM2ForCausalLM
+    from lm2core.reading.checkpoints import load, shipped_models
+
+    for name in shipped_models():
+        lm = load(name)
+        assert isinstance(lm.model, LM2ForCausalLM) and model_json(lm)
+        kept = json.loads((shipped.FOLDER / f"{name}.json").read_text())
+        assert kept["weights"] == fingerprint(lm.model)
+        assert all(kept["probes"][task] for task in shipped.TASKS)
+
+
+def test_a_model_with_other_weights_does_not_get_the_shipped_probes(shipped_lm, monkeypatch):
+    monkeypatch.setattr(shipped, "fingerprint", lambda model: "another")
+    monkeypatch.setattr(shipped, "N_STORIES", 17)
+    fitted = shipped.stage_probes(shipped_lm)["qa1"]
+    assert fitted and all(probe["n_stories"] <= 17 for probe in fitted)

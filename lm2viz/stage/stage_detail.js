@@ -1,0 +1,114 @@
+/** The card of a slot: what it holds, how well a probe reads it, who put it there, and the edits. */
+
+import { el, pool, setAttribute, setText } from "stage_dom";
+import { historyOf } from "stage_numbers";
+import { amount, namesOfSlot, percent } from "stage_text";
+
+/**
+ * @typedef {Object} CardActions
+ * @property {() => void} close
+ * @property {((kind: "zero"|"clamp_gate") => void)|null} edit null where there is no engine
+ * @property {(() => void)|null} undo
+ */
+export class SlotCard {
+  /** @param {CardActions} actions */
+  constructor(actions) {
+    this.title = el("p", { class: "card-title" });
+    this.holds = el("p", { class: "holds" });
+    this.accuracy = el("p", { class: "accuracy" });
+    this.rows = el("ol", { class: "history" });
+    this.pool = pool(this.rows, historyRow);
+    const close = el("button", { type: "button", class: "close", "aria-label": "Close the card", text: "\u00d7" });
+    close.addEventListener("click", actions.close);
+    this.buttons = actions.edit ? editButtons(actions) : null;
+    this.node = el(
+      "aside",
+      { class: "card", "aria-label": "Slot", hidden: true },
+      this.title,
+      close,
+      this.holds,
+      this.accuracy,
+      el("p", { class: "title", text: "Who put it there" }),
+      this.rows,
+      this.buttons?.row ?? el("p", { class: "no-engine", text: "Edits need the model; this page shows a recorded run." }),
+    );
+  }
+
+  /** @param {number|null} slot null hides the card */
+  draw(payload, { step, edits }, slot, isBusy) {
+    setAttribute(this.node, "hidden", slot === null);
+    if (slot === null) return;
+    setText(this.title, `Slot ${slot}`);
+    setText(this.holds, holdsLine(payload, step, slot));
+    setText(this.accuracy, accuracyLine(payload, slot));
+    this.drawHistory(payload, step, slot);
+    if (this.buttons) drawButtons(this.buttons, step, edits, isBusy);
+  }
+
+  drawHistory(payload, step, slot) {
+    const entries = historyOf(payload, step, slot);
+    const largest = Math.max(...entries.map(({ share }) => Math.abs(share)), 1e-9);
+    entries.forEach(({ sentence, share }, i) => {
+      const row = this.pool.at(i);
+      const [text, bar, number] = row.children;
+      setText(text, sourceText(payload, sentence));
+      setText(number, percent(share));
+      setAttribute(row, "data-sentence", sentence);
+      setAttribute(row, "data-share", share);
+      bar.firstChild.style.transform = `scaleX(${Math.abs(share) / largest})`;
+    });
+    this.pool.hideFrom(entries.length);
+  }
+}
+
+function historyRow() {
+  return el(
+    "li",
+    {},
+    el("span", { class: "text" }),
+    el("span", { class: "bar" }, el("span", { class: "length" })),
+    el("span", { class: "share" }),
+  );
+}
+
+function sourceText(payload, sentence) {
+  if (sentence === null) return "all others together";
+  if (sentence === 0) return "start of the memory";
+  return `${sentence} ${payload.sentences[sentence - 1].text}`;
+}
+
+function holdsLine(payload, step, slot) {
+  const names = namesOfSlot(payload, step, slot);
+  const holds = names ? `Holds ${names}.` : "No probe names what it holds.";
+  if (step === 0) return holds;
+  const { change, keep } = payload.steps[step - 1];
+  return `${holds} Sentence ${step} changed it by ${amount(change[slot])} and kept ${percent(keep[slot])}.`;
+}
+
+/** How often the slot's probes are right, with interval and controls; empty where there is none. */
+function accuracyLine(payload, slot) {
+  return payload.probes
+    .filter((probe) => probe.slot === slot)
+    .map(
+      (probe) =>
+        `Probe for ${probe.fact}: right in ${percent(probe.accuracy)} ` +
+        `(95\u00a0% interval ${percent(probe.low)} to ${percent(probe.high)}, ${probe.n_stories} stories). ` +
+        `Controls: untrained model ${percent(probe.untrained)}, most frequent value ${percent(probe.majority)}.` +
+        (probe.beats_control ? "" : " No better than its controls."),
+    )
+    .join(" ");
+}
+
+function editButtons({ edit, undo }) {
+  const button = (text, onclick) => el("button", { type: "button", text, onclick });
+  const erase = button("Erase this slot", () => edit("zero"));
+  const block = button("Block writes of this sentence", () => edit("clamp_gate"));
+  const back = button("Undo", undo);
+  return { erase, block, back, row: el("div", { class: "edits" }, erase, block, back) };
+}
+
+/** An edit acts on a sentence: before the first there is none. */
+function drawButtons({ erase, block, back }, step, edits, isBusy) {
+  erase.disabled = block.disabled = isBusy || step === 0;
+  back.disabled = isBusy || edits.length === 0;
+}

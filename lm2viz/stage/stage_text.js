@@ -1,0 +1,94 @@
+/** Numbers and names of a payload in words: captions, labels and the sentence of an edit's result. */
+
+import { namesAt, readsAt, sharesOf, writesAt } from "stage_numbers";
+
+/** 0.9985 -> "100 %", with a space that does not break. */
+export function percent(share) {
+  return `${Math.round(100 * share)}\u00a0%`.replace("-", "\u2212");
+}
+
+/** An amount in [0, 1] with two digits. */
+export function amount(value) {
+  return value.toFixed(2);
+}
+
+/** What a probe says a slot holds: "Mary: kitchen", "milk held by Mary". */
+export function nameText({ fact, value }) {
+  const [relation, subject] = fact.split(" of ");
+  if (relation === "place") return `${subject}: ${value}`;
+  if (relation === "holder") return `${subject} held by ${value}`;
+  return `${fact}: ${value}`;
+}
+
+/** All that a slot is called after `step` sentences; empty where no probe names it. */
+export function namesOfSlot(payload, step, slot) {
+  return namesAt(payload, step)
+    .filter((name) => name.slot === slot)
+    .map((name) => `${nameText(name)} (${percent(name.probability)})`)
+    .join(", ");
+}
+
+/** The strongest write of a step, as pieces for `setPieces`. */
+export function writeCaption(payload, { step, block }) {
+  if (step === 0) return ["Nothing is read yet: the memory is in its start state."];
+  const [{ word, slot, amount: wrote }] = writesAt(payload, step, block);
+  const names = namesOfSlot(payload, step, slot);
+  return [
+    `Sentence ${step}: `,
+    ["write", payload.sentences[step - 1].words[word]],
+    ` wrote ${amount(wrote)} to `,
+    ["write", `slot ${slot}`],
+    ...(names ? [", now ", ["name", names]] : [", which no probe names"]),
+    ".",
+  ];
+}
+
+/** The answer and the slot that it is read from most, as pieces for `setPieces`. */
+export function readCaption(payload, { step, question, block }) {
+  const asked = payload.questions[question];
+  if (!asked) return [];
+  const [word, probability] = asked.steps[step].answers[0];
+  const [{ slot, amount: read }] = readsAt(payload, question, step, block);
+  return [
+    `${asked.text} `,
+    ["answer", word],
+    ` (${percent(probability)}), reading most from `,
+    ["read", `slot ${slot}`],
+    ` (${amount(read)}).`,
+  ];
+}
+
+/** What a word writes, for its chip: the three largest amounts. */
+export function chipLabel(payload, { step, block }, word) {
+  const largest = writesAt(payload, step, block)
+    .filter((write) => write.word === word)
+    .slice(0, 3)
+    .map((write) => `${amount(write.amount)} to slot ${write.slot}`);
+  return `${payload.sentences[step - 1].words[word]} wrote ${largest.join(", ")}`;
+}
+
+/** What a slot holds and how it changed, for its cell. */
+export function slotLabel(payload, step, slot) {
+  const names = namesOfSlot(payload, step, slot) || "no name";
+  if (step === 0) return `Slot ${slot}, ${names}`;
+  const { change, keep } = payload.steps[step - 1];
+  return `Slot ${slot}, ${names}, changed by ${amount(change[slot])}, ${percent(keep[slot])} kept`;
+}
+
+/** What is left of a sentence: the slots that hold most of it, and its part in what the question reads. */
+export function sentenceNote(payload, state, sentence) {
+  if (sentence > state.step) return `Sentence ${sentence} is not read yet.`;
+  const shares = sharesOf(payload, state.step, sentence);
+  const largest = shares
+    .map((share, slot) => ({ share, slot }))
+    .sort((a, b) => Math.abs(b.share) - Math.abs(a.share))
+    .slice(0, 3)
+    .map(({ share, slot }) => `${percent(share)} of slot ${slot}`);
+  const wrote = `Sentence ${sentence} wrote ${largest.join(", ")}`;
+  const asked = payload.questions[state.question];
+  if (!asked) return `${wrote}.`;
+  const reads = readsAt(payload, state.question, state.step, state.block);
+  const read = reads.reduce((sum, { slot, amount: by }) => sum + by * shares[slot], 0);
+  const all = reads.reduce((sum, { amount: by }) => sum + by, 0);
+  return `${wrote}; ${percent(read / all)} of what \u201c${asked.text}\u201d reads, slots weighted by their reads.`;
+}

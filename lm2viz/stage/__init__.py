@@ -1,1 +1,1 @@
-"""The stage: a page that runs an LM2 in the browser."""
+"""The stage: a story, the memory that reads it and the answers, drawn in a browser without a server."""

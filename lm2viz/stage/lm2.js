@@ -48,7 +48,7 @@ const RECORDS = ["none", "memory", "all"];
  */
 export function openModel(json) {
   if (json?.schema !== SCHEMA) {
-    throw new Error(`this model has schema ${json?.schema}, the page reads ${SCHEMA}; write the page again`);
+    throw new Error(`this model has schema ${json?.schema}, the page reads ${SCHEMA}; export the page again`);
   }
   const shapes = weightShapes(json.config);
   const extra = Object.keys(json.tensors).find((name) => !(name in shapes));

@@ -50,6 +50,7 @@ function tokenMaps({ hidden_size: D, memory_gate_rank: rank, candidate }) {
   return { gate_in: rank ?? D, ...ofToken, route_q: D };
 }
 
+/** Shapes of the weights of a block's memory, by their names in the block. */
 function memoryShapes(config) {
   const { hidden_size: D, memory_gate_rank: rank } = config;
   const maps = tokenMaps(config);

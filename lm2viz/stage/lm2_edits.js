@@ -11,6 +11,7 @@
  * @property {(values: Float32Array) => void} apply in place
  */
 
+// By the names of interventions in JSON: functions that give the changes of an edit.
 const KINDS = {
   zero: (edit, config) => [onBank(edit, config, () => 0)],
   swap: (edit, config) => [onBank(checkedSwap(edit, config), config, (i) => edit.bank[i])],

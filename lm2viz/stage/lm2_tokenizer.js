@@ -32,7 +32,7 @@ export class Tokenizer {
   /** @param {TokenizerJson} json */
   constructor(json) {
     if (!["WordLevel", "WordPiece"].includes(json.kind) || !(json.split in SPLITS)) {
-      throw new Error(`no tokenizer ${json.kind} that splits by ${json.split}; write the page again`);
+      throw new Error(`unknown tokenizer: ${json.kind}, split by ${json.split}; export the page again`);
     }
     this.json = json;
     this.ids = new Map(json.vocabulary.map((token, id) => [token, id]));

@@ -121,7 +121,7 @@ def test_a_model_that_does_not_fit_is_refused_in_one_line(modules):
     wide = {"shape": [13], "data": json["tensors"][norm]["data"]}
     short = {"shape": [12], "data": json["tensors"][norm]["data"][:32]}
     for changes, text in (
-        ({"schema": 2}, "this model has schema 2, the page reads 1; write the page again"),
+        ({"schema": 2}, "this model has schema 2, the page reads 1; export the page again"),
         ({"tensors": missing}, "tensor model.norm.weight is missing"),
         (
             {"tensors": missing | {norm: wide}},
@@ -136,7 +136,7 @@ def test_a_model_that_does_not_fit_is_refused_in_one_line(modules):
             {"config": json["config"] | {"memory_slots": 6}},
             "mem.slot_key has shape (5,12), but the config needs (6,12)",
         ),
-        ({"tokenizer": json["tokenizer"] | {"kind": "BPE"}}, "no tokenizer BPE that splits by words"),
+        ({"tokenizer": json["tokenizer"] | {"kind": "BPE"}}, "unknown tokenizer: BPE, split by words"),
     ):
         assert text in error_of(modules, "json => lm2.openModel(json)", json | changes)
 

@@ -8,8 +8,10 @@ import pytest
 from lm2core import load
 from lm2core.babi.vocabulary import WORDS, babi_words
 from lm2core.errors import UserError
-from lm2core.text.tokenizer import check_words, known_words
+from lm2core.reading.loaded_model import LoadedModel
+from lm2core.text.tokenizer import check_words, known_words, word_tokenizer
 from tests.browser.lm2_js import error_of, open_model, open_modules
+from tests.conftest import make_model
 
 MODELS = ("babi-qa1-3", "babi-qa1-10", "babilong-qa1-5")
 ODD = [
@@ -74,6 +76,14 @@ def test_unknown_words_are_those_of_python_as_written_in_order(modules, name):
     expected = re.fullmatch(r"unknown words: (.*); this model knows: .*", str(error.value))[1]
     assert ", ".join(modules.evaluate("texts => model.unknownWords(texts)", texts)) == expected
     assert modules.evaluate("model.unknownWords(['Mary went to the kitchen.'])") == []
+
+
+def test_letters_are_lower_cased_one_by_one_as_in_python(modules):
+    # JavaScript and Python's str.lower write the last sigma of a word in another way than the first.
+    lm = LoadedModel("small", make_model(), word_tokenizer(["οδοσ", "i\u0307"]))
+    open_model(modules, lm)
+    check_same_tokens(modules, lm, ["ΟΔΟΣ οδος", "İ i I"])
+    assert modules.evaluate("model.tokenize('ΟΔΟΣ').words") == ["οδοσ"]
 
 
 def test_a_story_with_unknown_words_is_refused(modules):

@@ -55,6 +55,13 @@ def test_a_wheel_installs_two_packages_and_no_other_top_level_name(wheel):
     }
 
 
+def test_a_wheel_has_the_stage_s_scripts_style_and_probes(wheel):
+    files = [
+        path for path in (ROOT / "lm2viz" / "stage").rglob("*") if path.suffix in (".js", ".css", ".json")
+    ]
+    assert len(files) > 10 and {path.relative_to(ROOT).as_posix() for path in files} <= set(wheel)
+
+
 def test_a_wheel_says_that_both_packages_are_typed(wheel):
     assert {"lm2core/py.typed", "lm2viz/py.typed"} <= set(wheel)
 

@@ -14,16 +14,16 @@ for (const [name, source] of Object.entries(sources)) {
   const linked = source.replace(/from "(\\w+)";/g, (_, other) => `from "${addresses[other]}";`);
   addresses[name] = URL.createObjectURL(new Blob([linked], { type: "text/javascript" }));
 }
-const entry = await import(addresses["ENTRY"]);
+export const entry = await import(addresses["ENTRY"]);
 export default entry.default;
 """
 
 
 @cache
 def with_imports(name: str) -> str:
-    """One ES module that holds module ``name`` and all that it imports by bare name; it exports its default.
+    """One ES module that holds module ``name`` and all that it imports by bare name.
 
-    Safe inside a script element: it has no ``<``.
+    It exports the module as ``entry``, and its default. Safe inside a script element: it has no ``<``.
     """
     sources: dict[str, str] = {}
     _collect(name, sources)

@@ -21,6 +21,7 @@ from benchmarks.app_server import served
 CHROMIUM = shutil.which("chromium")
 # Opened at a page's own address, Streamlit's client looks for its server below that first, and gets a 404.
 PROBES = ("/_stcore/health", "/_stcore/host-config")
+LOCAL = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:", "about:", "file:")  # of this machine
 # What takes a moment on an idle machine takes many on a busy one: every wait of these tests is this long.
 PATIENCE_MS = 90_000
 expect.set_options(timeout=PATIENCE_MS)
@@ -70,7 +71,7 @@ def watched_page(context: BrowserContext, *, width: int, height: int) -> Iterato
             errors.append(f"{request.url} {request.failure}")
 
     def note_stranger(request: Request) -> None:
-        if not request.url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:", "about:")):
+        if not request.url.startswith(LOCAL):
             errors.append(f"asked for {request.url}: the app needs no network")
 
     page.on("pageerror", lambda error: errors.append(str(error)))

@@ -1,0 +1,106 @@
+"""The stage as one file: opened from disk with the network cut, it reads, asks and edits by itself."""
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from lm2core.reading.checkpoints import load
+from lm2viz.stage.modules import with_imports
+from lm2viz.stage.page import STORY, classroom, probes_for, suggested_questions
+from lm2viz.stage.payload import story_payload
+from lm2viz.stage.shipped import stage_probes
+from tests.browser.conftest import watched_page
+
+MODEL = "babi-qa1-10"
+THINGS = ("Mary went to the kitchen.", "Mary took the milk there.", "John moved to the garden.")
+FULL = re.compile(r"100.%")
+ROUNDING = 2.1e-4  # of four digits on either side, and of float32
+RUN = """async ([module, sentences, questions, told]) => {
+    const data = JSON.parse(document.getElementById("engine").textContent);
+    const {entry} = await import(URL.createObjectURL(new Blob([module], {type: "text/javascript"})));
+    return entry.makeEngine(data.model, data.probes, told).run(sentences, questions, []);
+}"""
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("classroom") / "page.html"
+    path.write_text(classroom(load(MODEL)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def page(context, file):
+    """The file with the network cut, at its fifth sentence."""
+    with watched_page(context, width=1366, height=768) as page:
+        context.set_offline(True)
+        page.goto(f"{file.as_uri()}#step=5")
+        yield page
+        context.set_offline(False)
+
+
+def slot(page: Page, number: int):
+    return page.locator(f".stage button[data-slot='{number}']")
+
+
+def differences(one, other, place="payload"):
+    """Where two payloads differ by more than rounding."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), place
+        return [d for key in one for d in differences(one[key], other[key], f"{place}.{key}")]
+    if isinstance(one, list):
+        assert len(one) == len(other), place
+        pairs = enumerate(zip(one, other, strict=True))
+        return [d for i, (a, b) in pairs for d in differences(a, b, f"{place}[{i}]")]
+    if isinstance(one, float) and isinstance(other, float | int):
+        return [(place, one, other)] if abs(one - other) > ROUNDING else []
+    return [] if one == other else [(place, one, other)]
+
+
+@pytest.mark.parametrize("sentences", [STORY, THINGS], ids=["people", "things"])
+def test_the_browser_makes_the_payload_that_python_makes(page, sentences):
+    lm = load(MODEL)
+    questions = suggested_questions(sentences)
+    probes = probes_for(stage_probes(lm), sentences)
+    expected = story_payload(lm, sentences, questions, probes=probes)
+    made = page.evaluate(RUN, [with_imports("engine"), list(sentences), questions, expected])
+    assert differences(expected, made) == []
+
+
+def test_a_slot_is_erased_and_the_answer_turns_where_the_control_s_does_not(page):
+    expect(page.locator(".stage .answers").first).to_contain_text("hallway")
+    slot(page, 13).click()
+    page.get_by_role("button", name="Erase this slot").click()
+    verdict = r"Slot 13 erased after sentence 5: hallway .100.%. → (?!hallway)\w+.*Control.*: hallway .100.%"
+    expect(page.get_by_role("status")).to_contain_text(re.compile(verdict))
+    expect(page.locator(".stage .answers").first).not_to_contain_text(FULL)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".stage .answers").first).to_contain_text(FULL)
+
+
+def test_own_sentences_are_read_and_asked_and_unknown_words_lose_nothing(page):
+    page.get_by_text("Your own sentences").click()
+    text = page.get_by_role("textbox", name="Your own sentences")
+    text.fill("Sandra went to the office.\nBob went to Paris.")
+    page.get_by_role("textbox", name="Question").fill("Where is Sandra?")
+    page.get_by_role("button", name="Read this story").click()
+    expect(page.get_by_text("Unknown words: Bob, Paris.")).to_be_visible()
+    expect(text).to_have_value("Sandra went to the office.\nBob went to Paris.")
+    text.fill("Sandra went to the office.\nMary went to the garden.")
+    page.get_by_role("button", name="Read this story").click()
+    expect(page.locator(".stage .sentences")).to_contain_text("Sandra went to the office.")
+    expect(page.locator(".stage .answers").first).to_contain_text("office")
+
+
+def test_a_file_of_another_version_says_so_in_one_line(context, file, tmp_path):
+    other = tmp_path / "other.html"
+    text = file.read_text(encoding="utf-8")
+    payload = re.search(r'id="payload">(.*?)</script>', text)[1]
+    changed = json.dumps(json.loads(payload) | {"schema": 2})
+    other.write_text(text.replace(payload, changed), encoding="utf-8")
+    with watched_page(context, width=500, height=400) as page:
+        page.goto(other.as_uri())
+        expect(page.locator(".stage")).to_contain_text("2")
+        assert len(page.locator(".stage").inner_text().splitlines()) == 1

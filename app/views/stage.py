@@ -10,11 +10,18 @@ from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
 from lm2viz.stage.page import suggested_questions
 
+# The stage is to be seen without scrolling: less space above it than on other pages.
+COMPACT = (
+    "<style>.stMainBlockContainer{padding-top:2.5rem;padding-bottom:1rem}"
+    ".stMainBlockContainer h1{font-size:1.6rem;padding:0}</style>"
+)
+
 
 def main() -> None:
     """The page, from top to bottom."""
     if VIEW in st.query_params:  # a link of an earlier version, when this address was the page Story
         st.switch_page("views/story.py", query_params=st.query_params.to_dict())
+    st.html(COMPACT)
     st.title("What is in this model's memory?")
     model, story, _ = choose_story()
     questions = questions_of(story)

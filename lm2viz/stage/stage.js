@@ -1,6 +1,6 @@
 /**
- * The stage: a story flows into memory, slots take names, a question reads them. It draws a payload, the JSON of
- * `lm2viz.stage.payload`, and fetches nothing. Its style is stage.css, which the page brings.
+ * The stage: a story flows into memory, slots take names, a question reads them. It draws a payload, the JSON
+ * of `lm2viz.stage.payload`, and fetches nothing. Its style is stage.css, which the page brings.
  */
 
 import { el, setAttribute, setText } from "stage_dom";
@@ -48,19 +48,19 @@ export function mount(root, payload, options = {}) {
 class Stage {
   constructor(root, payload, options) {
     this.options = options;
-    this.node = el("div", { class: "stage", tabindex: 0, role: "group", "aria-label": "A story read into memory" });
+    const label = "A story read into memory";
+    this.node = el("div", { class: "stage", tabindex: 0, role: "group", "aria-label": label });
     root.replaceChildren(this.node);
     const engine = options.engine ?? null;
-    this.runs = engine && new Runs(engine);
+    this.runs = engine && new Runs(engine, this);
     this.card = new SlotCard({
       close: () => this.closeCard(),
-      edit: engine && ((kind) => this.edit(kind)),
-      undo: () => this.undo(),
+      edit: engine && ((kind) => this.runs.edit(this.payload, kind, this.state)),
+      undo: () => this.runs.undo(),
     });
-    this.own = engine && new OwnStory((sentences, question) => this.readOwn(sentences, question));
+    this.own = engine && new OwnStory((sentences, question) => this.runs.read(sentences, question));
     this.result = el("p", { class: "result", role: "status", hidden: true });
     this.at = {}; // what is under the pointer or the focus
-    this.isBusy = false;
     const { step = 1, question = 0, slot = null, block = "mean" } = options;
     this.state = { step, question, slot, block, playing: false, edits: [] };
     this.listen();
@@ -100,14 +100,14 @@ class Stage {
     this.setPayload(payload);
   }
 
-  setPayload(payload) {
+  /** @param {Object} partial of the state, to be shown with it */
+  setPayload(payload, partial = {}) {
     const line = refusal(payload);
     if (line) return this.refuse(line);
     const isSameStory = this.scene && shapeOf(payload) === shapeOf(this.payload);
     this.payload = payload;
     if (!isSameStory) this.build();
-    this.state.edits = payload.edits;
-    this.show({});
+    this.show({ step: this.state.step, ...partial, edits: payload.edits });
   }
 
   refuse(line) {
@@ -118,7 +118,11 @@ class Stage {
 
   build() {
     this.scene?.flow.end();
-    const actions = { show: (partial) => this.take(partial), toggle: () => this.toggle(), move: (by) => this.move(by) };
+    const actions = {
+      show: (partial) => this.take(partial),
+      toggle: () => this.toggle(),
+      move: (by) => this.move(by),
+    };
     this.scene = new Scene(this.payload, actions, { own: this.own?.node ?? null, card: this.card.node });
     this.node.replaceChildren(this.result, ...this.scene.nodes);
     this.resized.disconnect();
@@ -144,6 +148,7 @@ class Stage {
   draw() {
     this.scene.flow.end();
     this.scene.draw(this.payload, this.state);
+    this.say(this.runs?.verdict(this.state) ?? "");
     this.drawCard();
     this.scene.light(this.payload, this.state, this.at);
     this.drawCurves();
@@ -154,7 +159,7 @@ class Stage {
   }
 
   drawCard() {
-    this.card.draw(this.payload, this.state, this.at.slot ?? this.state.slot, this.isBusy);
+    this.card.draw(this.payload, this.state, this.at.slot ?? this.state.slot, this.runs?.isBusy);
   }
 
   /** What the pointer or the focus is on: a word, a slot or a sentence; null is nothing. */
@@ -210,45 +215,7 @@ class Stage {
     if (this.state.playing) this.show({ playing: false });
   }
 
-  edit(kind) {
-    const { slot, step } = this.state;
-    return this.busy(async () => this.setPayload(await this.runs.edit(this.payload, kind, slot, step)));
-  }
-
-  undo() {
-    this.setPayload(this.runs.undo());
-    this.say(this.runs.verdict(this.state));
-  }
-
-  async readOwn(sentences, question) {
-    let line = null;
-    await this.busy(async () => {
-      const answer = await this.runs.read(sentences, question);
-      line = answer.line ?? refusal(answer.payload);
-      if (line) return;
-      this.runs.clear();
-      this.setPayload(answer.payload);
-      this.show({ step: 1, question: 0 });
-    });
-    return line;
-  }
-
-  /** Lets the engine work, one thing at a time; what it cannot do is said in one line, and the picture stays. */
-  async busy(work) {
-    if (this.isBusy) return;
-    this.setBusy(true);
-    try {
-      await work();
-      this.say(this.runs.verdict(this.state));
-    } catch (error) {
-      this.say(error.message);
-    } finally {
-      this.setBusy(false);
-    }
-  }
-
   setBusy(isBusy) {
-    this.isBusy = isBusy;
     setAttribute(this.node, "aria-busy", isBusy);
     if (this.scene) this.drawCard();
   }
@@ -256,7 +223,6 @@ class Stage {
   say(line) {
     setText(this.result, line);
     setAttribute(this.result, "hidden", line === "");
-    this.drawCurves();
   }
 
   destroy() {

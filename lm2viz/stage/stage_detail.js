@@ -1,8 +1,10 @@
 /** The card of a slot: what it holds, how well a probe reads it, who put it there, and the edits. */
 
 import { el, pool, setAttribute, setText } from "stage_dom";
-import { historyOf } from "stage_numbers";
+import { historyOf, isErased } from "stage_numbers";
 import { amount, namesOfSlot, percent } from "stage_text";
+
+const NO_ENGINE = "Edits need the model; this page shows a recorded run.";
 
 /**
  * @typedef {Object} CardActions
@@ -16,10 +18,11 @@ export class SlotCard {
     this.title = el("p", { class: "card-title" });
     this.holds = el("p", { class: "holds" });
     this.accuracy = el("p", { class: "accuracy" });
+    this.who = el("p", { class: "title" });
     this.rows = el("ol", { class: "history" });
     this.pool = pool(this.rows, historyRow);
-    const close = el("button", { type: "button", class: "close", "aria-label": "Close the card", text: "\u00d7" });
-    close.addEventListener("click", actions.close);
+    const close = el("button", { type: "button", class: "close", text: "\u00d7", onclick: actions.close });
+    setAttribute(close, "aria-label", "Close the card");
     this.buttons = actions.edit ? editButtons(actions) : null;
     this.node = el(
       "aside",
@@ -28,9 +31,9 @@ export class SlotCard {
       close,
       this.holds,
       this.accuracy,
-      el("p", { class: "title", text: "Who put it there" }),
+      this.who,
       this.rows,
-      this.buttons?.row ?? el("p", { class: "no-engine", text: "Edits need the model; this page shows a recorded run." }),
+      this.buttons?.row ?? el("p", { class: "no-engine", text: NO_ENGINE }),
     );
   }
 
@@ -47,6 +50,7 @@ export class SlotCard {
 
   drawHistory(payload, step, slot) {
     const entries = historyOf(payload, step, slot);
+    setText(this.who, entries.length ? "Who put it there" : "Nobody put anything there: the slot is empty");
     const largest = Math.max(...entries.map(({ share }) => Math.abs(share)), 1e-9);
     entries.forEach(({ sentence, share }, i) => {
       const row = this.pool.at(i);
@@ -78,6 +82,7 @@ function sourceText(payload, sentence) {
 }
 
 function holdsLine(payload, step, slot) {
+  if (isErased(payload, step, slot)) return `Erased after sentence ${step}: it holds zeros.`;
   const names = namesOfSlot(payload, step, slot);
   const holds = names ? `Holds ${names}.` : "No probe names what it holds.";
   if (step === 0) return holds;
@@ -89,13 +94,13 @@ function holdsLine(payload, step, slot) {
 function accuracyLine(payload, slot) {
   return payload.probes
     .filter((probe) => probe.slot === slot)
-    .map(
-      (probe) =>
-        `Probe for ${probe.fact}: right in ${percent(probe.accuracy)} ` +
-        `(95\u00a0% interval ${percent(probe.low)} to ${percent(probe.high)}, ${probe.n_stories} stories). ` +
-        `Controls: untrained model ${percent(probe.untrained)}, most frequent value ${percent(probe.majority)}.` +
-        (probe.beats_control ? "" : " No better than its controls."),
-    )
+    .map((probe) => {
+      const interval = `95\u00a0% interval ${percent(probe.low)} to ${percent(probe.high)}`;
+      const controls = `untrained model ${percent(probe.untrained)}, most frequent value ${percent(probe.majority)}`;
+      const verdict = probe.beats_control ? "" : " No better than its controls.";
+      const stories = `${probe.n_stories} stories`;
+      return `Probe for ${probe.fact}: ${percent(probe.accuracy)} right (${interval}, ${stories}); ${controls}.${verdict}`;
+    })
     .join(" ");
 }
 

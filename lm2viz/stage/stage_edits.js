@@ -1,7 +1,7 @@
 /** Edits of the memory: which slot is the control, and what an edit did to the answer, from the runs alone. */
 
 import { factsBySlot } from "stage_numbers";
-import { amount, percent } from "stage_text";
+import { amount, editText, percent } from "stage_text";
 
 const GREW = 0.01; // smaller growth of a slot's change is not worth a sentence
 
@@ -31,8 +31,7 @@ export function controlSlot(payload, { slots, step }) {
 export function verdict({ edit, before, after, control, controlRun }, state) {
   const step = Math.max(state.step, edit.step);
   const [was, is, beside] = [before, after, controlRun].map((run) => run && answerAt(run, state.question, step));
-  const done = edit.kind === "zero" ? "erased after" : "blocked during";
-  const lines = [`Slot ${edit.slots[0]} ${done} sentence ${edit.step}`];
+  const lines = [`Slot ${edit.slots[0]} ${editText(edit)}`];
   if (was) lines[0] += `: ${was} \u2192 ${is}`;
   lines[0] += ".";
   if (beside) lines.push(`Control, slot ${control} instead (${CONTROL_RULE}): ${beside}.`);

@@ -4,7 +4,7 @@ import { el, pool, setAttribute, setText, svgEl } from "stage_dom";
 
 export const DURATION = 700; // ms that the words take to their slots
 const READ_DURATION = 500; // ms that the answer takes, once they arrived
-const WIDEST = 15; // px, the largest write or read of the story
+const WIDEST = 1; // em, the largest write or read of the story
 const EASE = "cubic-bezier(.45, .05, .25, 1)";
 
 /** Draws the curves of a step over the scene, and moves the words along them. */
@@ -45,7 +45,7 @@ export class Flow {
       setAttribute(path, "data-word", word);
       setAttribute(path, "data-slot", slot);
       setAttribute(path, "data-amount", amount);
-      path.style.strokeWidth = `${Math.max(1, WIDEST * size)}px`;
+      path.style.strokeWidth = `max(1px, ${WIDEST * size}em)`;
       path.style.setProperty("--size", Math.sqrt(size));
     });
     paths.hideFrom(entries.length);

@@ -1,8 +1,8 @@
 /** The nodes of the stage, made once for a payload and filled again at each step. */
 
 import { el, pool, setAttribute, setText } from "stage_dom";
-import { factsBySlot, namesAt, sharesOf } from "stage_numbers";
-import { chipLabel, nameText, percent, slotLabel } from "stage_text";
+import { editsOf, factsBySlot, namesAt, sharesOf } from "stage_numbers";
+import { chipLabel, editText, nameText, percent, slotLabel } from "stage_text";
 
 const N_ANSWERS = 4;
 const N_CONTROL_ANSWERS = 3;
@@ -82,12 +82,15 @@ export class MemoryView {
     const names = new Map(namesAt(payload, state.step).map((name) => [name.fact, name]));
     const before = new Map(namesAt(payload, Math.max(0, state.step - 1)).map((name) => [name.fact, name]));
     const step = payload.steps[state.step - 1];
-    for (const [slot, { button, lines }] of this.cells) {
+    for (const [slot, { button, lines, edits }] of this.cells) {
       const [change, keep] = step ? [step.change[slot], step.keep[slot]] : [0, 1];
       setAttribute(button, "data-change", change);
       setAttribute(button, "data-keep", keep);
       setAttribute(button, "aria-label", slotLabel(payload, state.step, slot));
       button.style.setProperty("--change", change);
+      const made = editsOf(payload, slot).map(editText).join(", ");
+      setText(edits, made);
+      setAttribute(button, "data-edited", made !== "");
       for (const [fact, line] of lines) drawName(line, names.get(fact), before.get(fact), keep);
       setAttribute(button, "data-named", [...lines.keys()].some((fact) => names.has(fact)));
     }
@@ -113,13 +116,14 @@ export class MemoryView {
 
 function cellOf(slot, facts, onPick) {
   const lines = new Map(facts.map((fact) => [fact, lineOf(fact)]));
+  const edits = el("span", { class: "edits-made" });
   const button = el(
     "button",
     { type: "button", class: facts.length ? "slot large" : "slot", "data-slot": slot, onclick: () => onPick(slot) },
     el("span", { class: "count", text: slot }),
-    el("span", { class: "held" }, ...[...lines.values()].map(({ line }) => line)),
+    el("span", { class: "held" }, ...[...lines.values()].map(({ line }) => line), edits),
   );
-  return { button, lines };
+  return { button, lines, edits };
 }
 
 function lineOf(fact) {

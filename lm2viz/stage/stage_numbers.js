@@ -32,14 +32,17 @@ function mean(values) {
 }
 
 /**
- * What each word of the step's sentence wrote to each slot, the largest first.
+ * What each word of the step's sentence wrote to each slot, the largest first; nothing where writes are blocked.
  * @returns {{word: number, slot: number, amount: number}[]} amount in [0, 1]; empty at step 0
  */
 export function writesAt(payload, step, block) {
   if (step === 0) return [];
   const amounts = ofBlock(payload.steps[step - 1].writes, payload.model.blocks, block);
+  const isBlocked = amounts[0].map((_, slot) =>
+    editsOf(payload, slot).some((edit) => edit.gate === "in" && edit.value === 0 && edit.step === step),
+  );
   return amounts
-    .flatMap((row, word) => row.map((amount, slot) => ({ word, slot, amount })))
+    .flatMap((row, word) => row.map((amount, slot) => ({ word, slot, amount: isBlocked[slot] ? 0 : amount })))
     .sort((a, b) => b.amount - a.amount);
 }
 
@@ -68,9 +71,20 @@ export function largestRead(payload, block) {
   return Math.max(1e-9, ...reads);
 }
 
-/** What the probes decode after `step` sentences. */
+/** What the probes decode after `step` sentences; a slot that was erased just now holds zeros, and no name. */
 export function namesAt(payload, step) {
-  return step === 0 ? [] : payload.steps[step - 1].names;
+  if (step === 0) return [];
+  return payload.steps[step - 1].names.filter(({ slot }) => !isErased(payload, step, slot));
+}
+
+/** Whether a slot holds zeros because it was erased after this very step. */
+export function isErased(payload, step, slot) {
+  return editsOf(payload, slot).some((edit) => edit.kind === "zero" && edit.step === step);
+}
+
+/** The edits that act on a slot. */
+export function editsOf(payload, slot) {
+  return payload.edits.filter((edit) => edit.slots?.includes(slot));
 }
 
 /** Facts by slot, in order, of all that is named at some step. @returns {Map<number, string[]>} */
@@ -104,12 +118,14 @@ function timesUsed(payload, slot) {
 
 /**
  * Who wrote what a slot holds after `step` sentences: the largest shares, in the order of the story, the start
- * bank last; the small ones are summed.
+ * bank last; the small ones are summed. Empty for an empty slot.
  * @returns {{sentence: number|null, share: number}[]} sentence counts from 1, 0 is the start bank, null the rest
  */
 export function historyOf(payload, step, slot) {
   if (step === 0) return [{ sentence: 0, share: 1 }];
-  const shares = payload.steps[step - 1].sources.map((row) => row[slot] ?? 0);
+  const sources = payload.steps[step - 1].sources.map((row) => row[slot]);
+  if (sources.every((share) => share === null)) return [];
+  const shares = sources.map((share) => share ?? 0);
   const entries = shares.map((share, s) => ({ sentence: s === shares.length - 1 ? 0 : s + 1, share }));
   const bySize = [...entries].sort((a, b) => Math.abs(b.share) - Math.abs(a.share));
   const largest = bySize.slice(0, N_HISTORY).filter(({ share }) => Math.abs(share) >= SMALL);

@@ -1,38 +1,51 @@
 /** The runs behind the stage: what the engine reads again for an edit, its control, and the way back. */
 
 import { controlSlot, editOf, verdict } from "stage_edits";
+import { refusal } from "stage_numbers";
 
 export class Runs {
-  /** @param {import("stage").Engine} engine */
-  constructor(engine) {
+  /**
+   * @param {import("stage").Engine} engine
+   * @param {{setPayload: (payload: Object) => void, say: (line: string) => void,
+   *   setBusy: (isBusy: boolean) => void}} stage
+   */
+  constructor(engine, stage) {
     this.engine = engine;
+    this.stage = stage;
     this.results = [];
+    this.turn = 0;
+    this.isBusy = false;
   }
 
-  /** Forgets the edits, for another story. */
+  /** Forgets the edits, and drops what is still being read: another story is shown. */
   clear() {
     this.results = [];
+    this.turn += 1;
   }
 
   /**
    * Reads the story with one edit more, and once more with the control slot edited in its place.
+   * @param {Object} before the payload that is shown
    * @param {"zero"|"clamp_gate"} kind
-   * @param {number} step the sentence it acts on, from 1
-   * @returns {Promise<Object>} the payload of the edited run
+   * @param {{slot: number, step: number}} where step: the sentence it acts on, from 1
    */
-  async edit(before, kind, slot, step) {
-    const edit = editOf(kind, slot, step);
-    const control = controlSlot(before, edit);
-    const read = (last) => this.engine.run(...textsOf(before), [...before.edits, last]);
-    const after = await read(edit);
-    const controlRun = control === null ? null : await read({ ...edit, slots: [control] });
-    this.results.push({ edit, before, after, control, controlRun });
-    return after;
+  edit(before, kind, { slot, step }) {
+    return this.alone(async () => {
+      const edit = editOf(kind, slot, step);
+      const control = controlSlot(before, edit);
+      const read = (last) => this.engine.run(...textsOf(before), [...before.edits, last]);
+      const after = { ...(await read(edit)), edits: [...before.edits, edit] };
+      const controlRun = control === null ? null : await read({ ...edit, slots: [control] });
+      return () => {
+        this.results.push({ edit, before, after, control, controlRun });
+        this.stage.setPayload(after);
+      };
+    });
   }
 
-  /** Takes the last edit back. @returns {Object} the payload before it */
+  /** Takes the last edit back. */
   undo() {
-    return this.results.pop().before;
+    if (this.results.length) this.stage.setPayload(this.results.pop().before);
   }
 
   /** What the last edit did to the answer; empty where there is none. */
@@ -43,11 +56,48 @@ export class Runs {
 
   /**
    * Reads another story.
-   * @returns {Promise<{line: string}|{payload: Object}>} a line where the model does not know a word
+   * @returns {Promise<string|null>} one line where it cannot be read, such as for a word the model does not know
    */
   async read(sentences, question) {
-    const line = await this.engine.check([...sentences, question]);
-    return line ? { line } : { payload: await this.engine.run(sentences, [question], []) };
+    let line = this.isBusy ? "The model is still reading; try again when it is done." : null;
+    const failure = await this.alone(async () => {
+      line = (await this.engine.check([...sentences, question])) ?? null;
+      if (line !== null) return () => {};
+      const payload = await this.engine.run(sentences, [question], []);
+      line = refusal(payload);
+      return () => {
+        if (line !== null) return;
+        this.clear();
+        this.stage.setPayload(payload, { step: 1, question: 0 });
+      };
+    });
+    return line ?? failure;
+  }
+
+  /**
+   * Lets the engine work on one thing at a time. What it cannot do is said in one line, and the picture stays.
+   * @param {() => Promise<() => void>} work resolves to what shows its result
+   * @returns {Promise<string|null>} the line, if it failed
+   */
+  async alone(work) {
+    if (this.isBusy) return null;
+    const { turn } = this;
+    this.setBusy(true);
+    try {
+      const show = await work();
+      if (turn === this.turn) show();
+      return null;
+    } catch (error) {
+      this.stage.say(error.message);
+      return error.message;
+    } finally {
+      this.setBusy(false);
+    }
+  }
+
+  setBusy(isBusy) {
+    this.isBusy = isBusy;
+    this.stage.setBusy(isBusy);
   }
 }
 

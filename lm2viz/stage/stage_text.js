@@ -1,6 +1,6 @@
 /** Numbers and names of a payload in words: captions, labels and the sentence of an edit's result. */
 
-import { namesAt, readsAt, sharesOf, writesAt } from "stage_numbers";
+import { editsOf, isErased, namesAt, readsAt, sharesOf, writesAt } from "stage_numbers";
 
 /** 0.9985 -> "100 %", with a space that does not break. */
 export function percent(share) {
@@ -28,17 +28,23 @@ export function namesOfSlot(payload, step, slot) {
     .join(", ");
 }
 
+/** What was done to a slot: "erased after sentence 5". */
+export function editText({ kind, step }) {
+  return `${kind === "zero" ? "erased after" : "blocked during"} sentence ${step}`;
+}
+
 /** The strongest write of a step, as pieces for `setPieces`. */
 export function writeCaption(payload, { step, block }) {
   if (step === 0) return ["Nothing is read yet: the memory is in its start state."];
   const [{ word, slot, amount: wrote }] = writesAt(payload, step, block);
   const names = namesOfSlot(payload, step, slot);
+  const nameless = isErased(payload, step, slot) ? ", then the slot was erased" : ", a slot without a name";
   return [
     `Sentence ${step}: `,
     ["write", payload.sentences[step - 1].words[word]],
     ` wrote ${amount(wrote)} to `,
     ["write", `slot ${slot}`],
-    ...(names ? [", now ", ["name", names]] : [", which no probe names"]),
+    ...(names ? [", now ", ["name", names]] : [nameless]),
     ".",
   ];
 }
@@ -70,9 +76,10 @@ export function chipLabel(payload, { step, block }, word) {
 /** What a slot holds and how it changed, for its cell. */
 export function slotLabel(payload, step, slot) {
   const names = namesOfSlot(payload, step, slot) || "no name";
-  if (step === 0) return `Slot ${slot}, ${names}`;
+  const parts = [`Slot ${slot}`, names, ...editsOf(payload, slot).map(editText)];
+  if (step === 0) return parts.join(", ");
   const { change, keep } = payload.steps[step - 1];
-  return `Slot ${slot}, ${names}, changed by ${amount(change[slot])}, ${percent(keep[slot])} kept`;
+  return [...parts, `changed by ${amount(change[slot])}`, `${percent(keep[slot])} kept`].join(", ");
 }
 
 /** What is left of a sentence: the slots that hold most of it, and its part in what the question reads. */

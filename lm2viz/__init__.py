@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from lm2viz.sample.rows import BankRows, bank_rows, read_labels
     from lm2viz.sample.story_sample import StorySample
     from lm2viz.slots import emergence, explain_slots, match_slots, top_contexts
+    from lm2viz.stage.notebook import show
     from lm2viz.stats import bank_stats, compare_reads, gate_stats, map_slots
     from lm2viz.story.report import write_report
 
@@ -69,6 +70,7 @@ _HOME = {
     "match_slots": "slots",
     "probe": "probes",
     "read_labels": "sample.rows",
+    "show": "stage.notebook",
     "slot_gradients": "causal",
     "top_contexts": "slots",
     "trace_answer": "provenance",
@@ -106,6 +108,7 @@ __all__ = [
     "match_slots",
     "probe",
     "read_labels",
+    "show",
     "slot_gradients",
     "top_contexts",
     "trace_answer",

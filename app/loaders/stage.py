@@ -7,9 +7,9 @@ import streamlit as st
 from app.loaders.models import load_model, model_lock
 from lm2core.errors import UserError
 from lm2viz.stage.page import check_length, probes_for
-from lm2viz.stage.payload import story_payload
 from lm2viz.stage.shipped import stage_probes
 from lm2viz.stage.slot_probes import Json
+from lm2viz.stage.story_payload import story_payload
 from lm2viz.stage.weights import model_json
 
 

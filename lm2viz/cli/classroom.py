@@ -21,7 +21,7 @@ def classroom(
     """Write one HTML file with a story, its memory and the model itself: it opens offline, with no server."""
     from lm2core.babi.text import read_sentences
     from lm2core.reading.checkpoints import load
-    from lm2viz.stage.page import STORY, write_classroom
+    from lm2viz.stage.classroom import STORY, write_classroom
 
     sentences = STORY if story is None else read_sentences(story)
     write_classroom(out, load(checkpoint), sentences, question or ())

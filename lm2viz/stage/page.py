@@ -3,27 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
 
 from lm2core.babi.known_facts import parse_facts
 from lm2core.errors import UserError
-from lm2core.files import write_atomically
-from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.stage.modules import style, with_imports
-from lm2viz.stage.payload import story_payload
-from lm2viz.stage.shipped import stage_probes
 from lm2viz.stage.slot_probes import Json
-from lm2viz.stage.weights import model_json
 
 MAX_SENTENCES = 60  # of a story on the stage
-STORY = (
-    "Mary went to the kitchen.",
-    "John moved to the garden.",
-    "Daniel journeyed to the office.",
-    "Sandra travelled to the bedroom.",
-    "Mary went back to the hallway.",
-    "John went to the bathroom.",
-)
 STYLE = (
     "body{margin:0;font-family:system-ui,sans-serif;background:light-dark(#fff,#15181c);"
     "color:light-dark(#1c2024,#e8eaed)}:root{color-scheme:light dark}"
@@ -32,57 +18,29 @@ STYLE = (
 )
 
 
-def classroom(lm: LoadedModel, sentences: Sequence[str] = STORY, questions: Sequence[str] = ()) -> str:
-    """An HTML page with the stage of a story and the model itself: own sentences and edits act in it.
-
-    questions : the first one is shown first; without any, those that the story's facts answer
-
-    Raises
-    ------
-    UserError
-        For a model that the page cannot hold, unknown words, and stories that are empty or too long.
-    """
-    check_length(sentences)
-    model = model_json(lm)
-    probes = stage_probes(lm)
-    payload = story_payload(
-        lm, sentences, list(questions) or suggested_questions(sentences), probes=probes_for(probes, sentences)
-    )
-    about = (
-        f"A small language model ({payload['model']['n_parameters']:,} parameters) with a memory of "
-        f"{payload['model']['n_slots']} slots. It was trained on stories with {payload['model']['n_words']} "
-        "words, and runs here, in this page. Watch what it writes, ask it, erase a slot, type a story."
-    )
-    return stage_page(
-        "What is in this model's memory?", about, payload, engine={"model": model, "probes": probes}
-    )
-
-
 def stage_page(title: str, about: str, payload: Json, *, engine: Json | None = None) -> str:
     """An HTML page with one stage; ``engine`` holds the model and its probes, None: the payload alone."""
-    data = _in_script(payload), _in_script(engine)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}\n{style()}</style></head>\n<body><main>"
-        f"<h1>{escape(title)}</h1><p>{escape(about)}</p>"
-        '<div id="stage"></div><noscript>This picture is drawn by JavaScript, which is switched off here. '
-        "Switch it on for this page, or see the same numbers with lm2 trace and lm2 report.</noscript>"
-        "</main>\n"
-        f'<script type="application/json" id="payload">{data[0]}</script>\n'
-        f'<script type="application/json" id="engine">{data[1]}</script>\n'
-        f'<script type="module">{with_imports("page")}</script></body></html>\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style></head>\n<body><main>"
+        f"<h1>{escape(title)}</h1><p>{escape(about)}</p>{stage_html(payload, engine)}</main></body></html>\n"
     )
 
 
-def write_classroom(
-    path: str | Path, lm: LoadedModel, sentences: Sequence[str] = STORY, questions: Sequence[str] = ()
-) -> None:
-    """Write the page of ``classroom`` atomically."""
-    write_atomically(path, classroom(lm, sentences, questions))
+def stage_html(payload: Json, engine: Json | None = None) -> str:
+    """A stage as a part of a page, with its style, data and scripts; one on each page."""
+    return (
+        f"<style>{style()}</style>\n"
+        '<div id="stage"></div><noscript>This picture is drawn by JavaScript, which is switched off here. '
+        "Switch it on for this page, or see the same numbers with lm2 trace and lm2 report.</noscript>\n"
+        f'<script type="application/json" id="payload">{_in_script(payload)}</script>\n'
+        f'<script type="application/json" id="engine">{_in_script(engine)}</script>\n'
+        f'<script type="module">{with_imports("page")}</script>\n'
+    )
 
 
-def check_length(sentences: Sequence[str]) -> None:
+def check_length(sentences: Sequence[object]) -> None:
     """Refuse stories that do not fit a stage."""
     if len(sentences) > MAX_SENTENCES:
         raise UserError(

@@ -14,6 +14,8 @@ from lm2core.errors import UserError
 from lm2core.files import atomic_path, write_atomically
 from lm2core.traces.trace import Trace
 from lm2viz.provenance.traces import WRITE_HOOKS
+from lm2viz.stage.page import check_length, stage_html
+from lm2viz.stage.payload import trace_payload
 from lm2viz.story import pictures
 from lm2viz.story.pictures import Picture
 
@@ -78,10 +80,19 @@ def write_report(path: str | Path, trace: Trace, *, story: int = 0) -> dict[str,
     """
     pictures_by_name = report_pictures(trace, story=story)
     lines = [" ".join(words) for words in trace.tokens[story]]
-    text = f"<ol>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ol>"
+    text = f"{_stage(trace, story)}<ol>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ol>"
     text += "<p>Pictures of a single sentence show the last one.</p>"
     write_page(path, f"Memory of {trace.info.get('model', 'an LM2')}", text, pictures_by_name)
     return pictures_by_name
+
+
+def _stage(trace: Trace, story: int) -> str:
+    """The story on the stage, step by step; nothing where the trace or the screen does not suffice."""
+    try:
+        check_length(trace.tokens[story])
+        return stage_html(trace_payload(trace, story=story))
+    except UserError:
+        return ""
 
 
 def write_page(path: str | Path, title: str, text: str, pictures_by_name: Mapping[str, Picture]) -> None:

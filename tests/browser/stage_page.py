@@ -14,8 +14,8 @@ import lm2viz.stage
 from lm2core import load
 from lm2viz.probes.reading import fit_fact_probes
 from lm2viz.sample.story_sample import StorySample
-from lm2viz.stage.payload import story_payload
 from lm2viz.stage.slot_probes import probes_as_json
+from lm2viz.stage.story_payload import story_payload
 
 STAGE = Path(lm2viz.stage.__file__).parent
 STORY = (

@@ -7,10 +7,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from lm2core.reading.checkpoints import load
+from lm2viz.stage.classroom import STORY, classroom
 from lm2viz.stage.modules import with_imports
-from lm2viz.stage.page import STORY, classroom, probes_for, suggested_questions
-from lm2viz.stage.payload import story_payload
+from lm2viz.stage.page import probes_for, suggested_questions
 from lm2viz.stage.shipped import stage_probes
+from lm2viz.stage.story_payload import story_payload
 from tests.browser.conftest import watched_page
 
 MODEL = "babi-qa1-10"

@@ -5,8 +5,8 @@ import pytest
 from lm2core.reading.checkpoints import load
 from lm2viz.probes.reading import fit_fact_probes
 from lm2viz.sample.story_sample import StorySample
-from lm2viz.stage.payload import story_payload
 from lm2viz.stage.slot_probes import probes_as_json
+from lm2viz.stage.story_payload import story_payload
 
 SENTENCES = ("Mary went to the kitchen.", "John moved to the garden.", "Mary journeyed to the office.")
 QUESTIONS = ("Where is Mary?", "Where is John", "Where is Daniel?")

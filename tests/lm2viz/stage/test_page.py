@@ -8,8 +8,9 @@ from typer.testing import CliRunner
 
 from lm2core.errors import UserError
 from lm2viz.cli.main import app
+from lm2viz.stage.classroom import STORY, write_classroom
 from lm2viz.stage.modules import with_imports
-from lm2viz.stage.page import STORY, probes_for, stage_page, suggested_questions, write_classroom
+from lm2viz.stage.page import probes_for, stage_page, suggested_questions
 
 
 def test_the_command_writes_a_page_that_asks_no_other_machine_for_anything(tmp_path):

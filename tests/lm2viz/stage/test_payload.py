@@ -10,7 +10,8 @@ from lm2core.reading.answers import ask, bank_after, read_story
 from lm2core.traces.trace import Trace
 from lm2viz.probes.reading import decode_facts
 from lm2viz.provenance.slots import unroll
-from lm2viz.stage.payload import N_ANSWERS, story_payload, trace_payload
+from lm2viz.stage.payload import trace_payload
+from lm2viz.stage.story_payload import N_ANSWERS, story_payload
 from lm2viz.story.select import keep_by_sentence
 from tests.lm2viz.stage.conftest import QUESTIONS, SENTENCES
 

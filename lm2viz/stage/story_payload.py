@@ -1,0 +1,68 @@
+"""The payload of a story that a model reads and answers at every step; payload.py has the schema."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lm2core.babi.known_facts import KnownFacts, known_place, parse_facts
+from lm2core.reading.answers import Answer, ask, bank_after, read_story
+from lm2core.reading.loaded_model import LoadedModel
+from lm2core.text.tokenizer import known_words
+from lm2core.traces.trace import Trace
+from lm2viz.arrays import Array
+from lm2viz.stage.payload import rounded, trace_payload
+from lm2viz.stage.slot_probes import Json
+
+N_ANSWERS = 6
+
+
+def story_payload(
+    lm: LoadedModel, sentences: Sequence[str], questions: Sequence[str], *, probes: Sequence[Json] = ()
+) -> Json:
+    """Read a story, ask ``questions`` after every sentence, and return what the stage draws.
+
+    probes : as ``probes_as_json`` gives them
+
+    Raises
+    ------
+    UserError
+        As ``read_story`` and ``ask``: for an empty story or question, and for unknown words.
+    """
+    trace = read_story(lm, sentences)
+    payload = trace_payload(trace, probes=probes)
+    payload["model"] |= {
+        "n_parameters": sum(p.numel() for p in lm.model.parameters()),
+        "n_words": len(known_words(lm.tokenizer)),
+    }
+    known = [{}, *(parse_facts(sentences) or [{} for _ in sentences])]
+    return payload | {"questions": [_question(lm, trace, text, known) for text in questions]}
+
+
+def _question(lm: LoadedModel, trace: Trace, text: str, known: Sequence[KnownFacts]) -> Json:
+    answers = [ask(lm, text, bank_after(trace, k, lm.model)) for k in range(len(trace.tokens[0]) + 1)]
+    asked = answers[0].trace
+    return {
+        "text": str(asked.info["question"]),
+        "words": asked.tokens[0][0],
+        "steps": [
+            _answer(answer, known_place(str(asked.info["question"]), facts))
+            for answer, facts in zip(answers, known, strict=True)
+        ],
+    }
+
+
+def _answer(answer: Answer, right: str | None) -> Json:
+    ranked = zip(answer.words[:N_ANSWERS], answer.probabilities[:N_ANSWERS], strict=True)
+    return {
+        "answers": [[word, round(probability, 4)] for word, probability in ranked],
+        "reads": rounded(np.stack([_read_by_last_word(answer.trace, b) for b in answer.trace.blocks])),
+        "right": right,
+    }
+
+
+def _read_by_last_word(trace: Trace, block: int) -> Array:
+    where = {"story": 0, "segment": 0}
+    last = len(trace.tokens[0][0]) - 1
+    pattern = trace.select(f"blocks.{block}.mem.hook_read_pattern", **where)[:, last].mean(axis=0)
+    gate = trace.select(f"blocks.{block}.mem.hook_gate_out", **where)[last].mean()
+    return np.asarray(pattern * gate)

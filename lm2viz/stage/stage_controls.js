@@ -25,7 +25,8 @@ export class Controls {
     this.block = el(
       "select",
       { onchange: () => actions.choose(blocks[this.block.selectedIndex]) },
-      ...blocks.map((block) => el("option", { text: block === "mean" ? "mean over blocks" : `block ${block}` })),
+      el("option", { text: "mean over blocks" }),
+      ...payload.model.blocks.map((block) => el("option", { text: `block ${block}` })),
     );
     this.blocks = blocks;
     this.node = el(

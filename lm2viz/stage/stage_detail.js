@@ -10,8 +10,9 @@ const NO_ENGINE = "Edits need the model; this page shows a recorded run.";
  * @typedef {Object} CardActions
  * @property {() => void} close
  * @property {((kind: "zero"|"clamp_gate") => void)|null} edit null where there is no engine
- * @property {(() => void)|null} undo
+ * @property {() => void} undo
  */
+
 export class SlotCard {
   /** @param {CardActions} actions */
   constructor(actions) {
@@ -96,10 +97,11 @@ function accuracyLine(payload, slot) {
     .filter((probe) => probe.slot === slot)
     .map((probe) => {
       const interval = `95\u00a0% interval ${percent(probe.low)} to ${percent(probe.high)}`;
-      const controls = `untrained model ${percent(probe.untrained)}, most frequent value ${percent(probe.majority)}`;
+      const right = `${percent(probe.accuracy)} right (${interval}, ${probe.n_stories} stories)`;
+      const [untrained, majority] = [probe.untrained, probe.majority].map(percent);
+      const controls = `untrained model ${untrained}, most frequent value ${majority}`;
       const verdict = probe.beats_control ? "" : " No better than its controls.";
-      const stories = `${probe.n_stories} stories`;
-      return `Probe for ${probe.fact}: ${percent(probe.accuracy)} right (${interval}, ${stories}); ${controls}.${verdict}`;
+      return `Probe for ${probe.fact}: ${right}; ${controls}.${verdict}`;
     })
     .join(" ");
 }

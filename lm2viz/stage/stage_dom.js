@@ -40,14 +40,13 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** Replaces the children by pieces of text: a string, or [class, string] for a piece with a look of its own. */
+/** Replaces the children by pieces of text: a string, or [class, string] for one with a look of its own. */
 export function setPieces(node, pieces) {
-  node.replaceChildren(
-    ...pieces.map((piece) => (typeof piece === "string" ? piece : el("b", { class: piece[0], text: piece[1] }))),
-  );
+  const bold = ([look, text]) => el("b", { class: look, text });
+  node.replaceChildren(...pieces.map((piece) => (typeof piece === "string" ? piece : bold(piece))));
 }
 
-/** A node that is reached by its key, made on first use: a row of answers, a curve. */
+/** Nodes of one kind in a parent, made on first use and hidden, not removed, where they are not needed. */
 export function pool(parent, make) {
   const nodes = [];
   return {

@@ -1,4 +1,4 @@
-/** Edits of the memory: which slot is the control, and what an edit did to the answer, from the runs alone. */
+/** Edits of the memory: which slot is the control, and what an edit did to the answer. */
 
 import { factsBySlot } from "stage_numbers";
 import { amount, editText, percent } from "stage_text";
@@ -24,13 +24,14 @@ export function controlSlot(payload, { slots, step }) {
 
 /**
  * What the edit did to the shown question's answer, beside the same edit of the control slot.
- * @param {{edit: Object, before: Object, after: Object, control: number|null, controlRun: Object|null}} result
- *   the payloads of the run before the edit, after it, and with the control slot edited in its place
+ * @param {{edit: Object, before: Object, after: Object, control: number|null, controlRun: Object|null}} runs
+ *   payloads: of the run before the edit, after it, and with the control slot edited in its place
  * @param {{question: number, step: number}} state a step before the edit is shown as the step of the edit
  */
 export function verdict({ edit, before, after, control, controlRun }, state) {
   const step = Math.max(state.step, edit.step);
-  const [was, is, beside] = [before, after, controlRun].map((run) => run && answerAt(run, state.question, step));
+  const answer = (run) => run && answerAt(run, state.question, step);
+  const [was, is, beside] = [before, after, controlRun].map(answer);
   const lines = [`Slot ${edit.slots[0]} ${editText(edit)}`];
   if (was) lines[0] += `: ${was} \u2192 ${is}`;
   lines[0] += ".";

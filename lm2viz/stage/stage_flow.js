@@ -13,8 +13,8 @@ export class Flow {
   constructor(scene) {
     this.scene = scene;
     this.svg = svgEl("svg", { class: "flow", "aria-hidden": "true" });
-    this.writes = pool(this.svg, () => svgEl("path", { class: "write" }));
-    this.reads = pool(this.svg, () => svgEl("path", { class: "read" }));
+    this.writes = pool(this.svg, () => svgEl("path", { class: "write", pathLength: 1 }));
+    this.reads = pool(this.svg, () => svgEl("path", { class: "read", pathLength: 1 }));
     this.flying = el("div", { class: "flying", "aria-hidden": "true" });
     this.tokens = pool(this.flying, () => el("span", {}));
     this.running = [];
@@ -54,25 +54,32 @@ export class Flow {
   /** Isolates the curves for which `isShown` holds of their data; null shows all. */
   isolate(isShown) {
     for (const path of [...this.writes.nodes, ...this.reads.nodes]) {
-      setAttribute(path, "data-off", isShown !== null && !isShown(path.dataset, path.classList.contains("read")));
+      const isOff = isShown !== null && !isShown(path.dataset, path.classList.contains("read"));
+      setAttribute(path, "data-off", isOff);
     }
   }
 
   /**
-   * Plays a step that is drawn already: the words fly in, old names fade, new ones appear, the answer is read.
+   * Plays a step that is drawn: the words fly in, old names fade, new ones appear, the answer is read.
    * @param {string[]} words of the sentence
    * @param {Iterable<{now: Element, old: Element, keep: number}>} names those that change
+   * @param {Element} answer
    */
-  play(words, names) {
+  play(words, names, answer) {
     this.end();
     const shown = (paths) => paths.nodes.filter((path) => !path.hasAttribute("hidden"));
     for (const path of shown(this.writes)) this.grow(path, DURATION, 0);
     for (const path of shown(this.reads)) this.grow(path, READ_DURATION, DURATION);
     this.fly(shown(this.writes), words);
+    this.appear(answer, DURATION + READ_DURATION);
     for (const { now, old, keep } of names) {
       this.animate(old, [{ opacity: 1 }, { opacity: keep }], { duration: DURATION });
-      this.animate(now, [{ opacity: 0 }, { opacity: 1 }], { duration: 200, delay: DURATION });
+      this.appear(now, DURATION);
     }
+  }
+
+  appear(node, delay) {
+    this.animate(node, [{ opacity: 0.1 }, { opacity: 1 }], { duration: 200, delay });
   }
 
   /** Ends what is running, so that the step that is drawn is what is seen. */
@@ -88,16 +95,8 @@ export class Flow {
   }
 
   grow(path, duration, delay) {
-    const length = path.getTotalLength();
-    const dash = `${length} ${length}`;
-    this.animate(
-      path,
-      [
-        { strokeDasharray: dash, strokeDashoffset: length, opacity: 1 },
-        { strokeDasharray: dash, strokeDashoffset: 0, opacity: 1 },
-      ],
-      { duration, delay },
-    );
+    const frame = (offset) => ({ strokeDasharray: "1", strokeDashoffset: offset, opacity: 1 });
+    this.animate(path, [frame(1), frame(0)], { duration, delay });
   }
 
   /** Each word flies along its widest curve. */
@@ -114,7 +113,8 @@ export class Flow {
         { offsetDistance: "88%", opacity: 1, offset: 0.9 },
         { offsetDistance: "100%", opacity: 0 },
       ];
-      this.animate(token, frames, { duration: DURATION + 100 }).onfinish = () => setAttribute(token, "hidden", true);
+      const flight = this.animate(token, frames, { duration: DURATION + 100 });
+      flight.onfinish = () => setAttribute(token, "hidden", true);
     });
   }
 }

@@ -64,7 +64,8 @@ export class MemoryView {
     const facts = factsBySlot(payload);
     this.slots = slots;
     this.cells = new Map(slots.map((slot) => [slot, cellOf(slot, facts.get(slot) ?? [], onPick)]));
-    const [named, quiet] = [slots.filter((slot) => facts.has(slot)), slots.filter((slot) => !facts.has(slot))];
+    const named = slots.filter((slot) => facts.has(slot));
+    const quiet = slots.filter((slot) => !facts.has(slot));
     this.node = el(
       "div",
       { class: "slots" },
@@ -117,9 +118,10 @@ export class MemoryView {
 function cellOf(slot, facts, onPick) {
   const lines = new Map(facts.map((fact) => [fact, lineOf(fact)]));
   const edits = el("span", { class: "edits-made" });
+  const look = facts.length ? "slot large" : "slot";
   const button = el(
     "button",
-    { type: "button", class: facts.length ? "slot large" : "slot", "data-slot": slot, onclick: () => onPick(slot) },
+    { type: "button", class: look, "data-slot": slot, onclick: () => onPick(slot) },
     el("span", { class: "count", text: slot }),
     el("span", { class: "held" }, ...[...lines.values()].map(({ line }) => line), edits),
   );
@@ -131,10 +133,11 @@ function lineOf(fact) {
   const share = el("span", { class: "share" });
   const was = el("span", { class: "was" });
   const old = el("span", { class: "old", "aria-hidden": "true" });
-  return { line: el("span", { class: "fact", "data-fact": fact }, now, share, was, old), now, share, was, old };
+  const line = el("span", { class: "fact", "data-fact": fact }, now, share, was, old);
+  return { line, now, share, was, old };
 }
 
-/** The present name; beneath it what was there before, where it changed, and what the story says, if it differs. */
+/** The present name; beneath it what was there before, or what the story says, where they differ. */
 function drawName({ line, now, share, was, old }, name, before, keep) {
   setAttribute(line, "hidden", !name);
   setText(old, before ? nameText(before) : "");
@@ -160,7 +163,8 @@ export class AnswerView {
       ...payload.questions.map(({ text }) => el("option", { text })),
     );
     this.rows = el("ol", { class: "answers", "aria-label": "Answer" });
-    this.control = el("ol", { class: "answers control", "aria-label": "Answer from empty memory, the control" });
+    const label = "Answer from empty memory, the control";
+    this.control = el("ol", { class: "answers control", "aria-label": label });
     this.verdict = el("p", { class: "right-answer" });
     this.pools = [pool(this.rows, answerRow), pool(this.control, answerRow)];
     this.first = this.pools[0].at(0);

@@ -14,11 +14,12 @@ const SMALL = 0.01; // shares below this are summed
 /** Why a payload cannot be drawn, in one line; null where it can. */
 export function refusal(payload) {
   if (payload?.schema !== SCHEMA) {
-    return `This stage draws payloads of schema ${SCHEMA}; got ${payload?.schema ?? "none"}. Make the payload again.`;
+    const got = payload?.schema ?? "none";
+    return `This stage draws payloads of schema ${SCHEMA}; got ${got}. Make the payload again.`;
   }
   const n = payload.sentences.length;
-  if (n > MAX_SENTENCES) return `A story of ${n} sentences cannot be drawn; at most ${MAX_SENTENCES}. Shorten it.`;
-  return null;
+  if (n <= MAX_SENTENCES) return null;
+  return `A story of ${n} sentences cannot be drawn; at most ${MAX_SENTENCES}. Shorten it.`;
 }
 
 /** Values (n_blocks, ...) of one block, or their mean over blocks. */
@@ -32,25 +33,36 @@ function mean(values) {
 }
 
 /**
- * What each word of the step's sentence wrote to each slot, the largest first; nothing where writes are blocked.
+ * What each word of the step's sentence wrote to each slot, the largest first; 0 where writes are blocked.
  * @returns {{word: number, slot: number, amount: number}[]} amount in [0, 1]; empty at step 0
  */
 export function writesAt(payload, step, block) {
   if (step === 0) return [];
-  const amounts = ofBlock(payload.steps[step - 1].writes, payload.model.blocks, block);
-  const isBlocked = amounts[0].map((_, slot) =>
-    editsOf(payload, slot).some((edit) => edit.gate === "in" && edit.value === 0 && edit.step === step),
-  );
-  return amounts
-    .flatMap((row, word) => row.map((amount, slot) => ({ word, slot, amount: isBlocked[slot] ? 0 : amount })))
-    .sort((a, b) => b.amount - a.amount);
+  return kept(payload, `write ${step} ${block}`, () => {
+    const amounts = ofBlock(payload.steps[step - 1].writes, payload.model.blocks, block);
+    const isBlocked = (slot) =>
+      editsOf(payload, slot).some((edit) => edit.gate === "in" && edit.value === 0 && edit.step === step);
+    const share = amounts[0].map((_, slot) => (isBlocked(slot) ? 0 : 1));
+    return amounts
+      .flatMap((row, word) => row.map((amount, slot) => ({ word, slot, amount: share[slot] * amount })))
+      .sort((a, b) => b.amount - a.amount);
+  });
 }
 
 /** What the question reads from each slot, the largest first. @returns {{slot: number, amount: number}[]} */
 export function readsAt(payload, question, step, block) {
-  return ofBlock(payload.questions[question].steps[step].reads, payload.model.blocks, block)
-    .map((amount, slot) => ({ slot, amount }))
-    .sort((a, b) => b.amount - a.amount);
+  return kept(payload, `read ${question} ${step} ${block}`, () =>
+    ofBlock(payload.questions[question].steps[step].reads, payload.model.blocks, block)
+      .map((amount, slot) => ({ slot, amount }))
+      .sort((a, b) => b.amount - a.amount),
+  );
+}
+
+const results = new WeakMap(); // by payload: a step is drawn often, and every part of it asks for these
+
+function kept(payload, key, compute) {
+  const of = results.get(payload) ?? results.set(payload, new Map()).get(payload);
+  return of.get(key) ?? of.set(key, compute()).get(key);
 }
 
 /** The entries that can be seen: above a share of the largest, and at most `n` of them. */
@@ -71,7 +83,7 @@ export function largestRead(payload, block) {
   return Math.max(1e-9, ...reads);
 }
 
-/** What the probes decode after `step` sentences; a slot that was erased just now holds zeros, and no name. */
+/** What the probes decode after `step` sentences; a slot erased just now holds zeros, and has no name. */
 export function namesAt(payload, step) {
   if (step === 0) return [];
   return payload.steps[step - 1].names.filter(({ slot }) => !isErased(payload, step, slot));
@@ -117,9 +129,9 @@ function timesUsed(payload, slot) {
 }
 
 /**
- * Who wrote what a slot holds after `step` sentences: the largest shares, in the order of the story, the start
- * bank last; the small ones are summed. Empty for an empty slot.
- * @returns {{sentence: number|null, share: number}[]} sentence counts from 1, 0 is the start bank, null the rest
+ * Who wrote what a slot holds after `step` sentences: the largest shares, in the order of the story, the
+ * start bank last; the small ones are summed. Empty for an empty slot.
+ * @returns {{sentence: number|null, share: number}[]} sentence from 1; 0 is the start bank, null the rest
  */
 export function historyOf(payload, step, slot) {
   if (step === 0) return [{ sentence: 0, share: 1 }];
@@ -134,7 +146,7 @@ export function historyOf(payload, step, slot) {
   return kept.length < entries.length ? [...kept, { sentence: null, share: rest }] : kept;
 }
 
-/** What a sentence wrote of each slot's present content, in [-1, 1] or beyond; zeros where it is yet to come. */
+/** The signed share of each slot's content that a sentence wrote; zeros where it is yet to be read. */
 export function sharesOf(payload, step, sentence) {
   if (sentence > step) return Array(payload.model.n_slots).fill(0);
   return payload.steps[step - 1].sources[sentence - 1].map((share) => share ?? 0);

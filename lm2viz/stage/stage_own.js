@@ -4,11 +4,12 @@ import { el, setText } from "stage_dom";
 
 export class OwnStory {
   /**
-   * @param {(sentences: string[], question: string) => Promise<string|null>} read resolves to one line that says
-   *   what is wrong, or null; the form keeps its text either way
+   * @param {(sentences: string[], question: string) => Promise<string|null>} read
+   *   resolves to one line that says what is wrong, or null; the form keeps its text either way
    */
   constructor(read) {
-    this.sentences = el("textarea", { rows: 4, spellcheck: "false", "aria-label": "Your own sentences, one a line" });
+    const label = "Your own sentences, one a line";
+    this.sentences = el("textarea", { rows: 4, spellcheck: "false", "aria-label": label });
     this.question = el("input", { type: "text", spellcheck: "false", "aria-label": "Question" });
     this.message = el("p", { class: "message", role: "status" });
     const form = el(

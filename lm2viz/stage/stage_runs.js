@@ -56,7 +56,7 @@ export class Runs {
 
   /**
    * Reads another story.
-   * @returns {Promise<string|null>} one line where it cannot be read, such as for a word the model does not know
+   * @returns {Promise<string|null>} one line where it cannot be read, as for a word the model does not know
    */
   async read(sentences, question) {
     let line = this.isBusy ? "The model is still reading; try again when it is done." : null;
@@ -75,7 +75,7 @@ export class Runs {
   }
 
   /**
-   * Lets the engine work on one thing at a time. What it cannot do is said in one line, and the picture stays.
+   * Lets the engine work on one thing at a time. A failure is said in one line, and the picture stays.
    * @param {() => Promise<() => void>} work resolves to what shows its result
    * @returns {Promise<string|null>} the line, if it failed
    */

@@ -15,8 +15,8 @@ const LEGEND = [
   ["write", "Orange"],
   ": what a word writes to a slot. ",
   ["read", "Blue"],
-  ": what the question reads. Wider is more. A slot\u2019s fill is how much the sentence changed it; the old name " +
-    "fades as far as it is forgotten. Grey italic: a name no better than its controls.",
+  ": what the question reads. Wider is more. A slot\u2019s fill is how much the sentence changed it; the " +
+    "old name fades as far as it is forgotten. Grey italic: a name no better than its controls.",
 ];
 
 /**
@@ -30,7 +30,8 @@ const LEGEND = [
  */
 export class Scene {
   /**
-   * @param {{show: (partial: Partial<StageState>) => void, toggle: () => void, move: (by: number) => void}} actions
+   * @param {{show: (partial: Partial<StageState>) => void, toggle: () => void,
+   *   move: (by: number) => void}} actions
    * @param {{own: Node|null, card: Node}} parts that outlive a payload
    */
   constructor(payload, { show, toggle, move }, { own, card }) {
@@ -84,9 +85,10 @@ export class Scene {
     const isDrawn = ({ slot }) => cells.has(slot);
     const writes = visible(writesAt(payload, step, block).filter(isDrawn), N_WRITES, SEEN);
     const reads = payload.questions[question] ? readsAt(payload, question, step, block).filter(isDrawn) : [];
+    const cell = ({ slot }) => cells.get(slot).button;
     return [
-      writes.map((w) => ({ ...w, from: this.story.chips.at(w.word), to: cells.get(w.slot).button })),
-      visible(reads, N_READS, SEEN).map((r) => ({ ...r, from: cells.get(r.slot).button, to: this.answer.first })),
+      writes.map((entry) => ({ ...entry, from: this.story.chips.at(entry.word), to: cell(entry) })),
+      visible(reads, N_READS, SEEN).map((entry) => ({ ...entry, from: cell(entry), to: this.answer.first })),
     ];
   }
 
@@ -104,7 +106,7 @@ export class Scene {
         .filter(({ line }) => line.hasAttribute("data-changed"))
         .map(({ now, old }) => ({ now, old, keep: Number(button.dataset.keep) })),
     );
-    this.flow.play(payload.sentences[step - 1]?.words ?? [], names);
+    this.flow.play(payload.sentences[step - 1]?.words ?? [], names, this.answer.rows);
   }
 
   /**
@@ -123,8 +125,8 @@ export class Scene {
 }
 
 function column(name, title, ...children) {
-  const nodes = children.filter((child) => child !== null);
-  return el("section", { class: name, "aria-label": title }, el("p", { class: "title", text: title }), ...nodes);
+  const nodes = [el("p", { class: "title", text: title }), ...children.filter((child) => child !== null)];
+  return el("section", { class: name, "aria-label": title }, ...nodes);
 }
 
 function memoryTitle({ model }, slots) {

@@ -97,5 +97,6 @@ export function sentenceNote(payload, state, sentence) {
   const reads = readsAt(payload, state.question, state.step, state.block);
   const read = reads.reduce((sum, { slot, amount: by }) => sum + by * shares[slot], 0);
   const all = reads.reduce((sum, { amount: by }) => sum + by, 0);
-  return `${wrote}; ${percent(read / all)} of what \u201c${asked.text}\u201d reads, slots weighted by their reads.`;
+  const part = `${percent(read / all)} of what \u201c${asked.text}\u201d reads`;
+  return `${wrote}; ${part}, slots weighted by their reads.`;
 }

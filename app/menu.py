@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app.state import accept_former_labels, persist_choices
+from app.widgets.contrast import raise_contrast
 from app.widgets.text_size import pick_text_size
 
 EMPTY_CHART = go.Figure(
@@ -69,5 +70,6 @@ with st.sidebar:
         for each in pages:
             st.page_link(each, query_params=chosen)
     pick_text_size()
+    raise_contrast()
 load_dependencies()
 page.run()

@@ -6,10 +6,12 @@
 import { el, setAttribute, setText } from "stage_dom";
 import { SlotCard } from "stage_detail";
 import { onKeys } from "stage_keys";
-import { factsBySlot, refusal } from "stage_numbers";
+import { refusal } from "stage_numbers";
 import { OwnStory } from "stage_own";
 import { Runs } from "stage_runs";
 import { Scene } from "stage_scene";
+import { shapeOf, thingAt, within } from "stage_state";
+import { followTheme } from "stage_theme";
 
 const BETWEEN_STEPS = 2600; // ms, in play: the time to see a step and to read its caption
 
@@ -26,10 +28,12 @@ const BETWEEN_STEPS = 2600; // ms, in play: the time to see a step and to read i
  * @param {Object} payload
  * @param {{step?: number, question?: number, slot?: number|null, block?: "mean"|number, autoplay?: boolean,
  *   theme?: "auto"|"light"|"dark", engine?: Engine|null,
- *   onChange?: (state: import("stage_scene").StageState) => void}} options
+ *   onChange?: (state: import("stage_state").StageState) => void}} options
  *   step: sentences read, from 0; what lies beyond the story is brought back to its end
- * @returns {{state: import("stage_scene").StageState, show: (partialState: Object) => void, play: () => void,
- *   pause: () => void, update: (payload: Object) => void, destroy: () => void}}
+ * @returns {{state: import("stage_state").StageState, payload: Object,
+ *   show: (partialState: Object) => void, play: () => void, pause: () => void,
+ *   update: (payload: Object) => void, edit: (kind: "zero"|"clamp_gate") => Promise<string|null>,
+ *   destroy: () => void}} edit: as the buttons of the open card; resolves to one line if it failed
  */
 export function mount(root, payload, options = {}) {
   const stage = new Stage(root, payload, options);
@@ -37,10 +41,14 @@ export function mount(root, payload, options = {}) {
     get state() {
       return { ...stage.state };
     },
+    get payload() {
+      return stage.payload;
+    },
     show: (partialState) => stage.take(partialState),
     play: () => stage.play(),
     pause: () => stage.pause(),
     update: (next) => stage.update(next),
+    edit: (kind) => stage.edit(kind),
     destroy: () => stage.destroy(),
   };
 }
@@ -55,7 +63,7 @@ class Stage {
     this.runs = engine && new Runs(engine, this);
     this.card = new SlotCard({
       close: () => this.closeCard(),
-      edit: engine && ((kind) => this.runs.edit(this.payload, kind, this.state)),
+      edit: engine && ((kind) => this.edit(kind)),
       undo: () => this.runs.undo(),
     });
     this.own = engine && new OwnStory((sentences, question) => this.runs.read(sentences, question));
@@ -71,11 +79,9 @@ class Stage {
 
   listen() {
     this.prefersStill = matchMedia("(prefers-reduced-motion: reduce)");
-    this.prefersDark = matchMedia("(prefers-color-scheme: dark)");
     this.listeners = new AbortController();
     const on = (target, type, listener, options) =>
       target.addEventListener(type, listener, { signal: this.listeners.signal, ...options });
-    on(this.prefersDark, "change", () => this.setTheme());
     on(this.node, "pointerover", ({ target }) => this.point(target));
     on(this.node, "pointerleave", () => this.point(null));
     on(this.node, "focusin", ({ target }) => this.focus(target));
@@ -84,13 +90,7 @@ class Stage {
     on(this.node, "scroll", () => this.drawCurves(), { capture: true }); // of the list of sentences
     on(this.node, "toggle", () => this.drawCurves(), { capture: true }); // of the form
     this.resized = new ResizeObserver(() => this.drawCurves());
-    this.setTheme();
-  }
-
-  setTheme() {
-    const asked = this.options.theme;
-    const own = this.prefersDark.matches ? "dark" : "light";
-    setAttribute(this.node, "data-theme", asked === "light" || asked === "dark" ? asked : own);
+    followTheme(this.node, this.options.theme, this.listeners.signal);
   }
 
   /** Draws another payload; the step, the question and the slot stay where they can. */
@@ -215,6 +215,13 @@ class Stage {
     if (this.state.playing) this.show({ playing: false });
   }
 
+  async edit(kind) {
+    const { slot, step } = this.state;
+    if (!this.runs) return "Edits need an engine.";
+    if (slot === null || step === 0) return "Choose a slot, and a sentence to edit it after.";
+    return this.runs.edit(this.payload, kind, { slot, step });
+  }
+
   setBusy(isBusy) {
     setAttribute(this.node, "aria-busy", isBusy);
     if (this.scene) this.drawCard();
@@ -233,30 +240,4 @@ class Stage {
     this.node.remove();
     this.scene = null;
   }
-}
-
-/** A state that the payload has: what lies outside is brought to its nearest end, or to the usual. */
-function within(state, { model, sentences, questions }) {
-  const clamp = (value, last) => Math.min(Math.max(0, Math.round(value) || 0), Math.max(0, last));
-  return {
-    ...state,
-    step: clamp(state.step, sentences.length),
-    question: clamp(state.question, questions.length - 1),
-    slot: state.slot === null || state.slot >= model.n_slots ? null : clamp(state.slot, model.n_slots - 1),
-    block: model.blocks.includes(state.block) ? state.block : "mean",
-  };
-}
-
-/** All that the nodes are made for: equal shapes share them. */
-function shapeOf(payload) {
-  const texts = payload.questions.map(({ text }) => text);
-  return JSON.stringify([payload.model, payload.sentences, texts, [...factsBySlot(payload)]]);
-}
-
-function thingAt(node) {
-  const found = node.closest(".chip, .slot, .sentence");
-  if (!found) return {};
-  const { word, slot, sentence } = found.dataset;
-  if (word !== undefined) return { word: Number(word) };
-  return slot === undefined ? { sentence: Number(sentence) } : { slot: Number(slot) };
 }

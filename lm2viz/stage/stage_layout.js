@@ -4,6 +4,7 @@ import { el, pool, setAttribute, setText } from "stage_dom";
 import { editsOf, factsBySlot, namesAt, sharesOf } from "stage_numbers";
 import { chipLabel, editText, nameText, percent, slotLabel } from "stage_text";
 
+export const HOLDS = 0.05; // a slot holds something of a sentence from this share of its content
 const N_ANSWERS = 4;
 const N_CONTROL_ANSWERS = 3;
 
@@ -109,7 +110,9 @@ export class MemoryView {
     const shares = sentence ? sharesOf(payload, state.step, sentence) : null;
     for (const [slot, { button }] of this.cells) {
       button.style.setProperty("--read-share", read.get(slot) ?? 0);
-      setAttribute(button, "data-lit", shares && Math.abs(shares[slot]) >= 0.05 && percent(shares[slot]));
+      const share = shares ? Math.abs(shares[slot]) : 0;
+      setAttribute(button, "data-lit", share >= HOLDS);
+      button.style.setProperty("--lit", share);
       setAttribute(button, "aria-pressed", String(state.slot === slot));
     }
   }

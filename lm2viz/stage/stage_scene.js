@@ -3,14 +3,13 @@
 import { el, setAttribute, setPieces } from "stage_dom";
 import { Controls } from "stage_controls";
 import { Flow } from "stage_flow";
-import { AnswerView, MemoryView, StoryView } from "stage_layout";
+import { AnswerView, HOLDS, MemoryView, StoryView } from "stage_layout";
 import { drawnSlots, largestRead, largestWrite, readsAt, sharesOf, visible, writesAt } from "stage_numbers";
 import { chipLabel, readCaption, sentenceNote, writeCaption } from "stage_text";
 
 const SEEN = 0.1; // curves below this share of the largest are left out
 const N_WRITES = 40;
 const N_READS = 12;
-const HOLDS = 0.05; // a slot holds something of a sentence from this share of its content
 const LEGEND = [
   ["write", "Orange"],
   ": what a word writes to a slot. ",
@@ -19,18 +18,10 @@ const LEGEND = [
     "old name fades as far as it is forgotten. Grey italic: a name no better than its controls.",
 ];
 
-/**
- * @typedef {Object} StageState
- * @property {number} step sentences read, from 0
- * @property {number} question index into `payload.questions`
- * @property {number|null} slot whose card is open
- * @property {"mean"|number} block
- * @property {boolean} playing
- * @property {Object[]} edits
- */
+/** Its nodes are made for one shape of payload; see `shapeOf`. */
 export class Scene {
   /**
-   * @param {{show: (partial: Partial<StageState>) => void, toggle: () => void,
+   * @param {{show: (partial: Partial<import("stage_state").StageState>) => void, toggle: () => void,
    *   move: (by: number) => void}} actions
    * @param {{own: Node|null, card: Node}} parts that outlive a payload
    */

@@ -3,7 +3,6 @@
 import base64
 import copy
 import json
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -68,28 +67,32 @@ def imports() -> dict[str, str]:
     """An import map of the stage's modules."""
     return {
         module.stem: "data:text/javascript;base64," + base64.b64encode(module.read_bytes()).decode()
-        for module in sorted(STAGE.glob("stage*.js"))
+        for module in sorted(STAGE.glob("*.js"))
     }
 
 
-def open_stage(page: Page, payload: Any, options: str = "{}", *, css: str = "") -> None:
+def open_stage(
+    page: Page,
+    payload: Any,
+    options: str = "{}",
+    *,
+    css: str = "",
+    mount: str = "mount",
+    module: str = "stage",
+) -> None:
     """Mount the stage; the page has it as ``stage``, and its payload as ``payload``.
 
     options : a JavaScript object
+    mount, module : the function that mounts it, and where it is
     """
     page.set_content(
         f"""<!doctype html><html lang="en"><meta name="viewport" content="width=device-width">
         <style>body {{ margin: 0 }} {(STAGE / "stage.css").read_text()} {css}</style>
         <script type="importmap">{json.dumps({"imports": imports()})}</script><div id="root"></div>
         <script type="module">
-        import {{ mount }} from "stage";
+        import {{ {mount} as mount }} from "{module}";
         window.payload = {json.dumps(payload).replace("<", chr(92) + "u003c")};
         window.stage = mount(document.getElementById("root"), window.payload, {options});
         </script>"""
     )
     page.wait_for_function("window.stage")
-
-
-def texts(page: Page, selector: str) -> Sequence[str]:
-    """The visible texts of what matches, in the order of the page."""
-    return [node.inner_text() for node in page.locator(selector).all() if node.is_visible()]

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.loaders import stage
-from app.state import QUESTION, STEP, VIEW, clamp_state
+from app.state import QUESTION, STEP, URL, VIEW, clamp_state
 from app.widgets.pickers import ShownStory, as_text, choose_story
 from app.widgets.stage import draw_stage
 from app.widgets.waiting import wait_for
@@ -40,8 +40,17 @@ def main() -> None:
     is_linked = STEP in st.session_state or STEP in st.query_params
     clamp_state(STEP, 0, len(story.sentences))
     step = int(st.session_state.get(STEP, st.query_params.get(STEP, 0)))
-    start = {"step": step, "question": first_question(questions), "autoplay": not is_linked}
-    draw_stage(str(hash((model, story.sentences, questions))), payload, stage.load_engine(model), start=start)
+    tour = st.toggle(
+        "Guided tour", key="tour", bind=URL, help="Five stops: write, overwrite, read, erase, block."
+    )
+    start = {
+        "step": step,
+        "question": first_question(questions),
+        "autoplay": not is_linked,
+        "tour": tour,
+    }
+    identity = str(hash((model, story.sentences, questions, tour)))
+    draw_stage(identity, payload, stage.load_engine(model), start=start)
     st.page_link("views/story.py", label="Every number of this step", icon=":material/menu_book:")
 
 

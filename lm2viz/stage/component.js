@@ -2,6 +2,7 @@
 
 import { makeEngine } from "engine";
 import { mount } from "stage";
+import { mountTour } from "tour";
 
 const SETTLE = 400; // ms without a change, before the server is told: it redraws what depends on the place
 const stages = new WeakMap(); // by the element that the app gives; it calls again at every redraw
@@ -27,5 +28,6 @@ function drawStage({ payload, engine, theme, start }, parentElement, setStateVal
   };
   const own = engine && makeEngine(engine.model, engine.probes, payload);
   const root = parentElement.querySelector(".stage-root");
-  return mount(root, payload, { ...start, engine: own, theme, onChange });
+  const draw = start.tour ? mountTour : mount;
+  return draw(root, payload, { ...start, engine: own, theme, onChange });
 }

@@ -1,24 +1,45 @@
-/** Starts the stage of a page that holds its payload, and maybe the model, as JSON. */
+/**
+ * Starts the stage of a page that holds its payload, and maybe the model, as JSON. Its address says where to
+ * begin: page.html#step=5, or a stop of the guided tour, page.html#tour=2.
+ */
 
 import { makeEngine } from "engine";
 import { mount } from "stage";
+import { mountTour } from "tour";
 
-const json = (id) => JSON.parse(document.getElementById(id).textContent);
-const payload = json("payload");
-const data = json("engine");
-const wanted = new URLSearchParams(location.hash.slice(1));
+const root = document.getElementById("stage");
+let drawn = null;
 
 function start() {
+  const payload = json("payload");
+  const data = json("engine");
   const engine = data && makeEngine(data.model, data.probes, payload);
-  const step = wanted.has("step") ? Number(wanted.get("step")) : 0;
-  mount(document.getElementById("stage"), payload, { engine, step, autoplay: !wanted.has("step") });
+  const asked = new URLSearchParams(location.hash.slice(1));
+  drawn?.destroy();
+  if (asked.has("tour")) {
+    const onStop = (at) => history.replaceState(null, "", `#tour=${at + 1}`);
+    drawn = mountTour(root, payload, { engine, stop: Number(asked.get("tour")) - 1, onStop });
+  } else {
+    const step = Number(asked.get("step") ?? 0);
+    drawn = mount(root, payload, { engine, step, autoplay: !asked.has("step") });
+  }
 }
 
-try {
-  start();
-} catch (error) {
-  const line = document.createElement("p");
-  line.setAttribute("role", "alert");
-  line.textContent = error.message;
-  document.getElementById("stage").replaceChildren(line);
+function json(id) {
+  return JSON.parse(document.getElementById(id).textContent);
 }
+
+/** What cannot be drawn is said in one line in its place. */
+function startOrSay() {
+  try {
+    start();
+  } catch (error) {
+    const line = document.createElement("p");
+    line.setAttribute("role", "alert");
+    line.textContent = error.message;
+    root.replaceChildren(line);
+  }
+}
+
+startOrSay();
+addEventListener("hashchange", startOrSay);

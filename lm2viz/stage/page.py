@@ -10,11 +10,12 @@ from lm2viz.stage.modules import style, with_imports
 from lm2viz.stage.slot_probes import Json
 
 MAX_SENTENCES = 60  # of a story on the stage
+TOUR = '<nav><a href="#tour=1">Guided tour</a> \u00b7 <a href="#step=0">The story, step by step</a></nav>'
 STYLE = (
     "body{margin:0;font-family:system-ui,sans-serif;background:light-dark(#fff,#15181c);"
     "color:light-dark(#1c2024,#e8eaed)}:root{color-scheme:light dark}"
     "main{max-width:1320px;margin:0 auto;padding:.75rem 1rem}h1{font-size:1.35rem;margin:.2rem 0}"
-    "p{margin:.3rem 0 .6rem}"
+    "nav{margin:.4rem 0}a{color:light-dark(#1b6391,#7cc0e8)}p{margin:.3rem 0 .6rem}"
 )
 
 
@@ -24,7 +25,8 @@ def stage_page(title: str, about: str, payload: Json, *, engine: Json | None = N
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title>\n<style>{STYLE}</style></head>\n<body><main>"
-        f"<h1>{escape(title)}</h1><p>{escape(about)}</p>{stage_html(payload, engine)}</main></body></html>\n"
+        f"<h1>{escape(title)}</h1><p>{escape(about)}</p>{TOUR}{stage_html(payload, engine)}</main></body>"
+        "</html>\n"
     )
 
 

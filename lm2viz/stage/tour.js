@@ -16,7 +16,8 @@ const NO_ENGINE = "The two stops that edit the memory need the model; this page 
  * Draws the stage in `root`, with the tour's caption above it.
  * @param {HTMLElement} root
  * @param {Object} payload
- * @param {Object} options as those of the stage's `mount`
+ * @param {Object} options as those of the stage's `mount`; also stop, the one to begin with, from 0, and
+ *   onStop, which is called with the number of each that is shown
  * @returns {{stage: Object, stops: string[], at: number, go: (stop: number) => Promise<void>,
  *   destroy: () => void}} stops: their titles; go counts from 0
  */
@@ -42,10 +43,11 @@ class Tour {
     this.listeners = new AbortController();
     followTheme(this.node, options.theme, this.listeners.signal);
     this.stage = mount(this.place, payload, options);
+    this.onStop = options.onStop;
     this.at = 0;
     this.ready = Promise.resolve();
     this.bar.hidden = this.stops.length === 0;
-    if (this.stops.length) this.go(0);
+    if (this.stops.length) this.go(options.stop ?? 0);
   }
 
   build({ engine }) {
@@ -83,6 +85,7 @@ class Tour {
     if (this.stage.payload !== this.payload) this.stage.update(this.payload); // an edit, a story of one's own
     this.stage.show(state);
     if (edit) await this.stage.edit(edit);
+    this.onStop?.(at);
   }
 
   toggleFullScreen() {

@@ -95,6 +95,17 @@ def test_own_sentences_are_read_and_asked_and_unknown_words_lose_nothing(page):
     expect(page.locator(".stage .answers").first).to_contain_text("office")
 
 
+def test_a_stop_of_the_tour_has_an_address(page):
+    page.get_by_role("link", name="Guided tour").click()
+    tour = page.get_by_role("region", name="Guided tour")
+    expect(tour).to_contain_text("1 of 5")
+    tour.get_by_role("button", name="Next stop").click()
+    expect(tour).to_contain_text("2 of 5")
+    expect(page).to_have_url(re.compile("#tour=2$"))
+    page.reload()
+    expect(tour).to_contain_text("2 of 5")
+
+
 def test_a_file_of_another_version_says_so_in_one_line(context, file, tmp_path):
     other = tmp_path / "other.html"
     text = file.read_text(encoding="utf-8")

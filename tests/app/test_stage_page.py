@@ -1,0 +1,73 @@
+"""The first page: it sends the stage of the chosen story, and the model where a browser can run it."""
+
+import json
+
+import pytest
+
+from app.loaders import stage
+from lm2core.errors import UserError
+from lm2core.reading.checkpoints import load
+from lm2viz.stage.weights import model_json
+from tests.app.pages import open_page
+
+STORY = "1-one-fact"
+
+
+def sent(page):
+    """What the page sends to the stage."""
+    (component,) = page.get("bidi_component")
+    return json.loads(component.proto.json or component.proto.mixed.json)
+
+
+def test_the_first_page_sends_the_story_its_questions_and_the_model():
+    data = sent(open_page(None, example=STORY))
+    payload = data["payload"]
+    assert payload["sentences"][0]["text"] == "Mary went to the kitchen."
+    assert payload["questions"][0]["text"] == "Where is Mary?"
+    assert payload["model"]["name"] == "babi-qa1-10"
+    assert data["engine"]["model"] == model_json(load("babi-qa1-10"))
+    assert data["start"] == {"step": 0, "question": 0, "autoplay": True, "tour": False}
+
+
+def test_a_link_opens_its_step_and_its_question_and_does_not_play():
+    data = sent(open_page(None, example=STORY, step="4", question="Where is Sandra?"))
+    assert data["start"]["step"] == 4 and not data["start"]["autoplay"]
+    asked = [question["text"] for question in data["payload"]["questions"]]
+    assert asked[data["start"]["question"]] == "Where is Sandra?"
+
+
+def test_a_step_beyond_the_story_is_its_end():
+    assert sent(open_page(None, example=STORY, step="99"))["start"]["step"] == 8
+
+
+def test_a_former_link_to_a_view_of_the_story_opens_that_page():
+    page = open_page(None, example=STORY, step="3", view="Whole bank")
+    assert not page.get("bidi_component")
+    assert page.slider(key="step").value == 3
+
+
+def test_the_tour_is_asked_for_by_the_link():
+    assert sent(open_page(None, example=STORY, tour="true"))["start"]["tour"]
+
+
+def test_a_question_with_unknown_words_is_one_line():
+    page = open_page(None, example=STORY, question="Where is Zoe?")
+    (line,) = page.info
+    assert "unknown words: Zoe" in line.value.replace("\\", "")
+
+
+def test_a_model_that_a_browser_cannot_run_is_drawn_without_edits(monkeypatch):
+    def refuse(lm):
+        raise UserError("too large")
+
+    stage.load_engine.clear()
+    monkeypatch.setattr(stage, "model_json", refuse)
+    data = sent(open_page(None, example=STORY))
+    assert data["engine"] is None and data["payload"]["steps"]
+    stage.load_engine.clear()
+
+
+@pytest.mark.parametrize("task", ["qa1", "qa2", "qa5"])
+def test_generated_stories_are_drawn_with_names_for_what_slots_hold(task):
+    payload = sent(open_page(None, source="Generated", task=task, seed="3"))["payload"]
+    assert payload["steps"][-1]["names"]

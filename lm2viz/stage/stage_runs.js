@@ -6,8 +6,8 @@ import { refusal } from "stage_numbers";
 export class Runs {
   /**
    * @param {import("stage").Engine} engine
-   * @param {{setPayload: (payload: Object) => void, say: (line: string) => void,
-   *   setBusy: (isBusy: boolean) => void}} stage
+   * @param {{state: import("stage_state").StageState, setPayload: (payload: Object) => void,
+   *   say: (line: string) => void, setBusy: (isBusy: boolean) => void}} stage
    */
   constructor(engine, stage) {
     this.engine = engine;
@@ -83,9 +83,11 @@ export class Runs {
     if (this.isBusy) return null;
     const { turn } = this;
     this.setBusy(true);
+    this.stage.say("Reading the story again\u2026");
     try {
       const show = await work();
       if (turn === this.turn) show();
+      this.stage.say(this.verdict(this.stage.state));
       return null;
     } catch (error) {
       this.stage.say(error.message);

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.loaders import stage
-from app.state import QUESTION, STEP, URL, VIEW, clamp_state
+from app.state import QUESTION, STEP, URL, VIEW
 from app.widgets.pickers import ShownStory, as_text, choose_story
 from app.widgets.stage import draw_stage
 from app.widgets.waiting import wait_for
@@ -38,8 +38,7 @@ def main() -> None:
         "a slot: what does it hold, who put it there, and does the answer need it?"
     )
     is_linked = STEP in st.session_state or STEP in st.query_params
-    clamp_state(STEP, 0, len(story.sentences))
-    step = int(st.session_state.get(STEP, st.query_params.get(STEP, 0)))
+    step = min(linked_step(), len(story.sentences))
     tour = st.toggle(
         "Guided tour", key="tour", bind=URL, help="Five stops: write, overwrite, read, erase, block."
     )
@@ -52,6 +51,12 @@ def main() -> None:
     identity = str(hash((model, story.sentences, questions, tour)))
     draw_stage(identity, payload, stage.load_engine(model), start=start)
     st.page_link("views/story.py", label="Every number of this step", icon=":material/menu_book:")
+
+
+def linked_step() -> int:
+    """The step of the state or of the link; 0 where a link holds no number."""
+    asked = str(st.session_state.get(STEP, st.query_params.get(STEP, "")))
+    return int(asked) if asked.isdecimal() else 0
 
 
 def questions_of(story: ShownStory) -> tuple[str, ...]:

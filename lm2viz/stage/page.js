@@ -23,6 +23,7 @@ function start() {
     const step = Number(asked.get("step") ?? 0);
     drawn = mount(root, payload, { engine, step, autoplay: !asked.has("step") });
   }
+  root.querySelector(".stage")?.focus({ preventScroll: true }); // for its keys
 }
 
 function json(id) {

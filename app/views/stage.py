@@ -38,10 +38,9 @@ def main() -> None:
         "a slot: what does it hold, who put it there, and does the answer need it?"
     )
     is_linked = STEP in st.session_state or STEP in st.query_params
+    place = st.container()  # the stage, above the switch that it depends on
+    tour = below()
     step = min(linked_step(), len(story.sentences))
-    tour = st.toggle(
-        "Guided tour", key="tour", bind=URL, help="Five stops: write, overwrite, read, erase, block."
-    )
     start = {
         "step": step,
         "question": first_question(questions),
@@ -49,8 +48,19 @@ def main() -> None:
         "tour": tour,
     }
     identity = str(hash((model, story.sentences, questions, tour)))
-    draw_stage(identity, payload, stage.load_engine(model), start=start)
-    st.page_link("views/story.py", label="Every number of this step", icon=":material/menu_book:")
+    with place:
+        draw_stage(identity, payload, stage.load_engine(model), start=start)
+
+
+def below() -> bool:
+    """What stands below the stage; whether the guided tour is asked for."""
+    left, right = st.columns(2, vertical_alignment="center")
+    with right:
+        st.page_link("views/story.py", label="Every number of this step", icon=":material/menu_book:")
+    with left:
+        return st.toggle(
+            "Guided tour", key="tour", bind=URL, help="Five stops: write, overwrite, read, erase, block."
+        )
 
 
 def linked_step() -> int:

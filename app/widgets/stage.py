@@ -10,7 +10,10 @@ from lm2viz.stage.slot_probes import Json
 
 KEY = "stage"
 _draw = st.components.v2.component(
-    "lm2_stage", html='<div class="stage-root"></div>', css=style(), js=with_imports("component")
+    "lm2_stage",
+    html='<div class="stage-root" style="--stage-around:20em"></div>',
+    css=style(),
+    js=with_imports("component"),
 )
 
 
@@ -25,7 +28,7 @@ def draw_stage(identity: str, payload: Json, engine: Json | None, *, start: dict
     _draw(
         key=KEY,
         data={
-            "id": f"{identity} {theme}",
+            "story": identity,
             "payload": payload,
             "engine": engine,
             "theme": theme,

@@ -6,28 +6,37 @@ import { mountTour } from "tour";
 
 const SETTLE = 400; // ms without a change, before the server is told: it redraws what depends on the place
 const stages = new WeakMap(); // by the element that the app gives; it calls again at every redraw
+let left = null; // story and place of a stage that was taken away: the app may only have moved it
 
 /** @param {{data: object, parentElement: ShadowRoot, setStateValue: Function}} component see st.components.v2 */
 export default function draw({ data, parentElement, setStateValue }) {
-  const drawn = stages.get(parentElement);
-  if (drawn?.id !== data.id) {
-    drawn?.stage.destroy();
-    stages.set(parentElement, { id: data.id, stage: drawStage(data, parentElement, setStateValue) });
+  const { story, theme } = stages.get(parentElement) ?? {};
+  if (story !== data.story || theme !== data.theme) {
+    end(parentElement);
+    const stage = drawStage(data, parentElement, setStateValue);
+    stages.set(parentElement, { story: data.story, theme: data.theme, stage });
   }
-  return () => {
-    stages.get(parentElement)?.stage.destroy();
-    stages.delete(parentElement);
-  };
+  return () => end(parentElement);
 }
 
-function drawStage({ payload, engine, theme, start }, parentElement, setStateValue) {
+function end(parentElement) {
+  const drawn = stages.get(parentElement);
+  if (!drawn) return;
+  const { step, question, slot, playing } = (drawn.stage.stage ?? drawn.stage).state; // a tour has a stage
+  left = { story: drawn.story, place: { step, question, slot, autoplay: playing } };
+  drawn.stage.destroy();
+  stages.delete(parentElement);
+}
+
+function drawStage({ story, payload, engine, theme, start }, parentElement, setStateValue) {
   let timer;
   const onChange = ({ step, question, slot }) => {
     clearTimeout(timer);
     timer = setTimeout(() => setStateValue("place", { step, question, slot }), SETTLE);
   };
   const own = engine && makeEngine(engine.model, engine.probes, payload);
+  const place = left?.story === story ? left.place : {};
   const root = parentElement.querySelector(".stage-root");
-  const draw = start.tour ? mountTour : mount;
-  return draw(root, payload, { ...start, engine: own, theme, onChange });
+  const options = { ...start, ...place, engine: own, theme, onChange };
+  return start.tour ? mountTour(root, payload, options) : mount(root, payload, options);
 }

@@ -23,7 +23,6 @@ function start() {
     const step = Number(asked.get("step") ?? 0);
     drawn = mount(root, payload, { engine, step, autoplay: !asked.has("step") });
   }
-  root.querySelector(".stage")?.focus({ preventScroll: true }); // for its keys
 }
 
 function json(id) {
@@ -42,5 +41,14 @@ function startOrSay() {
   }
 }
 
+/** Keys act on the stage also while nothing on the page has the focus. */
+function passKey(event) {
+  if (document.activeElement !== document.body || event.ctrlKey || event.metaKey || event.altKey) return;
+  const { key } = event;
+  const isTaken = !root.querySelector(".stage")?.dispatchEvent(new KeyboardEvent("keydown", { key, cancelable: true }));
+  if (isTaken) event.preventDefault();
+}
+
 startOrSay();
+addEventListener("keydown", passKey);
 addEventListener("hashchange", startOrSay);

@@ -34,8 +34,9 @@ def stage_html(payload: Json, engine: Json | None = None) -> str:
     """A stage as a part of a page, with its style, data and scripts; one on each page."""
     return (
         f"<style>{style()}</style>\n"
-        '<div id="stage"></div><noscript>This picture is drawn by JavaScript, which is switched off here. '
-        "Switch it on for this page, or see the same numbers with lm2 trace and lm2 report.</noscript>\n"
+        '<div id="stage" style="--stage-around:21em"></div>'
+        "<noscript>This picture is drawn by JavaScript, which is switched off here. Switch it on for this "
+        "page, or see the same numbers with lm2 trace and lm2 report.</noscript>\n"
         f'<script type="application/json" id="payload">{_in_script(payload)}</script>\n'
         f'<script type="application/json" id="engine">{_in_script(engine)}</script>\n'
         f'<script type="module">{with_imports("page")}</script>\n'

@@ -95,6 +95,16 @@ def test_own_sentences_are_read_and_asked_and_unknown_words_lose_nothing(page):
     expect(page.locator(".stage .answers").first).to_contain_text("office")
 
 
+def test_keys_step_through_the_story_before_anything_is_clicked(page):
+    position = page.locator(".stage .where")
+    expect(position).to_have_text("Sentence 5 of 6")
+    page.keyboard.press("ArrowRight")
+    expect(position).to_have_text("Sentence 6 of 6")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(position).to_have_text("Sentence 4 of 6")
+
+
 def test_a_stop_of_the_tour_has_an_address(page):
     page.get_by_role("link", name="Guided tour").click()
     tour = page.get_by_role("region", name="Guided tour")

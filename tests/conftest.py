@@ -8,6 +8,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from xdist.remote import Producer  # noqa: E402
+from xdist.scheduler import LoadFileScheduling  # noqa: E402
 
 from lm2core.model.causal_lm import LM2ForCausalLM  # noqa: E402
 from lm2core.model.config import LM2Config  # noqa: E402
@@ -73,15 +75,24 @@ LONGEST = (
 )
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers a file's tests stay on one, and those with a browser share one server."""
+    """What takes longest is begun first."""
     places = {item: item.path.relative_to(ROOT).as_posix() for item in items}
-    for item, place in places.items():
-        group = "tests/browser" if place.startswith("tests/browser/") else place
-        item.add_marker(pytest.mark.xdist_group(group))
     ranks = {place: rank for rank, place in enumerate(LONGEST)}
     items.sort(key=lambda item: min((ranks[x] for x in LONGEST if places[item].startswith(x)), default=99))
+
+
+class Groups(LoadFileScheduling):
+    """With several workers a file's tests stay on one, and those with a browser share one server."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/browser" if nodeid.startswith("tests/browser/") else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups | None:
+    """Instead of marks, which xdist 3.8 loses with pytest 9.2 (pytest-dev/pytest-xdist, issue 1386)."""
+    return Groups(config, log) if config.getoption("dist") == "loadgroup" else None
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 Axes: n samples, S slots, D width, T tasks (labels of the same samples), K classes.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +53,7 @@ def slot_features(features: Array, slot: Slot) -> Array:
 def ridge_hits(features: Array, tasks: Codes, fold: Codes) -> NDArray[np.bool_]:
     """Cross-validated hits of ridge classification: whether each sample is predicted from the other folds.
 
-    Regression on one-hot labels, in closed form from sums over folds, for all slots and tasks at once.
+    Regression on one-hot labels, in closed form, for all slots and tasks at once.
 
     Parameters
     ----------
@@ -67,17 +68,29 @@ def ridge_hits(features: Array, tasks: Codes, fold: Codes) -> NDArray[np.bool_]:
     x_SnD = np.ascontiguousarray(features.transpose(1, 0, 2), dtype=float)
     n_tasks, n_classes = len(tasks), int(tasks.max()) + 1
     one_hot = np.eye(n_classes)[tasks.T].reshape(len(fold), -1)  # (n, T*K)
-    folds = np.unique(fold)
-    sums = [_sums(x_SnD[:, fold == k], one_hot[fold == k]) for k in folds]
-    total = [sum(parts) for parts in zip(*sums, strict=True)]
     hits = np.empty((n_tasks, len(x_SnD), len(fold)), dtype=bool)
-    for k, held_out in zip(folds, sums, strict=True):
+    for k, (mean, scale, weights, offset) in _regressions(x_SnD, one_hot, fold):
         rows = np.flatnonzero(fold == k)
-        mean, scale, weights, offset = _solve([a - b for a, b in zip(total, held_out, strict=True)])
         scores = ((x_SnD[:, rows] - mean[:, None]) / scale[:, None]) @ weights + offset
         best = scores.reshape(len(x_SnD), len(rows), n_tasks, n_classes).argmax(-1)
         hits[:, :, rows] = best.transpose(2, 0, 1) == tasks[:, None, rows]
     return hits
+
+
+# Mean and scale (S,D) of the features, weights (S,D,T*K) of standardised features, offset (T*K,).
+Regression = tuple[Array, Array, Array, Array]
+
+
+def _regressions(x_SnD: Array, y: Array, fold: Codes) -> Iterator[tuple[int, Regression]]:
+    """Each fold, and the regression of ``y`` (n, T*K) on all others."""
+    folds = np.unique(fold)
+    if x_SnD.shape[2] > len(fold):
+        yield from ((k, _solve_wide(x_SnD[:, fold != k], y[fold != k])) for k in folds)
+        return
+    sums = [_sums(x_SnD[:, fold == k], y[fold == k]) for k in folds]
+    total = [sum(parts) for parts in zip(*sums, strict=True)]
+    for k, held_out in zip(folds, sums, strict=True):
+        yield k, _solve([a - b for a, b in zip(total, held_out, strict=True)])
 
 
 def _sums(x_SnD: Array, y: Array) -> list[Any]:
@@ -86,16 +99,30 @@ def _sums(x_SnD: Array, y: Array) -> list[Any]:
     return [len(y), x_SnD.sum(axis=1), x_SDn @ x_SnD, y.sum(axis=0), x_SDn @ y]
 
 
-def _solve(sums: list[Any]) -> tuple[Array, Array, Array, Array]:
-    """Mean and scale (S,D) of the features, weights (S,D,T*K) of standardised features, offset (T*K,)."""
+def _solve(sums: list[Any]) -> Regression:
+    """From sums of products of the features, (S,D,D)."""
     n, x, xx, y, xy = sums
     mean = x / n
     spread = xx / n - mean[:, :, None] * mean[:, None]
-    scale = np.sqrt(np.maximum(np.diagonal(spread, axis1=1, axis2=2), 0.0))
-    scale = np.where(scale > NOISE, scale, 1.0)
+    scale = _scale(np.diagonal(spread, axis1=1, axis2=2))
     gram = n * spread / (scale[:, :, None] * scale[:, None]) + RIDGE * np.eye(x.shape[1])
     cross = (xy - mean[:, :, None] * y) / scale[:, :, None]
     return mean, scale, np.linalg.solve(gram, cross), y / n
+
+
+def _solve_wide(x_SnD: Array, y: Array) -> Regression:
+    """The same from products of the samples, (S,n,n): faster with more dimensions than samples."""
+    mean, scale = x_SnD.mean(axis=1), _scale(x_SnD.var(axis=1))
+    z_SnD, offset = (x_SnD - mean[:, None]) / scale[:, None], y.mean(axis=0)
+    z_SDn = z_SnD.transpose(0, 2, 1)
+    gram = z_SnD @ z_SDn + RIDGE * np.eye(len(y))
+    return mean, scale, z_SDn @ np.linalg.solve(gram, y - offset), offset
+
+
+def _scale(variance: Array) -> Array:
+    """The standard deviation; 1 for a feature that never changes."""
+    scale = np.sqrt(np.maximum(variance, 0.0))
+    return np.where(scale > NOISE, scale, 1.0)
 
 
 def choose_slots(features: Array, tasks: Codes, story: Codes, *, seed: int) -> Codes:

@@ -99,9 +99,9 @@ def test_the_age_curve_is_that_of_the_fact_with_its_controls_beside_it(rows, unt
 
 
 def test_all_facts_can_be_pooled_by_age(rows):
-    page = open_page("probes", probes_view="Age", all_facts="true", probe_slot="bank", **LINK)
+    page = open_page("probes", probes_view="Age", all_facts="true", probe_slot="7", **LINK)
     assert page.dataframe[0].value["rows"].sum() == rows.facts.notna().sum().sum()
-    assert "the whole bank for all facts" in words_on(page)
+    assert "slot 7 for all facts" in words_on(page)
 
 
 def test_one_fact_has_its_accuracy_with_interval_and_every_control(overall):
@@ -247,11 +247,11 @@ def test_the_template_has_every_sentence_of_the_sample(rows):
 
 
 def test_a_sample_of_long_stories_is_cut_to_what_a_page_reads_and_that_is_said(monkeypatch):
-    assert "a page reads" not in words_on(open_page("probes", **LINK))
+    assert "a page reads" not in words_on(labels_page())
     monkeypatch.setattr("app.loaders.sample.MAX_SENTENCES", 105)
     monkeypatch.setattr("app.widgets.pickers.MAX_SENTENCES", 105)
     page_sample.clear()
-    page = open_page("probes", **LINK)
+    page = labels_page()
     page_sample.clear()
     assert "10 stories, 100 sentences" in words_on(page)
     assert "a page reads 105 sentences" in words_on(page)

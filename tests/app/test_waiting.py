@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.widgets import waiting
 from app.widgets.waiting import wait_for
-from lm2viz.progress import track
+from lm2viz.progress import Cancelled, track
 
 STEP_S = 0.06
 
@@ -140,10 +140,8 @@ def test_an_analysis_that_nobody_waits_for_ends_at_its_next_step(monkeypatch):
             steps.append(number)
         return "done"
 
-    waiting._started(long, (), {})  # and never looked at
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and thread.daemon:
-            thread.join(5)
+    job = waiting._started(long, (), {})  # and never looked at
+    assert isinstance(job.result.exception(timeout=5), Cancelled)
     assert 0 < len(steps) < 40
     assert waiting._jobs == {}
     assert wait_for("Measuring", long) == "done"  # wanted again, it is begun anew

@@ -23,7 +23,7 @@ LONG = ["--tasks", "qa1", "--lengths", "1k"]
 def untrained(tmp_path_factory) -> str:
     """An untrained model that knows words of the noise."""
     folder = tmp_path_factory.mktemp("untrained")
-    tokenizer = subword_tokenizer(babi_words(WORDS), open_noise(split="train").sentences, vocab_size=900)
+    tokenizer = subword_tokenizer(babi_words(WORDS), open_noise(split="test").sentences, vocab_size=900)
     torch.manual_seed(0)
     make_model(LM2Config(**SIZES | {"vocab_size": len(tokenizer)}), "lm2").save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from lm2core.compare.plan import Preset
 from lm2core.training.recipe import Recipe
 from lm2core.training.text_recipe import TEXT_PRESETS
+from tests.conftest import ROOT
 
 TINY = Preset(
     name="tiny",
@@ -18,7 +19,13 @@ TINY = Preset(
         log_every=1,
     ),
     text_recipe=replace(
-        TEXT_PRESETS["text-tiny"], n_steps=2, batch_size=1, n_warmup_steps=1, n_eval_blocks=3, vocab_size=300
+        TEXT_PRESETS["text-tiny"],
+        text=str(ROOT / "docs" / "ARCHITECTURE.md"),
+        n_steps=2,
+        batch_size=1,
+        n_warmup_steps=1,
+        n_eval_blocks=3,
+        vocab_size=300,
     ),
     lengths=(4, 9),
     noise=(3,),

@@ -14,6 +14,7 @@ import pytest
 from filelock import FileLock
 
 from lm2core.cli.main import main
+from lm2core.compare import bank_change as bank_changes
 from lm2core.compare.bank_change import bank_change
 from lm2core.compare.markdown import as_markdown
 from lm2core.compare.plan import PRESETS, make_plan
@@ -27,6 +28,15 @@ PLAN = make_plan(TINY)
 LONG = replace(
     TINY, recipe=replace(TINY.recipe, n_steps=10), architectures=("lm2",)
 )  # long enough to be killed on the way
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_banks():
+    """The change of the bank has tests of its own; here it may be that of few sentences."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, n in (("N_STORIES", 4), ("N_CONTEXT_SENTENCES", 3), ("N_MEASURED", 2)):
+            patch.setattr(bank_changes, name, n)
+        yield
 
 
 @pytest.fixture(scope="module")

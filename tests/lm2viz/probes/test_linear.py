@@ -23,8 +23,11 @@ def planted():
     return features, labels, story
 
 
-def test_ridge_equals_scikit_learn_slot_by_slot(planted):
+@pytest.mark.parametrize("n_more", [0, N_STORIES * N_ROWS], ids=["few dimensions", "more than samples"])
+def test_ridge_equals_scikit_learn_slot_by_slot(planted, n_more):
     features, labels, story = planted
+    more = np.random.default_rng(2).normal(size=(*features.shape[:2], n_more))
+    features = np.concatenate([features, more], axis=2)
     other = np.random.default_rng(1).permutation(labels)
     fold = story_folds(story, 5, seed=0)
     hits = ridge_hits(features, np.stack([labels, other]), fold)

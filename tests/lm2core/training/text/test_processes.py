@@ -1,9 +1,12 @@
 """Several processes: one training, over gloo."""
 
 import json
+import multiprocessing
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -12,15 +15,39 @@ from safetensors.torch import load_file
 from lm2core.cli.main import main
 from lm2core.reading.checkpoints import load
 from tests.conftest import ROOT
+from tests.lm2core.training.text import ranks
 from tests.lm2core.training.text.runs import lines, same_weights
 
 
-def torchrun(*arguments: str, **settings: str) -> None:
-    """Two processes on this machine's processor, with these environment variables."""
+def torchrun(*arguments: str) -> None:
+    """Two processes on this machine's processor."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | settings
+    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run([*command, *arguments], env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
+
+
+def in_two_processes(work: Callable[..., None], *arguments: object, **settings: str) -> None:
+    """``work`` in the environment that torchrun gives; both are forked from a process that has torch."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([ranks.__name__])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)} | settings
+    processes = [
+        context.Process(
+            target=ranks.work_as,
+            args=(common | {"RANK": str(i), "LOCAL_RANK": str(i)}, work, *arguments),
+            daemon=True,
+        )
+        for i in range(2)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(300)
+    assert [process.exitcode for process in processes] == [0, 0]
 
 
 @pytest.mark.slow
@@ -37,65 +64,12 @@ def test_two_processes_train_as_one_with_the_doubled_batch(text, tmp_path):
     assert all(torch.allclose(a[name], b[name], rtol=1e-4, atol=1e-5) for name in a)
 
 
-IN_ONE_PROCESS = """
-import math, os, sys
-from dataclasses import replace
-import torch
-from lm2core.training.trainer import close_process_group
-from lm2core.model.config import LM2Config
-from lm2core.training.text_models import MODELS
-from lm2core.training.text import TextTrainer, train_text
-from tests.conftest import SIZES
-from tests.lm2core.training.text.runs import SHORT
-
-MODELS["test"] = lambda *, vocab_size: LM2Config(**SIZES | {"vocab_size": vocab_size})
-real = TextTrainer.compute_loss
-
-def compute_loss(self, model, inputs, *args, **kwargs):
-    loss = real(self, model, inputs, *args, **kwargs)
-    is_bad = os.environ["RANK"] == "1" and self.state.global_step == 1
-    return loss + math.inf if model.training and is_bad else loss  # its gradient is finite
-
-TextTrainer.compute_loss = compute_loss
-model = train_text(replace(SHORT, text=sys.argv[1]), sys.argv[2])
-torch.save([p.detach() for p in model.parameters()], f"{sys.argv[2]}/rank-{os.environ['RANK']}.pt")
-close_process_group()
-"""
-
-
 @pytest.mark.slow
 def test_processes_skip_a_step_together(text, tmp_path):
-    (tmp_path / "script.py").write_text(IN_ONE_PROCESS)
-    torchrun(str(tmp_path / "script.py"), text, str(tmp_path / "run"))
+    in_two_processes(ranks.train_with_one_bad_loss, text, tmp_path / "run")
     assert lines(tmp_path / "run", "n_skipped") == [0, 1, 1, 1, 1, 1]
     first, second = (torch.load(tmp_path / "run" / f"rank-{i}.pt", weights_only=True) for i in (0, 1))
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
-
-
-# accelerate shards a model over GPUs only. Told what kind of run it is, it does so on processors.
-SHARDED_ON_A_PROCESSOR = """
-import sys
-from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedType
-from torch.distributed.tensor import DTensor
-from lm2core.cli.main import main
-from lm2core.training.text import TextTrainer
-
-real_init, real_step = AcceleratorState.__init__, TextTrainer.training_step
-
-def init(self, *args, **kwargs):
-    real_init(self, *args, **kwargs)
-    self.fsdp_plugin = kwargs.get("fsdp_plugin") or self._shared_state.get("fsdp_plugin")
-    if self.fsdp_plugin is not None:
-        self.distributed_type = DistributedType.FSDP
-
-def step(self, model, *args, **kwargs):
-    assert all(isinstance(p.data, DTensor) for p in model.parameters())
-    return real_step(self, model, *args, **kwargs)
-
-AcceleratorState.__init__, TextTrainer.training_step = init, step
-sys.exit(main())
-"""
 
 
 FSDP = {
@@ -110,9 +84,9 @@ FSDP = {
 @pytest.mark.slow
 def test_a_model_sharded_over_processes_is_trained_and_saved_as_a_whole_one(text, tmp_path):
     """FSDP, over gloo: what is left opens as a checkpoint, with the weights of one process."""
-    (tmp_path / "script.py").write_text(SHARDED_ON_A_PROCESSOR)
     common = ["train", "--text", text, "--preset", "text-tiny", "--steps", "3"]
-    torchrun(str(tmp_path / "script.py"), *common, "--out", str(tmp_path / "two"), "--batch", "1", **FSDP)
+    sharded = [*common, "--out", str(tmp_path / "two"), "--batch", "1"]
+    in_two_processes(ranks.run_sharded, sharded, **FSDP)
     assert main([*common, "--out", str(tmp_path / "one"), "--batch", "2"]) == 0
     one, two = (load(str(tmp_path / name)).model for name in ("one", "two"))
     assert same_weights(one, two, rtol=1e-4, atol=1e-5)

@@ -66,6 +66,7 @@ def watched_page(context: BrowserContext, *, width: int, height: int) -> Iterato
     """
     errors: list[str] = []
     page = next((tab for tab in context.pages if tab.url == BLANK), None) or context.new_page()
+    page.bring_to_front()  # Chromium draws a tab behind another one seldom
     page.set_viewport_size({"width": width, "height": height})
 
     def note(message: ConsoleMessage) -> None:

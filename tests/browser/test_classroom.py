@@ -13,6 +13,7 @@ from lm2viz.stage.page import probes_for, suggested_questions
 from lm2viz.stage.shipped import stage_probes
 from lm2viz.stage.story_payload import story_payload
 from tests.browser.conftest import watched_page
+from tests.conftest import ROOT
 
 MODEL = "babi-qa1-10"
 THINGS = ("Mary went to the kitchen.", "Mary took the milk there.", "John moved to the garden.")
@@ -93,6 +94,15 @@ def test_own_sentences_are_read_and_asked_and_unknown_words_lose_nothing(page):
     page.get_by_role("button", name="Read this story").click()
     expect(page.locator(".stage .sentences")).to_contain_text("Sandra went to the office.")
     expect(page.locator(".stage .answers").first).to_contain_text("office")
+
+
+def test_the_file_in_the_documents_is_what_the_command_writes_now(file):
+    """If it is not: lm2 classroom babi-qa1-10 --out docs/classroom.html"""
+    data = re.compile(r'(?<=id="payload">).*?(?=</script>)')
+    shipped, made = (path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "classroom.html", file))
+    assert data.sub("", shipped) == data.sub("", made)
+    payloads = [json.loads(data.search(text)[0]) for text in (shipped, made)]
+    assert differences(*payloads) == []
 
 
 def test_keys_step_through_the_story_before_anything_is_clicked(page):

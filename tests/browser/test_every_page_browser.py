@@ -42,9 +42,7 @@ TITLE_PIXELS = "parseFloat(getComputedStyle(document.querySelector('h1')).fontSi
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_fits_a_laptop_grows_with_larger_text_and_is_accessible(
-    context, app_url, name
-):
+def test_a_page_fits_a_laptop_grows_with_larger_text_and_is_accessible(context, app_url, name):
     """Larger text is asked for by the link, and then switched off: a page is loaded once."""
     with watched_page(context, width=1366, height=768) as page:
         page.emulate_media(color_scheme="dark")

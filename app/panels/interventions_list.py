@@ -11,8 +11,9 @@ from app.widgets.pickers import ShownStory, as_text
 from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.causal import Intervention, from_json, to_json
+from lm2viz.causal.clamped_gates import GATES
 from lm2viz.causal.describe import describe_intervention, reach
-from lm2viz.causal.interventions import GATES, KINDS
+from lm2viz.causal.interventions import KINDS
 
 EDITS = "edits"  # URL key of the list, as JSON; set in code, bound to no widget
 LONG_LINK = 1_500  # characters of JSON; a longer list stays out of the link

@@ -7,14 +7,13 @@ from lm2viz.causal.ablation import (
     record_slot_losses,
 )
 from lm2viz.causal.attribution import Attribution, attribute_answers
+from lm2viz.causal.clamped_gates import ClampGate, Freeze
 from lm2viz.causal.editing import Intervention
 from lm2viz.causal.effects import Effect, effect
 from lm2viz.causal.erase import Eraser, leace, mean_projection
 from lm2viz.causal.gradients import Saliencies, slot_gradients
 from lm2viz.causal.interventions import (
-    ClampGate,
     Erase,
-    Freeze,
     Mean,
     Resample,
     ResetBank,

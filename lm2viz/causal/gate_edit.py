@@ -11,8 +11,8 @@ from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import check_words, encode_segments
 from lm2core.traces.recording import capture, hooked
 from lm2core.traces.trace import Trace
+from lm2viz.causal.clamped_gates import ClampGate
 from lm2viz.causal.editing import Intervention, RunContext
-from lm2viz.causal.interventions import ClampGate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

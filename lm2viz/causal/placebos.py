@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from lm2core.reading.loaded_model import LoadedModel
+from lm2viz.causal.clamped_gates import GATES
 from lm2viz.causal.editing import Hook, Intervention
-from lm2viz.causal.interventions import GATES
 from lm2viz.causal.running import Run, Stories, ask_banks, question_texts
 from lm2viz.progress import track
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from lm2core.reference.causal_lm import ReferenceConfig, ReferenceForCausalLM, ReferenceMemory
+from lm2core.reference.causal_lm import ReferenceConfig, ReferenceForCausalLM
+from lm2core.reference.memory import ReferenceMemory
 
 B, N, V = 3, 8, 17  # N is tokens, slots and width: the architecture has one number for them
 SIZES = {

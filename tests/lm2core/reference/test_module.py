@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from lm2core.reference.causal_lm import ReferenceMemory, token_mean
+from lm2core.reference.memory import ReferenceMemory, token_mean
 from tests.lm2core.reference.small import BOTH_GATES, EVERY_KIND, B, N, make_memory, random
 
 

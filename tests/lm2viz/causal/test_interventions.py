@@ -26,7 +26,7 @@ from lm2viz.causal import (
     run,
     to_json,
 )
-from lm2viz.causal.interventions import GATES
+from lm2viz.causal.clamped_gates import GATES
 from tests.conftest import POSITIONAL, make_model
 from tests.handmade import (
     AT,

@@ -3,8 +3,10 @@
 import streamlit as st
 
 from app.loaders import stage
-from app.state import QUESTION, STEP, URL, VIEW, clamp_state
-from app.widgets.pickers import ShownStory, as_text, choose_story
+from app.state import QUESTION, SLOT, STEP, URL, VIEW, clamp_state
+from app.widgets.erase import erase_link
+from app.widgets.pickers import as_text, choose_story
+from app.widgets.shown_story import ShownStory
 from app.widgets.stage import draw_stage
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
@@ -51,7 +53,12 @@ def main() -> None:
     }
     identity = str(hash((model, story.sentences, questions, tour)))
     draw_stage(identity, payload, stage.load_engine(model), start=start)
-    st.page_link("views/story.py", label="Every number of this step", icon=":material/menu_book:")
+    numbers, erase = st.columns(2)
+    numbers.page_link("views/story.py", label="Every number of this step", icon=":material/menu_book:")
+    if isinstance(slot := st.session_state.get(SLOT), int):
+        label = f"Erase slot {slot} in many stories"
+        link = erase_link(slot, st.session_state.get(QUESTION, ""))
+        erase.page_link("views/interventions.py", label=label, icon=":material/science:", query_params=link)
 
 
 def questions_of(story: ShownStory) -> tuple[str, ...]:

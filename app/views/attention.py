@@ -8,7 +8,7 @@ from app.panels.python_code import distances_code, of_story
 from app.panels.reproduce import draw_reproduce
 from app.panels.story_memory import pick_block
 from app.state import STEP, URL, clamp_state
-from app.widgets.pickers import choose_story, pick_step
+from app.widgets.pickers import choose_story, container_key, pick_step
 from app.widgets.verdict import verdict_place
 from lm2core.traces.trace import Trace
 
@@ -56,7 +56,7 @@ def pick_other_step(step: int, n_sentences: int) -> int:
         "Compare with", kinds, default=PREVIOUS, required=True, key="compared_bank", bind=URL
     )
     clamp_state(OTHER_STEP, 0, n_sentences)
-    chosen = right.number_input(
+    chosen = right.container(key=container_key(kind == CHOSEN, OTHER_STEP)).number_input(
         "After sentence", 0, n_sentences, 0, key=OTHER_STEP, bind=URL, disabled=kind != CHOSEN
     )
     if kind == CHOSEN:

@@ -27,7 +27,7 @@ from app.panels.probes_labels import draw_user_labels
 from app.panels.reproduce import draw_reproduce, of_probes
 from app.state import URL
 from app.widgets.erase import erase_button, question_about
-from app.widgets.pickers import as_text, pick_sample
+from app.widgets.pickers import as_text, container_key, pick_sample
 from app.widgets.verdict import draw_verdict, verdict_place
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
@@ -89,18 +89,21 @@ def draw_facts(place: DeltaGenerator, view: str, model: str, sample: StorySample
 
 
 def pick_fact_and_slot(facts: list[str], n_slots: int, view: str) -> tuple[str, Slot]:
-    """Choose a fact and a slot. The pickers are always there, so that their values stay in the link."""
+    """Choose a fact and a slot. Where they do not act, they are out of sight; values stay in the link."""
     if st.session_state.get(FACT, facts[0]) not in facts:
         del st.session_state[FACT]  # of another task
     left, right = st.columns(2)
-    fact = left.selectbox("Fact", facts, key=FACT, bind=URL, disabled=view == MATRIX)
+    acts = view != MATRIX
+    fact = left.container(key=container_key(acts, FACT)).selectbox(
+        "Fact", facts, key=FACT, bind=URL, disabled=not acts
+    )
     slots = [BEST, BANK, *map(str, range(n_slots))]
-    chosen = right.selectbox(
+    chosen = right.container(key=container_key(acts, SLOT)).selectbox(
         "Slot",
         slots,
         key=SLOT,
         bind=URL,
-        disabled=view == MATRIX,
+        disabled=not acts,
         help="best: chosen on the training stories; bank: all slots together.",
     )
     return fact, as_slot(chosen)

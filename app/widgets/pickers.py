@@ -7,6 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.loaders import models, stories, traces
 from app.loaders.sample import MAX_SENTENCES, page_sample
@@ -36,6 +37,16 @@ EXAMPLE, GENERATED, PASTED = "Example", "Generated", "Own"
 def as_text(words: object) -> str:
     """Escape words of a user or a file for a message, so that markup in them is shown as text."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(str(words).split()))
+
+
+def container_key(acts: bool, name: str) -> str:
+    """Key of a picker's container: contrast.py hides a picker that does not act, and its value stays."""
+    return f"{'used' if acts else 'unused'}_{name}"
+
+
+def shown_if(acts: bool, name: str) -> DeltaGenerator:
+    """The container of a picker, out of sight unless it acts."""
+    return st.container(key=container_key(acts, name))
 
 
 def pick_model() -> str:

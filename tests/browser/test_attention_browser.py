@@ -42,17 +42,3 @@ def test_another_bank_and_head_are_chosen_and_the_link_reopens_them(page, app_ur
     page.goto(link)
     expect(page.locator(".st-key-read_difference .nsewdrag").first).to_be_visible()
     np.testing.assert_array_equal(heatmap_on_screen(page, "read_difference"), shown)
-
-
-def test_a_picker_that_does_not_act_is_hidden_and_axes_have_the_colour_of_the_text(page, app_url):
-    page.goto(f"{app_url}/story?example=2-two-facts&step=4&slot=7")
-    expect(page.locator(".st-key-writes .xaxislayer-above text").first).to_be_visible()
-    expect(page.get_by_role("spinbutton", name="Slot")).to_be_hidden()
-    assert "slot=7" in page.url
-    fill, text = page.evaluate(
-        "[document.querySelector('.st-key-writes .xaxislayer-above text'), document.querySelector('h1')]"
-        ".map(e => getComputedStyle(e)).map((s, i) => i ? s.color : s.fill)"
-    )
-    assert fill == text
-    page.get_by_text("One slot", exact=True).click()
-    expect(page.get_by_role("spinbutton", name="Slot")).to_have_value("7")

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.loaders import traces
 from app.state import URL
-from app.widgets.pickers import ShownStory, as_text, draw, pick_question
+from app.widgets.pickers import as_text, draw, pick_question
+from app.widgets.shown_story import ShownStory
+from app.widgets.verdict import draw_verdict
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
@@ -14,6 +17,7 @@ from lm2viz.figures.heatmap import fraction_heatmap, signed_heatmap
 from lm2viz.figures.read_shift import distances_by_head
 from lm2viz.story.read_shift import distances_of_answer, read_pair, self_attention
 from lm2viz.story.select import largest_size, words_of
+from lm2viz.story.verdicts import shift_in_words
 
 MEAN = "mean"
 
@@ -23,7 +27,7 @@ def draw_question(model: str, story: ShownStory, other: int, step: int) -> str |
     with st.container(border=True):
         st.text("\n".join(story.lines_around(step)))
     st.caption("✓ read   ▶ just read   · not read yet")
-    question_text = pick_question(story.suggestion(step))
+    question_text = pick_question(story, step)
     try:
         answers = [traces.load_answer(model, story.sentences, s, question_text) for s in (other, step)]
     except UserError as error:
@@ -112,7 +116,9 @@ def pick_head(label: str, n_heads: int, *, key: str) -> int | None:
     return None if head == MEAN else int(head)
 
 
-def draw_distances(model: str, sentences: Sequence[str], steps: tuple[int, int], question_text: str) -> None:
+def draw_distances(
+    place: DeltaGenerator, model: str, sentences: Sequence[str], steps: tuple[int, int], question_text: str
+) -> None:
     """How far the last word's attention moved, beside a fresh bank and an untrained model."""
     fresh, before, after = (traces.load_answer(model, sentences, s, question_text).trace for s in (0, *steps))
     message = "Reading the same story with an untrained model"
@@ -124,6 +130,8 @@ def draw_distances(model: str, sentences: Sequence[str], steps: tuple[int, int],
         "scale: from a fresh bank to the second": distances_of_answer(fresh, after),
         "control: first to second, untrained model": distances_of_answer(control[0], control[1]),
     }
+    moved, _, of_control = distances.values()
+    draw_verdict(place, shift_in_words(moved, of_control))
     draw(
         distances_by_head(distances, blocks=after.blocks),
         key="distances",

@@ -1,4 +1,7 @@
-"""Measurements on pairs and questions: causal map, its parts, attribution, gradients."""
+"""Measurements on pairs and questions: causal map, its parts, attribution, gradients.
+
+Each draws its result and returns the verdict, which stands on top of the page.
+"""
 
 import streamlit as st
 
@@ -48,7 +51,7 @@ def pick_how_many(view: str) -> int:
     )
 
 
-def draw_map(pair_choice: PairChoice, n: int) -> None:
+def draw_map(pair_choice: PairChoice, n: int) -> str:
     """The effect of taking one slot after one sentence from the other side."""
     result = wait_for("Patching every slot after every sentence", causal.load_map, *pair_choice.of(n))
     draw(
@@ -62,9 +65,10 @@ def draw_map(pair_choice: PairChoice, n: int) -> None:
     )
     _draw_effect(result, n)
     _draw_pairs_reproduced(pair_choice, n, parts=False)
+    return result.verdict
 
 
-def draw_parts(pair_choice: PairChoice, n: int) -> None:
+def draw_parts(pair_choice: PairChoice, n: int) -> str:
     """Which part carries the change: gates (when), candidates (what), routing (where) or reads."""
     direction = st.segmented_control(
         "Direction", DIRECTIONS, default=DIRECTIONS[0], required=True, key="patch_direction", bind=URL
@@ -81,9 +85,10 @@ def draw_parts(pair_choice: PairChoice, n: int) -> None:
     )
     _draw_effect(result, n)
     _draw_pairs_reproduced(pair_choice, n, parts=True)
+    return result.verdict
 
 
-def draw_attribution(pair_choice: PairChoice, n: int) -> None:
+def draw_attribution(pair_choice: PairChoice, n: int) -> str:
     """What each block and slot adds to the answer directly."""
     message = f"Asking the questions of {n} stories"
     result = wait_for(message, causal.load_attribution, pair_choice.model, _sample(pair_choice, n))
@@ -102,9 +107,10 @@ def draw_attribution(pair_choice: PairChoice, n: int) -> None:
     )
     _draw_summary(result)
     draw_reproduce(of_answers(pair_choice.model, _sample(pair_choice, n), "attribute_answers"))
+    return result.verdict
 
 
-def draw_gradients(pair_choice: PairChoice, n: int) -> None:
+def draw_gradients(pair_choice: PairChoice, n: int) -> str:
     """What integrated gradients and the plain gradient attribute to each slot."""
     message = f"Computing gradients in {n} stories"
     result = wait_for(message, causal.load_gradients, pair_choice.model, _sample(pair_choice, n))
@@ -122,6 +128,7 @@ def draw_gradients(pair_choice: PairChoice, n: int) -> None:
     )
     _draw_summary(result)
     draw_reproduce(of_answers(pair_choice.model, _sample(pair_choice, n), "slot_gradients"))
+    return result.verdict
 
 
 def _draw_pairs_reproduced(pair_choice: PairChoice, n: int, *, parts: bool) -> None:
@@ -145,7 +152,8 @@ def _draw_effect(result: Result, n: int) -> None:
 
 def _draw_summary(result: Result) -> None:
     """Every number with its control, and the table to download."""
-    st.text(result.summary())
+    with st.expander("Every number with its control"):
+        st.text(result.summary())
     st.download_button(
         "Download table",
         lambda: result.table().to_csv(index=False).encode(),

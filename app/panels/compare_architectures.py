@@ -8,6 +8,7 @@ from app.loaders.compare import load_comparison
 from app.panels.reproduce import draw_reproduce, of_comparison
 from app.state import URL
 from app.widgets.pickers import draw
+from app.widgets.verdict import draw_verdict, verdict_place
 from lm2core.compare import published
 from lm2core.errors import UserError
 from lm2viz.compare.architectures import ARCHITECTURE, TESTS, Comparison, published_table
@@ -26,6 +27,7 @@ WHAT_IS_TESTED = (
 def draw_architectures() -> None:
     """What a memory is good for: models trained alike, over lengths."""
     st.title("Does a memory help?")
+    place = verdict_place()
     try:
         comparison = load_comparison()
     except UserError as error:
@@ -39,6 +41,7 @@ def draw_architectures() -> None:
         )
     with right:
         test = st.segmented_control("Test", TESTS, default=TESTS[0], required=True, key=TEST, bind=URL)
+    draw_verdict(place, comparison.summary(test))
     draw_accuracy(comparison, test, varied)
     if varied == ARCHITECTURE:
         draw_verdicts(comparison, test)
@@ -65,7 +68,6 @@ def draw_accuracy(comparison: Comparison, test: str, varied: str) -> None:
 def draw_verdicts(comparison: Comparison, test: str) -> None:
     """LM2 minus each other model; decided when the whole interval lies on one side of 0."""
     st.subheader("Is LM2 ahead?")
-    st.markdown(comparison.summary(test))
     rows = comparison.verdicts(test)
     st.dataframe(
         rows[["model", "x", "difference", "low", "high", "verdict"]],

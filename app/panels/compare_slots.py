@@ -8,6 +8,7 @@ from app.panels.reproduce import draw_reproduce, of_matching
 from app.state import URL
 from app.widgets.pickers import as_text, draw, pick_model
 from app.widgets.tables import readable
+from app.widgets.verdict import draw_verdict, verdict_place
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
 from lm2viz.slots import Matching
@@ -16,6 +17,7 @@ from lm2viz.slots import Matching
 def draw_two_models() -> None:
     """Choose two models and a task; show their slots matched one to one, with controls."""
     st.title("Do two models use their slots alike?")
+    place = verdict_place()
     st.markdown(
         f"Two models read the same {slots.N_MATCHED} stories. Numbers and bases of slots differ between "
         "models, so slots are **matched**: two slots agree as far as the content of one can be predicted "
@@ -30,6 +32,7 @@ def draw_two_models() -> None:
     except UserError as error:
         st.error(as_text(error))
         return
+    draw_verdict(place, result.verdict)
     draw_matching(result)
     draw_reproduce(of_matching(first, second, names_of(first, second), sample))
 
@@ -65,7 +68,7 @@ def names_of(first: str, second: str) -> tuple[str, str]:
 
 def draw_matching(result: Matching) -> None:
     """All pairs with their controls; then the numbers."""
-    st.markdown(f"{as_text(result.about)}. **{as_text(result.finding)}.**")
+    st.caption(f"{as_text(result.about)}. {as_text(result.finding)}.")
     draw(
         result.figure(),
         key="matching",

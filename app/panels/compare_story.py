@@ -1,12 +1,15 @@
 """The same question, after every sentence of one story, to several models."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.loaders import compare, models
 from app.panels.python_code import of_answers_by_step
 from app.panels.reproduce import draw_reproduce
 from app.state import URL
-from app.widgets.pickers import ShownStory, as_text, draw, pick_model, pick_question, pick_story
+from app.widgets.pickers import as_text, draw, pick_model, pick_question, pick_story
+from app.widgets.shown_story import ShownStory
+from app.widgets.verdict import draw_verdict, verdict_place
 from app.widgets.waiting import wait_for
 from lm2core.babi.known_facts import known_place
 from lm2core.errors import UserError
@@ -17,6 +20,7 @@ OTHERS = "others"
 def draw_one_story() -> None:
     """Choose a story, a question and models; show their answers in a grid."""
     st.title("Which model still knows?")
+    place = verdict_place()
     st.markdown(
         "All models read the same story and are asked the same question after every sentence. "
         "Each has only what its **memory** kept of the sentences; a plain Llama keeps every word."
@@ -25,7 +29,7 @@ def draw_one_story() -> None:
         model = pick_model()
         story = pick_story(model)
     names = [model, *pick_others(model)]
-    draw_answers(names, story, pick_question(story.suggestion(len(story.sentences))))
+    draw_answers(place, names, story, pick_question(story, len(story.sentences)))
 
 
 def pick_others(model: str) -> list[str]:
@@ -34,7 +38,7 @@ def pick_others(model: str) -> list[str]:
     return st.multiselect("Compare with", others, default=others, key=OTHERS, bind=URL)
 
 
-def draw_answers(names: list[str], story: ShownStory, question_text: str) -> None:
+def draw_answers(place: DeltaGenerator, names: list[str], story: ShownStory, question_text: str) -> None:
     """The grid; a model that does not know a word is named and excluded."""
     texts = [*story.sentences, question_text]
     knowing = [name for name in names if compare.knows(name, texts)]
@@ -56,6 +60,7 @@ def draw_answers(names: list[str], story: ShownStory, question_text: str) -> Non
     except UserError as error:
         st.error(as_text(error))
         return
+    draw_verdict(place, result.summary())
     draw(
         result.figure(),
         key="along",
@@ -64,7 +69,6 @@ def draw_answers(names: list[str], story: ShownStory, question_text: str) -> Non
         "right or wrong by then. Rows without colour need no model: the last place named, and the ground "
         "truth.",
     )
-    st.markdown(as_text(result.summary()))
     st.caption(
         "One story proves little. **Architectures** shows how often each kind of model is right over many "
         "stories, trained alike with three seeds. How the models here were trained is in the README."

@@ -1,17 +1,22 @@
 """Gates of one slot edited while one sentence is read, and what the model then answers."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.loaders import traces
 from app.panels.gated_update import Cell
 from app.state import URL
-from app.widgets.pickers import ShownStory, as_text, draw, pick_question
+from app.widgets.pickers import as_text, draw, pick_question
+from app.widgets.shown_story import ShownStory
+from app.widgets.verdict import draw_verdict
 from lm2core.errors import UserError
 from lm2core.reading.answers import Answer
+from lm2core.traces.trace import Trace
 from lm2viz.causal.gate_edit import GateEdit
 from lm2viz.figures.bars import CONTROL_COLOUR, MODEL_COLOUR, answer_bars
 from lm2viz.figures.update import EDITED_COLOUR
 from lm2viz.story.gated_update import control_slot
+from lm2viz.story.verdicts import edit_in_words, took_up, update_in_words
 
 ASK_AT, SCOPE, INPUT, FORGET = "ask_at", "gates_of", "input_gate", "keep_gate"
 CELL = "gated_cell"  # the cell that the sliders belong to; not in the URL
@@ -56,17 +61,20 @@ def _reset_gates(model_gate_in: float, model_keep: float) -> None:
     st.session_state[INPUT], st.session_state[FORGET] = model_gate_in, model_keep
 
 
-def draw_answers(story: ShownStory, cell: Cell, gate_edit: GateEdit | None) -> Answer | None:
+def draw_answers(
+    place: DeltaGenerator, trace: Trace, story: ShownStory, cell: Cell, gate_edit: GateEdit | None
+) -> Answer | None:
     """The answers with and without edited gates, and a control; returns that of the gates as set."""
     st.subheader("Ask")
     times = [NOW, AT_END]
     st.segmented_control("When", times, default=NOW, required=True, key=ASK_AT, bind=URL)
     until = asked_after(cell)
-    question = pick_question(story.suggestion(until))
+    question = pick_question(story, until)
     try:
         unedited = traces.load_answer(cell.model, cell.sentences, until, question)
         if gate_edit is None:
             control = traces.load_answer(cell.model, cell.sentences, 0, question)
+            draw_verdict(place, update_in_words(trace, cell.step - 1, cell.slot))
             draw_compared({UNEDITED: unedited, "control: fresh bank": control})
         else:
             other = control_slot(cell.slot, cell.n_slots)
@@ -74,6 +82,9 @@ def draw_answers(story: ShownStory, cell: Cell, gate_edit: GateEdit | None) -> A
                 traces.load_gate_edit_answer(cell.model, cell.sentences, each, until, question)
                 for each in (gate_edit, gate_edit.in_slot(other))
             )
+            edited_trace = traces.load_gate_edit(cell.model, cell.sentences, gate_edit, cell.step).trace
+            found = edit_in_words(edited, unedited, control, other)
+            draw_verdict(place, f"{found} {took_up(trace, cell.step - 1, edited_trace, cell.slot)}")
             draw_compared({EDITED: edited, UNEDITED: unedited, f"control: slot {other} instead": control})
             return edited
     except UserError as error:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.loaders import interventions
 from app.loaders.models import known_tasks
@@ -10,14 +11,22 @@ from app.panels.python_code import of_story, story_effect_code
 from app.panels.reproduce import draw_reproduce, of_effect
 from app.state import QUESTION, URL
 from app.widgets.measure_button import measure_button
-from app.widgets.pickers import ShownStory, as_text, draw
+from app.widgets.pickers import as_text, draw
+from app.widgets.shown_story import ShownStory
+from app.widgets.verdict import draw_verdict
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
+from lm2viz.causal.describe import action_in_words
 from lm2viz.causal.on_story import changed_slots
 from lm2viz.figures.heatmap import fraction_heatmap
 from lm2viz.sample.story_sample import StorySample
+from lm2viz.stage.page import suggested_questions
 
 N_SLOTS_SHOWN = 6
+HINT = (
+    "Press **Measure** below to read many stories with and without the interventions, and with placebos. It "
+    "takes seconds for 25 stories, up to a minute for 100."
+)
 
 
 def pick_effect_sample(model: str) -> StorySample:
@@ -39,14 +48,16 @@ def pick_effect_sample(model: str) -> StorySample:
     return StorySample(task, n, int(seed))
 
 
-def draw_story_effect(model: str, story: ShownStory, edits: str, effect_sample: StorySample) -> None:
+def draw_story_effect(
+    place: DeltaGenerator, model: str, story: ShownStory, edits: str, effect_sample: StorySample
+) -> None:
     """Answers with and without the interventions, the control, and which slots changed."""
     st.subheader("On this story")
     effect_args = st.text_input(
         "Question", placeholder="the story's own questions", key=QUESTION, max_chars=200, bind=URL
     )
     if not effect_args and not any(q.n_statements for q in story.questions):
-        effect_args = "Where is Mary?"
+        effect_args = suggested_questions(story.sentences)[0]
     try:
         result = wait_for(
             "Reading the story again, edited",
@@ -58,6 +69,8 @@ def draw_story_effect(model: str, story: ShownStory, edits: str, effect_sample: 
     except UserError as error:
         st.error(as_text(error))
         return
+    action = action_in_words(interventions.read_edits(edits))
+    draw_verdict(place, result.verdict(action), hint=f"On this story alone. {HINT}")
     share: Any = st.column_config.NumberColumn(format="percent")
     st.dataframe(
         {
@@ -107,12 +120,11 @@ def draw_slot_changes(slot_changes: Any) -> None:
     )
 
 
-def draw_sample_effect(model: str, edits: str, effect_sample: StorySample) -> None:
+def draw_sample_effect(place: DeltaGenerator, model: str, edits: str, effect_sample: StorySample) -> None:
     """The effect on many stories with its placebos, on request."""
     st.subheader(f"On {effect_sample.n} stories of {effect_sample.source}")
-    hint = "Press **Measure** to read the stories with and without the interventions, and with placebos."
     measured = (model, edits, effect_sample.source, effect_sample.seed, effect_sample.n)
-    if not measure_button(*measured, key="effect_button", hint=hint):
+    if not measure_button(*measured, key="effect_button", hint=HINT):
         return
     try:
         message = f"Reading {effect_sample.n} stories of {effect_sample.source} several times"
@@ -120,6 +132,7 @@ def draw_sample_effect(model: str, edits: str, effect_sample: StorySample) -> No
     except UserError as error:
         st.error(as_text(error))
         return
+    draw_verdict(place, result.verdict)
     draw(
         result.figure(),
         key="effect",
@@ -127,5 +140,6 @@ def draw_sample_effect(model: str, edits: str, effect_sample: StorySample) -> No
         caption="The effect is real where blue (the interventions) is away from 0 and from both placebos "
         "(ochre). Lines are 95 % intervals over stories.",
     )
-    st.text(result.summary())
+    with st.expander("Every number with its placebos"):
+        st.text(result.summary())
     draw_reproduce(of_effect(model, effect_sample, edits))

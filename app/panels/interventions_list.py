@@ -7,15 +7,18 @@ from typing import Any
 import streamlit as st
 
 from app.loaders import interventions
-from app.widgets.pickers import ShownStory, as_text
+from app.state import QUESTION
+from app.widgets.erase import EDITS
+from app.widgets.pickers import as_text
+from app.widgets.shown_story import ShownStory
 from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.causal import Intervention, from_json, to_json
 from lm2viz.causal.clamped_gates import GATES
 from lm2viz.causal.describe import describe_intervention, reach
 from lm2viz.causal.interventions import KINDS
+from lm2viz.stage.page import suggested_questions
 
-EDITS = "edits"  # URL key of the list, as JSON; set in code, bound to no widget
 LONG_LINK = 1_500  # characters of JSON; a longer list stays out of the link
 PICKED = ("gate", "value", "slots", "step", "from_step", "seed", "other", "block")  # in this order
 
@@ -50,7 +53,7 @@ def pick_edits(model: str, story: ShownStory, trace: Trace) -> str:
 
 def _current(model: str, story: ShownStory) -> tuple[str, list[Intervention]]:
     """The list in the session or the link, as JSON and parsed; else the default of this model and story."""
-    if text := st.session_state.get(EDITS) or st.query_params.get(EDITS):
+    if text := st.query_params.get(EDITS) or st.session_state.get(EDITS):
         try:
             edits = interventions.read_edits(text)
         except UserError as error:
@@ -60,9 +63,10 @@ def _current(model: str, story: ShownStory) -> tuple[str, list[Intervention]]:
             return to_json(edits), edits
     n_sentences = len(story.sentences)
     suggested = story.suggestion(n_sentences)
-    question, step = (
-        (suggested.text, suggested.n_statements) if suggested else ("Where is Mary?", n_sentences)
-    )
+    asked = st.session_state.get(QUESTION) or st.query_params.get(QUESTION)
+    question, step = asked or suggested_questions(story.sentences)[0], n_sentences
+    if suggested and not asked:
+        question, step = suggested.text, suggested.n_statements
     try:
         text = interventions.default_edits(model, story.sentences, question, step)
     except UserError:  # the model does not know the words of that question

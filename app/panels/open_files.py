@@ -8,7 +8,8 @@ from app.panels.python_code import file_source
 from app.panels.story_downloads import draw_code, draw_downloads
 from app.panels.story_memory import draw_memory
 from app.state import STEP, clamp_state
-from app.widgets.pickers import ShownStory, as_text, open_story, pick_step
+from app.widgets.pickers import as_text, open_story, pick_step
+from app.widgets.shown_story import ShownStory
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
 from lm2core.traces.trace import Trace

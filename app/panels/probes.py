@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.loaders import probes
 from app.panels.reproduce import draw_reproduce, of_age, of_one_fact
 from app.state import URL
+from app.widgets.erase import erase_button, question_about
 from app.widgets.pickers import as_text, draw
 from app.widgets.tables import readable
+from app.widgets.verdict import draw_verdict
 from app.widgets.waiting import wait_for
 from lm2viz.figures.slot_facts import accuracy_matrices, accuracy_points
 from lm2viz.probes import SlotFacts
 from lm2viz.probes.by_fact import MEANING, best_slots
 from lm2viz.probes.samples import Slot
-from lm2viz.probes.scores import CONTROL_TASK, PROBE, SHUFFLED, UNTRAINED
+from lm2viz.probes.scores import CONTROL_TASK, PROBE, SHUFFLED, UNTRAINED, probe_in_words
 from lm2viz.sample.story_sample import StorySample
 
 VIEW, FACT, SLOT, BESIDE, POOLED = "probes_view", "fact", "probe_slot", "beside", "all_facts"
@@ -79,7 +82,7 @@ def _two_digits(*names: str) -> dict[str, Any]:
     return {name: st.column_config.NumberColumn(format="%.2f") for name in names}
 
 
-def draw_age(probe_target: ProbeTarget, n_facts: int) -> None:
+def draw_age(place: DeltaGenerator, probe_target: ProbeTarget, n_facts: int) -> None:
     """How accuracy falls with the age of the fact."""
     pooled = st.toggle(f"Pool all {n_facts} facts", key=POOLED, bind=URL)
     fact = None if pooled else probe_target.fact
@@ -87,6 +90,7 @@ def draw_age(probe_target: ProbeTarget, n_facts: int) -> None:
         "Probing by age", probes.load_decay, probe_target.model, probe_target.sample, fact, probe_target.slot
     )
     first, last = result.bins[0], result.bins[-1]
+    draw_verdict(place, result.verdict)
     of = "all facts" if pooled else as_text(probe_target.fact)
     draw(
         result.figure(),
@@ -104,7 +108,7 @@ def draw_age(probe_target: ProbeTarget, n_facts: int) -> None:
     draw_reproduce(of_age(probe_target.model, probe_target.sample, fact, probe_target.slot))
 
 
-def draw_one(probe_target: ProbeTarget) -> None:
+def draw_one(place: DeltaGenerator, probe_target: ProbeTarget) -> None:
     """One fact decoded from one slot: accuracy with controls, code length, learning curve."""
     scores = wait_for(
         "Probing",
@@ -117,6 +121,8 @@ def draw_one(probe_target: ProbeTarget) -> None:
     names = [name for name in (PROBE, *MEANING) if name in scores.hits]
     result = {name: scores.estimate(name) for name in names}
     selectivity = scores.estimate(PROBE, minus=CONTROL_TASK)
+    where = f"slot {scores.most_chosen}" if scores.slots else probe_target.slot_name
+    draw_verdict(place, probe_in_words(probe_target.fact, where, result[PROBE], result[UNTRAINED]))
     st.markdown(
         f"A probe of **{probe_target.slot_name}** decodes the **{as_text(probe_target.fact)}** correctly "
         f"after **{as_text(result[PROBE].as_share())}** of sentences."
@@ -136,7 +142,10 @@ def draw_one(probe_target: ProbeTarget) -> None:
     st.caption(
         "Both take seconds, for the whole bank up to a minute. A fact that can be decoded need not be used:"
     )
-    st.page_link("views/interventions.py", label="Interventions", icon=":material/science:")
+    slot = scores.most_chosen if scores.slots else probe_target.slot
+    if isinstance(slot, int):
+        task = str(probe_target.sample.source)
+        erase_button(probe_target.model, slot, question_about(probe_target.fact), task=task)
     draw_reproduce(of_one_fact(probe_target.model, probe_target.sample, probe_target.fact, probe_target.slot))
 
 

@@ -1,16 +1,18 @@
 """A user's labels: a template to fill in, the table that is uploaded, and what probes find with it."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.loaders import labels
 from app.panels.probes import draw_matrix
 from app.panels.reproduce import draw_reproduce, of_probes
 from app.widgets.pickers import as_text
+from app.widgets.verdict import draw_verdict
 from app.widgets.waiting import wait_for
 from lm2viz.sample.story_sample import StorySample
 
 
-def draw_user_labels(model: str, sample: StorySample) -> None:
+def draw_user_labels(place: DeltaGenerator, model: str, sample: StorySample) -> None:
     """Upload a table of facts about the sample's stories, and probe for them."""
     st.markdown(
         "Look for something else in the slots: download the sentences, fill in **fact** and **value** where "
@@ -31,6 +33,7 @@ def draw_user_labels(model: str, sample: StorySample) -> None:
     facts = sorted(table["fact"].unique())
     st.markdown(f"{as_text(user_labels.name)}: {len(table)} labels of {len(facts)} facts.")
     result = wait_for("Probing", labels.probe_labels, user_labels, model, sample, tuple(facts))
+    draw_verdict(place, result.verdict())
     draw_matrix(result, key="labels_matrix")
     draw_reproduce(of_probes(model, sample, labels=user_labels.name))
 

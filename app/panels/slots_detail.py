@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.loaders import slots
 from app.panels.reproduce import draw_reproduce, of_contexts, of_explanations
 from app.widgets.pickers import draw
 from app.widgets.tables import interval, readable
+from app.widgets.verdict import draw_verdict
 from app.widgets.waiting import wait_for
 from lm2viz.sample.story_sample import StorySample
 from lm2viz.slots.contexts import READS, WRITES
@@ -17,11 +19,12 @@ from lm2viz.slots.held_out import NOTHING_VARIES
 INTERVALS = "Lines are 95 % intervals over stories."
 
 
-def draw_contexts(model: str, sample: StorySample, slot: int) -> None:
+def draw_contexts(place: DeltaGenerator, model: str, sample: StorySample, slot: int) -> None:
     """Words that write to the slot, questions that read it, and the strongest sentences."""
     st.subheader(f"Slot {slot}: what writes to it and what reads it")
     message = f"Reading {sample.describe()} and asking their questions, word by word"
     result = wait_for(message, slots.load_contexts, model, sample)
+    draw_verdict(place, result.verdict(slot))
     of_slot = (*result.of(slot, WRITES), *result.of(slot, READS))
     draw(
         replace(result, strengths=of_slot).figure(),
@@ -57,12 +60,13 @@ def draw_contexts(model: str, sample: StorySample, slot: int) -> None:
     draw_reproduce(of_contexts(model, sample))
 
 
-def draw_explanations(model: str, sample: StorySample, slot: int) -> None:
+def draw_explanations(place: DeltaGenerator, model: str, sample: StorySample, slot: int) -> None:
     """The best fact of the slot with its controls, then all slots ranked."""
     st.subheader(f"Slot {slot}: what explains it")
     message = f"Explaining every slot on {sample.describe()}"
     result = wait_for(message, slots.load_explanations, model, sample)
-    draw_verdict(result.of(slot))
+    draw_verdict(place, result.of(slot).verdict)
+    draw_controls(result.of(slot))
     st.subheader("All slots, best explained first")
     st.text(f"{result.about}\n{result.finding}")
     draw(
@@ -80,19 +84,11 @@ def draw_explanations(model: str, sample: StorySample, slot: int) -> None:
     draw_reproduce(of_explanations(model, sample))
 
 
-def draw_verdict(result: SlotExplanation) -> None:
-    """One slot's explanation in words, with its score and the controls."""
+def draw_controls(result: SlotExplanation) -> None:
+    """One slot's scores with the controls."""
     if result.name == NOTHING_VARIES:
-        st.info("This slot holds the same after every sentence of every story. Choose another slot.")
+        st.info("There is nothing to explain in this slot. Choose another one.")
         return
-    verdict = (
-        "and is above all its controls" if result.is_explained else "which is **not** above its controls"
-    )
-    st.markdown(
-        f"The fact that explains it best is **{result.name}**. Its score on held-out stories is "
-        f"{result.score.value:.2f} (95 % interval {result.score.low:.2f} to {result.score.high:.2f}, "
-        f"n = {result.score.n} stories), {verdict}."
-    )
     estimates = {
         "score: correlation": result.score,
         "explained share of variance": result.explained,

@@ -3,13 +3,16 @@
 from dataclasses import dataclass, replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.loaders import slots
 from app.loaders.stories import generate_story
 from app.panels.reproduce import draw_reproduce, of_map
 from app.state import SLOT, STEP, URL, clamp_state
-from app.widgets.pickers import GENERATED, ShownStory, draw, pick_step
+from app.widgets.pickers import GENERATED, draw, pick_step
+from app.widgets.shown_story import ShownStory
 from app.widgets.tables import readable
+from app.widgets.verdict import draw_verdict
 from app.widgets.waiting import wait_for
 from lm2viz.sample.story_sample import StorySample
 from lm2viz.stats import SlotMap
@@ -70,11 +73,12 @@ def _drop_unknown(key: str, options: list[int]) -> None:
         st.session_state[key] = [one for one in value if one in options]
 
 
-def draw_map(model: str, sample: StorySample, chosen: MapSettings) -> SlotMap:
+def draw_map(place: DeltaGenerator, model: str, sample: StorySample, chosen: MapSettings) -> SlotMap:
     """Every bank of the held-out stories as a point; in two dimensions a click opens its story."""
     message = f"Reading {sample.describe()} with this model and an untrained one"
     result = wait_for(message, slots.load_map, model, sample, chosen.fact, chosen.slots)
     summary = result.summary()
+    draw_verdict(place, result.verdict)
     about = (
         "Points of one colour together, apart from the others: the slot holds the fact. Each point is a "
         "slot's content after a sentence, on components fitted to other stories. Right: what the components "
@@ -95,8 +99,8 @@ def draw_map(model: str, sample: StorySample, chosen: MapSettings) -> SlotMap:
             caption=f"{about} **Click a point** to open its story at that step.",
             on_click=lambda: _open_clicked(result),
         )
-    st.text(f"{result.about}\n{result.finding}")
     with st.expander("All numbers with their 95 % intervals"):
+        st.text(f"{result.about}\n{result.finding}")
         st.dataframe(readable(result.table()), hide_index=True, width="stretch")
     n_on_map = result.n_fit_stories + result.plotted.rows["story"].nunique()  # a map takes so many points
     draw_reproduce(of_map(model, replace(sample, n=n_on_map), chosen.fact, chosen.slots))

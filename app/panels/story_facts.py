@@ -9,7 +9,8 @@ import streamlit as st
 from app.loaders.fact_probes import load_fact_probes
 from app.panels.python_code import of_facts
 from app.panels.reproduce import draw_reproduce
-from app.widgets.pickers import ShownStory, as_text
+from app.widgets.pickers import as_text
+from app.widgets.shown_story import ShownStory
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
 from lm2core.traces.trace import Trace

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import streamlit as st
 
 from app.state import BLOCK, SLOT, STEP, URL, VIEW, choose_clicked, clamp_state
-from app.widgets.pickers import draw
+from app.widgets.pickers import draw, shown_if
 from lm2core.reading.answers import Answer
 from lm2core.traces.trace import Trace
 from lm2viz.story import pictures, select
@@ -18,7 +18,7 @@ SENTENCE, READS, BANK, ONE_SLOT = "Last sentence", "Question", "Whole bank", "On
 def draw_memory(
     trace: Trace, step: int, answer: Answer | None, *, more: Mapping[str, Callable[[], None]] | None = None
 ) -> None:
-    """The chosen picture of the bank. All pickers are always there, so that their values stay in the link.
+    """The chosen picture of the bank. Pickers that do not act are hidden; their values stay in the link.
 
     more : further views of the page by label, as functions that draw them
     """
@@ -50,7 +50,7 @@ def draw_memory(
 def pick_block(trace: Trace, *, disabled: bool) -> int:
     """Choose one of the blocks that have memory."""
     blocks = list(trace.blocks)
-    return st.segmented_control(
+    return shown_if(not disabled, BLOCK).segmented_control(
         "Block", blocks, default=blocks[0], required=True, key=BLOCK, bind=URL, disabled=disabled
     )
 
@@ -59,7 +59,9 @@ def pick_slot(trace: Trace, *, disabled: bool) -> int:
     """Choose one of the slots of the bank."""
     n_slots = trace.select("hook_bank", story=0, segment=0).shape[0]
     clamp_state(SLOT, 0, n_slots - 1)
-    return st.number_input("Slot", 0, n_slots - 1, 0, key=SLOT, bind=URL, disabled=disabled)
+    return shown_if(not disabled, SLOT).number_input(
+        "Slot", 0, n_slots - 1, 0, key=SLOT, bind=URL, disabled=disabled
+    )
 
 
 def draw_writes(trace: Trace, step: int, block: int) -> None:

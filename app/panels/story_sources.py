@@ -6,7 +6,8 @@ from app.loaders import sources
 from app.panels.python_code import of_story, sources_code
 from app.panels.reproduce import draw_reproduce
 from app.state import STEP
-from app.widgets.pickers import ShownStory, as_text, draw
+from app.widgets.pickers import as_text, draw
+from app.widgets.shown_story import ShownStory
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
 from lm2core.reading.answers import Answer
@@ -36,6 +37,7 @@ def draw_sources(model: str, story: ShownStory, step: int, answer: Answer | None
     except UserError as error:
         st.info(as_text(error))
         return
+    st.markdown(f"**{as_text(result.verdict)}**")
     draw(
         result.figure(),
         key=CHART,

@@ -8,7 +8,8 @@ from app.panels.python_code import distances_code, of_story
 from app.panels.reproduce import draw_reproduce
 from app.panels.story_memory import pick_block
 from app.state import STEP, URL, clamp_state
-from app.widgets.pickers import choose_story, pick_step
+from app.widgets.pickers import choose_story, container_key, pick_step
+from app.widgets.verdict import verdict_place
 from lm2core.traces.trace import Trace
 
 PREVIOUS, FRESH, CHOSEN = "The previous sentence", "A fresh bank", "A chosen sentence"
@@ -18,6 +19,7 @@ OTHER_STEP, HEAD, ALL_BLOCKS = "other_step", "head", "all_blocks"
 def main() -> None:
     """The page, from top to bottom."""
     st.title("Where does a question look?")
+    place = verdict_place()
     st.markdown(
         "To answer a question, its words **attend** to the memory slots. Every sentence changes the bank, "
         "and may change where they look. Two heatmaps alone prove little, so the page also measures how far "
@@ -39,7 +41,7 @@ def main() -> None:
             traces.load_answer(model, story.sentences, s, question_text).trace for s in (other, step)
         )
         draw_reads(before, after, block, head, steps=(other, step))
-        draw_distances(model, story.sentences, (other, step), question_text)
+        draw_distances(place, model, story.sentences, (other, step), question_text)
         code = distances_code(other)
         draw_reproduce(of_story(model, story.sentences, step, question_text, code))
     with left:
@@ -54,7 +56,7 @@ def pick_other_step(step: int, n_sentences: int) -> int:
         "Compare with", kinds, default=PREVIOUS, required=True, key="compared_bank", bind=URL
     )
     clamp_state(OTHER_STEP, 0, n_sentences)
-    chosen = right.number_input(
+    chosen = right.container(key=container_key(kind == CHOSEN, OTHER_STEP)).number_input(
         "After sentence", 0, n_sentences, 0, key=OTHER_STEP, bind=URL, disabled=kind != CHOSEN
     )
     if kind == CHOSEN:

@@ -1,6 +1,7 @@
 """View: a story, its minimal edit, and the slot that carries the change between them. Draws only."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.loaders import causal
 from app.panels.causal_map_pair import PairChoice, draw_pair
@@ -18,18 +19,24 @@ from app.panels.causal_map_results import (
 from app.state import URL
 from app.widgets.measure_button import measure_button
 from app.widgets.pickers import as_text, pick_model
+from app.widgets.verdict import draw_verdict, verdict_place
 from app.widgets.waiting import wait_for
 from lm2core.babi.counterfactual import KINDS
 from lm2core.errors import UserError
 
 KIND, SEED, VIEW = "pair_kind", "pair_seed", "causal_view"
 FIRST_SEED = 16  # its pairs of task 1 change a sentence in the middle, whatever the kind
+NOT_YET = (
+    "Not measured yet: Measure shows how much of the change one slot carries. One pair or an attribution "
+    "takes seconds; parts or many pairs take minutes."
+)
 DRAWN = {MAP: draw_map, PARTS: draw_parts, ATTRIBUTION: draw_attribution, GRADIENTS: draw_gradients}
 
 
 def main() -> None:
     """The page, from top to bottom."""
     st.title("Which slot carries the change?")
+    place = verdict_place()
     st.markdown(
         "Change a story just enough to change the answer to one question. Then copy **one slot** from one "
         "side to the other: if the answer follows, that slot carries the change. **Placebos**, edits that "
@@ -47,7 +54,7 @@ def main() -> None:
             pair_choice.seed,
         )
         draw_pair(pair_choice, pair)
-        draw_measured(pair_choice)
+        draw_measured(place, pair_choice)
     except UserError as error:
         st.error(as_text(error))
 
@@ -74,7 +81,7 @@ def pick_pair() -> PairChoice:
     return PairChoice(model, task, kind, int(seed))
 
 
-def draw_measured(pair_choice: PairChoice) -> None:
+def draw_measured(place: DeltaGenerator, pair_choice: PairChoice) -> None:
     """The chosen measurement: only what is shown is run, and only on request."""
     st.subheader("Measurement")
     left, right = st.columns(2, gap="large")
@@ -87,7 +94,9 @@ def draw_measured(pair_choice: PairChoice) -> None:
         "Results are cached."
     )
     if measure_button(*pair_choice, view, n, key="causal_button", hint=hint):
-        DRAWN[view](pair_choice, n)
+        draw_verdict(place, DRAWN[view](pair_choice, n))
+    else:
+        draw_verdict(place, NOT_YET)
 
 
 main()

@@ -5,11 +5,13 @@ import streamlit as st
 from app.panels.interventions_effects import draw_sample_effect, draw_story_effect, pick_effect_sample
 from app.panels.interventions_list import pick_edits
 from app.widgets.pickers import choose_story
+from app.widgets.verdict import verdict_place
 
 
 def main() -> None:
     """The page, from top to bottom."""
     st.title("Does the answer need this slot?")
+    place = verdict_place()
     st.markdown(
         "A fact that can be decoded from a slot need not be used. So **edit** the memory while a story is "
         "read: empty a slot, freeze it, hold a gate. If the answers change, and do not change when **other** "
@@ -18,8 +20,8 @@ def main() -> None:
     model, story, trace = choose_story()
     effect_sample = pick_effect_sample(model)
     edits = pick_edits(model, story, trace)
-    draw_story_effect(model, story, edits, effect_sample)
-    draw_sample_effect(model, edits, effect_sample)
+    draw_story_effect(place, model, story, edits, effect_sample)
+    draw_sample_effect(place, model, edits, effect_sample)
 
 
 main()

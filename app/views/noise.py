@@ -7,6 +7,7 @@ from app.panels.noise import draw_answers, draw_contrast, draw_means, draw_segme
 from app.panels.reproduce import draw_reproduce, of_long_text
 from app.state import STEP, URL, clamp_state
 from app.widgets.pickers import as_text, pick_step
+from app.widgets.verdict import draw_verdict, verdict_place
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
 from lm2viz.stats.noise import MEANING
@@ -15,6 +16,7 @@ from lm2viz.stats.noise import MEANING
 def main() -> None:
     """The page, from top to bottom."""
     st.title("Does the memory ignore noise?")
+    place = verdict_place()
     st.markdown(
         "A few **facts** of a story are hidden in **background** text, sentences of Python's reference "
         "pages. The model reads everything, sentence by sentence, into one small bank. To answer at the end, "
@@ -48,8 +50,10 @@ def main() -> None:
         contrast = wait_for(
             "Reading the same text with an untrained model", noise.load_contrast, *text, measure
         )
+        draw_verdict(place, f"Does the input gate stay shut? {contrast.verdict}")
         draw_contrast(contrast)
-    draw_means(contrast)
+    with st.expander("Mean input gate by block, with intervals"):
+        draw_means(contrast)
     draw_reproduce(of_long_text(noise.MODEL, *text, measure))
 
 

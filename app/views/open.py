@@ -41,7 +41,7 @@ def draw_this_story() -> None:
     with st.sidebar:
         model = pick_model()
         story = pick_story(model)
-    question = pick_question(story.suggestion(len(story.sentences)))
+    question = pick_question(story, len(story.sentences))
     clamp_state(STEP, 0, len(story.sentences))
     step = pick_step(len(story.sentences))
     try:

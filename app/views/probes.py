@@ -3,6 +3,7 @@
 from functools import partial
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.loaders import probes
 from app.loaders.sample import load_both
@@ -25,7 +26,9 @@ from app.panels.probes import (
 from app.panels.probes_labels import draw_user_labels
 from app.panels.reproduce import draw_reproduce, of_probes
 from app.state import URL
-from app.widgets.pickers import as_text, pick_sample
+from app.widgets.erase import erase_button, question_about
+from app.widgets.pickers import as_text, container_key, pick_sample
+from app.widgets.verdict import draw_verdict, verdict_place
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
 from lm2viz.probes.by_fact import as_slot
@@ -37,6 +40,7 @@ from lm2viz.sample.story_sample import StorySample
 def main() -> None:
     """The page, from top to bottom."""
     st.title("Which slot holds which fact?")
+    place = verdict_place()
     st.markdown(
         "The model reads many stories, and after every sentence we know what is true: where Mary is, who "
         "holds the milk. A **probe**, a small linear classifier, learns on some stories to decode one fact "
@@ -55,14 +59,14 @@ def main() -> None:
             "View", [MATRIX, AGE, ONE, USER_LABELS], default=MATRIX, required=True, key=VIEW, bind=URL
         )
         if view == USER_LABELS:
-            draw_user_labels(model, sample)
+            draw_user_labels(place, model, sample)
         else:
-            draw_facts(view, model, sample, rows)
+            draw_facts(place, view, model, sample, rows)
     except UserError as error:
         st.error(as_text(error))
 
 
-def draw_facts(view: str, model: str, sample: StorySample, rows: BankRows) -> None:
+def draw_facts(place: DeltaGenerator, view: str, model: str, sample: StorySample, rows: BankRows) -> None:
     """One of the views of the facts that the stories state."""
     facts = list(rows.facts.columns)
     if not facts:
@@ -72,28 +76,34 @@ def draw_facts(view: str, model: str, sample: StorySample, rows: BankRows) -> No
     fact, slot = pick_fact_and_slot(facts, n_slots, view)
     probe_target = ProbeTarget(model, sample, fact, slot)
     if view == AGE:
-        draw_age(probe_target, len(facts))
+        draw_age(place, probe_target, len(facts))
     elif view == ONE:
-        draw_one(probe_target)
+        draw_one(place, probe_target)
     else:
         result = wait_for("Probing", probes.load_facts, model, sample, tuple(facts))
+        best = result.best_fact()
+        draw_verdict(place, result.verdict())
+        erase_button(model, result.slot_of(best), question_about(best), task=str(sample.source))
         draw_matrix(result, key="matrix", on_click=partial(open_clicked, "matrix", tuple(facts), n_slots))
         draw_reproduce(of_probes(model, sample))
 
 
 def pick_fact_and_slot(facts: list[str], n_slots: int, view: str) -> tuple[str, Slot]:
-    """Choose a fact and a slot. The pickers are always there, so that their values stay in the link."""
+    """Choose a fact and a slot. Where they do not act, they are out of sight; values stay in the link."""
     if st.session_state.get(FACT, facts[0]) not in facts:
         del st.session_state[FACT]  # of another task
     left, right = st.columns(2)
-    fact = left.selectbox("Fact", facts, key=FACT, bind=URL, disabled=view == MATRIX)
+    acts = view != MATRIX
+    fact = left.container(key=container_key(acts, FACT)).selectbox(
+        "Fact", facts, key=FACT, bind=URL, disabled=not acts
+    )
     slots = [BEST, BANK, *map(str, range(n_slots))]
-    chosen = right.selectbox(
+    chosen = right.container(key=container_key(acts, SLOT)).selectbox(
         "Slot",
         slots,
         key=SLOT,
         bind=URL,
-        disabled=view == MATRIX,
+        disabled=not acts,
         help="best: chosen on the training stories; bank: all slots together.",
     )
     return fact, as_slot(chosen)

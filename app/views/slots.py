@@ -6,7 +6,9 @@ from app.loaders import slots
 from app.panels.slots_detail import draw_contexts, draw_explanations
 from app.panels.slots_map import draw_map, draw_story, pick_map, suggest_slot
 from app.state import SLOT, URL, clamp_state
+from app.widgets.erase import erase_button, question_about
 from app.widgets.pickers import as_text, pick_sample
+from app.widgets.verdict import verdict_place
 from lm2core.errors import UserError
 from lm2viz.sample.story_sample import StorySample
 
@@ -16,6 +18,7 @@ MAP, CONTEXTS, EXPLAINED = "Map", "Words and questions", "Explanation"
 def main() -> None:
     """The page, from top to bottom."""
     st.title("What do the slots hold?")
+    place = verdict_place()
     st.markdown(
         "A slot is a row of numbers, and means something only if it means the same in story after story. "
         "**Map** what a slot holds after every sentence of many stories, see which **words** write to it and "
@@ -35,12 +38,13 @@ def main() -> None:
             bind=URL,
         )
         if view == CONTEXTS:
-            draw_contexts(model, sample, slot)
+            draw_contexts(place, model, sample, slot)
         elif view == EXPLAINED:
-            draw_explanations(model, sample, slot)
+            draw_explanations(place, model, sample, slot)
         else:
-            result = draw_map(model, sample, chosen)
+            result = draw_map(place, model, sample, chosen)
             draw_story(model, sample, result, slot)
+        erase_button(model, slot, question_about(chosen.fact), task=str(sample.source))
     except UserError as error:
         st.error(as_text(error))
 

@@ -3,8 +3,10 @@
 import streamlit as st
 
 from app.loaders import stage
-from app.state import QUESTION, STEP, URL, VIEW
-from app.widgets.pickers import ShownStory, as_text, choose_story
+from app.state import QUESTION, SLOT, STEP, URL, VIEW
+from app.widgets.erase import erase_link
+from app.widgets.pickers import as_text, choose_story
+from app.widgets.shown_story import ShownStory
 from app.widgets.stage import draw_stage
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
@@ -54,9 +56,12 @@ def main() -> None:
 
 def below() -> bool:
     """What stands below the stage; whether the guided tour is asked for."""
-    left, right = st.columns(2, vertical_alignment="center")
-    with right:
-        st.page_link("views/story.py", label="Every number of this step", icon=":material/menu_book:")
+    left, middle, right = st.columns(3, vertical_alignment="center")
+    middle.page_link("views/story.py", label="Every number of this step", icon=":material/menu_book:")
+    if isinstance(slot := st.session_state.get(SLOT), int):
+        label = f"Erase slot {slot} in many stories"
+        link = erase_link(slot, st.session_state.get(QUESTION, ""))
+        right.page_link("views/interventions.py", label=label, icon=":material/science:", query_params=link)
     with left:
         return st.toggle(
             "Guided tour", key="tour", bind=URL, help="Five stops: write, overwrite, read, erase, block."

@@ -3,19 +3,24 @@
 from functools import partial
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.loaders import traces
 from app.panels.python_code import of_story, picture_code
 from app.panels.reproduce import draw_reproduce
 from app.panels.story_memory import draw_memory
 from app.state import BLOCK, SLOT, STEP, VIEW, clamp_state
-from app.widgets.pickers import ShownStory, as_text, choose_story, draw, pick_question, pick_step
+from app.widgets.pickers import as_text, choose_story, draw, pick_question, pick_step
 from app.widgets.play import keep_playing, play_button
+from app.widgets.shown_story import ShownStory
+from app.widgets.verdict import draw_verdict, verdict_place
+from lm2core.babi.known_facts import known_place
 from lm2core.babi.story import Question
 from lm2core.errors import UserError
 from lm2core.reading.answers import Answer
 from lm2core.traces.trace import Trace
 from lm2viz.figures.bars import answer_bars
+from lm2viz.story.verdicts import answer_in_words
 
 N_ANSWERS = 6
 SOURCES, FACTS = "Sources", "Facts"
@@ -24,6 +29,7 @@ SOURCES, FACTS = "Sources", "Facts"
 def main() -> None:
     """The page, from top to bottom."""
     st.title("What is in this model's memory?")
+    place = verdict_place()
     st.markdown(
         "LM2 reads a story sentence by sentence. Each sentence may **write** to a small bank of memory "
         "**slots**; then its words are gone. A question can only **read** the bank. "
@@ -40,7 +46,7 @@ def main() -> None:
     left, right = st.columns([3, 5], gap="large")
     with left:
         draw_story(story, step)
-        answer = draw_question(model, story, step)
+        answer = draw_question(place, model, story, step)
     with right:
         more = {
             SOURCES: partial(draw_sources, model, story, step, answer),
@@ -76,10 +82,10 @@ def draw_story(story: ShownStory, step: int) -> None:
     st.caption("✓ read   ▶ just read   · not read yet")
 
 
-def draw_question(model: str, story: ShownStory, step: int) -> Answer | None:
+def draw_question(place: DeltaGenerator, model: str, story: ShownStory, step: int) -> Answer | None:
     """Ask the bank of this step, and a fresh bank as control."""
     st.subheader("Ask")
-    question_text = pick_question(story.suggestion(step))
+    question_text = pick_question(story, step)
     try:
         answer = traces.load_answer(model, story.sentences, step, question_text)
         control = traces.load_answer(model, story.sentences, 0, question_text)
@@ -88,11 +94,13 @@ def draw_question(model: str, story: ShownStory, step: int) -> Answer | None:
         return None
     if step == 0:
         st.info("No sentence has been read yet: the bank is fresh, and the answer is a guess.")
+    story_question = story.story_question(step, question_text)
+    right = story_question.answer if story_question else _known_place(story, step, question_text)
+    draw_verdict(place, answer_in_words(question_text, answer, control, right))
     st.markdown(
         f"After {step} of {len(story.sentences)} sentences the model answers **{as_text(answer.words[0])}** "
         f"({answer.probabilities[0]:.0%})."
     )
-    story_question = story.story_question(step, question_text)
     if story_question:
         st.markdown(f"The right answer is **{story_question.answer}**{_support(story_question)}.")
     words = answer.words[:N_ANSWERS]
@@ -110,6 +118,11 @@ def draw_question(model: str, story: ShownStory, step: int) -> Answer | None:
         caption="A long blue bar: the model is sure. Ochre: control, its answer from a fresh bank.",
     )
     return answer
+
+
+def _known_place(story: ShownStory, step: int, question_text: str) -> str | None:
+    """The answer that follows from the sentences read so far, where it is known."""
+    return known_place(question_text, story.facts[step - 1]) if story.facts and step else None
 
 
 def _support(question: Question) -> str:

@@ -6,8 +6,14 @@ import streamlit as st
 CAPTION = "[data-testid=stCaptionContainer][data-testid=stCaptionContainer]"
 LABEL = "[data-testid=stWidgetLabel][data-testid=stWidgetLabel]"
 TAG = ".stMultiSelect span[title]"
+# Streamlit gives the axes of a chart a grey of 3.7 to 1; the page's own colour follows its theme.
+AXES = ".js-plotly-plot :is(.xaxislayer-above,.yaxislayer-above,.infolayer,.cbaxis,.legend) text"
+# A picker that does not act now: out of sight, but still there, so that its value stays in the link.
+UNUSED = "[class*=st-key-unused_]"
 STYLE = (
     f"<style>{CAPTION},{CAPTION} :is(p,strong,li,a){{color:inherit}}{CAPTION}{{opacity:.78}}"
+    f"{AXES}{{fill:currentColor!important;fill-opacity:.85}}"
+    f"{UNUSED}{{display:none}}"
     f"{LABEL},{LABEL} p{{color:inherit}}"  # also of pickers that are switched off
     f"@media (prefers-color-scheme:dark){{{TAG}{{color:#0b1a24}}}}</style>"  # on light blue
 )

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.loaders import models, stories, traces
 from app.loaders.sample import MAX_SENTENCES, page_sample
@@ -21,58 +21,32 @@ from app.state import (
     apply_requested_step,
     move_step,
 )
+from app.widgets.shown_story import ShownStory
 from app.widgets.text_size import in_chosen_size
 from app.widgets.waiting import wait_for
-from lm2core.babi.known_facts import KnownFacts, known_facts
-from lm2core.babi.story import Question
+from lm2core.babi.known_facts import known_facts
 from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.figures.heatmap import clickable
 from lm2viz.sample.story_sample import StorySample
+from lm2viz.stage.page import suggested_questions
 
-LINES_BEFORE, LINES_AFTER = 9, 5  # sentences shown around the one just read
 EXAMPLE, GENERATED, PASTED = "Example", "Generated", "Own"
-
-
-@dataclass(frozen=True)
-class ShownStory:
-    """A story on the page; ``questions`` is empty for a pasted one.
-
-    task, facts : the task whose probes know such facts, and what is known after each sentence; empty where
-        a sentence belongs to no task
-    """
-
-    sentences: tuple[str, ...]
-    questions: tuple[Question, ...] = ()
-    task: str = ""
-    facts: Sequence[KnownFacts] = ()
-
-    def lines_around(self, step: int) -> list[str]:
-        """The sentences near ``step``, marked as read, just read or not yet read; all of a short story."""
-        first, last = 0, len(self.sentences)
-        if last > LINES_BEFORE + LINES_AFTER:
-            first = max(0, min(step, last - LINES_AFTER) - LINES_BEFORE)
-            last = first + LINES_BEFORE + LINES_AFTER
-        lines = [f"… {first} before"] if first else []
-        for number in range(first + 1, last + 1):
-            mark = "▶" if number == step else "✓" if number < step else "·"
-            lines.append(f"{mark} {number}  {self.sentences[number - 1]}")
-        n_after = len(self.sentences) - last
-        return lines + ([f"… {n_after} more"] if n_after else [])
-
-    def suggestion(self, step: int) -> Question | None:
-        """The last question of the story that is asked at or before ``step``."""
-        asked = [q for q in self.questions if q.n_statements <= step]
-        return asked[-1] if asked else None
-
-    def story_question(self, step: int, text: str) -> Question | None:
-        """The question of the story with this text asked right after ``step``, with its answer."""
-        return next((q for q in self.questions if q.n_statements == step and q.text == text), None)
 
 
 def as_text(words: object) -> str:
     """Escape words of a user or a file for a message, so that markup in them is shown as text."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(str(words).split()))
+
+
+def container_key(acts: bool, name: str) -> str:
+    """Key of a picker's container: contrast.py hides a picker that does not act, and its value stays."""
+    return f"{'used' if acts else 'unused'}_{name}"
+
+
+def shown_if(acts: bool, name: str) -> DeltaGenerator:
+    """The container of a picker, out of sight unless it acts."""
+    return st.container(key=container_key(acts, name))
 
 
 def pick_model() -> str:
@@ -204,8 +178,8 @@ def _check(sentences: tuple[str, ...]) -> None:
         st.stop()
 
 
-def pick_step(n_sentences: int) -> int:
-    """Choose how many sentences have been read; 0 is before the first."""
+def pick_step(n_sentences: int, *, default: int | None = None) -> int:
+    """Choose how many sentences have been read; 0 is before the first. ``default`` None: all of them."""
     back, slider, forward = st.columns([2, 9, 2], vertical_alignment="bottom")
     back.button(
         "Back",
@@ -226,16 +200,21 @@ def pick_step(n_sentences: int) -> int:
         width="stretch",
     )
     apply_requested_step(n_sentences)
-    step = slider.slider("Sentences read", 0, n_sentences, n_sentences, key=STEP, bind=URL)
+    step = slider.slider(
+        "Sentences read", 0, n_sentences, n_sentences if default is None else default, key=STEP, bind=URL
+    )
     if REQUESTED_STEP in st.session_state:
         st.rerun()
     return step
 
 
-def pick_question(suggested: Question | None) -> str:
-    """The question that is typed; before that the one suggested for this story and step."""
-    placeholder = suggested.text if suggested else "Where is Mary?"
+def pick_question(story: ShownStory, step: int) -> str:
+    """The question that is typed; before that, one about somebody whom the story has mentioned."""
+    suggested = story.question_at(step)
+    placeholder = suggested or suggested_questions(story.sentences)[0]
     typed = st.text_input("Question", placeholder=placeholder, key=QUESTION, max_chars=200, bind=URL)
+    if suggested is None and not typed:
+        st.caption("No sentence so far says where anybody is.")
     return typed or placeholder
 
 

@@ -7,6 +7,7 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, tr
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from lm2core.babi.known_words import words_by_kind
 from lm2core.errors import UserError
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
@@ -63,7 +64,7 @@ def check_words(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Non
     Raises
     ------
     UserError
-        For unknown words (listed in order of occurrence, with the known ones), and for a single text.
+        For unknown words (listed in order of occurrence, then the known ones by kind), and for a single text.
     """
     check_is_list(texts)
     if tokenizer.unk_token_id is None:
@@ -77,6 +78,7 @@ def check_words(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Non
     if unknown:
         known = known_words(tokenizer)
         listed = " ".join(known) if len(known) <= MAX_LISTED else f"{len(known):,} words and parts of words"
+        listed = words_by_kind(known) or listed
         raise UserError(f"unknown words: {', '.join(unknown)}; this model knows: {listed}")
 
 

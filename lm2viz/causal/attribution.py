@@ -63,11 +63,22 @@ class Attribution:
         """One of the contributions."""
         return self.parts[bank][self.components.index(component)]
 
+    @property
+    def verdict(self) -> str:
+        """What memory adds to the right answer, beside a fresh bank, in a sentence."""
+        own, fresh = (self.of(MEMORY, bank).value for bank in (STORY_BANK, FRESH))
+        total = self.of(TOTAL).value
+        return (
+            f"Memory itself adds {own:.1f} of the {total:.1f} logits by which the right answer leads; a "
+            f"fresh bank adds {fresh:.1f}."
+        )
+
     def summary(self) -> str:
-        """The contribution of memory, in total and through the strongest slot, with the controls."""
+        """The verdict; then what memory adds, in total and through the strongest slot, with the controls."""
         lines = [
+            self.verdict,
             f"Direct logit attribution in {self.model}, in logits: {self.n_stories} stories, 95 % intervals "
-            "over stories"
+            "over stories",
         ]
         for bank in BANKS:
             lines.append(

@@ -16,7 +16,7 @@ from torch import Tensor
 from lm2core.errors import UserError
 from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.arrays import Array
-from lm2viz.causal.describe import reach
+from lm2viz.causal.describe import action_in_words, reach
 from lm2viz.causal.editing import Intervention, as_list
 from lm2viz.causal.placebos import interventions_on_other_slots, with_random_vectors
 from lm2viz.causal.running import Stories, run
@@ -65,10 +65,24 @@ class Effect:
         """One of the changes."""
         return next(c for c in self.changes if (c.measure, c.variant) == (measure, variant))
 
+    @property
+    def verdict(self) -> str:
+        """What the edits do to the share of right answers, beside the same on other slots, in a sentence."""
+        own, other = self.of("accuracy"), self.of("accuracy", OTHER_SLOT)
+        levels = f"from {own.before.value:.0%} to {own.after.value:.0%}"
+        control = f"the same on other slots, to {other.after.value:.0%}"
+        if own.change.low <= 0 <= own.change.high:
+            did = f"makes no clear difference to the share of right answers ({levels})"
+        else:
+            did = f"{'lowers' if own.change.value < 0 else 'raises'} the share of right answers {levels}"
+        tail = f"; {control}" if other.change.n else ""
+        return f"{action_in_words(self.interventions)} {did}{tail}."
+
     def summary(self) -> str:
-        """The change of each measure by the intervention and by its placebos."""
+        """The verdict, then the change of each measure by the intervention and by its placebos."""
         names = " + ".join(edit.kind for edit in self.interventions)
-        lines = [f"Effect of {names} in {self.model}: {self.n_stories} stories, 95 % intervals over stories"]
+        lines = [self.verdict]
+        lines += [f"Effect of {names} in {self.model}: {self.n_stories} stories, 95 % intervals over stories"]
         lines.append(reach(self.interventions))
         for measure in MEASURES:
             it = self.of(measure)

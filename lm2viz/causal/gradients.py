@@ -70,11 +70,21 @@ class Saliencies:
     gain: Estimate
     by_method: tuple[Saliency, Saliency]
 
+    @property
+    def verdict(self) -> str:
+        """What the method attributes to the slot that matters most, beside a random slot, in a sentence."""
+        it = self.by_method[0]
+        return (
+            f"The slot whose reset matters most gets {it.ablated.value:.1f} of the {self.gain.value:.1f} "
+            f"logits that the memory gains ({it.method}); a random other slot, {it.random.value:.1f}."
+        )
+
     def summary(self) -> str:
-        """Attribution to the slot that matters most, completeness, and agreement with ablation."""
+        """The verdict; the slot that matters most, completeness, and agreement with ablation."""
         lines = [
+            self.verdict,
             f"Gradients with respect to slots in {self.model}: {self.n_stories} stories, 95 % intervals over "
-            f"stories; the story's bank gains {self.gain} logits over a fresh one"
+            f"stories; the story's bank gains {self.gain} logits over a fresh one",
         ]
         for it in self.by_method:
             agreement = ", ".join(

@@ -76,9 +76,20 @@ class CausalMap:
     placebos: Averages
     by_direction: tuple[DirectionEffect, DirectionEffect]
 
+    @property
+    def verdict(self) -> str:
+        """How far one slot, taken from the edited story, moves the answer, beside placebos, in a sentence."""
+        it = self.by_direction[0]
+        own, placebo = (round(e.value, 2) + 0.0 for e in (it.strongest, it.placebo))  # no "-0%"
+        return (
+            f"Taking one slot from the edited story moves the answer by {own:.0%} of the whole edit; in "
+            f"placebos, by {placebo:.0%}."
+        )
+
     def summary(self) -> str:
-        """The share of the edit that one slot carries, and at which sentence, in both directions."""
-        lines = [f"Effect of patching one slot in {self.model}, {self.description}; 1 is {self.scale} logits"]
+        """The verdict; the share of the edit that one slot carries, and at which sentence, both ways."""
+        what = f"Effect of patching one slot in {self.model}, {self.description}"
+        lines = [self.verdict, f"{what}; 1 is {self.scale} logits"]
         for it in self.by_direction:
             lines.append(
                 f"{it.direction}: strongest slot after the changed sentence {it.strongest}; "

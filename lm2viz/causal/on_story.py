@@ -54,6 +54,28 @@ class StoryEffect:
     slot_changes: NDArray[Any]
     answers: tuple[QuestionEffect, ...]
 
+    def verdict(self, action: str) -> str:
+        """How many answers the edits change, beside the same edits on other slots, in a sentence.
+
+        action : the edits as the subject of the sentence, see ``describe.action_in_words``
+        """
+        n = len(self.answers)
+        changed, of_control = (
+            sum(getattr(a, name) not in ("", a.before) for a in self.answers) for name in ("after", "control")
+        )
+        has_control = any(a.control for a in self.answers)
+        if n != 1:
+            tail = f"; the same on other slots, {of_control}" if has_control else ""
+            return f"{action} changes {changed} of {n} answers about this story{tail}."
+        (only,) = self.answers
+        did = f"changes the answer from {only.before} to {only.after}"
+        if not changed:
+            did = f"leaves the answer {only.before} ({only.p_before:.0%} before, {only.p_after:.0%} after)"
+        tail = f"; the same on other slots, {only.control} ({only.p_control:.0%})" if has_control else ""
+        if of_control:
+            tail = f"; the same on other slots changes it to {only.control}"
+        return f"{only.question} {action} {did}{tail}."
+
 
 def story_effect(
     lm: LoadedModel,

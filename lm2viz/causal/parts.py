@@ -82,12 +82,26 @@ class CausalParts:
     pairs: dict[str, PartMap]
     placebos: dict[str, PartMap]
 
+    @property
+    def verdict(self) -> str:
+        """The part that carries most of the change, beside placebos, in a sentence."""
+        parts = [name for name in self.pairs if name != "write"]  # which is several of them at once
+        best = max(parts, key=lambda name: float(self.pairs[name].overall.at(0).value))
+        own, control = (
+            round(maps[best].overall.at(0).value, 2) + 0.0 for maps in (self.pairs, self.placebos)
+        )
+        return (
+            f"The part that carries most of the change is {MEANINGS[best]}, with {own:.0%} of the whole "
+            f"edit; in placebos, {control:.0%}."
+        )
+
     def summary(self) -> str:
-        """The effect of each part as a whole, and its strongest cell, with the placebos."""
+        """The verdict, then the effect of each part as a whole, and its strongest cell, with the placebos."""
         where = f"{self.offset:+d} from the changed one" if self.offset else "the changed one"
         lines = [
+            self.verdict,
             f"Effect of patching parts of the write and the read in {self.model}, sentence: {where}; "
-            f"{self.description}; effect 1 is {self.scale} logits"
+            f"{self.description}; effect 1 is {self.scale} logits",
         ]
         for name, part_map in self.pairs.items():
             control = self.placebos[name]

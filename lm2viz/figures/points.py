@@ -9,6 +9,21 @@ from numpy.typing import NDArray
 
 from lm2viz.figures.bars import CONTROL_COLOUR, MODEL_COLOUR
 
+NEAR = 0.05  # on either axis, of its whole range; labels of points nearer than this would overprint
+AROUND = (
+    "top center", "bottom center", "middle right", "middle left",
+    "top right", "bottom left", "bottom right", "top left",
+)  # fmt: skip
+
+
+def label_places(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]) -> list[str]:
+    """Where the label of each point stands: each of several near points takes another side."""
+    points, places = np.column_stack([x, y]), list[str]()
+    for i, point in enumerate(points):
+        n_near = int((np.abs(points[:i] - point) < NEAR).all(axis=1).sum())
+        places.append(AROUND[n_near % len(AROUND)])
+    return places
+
 
 def named_points(
     x: NDArray[np.floating[Any]],
@@ -29,8 +44,9 @@ def named_points(
             x=x,
             y=y,
             text=list(names),
+            textfont={"size": 11},
             mode="markers+text",
-            textposition="top center",
+            textposition=label_places(x, y),
             marker={"color": MODEL_COLOUR, "size": 9},
             hovertemplate="slot %{text}: %{x:.1%}, %{y:.1%}<extra></extra>",
         )

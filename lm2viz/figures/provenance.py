@@ -15,6 +15,7 @@ INDIRECT_COLOUR = "#8ab8d6"  # the model's blue, lighter
 CONTROL_SYMBOLS = ("line-ns-open", "diamond-open", "circle-open")
 MAX_NAME = 44  # characters; longer sentences are cut
 PIXELS_A_CHARACTER = 7
+ROW_HEIGHT, MIN_ROWS_HEIGHT = 24, 120  # pixels; less than this, and the legend squeezes few rows flat
 
 
 def share_heatmap(shares: Array, sources: Sequence[str], title: str) -> go.Figure:
@@ -86,7 +87,7 @@ def score_bars(
             "title": "share of what the question read",
         },
         yaxis={"autorange": "reversed", "type": "category"},
-        height=170 + 24 * len(names),
+        height=170 + max(ROW_HEIGHT * len(names), MIN_ROWS_HEIGHT),
         margin={"l": _name_width(names), "r": 10, "t": 70, "b": 90},
         legend={"orientation": "h", "yref": "container", "y": 0.0, "yanchor": "bottom"},
     )

@@ -42,11 +42,24 @@ class Decay:
     slot: Slot
     bins: tuple[AgeBin, ...]
 
+    @property
+    def verdict(self) -> str:
+        """Accuracy for the youngest and the oldest facts beside their control, in a sentence."""
+        young, old = self.bins[0], self.bins[-1]
+        control = UNTRAINED if UNTRAINED in old.accuracy else MAJORITY
+        what = f"the {self.facts[0]}" if len(self.facts) == 1 else f"{len(self.facts)} facts"
+        return (
+            f"A probe of {slot_phrase(self.slot)} decodes {what} in {young.accuracy[PROBE].value:.0%} of "
+            f"cases {_when(young.name)} and in {old.accuracy[PROBE].value:.0%} {_when(old.name)}; "
+            f"control ({control}), {old.accuracy[control].value:.0%}."
+        )
+
     def summary(self) -> str:
-        """Accuracy in the youngest and in the oldest bin, with the controls."""
+        """The verdict, then accuracy in the youngest and in the oldest bin, with the controls."""
         lines = [
+            self.verdict,
             f"Accuracy of decoding {', '.join(self.facts)} from {slot_phrase(self.slot)}, by age of the "
-            "fact; 95 % intervals over stories"
+            "fact; 95 % intervals over stories",
         ]
         for part in (self.bins[0], self.bins[-1]):
             text = [f"{name} {estimate.as_share()}" for name, estimate in part.accuracy.items()]
@@ -131,3 +144,7 @@ def _bin(
 ) -> AgeBin:
     accuracy = {name: mean(values[chosen], groups=story) for name, values in hits.items()}
     return AgeBin(int(age.min()), int(age.max()), len(np.unique(story)), accuracy)
+
+
+def _when(age: str) -> str:
+    return "right after it was stated" if age == "0" else f"{age} sentences later"

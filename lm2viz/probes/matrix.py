@@ -20,6 +20,7 @@ from lm2viz.probes.scores import (
     UNTRAINED,
     Scores,
     cross_validate,
+    probe_in_words,
     tasks_of,
 )
 from lm2viz.progress import track
@@ -58,7 +59,7 @@ class SlotFacts:
 
     def slot_of(self, fact: str) -> int:
         """The slot chosen in most folds; KeyError for a fact that could not be probed."""
-        return int(np.bincount(self.best[fact].slots).argmax())
+        return self.best[fact].most_chosen
 
     def accuracy(self, fact: str, name: str = PROBE, *, minus: str | None = None) -> Estimate:
         """Accuracy at the best slot, of the probe or a control, or the difference to that of ``minus``."""
@@ -68,9 +69,22 @@ class SlotFacts:
         """Selectivity at the best slot: accuracy minus that of the control task."""
         return self.accuracy(fact, minus=CONTROL_TASK)
 
+    def best_fact(self) -> str:
+        """The probed fact whose best slot exceeds the untrained model's (or, without one, chance) most."""
+        control = UNTRAINED if UNTRAINED in self.names else MAJORITY
+        return max(self.best, key=lambda fact: self.accuracy(fact, minus=control).value)
+
+    def verdict(self, fact: str | None = None) -> str:
+        """The best slot of a fact beside the untrained model, in a sentence; None: of ``best_fact``."""
+        if not self.best:
+            return "No fact could be probed: too few stories or values."
+        fact = fact or self.best_fact()
+        control = self.accuracy(fact, UNTRAINED) if UNTRAINED in self.names else None
+        return probe_in_words(fact, f"slot {self.slot_of(fact)}", self.accuracy(fact), control)
+
     def summary(self) -> str:
-        """The best slot of each fact, with its accuracy, controls and selectivity."""
-        lines = ["Best slot for each fact: held-out accuracy, 95 % intervals over stories"]
+        """The verdict, then the best slot of each fact, with its accuracy, controls and selectivity."""
+        lines = [self.verdict(), "Best slot for each fact: held-out accuracy, 95 % intervals over stories"]
         for fact in self.facts:
             if fact not in self.best:
                 lines.append(f"{fact}: too few stories or values")

@@ -35,12 +35,31 @@ class Scores:
         """Number of different stories."""
         return len(np.unique(self.story))
 
+    @property
+    def most_chosen(self) -> int:
+        """The slot chosen in most folds; only where it was not given."""
+        return int(np.bincount(self.slots).argmax())
+
     def estimate(self, name: str, *, minus: str | None = None) -> Estimate:
         """The accuracy of ``name``, or its difference to that of ``minus``, with an interval over stories."""
         if minus is None:
             return mean(self.hits[name], groups=self.story)
         difference = self.hits[name].astype(int) - self.hits[minus]
         return mean(difference, groups=self.story, within=(-1, 1))
+
+
+def probe_in_words(fact: str, where: str, accuracy: Estimate, untrained: Estimate | None) -> str:
+    """What a probe found beside the same probe of an untrained model, in a sentence.
+
+    where : "slot 13", "the whole bank"
+    """
+    decoded = f"a probe decodes it after {accuracy.value:.0%} of sentences of stories it was not trained on"
+    if untrained is None:
+        return f"{where.capitalize()}: {fact}; {decoded}."
+    control = f"in an untrained model, {untrained.value:.0%}"
+    if accuracy.low > untrained.high:
+        return f"{where.capitalize()} holds the {fact}: {decoded}; {control}."
+    return f"Not shown that {where} holds the {fact}: {decoded}; {control}."
 
 
 def tasks_of(samples: Samples) -> dict[str, Codes]:

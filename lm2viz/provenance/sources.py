@@ -64,6 +64,20 @@ class Sources:
         """Number of sources that are not shown."""
         return self.n_sources - len(self.numbers)
 
+    @property
+    def verdict(self) -> str:
+        """The sentence that most of the read came from, with its controls, in a sentence."""
+        top = int(self.origin.argmax())
+        share, control = (f"{max(float(x[top]), 0.0):.0%}" for x in (self.origin, self.any_slot))
+        tail = f"if every slot were read equally, {control}"
+        if not self.numbers[top]:
+            return f"The answer rests on no sentence: {share} of what it read is the fresh bank's; {tail}."
+        if not np.isnan(self.p_without[top]):
+            without = f"{self.p_without[top]:.0%} (with it, {self.p_all:.0%})"
+            tail += f". Without this sentence, the probability of {self.model_answer} is {without}"
+        number = self.numbers[top]
+        return f"The answer rests on sentence {number}: {share} of what it read was written there; {tail}."
+
     def summary(self) -> str:
         """The largest source with its control, and the answer's probability without it."""
         top = int(self.origin.argmax())

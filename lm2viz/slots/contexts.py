@@ -64,6 +64,15 @@ class TopContexts:
         """The words that write to one slot, or the questions that read it."""
         return tuple(s for s in self.strengths if (s.slot, s.kind) == (slot, kind))
 
+    def verdict(self, slot: int) -> str:
+        """The word that writes to a slot most and the question that reads it most, in a sentence."""
+        parts = []
+        for kind, did in ((WRITES, "written most by"), (READS, "read most by")):
+            for s in self.of(slot, kind)[:1]:
+                strengths = f"{s.strength.value:.2f}; in other slots {s.in_other_slots.value:.2f}"
+                parts.append(f"{did} \u201c{s.text}\u201d ({strengths})")
+        return f"Slot {slot} is {' and '.join(parts) or 'neither written nor read'}."
+
     def summary(self) -> str:
         """For each slot the strongest word and question, with the control and an example."""
         lines = [

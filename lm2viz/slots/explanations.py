@@ -58,6 +58,25 @@ class SlotExplanation:
         controls = (self.shuffled, self.random_fact, self.random_slot)
         return self.score.n > 0 and all(self.score.low > e.high for e in controls if e.n)
 
+    @property
+    def verdict(self) -> str:
+        """What explains the slot, beside its strongest control, in a sentence."""
+        if self.name == NOTHING_VARIES:
+            return f"Slot {self.slot} holds the same after every sentence of every story."
+        controls = {
+            "stories exchanged": self.shuffled,
+            "a random other fact": self.random_fact,
+            "a random other slot": self.random_slot,
+        }
+        name, strongest = max(((k, e) for k, e in controls.items() if e.n), key=lambda pair: pair[1].value)
+        found = f"is best explained by {self.name}"
+        if not self.is_explained:
+            found = f"is not explained; the best fact is {self.name}"
+        return (
+            f"Slot {self.slot} {found}: correlation {self.score.value:.2f} in other stories; strongest "
+            f"control ({name}), {strongest.value:.2f}."
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Explanations:

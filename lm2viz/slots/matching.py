@@ -87,9 +87,22 @@ class Matching:
             f"{self.shuffled}, random matching {self.random}; 95 % intervals over stories"
         )
 
+    @property
+    def verdict(self) -> str:
+        """How much matched slots share, beside random pairs, in a sentence."""
+        if not self.pairs:
+            return "No slot of one model matches a slot of the other."
+        found = (
+            "hold much the same" if self.mean.low > self.random.high else "share no more than random pairs"
+        )
+        return (
+            f"Matched slots {found}: {self.mean.value:.0%} of the content of one can be predicted from the "
+            f"other; in random pairs, {max(self.random.value, 0.0):.0%}."
+        )
+
     def summary(self) -> str:
-        """The mean score with its controls, then each pair."""
-        lines = [self.finding, self.about]
+        """The verdict, the mean score with its controls, then each pair."""
+        lines = [self.verdict, self.finding, self.about]
         for pair in self.pairs:
             shuffled, other = (
                 f"{e.value:.2f} ({e.low:.2f} to {e.high:.2f})" for e in (pair.shuffled, pair.random_slot)

@@ -24,6 +24,7 @@ MEANING = {
     EVERY_SLOT: "input gate of the slots, mean over all slots; longer segments open them further",
 }
 FACTS, BACKGROUND = "facts", "background"
+SHUT = 0.1  # a gate below this counts as shut
 
 
 def is_fact(trace: Trace) -> NDArray[np.bool_]:
@@ -78,12 +79,36 @@ class GateContrast:
         chosen = self.is_fact if kind == FACTS else ~self.is_fact
         return mean(gates[chosen], groups=self.sentences[chosen]) if chosen.any() else None
 
+    def _overall(self, kind: str, *, untrained: bool = False) -> Estimate | None:
+        """Mean gate over blocks and over the segments of one ``kind``; None if there are none."""
+        chosen = self.is_fact if kind == FACTS else ~self.is_fact
+        gates = (self.untrained if untrained else self.model).mean(axis=0)
+        return mean(gates[chosen], groups=self.sentences[chosen]) if chosen.any() else None
+
+    @property
+    def verdict(self) -> str:
+        """Whether the gate opens on facts alone, beside the untrained model, in a sentence."""
+        facts, background = (self._overall(kind) for kind in (FACTS, BACKGROUND))
+        if facts is None or background is None:
+            return "This text has no background, so there is nothing to ignore."
+        control = [self._overall(kind, untrained=True) for kind in (FACTS, BACKGROUND)]
+        levels = f"{facts.value:.2f} on facts and {background.value:.2f} on background"
+        of_control = " and ".join(f"{e.value:.2f}" for e in control if e is not None)
+        if not facts.low > background.high:
+            found = "No: it opens no further on facts than on background"
+        elif background.value <= SHUT:
+            found = "Yes: it opens on facts and stays shut on background"
+        else:
+            found = "No: it stays open on background too, though less than on facts"
+        return f"{found} ({levels}; in an untrained model, {of_control})."
+
     def summary(self) -> str:
-        """One line per block: the gate on facts and on background, the untrained model's in brackets."""
-        return "\n".join(
+        """The verdict; for each block the gate on facts and on background, [the untrained model's]."""
+        lines = [
             f"block {block}: " + "; ".join(self._mean_text(block, kind) for kind in (FACTS, BACKGROUND))
             for block in self.blocks
-        )
+        ]
+        return "\n".join([self.verdict, *lines])
 
     def _mean_text(self, block: int, kind: str) -> str:
         control = self.estimate(block, kind, untrained=True)

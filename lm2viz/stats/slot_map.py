@@ -69,9 +69,22 @@ class SlotMap:
         text = (f"{name} {v.silhouette}" for name, v in self.variants.items())
         return f"silhouette by {self.fact}: {'; '.join(text)}"
 
+    @property
+    def verdict(self) -> str:
+        """Whether contents with one value of the fact lie together, beside a control, in a sentence."""
+        control = UNTRAINED if UNTRAINED in self.variants else SHUFFLED
+        own, other = (self.variants[name].silhouette for name in (MODEL, control))
+        is_apart = own.low > max(other.high, 0.0)
+        which = f"slot{'s' if len(self.slots) > 1 else ''} {', '.join(map(str, self.slots))}"
+        lie = "lie together" if is_apart else "do not lie together"
+        return (
+            f"In {which}, contents with the same {self.fact} {lie}: silhouette {own.value:.2f} of at most 1; "
+            f"{control}, {other.value:.2f}."
+        )
+
     def summary(self) -> str:
-        """Explained shares and silhouette, each with its controls."""
-        lines = [self.about]
+        """The verdict, then explained shares and silhouette, each with its controls."""
+        lines = [self.verdict, self.about]
         for i in range(self.plotted.coordinates.shape[1]):
             text = (f"{name} {v.shares.at(i).as_share()}" for name, v in self.variants.items())
             lines.append(f"variance explained by component {i + 1}: {'; '.join(text)}")

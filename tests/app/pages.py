@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 
 import numpy as np
 from streamlit.testing.v1 import AppTest
@@ -19,6 +20,12 @@ def open_page(view: str | None = "story", /, **query: str) -> AppTest:
     page.run()
     assert not page.exception
     return page
+
+
+def shown_verdict(page: AppTest) -> str:
+    """The sentence on top of the page: its first line in bold, without the escapes of Markdown."""
+    bold = next(m.value for m in page.markdown if m.value.startswith("**") and m.value.endswith("**"))
+    return re.sub(r"\\(.)", r"\1", bold[2:-2])
 
 
 def drawn(page: AppTest, title: str) -> np.ndarray:

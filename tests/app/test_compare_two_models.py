@@ -33,7 +33,7 @@ def test_the_bars_and_the_table_are_the_matching_with_both_controls():
     table = page.dataframe[0].value
     assert list(table["first"]) == [pair.first for pair in result.pairs]
     assert list(table["second"]) == [pair.second for pair in result.pairs]
-    finding = next(m.value for m in page.markdown if "random matching" in m.value).replace("\\", "")
+    finding = next(c.value for c in page.caption if "random matching" in c.value).replace("\\", "")
     for estimate in (result.mean, result.shuffled, result.random):
         assert str(estimate) in finding
     assert page.get("plotly_chart")[0].proto.alt == result.summary()

@@ -15,6 +15,7 @@ from app.widgets.tables import readable
 from lm2viz.causal import Zero, to_json
 from lm2viz.cli.main import main
 from lm2viz.probes.by_fact import best_slots
+from lm2viz.stage import shipped
 from tests.app.pages import open_page, unpacked
 
 MODEL, N = "babi-qa1-3", 10
@@ -31,7 +32,7 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(probes, "SIZES", (N, 30))
     monkeypatch.setattr(slots, "SIZES", (N, 30))
     monkeypatch.setattr(slots, "N_MATCHED", N)
-    monkeypatch.setattr(fact_probes, "N_STORIES", 10)
+    monkeypatch.setattr(shipped, "N_STORIES", 10)
     monkeypatch.setattr(causal, "N_PAIRS", (2, 3))
     monkeypatch.setattr(causal, "MIN_PLACEBOS", 2)
     monkeypatch.setattr(causal, "N_STORIES", (4, 5))

@@ -9,6 +9,7 @@ from lm2viz.figures.bars import answer_bars
 from lm2viz.figures.before_after import before_after_panels
 from lm2viz.figures.heatmap import clickable, fraction_heatmap, signed_heatmap, stacked_fractions
 from lm2viz.figures.lines import Series
+from lm2viz.figures.points import label_places
 from lm2viz.figures.provenance import score_bars
 from lm2viz.figures.scatter import Cloud, cloud_with_shares
 from lm2viz.figures.slot_facts import accuracy_matrices
@@ -109,3 +110,17 @@ def test_stacked_fractions_share_one_fixed_scale_and_keep_their_numbers():
     np.testing.assert_allclose(marks.y, first.y0 + np.arange(2).repeat(3))
     with pytest.raises(ValueError, match="kept: fractions must be"):
         stacked_fractions({"kept": VALUES + 1}, rows=["a", "b"], columns=["0", "1", "2"])
+
+
+def test_labels_of_points_in_one_place_stand_on_different_sides():
+    places = label_places(np.array([0.1, 0.12, 0.9]), np.array([0.5, 0.51, 0.5]))
+    assert places[0] != places[1]
+    assert places[0] == places[2]
+
+
+def test_bars_of_one_sentence_are_as_high_as_those_of_five():
+    def height(n):
+        names, (direct, indirect, control) = [f"s{i}" for i in range(n)], np.full((3, n), 1 / n)
+        return score_bars(names, direct, indirect, any_slot=control, title="t").layout.height
+
+    assert height(1) == height(5) < height(9)

@@ -152,10 +152,13 @@ def test_summary_table_and_figure_hold_finding_and_placebos():
     table, figure = result.table(), result.figure()
     assert list(table["variant"].unique()) == [INTERVENTION, OTHER_SLOT, RANDOM_VECTOR]
     assert (table["n"] == 60).all()
-    assert (
-        result.summary().splitlines()[0]
-        == "Effect of zero in handmade: 60 stories, 95 % intervals over stories"
-    )
+    right, other = result.of("accuracy"), result.of("accuracy", OTHER_SLOT)
+    levels = f"from {right.before.value:.0%} to {right.after.value:.0%}"
+    assert result.summary().splitlines()[:2] == [
+        f"Erasing slot 3 lowers the share of right answers {levels}; the same on other slots, to "
+        f"{other.after.value:.0%}.",
+        "Effect of zero in handmade: 60 stories, 95 % intervals over stories",
+    ]
     assert len(figure.data) == len(MEASURES)
     assert figure.data[2].x[0] == result.of("accuracy").change.value
     assert list(figure.layout.xaxis2.range) == list(figure.layout.xaxis3.range) == [-1, 1]

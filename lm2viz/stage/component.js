@@ -13,8 +13,9 @@ export default function draw({ data, parentElement, setStateValue }) {
   const { story, theme } = stages.get(parentElement) ?? {};
   if (story !== data.story || theme !== data.theme) {
     end(parentElement);
-    const stage = drawStage(data, parentElement, setStateValue);
-    stages.set(parentElement, { story: data.story, theme: data.theme, stage });
+    const teller = makeTeller(setStateValue);
+    const stage = drawStage(data, parentElement, teller.tell);
+    stages.set(parentElement, { story: data.story, theme: data.theme, stage, teller });
   }
   return () => end(parentElement);
 }
@@ -22,18 +23,26 @@ export default function draw({ data, parentElement, setStateValue }) {
 function end(parentElement) {
   const drawn = stages.get(parentElement);
   if (!drawn) return;
+  clearTimeout(drawn.teller.timer);
   const { step, question, slot, playing } = (drawn.stage.stage ?? drawn.stage).state; // a tour has a stage
   left = { story: drawn.story, place: { step, question, slot, autoplay: playing } };
   drawn.stage.destroy();
   stages.delete(parentElement);
 }
 
-function drawStage({ story, payload, engine, theme, start }, parentElement, setStateValue) {
-  let timer;
-  const onChange = ({ step, question, slot }) => {
-    clearTimeout(timer);
-    timer = setTimeout(() => setStateValue("place", { step, question, slot }), SETTLE);
+/** Tells the server where the reader has come to rest: not while the story plays, nor at every key press. */
+function makeTeller(setStateValue) {
+  const teller = {
+    timer: 0,
+    tell({ step, question, slot, playing }) {
+      clearTimeout(teller.timer);
+      if (!playing) teller.timer = setTimeout(() => setStateValue("place", { step, question, slot }), SETTLE);
+    },
   };
+  return teller;
+}
+
+function drawStage({ story, payload, engine, theme, start }, parentElement, onChange) {
   const own = engine && makeEngine(engine.model, engine.probes, payload);
   const place = left?.story === story ? left.place : {};
   const root = parentElement.querySelector(".stage-root");

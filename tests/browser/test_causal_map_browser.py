@@ -17,7 +17,7 @@ def test_the_map_of_this_pair_is_measured_and_its_link_shows_it_again(page, app_
     page.get_by_role("button", name="Measure").click()
     chart = page.locator(".st-key-causal_map .nsewdrag")
     expect(chart).to_have_count(4)
-    expect(page.get_by_text("noising: strongest slot after the changed sentence")).to_be_visible()
+    expect(page.get_by_text("Taking one slot from the edited story moves").first).to_be_visible()
     link = page.url
     page.goto("about:blank")
     page.goto(link)
@@ -38,12 +38,12 @@ def test_only_the_chosen_measurement_is_run(page, app_url):
 
 def test_the_edited_side_opens_on_the_page_of_one_story_and_asks_the_question(page, app_url):
     page.goto(f"{app_url}/story?source=Generated&seed=5&step=2&question=Where is John?")
-    expect(page.get_by_text("After 2 of")).to_be_visible()
+    expect(page.get_by_text("After 2 of").first).to_be_visible()
     page.get_by_role("link", name="Causal map").click()
     expect(page.get_by_text("One of the placebos")).to_be_visible()
     question = page.get_by_text("Where is", exact=False).first.inner_text()
     page.get_by_role("button", name="Open on the Story page").nth(1).click()
-    read = page.get_by_text("After 8 of 8 sentences the model answers")
+    read = page.get_by_text("After 8 of 8 sentences the model answers").first
     expect(read).to_be_visible()
     expect(page.get_by_label("Question")).to_have_value(question)
     assert "own=" in page.url and "source=Own" in page.url

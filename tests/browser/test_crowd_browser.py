@@ -25,14 +25,14 @@ def test_browsers_at_once_each_get_the_run_of_their_own_story(browser: Browser, 
     for seed, page in enumerate(pages):
         story = generate_story("qa1", seed)
         expect(page.get_by_text(f"▶ {STEP}  {story.sentences[STEP - 1]}")).to_be_visible()
-        expect(page.get_by_text("the model answers")).to_be_visible()
+        expect(page.get_by_text("the model answers").first).to_be_visible()
         expect(page.locator(".st-key-writes .nsewdrag").first).to_be_visible()
         strength = write_strength(load_trace(MODEL, story.sentences), STEP - 1, 0)
         np.testing.assert_allclose(heatmap_on_screen(page, "writes"), strength, atol=1e-6)
         question = page.get_by_label("Question").get_attribute("placeholder")
         answer = load_answer(MODEL, story.sentences, STEP, question)
         expected = f"the model answers {answer.words[0]} ({answer.probabilities[0]:.0%})"
-        expect(page.get_by_text(expected)).to_be_visible()
+        expect(page.get_by_text(expected).first).to_be_visible()
         assert page.get_by_test_id("stException").count() == 0
     for context in contexts:
         context.close()

@@ -16,7 +16,7 @@ HOVER_MS = 500  # plotly looks at where the mouse is only so often
 
 def open_noise(page: Page, url: str, query: str = "") -> None:
     page.goto(f"{url}/noise?noise_task=qa1&length=1k&seed=0{query}")
-    expect(page.get_by_text("the model answers")).to_be_visible()
+    expect(page.get_by_text("the model answers").first).to_be_visible()
     expect(page.locator(".st-key-contrast .nsewdrag").first).to_be_visible()
 
 

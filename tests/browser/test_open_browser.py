@@ -56,7 +56,7 @@ def test_a_downloaded_trace_opens_again_and_nobody_else_sees_it(page, app_url, t
 def test_an_opened_trace_stays_when_its_user_looks_at_another_page(page, app_url, trace_file):
     open_trace(page, app_url, trace_file)
     page.get_by_role("link", name="Story", exact=True).click()
-    expect(page.get_by_text("the model answers")).to_be_visible()
+    expect(page.get_by_text("the model answers").first).to_be_visible()
     page.get_by_role("link", name="Open", exact=True).click()
     expect(page.get_by_role("button", name="Close trace.safetensors")).to_be_visible()
     page.get_by_role("button", name="Close trace.safetensors").click()
@@ -87,5 +87,5 @@ def test_a_folder_outside_is_refused_and_a_shipped_one_joins_the_models(page, ap
     link = page.get_by_role("link", name="on the Story page", exact=False)
     expect(link).to_be_visible()
     link.click()
-    expect(page.get_by_text("the model answers")).to_be_visible()
+    expect(page.get_by_text("the model answers").first).to_be_visible()
     expect(page.get_by_role("combobox", name="Model")).to_have_value(re.compile("babi-qa1-3@"))

@@ -9,7 +9,7 @@ EXAMPLE = "2-two-facts"
 
 def open_view(page: Page, url: str, query: str) -> None:
     page.goto(f"{url}/story?{query}")
-    expect(page.get_by_text("the model answers")).to_be_visible()
+    expect(page.get_by_text("the model answers").first).to_be_visible()
     expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
 
 

@@ -19,7 +19,7 @@ from lm2viz.stage.weights import model_json
 from tests.conftest import ROOT
 
 MODULES = ("lm2", "lm2_blocks", "lm2_edits", "lm2_math", "lm2_tokenizer")
-MAX_SENTENCES = 12
+MAX_SENTENCES, FEW_SENTENCES = 12, 6
 # The largest difference of each array from the file's, which has every story's segments, then its logits.
 COMPARE = """async ({stories, names}) => {
     const file = document.querySelector("input").files[0];
@@ -73,15 +73,16 @@ def open_model(page: Page, lm: LoadedModel) -> None:
 
 
 def short_stories(tasks: Sequence[str], n: int, seed: int = 0) -> list[TextStory]:
-    """``n`` stories of several tasks, cut where the longest would take most of the time."""
+    """``n`` stories of several tasks, cut where the longest would take most of the time.
+
+    The first of each four keeps ``MAX_SENTENCES``, the others ``FEW_SENTENCES``.
+    """
     n_per_task = -(-n // len(tasks))
     stories = [story for task in tasks for story in make_stories(task, n_per_task, seed)][:n]
+    kept = [MAX_SENTENCES if i % 4 == 0 else FEW_SENTENCES for i in range(n)]
     return [
-        TextStory(
-            story.sentences[:MAX_SENTENCES],
-            tuple(q for q in story.questions if q.n_statements <= MAX_SENTENCES),
-        )
-        for story in stories
+        TextStory(story.sentences[:most], tuple(q for q in story.questions if q.n_statements <= most))
+        for story, most in zip(stories, kept, strict=True)
     ]
 
 

@@ -9,7 +9,7 @@ from app.loaders.traces import load_answer, load_trace
 from lm2viz.story.select import write_strength
 from tests.browser.charts import heatmap_on_screen
 
-N_USERS = 4
+N_USERS = 3
 MODEL, STEP = "babi-qa1-3", 4
 
 

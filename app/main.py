@@ -34,7 +34,9 @@ def import_and_open() -> None:
     """The slow part of the first page."""
     import torch
 
+    import app.loaders.stage  # noqa: F401
     import app.widgets.pickers  # noqa: F401
+    import app.widgets.stage  # noqa: F401
     import lm2viz.story.pictures  # noqa: F401
     from app.loaders.models import load_model
     from lm2core.reading.checkpoints import shipped_models

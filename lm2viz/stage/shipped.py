@@ -12,7 +12,6 @@ from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.reading.checkpoints import load, shipped_models
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.traces.fingerprint import fingerprint
-from lm2viz.probes.reading import fit_fact_probes
 from lm2viz.sample.story_sample import StorySample
 from lm2viz.stage.slot_probes import Json, probes_as_json
 
@@ -42,6 +41,8 @@ def stage_probes(lm: LoadedModel) -> dict[str, list[Json]]:
 
 def fitted_probes(lm: LoadedModel, task: str) -> list[Json]:
     """Probes of one task, fitted now; none where that is not possible."""
+    from lm2viz.probes.reading import fit_fact_probes
+
     sample = sample_of(task)
     try:
         rows, untrained = (sample.rows(each) for each in sample.model_and_control(lm))

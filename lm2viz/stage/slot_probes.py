@@ -1,19 +1,20 @@
 """Fitted probes as JSON: what a slot is called on the stage, decoded by Python and in the browser alike."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lm2viz.arrays import Array
-from lm2viz.probes.reading import FactProbe
-from lm2viz.probes.scores import MAJORITY, UNTRAINED
+
+if TYPE_CHECKING:  # scikit-learn, which the first page of the app does without
+    from lm2viz.probes.reading import FactProbe
 
 Json = dict[str, Any]
 DIGITS = 5
 
 
-def probes_as_json(fact_probes: Mapping[str, FactProbe]) -> list[Json]:
+def probes_as_json(fact_probes: "Mapping[str, FactProbe]") -> list[Json]:
     """One entry per fact, sorted by name.
 
     ``weights`` (n_classes, n_dims) and ``bias`` (n_classes,) apply to the raw content of ``slot``: the
@@ -25,7 +26,9 @@ def probes_as_json(fact_probes: Mapping[str, FactProbe]) -> list[Json]:
     return [_as_json(fact_probes[fact]) for fact in sorted(fact_probes)]
 
 
-def _as_json(fact_probe: FactProbe) -> Json:
+def _as_json(fact_probe: "FactProbe") -> Json:
+    from lm2viz.probes.scores import MAJORITY, UNTRAINED
+
     scaler, regression = fact_probe.probe[0], fact_probe.probe[-1]
     weights = regression.coef_ / scaler.scale_
     bias = regression.intercept_ - weights @ scaler.mean_

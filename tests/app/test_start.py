@@ -27,12 +27,14 @@ def test_the_model_that_pages_begin_with_is_open_once_the_server_is_warm(monkeyp
 
 WARM_UP_IN_A_THREAD = """
 import gc
+import sys
 from threading import Thread
 import torch
 from app.main import warm_up
 
 def look():
     warm_up()
+    print("stage", "app.widgets.stage" in sys.modules, "sklearn.linear_model" in sys.modules)
     print(gc.isenabled(), gc.get_freeze_count() > 100_000, torch.get_num_threads())
 
 thread = Thread(target=look)
@@ -49,6 +51,11 @@ def warmed():
 
 def test_a_warm_server_collects_nothing_that_it_imported_and_has_one_thread(warmed):
     assert warmed.stdout.split()[-3:] == ["True", "True", "1"]
+
+
+def test_a_warm_server_has_what_the_first_page_needs_and_no_scikit_learn(warmed):
+    line = next(line for line in warmed.stdout.splitlines() if line.startswith("stage"))
+    assert line == "stage True False"
 
 
 def test_a_server_that_cannot_open_its_model_still_collects_garbage(monkeypatch):

@@ -11,9 +11,12 @@ from pathlib import Path
 from threading import Thread
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 # Pages import `app`, which an installed lm2 keeps inside lm2viz. First, or another `app` could come before.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from app.visitor_cookie import VisitorCookie  # noqa: E402
 
 
 def warm_up() -> None:
@@ -53,4 +56,4 @@ async def warmed(_: st.App) -> AsyncIterator[None]:
     yield
 
 
-app = st.App("menu.py", lifespan=warmed)
+app = st.App("menu.py", lifespan=warmed, middleware=[Middleware(VisitorCookie)])

@@ -1,7 +1,8 @@
 """Checkpoint folders on the server that a user opened, seen by that user and by whoever has a link.
 
-Only folders that the server's owner allows can be opened: those under ``LM2_CHECKPOINTS`` (by default the
-folder the server was started in), and its training runs. Links that lead out of them are not followed.
+Only folders that the server's operator allows can be opened: those under ``LM2_CHECKPOINTS`` (by default the
+folder the server was started in) unless ``LM2_PATHS`` is off, and its training runs. Links that lead out of
+them are not followed.
 Weights are read with safetensors only, no code of a folder is run, and pickled weights are refused.
 
 A model's name is its path and a checksum of its files, ``./runs/first@1a2b3c4d``, so that caches tell it from
@@ -19,22 +20,24 @@ import streamlit as st
 from lm2core.errors import UserError
 from lm2core.reading.checkpoints import load
 from lm2core.reading.loaded_model import LoadedModel
+from lm2viz.cli.app_settings import read_settings
 
 HERE, RUN = "./", "run:"  # prefixes of names
 MAX_CHECKPOINT_GB = 4  # of weights; all users share the server's memory
 MAX_OPENED = 8  # folders that a user has open
+PATHS_OFF = "Opening folders is switched off on this server: its operator set LM2_PATHS=off."
 _OPENED = "opened_folders"  # of the session: names, newest last
 
 
 def roots() -> dict[str, Path]:
     """The folders that may be opened, by the prefix of their names."""
-    allowed = Path(os.environ.get("LM2_CHECKPOINTS") or Path.cwd())
-    return {HERE: allowed.resolve(), RUN: runs_root()}
+    settings = read_settings()
+    return {HERE: settings.checkpoints, RUN: settings.runs}
 
 
-def runs_root() -> Path:
-    """The folder of the server's training runs: ``LM2_RUNS``, or ``~/.lm2/runs``."""
-    return Path(os.environ.get("LM2_RUNS") or Path.home() / ".lm2" / "runs").resolve()
+def can_type_paths() -> bool:
+    """Whether this server opens folders by their path."""
+    return read_settings().can_type_paths
 
 
 def is_folder_name(model: str) -> bool:
@@ -48,9 +51,11 @@ def name_folder(typed: str) -> str:
     Raises
     ------
     UserError
-        When it is outside, has no checkpoint, or is too large.
+        When it is outside, has no checkpoint, is too large, or the server opens training runs alone.
     """
     typed, places = typed.strip(), roots()
+    if not typed.startswith(RUN) and not can_type_paths():
+        raise UserError(PATHS_OFF)
     if not Path(typed).is_absolute():
         start = RUN if typed.startswith(RUN) else HERE
         places = {start: places[start]}

@@ -1,117 +1,61 @@
-"""Training runs of this server: separate processes, whose state is on disk alone.
+"""Start, stop, resume and delete training runs: separate processes, whose state is on disk alone.
 
-A run NAME consists of the folder NAME of ``lm2 train``, its log NAME.log and its record NAME.json, all in
-``LM2_RUNS`` or ``~/.lm2/runs``, so it outlives the page and the server that started it. Runs belong to the
-server: every user sees them, and one is running at a time, since it takes a processor.
+Runs belong to the server: every user sees them, and one is running at a time, since it takes a processor.
+Only the visitor who started a run can stop, resume or delete it, and whoever typed the server's token.
 """
 
-import json
 import os
-import re
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from threading import Lock, Thread
 
 import psutil  # type: ignore[import-untyped]
 import streamlit as st
 
-from app.loaders.folders import RUN, add_folder, name_folder, runs_root
+from app.loaders.folders import RUN, add_folder, name_folder
+from app.loaders.runs import (
+    NAME,
+    RUNNING,
+    Run,
+    bytes_used,
+    find_run,
+    process_of,
+    run_names,
+    runs_root,
+    state_of,
+    write_record,
+)
+from app.loaders.visitor import Visitor
 from lm2core.babi.tasks import make_stories
+from lm2core.byte_sizes import format_bytes
 from lm2core.errors import UserError
 from lm2core.evaluation.stories import score
-from lm2core.files import write_atomically
-from lm2core.training.run_folder import STAGE_FILE, newest_checkpoint
+from lm2viz.cli.app_settings import read_settings
 
-RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-MAX_STEPS, SECONDS_TO_STOP, LOG_TAIL = 20_000, 5, 20_000  # the last in bytes
+TRAINING_OFF = "Training is switched off on this server: its operator set LM2_TRAINING=off."
+MAX_STEPS, SECONDS_TO_STOP = 20_000, 5
+RUN_BYTES = 30_000_000  # more than any run of this page takes: three checkpoints, a model, its logs
 N_STORIES_OF_FLOOR = 300
-_start_lock = Lock()
+_lock = Lock()  # what starts or deletes
 
 
-@dataclass(frozen=True)
-class Run:
-    """The record of a run. ``pid`` and ``born`` (its start, in seconds) identify its process."""
-
-    name: str
-    tasks: tuple[str, ...]
-    n_steps: int
-    seed: int
-    pid: int = 0
-    born: float = 0.0
-    was_stopped: bool = False
-
-    @property
-    def folder(self) -> Path:
-        """The folder of its checkpoints and its model."""
-        return runs_root() / self.name
+def can_train() -> bool:
+    """Whether this server lets visitors start and resume runs."""
+    return read_settings().can_train
 
 
-@dataclass(frozen=True)
-class Curves:
-    """What a run has logged, one value per logged step; None where it was not finite or not logged.
-
-    accuracy : by task, in [0, 1]
-    loss : mean since the step before, in nats
-    share : of the run's steps that are done, in [0, 1]
-    """
-
-    steps: list[int]
-    accuracy: dict[str, list[float | None]]
-    loss: list[float | None]
-    share: float
-
-
-def run_names() -> list[str]:
-    """All runs of this server, the newest first."""
-    records = [file for file in runs_root().glob("*.json") if NAME.fullmatch(file.stem)]
-    return [file.stem for file in sorted(records, key=lambda file: -file.stat().st_mtime)]
-
-
-def find_run(name: str) -> Run:
-    """The run of this name; UserError when its record cannot be read."""
-    try:
-        record = json.loads((runs_root() / f"{name}.json").read_text(encoding="utf-8"))
-        return Run(**record | {"tasks": tuple(record["tasks"])})
-    except (OSError, ValueError, TypeError, KeyError):
-        raise UserError(f"the record of run {name} cannot be read; start another run") from None
-
-
-def state_of(run: Run) -> str:
-    """Whether its process is running, and if not, how it ended."""
-    if _process(run) is not None:
-        return RUNNING
-    if (run.folder / "model.safetensors").is_file():  # written last
-        return FINISHED
-    return STOPPED if run.was_stopped else FAILED
-
-
-def _process(run: Run) -> psutil.Process | None:
-    """The live process of a run. Process ids are reused, so it must also have started when the run did."""
-    try:
-        process = psutil.Process(run.pid)
-        is_it = abs(process.create_time() - run.born) < 1 and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.Error, ValueError, TypeError):
-        return None
-    return process if is_it else None
-
-
-def can_resume(run: Run) -> bool:
-    """Whether there is a complete checkpoint to resume from."""
-    return state_of(run) in (STOPPED, FAILED) and newest_checkpoint(run.folder, STAGE_FILE) is not None
-
-
-def start_run(name: str, tasks: Sequence[str], n_steps: int, seed: int) -> Run:
-    """Start a run.
+def start_run(name: str, tasks: Sequence[str], n_steps: int, seed: int, visitor: Visitor) -> Run:
+    """Start a run of this visitor.
 
     Raises
     ------
     UserError
-        For a taken or invalid name, no task, another run that is running, or a folder that cannot be written.
+        For a taken or invalid name, no task, another run that is running, a folder that cannot be written,
+        and where training is switched off or the server's limits are reached.
     """
     if not NAME.fullmatch(name):
         raise UserError(
@@ -120,15 +64,47 @@ def start_run(name: str, tasks: Sequence[str], n_steps: int, seed: int) -> Run:
         )
     if not tasks:
         raise UserError("no task is chosen; choose at least one")
-    run = Run(name, tuple(tasks), min(max(n_steps, 1), MAX_STEPS), seed)
-    if name in run_names() or run.folder.exists():
-        raise UserError(f"there is already a run {name}; choose another name, or resume it below")
-    return _begin(run)
+    run = Run(name, tuple(tasks), min(max(n_steps, 1), MAX_STEPS), seed, owner=visitor.owner)
+    with _lock:
+        if name in run_names() or run.folder.exists():
+            raise UserError(f"there is already a run {name}; choose another name, or resume it below")
+        _check_count()
+        return _begin(run)
 
 
-def resume_run(run: Run) -> Run:
-    """Resume from the newest complete checkpoint; UserError when another run is running."""
-    return _begin(run, "--resume")
+def resume_run(name: str, visitor: Visitor) -> Run:
+    """Resume from the newest complete checkpoint; it stays the run of who started it.
+
+    Raises
+    ------
+    UserError
+        As for ``start_run``, and when the run is not this visitor's.
+    """
+    with _lock:
+        return _begin(_run_of(name, visitor), "--resume")
+
+
+def _run_of(name: str, visitor: Visitor) -> Run:
+    """The run of this name as it is now; UserError unless this visitor may change it."""
+    run = find_run(name)
+    if not visitor.may_change(run.owner):
+        raise UserError(f"run {name} was started by another visitor; only they, or the operator, change it")
+    return run
+
+
+def _check_count() -> None:
+    limit, n_runs = read_settings().max_runs, len(run_names())
+    if limit is not None and n_runs >= limit:
+        raise UserError(f"this server keeps {limit} runs at most and has {n_runs}; delete one first")
+
+
+def _check_size(run: Run) -> None:
+    limit = read_settings().max_bytes
+    if limit is not None and (used := bytes_used(besides=run.name)) + RUN_BYTES > limit:
+        raise UserError(
+            f"a run takes up to {format_bytes(RUN_BYTES)}, and other runs take {format_bytes(used)} of the "
+            f"{format_bytes(limit)} that this server allows; delete one first"
+        )
 
 
 def _is_running(name: str) -> bool:
@@ -139,31 +115,35 @@ def _is_running(name: str) -> bool:
 
 
 def _begin(run: Run, *more: str) -> Run:
-    with _start_lock:
-        running = [name for name in run_names() if _is_running(name)]
-        if running:
-            raise UserError(
-                f"run {running[0]} is running, and this server trains one at a time; stop it, or wait"
-            )
-        process = _launch(run, *more)
-        Thread(target=process.wait, daemon=True).start()  # reaps it: no zombie is left behind
-        try:
-            born = psutil.Process(process.pid).create_time()
-        except psutil.Error:  # it has ended at once; its log says why
-            born = 0.0
-        try:
-            return _record(replace(run, pid=process.pid, born=born, was_stopped=False))
-        except UserError:  # without a record, nobody could stop it
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
+    """Start the process of a run. Called with the lock held."""
+    if not can_train():
+        raise UserError(TRAINING_OFF)
+    running = [name for name in run_names() if _is_running(name)]
+    if running:
+        raise UserError(
+            f"run {running[0]} is running, and this server trains one at a time; stop it, or wait"
+        )
+    _check_size(run)
+    process = _launch(run, *more)
+    Thread(target=process.wait, daemon=True).start()  # reaps it: no zombie is left behind
+    try:
+        born = psutil.Process(process.pid).create_time()
+    except psutil.Error:  # it has ended at once; its log says why
+        born = 0.0
+    try:
+        return write_record(replace(run, pid=process.pid, born=born, was_stopped=False))
+    except UserError:  # without a record, nobody could stop it
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
 
 
 def _launch(run: Run, *more: str) -> subprocess.Popen[bytes]:
-    """``lm2 train`` as a separate process."""
+    """``lm2 train`` as a separate process, which does not get the server's token."""
     options = {"preset": "babi-tiny", "out": run.folder, "tasks": ",".join(run.tasks)}
     options |= {"steps": run.n_steps, "seed": run.seed}
     command = [sys.executable, "-m", "lm2core", "train", *more]
     command += [f"--{name}={value}" for name, value in options.items()]
+    environment = {name: value for name, value in os.environ.items() if name != "LM2_TOKEN"}
     try:
         runs_root().mkdir(parents=True, exist_ok=True)
         with (runs_root() / f"{run.name}.log").open("wb") as log:
@@ -172,7 +152,7 @@ def _launch(run: Run, *more: str) -> subprocess.Popen[bytes]:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | {"OMP_NUM_THREADS": "1"},  # the pages need the other processors
+                env=environment | {"OMP_NUM_THREADS": "1"},  # the pages need the other processors
                 start_new_session=True,  # it outlives the server, and is stopped with its children
             )
     except OSError as error:
@@ -181,20 +161,16 @@ def _launch(run: Run, *more: str) -> subprocess.Popen[bytes]:
         ) from None
 
 
-def _record(run: Run) -> Run:
-    write_atomically(runs_root() / f"{run.name}.json", json.dumps(asdict(run)))
-    return run
-
-
-def stop_run(run: Run) -> None:
+def stop_run(name: str, visitor: Visitor) -> None:
     """End the process and its children; the run can be resumed from its newest checkpoint.
 
     Raises
     ------
     UserError
-        When it has ended but its record cannot be written.
+        When the run is not this visitor's, or has ended but its record cannot be written.
     """
-    process = _process(run)
+    run = _run_of(name, visitor)
+    process = process_of(run)
     if process is None:
         return
     for sign in (signal.SIGTERM, signal.SIGKILL):
@@ -206,40 +182,32 @@ def stop_run(run: Run) -> None:
         except ProcessLookupError:  # it has ended already
             pass
         break
-    _record(replace(run, was_stopped=True))  # last: a full disk must not keep it running
+    write_record(replace(run, was_stopped=True))  # last: a full disk must not keep it running
 
 
-def read_curves(run: Run) -> Curves:
-    """What has been logged so far, without a line that is still being written."""
-    try:
-        lines = (run.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    logged = [json.loads(line) for line in lines if line.endswith("}")]
-    steps = [line["step"] for line in logged]
-    tasks = sorted({name for line in logged for name in line if name.startswith("accuracy_")})
-    return Curves(
-        steps,
-        {name.removeprefix("accuracy_"): [line.get(name) for line in logged] for name in tasks},
-        [line.get("loss") for line in logged],
-        min(steps[-1] / run.n_steps, 1.0) if steps else 0.0,
-    )
+def delete_run(name: str, visitor: Visitor) -> None:
+    """Delete the folder, the log and the record of a run that has ended.
 
-
-def last_error(run: Run) -> str:
-    """The line in which the run says why it ended, or the last line of its log."""
-    try:
-        with (runs_root() / f"{run.name}.log").open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL))
-            lines = re.split(r"[\r\n]+", log.read().decode(errors="replace").strip())
-    except OSError:
-        return "its log is missing"
-    messages = [line for line in lines if line.startswith("lm2: ")]
-    return (
-        messages[-1].removeprefix("lm2: ")
-        if messages
-        else lines[-1][-300:] or "its log is empty; was it killed?"
-    )
+    Raises
+    ------
+    UserError
+        When the run is not this visitor's, is running, or its folder is a link or cannot be deleted.
+    """
+    with _lock:
+        run = _run_of(name, visitor)
+        if state_of(run) == RUNNING:
+            raise UserError(f"run {name} is running; stop it first")
+        if run.folder.is_symlink():
+            raise UserError(
+                f"the folder of run {name} is a link to another place; only the operator deletes it"
+            )
+        try:
+            if run.folder.exists():
+                shutil.rmtree(run.folder)
+            for suffix in ("log", "json"):  # the record last: what could not be deleted is still listed
+                (runs_root() / f"{name}.{suffix}").unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot delete run {name}: {error.strerror}; try again later") from None
 
 
 def use_run(run: Run) -> str:

@@ -105,7 +105,24 @@ def draw_facts(trace: Trace, story: int, step: int) -> None:
 
 
 def draw_folder() -> None:
-    """Open a checkpoint folder on the server; its model is added to this user's models."""
+    """Open a checkpoint folder on the server, where it allows that, and list those this user opened."""
+    if folders.can_type_paths():
+        draw_folder_form()
+    else:
+        st.info(folders.PATHS_OFF)
+    for name in folders.opened_folders():
+        link_column, close = st.columns([5, 2], vertical_alignment="center")
+        link_column.page_link(
+            STORY_PAGE,
+            label=f"Open {as_text(name)} on the Story page",
+            icon=":material/menu_book:",
+            query_params={"model": name},
+        )
+        close.button("Close", key=f"close_{name}", on_click=folders.close_folder, args=(name,))
+
+
+def draw_folder_form() -> None:
+    """Type a folder; its model is added to this user's models."""
     with st.form("open_folder"):
         typed = st.text_input(
             "Folder on the server, relative to its checkpoint folder",
@@ -118,20 +135,10 @@ def draw_folder() -> None:
         pressed = st.form_submit_button("Open folder")
     if pressed:
         open_typed(typed)
-    names = folders.opened_folders()
-    if not names:
+    if not folders.opened_folders():
         st.info(
             "Type a folder and press **Open folder**. You then find its model on every page; others do not."
         )
-    for name in names:
-        link_column, close = st.columns([5, 2], vertical_alignment="center")
-        link_column.page_link(
-            STORY_PAGE,
-            label=f"Open {as_text(name)} on the Story page",
-            icon=":material/menu_book:",
-            query_params={"model": name},
-        )
-        close.button("Close", key=f"close_{name}", on_click=folders.close_folder, args=(name,))
 
 
 def open_typed(typed: str) -> None:

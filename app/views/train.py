@@ -1,11 +1,11 @@
-"""View: start a small training run, watch, stop and resume it, and use its model. Draws only."""
-
-from collections.abc import Callable
+"""View: start a small training run, watch, stop, resume and delete it, and use its model. Draws only."""
 
 import streamlit as st
 
-from app.loaders import training
-from app.loaders.training import Curves, Run
+from app.loaders import runs, training
+from app.loaders.runs import Curves, Run
+from app.loaders.visitor import current_visitor
+from app.panels.train_buttons import draw_buttons, draw_token
 from app.state import URL
 from app.widgets.pickers import as_text, draw
 from lm2core.errors import UserError
@@ -21,21 +21,30 @@ def main() -> None:
     st.markdown(
         "A run trains an LM2 with 4 blocks on freshly generated bAbI stories, in the background; it "
         "continues when you close this page. The server runs one at a time, and everyone who opens this page "
-        "sees it."
+        "sees it. Only you can stop or delete the runs that you started."
     )
-    draw_form()
-    names = training.run_names()
-    if not names:
+    if training.can_train():
+        draw_form()
+    else:
+        st.info(training.TRAINING_OFF)
+    names = runs.run_names()
+    if names:
+        draw_runs(names)
+    elif training.can_train():
         st.info("No run yet. Choose tasks and steps above and press **Start**.")
-        st.stop()
+
+
+def draw_runs(names: list[str]) -> None:
+    """Choose one of the runs and watch it."""
     name = st.selectbox("Run", names, key="run", bind=URL)
     try:
-        run = training.find_run(name)
+        run = runs.find_run(name)
     except UserError as error:
         st.error(as_text(error))
-        st.stop()
-    is_running = training.state_of(run) == training.RUNNING
+        return
+    is_running = runs.state_of(run) == runs.RUNNING
     st.fragment(draw_run, run_every=REFRESH_S if is_running else None)(run, is_running)
+    draw_token()
 
 
 def draw_form() -> None:
@@ -53,7 +62,7 @@ def draw_form() -> None:
     if not pressed:
         return
     try:
-        started = training.start_run(name, tasks, int(n_steps), int(seed))
+        started = training.start_run(name, tasks, int(n_steps), int(seed), current_visitor())
     except UserError as error:
         st.error(as_text(error))
         return
@@ -62,59 +71,19 @@ def draw_form() -> None:
 
 def draw_run(run: Run, was_running: bool) -> None:
     """The state of a run, its curves and its buttons; redrawn while it is running."""
-    state = training.state_of(run)
-    if was_running and state != training.RUNNING:
+    state = runs.state_of(run)
+    if was_running and state != runs.RUNNING:
         st.rerun()
-    curves = training.read_curves(run)
+    curves = runs.read_curves(run)
     step = curves.steps[-1] if curves.steps else 0
     st.progress(curves.share, f"{run.name}: {state}, step {step} of {run.n_steps}")
-    if state == training.FAILED:
-        st.error(as_text(f"The run failed: {training.last_error(run)}"))
+    if state == runs.FAILED:
+        st.error(as_text(f"The run failed: {runs.last_error(run)}"))
     draw_buttons(run, state)
     if curves.steps:
         draw_curves(run, curves)
-    elif state == training.RUNNING:
+    elif state == runs.RUNNING:
         st.info("The run is starting. Its first values appear after 10 steps.")
-
-
-def draw_buttons(run: Run, state: str) -> None:
-    """Stop, resume or use the run, whichever is possible."""
-    if state == training.RUNNING:
-        if st.button("Stop", key="stop", icon=":material/stop:"):
-            attempt(training.stop_run, run)
-    elif state == training.FINISHED:
-        if st.button("Use this model on the other pages", key="use", icon=":material/check:"):
-            use(run)
-    elif training.can_resume(run):
-        if st.button("Resume", key="resume", icon=":material/play_arrow:"):
-            attempt(training.resume_run, run)
-    else:
-        st.info("The run ended before its first checkpoint. Start a new one under another name.")
-
-
-def attempt(action: Callable[[Run], object], run: Run) -> None:
-    """Stop or resume a run, or say why not."""
-    try:
-        action(run)
-    except UserError as error:
-        st.error(as_text(error))
-        return
-    st.rerun()
-
-
-def use(run: Run) -> None:
-    """Add the trained model to this user's models."""
-    try:
-        name = training.use_run(run)
-    except UserError as error:
-        st.error(as_text(error))
-        return
-    st.page_link(
-        "views/story.py",
-        label=f"Open {as_text(name)} on the Story page",
-        icon=":material/menu_book:",
-        query_params={"model": name},
-    )
 
 
 def draw_curves(run: Run, curves: Curves) -> None:

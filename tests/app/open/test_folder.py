@@ -128,3 +128,18 @@ def test_a_too_large_checkpoint_is_refused(root, monkeypatch):
     monkeypatch.setattr(folders, "MAX_CHECKPOINT_GB", 0.0001)
     with pytest.raises(ValueError, match="this server opens up to 0.0001"):
         folders.name_folder("mine")
+
+
+def test_a_server_without_paths_says_so_and_opens_no_folder_but_runs(root, tmp_path, monkeypatch):
+    name = folders.name_folder("mine")
+    monkeypatch.setenv("LM2_PATHS", "off")
+    page = open_page("open", open="Checkpoint folder")
+    assert [info.value for info in page.info] == [folders.PATHS_OFF]
+    assert not page.text_input
+    for typed in ("mine", "./mine", str(root / "mine")):
+        with pytest.raises(ValueError, match="its operator set LM2_PATHS=off"):
+            folders.name_folder(typed)
+    assert open_page("story", model=name).selectbox(key="model").value in models.shipped_models()
+    shutil.copytree(SHIPPED / MODEL, tmp_path / "runs" / "first")
+    run = folders.name_folder("run:first")
+    assert open_page("story", model=run).selectbox(key="model").value == run

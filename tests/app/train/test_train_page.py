@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from random import Random
@@ -11,66 +9,26 @@ from random import Random
 import psutil
 import pytest
 
+from app.loaders import runs as run_records
 from app.loaders import training
-from app.loaders.training import FAILED, FINISHED, RUNNING, STOPPED, Run
+from app.loaders.runs import (
+    FAILED,
+    FINISHED,
+    RUNNING,
+    STOPPED,
+    find_run,
+    process_of,
+    state_of,
+)
 from lm2core.babi.tasks import make_story
 from lm2core.errors import UserError
 from lm2core.evaluation.stories import score
 from lm2core.reading.checkpoints import SHIPPED
 from tests.app.pages import open_page
-
-# Stands in for ``python -m lm2core``: begins a child of its own, as a run may, and waits.
-SLEEPER = (
-    "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
-)
+from tests.app.train.training_runs import ME, kept_run, log_metrics, messages, press
 
 
-@pytest.fixture(autouse=True)
-def runs(tmp_path, monkeypatch):
-    """An empty folder of runs."""
-    monkeypatch.setenv("LM2_RUNS", str(tmp_path / "runs"))
-    return tmp_path / "runs"
-
-
-@pytest.fixture
-def sleeping(monkeypatch):
-    """Runs that only sleep, and the commands they were begun with."""
-    commands, real = [], subprocess.Popen
-
-    def popen(command, **how):
-        commands.append(command)
-        return real([sys.executable, "-c", f"{SLEEPER}; time.sleep(60)"], **how)
-
-    monkeypatch.setattr("app.loaders.training.subprocess.Popen", popen)
-    yield commands
-    for name in training.run_names():
-        training.stop_run(training.find_run(name))
-
-
-def kept_run(runs, name="old", **changes):
-    """A run whose process is long gone."""
-    run = replace(Run(name, ("qa1",), 600, 0, pid=2**22 - 1, born=1.0), **changes)
-    run.folder.mkdir(parents=True)
-    training._record(run)
-    (runs / f"{name}.log").write_text("")
-    return run
-
-
-def log_metrics(run, *lines):
-    (run.folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-
-
-def messages(page):
-    return " ".join(m.value.replace("\\", "") for m in (*page.error, *page.info))
-
-
-def press(page, label):
-    next(b for b in page.button if b.label == label).click().run()
-    assert not page.exception
-    return page
-
-
-def test_a_run_begins_with_what_was_chosen_and_is_seen_by_another_user(sleeping, runs):
+def test_a_run_begins_with_what_was_chosen_and_outlives_the_page(sleeping, runs):
     page = open_page("train")
     page.text_input(key="run_name").set_value("mine")
     page.multiselect(key="run_tasks").set_value(["qa1", "qa2"])
@@ -80,26 +38,26 @@ def test_a_run_begins_with_what_was_chosen_and_is_seen_by_another_user(sleeping,
     (command,) = sleeping
     chosen = [f"--out={runs / 'mine'}", "--tasks=qa1,qa2", "--steps=77", "--seed=5"]
     assert command[1:] == ["-m", "lm2core", "train", "--preset=babi-tiny", *chosen]
-    reloaded = open_page("train")  # state is on disk: a reload, another user and another server are alike
+    reloaded = open_page("train")  # state is on disk: a reload and another server are alike
     assert reloaded.selectbox(key="run").value == "mine"
     assert any(b.label == "Stop" for b in reloaded.button)
     press(reloaded, "Stop")
-    assert training.state_of(training.find_run("mine")) == STOPPED
+    assert state_of(find_run("mine")) == STOPPED
 
 
 def test_stop_ends_the_process_and_its_children(sleeping):
-    run = training.start_run("a", ["qa1"], 10, 0)
+    run = training.start_run("a", ["qa1"], 10, 0, ME)
     process = psutil.Process(run.pid)
     while not (children := process.children()):
         time.sleep(0.05)
-    training.stop_run(run)
-    assert training._process(run) is None
+    training.stop_run(run.name, ME)
+    assert process_of(run) is None
     psutil.wait_procs(children, timeout=5)
     assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
 
 
 def test_one_run_is_running_at_a_time(sleeping):
-    training.start_run("a", ["qa1"], 10, 0)
+    training.start_run("a", ["qa1"], 10, 0, ME)
     page = open_page("train")
     page.text_input(key="run_name").set_value("b")
     press(page, "Start")
@@ -110,9 +68,9 @@ def test_one_run_is_running_at_a_time(sleeping):
 def test_another_process_with_the_same_id_is_not_the_run(runs):
     """After a restart of the machine, any process may have the id; it must never be stopped."""
     mine = kept_run(runs, pid=os.getpid(), born=psutil.Process().create_time() - 5)
-    assert training.state_of(mine) == FAILED
-    training.stop_run(mine)
-    assert training._process(replace(mine, born=mine.born + 5)) is not None
+    assert state_of(mine) == FAILED
+    training.stop_run(mine.name, ME)
+    assert process_of(replace(mine, born=mine.born + 5)) is not None
 
 
 @pytest.mark.parametrize(
@@ -120,7 +78,7 @@ def test_another_process_with_the_same_id_is_not_the_run(runs):
 )  # fmt: skip
 def test_a_name_that_is_not_allowed_is_refused(sleeping, runs, name):
     with pytest.raises(ValueError, match="give 1 to 40 lower-case letters"):
-        training.start_run(name, ["qa1"], 10, 0)
+        training.start_run(name, ["qa1"], 10, 0, ME)
     assert sleeping == []
     assert not runs.exists()
 
@@ -128,7 +86,7 @@ def test_a_name_that_is_not_allowed_is_refused(sleeping, runs, name):
 def test_a_taken_name_is_refused(sleeping, runs):
     kept_run(runs, "old")
     with pytest.raises(ValueError, match="there is already a run old"):
-        training.start_run("old", ["qa1"], 10, 0)
+        training.start_run("old", ["qa1"], 10, 0, ME)
 
 
 def test_a_folder_that_cannot_be_written_is_reported_in_one_line(monkeypatch):
@@ -169,29 +127,29 @@ def test_a_full_disk_is_reported_with_the_last_error_of_the_log(runs):
     page = open_page("train")
     assert "The run failed: cannot write to /x: No space left on device" in messages(page)
     assert len(page.error) == 1
-    assert training.state_of(run) == FAILED
+    assert state_of(run) == FAILED
 
 
 def test_a_full_disk_keeps_no_run_running(sleeping, runs, monkeypatch):
     """A run whose record cannot be written is stopped all the same, and the page says so."""
     others = psutil.Process().children()  # a browser of other tests, say
-    run, write = training.start_run("a", ["qa1"], 10, 0), training.write_atomically
+    run, write = training.start_run("a", ["qa1"], 10, 0, ME), run_records.write_atomically
 
     def full(path, text):
         raise UserError(f"cannot write {path}: No space left on device")
 
-    monkeypatch.setattr(training, "write_atomically", full)
+    monkeypatch.setattr(run_records, "write_atomically", full)
     page = press(open_page("train"), "Stop")
     assert "No space left on device" in messages(page)
     assert len(page.error) >= 1
-    assert training._process(run) is None
+    assert process_of(run) is None
     with pytest.raises(UserError, match="No space left on device"):
-        training.start_run("b", ["qa1"], 10, 0)
+        training.start_run("b", ["qa1"], 10, 0, ME)
     runs_left = [child for child in psutil.Process().children() if child not in others]
     psutil.wait_procs(runs_left, timeout=5)
     assert not [child for child in runs_left if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
-    monkeypatch.setattr(training, "write_atomically", write)
-    assert training.state_of(training.start_run("c", ["qa1"], 10, 0)) == RUNNING
+    monkeypatch.setattr(run_records, "write_atomically", write)
+    assert state_of(training.start_run("c", ["qa1"], 10, 0, ME)) == RUNNING
 
 
 def test_a_killed_run_with_an_empty_log_is_reported(runs):
@@ -206,14 +164,14 @@ def test_a_stopped_run_resumes_only_from_a_complete_checkpoint(sleeping, runs):
     (run.folder / "checkpoint-250" / "curriculum.json").write_text("{}")
     press(open_page("train"), "Resume")
     assert "--resume" in sleeping[0]
-    assert training.state_of(training.find_run("old")) == RUNNING
+    assert state_of(find_run("old")) == RUNNING
 
 
 def test_a_finished_run_joins_the_models_of_one_user_alone(runs):
     run = kept_run(runs)
     for file in (SHIPPED / "babi-qa1-3").iterdir():
         (run.folder / file.name).write_bytes(file.read_bytes())
-    assert training.state_of(run) == FINISHED
+    assert state_of(run) == FINISHED
     page = press(open_page("train"), "Use this model on the other pages")
     page.switch_page("views/story.py").run()
     assert page.selectbox(key="model").options[-1].startswith("run:old@")

@@ -67,7 +67,7 @@ def start_run(name: str, tasks: Sequence[str], n_steps: int, seed: int, visitor:
     run = Run(name, tuple(tasks), min(max(n_steps, 1), MAX_STEPS), seed, owner=visitor.owner)
     with _lock:
         if name in run_names() or run.folder.exists():
-            raise UserError(f"there is already a run {name}; choose another name, or resume it below")
+            raise UserError(f"there is already a run {name}; choose another name")
         _check_count()
         return _begin(run)
 

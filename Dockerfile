@@ -13,8 +13,10 @@ RUN useradd --system --home-dir /var/lib/lm2 lm2 \
     && chown -R lm2:lm2 /var/lib/lm2
 USER lm2
 VOLUME /var/lib/lm2
+# With an address given, Streamlit asks no other server for the machine's external one.
 ENV LM2_RUNS=/var/lib/lm2/runs \
     LM2_CHECKPOINTS=/var/lib/lm2/checkpoints \
+    STREAMLIT_SERVER_ADDRESS=0.0.0.0 \
     STREAMLIT_SERVER_HEADLESS=true
 EXPOSE 8501
 CMD [".venv/bin/lm2", "app"]

@@ -13,9 +13,9 @@ from transformers import initialization as init
 
 from lm2core.baselines.base import Baseline, positions
 from lm2core.errors import UserError
-from lm2core.model.causal_lm import LM2Output
 from lm2core.model.config import refuse_unknown_keys
 from lm2core.model.inputs import check_bank, check_parts, check_texts
+from lm2core.model.output import LM2Output
 from lm2core.model.segments import Segments, next_token_loss
 
 

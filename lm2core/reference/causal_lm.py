@@ -17,10 +17,10 @@ from transformers import initialization as init
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaRMSNorm, LlamaRotaryEmbedding
 
 from lm2core.errors import UserError
-from lm2core.model.causal_lm import LM2Output
 from lm2core.model.config import LM2Config, refuse_unknown_keys
 from lm2core.model.from_llama import StrictCheckpoints
 from lm2core.model.inputs import check_bank, check_texts
+from lm2core.model.output import LM2Output
 from lm2core.model.segments import next_token_loss
 from lm2core.reference.memory import ReferenceMemory
 

@@ -25,9 +25,10 @@ from lm2core.model.memory import CLOSED_BIAS, FORGET_BIAS, LM2Memory, initial_ba
 from lm2core.model.open_segment import OpenSegment
 from lm2core.model.output import LM2Output
 from lm2core.model.segments import Given, Segments, next_token_loss
+from lm2core.model.self_opening import SelfOpening
 
 
-class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedModel):
+class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel):
     """A causal language model with one memory bank.
 
     ``model(input_ids, attention_mask=None, memory=None, labels=None)``. ``input_ids`` is (B,T), cut into

@@ -23,7 +23,7 @@ TRANSFORMERS_KEYS = {
 
 
 class StrictConfig(LlamaConfig):
-    """A Llama's config that refuses unknown keys, which are misspelt ones, but keeps those of a stored file."""
+    """A Llama's config that refuses unknown, since misspelt, keys, but keeps those of a stored file."""
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Refuse keys that neither this class nor transformers knows, with the nearest one: a UserError."""

@@ -13,7 +13,7 @@ from lm2core.files import write_atomically
 
 MODULE = "open_lm2"
 AUTO_MAP = {"AutoConfig": f"{MODULE}.LM2Config", "AutoModelForCausalLM": f"{MODULE}.LM2ForCausalLM"}
-CODE = '''"""Opens this folder: transformers.AutoModelForCausalLM.from_pretrained(FOLDER, trust_remote_code=True)."""
+CODE = '''"""Lets transformers open this folder: from_pretrained(FOLDER, trust_remote_code=True)."""
 
 try:
     from lm2core.model.causal_lm import LM2ForCausalLM

@@ -10,7 +10,7 @@ _HOME = {
     "Answer": "reading.answers",
     "LM2Config": "model.config",
     "LM2ForCausalLM": "model.causal_lm",
-    "LM2Output": "model.causal_lm",
+    "LM2Output": "model.output",
     "LoadedModel": "reading.loaded_model",
     "ReferenceForCausalLM": "reference.causal_lm",
     "Trace": "traces.trace",

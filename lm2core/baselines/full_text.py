@@ -4,32 +4,26 @@ Axes: see memory.py, plus J columns of the text so far, G key heads, Q questions
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache, LlamaConfig
+from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 
 from lm2core.baselines.base import Baseline, positions
 from lm2core.errors import UserError
-from lm2core.model.causal_lm import LM2Output
-from lm2core.model.config import refuse_unknown_keys
+from lm2core.model.config import StrictConfig
 from lm2core.model.inputs import check_parts, check_texts
+from lm2core.model.output import LM2Output
 from lm2core.model.segments import next_token_loss
 
 
-class FullTextConfig(LlamaConfig):
+class FullTextConfig(StrictConfig):
     """The config of a Llama that sees the whole text."""
 
     model_type = "lm2-llama-full"
 
     bos_token_id: int | None = None
     eos_token_id: int | list[int] | None = None
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        """Refuse unknown keys, then fill Llama's derived fields."""
-        refuse_unknown_keys(type(self), kwargs)
-        super().__post_init__(**kwargs)
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
+from transformers import AutoConfig, AutoModelForCausalLM
 from transformers import initialization as init
 
 from lm2core.baselines.base import Baseline, positions
 from lm2core.errors import UserError
-from lm2core.model.causal_lm import LM2Output
-from lm2core.model.config import refuse_unknown_keys
+from lm2core.model.config import StrictConfig
 from lm2core.model.inputs import check_bank, check_parts, check_texts
+from lm2core.model.output import LM2Output
 from lm2core.model.segments import Segments, next_token_loss
 
 
-class RMTConfig(LlamaConfig):
+class RMTConfig(StrictConfig):
     """Llama's config plus ``memory_slots`` memory tokens (0: a plain Llama) and tokens per segment."""
 
     model_type = "lm2-rmt"
@@ -31,7 +31,6 @@ class RMTConfig(LlamaConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Refuse impossible sizes, then fill Llama's derived fields."""
-        refuse_unknown_keys(type(self), kwargs)
         for name, least in (("memory_slots", 0), ("segment_length", 1)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:

@@ -4,7 +4,7 @@ Source: Kang et al. 2025, arXiv:2502.06049, section 2 and figure 1. Module names
 only ``mem`` is new. Axes: see memory.py, plus S segments of a text and V vocabulary.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers import initialization as init
-from transformers.utils import ModelOutput
 
 from lm2core.errors import UserError
 from lm2core.model.config import LM2Config
@@ -20,43 +19,16 @@ from lm2core.model.decoder import LM2Decoder
 from lm2core.model.from_llama import LlamaLoading
 from lm2core.model.generate import LM2GenerationMixin
 from lm2core.model.hooked import HookedModel
-from lm2core.model.inputs import check_cache, check_inputs, check_parts
+from lm2core.model.inputs import check_cache, check_given, check_inputs, check_parts
+from lm2core.model.internals import Internals
 from lm2core.model.memory import CLOSED_BIAS, FORGET_BIAS, LM2Memory, initial_bank
 from lm2core.model.open_segment import OpenSegment
-from lm2core.model.segments import Segments, next_token_loss
+from lm2core.model.output import LM2Output
+from lm2core.model.segments import Given, Segments, next_token_loss
+from lm2core.model.self_opening import SelfOpening
 
 
-@dataclass
-class LM2Output(ModelOutput):
-    """The result of a forward pass.
-
-    loss : mean next-token cross entropy in nats, if labels were given
-    logits : (B,T,V), or (B,S,T,V) for a text given in segments
-    memory : (B,N,D), the bank after the last segment: pass it to the next call to continue the text
-    memory_per_segment : S banks (B,N,D), one after each segment
-    past_key_values : with ``use_cache``, the open segment; ``memory`` is then the bank before it
-    """
-
-    loss: Tensor | None = None
-    logits: Tensor | None = None
-    memory: Tensor | None = None
-    memory_per_segment: tuple[Tensor, ...] | None = None
-    past_key_values: OpenSegment | None = None
-
-    def memory_at(self, story: Tensor, segment: Tensor) -> Any:
-        """The banks (Q,N,D) that stories ``story`` (Q,) had after segments ``segment`` (Q,)."""
-        if self.memory_per_segment is None:
-            raise UserError("a cache does not keep earlier banks; run the text without use_cache")
-        return torch.stack(self.memory_per_segment, dim=1)[story, segment]
-
-    def backward(self) -> None:
-        """Run back from the loss, as ``run_with_cache(..., incl_bwd=True)`` asks of what a model returns."""
-        if self.loss is None:
-            raise UserError("there is no loss to backpropagate; give labels=input_ids")
-        self.loss.backward()
-
-
-class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedModel):
+class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel):
     """A causal language model with one memory bank.
 
     ``model(input_ids, attention_mask=None, memory=None, labels=None)``. ``input_ids`` is (B,T), cut into
@@ -81,18 +53,22 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedModel):
 
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         memory: Tensor | None = None,
         labels: Tensor | None = None,
         *,
+        inputs_embeds: Tensor | None = None,
+        position_ids: Tensor | None = None,
         past_key_values: OpenSegment | None = None,
         write_memory: bool = True,
         backprop_segments: int = 0,
         logits_to_keep: int = 0,
         use_cache: bool | None = None,
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
         return_dict: bool | None = None,
-    ) -> LM2Output:
+    ) -> LM2Output | tuple[Any, ...]:
         """Run a text of any length.
 
         Parameters
@@ -100,52 +76,80 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedModel):
         input_ids : (B,T) or (B,S,T)
         attention_mask : same shape, 1 for tokens and 0 for padding (left, right or between); None: no padding
         memory : (B,N,D), the bank of the text so far; None: a fresh one
-        labels : same shape as ``input_ids``; the loss predicts each next token and ignores -100.
-            Not with ``logits_to_keep``: the loss needs all logits
+        labels : same shape as ``input_ids``; the loss predicts each next token and ignores -100. If nothing
+            is left to predict, it is 0. Not with ``logits_to_keep``: the loss needs all logits
+        inputs_embeds : (B,T,D) or (B,S,T,D), instead of ``input_ids``
+        position_ids : of ``input_ids``' shape, or (1,T); only differences within a segment matter.
+            None: 0, 1, ... in each segment
         past_key_values : the cache of an earlier call, to continue within its last segment
         write_memory : False only reads, e.g. a question that must not change the bank
         backprop_segments : gradients run back through this many segments, then stop; 0: through all
         logits_to_keep : logits of only the last so many tokens of (B,T), or segments of (B,S,T); 0: all
         use_cache : True leaves the last segment open and returns it as ``past_key_values``
-        return_dict : passed by transformers' ``generate``; has no effect
+        output_hidden_states, output_attentions : also return these, see ``LM2Output``
+        return_dict : False returns a tuple of what is not None, in the order of ``LM2Output``
         """
-        check_inputs(self.config, input_ids, attention_mask, memory, labels, like=self.lm_head.weight)
+        ids, given = self._ids_and_given(input_ids, inputs_embeds, position_ids)
+        check_inputs(self.config, input_ids, ids, attention_mask, memory, labels, like=self._like())
         check_parts(labels, logits_to_keep=logits_to_keep, backprop_segments=backprop_segments)
-        mask = attention_mask
-        if past_key_values is not None:
-            check_cache(past_key_values, input_ids, memory, labels)
-            mask = torch.ones_like(input_ids) if mask is None else mask
-            x, segment = self._continue_text(past_key_values, input_ids, mask, write_memory)
-            logits = self._logits(x[:, -logits_to_keep:], mask[:, -logits_to_keep:])
-            return LM2Output(logits=logits, memory=segment.bank_BND, past_key_values=segment)
-        if use_cache and input_ids.ndim == 3:
+        if use_cache and ids.ndim == 3:
             raise UserError("use_cache needs input_ids (B,T); for segments (B,S,T) pass on output.memory")
+        internals = Internals.of(self, output_hidden_states, output_attentions)
+        with internals.recorded():
+            if past_key_values is None:
+                output = self._run(
+                    ids, attention_mask, memory, given,
+                    write_memory=write_memory, backprop_segments=backprop_segments,
+                    logits_to_keep=logits_to_keep, use_cache=bool(use_cache), internals=internals,
+                )  # fmt: skip
+            else:
+                check_cache(past_key_values, ids, memory, labels)
+                mask = torch.ones_like(ids) if attention_mask is None else attention_mask
+                x, segment = self._continue_text(past_key_values, ids, mask, given, write_memory)
+                logits = self._logits(x[:, -logits_to_keep:], mask[:, -logits_to_keep:])
+                output = LM2Output(logits=logits, memory=segment.bank_BND, past_key_values=segment)
+                internals.complete(output)
+        if labels is not None and output.logits is not None:
+            output = replace(output, loss=next_token_loss(output.logits, labels, attention_mask))
+        is_tuple = not (self.config.return_dict if return_dict is None else return_dict)
+        return output.to_tuple() if is_tuple else output
 
-        cut = Segments.of(input_ids, mask, self._segment_length(input_ids.shape[1]))
-        bank_BND = self.new_memory(len(input_ids)) if memory is None else memory
-        first, n_complete = cut.first_needed(logits_to_keep), len(cut) - bool(use_cache)
+    def _run(
+        self,
+        ids: Tensor,
+        mask: Tensor | None,
+        memory: Tensor | None,
+        given: Given | None,
+        *,
+        write_memory: bool,
+        backprop_segments: int,
+        logits_to_keep: int,
+        use_cache: bool,
+        internals: Internals,
+    ) -> LM2Output:
+        """Run a text from its first token: whole segments, and with a cache the last one open."""
+        cut = Segments.of(ids, mask, self._segment_length(ids.shape[1]))
+        bank_BND = self.new_memory(len(ids)) if memory is None else memory
+        first, n_complete = cut.first_needed(logits_to_keep), len(cut) - use_cache
         streams, banks, open_segment = [], [], None
         for s in range(n_complete):
             if backprop_segments and s % backprop_segments == 0:
                 bank_BND = bank_BND.detach()
-            x_BTD, bank_BND = self._run_segment(*cut[s], bank_BND, write_memory)
+            x_BTD, bank_BND = self._run_segment(*cut[s], bank_BND, write_memory, given)
             banks += [] if use_cache else [bank_BND]  # a cache must not grow with the text
             streams += [x_BTD] if s >= first else []
         if use_cache:
             ids_BT, mask_BT = cut.last()
-            start = OpenSegment.start(
-                bank_BND,
-                ids_BT,
-                n_blocks=self.config.num_hidden_layers,
-                n_seen=input_ids.shape[1] - ids_BT.shape[1],
-            )
-            x_BTD, open_segment = self._continue_text(start, ids_BT, mask_BT, write_memory)
+            n_seen = ids.shape[1] - ids_BT.shape[1]
+            start = OpenSegment.start(bank_BND, n_blocks=self.config.num_hidden_layers, n_seen=n_seen)
+            x_BTD, open_segment = self._continue_text(start, ids_BT, mask_BT, given, write_memory)
             streams.append(x_BTD)
             bank_BND = open_segment.bank_BND
         x = cut.restore(streams, first=first, n_last=logits_to_keep)
         logits = self._logits(x, None if mask is None else mask[:, -logits_to_keep:])
-        loss = None if labels is None else next_token_loss(logits, labels, mask)
-        return LM2Output(loss, logits, bank_BND, None if use_cache else tuple(banks), open_segment)
+        output = LM2Output(None, logits, bank_BND, None if use_cache else tuple(banks), open_segment)
+        internals.complete(output, cut)
+        return output
 
     def close(self, segment: OpenSegment) -> Tensor:
         """Write the open ``segment``; returns the bank (B,N,D) that a call without a cache would return."""
@@ -160,8 +164,23 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedModel):
 
     def new_memory(self, batch_size: int) -> Tensor:
         """A fresh bank (B,N,D)."""
-        like = self.lm_head.weight
-        return initial_bank(batch_size, self.config.memory_slots, self.config.hidden_size, like=like)
+        return initial_bank(batch_size, self.config.memory_slots, self.config.hidden_size, like=self._like())
+
+    def _like(self) -> Tensor:
+        """A weight of the model's dtype, on its device; quantized layers have none."""
+        return self.get_input_embeddings().weight
+
+    def _ids_and_given(
+        self, input_ids: Tensor | None, inputs_embeds: Tensor | None, position_ids: Tensor | None
+    ) -> tuple[Tensor, Given | None]:
+        """What is cut into segments: ids, or with given embeddings or positions the numbers of columns."""
+        if (input_ids is None) == (inputs_embeds is None):
+            raise UserError("give either input_ids or inputs_embeds, one of the two")
+        if input_ids is not None and position_ids is None:
+            return input_ids, None
+        check_given(self.config, input_ids, inputs_embeds, position_ids, like=self._like())
+        embeds = self.model.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
+        return Given.columns(embeds), Given.of(embeds, position_ids)
 
     def _segment_length(self, n_tokens: int) -> int:
         """Tokens per segment of a text of ``n_tokens``; with positional routing always one per slot."""
@@ -170,11 +189,21 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedModel):
         return min(self.config.segment_length, n_tokens)
 
     def _segment(
-        self, ids_BT: Tensor, mask_BT: Tensor | None, bank_BND: Tensor, write_memory: bool
+        self,
+        ids_BT: Tensor,
+        mask_BT: Tensor | None,
+        bank_BND: Tensor,
+        write_memory: bool,
+        given: Given | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Run a complete segment: its stream (B,T,D) and the bank after it; no mask if it has no padding."""
-        x_BTD, bank_BND = self.model.whole(bank_BND, ids_BT, mask_BT, write_memory=write_memory)
+        x_BTD, at_BT = self._embed(ids_BT, given)
+        x_BTD, bank_BND = self.model.whole(bank_BND, x_BTD, mask_BT, at_BT, write_memory=write_memory)
         return x_BTD, self.hook_bank(bank_BND)
+
+    def _embed(self, ids_BT: Tensor, given: Given | None) -> tuple[Tensor, Tensor | None]:
+        """Embeddings (B,T,D) of tokens or columns, and the positions (B,T) that were given for them."""
+        return (self.model.embed_tokens(ids_BT), None) if given is None else given.at(ids_BT)
 
     def _run_segment(self, *arguments: Any) -> tuple[Tensor, Tensor]:
         """Run a complete segment; under gradient checkpointing its activations are recomputed."""
@@ -183,14 +212,20 @@ class LM2ForCausalLM(LlamaLoading, LM2GenerationMixin, HookedModel):
         return self._segment(*arguments)
 
     def _continue_text(
-        self, segment: OpenSegment, ids_BT: Tensor, mask_BT: Tensor, write_memory: bool
+        self,
+        segment: OpenSegment,
+        ids_BT: Tensor,
+        mask_BT: Tensor,
+        given: Given | None,
+        write_memory: bool,
     ) -> tuple[Tensor, OpenSegment]:
         """Run tokens after a cached text, up to the next segment boundary of any text at a time."""
         streams = []
         while ids_BT.shape[1]:
             n_free = self.config.segment_length - int(segment.n_tokens().max())
+            x_BTD, at_BT = self._embed(ids_BT[:, :n_free], given)
             x_BTD, segment = self.model.extend(
-                segment, ids_BT[:, :n_free], mask_BT[:, :n_free], write_memory=write_memory
+                segment, x_BTD, mask_BT[:, :n_free], at_BT, write_memory=write_memory
             )
             segment = self._close_full(segment.without_gaps(), write_memory)
             streams.append(x_BTD)

@@ -22,12 +22,32 @@ TRANSFORMERS_KEYS = {
 }  # fmt: skip
 
 
-def refuse_unknown_keys(config_class: type[LlamaConfig], kwargs: dict[str, Any]) -> None:
-    """Refuse keys that neither ``config_class`` nor transformers knows, with the nearest one."""
-    for key in kwargs:
-        if key not in TRANSFORMERS_KEYS:
-            near = get_close_matches(key, [f.name for f in fields(config_class)], n=1, cutoff=0.0)
-            raise UserError(f"unknown config key {key}; did you mean {near[0]}?")
+class StrictConfig(LlamaConfig):
+    """A Llama's config that refuses unknown, since misspelt, keys, but keeps those of a stored file."""
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        """Refuse keys that neither this class nor transformers knows, with the nearest one: a UserError."""
+        for key in kwargs:
+            if key not in TRANSFORMERS_KEYS:
+                near = get_close_matches(key, [f.name for f in fields(self)], n=1, cutoff=0.0)
+                raise UserError(f"unknown config key {key}; did you mean {near[0]}?")
+        super().__post_init__(**kwargs)
+
+    @classmethod
+    def register_for_auto_class(cls, auto_class: Any = "AutoConfig") -> None:
+        """Nothing: transformers would save a copy of this file with every model."""
+
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """From a stored config: keys of other tools, e.g. ``auto_map``, are kept as they are."""
+        known = {f.name for f in fields(cls)} | TRANSFORMERS_KEYS
+        own = {key: value for key, value in config_dict.items() if key in known}
+        result = super().from_dict(own, **kwargs)
+        config = result[0] if isinstance(result, tuple) else result
+        for key, value in config_dict.items():
+            if key not in known and not hasattr(config, key):
+                setattr(config, key, value)
+        return result
 
 
 def llama_fields(config: LlamaConfig) -> dict[str, Any]:
@@ -37,7 +57,7 @@ def llama_fields(config: LlamaConfig) -> dict[str, Any]:
     return values
 
 
-class LM2Config(LlamaConfig):
+class LM2Config(StrictConfig):
     """Llama's config plus the memory bank.
 
     Parameters
@@ -91,7 +111,6 @@ class LM2Config(LlamaConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Fill Llama's derived fields, and refuse impossible values."""
-        refuse_unknown_keys(type(self), kwargs)
         self._check_sizes()
         super().__post_init__(**kwargs)
         self._check_memory()

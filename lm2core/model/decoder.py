@@ -40,15 +40,22 @@ class LM2Decoder(nn.Module):
         return cast("Iterator[LM2Block]", iter(self.layers))
 
     def whole(
-        self, bank_BND: Tensor, ids_BT: Tensor, mask_BT: Tensor | None, *, write_memory: bool
+        self,
+        bank_BND: Tensor,
+        x_BTD: Tensor,
+        mask_BT: Tensor | None,
+        at_BT: Tensor | None = None,
+        *,
+        write_memory: bool,
     ) -> tuple[Tensor, Tensor]:
-        """Run a complete segment; return its stream (B,T,D) and the bank after it.
+        """Run a complete segment of embedded tokens; return its stream (B,T,D) and the bank after it.
 
-        ``mask_BT`` has its padding on the right; None: no padding. With positional routing T is N.
+        ``mask_BT`` has its padding on the right; None: no padding. ``at_BT`` are positions for the rotation;
+        None: those in the segment. With positional routing T is N.
         """
-        segment = OpenSegment.start(bank_BND, ids_BT, n_blocks=len(self.layers))
-        x_BTD = self.embed_tokens(ids_BT)
-        positions_BT = segment.positions(torch.ones_like(ids_BT) if mask_BT is None else mask_BT)
+        segment = OpenSegment.start(bank_BND, n_blocks=len(self.layers))
+        mask_or_ones_BT = x_BTD.new_ones(x_BTD.shape[:2], dtype=torch.long) if mask_BT is None else mask_BT
+        positions_BT = segment.positions(mask_or_ones_BT) if at_BT is None else at_BT
         place = _Place(self.rotary_emb(x_BTD, positions_BT), mask_BT)
         if self.in_turn:
             return self._in_turn(segment, x_BTD, place, bank_BND, write_memory=write_memory)[:2]
@@ -56,12 +63,21 @@ class LM2Decoder(nn.Module):
         return x_BTD, self._write(blocks, bank_BND, mask_BT) if write_memory else bank_BND
 
     def extend(
-        self, segment: OpenSegment, ids_BT: Tensor, mask_BT: Tensor, *, write_memory: bool
+        self,
+        segment: OpenSegment,
+        x_BTD: Tensor,
+        mask_BT: Tensor,
+        at_BT: Tensor | None = None,
+        *,
+        write_memory: bool,
     ) -> tuple[Tensor, OpenSegment]:
-        """Run the next tokens of an open segment; return their stream (B,T,D) and the extended segment."""
-        x_BTD = self.embed_tokens(ids_BT)
+        """Run the next embedded tokens of an open segment; return their stream (B,T,D) and the segment then.
+
+        ``at_BT`` are positions for the rotation; None: those in the segment.
+        """
         positions_BT = segment.positions(mask_BT)
-        rotary, visible = self.rotary_emb(x_BTD, positions_BT), segment.visible(mask_BT)
+        rotary = self.rotary_emb(x_BTD, positions_BT if at_BT is None else at_BT)
+        visible = segment.visible(mask_BT)
         rows_BJD = None
         if self.in_turn:
             place = _Place(rotary, mask_BT, visible, slots_BT=positions_BT)
@@ -77,7 +93,7 @@ class LM2Decoder(nn.Module):
             segment.bank_BND,
             torch.cat([segment.mask_BJ, mask_BT], 1),
             blocks,
-            segment.n_seen + ids_BT.shape[1],
+            segment.n_seen + mask_BT.shape[1],
             rows_BJD,
         )
 

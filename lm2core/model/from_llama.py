@@ -6,12 +6,14 @@ A new memory starts closed: what it reads is zero, so the logits are the Llama's
 from dataclasses import fields
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from transformers import LlamaConfig, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
 from lm2core.errors import UserError
 from lm2core.model.config import LM2Config, llama_fields
+from lm2core.model.gguf import gguf_config, gguf_weights, is_gguf
 
 ADVICE = "; copy it again or choose another"
 LONGEST_SEGMENT = 2048  # tokens; the default for Llamas trained on longer texts
@@ -50,11 +52,13 @@ class StrictCheckpoints(PreTrainedModel):
 
 
 class LlamaLoading(StrictCheckpoints):
-    """``from_pretrained`` that also takes a Llama checkpoint."""
+    """``from_pretrained`` that also takes a Llama checkpoint or GGUF file."""
 
     @classmethod
     def from_pretrained(cls, name: str, *args: Any, config: Any = None, **kwargs: Any) -> Any:
         """Load an LM2, or a Llama with ``memory_slots=...`` and any other keys of LM2Config.
+
+        ``name`` is a folder, a Hugging Face id, or the path of a Llama's ``.gguf`` file.
 
         Raises
         ------
@@ -62,6 +66,8 @@ class LlamaLoading(StrictCheckpoints):
             For a model of another family, a Llama without ``memory_slots``, weights that are missing,
             unexpected or of a wrong shape, and truncated files.
         """
+        if is_gguf(name):
+            return cls._from_gguf(name, **kwargs)
         hub = {key: kwargs[key] for key in HUB_OPTIONS if key in kwargs}
         kind, is_llama = "lm2", False
         if config is None:
@@ -69,14 +75,26 @@ class LlamaLoading(StrictCheckpoints):
             kind = stored.get("model_type")
             is_llama = kind == "llama"
         if is_llama:
-            memory = {f.name: kwargs.pop(f.name) for f in _memory_fields() if f.name in kwargs}
-            config = lm2_config(LlamaConfig.from_dict(stored), source=str(name), **memory)
+            config = lm2_config(LlamaConfig.from_dict(stored), source=str(name), **_pop_memory(kwargs))
         elif kind != "lm2":
             raise UserError(
                 f"{name} is a {kind!r} model; an LM2 can only be loaded from 'lm2' or 'llama' checkpoints"
             )
         new = ".mem." if is_llama else None
         return super().from_pretrained(name, *args, config=config, may_be_new=new, **kwargs)
+
+    @classmethod
+    def _from_gguf(cls, file: str, *, dtype: Any = None, **kwargs: Any) -> Any:
+        """The Llama in a GGUF file with a new memory, in float32 unless ``dtype`` says otherwise."""
+        config = lm2_config(gguf_config(file), source=file, **_pop_memory(kwargs))
+        if kwargs:
+            raise UserError(f"{', '.join(kwargs)} cannot be given for a GGUF file; omit it")
+        model = cls(config)
+        missing, unexpected = model.load_state_dict(gguf_weights(file), strict=False)
+        info = {"missing_keys": missing, "unexpected_keys": unexpected, "mismatched_keys": []}
+        _check_complete(file, info, ".mem.")
+        model.tie_weights()
+        return model.to(dtype or config.dtype or torch.float32).eval()
 
     def freeze_backbone(self) -> None:
         """Freeze all weights of the Llama, so that only the memory is trained."""
@@ -103,9 +121,30 @@ def lm2_config(llama: LlamaConfig, *, source: str = "this model", **memory: Any)
     return LM2Config(**(llama_fields(llama) | defaults | memory))
 
 
-def _memory_fields() -> list[Any]:
+def llama_config(name: str) -> LlamaConfig:
+    """The config of a Llama: a folder, a Hugging Face id, or a ``.gguf`` file.
+
+    Raises
+    ------
+    UserError
+        For another family of models, and as ``gguf_config``.
+    OSError
+        For a folder or id that transformers cannot open; says why.
+    """
+    if is_gguf(name):
+        return gguf_config(name)
+    stored = PreTrainedConfig.get_config_dict(name)[0]
+    if stored.get("model_type") != "llama":
+        raise UserError(f"{name} is a {stored.get('model_type')!r} model; give a Llama's folder, file or id")
+    return LlamaConfig.from_dict(stored)
+
+
+def _pop_memory(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the keys out of ``options`` that LM2Config adds to a Llama's."""
     llama = {f.name for f in fields(LlamaConfig)}
-    return [f for f in fields(LM2Config) if f.name not in llama]
+    return {
+        f.name: options.pop(f.name) for f in fields(LM2Config) if f.name not in llama and f.name in options
+    }
 
 
 def _check_complete(name: str, info: dict[str, Any], may_be_new: str | None) -> None:

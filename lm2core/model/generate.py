@@ -6,11 +6,15 @@ Source: the segments of docs/ARCHITECTURE.md, "Generation". Axes: see memory.py 
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers import GenerationConfig, GenerationMixin
 
 from lm2core.errors import UserError
 from lm2core.model.open_segment import OpenSegment
+
+# What ``generate`` passes on to each call as it was given.
+PASSED_ON = ("write_memory", "use_cache", "logits_to_keep", "output_hidden_states", "output_attentions")
 
 
 class LM2GenerationMixin(GenerationMixin):
@@ -25,38 +29,59 @@ class LM2GenerationMixin(GenerationMixin):
         past_key_values: OpenSegment | None = None,
         attention_mask: Tensor | None = None,
         memory: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        position_ids: Tensor | None = None,
         ends: tuple[Tensor, int] | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
         """The inputs of the next call: the whole prompt, then the tokens that the cache does not hold.
 
+        inputs_embeds : a prompt given in this form; ``input_ids`` are then the tokens generated since
         ends : tokens that end a text, and the length of the prompt; whatever follows an end is padding
         """
+        n_embedded = 0 if inputs_embeds is None else inputs_embeds.shape[1]
         if attention_mask is not None and (attention_mask[:, -1] == 0).any():
             raise UserError(
                 "a prompt ends with padding and cannot be continued; pad on the left: "
                 "tokenizer.padding_side = 'left'"
             )
         if ends is not None:
-            mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-            attention_mask = mask.masked_fill(_is_after_end(input_ids, *ends), 0)
-        passed_on = {k: kwargs[k] for k in ("write_memory", "use_cache", "logits_to_keep") if k in kwargs}
+            end_tokens, n_prompt = ends
+            is_over = _is_after_end(input_ids, end_tokens, n_prompt - n_embedded)
+            is_over = F.pad(is_over, (n_embedded, 0))
+            mask = torch.ones_like(is_over, dtype=torch.long) if attention_mask is None else attention_mask
+            attention_mask = mask.masked_fill(is_over, 0)
+        passed_on = {name: kwargs[name] for name in PASSED_ON if name in kwargs}
+        if past_key_values is None and inputs_embeds is not None:
+            return passed_on | {  # the first call: transformers never continues embeddings without a cache
+                "inputs_embeds": inputs_embeds,
+                "position_ids": position_ids,
+                "attention_mask": attention_mask,
+                "memory": memory,
+            }
         if past_key_values is not None:
-            n_new = input_ids.shape[1] - past_key_values.get_seq_length()
+            n_new = n_embedded + input_ids.shape[1] - past_key_values.get_seq_length()
             if n_new < 1:
                 raise UserError(
                     f"past_key_values has {past_key_values.get_seq_length()} tokens, input_ids only "
                     f"{input_ids.shape[1]}; give the whole text, including the cached tokens"
                 )
             input_ids, memory = input_ids[:, -n_new:], None  # the bank is in the cache
+        n_columns = input_ids.shape[1]
         if attention_mask is not None:
-            attention_mask = attention_mask[:, -input_ids.shape[1] :]
+            attention_mask = attention_mask[:, -n_columns:]
+        if position_ids is not None:
+            position_ids = position_ids[:, -n_columns:]
         return passed_on | {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
+            "position_ids": position_ids,
             "memory": memory,
             "past_key_values": past_key_values,
         }
+
+    def _prepare_position_ids_for_generation(self, *_: Any, **__: Any) -> None:
+        """None: an LM2 counts positions in each segment, unless the caller gives others."""
 
     def _prepare_cache_for_generation(
         self, generation_config: GenerationConfig, model_kwargs: dict[str, Any], *_: Any, **__: Any

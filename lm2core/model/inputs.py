@@ -8,12 +8,13 @@ from torch import Tensor
 from lm2core.errors import UserError
 from lm2core.model.config import LM2Config
 from lm2core.model.open_segment import OpenSegment
-from lm2core.model.segments import NOT_COUNTED, next_labels
+from lm2core.model.segments import NOT_COUNTED
 
 
 def check_inputs(
     config: LM2Config,
-    ids: Tensor,
+    input_ids: Tensor | None,
+    columns: Tensor,
     mask: Tensor | None,
     memory: Tensor | None,
     labels: Tensor | None,
@@ -22,23 +23,58 @@ def check_inputs(
 ) -> None:
     """Refuse inputs that an LM2 cannot run; ``like`` is a weight, for the model's dtype and device.
 
+    ``columns`` has the shape of the text, whether it is given as ids or as embeddings.
+
     Raises
     ------
     UserError
         As ``check_texts`` and ``check_bank``; for segments that positional routing cannot pair with slots.
     """
-    check_texts(ids, mask, labels, vocab_size=config.vocab_size)
+    if input_ids is not None:
+        check_ids(input_ids, vocab_size=config.vocab_size)
+    check_beside(columns, mask, labels, vocab_size=config.vocab_size)
     if memory is not None:
-        check_bank(memory, (len(ids), config.memory_slots, config.hidden_size), like=like)
-    n_slots, length = config.memory_slots, ids.shape[-1]
-    if config.routing == "positional" and ids.ndim == 3 and length != n_slots:
+        check_bank(memory, (len(columns), config.memory_slots, config.hidden_size), like=like)
+    n_slots, length = config.memory_slots, columns.shape[-1]
+    if config.routing == "positional" and columns.ndim == 3 and length != n_slots:
         raise UserError(
             f"positional routing needs segments of {n_slots} tokens, one per slot, got {length}; pad them"
         )
 
 
-def check_labels(labels: Tensor, ids: Tensor, mask: Tensor | None, *, vocab_size: int) -> None:
-    """Refuse labels of a wrong type or shape, outside the vocabulary, or that leave nothing to predict."""
+def check_given(
+    config: LM2Config,
+    input_ids: Tensor | None,
+    embeds: Tensor | None,
+    positions: Tensor | None,
+    *,
+    like: Tensor,
+) -> None:
+    """Refuse embeddings or positions that do not fit the model or the text, with a UserError."""
+    if input_ids is not None:
+        check_ids(input_ids, vocab_size=config.vocab_size)
+        shape = input_ids.shape
+    else:
+        if not isinstance(embeds, Tensor) or embeds.ndim not in (3, 4) or 0 in embeds.shape:
+            raise UserError(
+                f"inputs_embeds must be a tensor (B,T,D) or (B,S,T,D) with at least one token, got "
+                f"{tuple(embeds.shape) if isinstance(embeds, Tensor) else type(embeds).__name__}"
+            )
+        if embeds.shape[-1] != config.hidden_size or embeds.dtype != like.dtype:
+            raise UserError(
+                f"inputs_embeds must be {config.hidden_size} wide and {like.dtype}, got "
+                f"{embeds.shape[-1]} and {embeds.dtype}"
+            )
+        shape = embeds.shape[:-1]
+    if positions is None:
+        return
+    if not isinstance(positions, Tensor) or positions.shape not in (shape, (1, *shape[1:])):
+        got = tuple(positions.shape) if isinstance(positions, Tensor) else type(positions).__name__
+        raise UserError(f"position_ids must be a tensor of the text's shape {tuple(shape)}, got {got}")
+
+
+def check_labels(labels: Tensor, ids: Tensor, *, vocab_size: int) -> None:
+    """Refuse labels of a wrong type or shape, or outside the vocabulary."""
     if not isinstance(labels, Tensor) or labels.dtype not in (torch.long, torch.int32):
         raise UserError(f"labels must be a tensor of whole numbers (torch.long), got {_kind(labels)}")
     if labels.shape != ids.shape:
@@ -48,11 +84,6 @@ def check_labels(labels: Tensor, ids: Tensor, mask: Tensor | None, *, vocab_size
         raise UserError(
             f"labels must be in 0..{vocab_size - 1}, or {NOT_COUNTED} to be ignored, got "
             f"{int(counted.min())}..{int(counted.max())}"
-        )
-    if not (next_labels(labels, mask) != NOT_COUNTED).any():
-        raise UserError(
-            f"labels {tuple(labels.shape)} leave nothing to predict: first tokens, padding and {NOT_COUNTED} "
-            "do not count; give longer texts or more labels"
         )
 
 
@@ -88,6 +119,12 @@ def check_cache(cache: Any, ids: Tensor, memory: Tensor | None, labels: Tensor |
 
 def check_texts(ids: Tensor, mask: Tensor | None, labels: Tensor | None, *, vocab_size: int) -> None:
     """Refuse ids, a mask or labels of a wrong shape or type, or outside the vocabulary, with a UserError."""
+    check_ids(ids, vocab_size=vocab_size)
+    check_beside(ids, mask, labels, vocab_size=vocab_size)
+
+
+def check_ids(ids: Tensor, *, vocab_size: int) -> None:
+    """Refuse ids of a wrong shape or type, or outside the vocabulary."""
     if not isinstance(ids, Tensor):
         raise UserError(
             f"input_ids must be a tensor, got {type(ids).__name__}; pad texts of different lengths with "
@@ -97,16 +134,20 @@ def check_texts(ids: Tensor, mask: Tensor | None, labels: Tensor | None, *, voca
         raise UserError(f"input_ids must be (B,T) or (B,S,T) with at least one token, got {tuple(ids.shape)}")
     if ids.dtype not in (torch.long, torch.int32):
         raise UserError(f"input_ids must be whole numbers (torch.long), got {ids.dtype}")
-    if mask is not None and (not isinstance(mask, Tensor) or mask.shape != ids.shape):
-        got = tuple(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__
-        raise UserError(f"attention_mask must be a tensor of input_ids' shape {tuple(ids.shape)}, got {got}")
     low, high = (int(x) for x in ids.aminmax())
     if low < 0 or high >= vocab_size:
         raise UserError(
             f"token ids must be in 0..{vocab_size - 1}, got {low}..{high}; use the model's tokenizer"
         )
+
+
+def check_beside(ids: Tensor, mask: Tensor | None, labels: Tensor | None, *, vocab_size: int) -> None:
+    """Refuse a mask or labels that do not fit a text of ``ids``' shape."""
+    if mask is not None and (not isinstance(mask, Tensor) or mask.shape != ids.shape):
+        got = tuple(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__
+        raise UserError(f"attention_mask must be a tensor of input_ids' shape {tuple(ids.shape)}, got {got}")
     if labels is not None:
-        check_labels(labels, ids, mask, vocab_size=vocab_size)
+        check_labels(labels, ids, vocab_size=vocab_size)
 
 
 def check_bank(memory: Tensor, shape: tuple[int, int, int], *, like: Tensor) -> None:

@@ -68,16 +68,22 @@ class RMSNorm(nn.RMSNorm):
     """Llama's root-mean-square norm, but fused; transformers initialises classes of this name to one."""
 
 
-class LowRankLinear(nn.Linear):
-    """A linear map of low rank: ``down`` to ``rank`` features first, then this layer up to the width."""
+class LowRankLinear(nn.Module):
+    """A linear map of low rank: ``down`` to ``rank`` features, then ``up`` to the width, with a bias."""
 
     def __init__(self, width: int, rank: int) -> None:
-        super().__init__(rank, width)
+        super().__init__()
         self.down = nn.Linear(width, rank, bias=False)
+        self.up = nn.Linear(rank, width)
 
-    def forward(self, input: Tensor) -> Tensor:
+    @property
+    def bias(self) -> Tensor:
+        """The bias (D,), as of a layer of full rank."""
+        return self.up.bias
+
+    def forward(self, x: Tensor) -> Tensor:
         """Map (..., D) to (..., D)."""
-        return super().forward(self.down(input))
+        return self.up(self.down(x))
 
 
 class LM2Memory(nn.Module):
@@ -132,8 +138,8 @@ class LM2Memory(nn.Module):
 
         ``address`` holds the rows of P, ``slot_key``, that belong to the rows of the bank.
         """
-        key_and_value = self.bank_proj.weight[: 2 * bank_BND.shape[-1]]
-        k_BND, v_BND = F.linear(self.bank_norm(bank_BND), key_and_value).chunk(2, dim=-1)
+        # The whole layer is called, routing keys and all: adapters and quantization wrap layers, not weights.
+        k_BND, v_BND = self.bank_proj(self.bank_norm(bank_BND)).split(bank_BND.shape[-1], dim=-1)[:2]
         return k_BND + address, v_BND
 
     def read(

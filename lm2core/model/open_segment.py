@@ -74,9 +74,10 @@ class OpenSegment:
     rows_BJD: Tensor | None = None
 
     @classmethod
-    def start(cls, bank_BND: Tensor, ids_BT: Tensor, *, n_blocks: int, n_seen: int = 0) -> "OpenSegment":
-        """A segment without tokens, to be read from ``bank_BND``; those of ``ids_BT`` will follow."""
-        return cls(bank_BND, torch.ones_like(ids_BT[:, :0]), (BlockState(),) * n_blocks, n_seen)
+    def start(cls, bank_BND: Tensor, *, n_blocks: int, n_seen: int = 0) -> "OpenSegment":
+        """A segment without tokens, to be read from ``bank_BND``."""
+        mask_BJ = bank_BND.new_ones(len(bank_BND), 0, dtype=torch.long)
+        return cls(bank_BND, mask_BJ, (BlockState(),) * n_blocks, n_seen)
 
     def get_seq_length(self) -> int:
         """Columns of the text up to here; transformers asks this of a cache."""

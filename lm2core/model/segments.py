@@ -6,6 +6,7 @@ Axes: see memory.py, plus S segments of a text and V vocabulary.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -87,6 +88,64 @@ class Segments:
         place = place.clamp(0, x.shape[-2] - 1)  # padding has no place; its values are not used
         return x.gather(-2, place[..., None].expand(*place.shape, x.shape[-1]))
 
+    def restore_patterns(self, patterns: Sequence[Tensor]) -> Tensor:
+        """Attention weights (B,H,T,T) of each segment in the shape of the texts: (B,H,T,T), zero between
+        segments, or (B,S,H,T,T) for given ones. Padding has weight zero.
+        """
+        x = torch.stack(list(patterns), 1) if self.is_given else _block_diagonal(patterns)
+        if self.place is None:
+            return x
+        n_places = self.ids_BST.shape[-1] * (1 if self.is_given else len(self))
+        is_token = (self.place < n_places).unsqueeze(-2)  # (B,1,T), or (B,S,1,T)
+        place = self.place.unsqueeze(-2).clamp(0, x.shape[-1] - 1)
+        place = place.expand(*x.shape[:-2], -1)  # (B,H,T), or (B,S,H,T)
+        x = x.gather(-2, place[..., None].expand(*place.shape, x.shape[-1]))
+        x = x.gather(-1, place[..., None, :].expand(*place.shape, place.shape[-1]))
+        return x * (is_token[..., None] & is_token[..., None, :]).to(x.dtype)
+
+
+class Given(NamedTuple):
+    """Embeddings of a batch's columns, and positions, where the caller gives them instead of ids.
+
+    embeds_BCD : one row a column; C = T, or S * T for a text given in segments
+    positions_BC : None: counted in each segment
+    """
+
+    embeds_BCD: Tensor
+    positions_BC: Tensor | None
+
+    @classmethod
+    def of(cls, embeds: Tensor, positions: Tensor | None) -> "Given":
+        """From embeddings (B,T,D) or (B,S,T,D), and positions of their shape or (1,T)."""
+        if positions is not None:
+            positions = positions.expand(embeds.shape[:-1]).flatten(1)
+        return cls(embeds.flatten(1, -2), positions)
+
+    @staticmethod
+    def columns(embeds: Tensor) -> Tensor:
+        """Numbers (B,T) or (B,S,T) of the columns, which are cut into segments in place of ids."""
+        shape = embeds.shape[1:-1]
+        numbers = torch.arange(shape.numel(), device=embeds.device).view(shape)
+        return numbers.expand(embeds.shape[:-1])
+
+    def at(self, columns_BT: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Embeddings (B,T,D) and positions (B,T) of some columns."""
+        rows = columns_BT[..., None].expand(*columns_BT.shape, self.embeds_BCD.shape[-1])
+        at_BT = None if self.positions_BC is None else self.positions_BC.gather(1, columns_BT)
+        return self.embeds_BCD.gather(1, rows), at_BT
+
+
+def _block_diagonal(patterns: Sequence[Tensor]) -> Tensor:
+    """Square matrices (B,H,T,T) along the diagonal of one, in order."""
+    n = sum(pattern.shape[-1] for pattern in patterns)
+    whole = patterns[0].new_zeros(*patterns[0].shape[:2], n, n)
+    start = 0
+    for pattern in patterns:
+        end = start + pattern.shape[-1]
+        whole[..., start:end, start:end] = pattern
+        start = end
+    return whole
+
 
 def _pack(ids_BT: Tensor, mask_BT: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
     """Ids and mask (B,S,size) without padding between tokens, and each token's place in its row."""
@@ -104,12 +163,17 @@ def _pack(ids_BT: Tensor, mask_BT: Tensor, size: int) -> tuple[Tensor, Tensor, T
 
 
 def next_token_loss(logits: Tensor, labels: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean cross entropy (nats) of each real token given the ones before it, across segment boundaries."""
+    """Mean cross entropy (nats) of each real token given the ones before it, across segment boundaries.
+
+    0, with a gradient of 0, if no label is left to predict.
+    """
     logits_BTV = logits.flatten(1, -2)
     if mask is not None:
         order_BT = _tokens_first(mask)
         logits_BTV = logits_BTV.gather(1, order_BT[..., None].expand_as(logits_BTV))
-    return F.cross_entropy(logits_BTV[:, :-1].flatten(0, 1).float(), next_labels(labels, mask).flatten())
+    wanted = next_labels(labels, mask).flatten()
+    total = F.cross_entropy(logits_BTV[:, :-1].flatten(0, 1).float(), wanted, reduction="sum")
+    return total / (wanted != NOT_COUNTED).sum().clamp_min(1)
 
 
 def next_labels(labels: Tensor, mask: Tensor | None) -> Tensor:

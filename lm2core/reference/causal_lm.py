@@ -12,15 +12,15 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
+from transformers import AutoConfig, AutoModelForCausalLM
 from transformers import initialization as init
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaRMSNorm, LlamaRotaryEmbedding
 
 from lm2core.errors import UserError
-from lm2core.model.causal_lm import LM2Output
-from lm2core.model.config import LM2Config, refuse_unknown_keys
+from lm2core.model.config import LM2Config, StrictConfig
 from lm2core.model.from_llama import StrictCheckpoints
 from lm2core.model.inputs import check_bank, check_texts
+from lm2core.model.output import LM2Output
 from lm2core.model.segments import next_token_loss
 from lm2core.reference.memory import ReferenceMemory
 
@@ -31,7 +31,7 @@ SHARED_WITH_LM2 = (
 )  # fmt: skip
 
 
-class ReferenceConfig(LlamaConfig):
+class ReferenceConfig(StrictConfig):
     """Llama's config plus the public code's memory.
 
     Parameters
@@ -64,7 +64,6 @@ class ReferenceConfig(LlamaConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Refuse impossible sizes, then fill Llama's derived fields."""
-        refuse_unknown_keys(type(self), kwargs)
         LM2Config(**{name: getattr(self, name) for name in SHARED_WITH_LM2})  # refuses impossible sizes
         if self.memory_slots != self.hidden_size:
             raise UserError(

@@ -6,6 +6,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from lm2core.errors import UserError
+from lm2core.model.gguf import gguf_tokenizer, is_gguf
 
 END_OF_TEXT = "<|endoftext|>"
 SAMPLE_CHARS = 10_000_000  # a tokenizer is trained on the first so many characters of the text
@@ -14,13 +15,15 @@ SAMPLE_CHARS = 10_000_000  # a tokenizer is trained on the first so many charact
 def open_tokenizer(
     name: str, *, advice: str = "give a folder or a Hugging Face id"
 ) -> PreTrainedTokenizerBase:
-    """Load a tokenizer from a folder or by its Hugging Face id, without running its code.
+    """Load a tokenizer from a folder, a ``.gguf`` file, or by its Hugging Face id, without running its code.
 
     Raises
     ------
     UserError
         When it cannot be opened; the message ends with ``advice``.
     """
+    if is_gguf(name):
+        return gguf_tokenizer(name)
     try:
         return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import LlamaConfig, PreTrainedConfig, PreTrainedTokenizerBase, TrainingArguments, set_seed
+from transformers import PreTrainedTokenizerBase, TrainingArguments, set_seed
 
 from lm2core.baselines.architectures import Model, check_architecture, make_model
 from lm2core.errors import UserError
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.model.config import LM2Config
-from lm2core.model.from_llama import lm2_config
+from lm2core.model.from_llama import llama_config, lm2_config
 from lm2core.text.bpe import n_ids, open_tokenizer, train_tokenizer
 from lm2core.text.corpus import Corpus, open_corpus
 from lm2core.text.packing import PackedText, Packer
@@ -135,12 +135,8 @@ def _config(recipe: TextRecipe, tokenizer: PreTrainedTokenizerBase) -> LM2Config
         config.eos_token_id = tokenizer.eos_token_id
         return config
     with _opening(recipe.llama):
-        stored = PreTrainedConfig.get_config_dict(recipe.llama)[0]
-    if stored.get("model_type") != "llama":
-        raise UserError(
-            f"{recipe.llama} is a {stored.get('model_type')!r} model; --llama needs a Llama's folder or id"
-        )
-    config = lm2_config(LlamaConfig.from_dict(stored), source=recipe.llama, memory_slots=recipe.memory_slots)
+        llama = llama_config(recipe.llama)
+    config = lm2_config(llama, source=recipe.llama, memory_slots=recipe.memory_slots)
     if n_ids(tokenizer) > config.vocab_size:
         raise UserError(
             f"the tokenizer has {n_ids(tokenizer)} ids, but {recipe.llama} only {config.vocab_size}; "
@@ -156,7 +152,9 @@ def _opening(llama: str) -> Iterator[None]:
         yield
     except OSError as error:
         reason = str(error).strip().split("\n")[0]
-        raise UserError(f"cannot open {llama}: {reason}; --llama takes a Llama's folder or id") from None
+        raise UserError(
+            f"cannot open {llama}: {reason}; --llama takes a Llama's folder, .gguf file or id"
+        ) from None
 
 
 def _new_model(recipe: TextRecipe, config: LM2Config) -> Model:

@@ -32,7 +32,7 @@ class TextRecipe(RunRecipe):
     llama: str = field(
         default="",
         metadata=option(
-            "A Llama to add a memory to, instead of the preset's model; folder or Hugging Face id."
+            "A Llama to add a memory to, instead of the preset's model: folder, .gguf file or hub id."
         ),
     )
     memory_slots: int = 0  # of the memory that is added to the Llama

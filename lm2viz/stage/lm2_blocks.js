@@ -64,7 +64,8 @@ function memoryShapes(config) {
     "mem.bank_proj.weight": [3 * D, D],
   };
   for (const gate of ["gate_out", "gate_forget"]) {
-    Object.assign(shapes, { [`mem.${gate}.weight`]: [D, rank ?? D], [`mem.${gate}.bias`]: [D] });
+    const last = rank === null ? `mem.${gate}` : `mem.${gate}.up`;
+    Object.assign(shapes, { [`${last}.weight`]: [D, rank ?? D], [`${last}.bias`]: [D] });
     if (rank !== null) shapes[`mem.${gate}.down.weight`] = [rank, D];
   }
   for (const gate of ["gate_in", "gate_forget"]) {
@@ -212,7 +213,8 @@ export class Block {
   #gate(read, name) {
     const { hidden_size: D, memory_gate_rank: rank } = this.config;
     const thin = rank === null ? read : this.#linear(read, `mem.${name}.down`);
-    return linear(thin, this.weight(`mem.${name}.weight`), rank ?? D, this.weight(`mem.${name}.bias`));
+    const last = rank === null ? `mem.${name}` : `mem.${name}.up`;
+    return linear(thin, this.weight(`${last}.weight`), rank ?? D, this.weight(`${last}.bias`));
   }
 }
 

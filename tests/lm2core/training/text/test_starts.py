@@ -99,7 +99,7 @@ OF_A_LLAMA = pytest.mark.parametrize(
 
 def test_a_model_that_is_no_llama_is_not_started_from(straight, text, tmp_path):
     out, _ = straight
-    with pytest.raises(ValueError, match="is a 'lm2' model; --llama needs a Llama's folder or id"):
+    with pytest.raises(ValueError, match="is a 'lm2' model; give a Llama's folder, file or id"):
         train_text(replace(SHORT, text=text, llama=str(out), memory_slots=4), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

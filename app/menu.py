@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app.state import accept_former_labels, persist_choices
+from app.warm_up import first_page_was_sent
 from app.widgets.contrast import raise_contrast
 from app.widgets.text_size import pick_text_size
 
@@ -25,7 +26,7 @@ def load_dependencies() -> None:
             "The server has just started and is loading its model. This happens once and takes a few seconds."
         )
         st.plotly_chart(EMPTY_CHART, key="nothing", config={"displayModeBar": False})
-    import app.widgets.pickers  # noqa: F401
+    import app.loaders.traces  # noqa: F401
 
     place.empty()
 
@@ -71,5 +72,9 @@ with st.sidebar:
             st.page_link(each, query_params=chosen)
     pick_text_size()
     raise_contrast()
-load_dependencies()
-page.run()
+if page.url_path:  # the first page has none, and draws what ships computed
+    load_dependencies()
+try:
+    page.run()
+finally:  # also of a page that stops early
+    first_page_was_sent()

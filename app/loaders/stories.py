@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from random import Random
 from threading import Lock
 
@@ -11,25 +10,20 @@ import streamlit as st
 
 from lm2core.babi.known_facts import KnownFacts, parse_facts
 from lm2core.babi.tasks import Story, make_story
-from lm2core.babi.text import TextStory, read_babi
+from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
+from lm2viz.stage import examples
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 # Limits for pasted stories; 'lm2 trace' has none.
 MAX_SENTENCES, MAX_WORDS, MAX_CHARACTERS = 400, 32, 40_000  # words of a sentence, characters of a story
 MAX_PASTED_STORIES = 200  # pasted stories that the server keeps for their links
 _stories_lock = Lock()
 
 
-def example_names() -> list[str]:
-    """Names of the stories that come with the app."""
-    return sorted(path.stem for path in EXAMPLES.glob("*.txt"))
-
-
 @st.cache_data(max_entries=20)
 def load_example(name: str) -> TextStory:
     """A story that comes with the app."""
-    return read_babi(EXAMPLES / f"{name}.txt")[0]
+    return examples.example_story(name)
 
 
 @st.cache_data(max_entries=50)

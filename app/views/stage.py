@@ -5,12 +5,12 @@ import streamlit as st
 from app.loaders import stage
 from app.state import QUESTION, SLOT, STEP, URL, VIEW
 from app.widgets.erase import erase_link
-from app.widgets.pickers import as_text, choose_story
+from app.widgets.pickers import as_text, pick_model_and_story
 from app.widgets.shown_story import ShownStory
 from app.widgets.stage import draw_stage
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
-from lm2viz.stage.page import suggested_questions
+from lm2viz.stage.page import stage_questions
 
 # The stage is to be seen without scrolling: less space above it than on other pages.
 COMPACT = (
@@ -25,11 +25,11 @@ def main() -> None:
         st.switch_page("views/story.py", query_params=st.query_params.to_dict())
     st.html(COMPACT)
     st.title("What is in this model's memory?")
-    model, story, _ = choose_story()
+    model, story = pick_model_and_story()
     questions = questions_of(story)
     try:
         payload = wait_for(
-            "Asking the story's questions", stage.load_payload, model, story.sentences, questions
+            "Reading the story and asking", stage.load_payload, model, story.sentences, questions
         )
     except UserError as error:
         st.info(as_text(error))
@@ -75,10 +75,10 @@ def linked_step() -> int:
 
 
 def questions_of(story: ShownStory) -> tuple[str, ...]:
-    """Where everyone and everything is, what the story asks, and the question of the link; at most 12."""
-    texts = [*suggested_questions(story.sentences), *(question.text for question in story.questions)]
+    """Where everyone and everything is, what the story asks, and the question of the link."""
     asked = st.session_state.get(QUESTION) or st.query_params.get(QUESTION)
-    return tuple(dict.fromkeys([*texts, asked] if asked else texts))[:12]
+    texts = [question.text for question in story.questions]
+    return stage_questions(story.sentences, [*texts, asked] if asked else texts)
 
 
 def first_question(questions: tuple[str, ...]) -> int:

@@ -4,7 +4,6 @@ import streamlit as st
 
 from app.state import PASTED_STORY, QUESTION
 from app.widgets.pickers import GENERATED
-from lm2viz.causal import Zero, to_json
 
 STORY_KEYS = ("model", "source", "example", "task", "seed", PASTED_STORY)
 EDITS = "edits"  # URL key of the interventions, as JSON; set in code, bound to no widget
@@ -18,6 +17,8 @@ def question_about(fact: str) -> str:
 
 def erase_link(slot: int, question: str) -> dict[str, str]:
     """What the link to Interventions holds: this slot set to zero, and a question, of the chosen story."""
+    from lm2viz.causal import Zero, to_json  # torch, which the first page does without
+
     kept = {key: str(value) for key in STORY_KEYS if (value := st.session_state.get(key)) is not None}
     return kept | {QUESTION: question, EDITS: to_json([Zero(slots=(slot,))])}
 

@@ -3,14 +3,13 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.loaders import models, stories, traces
-from app.loaders.sample import MAX_SENTENCES, page_sample
+from app.loaders import models, stories
 from app.state import (
     PASTED_STORY,
     PASTED_TEXT,
@@ -26,10 +25,13 @@ from app.widgets.text_size import in_chosen_size
 from app.widgets.waiting import wait_for
 from lm2core.babi.known_facts import known_facts
 from lm2core.errors import UserError
-from lm2core.traces.trace import Trace
 from lm2viz.figures.heatmap import clickable
-from lm2viz.sample.story_sample import StorySample
+from lm2viz.stage.examples import example_names
 from lm2viz.stage.page import suggested_questions
+
+if TYPE_CHECKING:  # what needs torch or pandas is imported where it is used: the first page does without
+    from lm2core.traces.trace import Trace
+    from lm2viz.sample.story_sample import StorySample
 
 EXAMPLE, GENERATED, PASTED = "Example", "Generated", "Own"
 
@@ -75,8 +77,10 @@ def _pick_task(model: str) -> str:
     return st.selectbox("Task", tasks, key="task", bind=URL)
 
 
-def pick_sample(sizes: Sequence[int], default: int) -> tuple[str, StorySample]:
+def pick_sample(sizes: Sequence[int], default: int) -> "tuple[str, StorySample]":
     """Choose a model, a task, and how many stories; fewer of long ones, which is said."""
+    from app.loaders.sample import MAX_SENTENCES, page_sample
+
     model = pick_model()
     task = _pick_task(model)
     n = st.segmented_control(
@@ -113,7 +117,7 @@ def pick_story(model: str) -> ShownStory:
     if source == PASTED:
         pasted = _pasted_sentences()
         return ShownStory(pasted, (), *stories.task_and_facts(pasted))
-    example = stories.load_example(st.selectbox("Example", stories.example_names(), key="example", bind=URL))
+    example = stories.load_example(st.selectbox("Example", example_names(), key="example", bind=URL))
     return ShownStory(example.sentences, example.questions, *stories.task_and_facts(example.sentences))
 
 
@@ -132,11 +136,18 @@ def open_story(sentences: tuple[str, ...], also: Mapping[str, str] = MappingProx
     st.switch_page("views/story.py", query_params={**query, PASTED_STORY: stories.store_story(sentences)})
 
 
-def choose_story() -> tuple[str, ShownStory, Trace]:
-    """Choose a model and a story and record the memory; stop the page with one line where that fails."""
+def pick_model_and_story() -> tuple[str, ShownStory]:
+    """Choose both, in the sidebar."""
     with st.sidebar:
         model = pick_model()
-        story = pick_story(model)
+        return model, pick_story(model)
+
+
+def choose_story() -> "tuple[str, ShownStory, Trace]":
+    """Choose a model and a story and record the memory; stop the page with one line where that fails."""
+    from app.loaders import traces
+
+    model, story = pick_model_and_story()
     try:
         return model, story, wait_for("Reading the story", traces.load_trace, model, story.sentences)
     except UserError as error:

@@ -27,13 +27,16 @@ def draw_stage(identity: str, payload: Json, engine: Json | None, *, start: dict
     theme = st.context.theme.type or "auto"
     _draw(
         key=KEY,
-        data={
-            "story": identity,
-            "payload": payload,
-            "engine": engine,
-            "theme": theme,
-            "start": start,
-        },
+        # In a list: Streamlit searches a dict for tables, and imports pandas for that.
+        data=[
+            {
+                "story": identity,
+                "payload": payload,
+                "engine": engine,
+                "theme": theme,
+                "start": start,
+            }
+        ],
         on_place_change=lambda: _keep_place(texts),
     )
 

@@ -1,11 +1,11 @@
-"""A model with its tokenizer, and its untrained control."""
+"""A model with its tokenizer, and its untrained control. Only making that control imports torch."""
 
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from transformers import PreTrainedTokenizerBase
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _seeding = Lock()
 
@@ -19,11 +19,13 @@ class LoadedModel:
 
     name: str
     model: Any
-    tokenizer: PreTrainedTokenizerBase
+    tokenizer: "PreTrainedTokenizerBase"
 
 
 def untrained(lm: LoadedModel, seed: int) -> LoadedModel:
     """A new model of the same sizes with random weights, and with the same tokenizer."""
+    import torch
+
     with _seeding, torch.random.fork_rng():  # the generator is global: one thread at a time
         torch.manual_seed(seed)
         model = type(lm.model)(lm.model.config).eval()

@@ -8,8 +8,8 @@ const SETTLE = 400; // ms without a change, before the server is told: it redraw
 const stages = new WeakMap(); // by the element that the app gives; it calls again at every redraw
 let left = null; // story and place of a stage that was taken away: the app may only have moved it
 
-/** @param {{data: object, parentElement: ShadowRoot, setStateValue: Function}} component see st.components.v2 */
-export default function draw({ data, parentElement, setStateValue }) {
+/** @param {{data: object[], parentElement: ShadowRoot, setStateValue: Function}} component see st.components.v2 */
+export default function draw({ data: [data], parentElement, setStateValue }) {
   const { story, theme } = stages.get(parentElement) ?? {};
   if (story !== data.story || theme !== data.theme) {
     end(parentElement);

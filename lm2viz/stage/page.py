@@ -10,6 +10,7 @@ from lm2viz.stage.modules import style, with_imports
 from lm2viz.stage.slot_probes import Json
 
 MAX_SENTENCES = 60  # of a story on the stage
+MAX_QUESTIONS = 12  # each is asked after every sentence
 TOUR = '<nav><a href="#tour=1">Guided tour</a> \u00b7 <a href="#step=0">The story, step by step</a></nav>'
 STYLE = (
     "body{margin:0;font-family:system-ui,sans-serif;background:light-dark(#fff,#15181c);"
@@ -74,6 +75,11 @@ def suggested_questions(sentences: Sequence[str]) -> list[str]:
     names = {name: None for name in names if " " not in name}
     asked = [f"Where is {'' if name[0].isupper() else 'the '}{name}?" for name in names]
     return asked or ["Where is Mary?"]
+
+
+def stage_questions(sentences: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
+    """Where everyone and everything is, then what was asked; each once, at most ``MAX_QUESTIONS``."""
+    return tuple(dict.fromkeys([*suggested_questions(sentences), *asked]))[:MAX_QUESTIONS]
 
 
 def _in_script(data: Json | None) -> str:

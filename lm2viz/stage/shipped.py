@@ -1,6 +1,7 @@
-"""Probes of the shipped models, fitted once: a page that opens need not wait for them.
+"""What ships computed for the stage, so that a page that opens need not wait: probes of every shipped model,
+and what the first one makes of the example stories.
 
-``python -m lm2viz.stage.shipped`` fits them again; a test compares.
+``python -m lm2viz.stage.shipped`` computes all of it again; tests compare.
 """
 
 import json
@@ -13,12 +14,15 @@ from lm2core.reading.checkpoints import load, shipped_models
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.traces.fingerprint import fingerprint
 from lm2viz.sample.story_sample import StorySample
-from lm2viz.stage.slot_probes import Json, probes_as_json
+from lm2viz.stage.examples import PAYLOADS, example_names, example_questions, example_story
+from lm2viz.stage.page import probes_for
+from lm2viz.stage.slot_probes import PROBES, Json, probes_as_json
+from lm2viz.stage.story_payload import story_payload
+from lm2viz.stage.weights import model_json
 
 TASKS = ("qa1", "qa2")  # facts of people; facts of people and things
 FIRST_SEED = 10_001  # above those that a page can show: no shown story was trained on
 N_STORIES, MAX_SENTENCES = 150, 1_500  # whichever is reached first
-FOLDER = Path(__file__).parent / "probes"
 
 
 def sample_of(task: str) -> StorySample:
@@ -31,7 +35,7 @@ def stage_probes(lm: LoadedModel) -> dict[str, list[Json]]:
 
     A task whose words the model lacks, or whose facts cannot be probed, has none.
     """
-    path = FOLDER / f"{lm.name}.json"
+    path = PROBES / f"{lm.name}.json"
     if path.is_file():
         shipped = json.loads(path.read_text())
         if shipped["weights"] == fingerprint(lm.model):
@@ -51,14 +55,34 @@ def fitted_probes(lm: LoadedModel, task: str) -> list[Json]:
         return []
 
 
+def first_page(lm: LoadedModel) -> Json:
+    """What ``shipped_payload`` and ``shipped_engine`` read of a model: all but its weights and its probes."""
+    probes = stage_probes(lm)
+    stories = [example_story(name) for name in example_names()]
+    return {
+        "model": {name: value for name, value in model_json(lm).items() if name != "tensors"},
+        "payloads": [
+            story_payload(
+                lm, story.sentences, example_questions(story), probes=probes_for(probes, story.sentences)
+            )
+            for story in stories
+        ],
+    }
+
+
 def main() -> None:
-    """Fit the probes of every shipped LM2."""
+    """Fit the probes of every shipped LM2; read the examples with the one that pages begin with."""
     for name in shipped_models():
         lm = load(name)
         if isinstance(lm.model, LM2ForCausalLM):
             probes = {task: fitted_probes(lm, task) for task in TASKS}
-            text = json.dumps({"weights": fingerprint(lm.model), "probes": probes}, separators=(",", ":"))
-            write_atomically(FOLDER / f"{name}.json", text + "\n")
+            _write(PROBES / f"{name}.json", {"weights": fingerprint(lm.model), "probes": probes})
+    first = shipped_models()[0]
+    _write(PAYLOADS / f"{first}.json", first_page(load(first)))
+
+
+def _write(path: Path, values: Json) -> None:
+    write_atomically(path, json.dumps(values, separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":

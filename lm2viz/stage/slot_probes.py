@@ -1,6 +1,7 @@
 """Fitted probes as JSON: what a slot is called on the stage, decoded by Python and in the browser alike."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ if TYPE_CHECKING:  # scikit-learn, which the first page of the app does without
 
 Json = dict[str, Any]
 DIGITS = 5
+PROBES = Path(__file__).parent / "probes"  # of the shipped models, by name
 
 
 def probes_as_json(fact_probes: "Mapping[str, FactProbe]") -> list[Json]:

@@ -17,18 +17,24 @@ N_ANSWERS = 6
 
 
 def story_payload(
-    lm: LoadedModel, sentences: Sequence[str], questions: Sequence[str], *, probes: Sequence[Json] = ()
+    lm: LoadedModel,
+    sentences: Sequence[str],
+    questions: Sequence[str],
+    *,
+    probes: Sequence[Json] = (),
+    trace: Trace | None = None,
 ) -> Json:
     """Read a story, ask ``questions`` after every sentence, and return what the stage draws.
 
     probes : as ``probes_as_json`` gives them
+    trace : what ``read_story`` recorded of these sentences; None: they are read now
 
     Raises
     ------
     UserError
         As ``read_story`` and ``ask``: for an empty story or question, and for unknown words.
     """
-    trace = read_story(lm, sentences)
+    trace = read_story(lm, sentences) if trace is None else trace
     payload = trace_payload(trace, probes=probes)
     payload["model"] |= {
         "n_parameters": sum(p.numel() for p in lm.model.parameters()),

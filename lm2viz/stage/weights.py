@@ -5,9 +5,11 @@ Only what lm2.js runs: an LM2 with content routing, a tokenizer of stories, and 
 
 import base64
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lm2core.errors import UserError
+from lm2viz.arrays import Array
 
 if TYPE_CHECKING:
     from lm2core.reading.loaded_model import LoadedModel
@@ -55,11 +57,16 @@ def model_json(lm: "LoadedModel") -> dict[str, Any]:
             "rope_theta": config.rope_parameters["rope_theta"],
             "memory_blocks": list(config.memory_blocks),
         },
-        "tensors": {
-            name: {"shape": list(x.shape), "data": base64.b64encode(x.astype("<f4").tobytes()).decode()}
-            for name, x in tensors.items()
-        },
+        "tensors": tensors_json(tensors),
         "tokenizer": _tokenizer_json(lm),
+    }
+
+
+def tensors_json(tensors: Mapping[str, Array]) -> dict[str, Any]:
+    """Shape and base64 of the float32 values of each tensor, as ``model_json`` sends them."""
+    return {
+        name: {"shape": list(x.shape), "data": base64.b64encode(x.astype("<f4").tobytes()).decode()}
+        for name, x in tensors.items()
     }
 
 

@@ -22,7 +22,7 @@ def test_a_bug_in_a_loader_is_shown_with_its_traceback_and_the_menu_works(bug, m
     assert "typo" in box.message
     frames = "".join(box.stack_trace)
     assert "where_it_breaks" in frames  # in the thread that read the story
-    assert "choose_story" in frames  # on the page that waited for it
+    assert "views/stage.py" in frames  # on the page that waited for it
     assert not page.error
     assert not page.switch_page("views/lessons.py").run().exception
     assert not page.switch_page("views/story.py").run().exception

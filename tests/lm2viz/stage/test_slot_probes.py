@@ -51,7 +51,7 @@ def test_only_what_was_mentioned_is_named():
 
 
 def test_the_shipped_probes_are_those_that_the_code_fits(shipped_lm):
-    kept = json.loads((shipped.FOLDER / "babi-qa1-3.json").read_text())
+    kept = json.loads((shipped.PROBES / "babi-qa1-3.json").read_text())
     assert kept["weights"] == fingerprint(shipped_lm.model)
     for old, new in zip(kept["probes"]["qa1"], shipped.fitted_probes(shipped_lm, "qa1"), strict=True):
         assert {k: v for k, v in old.items() if k not in ("weights", "bias")} == {
@@ -67,7 +67,7 @@ def test_every_shipped_lm2_has_probes_of_its_present_weights():
     for name in shipped_models():
         lm = load(name)
         assert isinstance(lm.model, LM2ForCausalLM) and model_json(lm)
-        kept = json.loads((shipped.FOLDER / f"{name}.json").read_text())
+        kept = json.loads((shipped.PROBES / f"{name}.json").read_text())
         assert kept["weights"] == fingerprint(lm.model)
         assert all(kept["probes"][task] for task in shipped.TASKS)
 

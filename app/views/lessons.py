@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from app.lessons import LESSONS, Lesson, Measured
 from app.loaders.lessons import lesson, load_measured
 from app.state import URL
 from app.widgets.pickers import draw
 from app.widgets.waiting import wait_for
+from lm2viz.lessons import LESSONS, Lesson, Measured
 
 LESSON = "lesson"
 
@@ -40,7 +40,12 @@ def draw_result(shown: Lesson, predicted: str, measured: Measured) -> None:
     else:
         st.warning(f"Measured: {right}. You predicted: {predicted}.")
     st.markdown(measured.sentence())
-    draw(measured.figure, key=f"lesson_{shown.title}", alt=measured.sentence(), caption=measured.caption)
+    draw(
+        measured.chart.figure(),
+        key=f"lesson_{shown.title}",
+        alt=measured.sentence(),
+        caption=measured.caption,
+    )
     st.markdown(f"**What to remember.** {shown.moral}")
     st.caption(measured.source)
 

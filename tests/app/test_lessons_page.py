@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from app.lessons import LESSONS
-from app.lessons.lesson import MODEL, Choice, lesson_sample, stories_of_questions
 from app.loaders.lessons import lesson, load_measured
 from lm2core.reading.checkpoints import load
 from lm2viz.estimates import Estimate
+from lm2viz.lessons import LESSONS
+from lm2viz.lessons.lesson import MODEL, Choice, lesson_sample, stories_of_questions
 from tests.app.pages import open_page
 
 TITLES = [each.title for each in LESSONS]
@@ -43,9 +43,7 @@ def test_the_choice_stays_right_anywhere_in_the_interval_and_the_control_is_anot
 def test_a_measurement_that_no_range_holds_is_an_error_that_names_the_lesson():
     odd = lesson(PAPER)
     measured = load_measured(PAPER)
-    outside = type(measured)(
-        Estimate(1e6, 0, 0, 1), measured.control, "x", "y", measured.figure, "z", is_share=False
-    )
+    outside = type(measured)(Estimate(1e6, 0, 0, 1), measured.control, "x", "y", measured.chart, "z", "here")
     with pytest.raises(ValueError, match="lesson 'What the paper showed': no choice contains"):
         odd.right(outside)
 

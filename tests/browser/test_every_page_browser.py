@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from app.lessons import LESSONS
+from lm2viz.lessons import LESSONS
 from tests.browser.conftest import watched_page
 from tests.conftest import ROOT
 

@@ -5,6 +5,7 @@ A lesson never states its result: the right choice is the one whose range contai
 
 from lm2viz.lessons import cause, gates, probing, published, slots
 from lm2viz.lessons.lesson import Lesson, Measured
+from lm2viz.lessons.live import Live
 
 LESSONS: tuple[Lesson, ...] = (
     slots.WHAT_IS_A_SLOT,
@@ -17,4 +18,4 @@ LESSONS: tuple[Lesson, ...] = (
     published.THE_PAPER,
 )
 
-__all__ = ["LESSONS", "Lesson", "Measured"]
+__all__ = ["LESSONS", "Lesson", "Live", "Measured"]

@@ -1,17 +1,19 @@
 """Every number of a lesson, computed again by a plain loop."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 from scipy.stats import entropy
 
 from app.loaders.lessons import lesson, load_measured
+from lm2core.babi.text import TextStory
 from lm2core.compare import published
 from lm2core.reading.answers import read_stories
 from lm2core.reading.checkpoints import load
 from lm2core.reading.story_traces import record_questions
-from lm2viz.causal import ClampGate, run
+from lm2viz.causal import ClampGate, Zero, run
 from lm2viz.causal.running import ask_banks
 from lm2viz.lessons.lesson import MODEL, lesson_sample
 
@@ -148,3 +150,14 @@ def test_the_lesson_on_the_paper_shows_the_printed_figures():
     lm2, rmt = published.BABILONG["128K"][-1], published.BABILONG["128K"][-2]
     assert measured.value.value == pytest.approx(lm2 - rmt)
     assert [bar.name for bar in measured.chart.figure().data] == ["LM2-1.7B", "RMT-1.7B"]
+
+
+@pytest.mark.slow
+def test_the_lesson_on_causes_shows_a_slot_whose_erasure_turns_the_answer_and_one_whose_does_not(lm):
+    live = load_measured("Cause and correlation").live
+    decoded = int(re.findall(r"slot \*\*(\d+)\*\*", live.text)[1])
+    told = lesson_sample().stories[live.story]
+    story = TextStory(told.sentences, tuple(q for q in told.questions if q.n_statements == live.step))
+    answers = [run(lm, [story], [Zero((slot,), step=live.step)]).words for slot in (live.slot, decoded)]
+    (right,) = (question.answer for question in story.questions)
+    assert answers[0] != (right,) and answers[1] == (right,)

@@ -23,6 +23,11 @@ class Bars:
     y_title: str
     x_title: str = ""
 
+    @property
+    def title(self) -> str:
+        """What the numbers are."""
+        return self.y_title
+
     def figure(self) -> go.Figure:
         """Upright bars, group beside group."""
         return paired_bars(self.names, self.groups, x_title=self.x_title, y_title=self.y_title)
@@ -43,10 +48,15 @@ class Points:
     x_control: tuple[str, float]
 
     @property
+    def title(self) -> str:
+        """What a point stands for."""
+        return "slot by slot"
+
+    @property
     def groups(self) -> dict[str, Array]:
-        """Both measures by their titles, and the control of the first."""
+        """Both measures by their titles, and last the control of the first."""
         name, value = self.x_control
-        return {self.x_title: self.x, name: np.full(len(self.x), value), self.y_title: self.y}
+        return {self.x_title: self.x, self.y_title: self.y, name: np.full(len(self.x), value)}
 
     def figure(self) -> go.Figure:
         """A point a slot."""

@@ -1,5 +1,7 @@
 """Lessons: each measures live, its ranges hold what is measured, and the page shows that."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,10 @@ from lm2viz.causal import ClampGate, to_json
 from lm2viz.estimates import Estimate
 from lm2viz.lessons import LESSONS, Live
 from lm2viz.lessons.lesson import MODEL, Choice, lesson_sample, stories_of_questions
+from lm2viz.lessons.page_json import lesson_json
+from lm2viz.lessons.shipped import measured_lessons
 from tests.app.pages import open_page
+from tests.json_values import differences
 
 TITLES = [each.title for each in LESSONS]
 PAPER = "What the paper showed"
@@ -125,3 +130,11 @@ def test_a_lesson_is_seen_live_in_a_story_of_its_sample(title):
     person = live.question.removeprefix("Where is ").removesuffix("?")
     assert any(person in sentence for sentence in story.sentences[: live.step])
     assert live.edits or f"slot **{live.slot}**" in live.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", range(len(TITLES)), ids=TITLES)
+def test_the_lessons_that_ship_measured_are_what_the_code_measures_now(lm, at):
+    """If they are not: python -m lm2viz.lessons.shipped"""
+    measured = lesson_json(LESSONS[at], load_measured(TITLES[at]))
+    assert differences(measured_lessons(lm)[at], json.loads(json.dumps(measured)), 2e-4) == []

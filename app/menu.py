@@ -9,6 +9,7 @@ import streamlit as st
 from app.state import accept_former_labels, persist_choices
 from app.warm_up import first_page_was_sent
 from app.widgets.contrast import raise_contrast
+from app.widgets.history import one_step_a_page
 from app.widgets.text_size import pick_text_size
 
 EMPTY_CHART = go.Figure(
@@ -64,7 +65,7 @@ GROUPS = {
 }
 page = st.navigation(GROUPS, position="hidden")  # Streamlit's own menu drops the query, and so the story
 accept_former_labels()
-chosen = persist_choices()
+chosen = persist_choices(page.url_path)
 with st.sidebar:
     for question, pages in GROUPS.items():
         st.caption(question)
@@ -72,6 +73,7 @@ with st.sidebar:
             st.page_link(each, query_params=chosen)
     pick_text_size()
     raise_contrast()
+    one_step_a_page()
 if page.url_path:  # the first page has none, and draws what ships computed
     load_dependencies()
 try:

@@ -13,6 +13,7 @@ PASTED_TEXT = "own_text"  # the text box it is pasted into; not in the URL
 REQUESTED_STEP = "wanted_step"
 # Kept when another page is opened: the model, its story, the step and the question.
 PERSISTED_KEYS = ("model", "source", "example", "task", "seed", STEP, QUESTION, PASTED_STORY, LARGE)
+PAGE = "shown_page"  # address of the page of the last run
 URL: Literal["query-params"] = "query-params"  # widgets bound to this keep their value in the address
 
 # Labels that links of earlier versions hold, by URL key, and what they are called now.
@@ -31,13 +32,20 @@ def accept_former_labels() -> None:
             st.session_state[key] = renamed[value]
 
 
-def persist_choices() -> dict[str, str]:
+def persist_choices(page: str) -> dict[str, str]:
     """Keep ``PERSISTED_KEYS``, which Streamlit drops with the page of their widgets; return them for links.
 
-    Before there are any widgets, their values are those of the URL.
+    Where a link has opened the page, its values count and not those that were kept. Before there are any
+    widgets, their values are those of the URL.
     """
+    is_opened = st.session_state.get(PAGE) != page
+    st.session_state[PAGE] = page
     for key in PERSISTED_KEYS:
-        if key in st.session_state:
+        if key not in st.session_state:
+            continue
+        if is_opened and key in st.query_params:
+            del st.session_state[key]
+        else:
             st.session_state[key] = st.session_state[key]
     chosen = {key: st.session_state.get(key, st.query_params.get(key)) for key in PERSISTED_KEYS}
     return {

@@ -21,7 +21,7 @@ from app_server import served
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 from rich.console import Console
 
-from app.lessons import LESSONS
+from lm2viz.lessons import LESSONS
 
 N_CLICKS = 6
 PATIENCE_MS = 240_000

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from app.lessons import LESSONS, Lesson, Measured
-from app.lessons.lesson import MODEL
 from app.loaders.models import workbench
+from lm2viz.lessons import LESSONS, Lesson, Measured
+from lm2viz.lessons.lesson import MODEL
 
 
 def lesson(title: str) -> Lesson:

@@ -46,6 +46,7 @@ def main() -> None:
     start = {
         "step": step,
         "question": first_question(questions),
+        "slot": linked_slot(),
         "autoplay": not is_linked,
         "tour": tour,
     }
@@ -72,6 +73,12 @@ def linked_step() -> int:
     """The step of the state or of the link; 0 where a link holds no number."""
     asked = str(st.session_state.get(STEP, st.query_params.get(STEP, "")))
     return int(asked) if asked.isdecimal() else 0
+
+
+def linked_slot() -> int | None:
+    """The slot of the link, whose card is open at first."""
+    asked = st.query_params.get(SLOT, "")
+    return int(asked) if asked.isdecimal() else None
 
 
 def questions_of(story: ShownStory) -> tuple[str, ...]:

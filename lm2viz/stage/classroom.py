@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lm2core.files import write_atomically
 from lm2core.reading.loaded_model import LoadedModel
+from lm2viz.lessons.shipped import measured_lessons
 from lm2viz.stage.page import check_length, probes_for, stage_page, suggested_questions
 from lm2viz.stage.shipped import stage_probes
 from lm2viz.stage.story_payload import story_payload
@@ -23,6 +24,8 @@ STORY = (
 def classroom(lm: LoadedModel, sentences: Sequence[str] = STORY, questions: Sequence[str] = ()) -> str:
     """An HTML page with the stage of a story and the model itself: own sentences and edits act in it.
 
+    Its lessons are measured on the model: those of the app's model were before, others are now.
+
     questions : the first one is shown first; without any, those that the story's facts answer
 
     Raises
@@ -39,10 +42,15 @@ def classroom(lm: LoadedModel, sentences: Sequence[str] = STORY, questions: Sequ
     about = (
         f"A small language model ({payload['model']['n_parameters']:,} parameters) with a memory of "
         f"{payload['model']['n_slots']} slots. It was trained on stories with {payload['model']['n_words']} "
-        "words, and runs here, in this page. Watch what it writes, ask it, erase a slot, type a story."
+        "words, and runs here, in this page. Watch what it writes, ask it, erase a slot, type a story, or "
+        "take a lesson."
     )
     return stage_page(
-        "What is in this model's memory?", about, payload, engine={"model": model, "probes": probes}
+        "What is in this model's memory?",
+        about,
+        payload,
+        engine={"model": model, "probes": probes},
+        lessons=measured_lessons(lm),
     )
 
 

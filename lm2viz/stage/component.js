@@ -43,7 +43,7 @@ function makeTeller(setStateValue) {
 }
 
 function drawStage({ story, payload, engine, theme, start }, parentElement, onChange) {
-  const own = engine && makeEngine(engine.model, engine.probes, payload);
+  const own = engine && makeEngine(engine.model, engine.probes, [payload]);
   const place = left?.story === story ? left.place : {};
   const root = parentElement.querySelector(".stage-root");
   const options = { ...start, ...place, engine: own, theme, onChange };

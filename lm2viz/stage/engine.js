@@ -6,7 +6,7 @@ import { storyPayload } from "payload";
 /**
  * @param {object} json the model, as weights.py writes it
  * @param {Object<string, object[]>} probes probes of each task of bAbI: "qa1" for people, "qa2" also for things
- * @param {object} told the payload of the page's own story, which knows what is true
+ * @param {object[]} told payloads of stories of which the page knows what is true; of others it does not
  */
 export function makeEngine(json, probes, told) {
   const model = openModel(json);
@@ -19,11 +19,15 @@ export function makeEngine(json, probes, told) {
 
     /** The payload of a story that is read with ``edits``. */
     run(sentences, questions, edits) {
-      const isTold = told.sentences.map(({ text }) => text).join("\n") === sentences.join("\n");
-      const options = { probes: probesFor(probes, sentences, model), edits, told: isTold ? told : null };
+      const own = told.find((one) => textOf(one) === sentences.join("\n")) ?? null;
+      const options = { probes: probesFor(probes, sentences, model), edits, told: own };
       return storyPayload(model, sentences, questions, options);
     },
   };
+}
+
+function textOf({ sentences }) {
+  return sentences.map(({ text }) => text).join("\n");
 }
 
 /** The model's words by kind, for a line: what one can write instead. */

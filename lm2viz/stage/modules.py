@@ -6,6 +6,11 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+# In this order: what a narrow page changes comes last.
+STYLES = (
+    "stage", "stage_scene", "stage_story", "stage_memory", "stage_answer", "stage_card", "stage_controls",
+    "tour", "lessons", "stage_narrow",
+)  # fmt: skip
 IMPORT = re.compile(r'from "(\w+)";')
 # Gives every module an address of its own, dependencies first, and puts it where others import it by name.
 LOADER = """const sources = SOURCES;
@@ -40,5 +45,5 @@ def _collect(name: str, sources: dict[str, str]) -> None:
 
 
 def style() -> str:
-    """The stage's style sheet."""
-    return (FOLDER / "stage.css").read_text(encoding="utf-8")
+    """The style of the stage, the tour and the lessons, as one sheet."""
+    return "\n".join((FOLDER / f"{name}.css").read_text(encoding="utf-8") for name in STYLES)

@@ -11,7 +11,8 @@ from lm2viz.stage.slot_probes import Json
 
 MAX_SENTENCES = 60  # of a story on the stage
 MAX_QUESTIONS = 12  # each is asked after every sentence
-TOUR = '<nav><a href="#tour=1">Guided tour</a> \u00b7 <a href="#step=0">The story, step by step</a></nav>'
+PLACES = {"#tour=1": "Guided tour", "#step=0": "The story, step by step"}
+LESSONS = {"#lesson=1": "Lessons: predict, then see"}
 STYLE = (
     "body{margin:0;font-family:system-ui,sans-serif;background:light-dark(#fff,#15181c);"
     "color:light-dark(#1c2024,#e8eaed)}:root{color-scheme:light dark}"
@@ -20,18 +21,32 @@ STYLE = (
 )
 
 
-def stage_page(title: str, about: str, payload: Json, *, engine: Json | None = None) -> str:
-    """An HTML page with one stage; ``engine`` holds the model and its probes, None: the payload alone."""
+def stage_page(
+    title: str,
+    about: str,
+    payload: Json,
+    *,
+    engine: Json | None = None,
+    lessons: Sequence[Json] = (),
+) -> str:
+    """An HTML page with one stage.
+
+    engine : the model and its probes; None: the payload alone
+    lessons : as ``lessons_json`` gives them
+    """
+    links = [f'<a href="{to}">{name}</a>' for to, name in (PLACES | (LESSONS if lessons else {})).items()]
+    nav = " \u00b7 ".join(links)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title>\n<style>{STYLE}</style></head>\n<body><main>"
-        f"<h1>{escape(title)}</h1><p>{escape(about)}</p>{TOUR}{stage_html(payload, engine)}</main></body>"
+        f"<h1>{escape(title)}</h1><p>{escape(about)}</p><nav>{nav}</nav>"
+        f"{stage_html(payload, engine, lessons)}</main></body>"
         "</html>\n"
     )
 
 
-def stage_html(payload: Json, engine: Json | None = None) -> str:
+def stage_html(payload: Json, engine: Json | None = None, lessons: Sequence[Json] = ()) -> str:
     """A stage as a part of a page, with its style, data and scripts; one on each page."""
     return (
         f"<style>{style()}</style>\n"
@@ -40,6 +55,7 @@ def stage_html(payload: Json, engine: Json | None = None) -> str:
         "page, or see the same numbers with lm2 trace and lm2 report.</noscript>\n"
         f'<script type="application/json" id="payload">{_in_script(payload)}</script>\n'
         f'<script type="application/json" id="engine">{_in_script(engine)}</script>\n'
+        f'<script type="application/json" id="lessons">{_in_script(lessons)}</script>\n'
         f'<script type="module">{with_imports("page")}</script>\n'
     )
 
@@ -82,6 +98,6 @@ def stage_questions(sentences: Sequence[str], asked: Sequence[str]) -> tuple[str
     return tuple(dict.fromkeys([*suggested_questions(sentences), *asked]))[:MAX_QUESTIONS]
 
 
-def _in_script(data: Json | None) -> str:
+def _in_script(data: Json | Sequence[Json] | None) -> str:
     """JSON that cannot end the script element that holds it."""
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")

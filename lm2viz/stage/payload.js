@@ -149,7 +149,7 @@ function questionOf(model, text, banks, told) {
     return {
       answers: ranked.slice(0, N_ANSWERS).map((id) => [model.word(id), rounded(probabilities[id])]),
       reads: blocksOf(model).map((block) => readByLastWord(model, hooks, block, words.length)),
-      right: told_question?.steps[k].right ?? null,
+      right: told_question?.steps[k].right, // undefined where nobody says what is true
     };
   });
   return { text: asked, words, steps };

@@ -1,6 +1,6 @@
 /**
  * The stage: a story flows into memory, slots take names, a question reads them. It draws a payload, the JSON
- * of `lm2viz.stage.payload`, and fetches nothing. Its style is stage.css, which the page brings.
+ * of `lm2viz.stage.payload`, and fetches nothing. Its style is that of modules.py, which the page brings.
  */
 
 import { el, setAttribute, setText } from "stage_dom";

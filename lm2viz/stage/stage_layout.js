@@ -191,11 +191,13 @@ export class AnswerView {
     drawAnswers(this.pools[0], answers.slice(0, N_ANSWERS), right);
     drawAnswers(this.pools[1], asked.steps[0].answers.slice(0, N_CONTROL_ANSWERS), null);
     setText(this.verdict, rightLine(answers[0][0], right));
-    setAttribute(this.verdict, "data-right", right === null ? "unknown" : String(right === answers[0][0]));
+    setAttribute(this.verdict, "data-right", right ? String(right === answers[0][0]) : "unknown");
   }
 }
 
+/** Empty for a story that the page knows no truth of, such as one of the reader's own. */
 function rightLine(answer, right) {
+  if (right === undefined) return "";
   if (right === null) return "The story does not tell the right answer.";
   return answer === right ? "\u2713 This is the right answer." : `\u2717 The right answer is ${right}.`;
 }

@@ -100,3 +100,17 @@ export function sentenceNote(payload, state, sentence) {
   const part = `${percent(read / all)} of what \u201c${asked.text}\u201d reads`;
   return `${wrote}; ${part}, slots weighted by their reads.`;
 }
+
+/** 0.1094 -> "10.9 %": a share with one digit after the point. */
+export function shareOf(value) {
+  return `${(100 * value).toFixed(1)}\u00a0%`.replace("-", "\u2212");
+}
+
+/** Text with **strong** and *said* words, as pieces for `setPieces`. */
+export function marked(text) {
+  const pieces = text.split(/(\*\*[^*]+\*\*|\*[^*]+\*)/).filter((piece) => piece !== "");
+  return pieces.map((piece) => {
+    if (piece.startsWith("**")) return ["number", piece.slice(2, -2)];
+    return piece.startsWith("*") ? ["said", piece.slice(1, -1)] : piece;
+  });
+}

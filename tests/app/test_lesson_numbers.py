@@ -1,19 +1,21 @@
 """Every number of a lesson, computed again by a plain loop."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 from scipy.stats import entropy
 
-from app.lessons.lesson import MODEL, lesson_sample
 from app.loaders.lessons import lesson, load_measured
+from lm2core.babi.text import TextStory
 from lm2core.compare import published
 from lm2core.reading.answers import read_stories
 from lm2core.reading.checkpoints import load
 from lm2core.reading.story_traces import record_questions
-from lm2viz.causal import ClampGate, run
+from lm2viz.causal import ClampGate, Zero, run
 from lm2viz.causal.running import ask_banks
+from lm2viz.lessons.lesson import MODEL, lesson_sample
 
 PAPER = "What the paper showed"
 
@@ -116,7 +118,7 @@ def test_the_lesson_on_reading_counts_what_a_plain_loop_counts(lm):
 @pytest.mark.slow
 def test_the_lesson_on_causes_loses_the_answers_that_a_run_without_the_slot_loses(lm):
     """Zero one slot after the sentence before the question, in each story for itself."""
-    shown = load_measured("Cause and correlation").figure.data[0]
+    shown = load_measured("Cause and correlation").chart.figure().data[0]
     assert len(shown.y) == 24
     n_lost, n_asked = {13: 0, 5: 0}, 0
     for story in lesson_sample().stories:
@@ -147,4 +149,15 @@ def test_the_lesson_on_the_paper_shows_the_printed_figures():
     measured = load_measured(PAPER)
     lm2, rmt = published.BABILONG["128K"][-1], published.BABILONG["128K"][-2]
     assert measured.value.value == pytest.approx(lm2 - rmt)
-    assert [bar.name for bar in measured.figure.data] == ["LM2-1.7B", "RMT-1.7B"]
+    assert [bar.name for bar in measured.chart.figure().data] == ["LM2-1.7B", "RMT-1.7B"]
+
+
+@pytest.mark.slow
+def test_the_lesson_on_causes_shows_a_slot_whose_erasure_turns_the_answer_and_one_whose_does_not(lm):
+    live = load_measured("Cause and correlation").live
+    decoded = int(re.findall(r"slot \*\*(\d+)\*\*", live.text)[1])
+    told = lesson_sample().stories[live.story]
+    story = TextStory(told.sentences, tuple(q for q in told.questions if q.n_statements == live.step))
+    answers = [run(lm, [story], [Zero((slot,), step=live.step)]).words for slot in (live.slot, decoded)]
+    (right,) = (question.answer for question in story.questions)
+    assert answers[0] != (right,) and answers[1] == (right,)

@@ -27,12 +27,18 @@ def test_the_first_page_sends_the_story_its_questions_and_the_model():
     assert payload["questions"][0]["text"] == "Where is Mary?"
     assert payload["model"]["name"] == "babi-qa1-10"
     assert data["engine"]["model"] == model_json(load("babi-qa1-10"))
-    assert data["start"] == {"step": 0, "question": 0, "autoplay": True, "tour": False}
+    assert data["start"] == {
+        "step": 0,
+        "question": 0,
+        "slot": None,
+        "autoplay": True,
+        "tour": False,
+    }
 
 
 def test_a_link_opens_its_step_and_its_question_and_does_not_play():
-    data = sent(open_page(None, example=STORY, step="4", question="Where is Sandra?"))
-    assert data["start"]["step"] == 4 and not data["start"]["autoplay"]
+    data = sent(open_page(None, example=STORY, step="4", slot="13", question="Where is Sandra?"))
+    assert (data["start"]["step"], data["start"]["slot"]) == (4, 13) and not data["start"]["autoplay"]
     asked = [question["text"] for question in data["payload"]["questions"]]
     assert asked[data["start"]["question"]] == "Where is Sandra?"
 

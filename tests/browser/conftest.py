@@ -101,6 +101,13 @@ def watched_page(context: BrowserContext, *, width: int, height: int) -> Iterato
     assert errors == []
 
 
+def open_drawn(page: Page, url: str) -> None:
+    """Open a page and wait until its script has run."""
+    page.goto(url)
+    expect(page.locator("h1").first).to_be_visible()
+    expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
+
+
 def leave(page: Page) -> None:
     """Make a tab as good as new."""
     if page.url != BLANK:

@@ -13,6 +13,7 @@ import lm2viz.stage
 from lm2core import load
 from lm2viz.probes.reading import fit_fact_probes
 from lm2viz.sample.story_sample import StorySample
+from lm2viz.stage.modules import style
 from lm2viz.stage.slot_probes import probes_as_json
 from lm2viz.stage.story_payload import story_payload
 
@@ -87,7 +88,7 @@ def open_stage(
     """
     page.set_content(
         f"""<!doctype html><html lang="en"><meta name="viewport" content="width=device-width">
-        <style>body {{ margin: 0 }} {(STAGE / "stage.css").read_text()} {css}</style>
+        <style>body {{ margin: 0 }} {style()} {css}</style>
         <script type="importmap">{json.dumps({"imports": imports()})}</script><div id="root"></div>
         <script type="module">
         import {{ {mount} as mount }} from "{module}";

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from lm2core.reading.checkpoints import load
+from lm2viz.lessons.shipped import measured_lessons
 from lm2viz.stage.classroom import STORY, classroom
 from lm2viz.stage.modules import with_imports
 from lm2viz.stage.page import probes_for, suggested_questions
@@ -14,6 +15,7 @@ from lm2viz.stage.shipped import stage_probes
 from lm2viz.stage.story_payload import story_payload
 from tests.browser.conftest import watched_page
 from tests.conftest import ROOT
+from tests.json_values import differences
 
 MODEL = "babi-qa1-10"
 THINGS = ("Mary went to the kitchen.", "Mary took the milk there.", "John moved to the garden.")
@@ -22,7 +24,7 @@ ROUNDING = 2.1e-4  # of four digits on either side, and of float32
 RUN = """async ([module, sentences, questions, told]) => {
     const data = JSON.parse(document.getElementById("engine").textContent);
     const {entry} = await import(URL.createObjectURL(new Blob([module], {type: "text/javascript"})));
-    return entry.makeEngine(data.model, data.probes, told).run(sentences, questions, []);
+    return entry.makeEngine(data.model, data.probes, [told]).run(sentences, questions, []);
 }"""
 
 
@@ -47,20 +49,6 @@ def slot(page: Page, number: int):
     return page.locator(f".stage button[data-slot='{number}']")
 
 
-def differences(one, other, place="payload"):
-    """Where two payloads differ by more than rounding."""
-    if isinstance(one, dict):
-        assert one.keys() == other.keys(), place
-        return [d for key in one for d in differences(one[key], other[key], f"{place}.{key}")]
-    if isinstance(one, list):
-        assert len(one) == len(other), place
-        pairs = enumerate(zip(one, other, strict=True))
-        return [d for i, (a, b) in pairs for d in differences(a, b, f"{place}[{i}]")]
-    if isinstance(one, float) and isinstance(other, float | int):
-        return [(place, one, other)] if abs(one - other) > ROUNDING else []
-    return [] if one == other else [(place, one, other)]
-
-
 @pytest.mark.parametrize("sentences", [STORY, THINGS], ids=["people", "things"])
 def test_the_browser_makes_the_payload_that_python_makes(page, sentences):
     lm = load(MODEL)
@@ -68,7 +56,7 @@ def test_the_browser_makes_the_payload_that_python_makes(page, sentences):
     probes = probes_for(stage_probes(lm), sentences)
     expected = story_payload(lm, sentences, questions, probes=probes)
     made = page.evaluate(RUN, [with_imports("engine"), list(sentences), questions, expected])
-    assert differences(expected, made) == []
+    assert differences(expected, made, ROUNDING) == []
 
 
 def test_a_slot_is_erased_and_the_answer_turns_where_the_control_s_does_not(page):
@@ -94,6 +82,7 @@ def test_own_sentences_are_read_and_asked_and_unknown_words_lose_nothing(page):
     page.get_by_role("button", name="Read this story").click()
     expect(page.locator(".stage .sentences")).to_contain_text("Sandra went to the office.")
     expect(page.locator(".stage .answers").first).to_contain_text("office")
+    expect(page.locator(".right-answer")).to_have_text("")  # the page does not know what is true in it
 
 
 def test_the_file_in_the_documents_is_what_the_command_writes_now(file):
@@ -102,7 +91,7 @@ def test_the_file_in_the_documents_is_what_the_command_writes_now(file):
     shipped, made = (path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "classroom.html", file))
     assert data.sub("", shipped) == data.sub("", made)
     payloads = [json.loads(data.search(text)[0]) for text in (shipped, made)]
-    assert differences(*payloads) == []
+    assert differences(*payloads, ROUNDING) == []
 
 
 def test_keys_step_through_the_story_before_anything_is_clicked(page):
@@ -124,6 +113,30 @@ def test_a_stop_of_the_tour_has_an_address(page):
     expect(page).to_have_url(re.compile("#tour=2$"))
     page.reload()
     expect(tour).to_contain_text("2 of 5")
+
+
+def test_a_lesson_is_predicted_then_told_with_its_control_and_seen_live(page):
+    page.get_by_role("link", name="Lessons").click()
+    expect(page.get_by_text("Lesson 1 of 8 \u00b7 0 answered")).to_be_visible()
+    page.get_by_role("button", name="Lesson 7").click()
+    told = measured_lessons(load(MODEL))[6]
+    expect(page.get_by_role("heading", name=told["title"])).to_be_visible()
+    measured = [f"{100 * told[name]['value']:.1f}\u00a0%" for name in ("value", "control")]
+    assert measured[0] not in page.locator("main").inner_text()
+    page.get_by_role("radio", name=told["choices"][0]).check()
+    result = page.locator(".lesson")
+    expect(result).to_contain_text(f"Measured: {told['choices'][told['right']]}.")
+    expect(result).to_contain_text(re.compile(f"{measured[0]}.*Control: .*{measured[1]}"))
+    expect(result.locator("tbody tr")).to_have_count(24)
+    page.get_by_role("button", name="See it live").click()
+    expect(page.locator(".stage .where")).to_have_text(f"Sentence {told['live']['step']} of 10")
+    expect(page.locator(".right-answer")).to_have_attribute("data-right", "true")
+    page.get_by_role("button", name="Erase this slot").click()
+    expect(page.locator(".right-answer")).to_have_attribute("data-right", "false")
+    page.get_by_role("button", name="Next lesson").click()
+    expect(page.locator(".stage")).to_have_count(0)
+    expect(page).to_have_url(re.compile("#lesson=8$"))
+    expect(page.get_by_text("1 answered")).to_be_visible()
 
 
 def test_a_file_of_another_version_says_so_in_one_line(context, file, tmp_path):

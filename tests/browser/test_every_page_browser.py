@@ -1,25 +1,15 @@
-"""Every page fits a laptop, grows with larger text and is accessible; lessons, one story."""
-
-from urllib.parse import quote_plus
+"""Every page fits a laptop, grows with larger text and is accessible; one story."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from app.lessons import LESSONS
-from tests.browser.conftest import watched_page
+from tests.browser.conftest import open_drawn, watched_page
 from tests.conftest import ROOT
 
 SERIOUS = ("serious", "critical")
 NAMES = sorted(path.stem for path in (ROOT / "app" / "views").glob("*.py"))
 PAGES = ["" if name == "stage" else name for name in NAMES]  # the first page has no name
-
-
-def open_drawn(page: Page, url: str) -> None:
-    """Open a page and wait until its script has run."""
-    page.goto(url)
-    expect(page.locator("h1").first).to_be_visible()
-    expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
 
 
 def assert_fits(page: Page) -> None:
@@ -61,27 +51,6 @@ def test_a_page_fits_a_laptop_grows_with_larger_text_and_is_accessible(context, 
         page.emulate_media(color_scheme="light")
         page.wait_for_function(f"!({IS_DARK})")
         assert_accessible(page)
-
-
-@pytest.fixture(scope="module")
-def lessons_page(context, app_url):
-    """The page of lessons, opened by the link of the last; one turns to others in its menu."""
-    with watched_page(context, width=1360, height=1200) as page:
-        open_drawn(page, f"{app_url}/lessons?lesson={quote_plus(LESSONS[-1].title)}")
-        expect(page.get_by_role("heading", name=LESSONS[-1].title)).to_be_visible()
-        yield page
-
-
-@pytest.mark.parametrize("title", [lesson.title for lesson in LESSONS])
-def test_a_lesson_is_predicted_and_then_measured(lessons_page, title):
-    page = lessons_page
-    page.get_by_test_id("stSidebar").get_by_role("radio", name=title, exact=True).check(force=True)
-    expect(page.get_by_role("heading", name=title)).to_be_visible()
-    expect(page.get_by_text("Choose an answer first")).to_be_visible()
-    expect(page.locator(".js-plotly-plot")).to_have_count(0)
-    page.get_by_test_id("stMain").get_by_role("radio").first.check(force=True)
-    expect(page.get_by_text("What to remember.")).to_be_visible()
-    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
 
 
 def test_lm2_rmt_and_llama_answer_along_one_story(page, app_url):

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from lm2core.errors import UserError
 from lm2viz.cli.main import app
+from lm2viz.lessons import LESSONS
 from lm2viz.stage.classroom import STORY, write_classroom
 from lm2viz.stage.modules import with_imports
 from lm2viz.stage.page import probes_for, stage_page, suggested_questions
@@ -16,7 +17,7 @@ from lm2viz.stage.page import probes_for, stage_page, suggested_questions
 def test_the_command_writes_a_page_that_asks_no_other_machine_for_anything(tmp_path):
     story, out = tmp_path / "story.txt", tmp_path / "page.html"
     story.write_text("Sandra went to the garden.\nMary went to the office.\n")
-    arguments = ["classroom", "babi-qa1-3", "--out", str(out), "--story", str(story)]
+    arguments = ["classroom", "babi-qa1-10", "--out", str(out), "--story", str(story)]
     result = CliRunner().invoke(app, [*arguments, "--question", "Where is Mary?"])
     assert result.exit_code == 0 and "2 sentences" in result.output
     page = out.read_text()
@@ -24,11 +25,13 @@ def test_the_command_writes_a_page_that_asks_no_other_machine_for_anything(tmp_p
     payload = json.loads(re.search(r'id="payload">(.*?)</script>', page)[1])
     assert [question["text"] for question in payload["questions"]] == ["Where is Mary?"]
     assert payload["questions"][0]["steps"][-1]["answers"][0][0] == "office"
+    lessons = json.loads(re.search(r'id="lessons">(.*?)</script>', page)[1])
+    assert [lesson["title"] for lesson in lessons] == [lesson.title for lesson in LESSONS]
 
 
 def test_text_of_a_user_cannot_end_the_script_that_holds_it():
     page = stage_page("<b>", "</title><script>", {"schema": 1, "text": "</script><script>alert(1)</script>"})
-    assert page.count("</script>") == 3 and "alert(1)</script>" not in page
+    assert page.count("</script>") == 4 and "alert(1)</script>" not in page
     assert "<b>" not in page and "</title><script>" not in page
 
 

@@ -3,8 +3,9 @@
 A lesson never states its result: the right choice is the one whose range contains the measured value.
 """
 
-from app.lessons import gates, probing, published, slots
-from app.lessons.lesson import Lesson, Measured
+from lm2viz.lessons import cause, gates, probing, published, slots
+from lm2viz.lessons.lesson import Lesson, Measured
+from lm2viz.lessons.live import Live
 
 LESSONS: tuple[Lesson, ...] = (
     slots.WHAT_IS_A_SLOT,
@@ -13,8 +14,8 @@ LESSONS: tuple[Lesson, ...] = (
     gates.FORGETTING,
     gates.WHY_A_GATE,
     probing.WITHOUT_FOOLING_YOURSELF,
-    probing.CAUSE_AND_CORRELATION,
+    cause.CAUSE_AND_CORRELATION,
     published.THE_PAPER,
 )
 
-__all__ = ["LESSONS", "Lesson", "Measured"]
+__all__ = ["LESSONS", "Lesson", "Live", "Measured"]

@@ -6,19 +6,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.lessons.lesson import (
+from lm2core.reading.loaded_model import LoadedModel
+from lm2core.traces.recording import MEMORY_HOOKS
+from lm2viz.causal import ClampGate, run
+from lm2viz.causal.running import Run, question_texts
+from lm2viz.estimates import mean
+from lm2viz.lessons.charts import Bars
+from lm2viz.lessons.lesson import (
     Choice,
     Lesson,
     Measured,
     each_story,
     lesson_sample,
+    measured_on,
     stories_of_questions,
 )
-from lm2core.reading.loaded_model import LoadedModel
-from lm2core.traces.recording import MEMORY_HOOKS
-from lm2viz.causal import ClampGate, run
-from lm2viz.estimates import mean
-from lm2viz.figures.bars import paired_bars
+from lm2viz.lessons.live import Live, as_staged, over_blocks, place_question
 from lm2viz.progress import track
 from lm2viz.story import select
 
@@ -52,14 +55,33 @@ def _writing(lm: LoadedModel) -> Measured:
         of="Share of the writing that the word for the place does",
         of_control=f"In an untrained model of the same sizes (one of {len(WORDS)} words: "
         f"{1 / len(WORDS):.0%})",
-        figure=paired_bars(
+        chart=Bars(
             WORDS,
             {"trained": trained.mean(axis=0), "control: untrained": control.mean(axis=0)},
-            x_title="",
             y_title="share of the sentence's writing",
         ),
         caption="Write strength of each word, summed over slots and blocks, as a share of its sentence's; "
         "mean over sentences.",
+        source=measured_on(lm),
+        live=_live_writing(lm),
+    )
+
+
+def _live_writing(lm: LoadedModel) -> Live:
+    """The first sentence of six words of the first story, and the slot that its place wrote to most."""
+    sentences = lesson_sample().stories[0].sentences
+    payload = as_staged(lm, sentences, place_question(sentences[0]))
+    step = 1 + [len(sentence["words"]) for sentence in payload["sentences"]].index(len(WORDS))
+    writes = over_blocks(payload["steps"][step - 1]["writes"])
+    place = WORDS.index("the place")
+    word, slot = payload["sentences"][step - 1]["words"][place], int(writes[place].argmax())
+    return Live(
+        text=f"Orange curves are what each word of sentence {step} writes; *{word}* writes most to slot "
+        f"**{slot}**. Point at a word to see its curves alone.",
+        story=0,
+        step=step,
+        question=place_question(sentences[step - 1]),
+        slot=slot,
     )
 
 
@@ -101,17 +123,35 @@ def _forgetting(lm: LoadedModel) -> Measured:
         control=mean(others, groups=stories),
         of="Share kept of the slot that a sentence wrote to most",
         of_control="Share kept of all other slots",
-        figure=paired_bars(
+        chart=Bars(
             ("slot written to most", "all other slots"),
             {
                 "trained": [written.mean(), others.mean()],
                 "control: untrained": [control_written.mean(), control_others.mean()],
             },
-            x_title="",
             y_title="share kept",
         ),
         caption="Forget gates of all blocks multiplied (1 keeps everything), mean over the width and over "
         "sentences.",
+        source=measured_on(lm),
+        live=_live_forgetting(lm),
+    )
+
+
+def _live_forgetting(lm: LoadedModel) -> Live:
+    """The sentence of the first story that keeps least of the slot it writes to most."""
+    sentences = lesson_sample().stories[0].sentences
+    payload = as_staged(lm, sentences, place_question(sentences[0]))
+    widest = [int(over_blocks(step["writes"]).sum(axis=0).argmax()) for step in payload["steps"]]
+    kept = [step["keep"][slot] for step, slot in zip(payload["steps"], widest, strict=True)]
+    at = int(np.argmin(kept))
+    return Live(
+        text=f"Sentence {at + 1} writes most to slot **{widest[at]}**, which keeps {kept[at]:.0%} of what it "
+        "held. Press Back and Next: the old content fades where the new is written.",
+        story=0,
+        step=at + 1,
+        question=place_question(sentences[at]),
+        slot=widest[at],
     )
 
 
@@ -132,36 +172,54 @@ FORGETTING = Lesson(
 )
 
 
-def _accuracy(lm: LoadedModel, *edits: ClampGate) -> NDArray[Any]:
-    answered = run(lm, lesson_sample().stories, edits)
-    return np.array(answered.words) == np.array(answered.answers)
+NEVER_FORGET = ClampGate(gate="forget", value=1.0)
 
 
 def _why_a_gate(lm: LoadedModel) -> Measured:
-    never = ClampGate(gate="forget", value=1.0)
     edits = {
         "as trained": [],
-        "nothing is forgotten": [never],
-        "everything is forgotten": [replace(never, value=0.0)],
+        "nothing is forgotten": [NEVER_FORGET],
+        "everything is forgotten": [replace(NEVER_FORGET, value=0.0)],
         "nothing is written": [ClampGate(gate="in", value=0.0)],
     }
-    variants = {
-        name: _accuracy(lm, *held) for name, held in track(edits.items(), "clamping gates", "variant")
+    runs = {
+        name: run(lm, lesson_sample().stories, held)
+        for name, held in track(edits.items(), "clamping gates", "variant")
     }
+    variants = {name: np.array(each.words) == np.array(each.answers) for name, each in runs.items()}
     stories = stories_of_questions(lesson_sample().stories)
     return Measured(
         value=mean(variants["nothing is forgotten"], groups=stories),
         control=mean(variants["nothing is written"], groups=stories),
         of="Right answers when every forget gate is held at 1",
         of_control="When nothing is written, so that the model can only guess",
-        figure=paired_bars(
+        chart=Bars(
             list(variants),
             {"right answers": [hits.mean() for hits in variants.values()]},
-            x_title="",
             y_title="share of questions",
         ),
         caption="The same questions about the same stories, with gates clamped in all blocks and slots.",
+        source=measured_on(lm),
+        live=_live_gate(runs["as trained"], runs["nothing is forgotten"]),
     )
+
+
+def _live_gate(trained: Run, held: Run) -> Live | None:
+    """The first question that is answered rightly as trained and wrongly when nothing is forgotten."""
+    texts = question_texts(lesson_sample().stories)
+    for i, (right, word, without) in enumerate(zip(trained.answers, trained.words, held.words, strict=True)):
+        if word == right != without:
+            step = int(trained.step[i])
+            return Live(
+                text=f"*{texts[i]}* after sentence {step}: as trained, the model answers *{word}*. Here "
+                f"every forget gate is held at 1, and it answers *{without}*.",
+                page="interventions",
+                story=int(trained.story[i]),
+                step=step,
+                question=texts[i],
+                edits=(NEVER_FORGET,),
+            )
+    return None
 
 
 WHY_A_GATE = Lesson(
@@ -171,8 +229,8 @@ WHY_A_GATE = Lesson(
     question="How many questions does it still answer correctly?",
     choices=(
         Choice("Less than a third", 0.0, 1 / 3),
-        Choice("A third to two thirds", 1 / 3, 2 / 3),
-        Choice("Two thirds or more", 2 / 3, 1.01),
+        Choice("A third to three quarters", 1 / 3, 0.75),
+        Choice("Three quarters or more", 0.75, 1.01),
     ),
     measure=_why_a_gate,
     moral="Clamping a gate is an intervention: it shows what this trained model needs. A model trained "

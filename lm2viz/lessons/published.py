@@ -1,10 +1,11 @@
 """Lesson about the paper: how large its lead is on the longest texts."""
 
-from app.lessons.lesson import Choice, Lesson, Measured
 from lm2core.compare import published
 from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.estimates import Estimate
-from lm2viz.figures.bars import paired_bars
+from lm2viz.lessons.charts import Bars
+from lm2viz.lessons.lesson import Choice, Lesson, Measured
+from lm2viz.lessons.live import Live
 
 LENGTHS = ("0K", "1K", "2K", "4K", "8K", "16K", "32K", "64K", "128K")
 LM2, RMT = published.MODELS.index("LM2-1.7B"), published.MODELS.index("RMT-1.7B")
@@ -24,7 +25,7 @@ def _the_paper(lm: LoadedModel) -> Measured:
         control=Estimate(lead[0], NAN, NAN, 1),
         of="Lead of LM2 over RMT at 128K tokens, in points, as printed",
         of_control="Its lead at 0K, where no other text comes between",
-        figure=paired_bars(
+        chart=Bars(
             LENGTHS,
             {"LM2-1.7B": [x / 100 for x in lm2], "RMT-1.7B": [x / 100 for x in rmt]},
             x_title="length of the text in tokens",
@@ -32,8 +33,9 @@ def _the_paper(lm: LoadedModel) -> Measured:
         ),
         caption="Kang et al. 2025 (arXiv 2502.06049), tables 1 and 3, as printed: one number per cell, "
         "without intervals.",
-        is_share=False,
         source="Printed numbers: nothing is measured here.",
+        live=Live(text="The page Compare sets these models beside ours.", page="compare"),
+        is_share=False,
     )
 
 

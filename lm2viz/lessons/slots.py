@@ -5,17 +5,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.lessons.lesson import (
+from lm2core.reading.loaded_model import LoadedModel
+from lm2viz.estimates import mean
+from lm2viz.lessons.charts import Bars
+from lm2viz.lessons.lesson import (
     Choice,
     Lesson,
     Measured,
     each_story,
     lesson_sample,
+    measured_on,
     stories_of_questions,
 )
-from lm2core.reading.loaded_model import LoadedModel
-from lm2viz.estimates import mean
-from lm2viz.figures.bars import paired_bars
+from lm2viz.lessons.live import Live, as_staged, over_blocks, place_question
 
 CHANGE_THRESHOLD = 0.5  # of the change of the slot that changed most
 
@@ -37,7 +39,7 @@ def _what_is_a_slot(lm: LoadedModel) -> Measured:
         control=mean((control > CHANGE_THRESHOLD).mean(axis=1)),
         of="Slots that a sentence changed at least half as much as the slot it changed most",
         of_control="In an untrained model of the same sizes",
-        figure=paired_bars(
+        chart=Bars(
             places,
             {"trained": trained.mean(axis=0), "control: untrained": control.mean(axis=0)},
             x_title="slots, the most changed first",
@@ -45,6 +47,25 @@ def _what_is_a_slot(lm: LoadedModel) -> Measured:
         ),
         caption="How much the second sentence of a story changed each slot, mean over stories. A steep fall: "
         "few slots took the sentence.",
+        source=measured_on(lm),
+        live=_live_change(lm),
+    )
+
+
+def _live_change(lm: LoadedModel) -> Live:
+    """The second sentence of the first story, and the slot that it changed most."""
+    sentences = lesson_sample().stories[0].sentences
+    payload = as_staged(lm, sentences, place_question(sentences[1]))
+    change = np.array(payload["steps"][1]["change"])
+    slot, n_more = int(change.argmax()), int((change > CHANGE_THRESHOLD * change.max()).sum()) - 1
+    others = f"{n_more} other{'s' * (n_more > 1)}" if n_more else "no other"
+    return Live(
+        text=f"Sentence 2 changes slot **{slot}** most, and {others} of the {change.size} slots at least "
+        "half as much. The more a slot changes, the stronger its fill.",
+        story=0,
+        step=2,
+        question=place_question(sentences[1]),
+        slot=slot,
     )
 
 
@@ -92,14 +113,32 @@ def _reading(lm: LoadedModel) -> Measured:
         of=f"Share of the bank that the question's last word reads in block {blocks[narrowest]}, the most "
         "selective one",
         of_control="In an untrained model of the same sizes, in its most selective block",
-        figure=paired_bars(
+        chart=Bars(
             [f"block {block}" for block in blocks],
             {"trained": trained.mean(axis=0), "control: untrained": control.mean(axis=0)},
-            x_title="",
             y_title="share of the bank that is read",
         ),
         caption="Exponential of the entropy of attention over slots, mean over heads and questions. 100 %: "
         "all slots are read equally.",
+        source=measured_on(lm),
+        live=_live_reading(lm),
+    )
+
+
+def _live_reading(lm: LoadedModel) -> Live:
+    """The first question of a story that was measured, and the slot that it reads most."""
+    story = lesson_sample().stories[1]
+    question = story.questions[0]
+    payload = as_staged(lm, story.sentences, question.text)
+    reads = over_blocks(payload["questions"][0]["steps"][question.n_statements]["reads"])
+    slot = int(reads.argmax())
+    return Live(
+        text=f"Blue curves are what *{question.text}* reads after sentence {question.n_statements}, over all "
+        f"blocks: most of it from slot **{slot}**.",
+        story=1,
+        step=question.n_statements,
+        question=question.text,
+        slot=slot,
     )
 
 

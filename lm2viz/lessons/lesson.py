@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from math import isnan
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from lm2core.babi.story import Story
@@ -14,9 +13,11 @@ from lm2core.errors import UserError
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.traces.trace import Trace
 from lm2viz.estimates import Estimate
+from lm2viz.lessons.charts import Chart
+from lm2viz.lessons.live import Live
 from lm2viz.sample.story_sample import StorySample
 
-MODEL, TASK = "babi-qa1-3", "qa1"
+MODEL, TASK = "babi-qa1-10", "qa1"
 SEED, N_STORIES = 0, 60
 
 
@@ -29,27 +30,29 @@ class Choice:
     high: float
 
 
-def describe_sample(stories: str) -> str:
+def measured_on(lm: LoadedModel, stories: str = f"{N_STORIES} generated stories") -> str:
     """Where the numbers of a lesson come from."""
-    return f"Measured by this server on {MODEL} and {stories}; brackets: 95 % intervals."
+    return f"Measured on {lm.name} and {stories}; brackets: 95 % intervals."
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """A result; ``value`` decides the lesson, ``control`` is shown beside it.
 
-    is_share : whether both are fractions, shown in percent
     source : where the numbers come from
+    live : where the result can be seen in one story; None: nowhere
+    is_share : whether both are fractions, shown in percent
     """
 
     value: Estimate
     control: Estimate
     of: str
     of_control: str
-    figure: go.Figure
+    chart: Chart
     caption: str
+    source: str
+    live: Live | None = None
     is_share: bool = True
-    source: str = describe_sample(f"{N_STORIES} generated stories")
 
     def sentence(self) -> str:
         """Both numbers in words, with interval and n."""

@@ -12,6 +12,9 @@ from lm2viz.causal.editing import Intervention
 from lm2viz.causal.effects import Effect, effect
 from lm2viz.causal.erase import Eraser, leace, mean_projection
 from lm2viz.causal.gradients import Saliencies, slot_gradients
+from lm2viz.causal.interchange_pairs import Pair, draw_pairs
+from lm2viz.causal.interchange_result import Interchange
+from lm2viz.causal.interchanging import interchange
 from lm2viz.causal.interventions import (
     Erase,
     Mean,
@@ -34,9 +37,11 @@ __all__ = [
     "Erase",
     "Eraser",
     "Freeze",
+    "Interchange",
     "Intervention",
     "SentenceAblation",
     "Mean",
+    "Pair",
     "Resample",
     "ResetBank",
     "Run",
@@ -46,8 +51,10 @@ __all__ = [
     "attribute_answers",
     "causal_map",
     "causal_parts",
+    "draw_pairs",
     "effect",
     "from_json",
+    "interchange",
     "leace",
     "ablate_sentences",
     "record_slot_losses",

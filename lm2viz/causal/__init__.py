@@ -27,6 +27,7 @@ from lm2viz.causal.interventions_json import from_json, to_json
 from lm2viz.causal.maps import CausalMap, causal_map
 from lm2viz.causal.parts import CausalParts, causal_parts
 from lm2viz.causal.running import Run, run
+from lm2viz.causal.slot_use import SlotUse, slot_use
 
 __all__ = [
     "Attribution",
@@ -46,6 +47,7 @@ __all__ = [
     "ResetBank",
     "Run",
     "Saliencies",
+    "SlotUse",
     "Swap",
     "Zero",
     "attribute_answers",
@@ -61,6 +63,7 @@ __all__ = [
     "mean_projection",
     "run",
     "slot_gradients",
+    "slot_use",
     "to_json",
     "answers_without_sentences",
 ]

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lm2viz.arrays import Array
-from lm2viz.causal.interchange_banks import Ints, Mask, PairBanks
+from lm2viz.causal.interchange_banks import ZERO, Ints, Mask, PairBanks
 from lm2viz.causal.interchange_pairs import Asked, Pair
-from lm2viz.estimates import N_RESAMPLES, TAIL, Estimate, drawn_stories, share
+from lm2viz.estimates import N_RESAMPLES, TAIL, Estimate, Estimates, drawn_stories, share
 
 NONE = Estimate(np.nan, np.nan, np.nan, 0)
 PAIRS_AT_ONCE = 512  # whose weights in all resamples are in memory
@@ -66,6 +66,11 @@ class PairScorer:
     def score_slots(self, slots: Sequence[int], *, with_others: bool = True) -> PairScores:
         """The scores with the same slots exchanged in every pair."""
         return self.score(self.mask(slots), with_others=with_others)
+
+    def kept_without(self, slot: int) -> Array:
+        """Whether each answer (P,) is the model's without exchange when this slot is zero."""
+        zeros = np.full(len(self.pairs), ZERO)
+        return (self.banks.answers(self.question, self.base, zeros, self.mask([slot])) == self.clean) * 1.0
 
     def mask(self, slots: Sequence[int]) -> Mask:
         """The same slots for every pair, (P,N)."""
@@ -127,19 +132,9 @@ def estimate(scores: PairScores, pairs: Sequence[Pair], *, seed: int) -> Effects
     A resample draws stories; a pair weighs as often as both of its stories were drawn. So what pairs share,
     a story on either side, widens the interval. Values that are all equal have the interval of ``mean``.
     """
-    codes = np.unique([[p.base for p in pairs], [p.donor for p in pairs]], return_inverse=True)[1]
-    base, donor = codes.reshape(2, -1)
-    drawn, n_bases = drawn_stories(codes.max() + 1, seed), len({p.base for p in pairs})
+    n_bases = len({p.base for p in pairs})
     columns = np.stack([scores.hit, scores.stay, scores.follow], axis=1)
-    is_there = ~np.isnan(columns)
-    sums, counts = np.zeros((2, N_RESAMPLES, columns.shape[1]))
-    for start in range(0, len(pairs), PAIRS_AT_ONCE):
-        some = slice(start, start + PAIRS_AT_ONCE)
-        weights = drawn[:, base[some]] * drawn[:, donor[some]]
-        sums += weights @ np.nan_to_num(columns[some])
-        counts += weights @ is_there[some]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        draws = sums / counts
+    draws = _resampled(columns, pairs, seed)
     hit, stay, follow = (_estimate(columns[:, i], draws[:, i], n_bases) for i in range(3))
     if not stay.n:
         return Effects(hit, NONE, NONE, follow)
@@ -147,6 +142,29 @@ def estimate(scores: PairScores, pairs: Sequence[Pair], *, seed: int) -> Effects
     is_alike = bool(np.nanmax(product) == np.nanmin(product))
     bounds = _bounds(product, value, is_alike=is_alike, n=n_bases)
     return Effects(hit, stay, Estimate(value, *bounds, stay.n), follow)
+
+
+def estimate_columns(columns: Array, pairs: Sequence[Pair], *, seed: int) -> Estimates:
+    """The same for each column of values (P, n_cells) in [0, 1]; NaN is left out."""
+    draws, n_bases = _resampled(columns, pairs, seed), len({p.base for p in pairs})
+    each = [_estimate(columns[:, i], draws[:, i], n_bases) for i in range(columns.shape[1])]
+    value, low, high = (np.array([getattr(e, end) for e in each]) for end in ("value", "low", "high"))
+    return Estimates(value, low, high, len(pairs))
+
+
+def _resampled(columns: Array, pairs: Sequence[Pair], seed: int) -> Array:
+    """The mean of each column (N_RESAMPLES, n_cells) in each resample of stories."""
+    codes = np.unique([[p.base for p in pairs], [p.donor for p in pairs]], return_inverse=True)[1]
+    base, donor = codes.reshape(2, -1)
+    drawn, is_there = drawn_stories(codes.max() + 1, seed), ~np.isnan(columns)
+    sums, counts = np.zeros((2, N_RESAMPLES, columns.shape[1]))
+    for start in range(0, len(pairs), PAIRS_AT_ONCE):
+        some = slice(start, start + PAIRS_AT_ONCE)
+        weights = drawn[:, base[some]] * drawn[:, donor[some]]
+        sums += weights @ np.nan_to_num(columns[some])
+        counts += weights @ is_there[some]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(sums / counts)
 
 
 def _estimate(values: Array, draws: Array, n_stories: int) -> Estimate:

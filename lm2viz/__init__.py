@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         causal_map,
         causal_parts,
         effect,
+        interchange,
         slot_gradients,
     )
     from lm2viz.probes import codelength, decay, learning_curve, probe
@@ -65,6 +66,7 @@ _HOME = {
     "emergence": "slots",
     "explain_slots": "slots",
     "gate_stats": "stats",
+    "interchange": "causal",
     "learning_curve": "probes",
     "map_slots": "stats",
     "match_slots": "slots",
@@ -103,6 +105,7 @@ __all__ = [
     "emergence",
     "explain_slots",
     "gate_stats",
+    "interchange",
     "learning_curve",
     "map_slots",
     "match_slots",

@@ -18,6 +18,7 @@ from lm2core.evaluation.intervals import CONFIDENCE, wilson_interval
 from lm2viz.arrays import Array
 
 N_RESAMPLES = 2_000
+N_FLIPS = 20_000  # many, so that the smallest p still counts after a correction for many cells
 TAIL = (1 - CONFIDENCE) / 2
 MAX_CACHED_STORIES = 1_000  # larger samples are drawn anew each time: eight cached draws take at most 128 MB
 
@@ -194,6 +195,30 @@ def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
         vectorized=True,
     )
     return float(drawn.pvalue)
+
+
+def above_zero_p(values: Array, story: NDArray[Any], *, seed: int = 0) -> Array:
+    """One-sided sign-flip p (n_cells,) for each column of ``values`` (n_rows, n_cells): is its mean above 0?
+
+    Means of stories are flipped, all columns alike, so the smallest p is ``1 / (N_FLIPS + 1)``.
+    """
+    _, group, counts = np.unique(story, return_inverse=True, return_counts=True)
+    means = np.zeros((len(counts), values.shape[1]), dtype=np.float32)
+    np.add.at(means, group, values)
+    means /= counts[:, None]
+    signs = np.random.default_rng(seed).choice(np.array([-1, 1], dtype=np.float32), (N_FLIPS, len(counts)))
+    is_as_high = signs @ means >= means.sum(axis=0) - 1e-4  # rounding of float32
+    return np.asarray((1 + is_as_high.sum(axis=0)) / (N_FLIPS + 1))
+
+
+def corrected(p: Array) -> Array:
+    """p values of any shape, corrected for their number by Benjamini and Hochberg; NaN stays NaN."""
+    from scipy.stats import false_discovery_control  # slow to import
+
+    adjusted, is_there = np.full_like(p, np.nan), ~np.isnan(p)
+    if is_there.any():
+        adjusted[is_there] = false_discovery_control(p[is_there])
+    return adjusted
 
 
 def columns(name: str, estimates: Sequence[Estimate] | Estimates) -> dict[str, Array]:

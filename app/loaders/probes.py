@@ -2,7 +2,9 @@
 
 import streamlit as st
 
+from app.loaders.models import workbench
 from app.loaders.sample import load_both
+from lm2viz.causal import SlotUse, slot_use
 from lm2viz.probes import CodeLength, Decay, LearningCurve, SlotFacts, codelength, decay, learning_curve
 from lm2viz.probes.by_fact import probe_fact, probe_slot, side_by_side
 from lm2viz.probes.samples import Slot
@@ -24,6 +26,14 @@ def load_facts(model: str, sample: StorySample, facts: tuple[str, ...]) -> SlotF
     return side_by_side(
         {fact: load_fact(model, sample, fact) for fact in track(facts, "probing facts", "fact")}
     )
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def load_use(model: str, sample: StorySample, facts: tuple[str, ...]) -> SlotUse:
+    """Whether the answers use what slots hold, beside the probes; UserError where nothing can be asked."""
+    lm, lock = workbench(model)
+    with lock:
+        return slot_use(lm, load_facts(model, sample, facts), sample.stories, seed=sample.seed)
 
 
 @st.cache_resource(max_entries=50, show_spinner=False)

@@ -53,6 +53,18 @@ def of_probes(model: str, sample: StorySample, *, labels: str = "") -> Recipe:
     )
 
 
+def of_use(model: str, sample: StorySample) -> Recipe:
+    """Whether the answers use what slots hold."""
+    return Recipe(
+        _on_sample("probe", model, sample),
+        "from lm2viz.causal import slot_use\n"
+        + _sample_code(model, sample, "probe")
+        + _rows_code()
+        + "probes = probe(rows, untrained=control)\n"
+        f"result = slot_use(lm, probes, sample.stories, seed={sample.seed})\nprint(result.summary())\n",
+    )
+
+
 def of_age(model: str, sample: StorySample, fact: str | None, slot: int | str) -> Recipe:
     """Accuracy by age of a fact, or of all. The command probes the best slot."""
     options = () if fact is None else ("--fact", fact)

@@ -24,6 +24,7 @@ from app.panels.probes import (
     open_clicked,
 )
 from app.panels.probes_labels import draw_user_labels
+from app.panels.probes_use import draw_use
 from app.panels.reproduce import draw_reproduce, of_probes
 from app.state import URL
 from app.widgets.erase import erase_button, question_about
@@ -83,6 +84,7 @@ def draw_facts(place: DeltaGenerator, view: str, model: str, sample: StorySample
         result = wait_for("Probing", probes.load_facts, model, sample, tuple(facts))
         best = result.best_fact()
         draw_verdict(place, result.verdict())
+        draw_use(place, model, sample, tuple(facts))
         erase_button(model, result.slot_of(best), question_about(best), task=str(sample.source))
         draw_matrix(result, key="matrix", on_click=partial(open_clicked, "matrix", tuple(facts), n_slots))
         draw_reproduce(of_probes(model, sample))

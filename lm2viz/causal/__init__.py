@@ -12,6 +12,9 @@ from lm2viz.causal.editing import Intervention
 from lm2viz.causal.effects import Effect, effect
 from lm2viz.causal.erase import Eraser, leace, mean_projection
 from lm2viz.causal.gradients import Saliencies, slot_gradients
+from lm2viz.causal.interchange_pairs import Pair, draw_pairs
+from lm2viz.causal.interchange_result import Interchange
+from lm2viz.causal.interchanging import interchange
 from lm2viz.causal.interventions import (
     Erase,
     Mean,
@@ -24,6 +27,7 @@ from lm2viz.causal.interventions_json import from_json, to_json
 from lm2viz.causal.maps import CausalMap, causal_map
 from lm2viz.causal.parts import CausalParts, causal_parts
 from lm2viz.causal.running import Run, run
+from lm2viz.causal.slot_use import SlotUse, slot_use
 
 __all__ = [
     "Attribution",
@@ -34,26 +38,32 @@ __all__ = [
     "Erase",
     "Eraser",
     "Freeze",
+    "Interchange",
     "Intervention",
     "SentenceAblation",
     "Mean",
+    "Pair",
     "Resample",
     "ResetBank",
     "Run",
     "Saliencies",
+    "SlotUse",
     "Swap",
     "Zero",
     "attribute_answers",
     "causal_map",
     "causal_parts",
+    "draw_pairs",
     "effect",
     "from_json",
+    "interchange",
     "leace",
     "ablate_sentences",
     "record_slot_losses",
     "mean_projection",
     "run",
     "slot_gradients",
+    "slot_use",
     "to_json",
     "answers_without_sentences",
 ]

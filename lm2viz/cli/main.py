@@ -10,6 +10,7 @@ from lm2viz.cli.attribute import attribute
 from lm2viz.cli.causal_map import causal_map
 from lm2viz.cli.classroom import classroom
 from lm2viz.cli.emergence import emergence
+from lm2viz.cli.interchange import interchange_command
 from lm2viz.cli.intervene import intervene
 from lm2viz.cli.match_slots import match_slots_command
 from lm2viz.cli.probe import probe_command
@@ -30,6 +31,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "provenance": provenance,
     "ablate-sentences": ablate_sentences_command,
     "intervene": intervene,
+    "interchange": interchange_command,
     "causal-map": causal_map,
     "attribute": attribute,
     "match-slots": match_slots_command,

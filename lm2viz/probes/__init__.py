@@ -2,6 +2,7 @@
 
 from lm2viz.probes.codelength import CodeLength, codelength
 from lm2viz.probes.decay import AgeBin, Decay, decay
+from lm2viz.probes.fitted import FittedProbe, fit_probe
 from lm2viz.probes.learning import LearningCurve, learning_curve
 from lm2viz.probes.matrix import SlotFacts, probe
 
@@ -9,10 +10,12 @@ __all__ = [
     "AgeBin",
     "CodeLength",
     "Decay",
+    "FittedProbe",
     "LearningCurve",
     "SlotFacts",
     "codelength",
     "decay",
+    "fit_probe",
     "learning_curve",
     "probe",
 ]

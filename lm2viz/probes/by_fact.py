@@ -50,7 +50,8 @@ def side_by_side(slot_facts: Mapping[str, SlotFacts | None]) -> SlotFacts:
         )
     cells = {fact: values for result in probed for fact, values in result.cells.items()}
     best = {fact: scores for result in probed for fact, scores in result.best.items()}
-    return SlotFacts(tuple(slot_facts), cells, best)
+    p = {fact: values for result in probed for fact, values in result.p.items()}
+    return SlotFacts(tuple(slot_facts), cells, best, p)
 
 
 def best_slots(slot_facts: SlotFacts) -> pd.DataFrame:

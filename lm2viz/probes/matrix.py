@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from lm2viz.arrays import Array
-from lm2viz.estimates import Estimate, Estimates, by_story
+from lm2viz.estimates import Estimate, Estimates, above_zero_p, by_story
 from lm2viz.figures.probes import slot_fact_panels
 from lm2viz.probes.linear import ridge_hits, slot_features, story_folds
 from lm2viz.probes.samples import Codes, Samples, untrained_features, usable_samples
@@ -27,6 +27,7 @@ from lm2viz.progress import track
 from lm2viz.sample.rows import BankRows
 
 SELECTIVITY = "selectivity"  # probe minus control task, per sample
+MARGIN = 0.1  # of the rows: a probe that beats its controls by less decodes nothing worth a name
 NOT_PROBED = Estimate(np.nan, np.nan, np.nan, 0)
 
 
@@ -38,11 +39,14 @@ class SlotFacts:
     cells : by fact and name (probe, controls and ``SELECTIVITY``), estimates of shape (n_slots + 1,) by ridge
         classification, with intervals over stories; the last one is the whole bank
     best : by fact, the slot that is best on the training stories, scored on the others by logistic regression
+    p : by fact, ndarray of shape (n_slots,): uncorrected one-sided p over stories of whether the probe of a
+        slot is right in more rows than each control, by more than ``MARGIN``; the largest of the controls
     """
 
     facts: tuple[str, ...]
     cells: dict[str, dict[str, Estimates]] = field(repr=False)
     best: dict[str, Scores] = field(repr=False)
+    p: dict[str, Array] = field(repr=False)
 
     @property
     def names(self) -> list[str]:
@@ -151,7 +155,7 @@ def probe(
         stories or a single value, if it was requested by name or no other can be probed.
     """
     by_fact = usable_samples(rows, facts, n_folds=n_folds, seed=seed)
-    cells, best = {}, {}
+    cells, best, p = {}, {}, {}
     for fact, samples in track(by_fact.items(), "probing", "fact"):
         if samples is None:
             continue
@@ -165,7 +169,18 @@ def probe(
         cells[fact] = {name: by_story(values.T, samples.story) for name, values in hits.items()}
         difference = hits[PROBE].astype(int) - hits[CONTROL_TASK]
         cells[fact][SELECTIVITY] = by_story(difference.T, samples.story, within=(-1, 1))
-    return SlotFacts(tuple(by_fact), cells, best)
+        p[fact] = _p_above_controls(hits, samples.story, seed)
+    return SlotFacts(tuple(by_fact), cells, best, p)
+
+
+def _p_above_controls(hits: dict[str, NDArray[np.bool_]], story: Codes, seed: int) -> Array:
+    """p (n_slots,) against the control that is hardest to beat; without the whole bank."""
+    of_controls = [
+        above_zero_p((hits[PROBE].astype(float) - values - MARGIN)[:-1].T, story, seed=seed)
+        for name, values in hits.items()
+        if name != PROBE
+    ]
+    return np.max(of_controls, axis=0)
 
 
 def _cells(

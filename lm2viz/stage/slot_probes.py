@@ -29,14 +29,10 @@ def probes_as_json(fact_probes: "Mapping[str, FactProbe]") -> list[Json]:
 
 
 def _as_json(fact_probe: "FactProbe") -> Json:
+    from lm2viz.probes.fitted import raw_coefficients
     from lm2viz.probes.scores import MAJORITY, UNTRAINED
 
-    scaler, regression = fact_probe.probe[0], fact_probe.probe[-1]
-    weights = regression.coef_ / scaler.scale_
-    bias = regression.intercept_ - weights @ scaler.mean_
-    weights = weights * fact_probe.is_used
-    if len(bias) == 1:  # two classes: scikit-learn keeps the logit of the second alone
-        weights, bias = (np.stack([np.zeros_like(x[0]), x[0]]) for x in (weights, bias))
+    weights, bias = raw_coefficients(fact_probe.probe, fact_probe.is_used)
     probed = fact_probe.accuracy()
     controls = {
         UNTRAINED: fact_probe.accuracy(UNTRAINED).value,

@@ -16,7 +16,7 @@ from app.widgets.tables import readable
 from lm2viz.probes import codelength, decay, learning_curve, probe
 from lm2viz.probes.by_fact import MEANING, best_slots
 from lm2viz.probes.scores import CONTROL_TASK, MAJORITY, PROBE, SHUFFLED, UNTRAINED
-from tests.app.pages import drawn, open_page, unpacked
+from tests.app.pages import drawn, open_page, shown_verdict, unpacked
 
 MODEL, TASK, N = "babi-qa1-3", "qa1", 20  # so few stories only here: the page offers more
 FACT = "place of John"
@@ -255,3 +255,18 @@ def test_a_sample_of_long_stories_is_cut_to_what_a_page_reads_and_that_is_said(m
     page_sample.clear()
     assert "10 stories, 100 sentences" in words_on(page)
     assert "a page reads 105 sentences" in words_on(page)
+
+
+def test_whether_answers_use_a_slot_is_measured_when_asked_for_and_leads_the_page():
+    link = LINK | {"n_stories": "30"}
+    page = open_page("probes", **link)
+    assert "A fact that a probe decodes need not be **used**" in words_on(page)
+    page.button(key="use_button").click().run()
+    assert not page.exception
+    facts = tuple(sorted(f"place of {name}" for name in ("Daniel", "John", "Mary", "Sandra")))
+    expected = probes.load_use(MODEL, page_sample(TASK, 30), facts)
+    assert shown_verdict(page) == expected.verdict
+    shown = page.dataframe[0].value
+    assert shown["verdict"].iloc[0] == "decoded and used"
+    assert set(shown["verdict"]) <= {"decoded and used", "decoded, not used", "used, not decoded"}
+    assert "lm2 probe babi-qa1-3 --task qa1 --stories 30" in " ".join(code.value for code in page.code)

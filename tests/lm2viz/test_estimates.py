@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from lm2viz.estimates import N_RESAMPLES, by_story, mean, over_draws, share, sign_flip_p
+from lm2viz.estimates import (
+    N_FLIPS,
+    N_RESAMPLES,
+    above_zero_p,
+    by_story,
+    corrected,
+    mean,
+    over_draws,
+    share,
+    sign_flip_p,
+)
 
 
 def test_a_share_carries_wilson_s_interval():
@@ -103,3 +113,22 @@ def test_draws_of_a_control_give_their_mean_and_their_middle_95_percent():
     result = over_draws(np.arange(101.0))
     assert (result.value, result.low, result.high) == pytest.approx((50.0, 2.5, 97.5))
     assert result.n == 101
+
+
+def test_p_above_zero_is_small_only_where_the_mean_of_stories_is_above_zero():
+    rng, story = np.random.default_rng(0), np.repeat(np.arange(60), 3)
+    above = rng.normal(0.5, 1, size=180)
+    p = above_zero_p(np.stack([above, -above, rng.normal(size=180), np.ones(180)], axis=1), story)
+    assert p[0] < 0.001 < 0.999 < p[1]
+    assert 0.02 < p[2] < 0.98
+    assert p[3] == pytest.approx(1 / (N_FLIPS + 1))
+
+
+def test_one_story_of_many_rows_is_one_observation():
+    values, story = np.ones((500, 1)), np.repeat([0, 1], 250)
+    assert above_zero_p(values, story)[0] == pytest.approx(0.25, abs=0.02)
+
+
+def test_p_values_are_corrected_as_benjamini_and_hochberg_do_and_nan_counts_not():
+    p = np.array([[0.01, 0.04], [0.03, np.nan]])
+    np.testing.assert_allclose(corrected(p), [[0.03, 0.04], [0.04, np.nan]])  # times 3, 3/3 and 3/2, sorted

@@ -114,3 +114,13 @@ def test_attribute_prints_how_far_the_parts_miss_the_logits(capsys):
     assert "components add up to" in statement
     assert "control: fresh bank" in statement
     assert "integrated gradients" in statement
+
+
+def test_interchange_says_cause_and_isolation_beside_controls_and_writes_them(tmp_path, capsys):
+    options = ["--stories", "16", "--slots", "13", "--donors", "2", "--out", str(tmp_path)]
+    assert main(["interchange", MODEL, "--fact", "place of Mary", *options]) == 0
+    statement = capsys.readouterr().out
+    assert statement.startswith("Slot 13 carries the place of Mary: exchanged between stories, ")
+    table = pd.read_csv(tmp_path / "interchange.csv").set_index("condition")
+    assert table["interchange"]["these slots"] > 0.5 > table["interchange"]["untrained model"]
+    assert table["interchange"]["same answer in the donor"] > 0.9

@@ -22,7 +22,7 @@ from lm2viz.stats import ReadSpec, compare_reads, replace_questions
 MODEL = "babi-qa1-3"
 
 
-def test_probe_names_the_slot_of_a_fact_beside_its_controls_and_writes_four_tables(tmp_path, capsys):
+def test_probe_names_the_slot_of_a_fact_beside_its_controls_and_writes_five_tables(tmp_path, capsys):
     out = tmp_path / "out"
     options = ["--stories", "24", "--fact", "place of Mary", "--out", str(out)]
     assert main(["probe", MODEL, *options]) == 0
@@ -30,7 +30,9 @@ def test_probe_names_the_slot_of_a_fact_beside_its_controls_and_writes_four_tabl
     for control in ("majority", "shuffled labels", "control task", "untrained model"):
         assert control in statement
     tables = {file.stem: pd.read_csv(file) for file in out.glob("*.csv")}
-    assert set(tables) == {"probes", "probes-by-age", "code-length", "learning-curve"}
+    assert set(tables) == {"decoded-and-used", "probes", "probes-by-age", "code-length", "learning-curve"}
+    assert statement.startswith("Of 24 pairs of a slot and a fact, probes decode the fact in ")
+    assert tables["decoded-and-used"].set_index("slot")["verdict"][13] == "decoded and used"
     best = tables["probes"].query("slot == 'best'")
     assert best["accuracy"].item() > 0.9 > best["untrained_model"].item()
     assert tables["probes-by-age"]["untrained_model"].max() < 0.9

@@ -1,0 +1,43 @@
+"""``lm2 interchange``: what answers become when slots of another story's bank are put in."""
+
+from typing import Annotated
+
+import typer
+
+from lm2viz.cli.shared import (
+    Checkpoint,
+    Image,
+    Out,
+    Seed,
+    Stories,
+    Task,
+    prepare,
+    slot_numbers,
+    write_result,
+)
+
+
+def interchange_command(
+    checkpoint: Checkpoint,
+    fact: Annotated[str, typer.Option(help='The fact that must change, e.g. "place of Mary".')],
+    slots: Annotated[
+        str | None,
+        typer.Option(help="Slots to exchange, e.g. 3,7; by default the best one, chosen on other stories."),
+    ] = None,
+    task: Task = "qa1",
+    stories: Stories = 200,
+    donors: Annotated[int, typer.Option(min=1, help="Donor stories for each story.")] = 5,
+    seed: Seed = 0,
+    out: Out = None,
+    image: Image = None,
+) -> None:
+    """Exchange slots between stories: does the fact go with them, and all else stay? Controls beside it."""
+    chosen = None if slots is None else slot_numbers("--slots", slots)
+    prepare(out, image)
+    from lm2core.reading.checkpoints import load
+    from lm2viz.causal import interchange
+    from lm2viz.sample.story_sample import StorySample
+
+    sample = StorySample(task, stories, seed)
+    result = interchange(load(checkpoint), sample.stories, fact, chosen, n_donors=donors, seed=seed)
+    write_result("interchange", result, out, image)

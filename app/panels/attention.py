@@ -13,7 +13,7 @@ from app.widgets.verdict import draw_verdict
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
-from lm2viz.figures.heatmap import fraction_heatmap, signed_heatmap
+from lm2viz.figures.heatmap import fraction_heatmap, stacked_fractions
 from lm2viz.figures.read_shift import distances_by_head
 from lm2viz.story.read_shift import distances_of_answer, read_pair, self_attention
 from lm2viz.story.select import largest_size, words_of
@@ -49,38 +49,21 @@ def draw_reads(
 ) -> None:
     """Attention of each word over slots from both banks, and the difference."""
     pair, where = read_pair(before, after, block, head), f"{_blocks(block)}, {_heads(head)}"
-    rows, slots = words_of(after, 0), [str(n) for n in range(pair.after.shape[1])]
-    for key, values, s in (
-        ("read_before", pair.before, steps[0]),
-        ("read_after", pair.after, steps[1]),
-    ):
-        draw(
-            fraction_heatmap(
-                values,
-                rows=rows,
-                columns=slots,
-                title=f"{_after(s)}: where each word looked",
-                unit="attention",
-            ),
-            key=key,
-            alt=f"{_after(s)}: attention of each word over slots, {where}, largest {values.max():.2f}",
-            caption=f"{where.capitalize()}. Bright: this word reads this slot. Each row sums to 1.",
-        )
-    limit = largest_size(pair.difference) or 1.0
+    titles = [f"{_after(s)}: where each word looked" for s in steps]  # of the same bank twice: one panel
     draw(
-        signed_heatmap(
-            pair.difference,
-            rows=rows,
-            columns=slots,
-            title="Change in attention: the second minus the first",
-            unit="attention",
-            limit=limit,
-            column_title="slot",
+        stacked_fractions(
+            dict(zip(titles, (pair.before, pair.after), strict=True)),
+            rows=words_of(after, 0),
+            columns=[str(n) for n in range(pair.after.shape[1])],
+            signed={"Change in attention: the second minus the first": pair.difference},
         ),
-        key="read_difference",
-        alt=f"Difference of the two reads, largest size {largest_size(pair.difference):.2f}",
-        caption=f"Share of the last word's attention that moved: {pair.distances[-1]:.2f}. Blue: the word "
-        "looks there more than before; red: less. The colour scale ends at the largest difference.",
+        key="reads",
+        alt=f"Attention of each word over slots, {where}: {_after(steps[0])}, largest "
+        f"{pair.before.max():.2f}; {_after(steps[1])}, largest {pair.after.max():.2f}; their "
+        f"difference, largest size {largest_size(pair.difference):.2f}",
+        caption=f"{where.capitalize()}. Bright: this word reads this slot. Each row sums to 1. Share of the "
+        f"last word's attention that moved: {pair.distances[-1]:.2f}. Blue: the word looks there more than "
+        "before; red: less. The colour scale of the change ends at the largest difference.",
     )
 
 

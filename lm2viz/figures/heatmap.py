@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -51,24 +52,32 @@ def fraction_heatmap(
 
 
 def stacked_fractions(
-    panels: Mapping[str, NDArray[np.floating]], *, rows: Sequence[str], columns: Sequence[str]
+    panels: Mapping[str, NDArray[np.floating]],
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    signed: Mapping[str, NDArray[np.floating]] = MappingProxyType({}),
 ) -> go.Figure:
     """Several fractions of the same rows and columns, one below the other on one scale, under their titles.
 
-    All on one pair of axes, which is built sooner than a pair for each.
+    All on one pair of axes, which is built and drawn sooner than a pair for each.
+
+    signed : values from -1 to 1, drawn below the fractions, on a scale that ends at the largest of them
     """
-    names = plain(rows)
+    names, shown = plain(rows), {**panels, **signed}
     n_lines = TITLE_LINES + len(rows)
-    tops = {title: i * n_lines for i, title in enumerate(panels)}  # a click counts rows from the first
+    tops = {title: i * n_lines for i, title in enumerate(shown)}  # a click counts rows from the first
     for title, values in panels.items():
         _check_fractions(values, title)
+    limit = max((float(np.abs(values).max(initial=0)) for values in signed.values()), default=0) or 1.0
+    share = len(panels) / len(shown)  # of the height
     return go.Figure(
         [
             go.Heatmap(
-                z=panels[title],
+                z=shown[title],
                 y0=top,
                 name=title,
-                coloraxis="coloraxis",
+                coloraxis="coloraxis" if title in panels else "coloraxis2",
                 xgap=1,
                 ygap=1,
                 text=[[f"{row}, slot {column}" for column in columns] for row in names],
@@ -78,23 +87,27 @@ def stacked_fractions(
         ],
         {
             "annotations": [_heading(title, top - 1) for title, top in tops.items()],
-            "coloraxis": {
-                "cmin": 0,
-                "cmax": 1,
-                "colorscale": FRACTION_COLOURS,
-                "colorbar": {"thickness": 10},
-            },
-            "height": MARGIN_HEIGHT + ROW_HEIGHT * n_lines * len(panels),
+            "coloraxis": _colour_scale(FRACTION_COLOURS, 0, 1, top=1, share=share),
+            "coloraxis2": _colour_scale(SIGNED_COLOURS, -limit, limit, top=1 - share, share=1 - share)
+            if signed
+            else {},
+            "height": MARGIN_HEIGHT + ROW_HEIGHT * n_lines * len(shown),
             "margin": MARGINS | {"t": 10},
             "xaxis": _column_axis(columns, "slot"),
             "yaxis": {
                 **QUIET_AXIS,
                 "tickvals": [top + row for top in tops.values() for row in range(len(rows))],
-                "ticktext": names * len(panels),
-                "range": [n_lines * len(panels) - TITLE_LINES - 0.5, -TITLE_LINES - 0.5],
+                "ticktext": names * len(shown),
+                "range": [n_lines * len(shown) - TITLE_LINES - 0.5, -TITLE_LINES - 0.5],
             },
         },
     )
+
+
+def _colour_scale(colours: str, low: float, high: float, *, top: float, share: float) -> dict[str, Any]:
+    """A scale whose bar begins at ``top`` and takes a ``share`` of the height, both in [0, 1]."""
+    bar = {"thickness": 10, "y": top, "yanchor": "top", "len": share}
+    return {"cmin": low, "cmax": high, "colorscale": colours, "colorbar": bar}
 
 
 def _heading(text: str, line: float) -> dict[str, Any]:

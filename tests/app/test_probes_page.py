@@ -249,7 +249,6 @@ def test_the_template_has_every_sentence_of_the_sample(rows):
 def test_a_sample_of_long_stories_is_cut_to_what_a_page_reads_and_that_is_said(monkeypatch):
     assert "a page reads" not in words_on(labels_page())
     monkeypatch.setattr("app.loaders.sample.MAX_SENTENCES", 105)
-    monkeypatch.setattr("app.widgets.pickers.MAX_SENTENCES", 105)
     page_sample.clear()
     page = labels_page()
     page_sample.clear()

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Page, expect
 
-CELLS = "chart => Array.from(chart._fullData[0].z, row => Array.from(row))"
+CELLS = "chart => Array.from(chart._fullData[PANEL].z, row => Array.from(row))"
 # Found and read in one step: a redraw takes a chart away and brings another.
 RESULT = """([key, old]) => {
     const chart = document.querySelector('.st-key-' + key + ' .js-plotly-plot');
@@ -29,15 +29,15 @@ def chart_value(page: Page, key: str, read: str, *, other_than: Any = None) -> A
     return result.json_value()
 
 
-def heatmap_on_screen(page: Page, key: str) -> np.ndarray:
-    """The cells plotly holds for the chart, when the whole page is there."""
+def heatmap_on_screen(page: Page, key: str, panel: int = 0) -> np.ndarray:
+    """The cells plotly holds for one of the chart's heatmaps, when the whole page is there."""
     wait_until_drawn(page)
-    return np.array(chart_value(page, key, CELLS))
+    return np.array(chart_value(page, key, CELLS.replace("PANEL", str(panel))))
 
 
-def wait_for_new_cells(page: Page, key: str, old: np.ndarray) -> None:
+def wait_for_new_cells(page: Page, key: str, old: np.ndarray, panel: int = 0) -> None:
     """Until plotly has drawn other cells than ``old``."""
-    chart_value(page, key, CELLS, other_than=old.tolist())
+    chart_value(page, key, CELLS.replace("PANEL", str(panel)), other_than=old.tolist())
 
 
 def click_cell(page: Page, key: str, row: int, column: int, shape: tuple[int, int]) -> None:

@@ -112,6 +112,17 @@ def test_stacked_fractions_share_one_fixed_scale_and_keep_their_numbers():
         stacked_fractions({"kept": VALUES + 1}, rows=["a", "b"], columns=["0", "1", "2"])
 
 
+def test_signed_values_below_fractions_have_a_scale_of_their_own_symmetric_about_0():
+    change = {"change": VALUES - 0.8}
+    figure = stacked_fractions({"kept": VALUES}, rows=["a", "b"], columns=["0", "1", "2"], signed=change)
+    kept, changed = figure.data
+    assert (kept.coloraxis, changed.coloraxis) == ("coloraxis", "coloraxis2")
+    assert (changed.z == VALUES - 0.8).all() and changed.y0 > kept.y0 + 1
+    assert (figure.layout.coloraxis2.cmin, figure.layout.coloraxis2.cmax) == (-0.8, 0.8)
+    nothing = stacked_fractions({}, rows=["a"], columns=["0"], signed={"change": np.zeros((1, 1))})
+    assert nothing.layout.coloraxis2.cmax == 1
+
+
 def test_labels_of_points_in_one_place_stand_on_different_sides():
     places = label_places(np.array([0.1, 0.12, 0.9]), np.array([0.5, 0.51, 0.5]))
     assert places[0] != places[1]

@@ -3,12 +3,13 @@
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.loaders.compare import load_comparison
 from app.panels.reproduce import draw_reproduce, of_comparison
 from app.state import URL
 from app.widgets.pickers import draw
-from app.widgets.verdict import draw_verdict, verdict_place
+from app.widgets.verdict import draw_verdict
 from lm2core.compare import published
 from lm2core.errors import UserError
 from lm2viz.compare.architectures import ARCHITECTURE, TESTS, Comparison, published_table
@@ -24,10 +25,8 @@ WHAT_IS_TESTED = (
 )
 
 
-def draw_architectures() -> None:
+def draw_architectures(place: DeltaGenerator) -> None:
     """What a memory is good for: models trained alike, over lengths."""
-    st.title("Does a memory help?")
-    place = verdict_place()
     try:
         comparison = load_comparison()
     except UserError as error:

@@ -1,6 +1,7 @@
 """Two models side by side: which of their slots hold the same."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.loaders import models, slots
 from app.loaders.sample import page_sample
@@ -8,16 +9,14 @@ from app.panels.reproduce import draw_reproduce, of_matching
 from app.state import URL
 from app.widgets.pickers import as_text, draw, pick_model
 from app.widgets.tables import readable
-from app.widgets.verdict import draw_verdict, verdict_place
+from app.widgets.verdict import draw_verdict
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
 from lm2viz.slots import Matching
 
 
-def draw_two_models() -> None:
+def draw_two_models(place: DeltaGenerator) -> None:
     """Choose two models and a task; show their slots matched one to one, with controls."""
-    st.title("Do two models use their slots alike?")
-    place = verdict_place()
     st.markdown(
         f"Two models read the same {slots.N_MATCHED} stories. Numbers and bases of slots differ between "
         "models, so slots are **matched**: two slots agree as far as the content of one can be predicted "

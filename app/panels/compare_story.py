@@ -9,7 +9,7 @@ from app.panels.reproduce import draw_reproduce
 from app.state import URL
 from app.widgets.pickers import as_text, draw, pick_model, pick_question, pick_story
 from app.widgets.shown_story import ShownStory
-from app.widgets.verdict import draw_verdict, verdict_place
+from app.widgets.verdict import draw_verdict
 from app.widgets.waiting import wait_for
 from lm2core.babi.known_facts import known_place
 from lm2core.errors import UserError
@@ -17,10 +17,8 @@ from lm2core.errors import UserError
 OTHERS = "others"
 
 
-def draw_one_story() -> None:
+def draw_one_story(place: DeltaGenerator) -> None:
     """Choose a story, a question and models; show their answers in a grid."""
-    st.title("Which model still knows?")
-    place = verdict_place()
     st.markdown(
         "All models read the same story and are asked the same question after every sentence. "
         "Each has only what its **memory** kept of the sentences; a plain Llama keeps every word."

@@ -45,14 +45,14 @@ def pick_cell(model: str, sentences: tuple[str, ...], trace: Trace, step: int) -
     update = gated_update.slot_update(trace, step - 1, block, slot)
     clamp_state(DIM, 0, n_dims - 1)
     dim = columns[2].number_input("Dimension", 0, n_dims - 1, update.most_changed_dim(), key=DIM, bind=URL)
-    columns[3].button(
-        f"Go to slot {strongest} (changed most)",
-        icon=":material/trending_up:",
-        key="to_strongest",
-        disabled=slot == strongest,
-        on_click=_go_to,
-        args=(strongest, gated_update.slot_update(trace, step - 1, block, strongest).most_changed_dim()),
-    )
+    if slot != strongest:
+        columns[3].button(
+            f"Go to slot {strongest} (changed most)",
+            icon=":material/trending_up:",
+            key="to_strongest",
+            on_click=_go_to,
+            args=(strongest, gated_update.slot_update(trace, step - 1, block, strongest).most_changed_dim()),
+        )
     return Cell(model, sentences, step, block, slot, int(dim), n_slots, update)
 
 

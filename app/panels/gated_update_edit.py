@@ -16,7 +16,7 @@ from lm2viz.causal.gate_edit import GateEdit
 from lm2viz.figures.bars import CONTROL_COLOUR, MODEL_COLOUR, answer_bars
 from lm2viz.figures.update import EDITED_COLOUR
 from lm2viz.story.gated_update import control_slot
-from lm2viz.story.verdicts import edit_in_words, took_up, update_in_words
+from lm2viz.story.verdicts import edit_in_words, update_in_words, written_instead
 
 ASK_AT, SCOPE, INPUT, FORGET = "ask_at", "gates_of", "input_gate", "keep_gate"
 CELL = "gated_cell"  # the cell that the sliders belong to; not in the URL
@@ -84,7 +84,7 @@ def draw_answers(
             )
             edited_trace = traces.load_gate_edit(cell.model, cell.sentences, gate_edit, cell.step).trace
             found = edit_in_words(edited, unedited, control, other)
-            draw_verdict(place, f"{found} {took_up(trace, cell.step - 1, edited_trace, cell.slot)}")
+            draw_verdict(place, f"{found} {written_instead(trace, cell.step - 1, edited_trace, cell.slot)}")
             draw_compared({EDITED: edited, UNEDITED: unedited, f"control: slot {other} instead": control})
             return edited
     except UserError as error:

@@ -28,17 +28,11 @@ def pick_edits(model: str, story: ShownStory, trace: Trace) -> str:
     st.subheader("Interventions")
     text, edits = _current(model, story)
     for i, edit in enumerate(edits):
-        label_column, remove = st.columns([6, 1], vertical_alignment="center")
+        label_column, remove = st.columns([5, 1], vertical_alignment="center")
         label_column.text(f"{i + 1}.  {describe_intervention(edit)}")
         rest = edits[:i] + edits[i + 1 :]
-        remove.button(
-            "Remove",
-            key=f"remove_{i}",
-            icon=":material/close:",
-            on_click=_keep,
-            args=(rest,),
-            disabled=not rest,
-        )
+        if rest:
+            remove.button("Remove", key=f"remove_{i}", icon=":material/close:", on_click=_keep, args=(rest,))
     st.caption(f"{reach(edits)} Several are applied in order.")
     add, files = st.columns([3, 2], gap="large")
     with add, st.expander("Add an intervention", icon=":material/add:"):

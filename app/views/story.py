@@ -38,10 +38,10 @@ def main() -> None:
     model, story, trace = choose_story()
     n_sentences = len(story.sentences)
     clamp_state(STEP, 0, n_sentences)
-    button, steps = st.columns([2, 13], vertical_alignment="bottom")
-    with steps:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        button = st.container(width="content")
         step = pick_step(n_sentences)
-    with button:
+    with button:  # after the slider, whose step decides whether the story plays
         play_button((model, story.sentences), n_sentences)
     left, right = st.columns([3, 5], gap="large")
     with left:
@@ -97,12 +97,7 @@ def draw_question(place: DeltaGenerator, model: str, story: ShownStory, step: in
     story_question = story.story_question(step, question_text)
     right = story_question.answer if story_question else _known_place(story, step, question_text)
     draw_verdict(place, answer_in_words(question_text, answer, control, right))
-    st.markdown(
-        f"After {step} of {len(story.sentences)} sentences the model answers **{as_text(answer.words[0])}** "
-        f"({answer.probabilities[0]:.0%})."
-    )
-    if story_question:
-        st.markdown(f"The right answer is **{story_question.answer}**{_support(story_question)}.")
+    st.markdown(f"After {step} of {len(story.sentences)} sentences. {_support(story_question)}")
     words = answer.words[:N_ANSWERS]
     of_control = dict(zip(control.words, control.probabilities, strict=True))
     draw(
@@ -125,12 +120,12 @@ def _known_place(story: ShownStory, step: int, question_text: str) -> str | None
     return known_place(question_text, story.facts[step - 1]) if story.facts and step else None
 
 
-def _support(question: Question) -> str:
-    """The supporting sentences in words, counted from 1; nothing where there are none."""
-    numbers = [str(i + 1) for i in sorted(question.support)]
+def _support(question: Question | None) -> str:
+    """The sentences that the answer follows from, counted from 1; nothing where they are not known."""
+    numbers = [str(i + 1) for i in sorted(question.support)] if question else []
     if not numbers:
         return ""
-    return f" (sentence{'s' if len(numbers) > 1 else ''} {', '.join(numbers)})"
+    return f"The right answer follows from sentence{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}."
 
 
 main()

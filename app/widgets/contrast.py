@@ -7,7 +7,9 @@ CAPTION = "[data-testid=stCaptionContainer][data-testid=stCaptionContainer]"
 LABEL = "[data-testid=stWidgetLabel][data-testid=stWidgetLabel]"
 TAG = ".stMultiSelect span[title]"
 # Streamlit gives the axes of a chart a grey of 3.7 to 1; the page's own colour follows its theme.
-AXES = ".js-plotly-plot :is(.xaxislayer-above,.yaxislayer-above,.infolayer,.cbaxis,.legend) text"
+AXES = (
+    ".js-plotly-plot :is(.xaxislayer-above,.yaxislayer-above,.infolayer,.cbaxis,.legend,.scatterlayer) text"
+)
 # A picker that does not act now: out of sight, but still there, so that its value stays in the link.
 UNUSED = "[class*=st-key-unused_]"
 STYLE = (

@@ -191,32 +191,27 @@ def _check(sentences: tuple[str, ...]) -> None:
 
 def pick_step(n_sentences: int, *, default: int | None = None) -> int:
     """Choose how many sentences have been read; 0 is before the first. ``default`` None: all of them."""
-    back, slider, forward = st.columns([2, 9, 2], vertical_alignment="bottom")
-    back.button(
-        "Back",
-        icon=":material/chevron_left:",
-        shortcut="Left",
-        key="back",
-        on_click=move_step,
-        args=(-1, n_sentences),
-        width="stretch",
-    )
-    forward.button(
-        "Next",
-        icon=":material/chevron_right:",
-        shortcut="Right",
-        key="next",
-        on_click=move_step,
-        args=(1, n_sentences),
-        width="stretch",
-    )
     apply_requested_step(n_sentences)
-    step = slider.slider(
-        "Sentences read", 0, n_sentences, n_sentences if default is None else default, key=STEP, bind=URL
-    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        _step_button("Back", "left", -1, n_sentences)
+        _step_button("Next", "right", 1, n_sentences)
+        step = st.slider(
+            "Sentences read", 0, n_sentences, n_sentences if default is None else default, key=STEP, bind=URL
+        )
     if REQUESTED_STEP in st.session_state:
         st.rerun()
     return step
+
+
+def _step_button(label: str, side: str, by: int, n_sentences: int) -> None:
+    st.button(
+        label,
+        icon=f":material/chevron_{side}:",
+        shortcut=side.title(),
+        key=label.lower(),
+        on_click=move_step,
+        args=(by, n_sentences),
+    )
 
 
 def pick_question(story: ShownStory, step: int) -> str:

@@ -29,7 +29,6 @@ def play_button(story: Hashable, n_steps: int) -> None:
         key="play",
         on_click=_toggle,
         args=(story, n_steps),
-        width="stretch",
     )
 
 

@@ -35,4 +35,6 @@ def _bounds(low: float, high: float) -> str:
 
 
 def _words(name: str) -> str:
-    return name.removeprefix("n_").replace("_", " ")
+    """A column's name in words: ``n_stories`` is stories, ``is_explained`` is a question, explained?"""
+    words = name.removeprefix("n_").removeprefix("is_").replace("_", " ")
+    return f"{words}?" if name.startswith("is_") else words

@@ -6,11 +6,17 @@ import streamlit as st
 from app.state import LARGE, URL
 
 LARGER = 1.2  # factor
+# Streamlit lets a row of choices scroll, and shows no bar: what lies beyond the edge is not found.
+WRAPPED = (
+    "<style>[data-testid=stButtonGroup] [role=radiogroup]"
+    "{flex-wrap:wrap!important;overflow:visible!important;row-gap:.25rem}</style>"
+)
 CHART_TEXT, CHART_HEIGHT = 12, 450  # pixels, where a chart sets none
 
 
 def pick_text_size() -> None:
-    """The switch; the text of the page follows at once."""
+    """The switch; the text of the page follows at once, and rows of choices take another line."""
+    st.html(WRAPPED)
     if st.toggle("Larger text", key=LARGE, bind=URL):
         st.html(f"<style>:root {{font-size: {LARGER:.0%}}}</style>")
 

@@ -111,9 +111,9 @@ def _colour_scale(colours: str, low: float, high: float, *, top: float, share: f
 
 
 def _heading(text: str, line: float) -> dict[str, Any]:
-    """A title at the left of a line of cells."""
-    place = {"x": 0, "xref": "paper", "xanchor": "left", "y": line}
-    return {"text": text, "font": {"size": 15}, "showarrow": False, **place}
+    """A title above a line of cells, from the left edge: on a narrow screen it ends before the colour bar."""
+    place = {"x": 0, "xref": "paper", "xanchor": "left", "xshift": 5 - MARGINS["l"], "y": line}
+    return {"text": text, "font": {"size": 13}, "showarrow": False, **place}
 
 
 def signed_heatmap(

@@ -9,20 +9,58 @@ from numpy.typing import NDArray
 
 from lm2viz.figures.bars import CONTROL_COLOUR, MODEL_COLOUR
 
-NEAR = 0.05  # on either axis, of its whole range; labels of points nearer than this would overprint
-AROUND = (
-    "top center", "bottom center", "middle right", "middle left",
-    "top right", "bottom left", "bottom right", "top left",
-)  # fmt: skip
+LETTER = 0.025, 0.045  # width and height of a letter, as shares of a chart on a phone
+OFFSET = 0.012, 0.03  # between a point and its label
+# Where a label may stand, beside the point and above it (in -1, 0, 1), in order of preference.
+AROUND = {
+    "top center": (0, 1),
+    "bottom center": (0, -1),
+    "middle right": (1, 0),
+    "middle left": (-1, 0),
+    "top right": (1, 1),
+    "bottom left": (-1, -1),
+    "bottom right": (1, -1),
+    "top left": (-1, 1),
+}
+Box = tuple[float, float, float, float]  # left, bottom, right, top
 
 
-def label_places(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]) -> list[str]:
-    """Where the label of each point stands: each of several near points takes another side."""
-    points, places = np.column_stack([x, y]), list[str]()
-    for i, point in enumerate(points):
-        n_near = int((np.abs(points[:i] - point) < NEAR).all(axis=1).sum())
-        places.append(AROUND[n_near % len(AROUND)])
+def label_places(
+    x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]], names: Sequence[str]
+) -> list[str | None]:
+    """Where the label of each point stands without covering another; None where there is no room.
+
+    The highest points, and then those furthest right, choose first.
+    """
+    points = np.column_stack([_as_share(x), _as_share(y)])
+    taken: list[Box] = [_box(point, 0.0, (0, 0)) for point in points]
+    places: list[str | None] = [None] * len(points)
+    for i in np.lexsort((points[:, 0], points[:, 1]))[::-1]:
+        for name, side in AROUND.items():
+            box = _box(points[i], len(names[i]) * LETTER[0], side)
+            if not any(_overlap(box, other) for k, other in enumerate(taken) if k != i):
+                taken.append(box)
+                places[i] = name
+                break
     return places
+
+
+def _as_share(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Values between 0 and 1, the least and the largest."""
+    return (values - values.min()) / (np.ptp(values) or 1.0)
+
+
+def _box(point: NDArray[np.floating[Any]], width: float, side: tuple[int, int]) -> Box:
+    """The box of a label at one side of a point; of the point itself without a width."""
+    height = LETTER[1] if width else OFFSET[1]
+    width = width or OFFSET[0]
+    x = point[0] + side[0] * (OFFSET[0] + width / 2)
+    y = point[1] + side[1] * (OFFSET[1] + height / 2)
+    return float(x - width / 2), float(y - height / 2), float(x + width / 2), float(y + height / 2)
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def named_points(
@@ -34,21 +72,23 @@ def named_points(
     y_title: str,
     x_control: tuple[str, float],
 ) -> go.Figure:
-    """Points with their names beside them; both axes are fractions.
+    """Points with their names beside them where there is room; both axes are fractions.
 
     x_control : name and value of what ``x`` is without any finding, drawn as a line
     """
     name, value = x_control
+    places = label_places(x, y, names)
     figure = go.Figure(
         go.Scatter(
             x=x,
             y=y,
-            text=list(names),
+            text=[name if place else "" for name, place in zip(names, places, strict=True)],
             textfont={"size": 11},
             mode="markers+text",
-            textposition=label_places(x, y),
+            textposition=[place or "top center" for place in places],
+            customdata=list(names),
             marker={"color": MODEL_COLOUR, "size": 9},
-            hovertemplate="slot %{text}: %{x:.1%}, %{y:.1%}<extra></extra>",
+            hovertemplate="slot %{customdata}: %{x:.1%}, %{y:.1%}<extra></extra>",
         )
     )
     figure.add_vline(x=value, line_color=CONTROL_COLOUR, line_dash="dash", annotation_text=name)

@@ -67,9 +67,8 @@ def _cause_and_correlation(lm: LoadedModel) -> Measured:
             y_title=f"answers about {PERSON} lost without the slot",
             x_control=("shuffled labels", float(shuffled.mean())),
         ),
-        caption="Each point is a slot. Further right: a probe decodes the fact there. Higher: the model "
-        f"needs the slot. Needed: more than {NEEDED:.0%} of the answers about {PERSON} are lost without it. "
-        "The slots of one model are not a sample, so the shares have no interval.",
+        caption=f"A slot is needed if more than {NEEDED:.0%} of the answers about {PERSON} are lost without "
+        "it. The slots of one model are not a sample, so the shares have no interval.",
         source=measured_on(lm, f"{N_PROBED} generated stories for the probes, {N_STORIES} for the answers"),
         live=_live_erasure(asked, right & ~without[drops.argmax()], probe, drops),
     )
@@ -111,5 +110,5 @@ CAUSE_AND_CORRELATION = Lesson(
     ),
     measure=_cause_and_correlation,
     moral="That a fact can be decoded is correlation; that answers change when it is removed is cause. Only "
-    "an intervention shows the second. The page Interventions compares it with placebos.",
+    "an intervention shows the second. The app's page Interventions compares it with placebos.",
 )

@@ -50,6 +50,6 @@ THE_PAPER = Lesson(
         Choice("More than 10 points", 10, 100),
     ),
     measure=_the_paper,
-    moral="The paper gives no seeds and no intervals, so a small lead cannot be told from chance. The page "
-    "Compare shows where its tables disagree.",
+    moral="The paper gives no seeds and no intervals, so a small lead cannot be told from chance. The app's "
+    "page Compare shows where its tables disagree.",
 )

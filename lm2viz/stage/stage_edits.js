@@ -37,7 +37,7 @@ export function verdict({ edit, before, after, control, controlRun }, state) {
   lines[0] += ".";
   if (beside) lines.push(`Control, slot ${control} instead (${CONTROL_RULE}): ${beside}.`);
   if (control === null) lines.push("No control: every other slot has a name.");
-  if (edit.kind === "clamp_gate") lines.push(tookUp(edit, before, after));
+  if (edit.kind === "clamp_gate") lines.push(insteadLine(edit, before, after));
   return lines.join(" ");
 }
 
@@ -46,11 +46,11 @@ function answerAt(payload, question, step) {
   return answer ? `${answer[0]} (${percent(answer[1])})` : null;
 }
 
-/** Where the blocked content went: the slot whose change in that sentence grew most. */
-function tookUp({ slots, step }, before, after) {
+/** Where the sentence was written instead: the slot whose change in it grew most. */
+function insteadLine({ slots, step }, before, after) {
   const [was, is] = [before, after].map((run) => run.steps[step - 1].change);
   const grown = is.map((change, slot) => (slots.includes(slot) ? -Infinity : change - was[slot]));
   const most = grown.indexOf(Math.max(...grown));
   if (grown[most] < GREW) return "No other slot changed more than before.";
-  return `Slot ${most} took up most: its change grew by ${amount(grown[most])}.`;
+  return `Most of it was written to slot ${most} instead, which changed by ${amount(grown[most])} more.`;
 }

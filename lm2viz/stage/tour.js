@@ -194,7 +194,7 @@ function blockStop(payload, { step, slot, ...rest }) {
     title: "The fact goes elsewhere",
     text: [
       `While sentence ${step} is read, nothing may be written into slot ${slot}. `,
-      "Another slot may take up the fact; the line below says which one changed more than before.",
+      "The sentence may be written to another slot instead; the line below says to which.",
     ],
     state: { step, slot, ...rest },
     edit: "clamp_gate",

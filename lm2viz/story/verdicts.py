@@ -46,8 +46,8 @@ def edit_in_words(edited: Answer, unedited: Answer, control: Answer, other: int)
     return f"The edit {did}; the same edit in slot {other} gives {control.words[0]}."
 
 
-def took_up(before: Trace, segment: int, edited: Trace, slot: int) -> str:
-    """Which other slot took up what was blocked: the one whose change in the sentence grew most.
+def written_instead(before: Trace, segment: int, edited: Trace, slot: int) -> str:
+    """Where a blocked sentence was written instead: the slot whose change in it grew most.
 
     edited : of the same sentence alone, with the gates of ``slot`` edited
     """
@@ -57,7 +57,7 @@ def took_up(before: Trace, segment: int, edited: Trace, slot: int) -> str:
     most = int(grown.argmax())
     if grown[most] < MIN_GROWTH:
         return "No other slot changes more than before."
-    return f"Slot {most} takes up most of it: its change grows by {grown[most]:.2f}."
+    return f"Most of it is written to slot {most} instead, which changes by {grown[most]:.2f} more."
 
 
 def shift_in_words(moved: Array, control: Array) -> str:

@@ -79,7 +79,7 @@ def test_several_are_built_composed_and_removed_and_the_link_follows():
     ]
     page.button(key="remove_0").click().run()
     assert [t.value for t in page.text if ". " in t.value][0].startswith("1.  clamp_gate")
-    assert page.button(key="remove_0").disabled
+    assert not any((button.key or "").startswith("remove") for button in page.button)
 
 
 def test_a_kind_that_takes_from_others_takes_from_stories_of_the_task():

@@ -4,6 +4,7 @@ import pandas as pd
 
 from app.widgets.tables import interval, readable
 from lm2viz.estimates import Estimate
+from tests.app.conftest import raw_headers
 
 NAN = float("nan")
 
@@ -34,9 +35,15 @@ def test_a_second_interval_names_its_value_and_a_missing_one_is_empty():
 
 def test_a_flag_and_a_number_of_the_same_name_both_stay():
     table = pd.DataFrame({"is_explained": [True], "explained": [0.5]})
-    assert list(readable(table)) == ["is explained", "explained"]
+    assert list(readable(table)) == ["explained?", "explained"]
 
 
 def test_an_estimate_without_bounds_has_an_empty_interval():
     assert interval(Estimate(0.5, NAN, NAN, 1)) == ""
     assert interval(Estimate(0.5, 0.4, 0.6, 9)) == "0.40 to 0.60"
+
+
+def test_raw_names_of_columns_are_found_unless_the_page_gives_them_a_label():
+    table = {"n_stories": [1], "strength_low": [2], "p before": [3]}
+    assert raw_headers(table, {"n_stories": "stories", "p before": {"label": None}}) == ["strength_low"]
+    assert raw_headers(pd.DataFrame(table), None) == ["n_stories", "strength_low"]

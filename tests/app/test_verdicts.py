@@ -83,7 +83,7 @@ def test_gated_update_opens_where_the_asked_fact_was_written_and_says_who_takes_
     page.slider(key="input_gate").set_value(0.0).run()
     edit = GateEdit(step=step, slot=slot, gate_in=0.0)
     edited = traces.load_gate_edit(MODEL, STORY.sentences, edit, step).trace
-    assert verdicts.took_up(trace, step - 1, edited, slot) in shown_verdict(page)
+    assert verdicts.written_instead(trace, step - 1, edited, slot) in shown_verdict(page)
     assert f"the same edit in slot {control_slot(slot, 24)} gives" in shown_verdict(page)
 
 

@@ -43,7 +43,7 @@ def test_the_edited_side_opens_on_the_page_of_one_story_and_asks_the_question(pa
     expect(page.get_by_text("One of the placebos")).to_be_visible()
     question = page.get_by_text("Where is", exact=False).first.inner_text()
     page.get_by_role("button", name="Open on the Story page").nth(1).click()
-    read = page.get_by_text("After 8 of 8 sentences the model answers").first
+    read = page.get_by_text("After 8 of 8 sentences.").first
     expect(read).to_be_visible()
     expect(page.get_by_label("Question")).to_have_value(question)
     assert "own=" in page.url and "source=Own" in page.url

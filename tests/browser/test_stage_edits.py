@@ -45,7 +45,9 @@ def test_erasing_a_slot_compares_the_answer_with_that_of_a_control_slot(page: Pa
 def test_a_block_tells_the_slot_whose_change_grew_most(page: Page) -> None:
     open_stage(page, stage_payload(), AT_5)
     click(page, "Block writes of this sentence")
-    expect(page.locator(".result")).to_contain_text("Slot 8 took up most: its change grew by 0.31.")
+    expect(page.locator(".result")).to_contain_text(
+        "Most of it was written to slot 8 instead, which changed by 0.31 more."
+    )
     assert page.evaluate("runs[0].edits") == [BLOCK | {"slots": [13], "step": 5}]
     assert page.locator(".flow .write[data-slot='13']:not([hidden])").count() == 0
 

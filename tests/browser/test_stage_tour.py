@@ -36,7 +36,7 @@ def test_five_stops_show_a_write_an_overwrite_a_read_an_erasure_and_a_block(page
     page.get_by_role("button", name="Next stop").click()
     expect(page.locator(".result")).to_contain_text("Slot 13 erased after sentence 5")
     page.get_by_role("button", name="Next stop").click()
-    expect(page.locator(".result")).to_contain_text("Slot 8 took up most")
+    expect(page.locator(".result")).to_contain_text("written to slot 8 instead")
     assert page.evaluate("stage.stage.state.edits.map((edit) => edit.kind)") == ["clamp_gate"]
     expect(page.get_by_role("button", name="Next stop")).to_be_disabled()
 

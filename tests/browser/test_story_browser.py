@@ -85,7 +85,7 @@ def test_a_pasted_story_is_read_and_markup_in_it_is_text(page, app_url):
     assert page.locator("img[src=x]").count() == 0
     box.fill("Mary went to the kitchen.\nJohn went to the garden.")
     page.get_by_role("button", name="Read story").click()
-    expect(page.get_by_text("After 2 of 2 sentences the model answers").first).to_be_visible()
+    expect(page.get_by_text("After 2 of 2 sentences.").first).to_be_visible()
     assert len(query_of(page)["own"][0]) == 16
 
 

@@ -123,10 +123,13 @@ def test_signed_values_below_fractions_have_a_scale_of_their_own_symmetric_about
     assert nothing.layout.coloraxis2.cmax == 1
 
 
-def test_labels_of_points_in_one_place_stand_on_different_sides():
-    places = label_places(np.array([0.1, 0.12, 0.9]), np.array([0.5, 0.51, 0.5]))
-    assert places[0] != places[1]
-    assert places[0] == places[2]
+def test_labels_of_near_points_stand_on_different_sides_and_a_label_without_room_is_left_out():
+    x, y = np.array([0.5, 0.51, 0.9, 0.1, 1.0]), np.array([0.5, 0.5, 0.5, 0.0, 1.0])
+    places = label_places(x, y, ["1", "2", "3", "4", "5"])
+    assert None not in places and places[0] != places[1]
+    crowd = np.append(np.linspace(0.5, 0.52, 30), 1.0)
+    places = label_places(crowd, np.zeros(31), [str(i) for i in range(31)])
+    assert places[30] is not None and None in places[:30]
 
 
 def test_bars_of_one_sentence_are_as_high_as_those_of_five():

@@ -46,6 +46,9 @@ class Estimate:
         return f"{self.value:.1%} ({interval}, n = {self.n})"
 
 
+NONE = Estimate(np.nan, np.nan, np.nan, 0)  # of what could not be measured
+
+
 @dataclass(frozen=True, slots=True)
 class Estimates:
     """An array of values, each with its 95 % interval.

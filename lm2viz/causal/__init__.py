@@ -27,6 +27,8 @@ from lm2viz.causal.interventions_json import from_json, to_json
 from lm2viz.causal.maps import CausalMap, causal_map
 from lm2viz.causal.parts import CausalParts, causal_parts
 from lm2viz.causal.running import Run, run
+from lm2viz.causal.slot_sets import search_slots
+from lm2viz.causal.slot_sets_result import SlotSets
 from lm2viz.causal.slot_use import SlotUse, slot_use
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "ResetBank",
     "Run",
     "Saliencies",
+    "SlotSets",
     "SlotUse",
     "Swap",
     "Zero",
@@ -62,6 +65,7 @@ __all__ = [
     "record_slot_losses",
     "mean_projection",
     "run",
+    "search_slots",
     "slot_gradients",
     "slot_use",
     "to_json",

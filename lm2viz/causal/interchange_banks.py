@@ -73,6 +73,14 @@ class PairBanks:
             answers.append(self._questions.logits(question, banks).argmax(-1))
         return torch.cat(answers).cpu().numpy()
 
+    def contents(self, banks_R: Ints) -> Tensor:
+        """The banks (R,N,D) themselves."""
+        return self._banks_MND[torch.as_tensor(banks_R)]
+
+    def as_tensor(self, values: Ints) -> Tensor:
+        """Numbers where the banks are."""
+        return torch.as_tensor(values, device=self._banks_MND.device)
+
     def unedited(self, questions_R: Ints, base_R: Ints) -> Ints:
         """Token ids (R,) of the answers from the banks as they are."""
         return self.answers(questions_R, base_R, base_R, np.zeros((len(base_R), self.n_slots), dtype=bool))

@@ -11,9 +11,8 @@ import numpy as np
 from lm2viz.arrays import Array
 from lm2viz.causal.interchange_banks import ZERO, Ints, Mask, PairBanks
 from lm2viz.causal.interchange_pairs import Asked, Pair
-from lm2viz.estimates import N_RESAMPLES, TAIL, Estimate, Estimates, drawn_stories, share
+from lm2viz.estimates import N_RESAMPLES, NONE, TAIL, Estimate, Estimates, drawn_stories, share
 
-NONE = Estimate(np.nan, np.nan, np.nan, 0)
 PAIRS_AT_ONCE = 512  # whose weights in all resamples are in memory
 
 

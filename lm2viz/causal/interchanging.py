@@ -4,7 +4,7 @@ Source: interchange intervention accuracy of Geiger et al. 2021, arXiv:2106.0299
 with cause as in RAVEL, Huang et al. 2024, arXiv:2402.17700, there for entities, here for facts of a story.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -14,17 +14,17 @@ from lm2core.babi.fact_questions import asked_fact, question_about
 from lm2core.errors import UserError
 from lm2core.reading.loaded_model import LoadedModel, untrained
 from lm2viz.arrays import Array
-from lm2viz.causal.interchange_banks import Mask, PairBanks, check_slots
+from lm2viz.causal.interchange_banks import PairBanks, check_slots
 from lm2viz.causal.interchange_pairs import N_DONORS, Pair, QuestionOf, Stories, askable_facts, draw_pairs
 from lm2viz.causal.interchange_result import CHOSEN, OTHER_FACTS, RANDOM, SAME, UNTRAINED, Interchange
 from lm2viz.causal.interchange_scores import (
-    NONE,
     Effects,
     PairScorer,
     PairScores,
     answered_rightly,
     estimate,
 )
+from lm2viz.estimates import NONE
 from lm2viz.progress import track
 
 MIN_STORIES = 10  # whose pairs are scored: resamples of fewer say little
@@ -90,8 +90,10 @@ def interchange(
         PairScorer(PairBanks(control, stories, scored), scored),
     )
     rng = np.random.default_rng(seed)
-    of_random = _drawn(trained, {*range(banks.n_slots)} - {*slots}, len(slots), rng)
-    of_others = _drawn(trained, carriers - {*slots}, len(slots), rng)
+    of_random, of_others = (
+        score_random_slots(trained, among, len(slots), rng) if (among := slots_apart - {*slots}) else None
+        for slots_apart in ({*range(banks.n_slots)}, carriers)
+    )
     effects = {
         CHOSEN: estimate(trained.score_slots(slots), scored, seed=seed),
         RANDOM: _or_nothing(of_random, scored, seed),
@@ -148,18 +150,18 @@ def _best_slot(by_fact: dict[str, Array], fact: str) -> int:
     return int(by_fact[fact].argmax())
 
 
-def _drawn(scorer: PairScorer, among: set[int], n: int, rng: np.random.Generator) -> PairScores | None:
-    """The mean over draws of ``n`` of these slots for each pair, of all if they are fewer; None for none."""
-    if not among:
-        return None
-    return PairScores.mean([scorer.score(_draw_mask(scorer, sorted(among), n, rng)) for _ in range(N_DRAWS)])
-
-
-def _draw_mask(scorer: PairScorer, among: Sequence[int], n: int, rng: np.random.Generator) -> Mask:
-    mask = scorer.mask(())
-    for row in mask:
-        row[rng.permutation(among)[:n]] = True
-    return mask
+def score_random_slots(
+    scorer: PairScorer, among: Iterable[int], n: int, rng: np.random.Generator
+) -> PairScores:
+    """The mean over draws of ``n`` of these slots for each pair, or of all if they are fewer."""
+    names = sorted(among)
+    draws = []
+    for _ in range(N_DRAWS):
+        mask = scorer.mask(())
+        for row in mask:
+            row[rng.permutation(names)[:n]] = True
+        draws.append(scorer.score(mask))
+    return PairScores.mean(draws)
 
 
 def _or_nothing(scores: PairScores | None, pairs: Sequence[Pair], seed: int) -> Effects:

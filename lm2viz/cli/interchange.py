@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from lm2core.errors import UserError
 from lm2viz.cli.shared import (
     Checkpoint,
     Image,
@@ -26,18 +27,30 @@ def interchange_command(
     ] = None,
     task: Task = "qa1",
     stories: Stories = 200,
+    search: Annotated[
+        bool,
+        typer.Option(
+            "--search", help="Search for the smallest set of slots, up to 8, that carries the fact."
+        ),
+    ] = False,
     donors: Annotated[int, typer.Option(min=1, help="Donor stories for each story.")] = 5,
     seed: Seed = 0,
     out: Out = None,
     image: Image = None,
 ) -> None:
     """Exchange slots between stories: does the fact go with them, and all else stay? Controls beside it."""
+    if search and slots is not None:
+        raise UserError("--search finds the slots itself; give it without --slots")
     chosen = None if slots is None else slot_numbers("--slots", slots)
     prepare(out, image)
     from lm2core.reading.checkpoints import load
-    from lm2viz.causal import interchange
+    from lm2viz.causal import interchange, search_slots
     from lm2viz.sample.story_sample import StorySample
 
     sample = StorySample(task, stories, seed)
-    result = interchange(load(checkpoint), sample.stories, fact, chosen, n_donors=donors, seed=seed)
+    lm = load(checkpoint)
+    if search:
+        write_result("slot-sets", search_slots(lm, sample.stories, fact, seed=seed), out, image)
+        return
+    result = interchange(lm, sample.stories, fact, chosen, n_donors=donors, seed=seed)
     write_result("interchange", result, out, image)

@@ -1,6 +1,6 @@
-"""Shares with intervals, one panel a measure: the slots that are exchanged first, their controls below."""
+"""Interchange: shares beside their controls, and curves over growing sets of slots."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from lm2viz.figures.bars import CONTROL_COLOUR, MODEL_COLOUR
+
+LINES = (("#0072b2", "solid"), ("#d55e00", "solid"), ("#009e73", "dash"), ("#888888", "dot"))
 
 
 def share_points(
@@ -46,3 +48,40 @@ def share_points(
         automargin=True,
     )
     return figure.update_layout(height=150 + 44 * len(rows), margin={"l": 10, "r": 10, "t": 40, "b": 50})
+
+
+def set_curves(
+    panels: Mapping[str, Mapping[str, NDArray[np.floating]]], *, slots: Mapping[str, Sequence[Sequence[int]]]
+) -> go.Figure:
+    """One panel a way of growing sets; lines of shape (n_sizes, 3), value, low and high in [0, 1], by size.
+
+    slots : for each panel, the sets, named where the pointer is
+    """
+    figure = make_subplots(1, len(panels), shared_yaxes=True, subplot_titles=list(panels))
+    for i, (panel, lines) in enumerate(panels.items(), start=1):
+        names = [f"slots {', '.join(map(str, each))}" for each in slots[panel]]
+        for (name, values), (colour, dash) in zip(lines.items(), LINES, strict=True):
+            value, low, high = values.T
+            line = go.Scatter(
+                x=np.arange(1, len(values) + 1),
+                y=value,
+                error_y={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": high - value,
+                    "arrayminus": value - low,
+                },
+                mode="lines+markers",
+                name=name,
+                legendgroup=name,
+                showlegend=i == 1,
+                line={"color": colour, "dash": dash},
+                text=names,
+                hovertemplate=f"{name}: %{{y:.1%}}<br>%{{text}}<extra></extra>",
+            )
+            figure.add_trace(line, row=1, col=i)
+        figure.update_xaxes(title="slots in the set", dtick=1, row=1, col=i)
+    figure.update_yaxes(range=[-0.03, 1.03], tickformat=".0%")
+    return figure.update_layout(
+        height=380, margin={"l": 10, "r": 10, "t": 40, "b": 90}, legend={"orientation": "h", "y": -0.25}
+    )

@@ -4,8 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
+from lm2core import ask_many
 from lm2core.babi.tasks import make_stories
+from lm2core.reading.answers import memory_after
 from lm2core.reading.checkpoints import load
 from lm2viz.causal import draw_pairs, interchange
 from lm2viz.causal.interchange_banks import PairBanks
@@ -100,6 +103,18 @@ def test_batches_give_what_one_question_at_a_time_gives():
     assert len(set(answers[0].tolist())) > 2
     for each in answers:
         assert each.tolist() == answers[0].tolist()
+
+
+def test_zero_as_a_donor_is_slots_of_zeros():
+    lm, stories, slot = load("babi-qa1-10"), make_stories("qa1", 12, seed=2), 13
+    pairs = [replace(p, others=(), follows=()) for p in draw_pairs(stories, MARY, n_donors=1)]
+    scorer = PairScorer(PairBanks(lm, stories, pairs), pairs)
+    banks = torch.cat([memory_after(lm, stories[p.base].sentences[: p.base_step]) for p in pairs])
+    banks[:, slot] = 0
+    words = [word for word, _ in ask_many(lm, ["Where is Mary?"] * len(pairs), banks)]
+    kept = [word == p.before for word, p in zip(words, pairs, strict=True)]
+    assert scorer.kept_without(slot).tolist() == kept
+    assert 0 < sum(kept) < len(kept)
 
 
 def test_pairs_that_the_model_answers_wrongly_are_counted_and_not_scored():

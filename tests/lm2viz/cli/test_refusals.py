@@ -74,6 +74,10 @@ def test_help_names_the_analyses_in_under_a_second_without_torch():
         (["causal-map", MODEL, "--task", "qa11"], "task 'qa11' has no counterfactuals; choose from: qa1"),
         (["causal-map", MODEL, "--kind", "x"], "task 'qa1' has no 'x' counterfactuals; choose from: place"),
         (["attribute", MODEL, "--stories", "1"], "one story"),
+        (
+            ["interchange", MODEL, "--fact", "x", "--slots", "3", "--search"],
+            "--search finds the slots itself",
+        ),
         (["interchange", MODEL, "--fact", "mood", "--stories", "9"], "they have: place of Daniel, place of"),
         (["interchange", MODEL, "--fact", "mood", "--slots", "3,24"], "no slot 24; this model has 0..23"),
         (

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from lm2core.babi.edits import KINDS, Edit, StorySentence, edits, names_in
 from lm2core.babi.replay import answer_again, is_possible
+from lm2core.babi.setting import Setting, setting_of
 from lm2core.babi.story import Question
-from lm2core.babi.tasks import draw_question, get_task, make_story
+from lm2core.babi.tasks import draw_question, draw_story, get_task
 from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
 
@@ -25,6 +26,7 @@ __all__ = [
     "Counterfactual",
     "draw_counterfactual",
     "draw_counterfactuals",
+    "draw_pair",
     "sentences_of",
 ]
 
@@ -136,67 +138,72 @@ def draw_counterfactual(
         )
     if n_sentences is not None and n_sentences < 1:
         raise UserError(f"n_sentences = {n_sentences}; a story has at least 1")
-    for story in _stories(task, rng, n_sentences):
-        candidates = list(edits(task, kind, story.lines, story.question.support, rng))
+    return draw_pair(setting_of(task), kind, rng, n_sentences=n_sentences)
+
+
+def draw_pair(setting: Setting, kind: str, rng: Random, *, n_sentences: int | None = None) -> Counterfactual:
+    """A counterfactual pair of a task with any people, places and things; see ``draw_counterfactual``."""
+    for story in _stories(setting, rng, n_sentences):
+        candidates = list(edits(setting, kind, story.lines, story.question.support, rng))
         rng.shuffle(candidates)
         for edit in candidates:
-            if pair := _pair(story, kind, edit):
+            if pair := _pair(setting, story, kind, edit):
                 return pair
     length = "" if n_sentences is None else f" of {n_sentences} sentences"
     raise UserError(
-        f"no {kind} counterfactual in {_MAX_STORIES:,} {task} stories{length}; try another n_sentences"
+        f"no {kind} counterfactual in {_MAX_STORIES:,} {setting.name} stories{length}; "
+        "try another n_sentences"
     )
 
 
 class _StoryQuestion(NamedTuple):
     """A story up to a question. It was generated from ``seed``, which also gives its hidden start."""
 
-    task: str
     seed: int
     lines: tuple[StorySentence, ...]
     question: Question
 
 
-def _stories(task: str, rng: Random, n_sentences: int | None) -> Iterator[_StoryQuestion]:
+def _stories(setting: Setting, rng: Random, n_sentences: int | None) -> Iterator[_StoryQuestion]:
     """Stories and questions as the task draws them, without questions that have two answers."""
     for _ in range(_MAX_STORIES):
         seed = rng.getrandbits(64)
-        lines, question = _draw_story(task, Random(seed), n_sentences)
+        lines, question = _draw_story(setting, Random(seed), n_sentences)
         history = [line.statement for line in lines]
-        if question is not None and answer_again(task, history, question.text) is not None:
-            yield _StoryQuestion(task, seed, lines, question)
+        if question is not None and answer_again(setting.task, history, question.text) is not None:
+            yield _StoryQuestion(seed, lines, question)
 
 
 def _draw_story(
-    task: str, rng: Random, n_sentences: int | None
+    setting: Setting, rng: Random, n_sentences: int | None
 ) -> tuple[tuple[StorySentence, ...], Question | None]:
     if n_sentences is None:
-        story = make_story(task, rng)
+        story = draw_story(setting.name, setting.task, rng)
         question = rng.choice(story.questions)
         return tuple(map(StorySentence, story.statements, story.sentences))[: question.n_statements], question
-    story_lines = islice(chain.from_iterable(get_task(task).draw(rng)), n_sentences)
+    story_lines = islice(chain.from_iterable(setting.task.draw(rng)), n_sentences)
     lines = tuple(StorySentence(line.statement, line.sentence) for line in story_lines)
     if len(lines) < n_sentences:
-        raise UserError(f"n_sentences = {n_sentences}; a story of {task} has only {len(lines)}")
-    return lines, draw_question(get_task(task), [line.statement for line in lines], rng)
+        raise UserError(f"n_sentences = {n_sentences}; a story of {setting.name} has only {len(lines)}")
+    return lines, draw_question(setting.task, [line.statement for line in lines], rng)
 
 
-def _pair(story: _StoryQuestion, kind: str, edit: Edit) -> Counterfactual | None:
+def _pair(setting: Setting, story: _StoryQuestion, kind: str, edit: Edit) -> Counterfactual | None:
     """The pair; None if the edited story is impossible, or the edit lacks the effect its kind requires."""
     edited = tuple(edit.get(i, line) for i, line in enumerate(story.lines))
     history, question = [line.statement for line in edited], story.question
-    if not is_possible(story.task, story.seed, history):
+    if not is_possible(setting, story.seed, history):
         return None
-    again = answer_again(story.task, history, question.text)
+    again = answer_again(setting.task, history, question.text)
     if again is None or (again.answer == question.answer) != (kind == "placebo"):
         return None
     support = [story.lines[i] for i in question.support] + [edited[i] for i in again.support]
     new, old = list(edit.values()), [story.lines[i] for i in edit]
     neutral = {"support": new, "placebo": [*new, *old]}.get(kind, [])
-    if names_in(story.task, neutral) & names_in(story.task, support, question.text):
+    if names_in(setting.cast, neutral) & names_in(setting.cast, support, question.text):
         return None
     return Counterfactual(
-        task=story.task,
+        task=setting.name,
         kind=kind,
         sentences=tuple(line.sentence for line in story.lines),
         edited=tuple(line.sentence for line in edited),

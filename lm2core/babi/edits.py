@@ -3,6 +3,7 @@
 Most of them are impossible or change nothing: replay.py finds out, and counterfactual.py picks the others.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, combinations, islice
@@ -10,10 +11,9 @@ from random import Random
 from types import MappingProxyType
 from typing import NamedTuple
 
-from lm2core.babi.replay import CASTS
+from lm2core.babi.setting import Setting
 from lm2core.babi.story import Statement
-from lm2core.babi.tasks import get_task
-from lm2core.babi.world import OBJECTS
+from lm2core.babi.world import Cast
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {
@@ -38,24 +38,24 @@ Edit = dict[int, StorySentence]  # index of a sentence -> its replacement
 
 
 def edits(
-    task: str, kind: str, lines: Sequence[StorySentence], support: Sequence[int], rng: Random
+    setting: Setting, kind: str, lines: Sequence[StorySentence], support: Sequence[int], rng: Random
 ) -> Iterator[Edit]:
     """All edits of one of the ``KINDS``; ``support`` holds the indices of the supporting sentences."""
-    cast = CASTS[task]
+    cast = setting.cast
     if kind in ("place", "placebo"):
         yield from _other_words(lines, cast.places)
     if kind in ("person", "placebo"):
         yield from _other_words(lines, cast.actors)
     if kind == "support":
-        yield from _other_sentences(task, lines, support, rng)
+        yield from _other_sentences(setting, lines, support, rng)
     if kind == "order":
-        yield from _swapped_ends(lines) if task == "qa4" else _swapped_sentences(task, lines)
+        yield from _swapped_ends(lines) if setting.name == "qa4" else _swapped_sentences(cast, lines)
 
 
-def names_in(task: str, lines: Iterable[StorySentence], text: str = "") -> set[str]:
+def names_in(cast: Cast, lines: Iterable[StorySentence], text: str = "") -> set[str]:
     """The people and things named in the lines and in ``text``."""
-    texts = [text, *(line.sentence for line in lines)]
-    return {name for name in (*CASTS[task].actors, *OBJECTS) if any(name in text for text in texts)}
+    words = re.findall(r"\w+", " ".join([text, *(line.sentence for line in lines)]))
+    return {*cast.actors, *cast.things} & {*words}
 
 
 def _other_words(lines: Sequence[StorySentence], words: Sequence[str]) -> Iterator[Edit]:
@@ -74,15 +74,15 @@ def _with(line: StorySentence, part: str, new: str) -> StorySentence:
 
 
 def _other_sentences(
-    task: str, lines: Sequence[StorySentence], support: Sequence[int], rng: Random
+    setting: Setting, lines: Sequence[StorySentence], support: Sequence[int], rng: Random
 ) -> Iterator[Edit]:
-    for donor in islice(chain.from_iterable(get_task(task).draw(rng)), _N_DONORS):
+    for donor in islice(chain.from_iterable(setting.task.draw(rng)), _N_DONORS):
         line = StorySentence(donor.statement, donor.sentence)
         yield from ({i: line} for i in support if _n_words(line) == _n_words(lines[i]))
 
 
-def _swapped_sentences(task: str, lines: Sequence[StorySentence]) -> Iterator[Edit]:
-    names = [names_in(task, [line]) for line in lines]
+def _swapped_sentences(cast: Cast, lines: Sequence[StorySentence]) -> Iterator[Edit]:
+    names = [names_in(cast, [line]) for line in lines]
     for i, j in combinations(range(len(lines)), 2):
         if names[i] & names[j] and _n_words(lines[i]) == _n_words(lines[j]):
             yield {i: lines[j], j: lines[i]}

@@ -9,8 +9,8 @@ from itertools import pairwise
 from random import Random
 from types import MappingProxyType
 
-from lm2core.babi.story import Line, Question, Statement, last_index, yes_or_no
-from lm2core.babi.world import GIVERS, HOME, OBJECTS, Acting, World
+from lm2core.babi.story import Ask, Line, Question, Statement, last_index, yes_or_no
+from lm2core.babi.world import GIVERS, Acting, Cast, World
 
 _HANDLING = ("move", "get", "drop")
 _GIVING = (*_HANDLING, "give", "give", "give", "give")  # fitted to the share of gives
@@ -28,11 +28,11 @@ ACTING: MappingProxyType[str, Acting] = MappingProxyType(
 _NUMBERS = ("none", "one", "two", "three")
 
 
-def story_maker(name: str) -> Callable[[Random], Iterator[Sequence[Line]]]:
-    """Draw endless stories of people who act as in the task ``name``, in blocks of two sentences."""
+def story_maker(acting: Acting) -> Callable[[Random], Iterator[Sequence[Line]]]:
+    """Draw endless stories of people who act like that, in blocks of two sentences."""
 
     def draw_lines(rng: Random) -> Iterator[Sequence[Line]]:
-        world = World(rng, ACTING[name])
+        world = World(rng, acting)
         while True:
             yield [world.next_line(), world.next_line()]
 
@@ -104,16 +104,20 @@ def ask_gift(history: Sequence[Statement], i: int, rng: Random) -> Question | No
     return Question(text, answer, (gave,), len(history))
 
 
-def ask_whether_place(history: Sequence[Statement], i: int, rng: Random) -> Question | None:
-    """qa6: is the actor of statement ``i``, a move, in the place named?"""
-    if history[i].relation != "move":
-        return None
-    actor = history[i].subject
-    move = _last_move(history, len(history), actor)
-    assert move is not None
-    named = yes_or_no(rng, history[move].target, HOME.places)
-    answer = "yes" if named == history[move].target else "no"
-    return Question(f"Is {actor} in the {named}?", answer, (move,), len(history))
+def whether_place_asker(cast: Cast) -> Ask:
+    """qa6: is the actor of statement ``i``, a move, in one of the places of the ``cast``?"""
+
+    def ask(history: Sequence[Statement], i: int, rng: Random) -> Question | None:
+        if history[i].relation != "move":
+            return None
+        actor = history[i].subject
+        move = _last_move(history, len(history), actor)
+        assert move is not None
+        named = yes_or_no(rng, history[move].target, cast.places)
+        answer = "yes" if named == history[move].target else "no"
+        return Question(f"Is {actor} in the {named}?", answer, (move,), len(history))
+
+    return ask
 
 
 def ask_count(history: Sequence[Statement], i: int, _: Random) -> Question | None:
@@ -157,7 +161,7 @@ def _lines_about_things_of(history: Sequence[Statement], actor: str) -> dict[str
     """Each object the actor has handled, in order of first handling -> all lines about actor and object."""
     lines_of: dict[str, list[int]] = {}
     for j, statement in enumerate(history):
-        if statement.target in OBJECTS and actor in (statement.subject, statement.other):
+        if statement.relation != "move" and actor in (statement.subject, statement.other):
             lines_of.setdefault(statement.target, []).append(j)
     return lines_of
 

@@ -5,24 +5,18 @@ For tasks 1 to 10. Answers come from the task's own question rule.
 
 from collections.abc import Sequence
 from random import Random
-from types import MappingProxyType
 from typing import Any
 
 from lm2core.babi.certainty import EITHER, NOT_IN
 from lm2core.babi.directions import OPPOSITE
-from lm2core.babi.people import ACTING
-from lm2core.babi.story import Question, Statement
-from lm2core.babi.tasks import get_task
-from lm2core.babi.world import HOME, TOWN, Cast, World
+from lm2core.babi.setting import Setting
+from lm2core.babi.story import Question, Statement, Task
+from lm2core.babi.world import Cast, World
 
-CASTS = MappingProxyType(
-    {"qa4": Cast((), HOME.places), "qa9": HOME, "qa10": TOWN}
-    | {task: acting.cast for task, acting in ACTING.items()}
-)
 Script = tuple[int, ...]
 
 
-def answer_again(task: str, history: Sequence[Statement], text: str) -> Question | None:
+def answer_again(task: Task, history: Sequence[Statement], text: str) -> Question | None:
     """The question with this ``text``, asked again after ``history``.
 
     None if the task does not ask it about any of the statements, or if it has two answers.
@@ -39,23 +33,23 @@ def answer_again(task: str, history: Sequence[Statement], text: str) -> Question
         scripts: list[Script] = [()]
         while scripts:
             rng.follow(scripts.pop())
-            question = get_task(task).ask(history, i, rng)
+            question = task.ask(history, i, rng)
             if question is not None and question.text == text:
                 answers[question.answer] = question
             scripts += rng.others()
     return next(iter(answers.values())) if len(answers) == 1 else None
 
 
-def is_possible(task: str, seed: int, history: Sequence[Statement]) -> bool:
-    """Whether all statements can happen in the task's world, in this order.
+def is_possible(setting: Setting, seed: int, history: Sequence[Statement]) -> bool:
+    """Whether all statements can happen in the setting's world, in this order.
 
     seed : of the generator whose first draws place people and things (used by tasks with things)
     """
-    if task == "qa4":
+    if setting.name == "qa4":
         return _is_row(*history)
-    if task not in ACTING:
-        return _can_keep_moving(CASTS[task], history)
-    world = World(Random(seed), ACTING[task])
+    if setting.acting is None:
+        return _can_keep_moving(setting.cast, history)
+    world = World(Random(seed), setting.acting)
     for statement in history:
         if not _can_act(world, statement):
             return False

@@ -13,18 +13,28 @@ from lm2core.babi.story import Line, Question, Statement, Story, Task
 from lm2core.babi.world import HOME, TOWN
 from lm2core.errors import UserError
 
-__all__ = ["TASKS", "Question", "Story", "Task", "draw_question", "get_task", "make_stories", "make_story"]
+__all__ = [
+    "TASKS",
+    "Question",
+    "Story",
+    "Task",
+    "draw_question",
+    "draw_story",
+    "get_task",
+    "make_stories",
+    "make_story",
+]
 
 TASKS: Mapping[str, Task] = MappingProxyType(
     {
-        "qa1": Task(draw=people.story_maker("qa1"), ask=people.ask_person_place),
-        "qa2": Task(draw=people.story_maker("qa2"), ask=people.ask_object_place),
-        "qa3": Task(draw=people.story_maker("qa3"), ask=people.ask_object_place_before),
+        "qa1": Task(draw=people.story_maker(people.ACTING["qa1"]), ask=people.ask_person_place),
+        "qa2": Task(draw=people.story_maker(people.ACTING["qa2"]), ask=people.ask_object_place),
+        "qa3": Task(draw=people.story_maker(people.ACTING["qa3"]), ask=people.ask_object_place_before),
         "qa4": Task(draw=directions.draw_row, ask=directions.ask_neighbour, ages=None, n_questions=1, gap=""),
-        "qa5": Task(draw=people.story_maker("qa5"), ask=people.ask_gift),
-        "qa6": Task(draw=people.story_maker("qa6"), ask=people.ask_whether_place),
-        "qa7": Task(draw=people.story_maker("qa7"), ask=people.ask_count),
-        "qa8": Task(draw=people.story_maker("qa8"), ask=people.ask_list),
+        "qa5": Task(draw=people.story_maker(people.ACTING["qa5"]), ask=people.ask_gift),
+        "qa6": Task(draw=people.story_maker(people.ACTING["qa6"]), ask=people.whether_place_asker(HOME)),
+        "qa7": Task(draw=people.story_maker(people.ACTING["qa7"]), ask=people.ask_count),
+        "qa8": Task(draw=people.story_maker(people.ACTING["qa8"]), ask=people.ask_list),
         "qa9": Task(draw=certainty.story_maker(HOME, certainty.NOT_IN), ask=certainty.question_maker(HOME)),
         "qa10": Task(draw=certainty.story_maker(TOWN, certainty.EITHER), ask=certainty.question_maker(TOWN)),
         "qa11": Task(
@@ -106,7 +116,11 @@ def make_stories(name: str, n: int, seed: int) -> list[Story]:
 
 def make_story(name: str, rng: Random) -> Story:
     """A story like those of the published files: blocks of sentences, each followed by possible questions."""
-    task = get_task(name)
+    return draw_story(name, get_task(name), rng)
+
+
+def draw_story(name: str, task: Task, rng: Random) -> Story:
+    """A story of a ``task``, which need not be one of bAbI's; see ``make_story``."""
     lines: list[Line] = []
     history: list[Statement] = []
     questions: list[Question] = []

@@ -26,10 +26,11 @@ DROPPED_THERE = 0.2  # share of drops that end with " there"
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """The people and places of a task."""
+    """The people, places and things of a story."""
 
     actors: tuple[str, ...]
     places: tuple[str, ...]
+    things: tuple[str, ...] = OBJECTS
 
 
 HOME = Cast(
@@ -63,7 +64,8 @@ class World:
 
     def __post_init__(self) -> None:
         """Put every person and thing in a random place; nobody holds anything."""
-        self.place_of = {name: self._place() for name in self.acting.cast.actors + OBJECTS}
+        cast = self.acting.cast
+        self.place_of = {name: self._place() for name in (*cast.actors, *cast.things)}
 
     def facts(self) -> Facts:
         """The current world facts; a held thing is where its holder is."""
@@ -99,17 +101,17 @@ class World:
         return self.rng.choice(self.acting.cast.places)
 
     def _draw(self, actor: str, action: str) -> Statement | None:
-        here = self.place_of[actor]
+        here, cast = self.place_of[actor], self.acting.cast
         if action == "move":
             place = self._place()
             return None if place == here else Statement(actor, "move", place)
         if action == "get":
-            things = [x for x in OBJECTS if x not in self.holder_of and self.place_of[x] == here]
+            things = [x for x in cast.things if x not in self.holder_of and self.place_of[x] == here]
         else:
-            things = [x for x in OBJECTS if self.holder_of.get(x) == actor]
+            things = [x for x in cast.things if self.holder_of.get(x) == actor]
         if action != "give":
             return Statement(actor, action, self.rng.choice(things)) if things else None
-        near = [a for a in self.acting.cast.actors if a != actor and self.place_of[a] == here]
+        near = [a for a in cast.actors if a != actor and self.place_of[a] == here]
         if not things or not near:
             return None
         return Statement(actor, "give", self.rng.choice(things), self.rng.choice(near))

@@ -12,6 +12,7 @@ from typer._click.exceptions import ClickException  # typer carries its own clic
 
 from lm2core.cli.compare import compare
 from lm2core.cli.evaluate import evaluate
+from lm2core.cli.stories import stories
 from lm2core.cli.trace import trace
 from lm2core.cli.train import train
 from lm2core.errors import UserError
@@ -31,6 +32,7 @@ Checkpoint = Annotated[
 app.command()(train)
 app.command()(trace)
 app.command()(compare)
+app.command()(stories)
 app.command(name="eval")(evaluate)
 
 

@@ -111,3 +111,18 @@ def test_a_trained_model_keeps_facts_and_an_untrained_one_has_none(monkeypatch):
     lm = load("babilong-qa1-5")
     assert list(retention.retention(lm, 3, seed=1)) == [(0, 1.0), (7, 1.0)]
     assert all(share < 0.5 for _, share in retention.retention(untrained(lm, 0), 3, seed=1))
+
+
+def test_the_benchmark_of_clicks_takes_known_pages_and_the_95th_percentile(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import pages
+
+    assert pages.chosen("story,slots") == ["story", "slots"]
+    assert set(pages.chosen("")) == {path.stem for path in (ROOT / "app/views").glob("*.py")} - {
+        "stage",
+        "train",
+    }
+    with pytest.raises(SystemExit, match="no page plots; known: story"):
+        pages.chosen("plots")
+    assert pages.percentile([*range(20, 0, -1)], 0.95) == 19
+    assert pages.percentile([3.0], 0.95) == 3

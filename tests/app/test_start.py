@@ -81,6 +81,7 @@ def test_torch_is_imported_once_the_first_page_was_sent(monkeypatch):
     imports = Event()
     monkeypatch.setattr(start, "_first_page_was_sent", Event())
     monkeypatch.setattr(start, "BROWSER_DRAWS_S", 0)
+    monkeypatch.setattr(start, "import_first_page", lambda: None)  # may take longer than the wait below
     monkeypatch.setattr(start, "import_and_open", imports.set)
     monkeypatch.setattr(gc, "freeze", lambda: None)  # other tests collect garbage
     thread = Thread(target=start.warm_up)

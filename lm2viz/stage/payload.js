@@ -8,6 +8,7 @@
 export const SCHEMA = 1;
 const N_ANSWERS = 6;
 const DIGITS = 1e4;
+const [TINY, ROUNDING] = [1e-30, 1e-3]; // of gates in float32
 
 /**
  * Read a story, ask questions after every sentence, and return what the stage draws.
@@ -70,10 +71,22 @@ function writtenByWords(hooks, block, { nSlots, width, nWords }) {
   const gate = hook("hook_gate_in_token");
   const candidate = hook("hook_candidate");
   const claimed = rows(nSlots, (n) => sum(nWords, (t) => claims[t * nSlots + n]));
+  const share = (t, n) => claims[t * nSlots + n] / Math.max(claimed[n], 1);
+  const letIn = (n, d) => sum(nWords, (t) => share(t, n) * gate[t * width + d]);
+  const left = rows(nSlots, (n) => leftByEdits(n, letIn, hook("hook_gate_in"), hook("hook_write"), width));
   return rows(nWords, (t) => {
-    const size = rootMeanSquare(width, (d) => gate[t * width + d] * candidate[t * width + d]);
-    return rows(nSlots, (n) => rounded((claims[t * nSlots + n] / Math.max(claimed[n], 1)) * size));
+    const added = (d) => gate[t * width + d] * candidate[t * width + d];
+    const size = rootMeanSquare(width, added);
+    const sizeLeft = (n) => rootMeanSquare(width, (d) => share(t, n) * added(d) * left[n][d]);
+    return rows(nSlots, (n) => rounded(left[n] ? sizeLeft(n) : share(t, n) * size));
   });
+}
+
+/** What is left of a slot's write where an edit holds its gate or its write, (D,); null where none does. */
+function leftByEdits(slot, letIn, edited, write, width) {
+  const isWritten = write.subarray(slot * width, (slot + 1) * width).some((value) => value !== 0);
+  const left = rows(width, (d) => (isWritten ? edited[slot * width + d] / Math.max(letIn(slot, d), TINY) : 0));
+  return left.some((value) => Math.abs(value - 1) > ROUNDING) ? left : null;
 }
 
 /** What the forget gates of all blocks together leave of each slot, mean over the width, (N,). */

@@ -41,7 +41,10 @@ ENGINE = """{
     const run = structuredClone(window.payload);
     run.edits = edits;
     for (const { kind, slots, step } of edits) {
-      if (kind === "clamp_gate") run.steps[step - 1].change[8] += 0.31;
+      if (kind === "clamp_gate") {
+        run.steps[step - 1].change[8] += 0.31;
+        for (const word of run.steps[step - 1].writes.flat()) slots.forEach((slot) => (word[slot] = 0));
+      }
       if (!slots.includes(13)) continue;
       for (const asked of run.questions[0].steps.slice(step)) asked.answers[0] = ["garden", 0.4142];
     }

@@ -28,7 +28,7 @@ export function storyPayload(model, sentences, questions, { probes = [], edits =
     sentences: sentences.map((text, s) => ({ text, words: segments[s].words })),
     steps: stepsOf(model, segments, probes, told),
     probes: probes.map(({ weights, bias, ...probe }) => probe),
-    questions: questions.map((text) => questionOf(model, text, banks, told)),
+    questions: questions.map((text) => questionOf(model, text, banks, { edits, told })),
     edits,
   };
 }
@@ -85,7 +85,8 @@ function writtenByWords(hooks, block, { nSlots, width, nWords }) {
 /** What is left of a slot's write where an edit holds its gate or its write, (D,); null where none does. */
 function leftByEdits(slot, letIn, edited, write, width) {
   const isWritten = write.subarray(slot * width, (slot + 1) * width).some((value) => value !== 0);
-  const left = rows(width, (d) => (isWritten ? edited[slot * width + d] / Math.max(letIn(slot, d), TINY) : 0));
+  const leftAt = (d) => edited[slot * width + d] / Math.max(letIn(slot, d), TINY);
+  const left = rows(width, (d) => (isWritten ? leftAt(d) : 0));
   return left.some((value) => Math.abs(value - 1) > ROUNDING) ? left : null;
 }
 
@@ -151,12 +152,12 @@ function subjectOf(fact) {
   return fact.split(" ").at(-1).toLowerCase();
 }
 
-function questionOf(model, text, banks, told) {
+function questionOf(model, text, banks, { edits, told }) {
   const asked = text.trim().endsWith("?") ? text.trim() : `${text.trim()}?`;
   const { ids, words } = model.tokenize(asked);
   const told_question = told?.questions.find((question) => question.text === asked);
   const steps = banks.map((bank, k) => {
-    const { logits, hooks } = model.ask(bank, ids);
+    const { logits, hooks } = model.ask(bank, ids, { edits });
     const probabilities = softmax(Array.from(logits));
     const ranked = probabilities.map((_, i) => i).sort((a, b) => probabilities[b] - probabilities[a]);
     return {

@@ -83,6 +83,16 @@ def test_a_slot_is_erased_and_the_answer_turns_where_the_control_s_does_not(page
     expect(page.locator(".stage .answers").first).to_contain_text(FULL)
 
 
+def test_a_slot_hidden_from_the_question_is_not_read_and_the_memory_stays(page):
+    slot(page, 13).click()
+    expect(page.locator(".flow .read[data-slot='13']:not([hidden])")).to_have_count(1)
+    page.get_by_role("button", name="Hide it from the question").click()
+    verdict = r"Slot 13 hidden from the question: hallway .100.%. → .+Control.*: hallway .100.%"
+    expect(page.get_by_role("status")).to_contain_text(re.compile(verdict))
+    expect(page.locator(".flow .read[data-slot='13']:not([hidden])")).to_have_count(0)
+    expect(slot(page, 13)).to_contain_text("Mary: hallway")
+
+
 def test_own_sentences_are_read_and_asked_and_unknown_words_lose_nothing(page):
     page.get_by_text("Your own sentences").click()
     text = page.get_by_role("textbox", name="Your own sentences")

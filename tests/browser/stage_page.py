@@ -29,6 +29,7 @@ STORY = (
     "Daniel moved to the kitchen.",
 )
 QUESTIONS = ("Where is Mary?", "Where is John?")
+N_SLOTS = 24  # of the model
 N_STORIES = 24  # that probes are fitted on: enough for names, too few for their accuracy
 
 # Notes what it is asked, and answers from a copy of the page's payload: without slot 13 the first question's
@@ -100,3 +101,8 @@ def open_stage(
         </script>"""
     )
     page.wait_for_function("window.stage")
+
+
+def settled(page: Page) -> None:
+    """Until nothing moves."""
+    page.wait_for_function("document.getAnimations().length === 0")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lm2viz.causal import (
+        BlockRead,
         ClampGate,
         Erase,
         Freeze,
@@ -48,6 +49,7 @@ _HOME = {
     "Freeze": "causal",
     "Mean": "causal",
     "Resample": "causal",
+    "BlockRead": "causal",
     "ResetBank": "causal",
     "StorySample": "sample.story_sample",
     "Swap": "causal",
@@ -87,6 +89,7 @@ __all__ = [
     "Freeze",
     "Mean",
     "Resample",
+    "BlockRead",
     "ResetBank",
     "StorySample",
     "Swap",

@@ -58,6 +58,8 @@ def draw_story_effect(
     )
     if not effect_args and not any(q.n_statements for q in story.questions):
         effect_args = suggested_questions(story.sentences)[0]
+    if unnamed := story.unnamed(effect_args, len(story.sentences)):
+        st.caption(f"{as_text(unnamed)} is not mentioned in this story: the answer is a guess.")
     try:
         result = wait_for(
             "Reading the story again, edited",

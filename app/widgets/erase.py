@@ -2,10 +2,13 @@
 
 import streamlit as st
 
+from app.loaders import stories
 from app.state import PASTED_STORY, QUESTION
 from app.widgets.pickers import GENERATED
+from app.widgets.shown_story import is_named, subject_of
 
 STORY_KEYS = ("model", "source", "example", "task", "seed", PASTED_STORY)
+N_TRIED = 20  # stories in which a person is looked for: each names most of them
 EDITS = "edits"  # URL key of the interventions, as JSON; set in code, bound to no widget
 
 
@@ -23,9 +26,16 @@ def erase_link(slot: int, question: str) -> dict[str, str]:
     return kept | {QUESTION: question, EDITS: to_json([Zero(slots=(slot,))])}
 
 
+def _story_that_names(task: str, subject: str) -> int:
+    """The first seed of a story of the task that has this word; 0 where none of the first has."""
+    named = (s for s in range(N_TRIED) if is_named(subject, stories.generate_story(task, s).sentences))
+    return next(named, 0)
+
+
 def erase_button(model: str, slot: int, question: str, *, task: str) -> None:
-    """Open Interventions with this slot set to zero, and a question; its story is one of the task."""
-    of_task = {"model": model, "source": GENERATED, "task": task, "effect_task": task}
+    """Open Interventions with this slot set to zero, and a question about somebody whom the story names."""
+    seed = str(_story_that_names(task, subject_of(question)))
+    of_task = {"model": model, "source": GENERATED, "task": task, "seed": seed, "effect_task": task}
     st.page_link(
         "views/interventions.py",
         label=f"Erase slot {slot}",

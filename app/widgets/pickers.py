@@ -221,6 +221,8 @@ def pick_question(story: ShownStory, step: int) -> str:
     typed = st.text_input("Question", placeholder=placeholder, key=QUESTION, max_chars=200, bind=URL)
     if suggested is None and not typed:
         st.caption("No sentence so far says where anybody is.")
+    elif unnamed := story.unnamed(typed or placeholder, step):
+        st.caption(f"{as_text(unnamed)} was not mentioned yet: the answer is a guess.")
     return typed or placeholder
 
 

@@ -1,5 +1,6 @@
 """The story on a page: its sentences around a step, and its questions."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,17 @@ from lm2core.babi.story import Question
 from lm2viz.stage.page import suggested_questions
 
 LINES_BEFORE, LINES_AFTER = 9, 5  # sentences shown around the one just read
+
+
+def subject_of(question: str) -> str:
+    """Whose place a question asks for, as it is written; empty for another question."""
+    asked = re.fullmatch(r"where is (?:the )?(\w+)\??", question.strip(), re.IGNORECASE)
+    return asked[1] if asked else ""
+
+
+def is_named(subject: str, sentences: Sequence[str]) -> bool:
+    """Whether a sentence has this word."""
+    return any(subject.lower() in re.findall(r"\w+", sentence.lower()) for sentence in sentences)
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,11 @@ class ShownStory:
             return suggested.text
         known = parse_facts(self.sentences[:step])
         return suggested_questions(self.sentences[:step])[0] if known and known[-1] else None
+
+    def unnamed(self, question: str, step: int) -> str:
+        """Whose place is asked though no sentence up to ``step`` names them; empty where one does."""
+        subject = subject_of(question)
+        return "" if not subject or is_named(subject, self.sentences[:step]) else subject
 
     def story_question(self, step: int, text: str) -> Question | None:
         """The question of the story with this text asked right after ``step``, with its answer."""

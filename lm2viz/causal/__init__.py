@@ -7,6 +7,7 @@ from lm2viz.causal.ablation import (
     record_slot_losses,
 )
 from lm2viz.causal.attribution import Attribution, attribute_answers
+from lm2viz.causal.blocked_reads import BlockRead
 from lm2viz.causal.clamped_gates import ClampGate, Freeze
 from lm2viz.causal.editing import Intervention
 from lm2viz.causal.effects import Effect, effect
@@ -33,6 +34,7 @@ from lm2viz.causal.slot_use import SlotUse, slot_use
 
 __all__ = [
     "Attribution",
+    "BlockRead",
     "CausalMap",
     "CausalParts",
     "ClampGate",

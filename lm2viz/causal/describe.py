@@ -32,6 +32,7 @@ def action_in_words(interventions: Sequence[Intervention]) -> str:
         "erase": f"Removing directions from {slots}",
         "freeze": f"Freezing {slots}",
         "reset_bank": "Resetting the bank",
+        "block_read": f"Hiding {slots} from the question",
     }[edit.kind]
 
 

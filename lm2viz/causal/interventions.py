@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lm2core.errors import UserError
+from lm2viz.causal.blocked_reads import BlockRead
 from lm2viz.causal.clamped_gates import ClampGate, Freeze
 from lm2viz.causal.editing import Hook, Intervention, RunContext, as_slots, check_count, check_step
 
@@ -185,5 +186,5 @@ class ResetBank(Intervention):
 
 # By the name in JSON; in the order in which they are offered.
 KINDS: dict[str, type[Intervention]] = {
-    cls.kind: cls for cls in (Zero, Mean, Resample, Swap, Erase, Freeze, ResetBank, ClampGate)
+    cls.kind: cls for cls in (Zero, Mean, Resample, Swap, Erase, Freeze, ResetBank, ClampGate, BlockRead)
 }

@@ -3,6 +3,8 @@
 import { el, setAttribute, setPieces, setText } from "stage_dom";
 import { marked, shareOf } from "stage_text";
 
+const FIRST = "Choose an answer first. You learn more from a result that you tried to predict.";
+
 export class ResultView {
   /** @param {() => void} showLive opens the lesson's story on the stage */
   constructor(showLive) {
@@ -32,7 +34,7 @@ export class ResultView {
   draw(lesson, chosen, hasEngine) {
     setAttribute(this.rest, "hidden", chosen === null);
     if (chosen === null) {
-      setText(this.verdict, "Choose an answer first. You learn more from a result that you tried to predict.");
+      setText(this.verdict, FIRST);
       this.rest.querySelector("table").replaceChildren();
       return;
     }

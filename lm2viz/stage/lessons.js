@@ -1,6 +1,6 @@
 /**
- * Lessons of a page that holds a model: a question is asked first, then answered by what was measured, and the
- * stage shows a story in which the result can be seen. The lessons are those of `lm2viz.lessons.page_json`.
+ * Lessons of a page that holds a model: a question is asked first, then answered by what was measured, and
+ * the stage shows a story in which the result can be seen. The lessons are those of `lm2viz.lessons.page_json`.
  */
 
 import { ResultView } from "lesson_result";
@@ -15,7 +15,7 @@ import { followTheme } from "stage_theme";
  * @param {Object[]} lessons
  * @param {{engine?: import("stage").Engine|null, theme?: "auto"|"light"|"dark", lesson?: number,
  *   chosen?: Map<number, number>, onLesson?: (lesson: number) => void}} options
- *   lesson: the one to begin with, from 0; chosen: the choice of each lesson that was answered, kept by the page
+ *   lesson: the one to begin with, from 0; chosen: the choice of each lesson that was answered
  * @returns {{at: number, chosen: Map<number, number>, go: (lesson: number) => void, destroy: () => void}}
  */
 export function mountLessons(root, lessons, options = {}) {

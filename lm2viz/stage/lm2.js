@@ -9,7 +9,7 @@
  */
 
 import { Block, weightShapes } from "lm2_blocks";
-import { changesOf } from "lm2_edits";
+import { changesOf, QUESTION } from "lm2_edits";
 import { linear, rmsNorm } from "lm2_math";
 import { Tokenizer } from "lm2_tokenizer";
 
@@ -33,10 +33,12 @@ const RECORDS = ["none", "memory", "all"];
  *   | {kind: "swap", slots: number[], bank: Float32Array, step?: number | null}
  *   | {kind: "freeze", slots: number[], from_step: number}
  *   | {kind: "clamp_gate", gate: "in" | "forget", value: number, block?: number | null,
- *      slots?: number[] | null, step?: number | null}} Edit
+ *      slots?: number[] | null, step?: number | null}
+ *   | {kind: "block_read", slots: number[], block?: number | null}} Edit
  *   An intervention, as in lm2viz/causal/interventions.py: after a sentence slots hold zeros, or the rows of
  *   another bank (N, D); slots keep what they hold after sentence `from_step`, 0: what a fresh bank holds; or
- *   while a sentence is read, a gate of slots stands at a value in [0, 1], where 1 is open, or keeps.
+ *   while a sentence is read, a gate of slots stands at a value in [0, 1], where 1 is open, or keeps; or
+ *   questions do not read the slots.
  *   `step` counts sentences from 1. Null is every sentence, block or slot.
  */
 
@@ -138,15 +140,16 @@ class Model {
    * Ask a question without writing.
    * @param {Float32Array} bank (N, D)
    * @param {number[]} ids (T) of the question, with its question mark
-   * @param {{record?: Record}} [options]
+   * @param {{edits?: Edit[], record?: Record}} [options] those edits act that hide slots from questions
    * @returns {{logits: Float32Array, hooks: Hooks}} logits (V) after the last word
-   * @throws {Error} for a question without words, and a bank of another size
+   * @throws {Error} for a question without words, a bank of another size, and edits that do not fit the model
    */
-  ask(bank, ids, { record = "memory" } = {}) {
+  ask(bank, ids, { edits = [], record = "memory" } = {}) {
     if (!ids.length) throw new Error("the question is empty; ask for example: Where is Mary?");
     const { hidden_size: D, rms_norm_eps, tie_word_embeddings } = this.config;
     const hooks = {};
-    const { x } = this.#runBlocks(bank, ids, hookPoint([], 0, record, hooks));
+    const hook = hookPoint(changesOf(edits, this.config), QUESTION, record, hooks);
+    const { x } = this.#runBlocks(bank, ids, hook);
     const head = tie_word_embeddings ? "model.embed_tokens.weight" : "lm_head.weight";
     const last = x.subarray((ids.length - 1) * D);
     const normed = rmsNorm(last, this.#weights.get("model.norm.weight"), rms_norm_eps);

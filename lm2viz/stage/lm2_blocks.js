@@ -6,7 +6,8 @@
  * Arrays are row-major Float32Array. Axes: T tokens of a sentence, N slots, D width, V vocabulary.
  */
 
-import { add, attend, linear, multiply, rmsNorm, rotate, sigmoid, silu, softmaxRows, tanh } from "lm2_math";
+import { add, attend, attended, linear, multiply, rmsNorm, rotate, softmaxRows } from "lm2_math";
+import { sigmoid, silu, tanh } from "lm2_math";
 import { route, slotShares } from "lm2_math";
 
 /**
@@ -165,18 +166,21 @@ export class Block {
 
   /** What the memory adds to the stream (eq. 1-2): the output gate times the read, (T, D). */
   #read(x, bank, hook) {
-    const { out, pattern } = this.#attendSlots(x, this.#norm(bank, "mem.bank_norm"));
-    hook(`${this.name}.mem.hook_read_pattern`, pattern);
-    const read = hook(`${this.name}.mem.hook_read`, out);
+    const { out, pattern, values, sizes } = this.#attendSlots(x, this.#norm(bank, "mem.bank_norm"));
+    const edited = hook(`${this.name}.mem.hook_read_pattern`, pattern);
+    const taken = edited === pattern ? out : attended(edited, values, sizes);
+    const read = hook(`${this.name}.mem.hook_read`, taken);
     return multiply(hook(`${this.name}.mem.hook_gate_out`, sigmoid(this.#gate(read, "gate_out"))), read);
   }
 
-  /** What tokens of the stream read from the slots of a normed bank, and their weights (H, T, N). */
+  /** What tokens of the stream read from the slots of a normed bank, and the weights (H, T, N) of values. */
   #attendSlots(x, slots) {
     const { hidden_size: D, memory_heads: nHeads, memory_top_k: topK } = this.config;
     const q = this.#linear(this.#norm(x, "mem.read_norm"), "mem.q_proj");
     const k = add(this.#bankMap(slots, 0), this.weight("mem.slot_key"));
-    return attend(q, k, this.#bankMap(slots, 1), { headDim: D / nHeads, nHeads, topK });
+    const sizes = { headDim: D / nHeads, nHeads };
+    const values = this.#bankMap(slots, 1);
+    return { ...attend(q, k, values, { ...sizes, topK }), values, sizes };
   }
 
   /** Map `i` of a normed bank: 0 keys, 1 values, 2 keys of the routing; (N, D). */

@@ -11,6 +11,8 @@
  * @property {(values: Float32Array) => void} apply in place
  */
 
+const TINY = 1e-30; // of a share of attention, in float32
+
 // By the names of interventions in JSON: functions that give the changes of an edit.
 const KINDS = {
   zero: (edit, config) => [onBank(edit, config, () => 0)],
@@ -31,7 +33,20 @@ const KINDS = {
       },
     ];
   },
+  block_read: (edit, config) => {
+    const block = checkedBlock(edit, config).block ?? null;
+    return [
+      {
+        points: pointsOf(block === null ? config.memory_blocks : [block], "read_pattern"),
+        isOn: (step) => step === QUESTION,
+        apply: hiding(edit.slots, config),
+      },
+    ];
+  },
 };
+
+/** The step of a question, which no sentence has. */
+export const QUESTION = 0;
 
 /**
  * The changes of a list of edits, in its order.
@@ -75,8 +90,12 @@ function checkedClamp(edit, { memory_blocks }) {
     throw new Error(`clamp_gate: no gate "${edit.gate}"; known: in, forget`);
   }
   if (!(edit.value >= 0 && edit.value <= 1)) throw new Error(`clamp_gate: value ${edit.value}; give 0 to 1`);
+  return checkedBlock(edit, { memory_blocks });
+}
+
+function checkedBlock(edit, { memory_blocks }) {
   if (!memory_blocks.includes(edit.block ?? memory_blocks[0])) {
-    throw new Error(`clamp_gate: no memory in block ${edit.block}; it is in ${memory_blocks.join(", ")}`);
+    throw new Error(`${edit.kind}: no memory in block ${edit.block}; it is in ${memory_blocks.join(", ")}`);
   }
   return edit;
 }
@@ -100,6 +119,18 @@ function filling(slots, { hidden_size: D }, valueAt) {
   return (values) => {
     for (const slot of slots) {
       for (let i = slot * D; i < (slot + 1) * D; i++) values[i] = valueAt(i);
+    }
+  };
+}
+
+/** Takes slots out of weights (H, T, N), and lets the weights of the others sum to 1 again. */
+function hiding(slots, { memory_slots: N }) {
+  return (pattern) => {
+    for (let start = 0; start < pattern.length; start += N) {
+      const row = pattern.subarray(start, start + N);
+      for (const slot of slots) row[slot] = 0;
+      const left = Math.max(row.reduce((sum, weight) => sum + weight, 0), TINY);
+      row.forEach((weight, n) => (row[n] = weight / left));
     }
   };
 }

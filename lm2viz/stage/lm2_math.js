@@ -139,6 +139,29 @@ export function attend(q, k, v, { headDim, nHeads, nKeyHeads = nHeads, isCausal 
   return { out, pattern };
 }
 
+/**
+ * The sum of values under given weights, as in `attend`, for as many heads of keys as of queries.
+ * @param {Float32Array} pattern (H, T, J)
+ * @param {Float32Array} v (J, H*K)
+ * @param {{headDim: number, nHeads: number}} sizes K and H
+ * @returns {Float32Array} (T, H*K)
+ */
+export function attended(pattern, v, { headDim, nHeads }) {
+  const width = nHeads * headDim;
+  const nKeys = v.length / width;
+  const nTokens = pattern.length / (nHeads * nKeys);
+  const out = new Float32Array(nTokens * width);
+  for (let h = 0; h < nHeads; h++) {
+    for (let t = 0; t < nTokens; t++) {
+      const row = pattern.subarray((h * nTokens + t) * nKeys, (h * nTokens + t + 1) * nKeys);
+      for (let i = h * headDim; i < (h + 1) * headDim; i++) {
+        out[t * width + i] = row.reduce((sum, weight, j) => sum + weight * v[j * width + i], 0);
+      }
+    }
+  }
+  return out;
+}
+
 /** Set all but the `n` largest weights of a row to zero, and let the rest sum to 1 again; in place. */
 function keepStrongest(row, n) {
   const order = [...row.keys()].sort((i, j) => row[j] - row[i]);

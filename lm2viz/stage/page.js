@@ -59,8 +59,9 @@ function startOrSay() {
 function passKey(event) {
   if (document.activeElement !== document.body || event.ctrlKey || event.metaKey || event.altKey) return;
   const { key } = event;
-  const isLeft = root.querySelector(".stage")?.dispatchEvent(new KeyboardEvent("keydown", { key, cancelable: true }));
-  if (isLeft === false) event.preventDefault();
+  const press = new KeyboardEvent("keydown", { key, cancelable: true });
+  root.querySelector(".stage")?.dispatchEvent(press);
+  if (press.defaultPrevented) event.preventDefault();
 }
 
 startOrSay();

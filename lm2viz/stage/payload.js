@@ -8,6 +8,7 @@
 export const SCHEMA = 1;
 const N_ANSWERS = 6;
 const DIGITS = 1e4;
+const [TINY, ROUNDING] = [1e-30, 1e-3]; // of gates in float32
 
 /**
  * Read a story, ask questions after every sentence, and return what the stage draws.
@@ -27,7 +28,7 @@ export function storyPayload(model, sentences, questions, { probes = [], edits =
     sentences: sentences.map((text, s) => ({ text, words: segments[s].words })),
     steps: stepsOf(model, segments, probes, told),
     probes: probes.map(({ weights, bias, ...probe }) => probe),
-    questions: questions.map((text) => questionOf(model, text, banks, told)),
+    questions: questions.map((text) => questionOf(model, text, banks, { edits, told })),
     edits,
   };
 }
@@ -70,10 +71,23 @@ function writtenByWords(hooks, block, { nSlots, width, nWords }) {
   const gate = hook("hook_gate_in_token");
   const candidate = hook("hook_candidate");
   const claimed = rows(nSlots, (n) => sum(nWords, (t) => claims[t * nSlots + n]));
+  const share = (t, n) => claims[t * nSlots + n] / Math.max(claimed[n], 1);
+  const letIn = (n, d) => sum(nWords, (t) => share(t, n) * gate[t * width + d]);
+  const left = rows(nSlots, (n) => leftByEdits(n, letIn, hook("hook_gate_in"), hook("hook_write"), width));
   return rows(nWords, (t) => {
-    const size = rootMeanSquare(width, (d) => gate[t * width + d] * candidate[t * width + d]);
-    return rows(nSlots, (n) => rounded((claims[t * nSlots + n] / Math.max(claimed[n], 1)) * size));
+    const added = (d) => gate[t * width + d] * candidate[t * width + d];
+    const size = rootMeanSquare(width, added);
+    const sizeLeft = (n) => rootMeanSquare(width, (d) => share(t, n) * added(d) * left[n][d]);
+    return rows(nSlots, (n) => rounded(left[n] ? sizeLeft(n) : share(t, n) * size));
   });
+}
+
+/** What is left of a slot's write where an edit holds its gate or its write, (D,); null where none does. */
+function leftByEdits(slot, letIn, edited, write, width) {
+  const isWritten = write.subarray(slot * width, (slot + 1) * width).some((value) => value !== 0);
+  const leftAt = (d) => edited[slot * width + d] / Math.max(letIn(slot, d), TINY);
+  const left = rows(width, (d) => (isWritten ? leftAt(d) : 0));
+  return left.some((value) => Math.abs(value - 1) > ROUNDING) ? left : null;
 }
 
 /** What the forget gates of all blocks together leave of each slot, mean over the width, (N,). */
@@ -138,12 +152,12 @@ function subjectOf(fact) {
   return fact.split(" ").at(-1).toLowerCase();
 }
 
-function questionOf(model, text, banks, told) {
+function questionOf(model, text, banks, { edits, told }) {
   const asked = text.trim().endsWith("?") ? text.trim() : `${text.trim()}?`;
   const { ids, words } = model.tokenize(asked);
   const told_question = told?.questions.find((question) => question.text === asked);
   const steps = banks.map((bank, k) => {
-    const { logits, hooks } = model.ask(bank, ids);
+    const { logits, hooks } = model.ask(bank, ids, { edits });
     const probabilities = softmax(Array.from(logits));
     const ranked = probabilities.map((_, i) => i).sort((a, b) => probabilities[b] - probabilities[a]);
     return {

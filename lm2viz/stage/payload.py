@@ -8,7 +8,7 @@ the two against each other. Numbers are rounded to four digits. Words are tokens
     sentences   of each: text, words
     steps       after each sentence:
         writes      (n_blocks, n_words, n_slots) in [0, 1]: each word's share of the slot's update times
-                    the root mean square of what it adds there (input gate times candidate)
+                    the root mean square of what it adds there (input gate times candidate), after edits
         keep        (n_slots,) in [0, 1]: what the forget gates of all blocks together leave, mean over width
         change      (n_slots,) in [0, 1]: root mean square of the slot's change
         sources     (n_sentences + 1, n_slots): signed share of the slot's content that each sentence wrote,
@@ -39,6 +39,7 @@ from lm2viz.stage.slot_probes import Json, slot_names
 from lm2viz.story.select import keep_by_sentence, size_of
 
 SCHEMA = 1
+TINY, ROUNDING = 1e-30, 1e-3  # of gates in float32
 
 
 def trace_payload(trace: Trace, *, story: int = 0, probes: Sequence[Json] = ()) -> Json:
@@ -96,7 +97,8 @@ def _steps(trace: Trace, story: int, probes: Sequence[Json], known: Sequence[Kno
 def written_by_words(trace: Trace, segment: int, block: int, *, story: int = 0) -> Array:
     """What each token of a segment adds to each slot, ndarray (n_tokens, n_slots) in [0, 1].
 
-    Its share of the slot's update times the root mean square over the width of input gate times candidate.
+    Its share of the slot's update times the root mean square over the width of input gate times candidate;
+    where an edit holds the slot's gate or its write, what is then left of it.
     """
     where = {"story": story, "segment": segment}
     n_tokens = len(trace.tokens[story][segment])
@@ -105,7 +107,24 @@ def written_by_words(trace: Trace, segment: int, block: int, *, story: int = 0) 
         for hook in ("hook_gate_in_token", "hook_candidate")
     )
     shares_of_words = trace.write_shares(block, story=story, segment=segment)
-    return shares_of_words * size_of(gate * candidate)[:, None]
+    written: Array = shares_of_words * size_of(gate * candidate)[:, None]
+    for slot, left in _left_by_edits(trace, block, where, shares_of_words.T @ gate).items():
+        written[:, slot] = size_of(shares_of_words[:, [slot]] * gate * candidate * left)
+    return written
+
+
+def _left_by_edits(trace: Trace, block: int, where: dict[str, int], gate_NW: Array) -> dict[int, Array]:
+    """Of each slot whose write was edited, what is left of it, (width,).
+
+    gate_NW : what the words' input gates let into each slot, (n_slots, width)
+    """
+    hooks = [f"blocks.{block}.mem.{name}" for name in ("hook_gate_in", "hook_write")]
+    if not all(hook in trace.arrays for hook in hooks):
+        return {}  # a trace of fewer hooks, which no edit was recorded in
+    edited, write = (trace.select(hook, **where) for hook in hooks)
+    left = edited / np.maximum(gate_NW, TINY) * write.any(axis=-1, keepdims=True)
+    is_edited = np.abs(left - 1).max(axis=-1) > ROUNDING
+    return {int(slot): left[slot] for slot in np.flatnonzero(is_edited)}
 
 
 def rounded(values: Array) -> Any:

@@ -32,7 +32,7 @@ const BETWEEN_STEPS = 2600; // ms, in play: the time to see a step and to read i
  *   step: sentences read, from 0; what lies beyond the story is brought back to its end
  * @returns {{state: import("stage_state").StageState, payload: Object,
  *   show: (partialState: Object) => void, play: () => void, pause: () => void,
- *   update: (payload: Object) => void, edit: (kind: "zero"|"clamp_gate") => Promise<string|null>,
+ *   update: (payload: Object) => void, edit: (kind: "zero"|"clamp_gate"|"block_read") => Promise<string|null>,
  *   destroy: () => void}} edit: as the buttons of the open card; resolves to one line if it failed
  */
 export function mount(root, payload, options = {}) {

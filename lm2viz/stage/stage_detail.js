@@ -9,7 +9,7 @@ const NO_ENGINE = "Edits need the model; this page shows a recorded run.";
 /**
  * @typedef {Object} CardActions
  * @property {() => void} close
- * @property {((kind: "zero"|"clamp_gate") => void)|null} edit null where there is no engine
+ * @property {((kind: "zero"|"clamp_gate"|"block_read") => void)|null} edit null where there is no engine
  * @property {() => void} undo
  */
 
@@ -110,12 +110,13 @@ function editButtons({ edit, undo }) {
   const button = (text, onclick) => el("button", { type: "button", text, onclick });
   const erase = button("Erase this slot", () => edit("zero"));
   const block = button("Block writes of this sentence", () => edit("clamp_gate"));
+  const hide = button("Hide it from the question", () => edit("block_read"));
   const back = button("Undo", undo);
-  return { erase, block, back, row: el("div", { class: "edits" }, erase, block, back) };
+  return { erase, block, hide, back, row: el("div", { class: "edits" }, erase, block, hide, back) };
 }
 
 /** An edit acts on a sentence: before the first there is none. */
-function drawButtons({ erase, block, back }, step, edits, isBusy) {
-  erase.disabled = block.disabled = isBusy || step === 0;
+function drawButtons({ erase, block, hide, back }, step, edits, isBusy) {
+  erase.disabled = block.disabled = hide.disabled = isBusy || step === 0;
   back.disabled = isBusy || edits.length === 0;
 }

@@ -8,14 +8,15 @@ const GREW = 0.01; // smaller growth of a slot's change is not worth a sentence
 /** How the control slot is chosen, for the reader. */
 export const CONTROL_RULE = "the slot without a name that had changed most by then";
 
-/** @returns {{kind: string, slots: number[], step: number}} the edit of one slot at a sentence, from 1 */
+/** @returns {Object} the edit of one slot at a sentence, from 1; a question has no sentence */
 export function editOf(kind, slot, step) {
   if (kind === "zero") return { kind, slots: [slot], step };
+  if (kind === "block_read") return { kind, slots: [slot] };
   return { kind, gate: "in", value: 0, slots: [slot], step };
 }
 
-/** The control slot of an edit: see `CONTROL_RULE`; null where every other slot has a name. */
-export function controlSlot(payload, { slots, step }) {
+/** The control slot of an edit after a sentence: see `CONTROL_RULE`; null where every other slot has a name. */
+export function controlSlot(payload, { slots }, step) {
   const named = new Set([...factsBySlot(payload).keys(), ...payload.probes.map((probe) => probe.slot)]);
   const changed = (slot) => payload.steps.slice(0, step).reduce((sum, { change }) => sum + change[slot], 0);
   const others = [...Array(payload.model.n_slots).keys()].filter((n) => !named.has(n) && !slots.includes(n));
@@ -29,7 +30,7 @@ export function controlSlot(payload, { slots, step }) {
  * @param {{question: number, step: number}} state a step before the edit is shown as the step of the edit
  */
 export function verdict({ edit, before, after, control, controlRun }, state) {
-  const step = Math.max(state.step, edit.step);
+  const step = Math.max(state.step, edit.step ?? 0);
   const answer = (run) => run && answerAt(run, state.question, step);
   const [was, is, beside] = [before, after, controlRun].map(answer);
   const lines = [`Slot ${edit.slots[0]} ${editText(edit)}`];

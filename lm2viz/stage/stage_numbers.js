@@ -33,18 +33,15 @@ function mean(values) {
 }
 
 /**
- * What each word of the step's sentence wrote to each slot, the largest first; 0 where writes are blocked.
+ * What each word of the step's sentence wrote to each slot, the largest first.
  * @returns {{word: number, slot: number, amount: number}[]} amount in [0, 1]; empty at step 0
  */
 export function writesAt(payload, step, block) {
   if (step === 0) return [];
   return kept(payload, `write ${step} ${block}`, () => {
     const amounts = ofBlock(payload.steps[step - 1].writes, payload.model.blocks, block);
-    const isBlocked = (slot) =>
-      editsOf(payload, slot).some((edit) => edit.gate === "in" && edit.value === 0 && edit.step === step);
-    const share = amounts[0].map((_, slot) => (isBlocked(slot) ? 0 : 1));
     return amounts
-      .flatMap((row, word) => row.map((amount, slot) => ({ word, slot, amount: share[slot] * amount })))
+      .flatMap((row, word) => row.map((amount, slot) => ({ word, slot, amount })))
       .sort((a, b) => b.amount - a.amount);
   });
 }

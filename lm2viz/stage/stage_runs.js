@@ -26,13 +26,13 @@ export class Runs {
   /**
    * Reads the story with one edit more, and once more with the control slot edited in its place.
    * @param {Object} before the payload that is shown
-   * @param {"zero"|"clamp_gate"} kind
+   * @param {"zero"|"clamp_gate"|"block_read"} kind
    * @param {{slot: number, step: number}} where step: the sentence it acts on, from 1
    */
   edit(before, kind, { slot, step }) {
     return this.alone(async () => {
       const edit = editOf(kind, slot, step);
-      const control = controlSlot(before, edit);
+      const control = controlSlot(before, edit, step);
       const read = (last) => this.engine.run(...textsOf(before), [...before.edits, last]);
       const after = { ...(await read(edit)), edits: [...before.edits, edit] };
       const controlRun = control === null ? null : await read({ ...edit, slots: [control] });

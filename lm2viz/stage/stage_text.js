@@ -30,6 +30,7 @@ export function namesOfSlot(payload, step, slot) {
 
 /** What was done to a slot: "erased after sentence 5". */
 export function editText({ kind, step }) {
+  if (kind === "block_read") return "hidden from the question";
   return `${kind === "zero" ? "erased after" : "blocked during"} sentence ${step}`;
 }
 

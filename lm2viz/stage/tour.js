@@ -177,7 +177,7 @@ function readStop(payload, where) {
 }
 
 function eraseStop(payload, where) {
-  const control = controlSlot(payload, editOf("zero", where.slot, where.step));
+  const control = controlSlot(payload, editOf("zero", where.slot, where.step), where.step);
   return {
     title: "The slot is erased",
     text: [

@@ -4,6 +4,7 @@ import pytest
 
 from app.loaders import causal, interventions, noise, probes, stories, traces
 from app.loaders.sample import page_sample
+from app.widgets.shown_story import subject_of
 from lm2viz.causal import Zero, to_json
 from lm2viz.causal.gate_edit import GateEdit
 from lm2viz.story import verdicts
@@ -110,3 +111,17 @@ def test_a_question_is_about_somebody_who_was_mentioned(step, asked):
     assert page.text_input(key="question").placeholder == "Where is Daniel?"
     said = any("No sentence so far says where anybody is" in c.value for c in page.caption)
     assert said is not asked
+
+
+def test_a_question_about_somebody_who_was_not_mentioned_is_said_to_be_a_guess():
+    page = open_page(model=MODEL, source="Generated", seed="0", step="1", question="Where is Mary?")
+    assert "Mary was not mentioned yet: the answer is a guess." in [c.value for c in page.caption]
+    page.slider(key="step").set_value(10).run()
+    assert not any("not mentioned" in c.value for c in page.caption)
+
+
+@pytest.mark.parametrize(
+    ("question", "subject"), [("Where is Mary?", "Mary"), ("Where is the milk", "milk"), ("Who is Mary?", "")]
+)
+def test_the_subject_of_a_question_about_a_place(question, subject):
+    assert subject_of(question) == subject

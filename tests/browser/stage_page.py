@@ -29,6 +29,7 @@ STORY = (
     "Daniel moved to the kitchen.",
 )
 QUESTIONS = ("Where is Mary?", "Where is John?")
+N_SLOTS = 24  # of the model
 N_STORIES = 24  # that probes are fitted on: enough for names, too few for their accuracy
 
 # Notes what it is asked, and answers from a copy of the page's payload: without slot 13 the first question's
@@ -41,7 +42,10 @@ ENGINE = """{
     const run = structuredClone(window.payload);
     run.edits = edits;
     for (const { kind, slots, step } of edits) {
-      if (kind === "clamp_gate") run.steps[step - 1].change[8] += 0.31;
+      if (kind === "clamp_gate") {
+        run.steps[step - 1].change[8] += 0.31;
+        for (const word of run.steps[step - 1].writes.flat()) slots.forEach((slot) => (word[slot] = 0));
+      }
       if (!slots.includes(13)) continue;
       for (const asked of run.questions[0].steps.slice(step)) asked.answers[0] = ["garden", 0.4142];
     }
@@ -97,3 +101,8 @@ def open_stage(
         </script>"""
     )
     page.wait_for_function("window.stage")
+
+
+def settled(page: Page) -> None:
+    """Until nothing moves."""
+    page.wait_for_function("document.getAnimations().length === 0")

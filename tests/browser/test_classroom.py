@@ -7,24 +7,27 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from lm2core.reading.checkpoints import load
+from lm2viz.causal import ClampGate, Freeze, to_json
 from lm2viz.lessons.shipped import measured_lessons
 from lm2viz.stage.classroom import STORY, classroom
 from lm2viz.stage.modules import with_imports
 from lm2viz.stage.page import probes_for, suggested_questions
+from lm2viz.stage.payload import trace_payload
 from lm2viz.stage.shipped import stage_probes
 from lm2viz.stage.story_payload import story_payload
 from tests.browser.conftest import watched_page
 from tests.conftest import ROOT
+from tests.edited_traces import edited_trace
 from tests.json_values import differences
 
 MODEL = "babi-qa1-10"
 THINGS = ("Mary went to the kitchen.", "Mary took the milk there.", "John moved to the garden.")
 FULL = re.compile(r"100.%")
 ROUNDING = 2.1e-4  # of four digits on either side, and of float32
-RUN = """async ([module, sentences, questions, told]) => {
+RUN = """async ([module, sentences, questions, told, edits = []]) => {
     const data = JSON.parse(document.getElementById("engine").textContent);
     const {entry} = await import(URL.createObjectURL(new Blob([module], {type: "text/javascript"})));
-    return entry.makeEngine(data.model, data.probes, [told]).run(sentences, questions, []);
+    return entry.makeEngine(data.model, data.probes, [told]).run(sentences, questions, edits);
 }"""
 
 
@@ -59,6 +62,16 @@ def test_the_browser_makes_the_payload_that_python_makes(page, sentences):
     assert differences(expected, made, ROUNDING) == []
 
 
+def test_what_words_write_under_edits_is_what_python_records(page):
+    edits = [ClampGate(gate="in", value=0.5, slots=(13,), step=5), ClampGate(gate="in", value=0.0, step=2)]
+    edits += [Freeze((9,), from_step=3)]
+    told = json.loads(page.locator("#payload").text_content())
+    made = page.evaluate(RUN, [with_imports("engine"), list(STORY), [], told, json.loads(to_json(edits))])
+    expected = trace_payload(edited_trace(load(MODEL), STORY, edits))
+    writes = ([step["writes"] for step in each["steps"]] for each in (expected, made))
+    assert differences(*writes, ROUNDING) == []
+
+
 def test_a_slot_is_erased_and_the_answer_turns_where_the_control_s_does_not(page):
     expect(page.locator(".stage .answers").first).to_contain_text("hallway")
     slot(page, 13).click()
@@ -68,6 +81,16 @@ def test_a_slot_is_erased_and_the_answer_turns_where_the_control_s_does_not(page
     expect(page.locator(".stage .answers").first).not_to_contain_text(FULL)
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".stage .answers").first).to_contain_text(FULL)
+
+
+def test_a_slot_hidden_from_the_question_is_not_read_and_the_memory_stays(page):
+    slot(page, 13).click()
+    expect(page.locator(".flow .read[data-slot='13']:not([hidden])")).to_have_count(1)
+    page.get_by_role("button", name="Hide it from the question").click()
+    verdict = r"Slot 13 hidden from the question: hallway .100.%. → .+Control.*: hallway .100.%"
+    expect(page.get_by_role("status")).to_contain_text(re.compile(verdict))
+    expect(page.locator(".flow .read[data-slot='13']:not([hidden])")).to_have_count(0)
+    expect(slot(page, 13)).to_contain_text("Mary: hallway")
 
 
 def test_own_sentences_are_read_and_asked_and_unknown_words_lose_nothing(page):

@@ -11,6 +11,7 @@ from lm2core.babi.story import Question, Statement, Story
 from lm2core.errors import UserError
 from lm2core.traces.hooks import hook_names
 from lm2viz.causal import (
+    BlockRead,
     ClampGate,
     Erase,
     Freeze,
@@ -27,6 +28,7 @@ from lm2viz.causal import (
     to_json,
 )
 from lm2viz.causal.clamped_gates import GATES
+from lm2viz.causal.editing import RunContext
 from tests.conftest import POSITIONAL, make_model
 from tests.handmade import (
     AT,
@@ -55,6 +57,7 @@ EVERY = [
     Freeze(slots=(3,), from_step=2),
     ClampGate(gate="in", value=0, slots=(3,), block=1, step=4),
     ClampGate(gate="out", value=1),
+    BlockRead(slots=(3,), block=1),
 ]
 
 
@@ -76,6 +79,26 @@ def test_zero_of_marys_slot_kills_answers_about_mary_only():
     assert (PERSON == "Mary").sum() > 8
     assert hit[PERSON == "Mary"].mean() <= 0.5  # of zeros one place is named whatever the story says
     assert hit[PERSON != "Mary"].all()
+
+
+def test_a_slot_hidden_from_questions_is_asked_as_if_it_were_not_there():
+    block = BlockRead(slots=(MARY,))
+    hidden, clean = run(LM, STORIES, [block]), run(LM, STORIES)
+    assert hidden.banks.equal(clean.banks)
+    hit = right(block)
+    assert hit[PERSON == "Mary"].mean() <= 0.5 and hit[PERSON != "Mary"].all()
+    context = RunContext(LM.model.config, clean.banks[0, 0], clean.banks, True, 1)
+    ((_, hide), *_) = block.hooks(context)
+    pattern = torch.softmax(torch.randn(1, 2, 3, 5, generator=torch.manual_seed(0)), dim=-1)
+    left = hide(pattern, hook=None)
+    others = [slot for slot in range(5) if slot != MARY]
+    torch.testing.assert_close(left[..., others], pattern[..., others] / (1 - pattern[..., [MARY]]))
+    assert not left[..., MARY].any()
+
+
+def test_a_question_must_have_a_slot_left_to_read():
+    with pytest.raises(UserError, match="block_read: all 5 slots; leave at least one"):
+        run(LM, STORIES, [BlockRead(slots=ALL)])
 
 
 def test_slots_that_hold_nothing_may_be_zeroed():

@@ -8,11 +8,13 @@ import pytest
 from lm2core.errors import UserError
 from lm2core.reading.answers import ask, bank_after, read_story
 from lm2core.traces.trace import Trace
+from lm2viz.causal import ClampGate, Freeze
 from lm2viz.probes.reading import decode_facts
 from lm2viz.provenance.slots import unroll
 from lm2viz.stage.payload import trace_payload
 from lm2viz.stage.story_payload import N_ANSWERS, story_payload
 from lm2viz.story.select import keep_by_sentence
+from tests.edited_traces import edited_trace
 from tests.lm2viz.stage.conftest import QUESTIONS, SENTENCES
 
 CLOSE = {"atol": 6e-5, "rtol": 0}  # rounded to four digits
@@ -36,6 +38,24 @@ def test_a_word_writes_its_share_times_the_size_of_what_it_adds(payload, trace):
                 added = share * hook["hook_gate_in_token"][token] * hook["hook_candidate"][token]
                 size = np.sqrt((added**2).mean())
                 np.testing.assert_allclose(step["writes"][i][token][slot], size, **CLOSE)
+
+
+def test_what_a_word_writes_is_what_an_edit_leaves_of_it(shipped_lm, payload):
+    half, shut = (ClampGate(gate="in", value=v, slots=(s,), step=2) for v, s in ((0.5, 13), (0, 9)))
+    trace = edited_trace(shipped_lm, SENTENCES, [half, shut, Freeze((5,), from_step=1)])
+    first, second, third = (np.array(step["writes"]) for step in trace_payload(trace)["steps"])
+    np.testing.assert_allclose(first, payload["steps"][0]["writes"], **CLOSE)
+    assert (second[:, :, [9, 5]] == 0).all() and (third[:, :, 5] == 0).all()
+    assert second[:, :, 13].max() > 0 and third[:, :, 9].max() > 0
+    for i, block in enumerate(trace.blocks):
+        claims, gate, candidate, write = (
+            trace.select(f"blocks.{block}.mem.{name}", story=0, segment=1).astype(float)
+            for name in ("hook_write_pattern", "hook_gate_in_token", "hook_candidate", "hook_write")
+        )
+        shares = claims[:, 13] / max(1.0, claims[:, 13].sum())
+        added = shares[:, None] * gate * candidate * 0.5 / (shares @ gate)
+        np.testing.assert_allclose(added.sum(axis=0), write[13], atol=1e-5)
+        np.testing.assert_allclose(second[i, :, 13], np.sqrt((added**2).mean(axis=-1)), **CLOSE)
 
 
 def test_what_is_kept_and_who_wrote_it_are_the_trace_s(payload, trace):

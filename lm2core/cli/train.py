@@ -21,7 +21,7 @@ PANELS: dict[type[RunRecipe], str | None] = {
 
 
 def train(out: Path, preset: str | None, resume: bool, **typed: Any) -> None:
-    """Train on freshly generated bAbI stories, or with --text as a language model on any text."""
+    """Train on fresh bAbI stories, with --stories on your own, or with --text as a language model."""
     given = {name: _value(OPTIONS[name], value) for name, value in typed.items() if value is not None}
     recipe = _recipe(preset or ("text-tiny" if "text" in given else "babi-tiny"), given)
     _run(recipe, out, resume=resume)
@@ -151,8 +151,27 @@ def _run(recipe: Recipe | TextRecipe, out: Path, *, resume: bool) -> None:
     if isinstance(recipe, TextRecipe):
         loss, perplexity = numbers["eval_loss"], numbers["eval_perplexity"]
         typer.echo(f"trained: {what}; held-out loss {loss:.3f} nats, perplexity {perplexity:.1f}")
+    elif recipe.stories is not None:
+        typer.echo(f"trained: {what}; {_held_out_score(out)}")
     else:
         typer.echo(f"trained: {what}; next: lm2 eval {out} --babi FILE")
+
+
+def _held_out_score(out: Path) -> str:
+    """How the saved model answers about the held-out stories, and where they are."""
+    from lm2core.babi.text import read_babi
+    from lm2core.evaluation.stories import predict, score
+    from lm2core.reading.checkpoints import load
+    from lm2core.training.own_stories import HELD_OUT_FOLDER
+
+    folder = out / HELD_OUT_FOLDER
+    stories = [story for file in sorted(folder.glob("*.txt")) for story in read_babi(file)]
+    result = score(stories, predict(load(str(out), baselines=True), stories))
+    return (
+        f"right answers to {result.n} questions about {len(stories)} held-out stories: {result.accuracy:.1%} "
+        f"(95 % interval {result.low:.1%} to {result.high:.1%}; always the most common answer: "
+        f"{result.majority:.1%}); next: lm2 eval {out} --babi {folder}/*.txt"
+    )
 
 
 def _what_is_saved(recipe: Recipe | TextRecipe, out: Path) -> str:

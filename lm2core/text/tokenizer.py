@@ -33,6 +33,13 @@ def subword_tokenizer(
     return _lower_cased(models.WordPiece(_numbered([*words, *pieces.get_vocab()]), unk_token=UNKNOWN))
 
 
+def split_words(texts: Iterable[str]) -> set[str]:
+    """The different words and punctuation marks of the texts, as ``word_tokenizer`` would split them."""
+    backend = word_tokenizer(()).backend_tokenizer
+    split, lower = backend.pre_tokenizer.pre_tokenize_str, backend.normalizer.normalize_str
+    return {word for text in texts for word, _ in split(lower(text))}
+
+
 def _numbered(words: Iterable[str]) -> dict[str, int]:
     """An id for each lower-cased word, in sorted order, after the special tokens."""
     return {word: i for i, word in enumerate([PAD, UNKNOWN, *sorted({word.lower() for word in words})])}

@@ -1,22 +1,20 @@
 """Training batches of freshly generated bAbI stories, most with questions at many points."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import chain, islice
 from random import Random
 from types import MappingProxyType
 
-import torch
-from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from lm2core.babi.directions import ask_verbatim, draw_star
-from lm2core.babi.story import Line, Question, Statement, Task
+from lm2core.babi.story import Line, Statement, Task
 from lm2core.babi.tasks import draw_question, get_task
 from lm2core.babi.vocabulary import WORDS
 from lm2core.babilong.background_text import Noise
 from lm2core.errors import UserError
+from lm2core.training.story_batch import EncodedStory, Encoder, PlacedQuestion, StoryBatch, make_batch
 
 MOST_DRAWS = 100  # of the stories of a batch, while none of them allows a question
 MOST_SENTENCES = 4_000  # in a batch: the longer its stories, the fewer it has
@@ -33,7 +31,6 @@ QUESTION_TASKS_OF = MappingProxyType(
 )
 # Practice before tasks whose own stories reward a shortcut: see directions.draw_star.
 PRACTICE: Mapping[str, Task] = MappingProxyType({"qa4": Task(draw=draw_star, ask=ask_verbatim, ages=None)})
-PlacedQuestion = tuple[int, str, Question]  # segment after which it is asked, task, question
 QUESTIONS_AT_END = ("qa4",)  # half a row has one neighbour, whatever the direction
 
 
@@ -71,32 +68,6 @@ class Stage:
         return PRACTICE[name] if self.practice and name in PRACTICE else get_task(name)
 
 
-@dataclass(frozen=True, slots=True)
-class StoryBatch:
-    """Stories of equal length and a flat list of questions about them.
-
-    before_ids : (B,S0,T) sentences read without gradient; S0 may be 0
-    story_ids : (B,S,T) sentences; 0 is padding
-    question_ids : (Q,T') questions; 0 is padding
-    story, segment : (Q,) the story of each question, and the sentence (index in S) after which it is asked
-    answer_ids : (Q,) ids of the one-word answers
-    tasks : names of the Q questions' tasks
-    """
-
-    before_ids: Tensor
-    story_ids: Tensor
-    question_ids: Tensor
-    story: Tensor
-    segment: Tensor
-    answer_ids: Tensor
-    tasks: tuple[str, ...]
-
-    def to(self, device: torch.device) -> "StoryBatch":
-        """The same batch on another device."""
-        tensors = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "tasks"}
-        return StoryBatch(**tensors, tasks=self.tasks)
-
-
 def check_trained(task: str) -> None:
     """Refuse a task that is unknown or that models cannot be trained on."""
     get_task(task)
@@ -129,9 +100,7 @@ class StorySource:
         noise: Noise | None = None,
         segment_length: int = 0,
     ) -> None:
-        self._encode = lru_cache(maxsize=None)(
-            lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]
-        )
+        self._encoder = Encoder(tokenizer)
         self._n_stories, self._density, self._seed = n_stories, questions_per_sentence, seed
         self._noise, self._segment_length = noise, segment_length
 
@@ -141,22 +110,11 @@ class StorySource:
         n_before = rng.randint(0, stage.n_before)
         n_stories = min(self._n_stories, max(1, MOST_SENTENCES // (n_before + stage.n_sentences)))
         drawn = self._stories(n_stories, stage, n_before, weights, rng)
-        stories = [segments for segments, _ in drawn]
-        story_questions = [(b, *question) for b, (_, questions) in enumerate(drawn) for question in questions]
-        ids = _pad([segment for story in stories for segment in story]).unflatten(0, (n_stories, -1))
-        return StoryBatch(
-            before_ids=ids[:, :n_before],
-            story_ids=ids[:, n_before:],
-            question_ids=_pad([self._encode(question.text) for _, _, _, question in story_questions]),
-            story=torch.tensor([b for b, _, _, _ in story_questions]),
-            segment=torch.tensor([segment for _, segment, _, _ in story_questions]),
-            answer_ids=torch.tensor([self._encode(q.answer)[0] for _, _, _, q in story_questions]),
-            tasks=tuple(task for _, _, task, _ in story_questions),
-        )
+        return make_batch(drawn, n_before, self._encoder)
 
     def _stories(
         self, n_stories: int, stage: Stage, n_before: int, weights: Mapping[str, float], rng: Random
-    ) -> list[tuple[list[list[int]], list[PlacedQuestion]]]:
+    ) -> list[EncodedStory]:
         """Stories with their questions, redrawn until one allows any: few short stories of task 3 do."""
         for _ in range(MOST_DRAWS):
             drawn = [self._story(stage, n_before, weights, rng) for _ in range(n_stories)]
@@ -165,9 +123,7 @@ class StorySource:
         stories = f"{stage.n_sentences} sentences of {', '.join(stage.tasks)}"
         raise UserError(f"no question is possible about {stories}; use longer stories or other tasks")
 
-    def _story(
-        self, stage: Stage, n_before: int, weights: Mapping[str, float], rng: Random
-    ) -> tuple[list[list[int]], list[PlacedQuestion]]:
+    def _story(self, stage: Stage, n_before: int, weights: Mapping[str, float], rng: Random) -> EncodedStory:
         """Ids of one story, and questions asked after segments from ``n_before`` on, counted from there."""
         story_task = rng.choices(stage.tasks, [weights[name] for name in stage.tasks])[0]
         segments, line_at = self._story_segments(story_task, stage, n_before, rng)
@@ -197,13 +153,13 @@ class StorySource:
             segments = self._background(n_all, rng)
             places = sorted(rng.sample(range(n_all), len(lines)))
         for i, line in zip(places, lines, strict=True):
-            segments[i] = self._encode(line.sentence)
+            segments[i] = self._encoder.text(line.sentence)
         return segments, dict(zip(places, lines, strict=True))
 
     def _background(self, n_segments: int, rng: Random) -> list[list[int]]:
         """Ids of ``n_segments`` consecutive segments of background text."""
         assert self._noise is not None
-        sentences = map(self._encode, self._noise.from_anywhere(rng))
+        sentences = map(self._encoder.text, self._noise.from_anywhere(rng))
         pieces = (
             s[i : i + self._segment_length] for s in sentences for i in range(0, len(s), self._segment_length)
         )
@@ -248,10 +204,3 @@ def _questions_midway(
         return []
     names = rng.choices(list(possible), [weights[name] for name in possible], k=n_questions)
     return [rng.choice(possible[name]) for name in names]
-
-
-def _pad(encoded: Sequence[list[int]]) -> Tensor:
-    ids = torch.zeros(len(encoded), max(map(len, encoded), default=1), dtype=torch.long)
-    for row, tokens in zip(ids, encoded, strict=True):
-        row[: len(tokens)] = torch.tensor(tokens)
-    return ids

@@ -22,6 +22,7 @@ class Curriculum:
 
     stage_steps : optimizer steps of each stage but the last, mastered or not, so that all models see the same
         data; None: a stage ends when it is mastered
+    most_steps : without ``stage_steps``, a stage ends after so many steps at the latest; None: it may never
     """
 
     stages: Sequence[Stage]
@@ -29,6 +30,7 @@ class Curriculum:
     index: int = 0
     steps_in_stage: int = 0
     accuracy: dict[str, float] = field(default_factory=dict)
+    most_steps: int | None = None
 
     @property
     def stage(self) -> Stage:
@@ -53,6 +55,8 @@ class Curriculum:
     def _is_done(self) -> bool:
         if self.stage_steps is not None:
             return self.steps_in_stage >= self.stage_steps[self.index]
+        if self.most_steps is not None and self.steps_in_stage >= self.most_steps:
+            return True
         mastered = all(self.accuracy.get(task, 0.0) >= MASTERY for task in self.stage.tasks)
         return mastered and self.steps_in_stage >= MIN_STEPS
 

@@ -10,7 +10,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from lm2core.files import write_atomically
 
-SHOWN = {"stage", "loss", "eval_loss", "n_skipped"}  # beside the bar
+SHOWN = {"stage", "loss", "eval_loss", "eval_accuracy", "n_skipped"}  # beside the bar
 NOT_LOGGED = {"epoch", "eval_runtime", "eval_samples_per_second", "eval_steps_per_second"}
 
 

@@ -60,6 +60,13 @@ class Recipe(RunRecipe):
         default=("qa1", "qa2", "qa3"),
         metadata=option("Comma-separated tasks, by default all; training always begins with qa1."),
     )
+    stories: str | None = field(  # their files then are the tasks
+        default=None,
+        metadata=option(
+            "Your own stories instead of generated ones: a file in the bAbI format, or a folder of such .txt "
+            "files. A tenth of the stories is held out."
+        ),
+    )
     start_from: str | None = field(
         default=None,
         metadata=option("A checkpoint to start from, with its sizes; by default a new model.", flag="--from"),

@@ -1,4 +1,4 @@
-"""Train an LM2, or a baseline, on fresh bAbI stories with transformers' Trainer.
+"""Train an LM2, or a baseline, on fresh bAbI stories or on a user's own with transformers' Trainer.
 
 The loss is the cross entropy of the answer only. A batch is a function of its number, the seed and the
 curriculum, which is saved with every checkpoint, so a resumed run equals one without interruption.
@@ -14,17 +14,18 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase, TrainingArguments, set_seed
 
-from lm2core.babi.vocabulary import babi_words
-from lm2core.babilong.background_text import Noise, open_noise
+from lm2core.babilong.background_text import open_noise
 from lm2core.baselines.architectures import Model, check_architecture, make_model
 from lm2core.model.config import LM2Config, babi_tiny
 from lm2core.reading.answers import answer_logits
-from lm2core.text.tokenizer import subword_tokenizer, word_tokenizer
-from lm2core.training.batches import StoryBatch, StorySource
+from lm2core.training.batches import StorySource
 from lm2core.training.curriculum import Curriculum
+from lm2core.training.own_batches import OwnStorySource, StoriesByTask
+from lm2core.training.own_stories import open_own_stories
 from lm2core.training.recipe import Recipe
-from lm2core.training.run_folder import STAGE_FILE, begin, check_start
-from lm2core.training.stages import stages_for
+from lm2core.training.run_folder import STAGE_FILE, begin, check_start, is_first_process
+from lm2core.training.story_batch import StoryBatch
+from lm2core.training.story_data import make_curriculum, make_source, make_tokenizer, with_own_tasks
 from lm2core.training.trainer import RunTrainer, check_devices, common_arguments, run
 from lm2core.training.warm_start import start_model
 
@@ -62,11 +63,16 @@ class StepNumbers(Dataset[dict[str, Tensor]]):
 
 
 class StoryTrainer(RunTrainer):
-    """transformers' Trainer on batches drawn for the current stage of a curriculum."""
+    """transformers' Trainer on batches drawn for the current stage of a curriculum.
+
+    Its ``eval_dataset`` is held-out stories by task, if there are any; then ``source`` has their batches.
+    """
 
     last_file = STAGE_FILE
 
-    def __init__(self, *, source: StorySource, curriculum: Curriculum, **kwargs: Any) -> None:
+    def __init__(
+        self, *, source: StorySource | OwnStorySource, curriculum: Curriculum, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.source, self.curriculum = source, curriculum
 
@@ -98,6 +104,24 @@ class StoryTrainer(RunTrainer):
             logs |= {f"accuracy_{task}": value for task, value in self.curriculum.accuracy.items()}
         super().log(logs, start_time)
 
+    @torch.no_grad()
+    def evaluate(self, eval_dataset: StoriesByTask | None = None, *_: Any, **__: Any) -> dict[str, float]:
+        """Loss (nats) and accuracy (a fraction) of all questions about the held-out stories."""
+        assert isinstance(self.source, OwnStorySource)
+        model = self.accelerator.unwrap_model(self.model).eval()
+        loss = right = n = 0.0
+        for whole in self.source.whole(eval_dataset or self.eval_dataset):
+            batch = whole.to(self.args.device)
+            logits_QV = batch_logits(model, batch)
+            loss += float(F.cross_entropy(logits_QV, batch.answer_ids, reduction="sum"))
+            right += float((logits_QV.argmax(-1) == batch.answer_ids).sum())
+            n += len(batch.answer_ids)
+        metrics = {"eval_loss": loss / n, "eval_accuracy": right / n}
+        self.log(dict(metrics))
+        state, before = self.state, self.control  # type: ignore[has-type]
+        self.control = self.callback_handler.on_evaluate(self.args, state, before, metrics)
+        return metrics
+
     def save_last(self, folder: Path) -> None:
         """Add the position in the curriculum to a checkpoint, after everything else."""
         super().save_last(folder)
@@ -116,18 +140,25 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> Model:
     ------
     UserError
         When ``out`` is not empty and ``resume`` is False, has no run and it is True, or cannot be written.
+        For own stories as ``open_own_stories``, and when a run is resumed with others.
     """
     out = Path(out)
     check_devices()
     check_architecture(recipe.architecture)
-    stages = stages_for(recipe.tasks, noise=recipe.noise is not None)
-    curriculum = Curriculum(stages, recipe.stage_steps)  # refuses unknown tasks before a folder is made
+    own = None if recipe.stories is None else open_own_stories(recipe.stories)
+    if own is not None:
+        recipe = with_own_tasks(recipe, own)
+    curriculum = make_curriculum(recipe, own)  # refuses unknown tasks before a folder is made
     checkpoint = check_start(recipe, out, resume=resume, last_file=STAGE_FILE)
+    if own is not None and resume:
+        own.check_same(out)
     set_seed(recipe.seed)
     noise = None if recipe.noise is None else open_noise(recipe.noise, split="train")
-    tokenizer = _tokenizer(recipe, noise)
+    tokenizer = make_tokenizer(recipe, own, noise)
     model = _start(recipe, tokenizer)
     begin(recipe, out)  # only after every option is checked, so that a wrong one leaves no empty run
+    if own is not None and is_first_process():
+        own.save(out)
     if recipe.compile:
         model.compile_segments()
     arguments = _arguments(recipe, out)
@@ -136,26 +167,12 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> Model:
         model=model,
         args=arguments,
         train_dataset=StepNumbers(recipe.n_steps * arguments.world_size),  # each process has its own
-        source=StorySource(
-            tokenizer,
-            n_stories=recipe.n_stories,
-            questions_per_sentence=recipe.questions_per_sentence,
-            seed=recipe.seed,
-            noise=noise,
-            segment_length=recipe.segment_length,
-        ),
+        eval_dataset=None if own is None else own.held_out,
+        source=make_source(recipe, own, noise, tokenizer),
         curriculum=curriculum,
     )
     run(trainer, out, checkpoint)
     return model
-
-
-def _tokenizer(recipe: Recipe, noise: Noise | None) -> PreTrainedTokenizerBase:
-    """A tokenizer of the words of the tasks, and with noise also of subwords of the background text."""
-    words = babi_words(("qa1", *recipe.tasks))  # every curriculum begins with qa1
-    if noise is None:
-        return word_tokenizer(words)
-    return subword_tokenizer(words, noise.sentences, vocab_size=recipe.n_subwords)
 
 
 def _start(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Model:
@@ -180,4 +197,6 @@ def _arguments(recipe: Recipe, out: Path) -> TrainingArguments:
             "decay_type": "linear",
         },
         adam_beta2=0.98,
+        eval_strategy="no" if recipe.stories is None else "steps",
+        eval_steps=recipe.save_every,
     )

@@ -10,8 +10,9 @@ from lm2core.babi.vocabulary import babi_words
 from lm2core.babi.world import HOME
 from lm2core.babilong.background_text import Noise
 from lm2core.text.tokenizer import word_tokenizer
-from lm2core.training.batches import QUESTION_TASKS_OF, TRAINED_TASKS, Stage, StoryBatch, StorySource
+from lm2core.training.batches import QUESTION_TASKS_OF, TRAINED_TASKS, Stage, StorySource
 from lm2core.training.stages import stages_for
+from lm2core.training.story_batch import StoryBatch
 
 TOKENIZER = word_tokenizer(babi_words(TRAINED_TASKS))
 EVEN = dict.fromkeys(TRAINED_TASKS, 1.0)

@@ -13,12 +13,13 @@ from lm2core.babi.vocabulary import babi_words
 from lm2core.baselines.architectures import ARCHITECTURES
 from lm2core.reading.checkpoints import load
 from lm2core.text.tokenizer import word_tokenizer
-from lm2core.training.batches import Stage, StoryBatch, StorySource
+from lm2core.training.batches import Stage, StorySource
 from lm2core.training.curriculum import MIN_STEPS, Curriculum
 from lm2core.training.recipe import Recipe
 from lm2core.training.run_folder import SKIPS_FILE, STAGE_FILE, complete_checkpoints, report_full_disk
 from lm2core.training.stages import stages_for
 from lm2core.training.stories import StoryTrainer, batch_logits, train
+from lm2core.training.story_batch import StoryBatch
 from tests.conftest import make_model
 
 SHORT = Recipe(n_steps=6, n_stories=4, save_every=2, log_every=1)

@@ -52,7 +52,7 @@ from app import warm_up
 
 def look():
     warm_up.warm_up()
-    print("stage", "app.widgets.stage" in sys.modules, "sklearn.linear_model" in sys.modules)
+    print("stage", "app.widgets.stage" in sys.modules)
     print(gc.isenabled(), gc.get_freeze_count() > 100_000, torch.get_num_threads())
 
 warm_up.NOBODY_COMES_S = 0
@@ -72,9 +72,8 @@ def test_a_warm_server_collects_nothing_that_it_imported_and_has_one_thread(warm
     assert warmed.stdout.split()[-3:] == ["True", "True", "1"]
 
 
-def test_a_warm_server_has_what_the_first_page_needs_and_no_scikit_learn(warmed):
-    line = next(line for line in warmed.stdout.splitlines() if line.startswith("stage"))
-    assert line == "stage True False"
+def test_a_warm_server_has_what_the_first_page_needs(warmed):
+    assert "stage True" in warmed.stdout.splitlines()
 
 
 def test_torch_is_imported_once_the_first_page_was_sent(monkeypatch):

@@ -113,7 +113,7 @@ def leave(page: Page) -> None:
     if page.url != BLANK:
         page.mouse.move(0, 0)
         page.evaluate("sessionStorage.clear()")
-    page.emulate_media(color_scheme="null")
+    page.emulate_media(color_scheme="null", reduced_motion="null")
     page.goto(BLANK)
 
 

@@ -18,6 +18,7 @@ from lm2core.evaluation.intervals import CONFIDENCE, wilson_interval
 from lm2viz.arrays import Array
 
 N_RESAMPLES = 2_000
+MARGIN = 0.1  # of rows or answers: what beats its controls by less has no name for what it holds
 N_FLIPS = 20_000  # many, so that the smallest p still counts after a correction for many cells
 TAIL = (1 - CONFIDENCE) / 2
 MAX_CACHED_STORIES = 1_000  # larger samples are drawn anew each time: eight cached draws take at most 128 MB

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,12 +17,12 @@ from lm2viz.causal.interchange_banks import PairBanks
 from lm2viz.causal.interchange_pairs import QuestionOf, Stories, askable_facts, draw_pairs
 from lm2viz.causal.interchange_scores import PairScorer, answered_rightly, estimate_columns
 from lm2viz.causal.interchanging import check_enough
-from lm2viz.estimates import Estimates, above_zero_p, corrected
+from lm2viz.estimates import MARGIN, Estimates, above_zero_p, corrected
 from lm2viz.figures.slot_use import verdict_matrix
-from lm2viz.probes import SlotFacts
-from lm2viz.probes.matrix import MARGIN, SELECTIVITY
-from lm2viz.probes.scores import PROBE
 from lm2viz.progress import track
+
+if TYPE_CHECKING:  # scikit-learn, which the first page of the app does without
+    from lm2viz.probes import SlotFacts
 
 BOTH, DECODED, USED, NEITHER = "decoded and used", "decoded, not used", "used, not decoded", "neither"
 VERDICTS = (BOTH, DECODED, USED, NEITHER)
@@ -56,7 +57,7 @@ class SlotUse:
     """
 
     model: str
-    probes: SlotFacts = field(repr=False)
+    probes: "SlotFacts" = field(repr=False)
     of_fact: dict[str, FactUse] = field(repr=False)
     decoded_p: Array = field(repr=False)
     used_p: Array = field(repr=False)
@@ -120,6 +121,9 @@ class SlotUse:
 
     def table(self) -> pd.DataFrame:
         """One row per fact and slot; shares are fractions, p values are corrected."""
+        from lm2viz.probes.matrix import SELECTIVITY
+        from lm2viz.probes.scores import PROBE
+
         rows = []
         for i, fact in enumerate(self.facts):
             for slot, verdict in enumerate(self.verdicts(fact)):
@@ -147,7 +151,7 @@ class SlotUse:
 
 def slot_use(
     lm: LoadedModel,
-    probes: SlotFacts,
+    probes: "SlotFacts",
     stories: Stories,
     *,
     seed: int = 0,

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from lm2viz.arrays import Array
-from lm2viz.estimates import Estimate, Estimates, above_zero_p, by_story
+from lm2viz.estimates import MARGIN, Estimate, Estimates, above_zero_p, by_story
 from lm2viz.figures.probes import slot_fact_panels
 from lm2viz.probes.linear import ridge_hits, slot_features, story_folds
 from lm2viz.probes.samples import Codes, Samples, untrained_features, usable_samples
@@ -27,7 +27,6 @@ from lm2viz.progress import track
 from lm2viz.sample.rows import BankRows
 
 SELECTIVITY = "selectivity"  # probe minus control task, per sample
-MARGIN = 0.1  # of the rows: a probe that beats its controls by less decodes nothing worth a name
 NOT_PROBED = Estimate(np.nan, np.nan, np.nan, 0)
 
 

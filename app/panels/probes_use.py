@@ -50,7 +50,7 @@ def _draw_table(result: SlotUse) -> None:
     shown = shown.sort_values(["is_used", "interchange"], ascending=False)
     shares = ("probe", "selectivity", "zero", "resample", "interchange", "isolation")
     st.dataframe(
-        shown[["fact", "slot", "verdict", *shares, "n_pairs"]],
+        shown[["fact", "slot", "verdict", *shares, "n_pairs"]].rename(columns={"n_pairs": "pairs"}),
         hide_index=True,
         column_config={name: st.column_config.NumberColumn(format="%.2f") for name in shares},
     )

@@ -6,6 +6,7 @@ import streamlit as st
 CAPTION = "[data-testid=stCaptionContainer][data-testid=stCaptionContainer]"
 LABEL = "[data-testid=stWidgetLabel][data-testid=stWidgetLabel]"
 TAG = ".stMultiSelect span[title]"
+MAIN_BUTTON = "[data-testid=stBaseButton-primary] :is(p,span)"
 # Streamlit gives the axes of a chart a grey of 3.7 to 1; the page's own colour follows its theme.
 AXES = (
     ".js-plotly-plot :is(.xaxislayer-above,.yaxislayer-above,.infolayer,.cbaxis,.legend,.scatterlayer) text"
@@ -17,7 +18,7 @@ STYLE = (
     f"{AXES}{{fill:currentColor!important;fill-opacity:.85}}"
     f"{UNUSED}{{display:none}}"
     f"{LABEL},{LABEL} p{{color:inherit}}"  # also of pickers that are switched off
-    f"@media (prefers-color-scheme:dark){{{TAG}{{color:#0b1a24}}}}</style>"  # on light blue
+    f"@media (prefers-color-scheme:dark){{{TAG},{MAIN_BUTTON}{{color:#0b1a24}}}}</style>"  # on light blue
 )
 
 

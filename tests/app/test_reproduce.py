@@ -175,7 +175,7 @@ def test_the_answer_on_the_story_page_is_that_of_python_and_of_the_command(view,
     ((shell, python),) = recipes(page)
     names, _ = run_python(python)
     answer = names["answer"]
-    assert f"**{answer.words[0]}** ({answer.probabilities[0]:.0%})" in words_on(page)
+    assert f"answers {answer.words[0]} ({answer.probabilities[0]:.0%})" in words_on(page)
     assert answer.words[:6] == tuple(line.split()[-1] for line in run_shell(shell, capsys).splitlines()[1:])
     assert len(names["picture"].table)
 
@@ -198,7 +198,7 @@ def test_attention_and_the_gated_update_are_those_of_python():
     (_, python) = recipes(page)[0]
     names, _ = run_python(python)
     for answer in (names["answer"], names["before"]):
-        assert f"**{answer.words[0]}** ({answer.probabilities[0]:.0%})" in words_on(page)
+        assert f"answers {answer.words[0]} ({answer.probabilities[0]:.0%})" in words_on(page)
     chart = next(
         c for c in page.get("plotly_chart") if "Distance between the last word's reads" in c.proto.spec
     )
@@ -208,7 +208,7 @@ def test_attention_and_the_gated_update_are_those_of_python():
     (_, python) = recipes(page)[0]
     names, _ = run_python(python)
     for answer in (names["answer"], names["edited"]):
-        assert f"**{answer.words[0]}** ({answer.probabilities[0]:.0%})" in words_on(page)
+        assert f"answers {answer.words[0]} ({answer.probabilities[0]:.0%})" in words_on(page)
     assert "edit = GateEdit(step=6, slot=5" in python
 
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.loaders import stage
+from app.loaders import models, stage
 from app.state import QUESTION, SLOT, STEP, URL, VIEW
 from app.widgets.erase import erase_link
 from app.widgets.pickers import as_text, choose_story
@@ -26,7 +26,7 @@ def main() -> None:
     st.html(COMPACT)
     st.title("What is in this model's memory?")
     model, story, _ = choose_story()
-    questions = questions_of(story)
+    questions = questions_of(model, story)
     try:
         payload = wait_for(
             "Asking the story's questions", stage.load_payload, model, story.sentences, questions
@@ -74,10 +74,19 @@ def linked_step() -> int:
     return int(asked) if asked.isdecimal() else 0
 
 
-def questions_of(story: ShownStory) -> tuple[str, ...]:
-    """Where everyone and everything is, what the story asks, and the question of the link; at most 12."""
-    texts = [*suggested_questions(story.sentences), *(question.text for question in story.questions)]
+def questions_of(model: str, story: ShownStory) -> tuple[str, ...]:
+    """Where everyone and everything is, what the story asks, and the question of the link; at most 12.
+
+    A model that was trained on other stories may know the words of none; then one is to be typed.
+    """
+    suggested = [*suggested_questions(story.sentences), *(question.text for question in story.questions)]
+    texts = [text for text in suggested if models.knows_words(model, text)]
+    if not texts:
+        st.text_input("Question", key=QUESTION, max_chars=200, bind=URL)
     asked = st.session_state.get(QUESTION) or st.query_params.get(QUESTION)
+    if not texts and not asked:
+        st.info("Type a question in the words that this model was trained on, and press Enter.")
+        st.stop()
     return tuple(dict.fromkeys([*texts, asked] if asked else texts))[:12]
 
 

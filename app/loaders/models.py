@@ -7,8 +7,10 @@ import streamlit as st
 
 from app.loaders import folders
 from lm2core.babi.vocabulary import WORDS
+from lm2core.errors import UserError
 from lm2core.reading.checkpoints import load, shipped_models
 from lm2core.reading.loaded_model import LoadedModel, untrained
+from lm2core.text.tokenizer import check_words
 
 model_lock = Lock()
 UNTRAINED_SEED = 0
@@ -64,6 +66,15 @@ def describe(name: str) -> str:
     """Blocks, width and slots of a model, in words."""
     config = load_model(name).model.config
     return f"{config.num_hidden_layers} blocks, width {config.hidden_size}, {config.memory_slots} slots"
+
+
+def knows_words(model: str, text: str) -> bool:
+    """Whether the model knows every word of a text."""
+    try:
+        check_words(load_model(model).tokenizer, [text])
+    except UserError:
+        return False
+    return True
 
 
 def known_tasks(model: str) -> list[str]:

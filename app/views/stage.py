@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.loaders import stage
+from app.loaders import models, stage
 from app.state import QUESTION, SLOT, STEP, URL, VIEW
 from app.widgets.erase import erase_link
 from app.widgets.pickers import as_text, pick_model_and_story
@@ -10,7 +10,8 @@ from app.widgets.shown_story import ShownStory
 from app.widgets.stage import draw_stage
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
-from lm2viz.stage.page import stage_questions
+from lm2core.reading.checkpoints import shipped_models
+from lm2viz.stage.page import MAX_QUESTIONS, stage_questions
 
 # The stage is to be seen without scrolling: less space above it than on other pages.
 COMPACT = (
@@ -26,7 +27,7 @@ def main() -> None:
     st.html(COMPACT)
     st.title("What is in this model's memory?")
     model, story = pick_model_and_story()
-    questions = questions_of(story)
+    questions = questions_of(model, story)
     try:
         payload = wait_for(
             "Reading the story and asking", stage.load_payload, model, story.sentences, questions
@@ -81,11 +82,23 @@ def linked_slot() -> int | None:
     return int(asked) if asked.isdecimal() else None
 
 
-def questions_of(story: ShownStory) -> tuple[str, ...]:
-    """Where everyone and everything is, what the story asks, and the question of the link."""
+def questions_of(model: str, story: ShownStory) -> tuple[str, ...]:
+    """Where everyone and everything is, what the story asks, and the question of the link.
+
+    A model that was trained on other stories may know the words of none; then one is to be typed.
+    """
+    texts = stage_questions(story.sentences, [question.text for question in story.questions])
+    if (
+        model not in shipped_models()
+    ):  # those know these words, and are not opened to draw what ships computed
+        texts = tuple(text for text in texts if models.knows_words(model, text))
+    if not texts:
+        st.text_input("Question", key=QUESTION, max_chars=200, bind=URL)
     asked = st.session_state.get(QUESTION) or st.query_params.get(QUESTION)
-    texts = [question.text for question in story.questions]
-    return stage_questions(story.sentences, [*texts, asked] if asked else texts)
+    if not texts and not asked:
+        st.info("Type a question in the words that this model was trained on, and press Enter.")
+        st.stop()
+    return texts if not asked or asked in texts else (*texts[: MAX_QUESTIONS - 1], asked)
 
 
 def first_question(questions: tuple[str, ...]) -> int:

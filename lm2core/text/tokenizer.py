@@ -89,6 +89,15 @@ def check_words(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Non
         raise UserError(f"unknown words: {', '.join(unknown)}; this model knows: {listed}")
 
 
+def answer_tokens(tokenizer: PreTrainedTokenizerBase, answer: str) -> list[int]:
+    """Ids of an answer: one, if it is one word or the vocabulary has it as a whole, as for own stories."""
+    ids: list[int] = tokenizer(answer, add_special_tokens=False)["input_ids"]
+    if len(ids) != 1:
+        whole = tokenizer.convert_tokens_to_ids(answer.lower())
+        return ids if whole in (None, tokenizer.unk_token_id) else [whole]
+    return ids
+
+
 def encode_segments(
     tokenizer: PreTrainedTokenizerBase, stories: Sequence[Sequence[str]]
 ) -> tuple[Tensor, Tensor]:

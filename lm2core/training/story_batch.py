@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from lm2core.babi.story import Question
+from lm2core.text.tokenizer import answer_tokens
 
 PlacedQuestion = tuple[int, str, Question]  # segment after which it is asked, task, question
 EncodedStory = tuple[list[list[int]], list[PlacedQuestion]]  # ids of its segments, and its questions
@@ -51,7 +52,7 @@ class Encoder:
         self.text = lru_cache(maxsize=None)(
             lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]
         )
-        self.answer = lru_cache(maxsize=None)(lambda text: tokenizer.convert_tokens_to_ids(text.lower()))
+        self.answer = lru_cache(maxsize=None)(lambda text: answer_tokens(tokenizer, text)[0])
 
 
 def make_batch(stories: Sequence[EncodedStory], n_before: int, encoder: Encoder) -> StoryBatch:

@@ -16,7 +16,7 @@ from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
 from lm2core.reading.answers import answer_logits
 from lm2core.reading.loaded_model import LoadedModel
-from lm2core.text.tokenizer import check_words, encode_segments
+from lm2core.text.tokenizer import answer_tokens, check_words, encode_segments
 from lm2core.traces.recording import hooked
 from lm2viz.causal.editing import Hook, Intervention, RunContext, as_list, needs_reference
 from lm2viz.progress import counting_sentences
@@ -114,7 +114,7 @@ def _questions(lm: LoadedModel, stories: Stories) -> tuple[list[tuple[int, Quest
         *answers,
     ]
     check_words(lm.tokenizer, list(dict.fromkeys(texts)))
-    answer_ids = lm.tokenizer(answers, add_special_tokens=False)["input_ids"]
+    answer_ids = [answer_tokens(lm.tokenizer, answer) for answer in answers]
     if long := [answer for answer, ids in zip(answers, answer_ids, strict=True) if len(ids) != 1]:
         raise UserError(
             f"the answer {long[0]!r} is not a single token of this model; use stories with one-word answers"

@@ -198,7 +198,7 @@ def test_attention_and_the_gated_update_are_those_of_python():
     (_, python) = recipes(page)[0]
     names, _ = run_python(python)
     for answer in (names["answer"], names["before"]):
-        assert f"answers {answer.words[0]} ({answer.probabilities[0]:.0%})" in words_on(page)
+        assert f"**{answer.words[0]}** ({answer.probabilities[0]:.0%})" in words_on(page)
     chart = next(
         c for c in page.get("plotly_chart") if "Distance between the last word's reads" in c.proto.spec
     )
@@ -208,7 +208,7 @@ def test_attention_and_the_gated_update_are_those_of_python():
     (_, python) = recipes(page)[0]
     names, _ = run_python(python)
     for answer in (names["answer"], names["edited"]):
-        assert f"answers {answer.words[0]} ({answer.probabilities[0]:.0%})" in words_on(page)
+        assert f"**{answer.words[0]}** ({answer.probabilities[0]:.0%})" in words_on(page)
     assert "edit = GateEdit(step=6, slot=5" in python
 
 

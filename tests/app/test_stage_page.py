@@ -4,11 +4,14 @@ import json
 
 import pytest
 
-from app.loaders import stage
+from app.loaders import stage, stories
+from app.loaders.folders import name_folder
 from lm2core.errors import UserError
 from lm2core.reading.checkpoints import load
+from lm2core.text.tokenizer import word_tokenizer
 from lm2viz.stage.weights import model_json
 from tests.app.pages import open_page
+from tests.conftest import make_model
 
 STORY = "1-one-fact"
 
@@ -78,3 +81,19 @@ def test_a_model_that_a_browser_cannot_run_is_drawn_without_edits(monkeypatch):
 def test_generated_stories_are_drawn_with_names_for_what_slots_hold(task):
     payload = sent(open_page(None, source="Generated", task=task, seed="3"))["payload"]
     assert payload["steps"][-1]["names"]
+
+
+def test_a_model_of_other_words_is_asked_a_question_that_is_typed(tmp_path, monkeypatch):
+    """A model trained on a user's own stories knows no "Where is Mary?"."""
+    monkeypatch.setenv("LM2_CHECKPOINTS", str(tmp_path))
+    tokenizer = word_tokenizer(["rex", "naps", "in", "the", "shed", ".", "where", "does", "sleep", "?"])
+    tokenizer.save_pretrained(tmp_path / "pets")
+    make_model(vocab_size=len(tokenizer), hidden_size=12).save_pretrained(tmp_path / "pets")
+    link = {"model": name_folder(str(tmp_path / "pets")), "source": "Own"}
+    link["own"] = stories.store_story(("Rex naps in the shed.",))
+    page = open_page(None, **link)
+    assert "Type a question in the words" in page.info[0].value
+    page.text_input(key="question").set_value("Where does Rex sleep?").run()
+    assert not page.info and not page.exception
+    (asked,) = sent(page)["payload"]["questions"]
+    assert asked["text"] == "Where does Rex sleep?"

@@ -6,6 +6,7 @@ from lm2core.babi.text import read_babi
 from lm2core.cli.main import main
 from lm2core.english.lexicon import lexicon
 from lm2core.english.stories import make_stories
+from lm2viz.sample.rows import check_labels, read_labels
 
 
 def test_stories_are_printed_with_prompts_answers_and_support(capsys):
@@ -26,6 +27,23 @@ def test_written_stories_are_a_babi_file_of_the_share(tmp_path):
     stories = [story.as_babi() for story in make_stories("gifts", 3, 5, lexicon("test"))]
     assert [s.sentences for s in read_babi(out)] == [s.sentences for s in stories]
     assert [s.questions for s in read_babi(out)] == [s.questions for s in stories]
+
+
+@pytest.mark.parametrize(
+    "book", [[], ["--book", "python", "--book-sentences", "5"]], ids=["alone", "in a book"]
+)
+def test_the_known_facts_lie_beside_the_written_stories_as_labels(tmp_path, book):
+    out = tmp_path / "stories.txt"
+    options = ["--kind", "two-facts", "--stories", "3", "--sentences", "6", *book]
+    assert main(["stories", *options, "--out", str(out)]) == 0
+    labels, written = read_labels(tmp_path / "stories.csv"), read_babi(out)
+    check_labels(labels, [len(story.sentences) for story in written])
+    for number, story in enumerate(make_stories("two-facts", 3, 0, lexicon("train"), n_sentences=6)):
+        told, segment = written[number].sentences, -1
+        for sentence, known in zip(story.sentences, story.facts, strict=True):
+            segment = told.index(sentence.text, segment + 1)
+            at = labels[(labels.story == number) & (labels.segment == segment)]
+            assert dict(zip(at.fact, at.value, strict=True)) == {n: fact.value for n, fact in known.items()}
 
 
 def test_a_book_comes_between_the_sentences(tmp_path, capsys):
@@ -50,6 +68,10 @@ def test_a_book_comes_between_the_sentences(tmp_path, capsys):
         (["--share", "all"], "unknown share 'all' of the words; known: train, test"),
         (["--book", "python"], "--book and --book-sentences belong together; give both, or neither"),
         (["--out", "."], "already exists; choose another file, or delete it first"),
+        (
+            ["--out", "facts.csv"],
+            "facts.csv is for stories, and their facts need a .csv file",
+        ),
         (["--seed", "-1"], "seed -1; give 0 or more"),
     ],
 )

@@ -10,7 +10,6 @@ from lm2core.babi.vocabulary import WORDS
 from lm2core.errors import UserError
 from lm2core.reading.checkpoints import load, shipped_models
 from lm2core.reading.loaded_model import LoadedModel, untrained
-from lm2core.text.tokenizer import check_words
 
 model_lock = Lock()
 UNTRAINED_SEED = 0
@@ -70,6 +69,8 @@ def describe(name: str) -> str:
 
 def knows_words(model: str, text: str) -> bool:
     """Whether the model knows every word of a text."""
+    from lm2core.text.tokenizer import check_words  # transformers, which the first page does without
+
     try:
         check_words(load_model(model).tokenizer, [text])
     except UserError:

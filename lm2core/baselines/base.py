@@ -8,8 +8,8 @@ text or a segment.
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaModel
 
-from lm2core.model.causal_lm import initialise_backbone
 from lm2core.model.from_llama import StrictCheckpoints
+from lm2core.model.initialise import initialise_backbone
 
 
 class Backbone(LlamaModel):

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 from transformers import AutoConfig, AutoModelForCausalLM
-from transformers import initialization as init
 
 from lm2core.errors import UserError
 from lm2core.model.config import LM2Config
@@ -19,9 +18,10 @@ from lm2core.model.decoder import LM2Decoder
 from lm2core.model.from_llama import LlamaLoading
 from lm2core.model.generate import LM2GenerationMixin
 from lm2core.model.hooked import HookedModel
+from lm2core.model.initialise import initialise_backbone, initialise_memory
 from lm2core.model.inputs import check_cache, check_given, check_inputs, check_parts
 from lm2core.model.internals import Internals
-from lm2core.model.memory import CLOSED_BIAS, FORGET_BIAS, LM2Memory, initial_bank
+from lm2core.model.memory import LM2Memory, initial_bank
 from lm2core.model.open_segment import OpenSegment
 from lm2core.model.output import LM2Output
 from lm2core.model.segments import Given, Segments, next_token_loss
@@ -250,32 +250,11 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         return logits if mask is None else logits.masked_fill((mask == 0)[..., None], 0.0)
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Initial values: the backbone's, slot keys of unit variance, gates by their biases."""
-        if initialise_backbone(module):
-            return
+        """Initial values, as in initialise.py; transformers' own for other modules."""
         if isinstance(module, LM2Memory):
-            init.normal_(module.slot_key)
-            init.constant_(module.gate_forget.bias, FORGET_BIAS)
-            if self.config.memory_starts_closed:
-                init.constant_(module.gate_out.bias, CLOSED_BIAS)
-                width = self.config.hidden_size
-                init.zeros_(module.bank_proj.weight[width : 2 * width])  # W_V: reads nothing yet, but learns
-        else:
+            initialise_memory(module, self.config)
+        elif not initialise_backbone(module):
             super()._init_weights(module)
-
-
-def initialise_backbone(module: nn.Module) -> bool:
-    """Embeddings of unit variance (token identity must not drown), layers by fan-in; False for others."""
-    if isinstance(module, nn.Embedding):
-        init.normal_(module.weight)
-    elif isinstance(module, nn.Linear):
-        bound = module.in_features**-0.5
-        init.uniform_(module.weight, -bound, bound)
-        if module.bias is not None:
-            init.zeros_(module.bias)
-    else:
-        return False
-    return True
 
 
 AutoConfig.register(LM2Config.model_type, LM2Config)

@@ -15,9 +15,6 @@ from transformer_lens.hook_points import HookPoint
 from lm2core.model.attention import attend, attention_pattern, merge_heads, split_heads, strongest
 from lm2core.model.config import LM2Config
 
-FORGET_BIAS = 2.0  # sigmoid(2) = 0.88: an untrained memory keeps most of what it holds
-CLOSED_BIAS = -6.0  # sigmoid(-6) = 0.002: an output gate that is almost closed, but can learn to open
-
 
 def initial_bank(batch_size: int, n_slots: int, width: int, *, like: Tensor) -> Tensor:
     """Rows of the identity, (B,N,D): slots that start equal would stay equal.

@@ -6,21 +6,24 @@ browser's history, so Back had to be pressed twice, and the first press lost wha
 
 import streamlit as st
 
-AT_ONCE = 1_000  # ms: a query that changes this shortly before the page does is that of the next page
-# A change of the query alone replaces its step; where a page follows at once, the step gets its query back.
+AT_ONCE = 1_000  # ms: changes of the query that follow each other are one
+SOON = 20_000  # ms: how long a busy server may take to open the next page
+# A change of the query alone replaces its step; where a page with that query follows, the step gets the query
+# back that it had.
 SCRIPT = f"""<script>
 if (!window.lm2History) {{
   window.lm2History = true;
   const push = history.pushState.bind(history);
-  let left = null; // the address before its query changed, and when
+  let left = null; // the address before its query changed, the new query, and when
   history.pushState = (state, title, address) => {{
-    const isRecent = left && performance.now() - left.at < {AT_ONCE};
-    if (new URL(address, location).pathname === location.pathname) {{
-      left = {{ address: isRecent ? left.address : location.href, at: performance.now() }};
+    const {{ pathname, search }} = new URL(address, location);
+    const age = left ? performance.now() - left.at : Infinity;
+    if (pathname === location.pathname) {{
+      left = {{ address: age < {AT_ONCE} ? left.address : location.href, search, at: performance.now() }};
       history.replaceState(state, title, address);
       return;
     }}
-    if (isRecent) history.replaceState(history.state, title, left.address);
+    if (age < {SOON} && search === left.search) history.replaceState(history.state, title, left.address);
     left = null;
     push(state, title, address);
   }};

@@ -184,7 +184,7 @@ def _start(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Model:
     if recipe.start_from is not None:
         return start_model(recipe.start_from, tokenizer, recipe.architecture, chosen)
     config = babi_tiny(vocab_size=len(tokenizer))
-    return make_model(LM2Config(**config.to_dict() | chosen), recipe.architecture)
+    return make_model(LM2Config.from_dict(config.to_dict() | chosen), recipe.architecture)
 
 
 def _arguments(recipe: Recipe, out: Path) -> TrainingArguments:

@@ -32,7 +32,7 @@ def start_model(
     if unknown := [name for name in changes if not hasattr(old.model.config, name)]:
         raise UserError(f"{checkpoint} (architecture {architecture}) has no {unknown[0]}; omit it")
     sizes = {"vocab_size": len(tokenizer), **changes}
-    config = type(old.model.config)(**old.model.config.to_dict() | sizes)
+    config = type(old.model.config).from_dict(old.model.config.to_dict() | sizes)
     model = type(old.model)(config)
     weights = dict(old.model.state_dict())
     for name in BY_TOKEN:

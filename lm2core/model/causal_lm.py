@@ -90,7 +90,9 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         return_dict : False returns a tuple of what is not None, in the order of ``LM2Output``
         """
         ids, given = self._ids_and_given(input_ids, inputs_embeds, position_ids)
-        check_inputs(self.config, input_ids, ids, attention_mask, memory, labels, like=self._like())
+        check_inputs(
+            self.config, ids, attention_mask, memory, labels, are_ids=given is None, like=self._like()
+        )
         check_parts(labels, logits_to_keep=logits_to_keep, backprop_segments=backprop_segments)
         if use_cache and ids.ndim == 3:
             raise UserError("use_cache needs input_ids (B,T); for segments (B,S,T) pass on output.memory")

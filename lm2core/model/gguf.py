@@ -36,13 +36,10 @@ def gguf_config(file: str | Path) -> LlamaConfig:
     return LlamaConfig(**llama_fields(config))
 
 
-def gguf_weights(file: str | Path, **options: Any) -> dict[str, Any]:
-    """The weights of the Llama in ``file`` under transformers' names; options and errors as for loading."""
-    gguf_config(file)  # another family of models is refused before its weights are read
+def gguf_weights(file: str | Path) -> dict[str, Any]:
+    """The weights of the Llama in ``file`` under transformers' names; errors as of ``gguf_config``."""
     with _reading(file) as (folder, name):
-        weights: dict[str, Any] = AutoModelForCausalLM.from_pretrained(
-            folder, gguf_file=name, **options
-        ).state_dict()
+        weights: dict[str, Any] = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name).state_dict()
     return weights
 
 

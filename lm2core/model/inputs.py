@@ -13,30 +13,30 @@ from lm2core.model.segments import NOT_COUNTED
 
 def check_inputs(
     config: LM2Config,
-    input_ids: Tensor | None,
-    columns: Tensor,
+    ids: Tensor,
     mask: Tensor | None,
     memory: Tensor | None,
     labels: Tensor | None,
     *,
+    are_ids: bool,
     like: Tensor,
 ) -> None:
     """Refuse inputs that an LM2 cannot run; ``like`` is a weight, for the model's dtype and device.
 
-    ``columns`` has the shape of the text, whether it is given as ids or as embeddings.
+    ``are_ids`` False: ``ids`` are numbers of columns, in the shape of a text that ``check_given`` has seen.
 
     Raises
     ------
     UserError
         As ``check_texts`` and ``check_bank``; for segments that positional routing cannot pair with slots.
     """
-    if input_ids is not None:
-        check_ids(input_ids, vocab_size=config.vocab_size)
-    check_beside(columns, mask, labels, vocab_size=config.vocab_size)
+    if are_ids:
+        check_ids(ids, vocab_size=config.vocab_size)
+    check_beside(ids, mask, labels, vocab_size=config.vocab_size)
     if memory is not None:
-        check_bank(memory, (len(columns), config.memory_slots, config.hidden_size), like=like)
-    n_slots, length = config.memory_slots, columns.shape[-1]
-    if config.routing == "positional" and columns.ndim == 3 and length != n_slots:
+        check_bank(memory, (len(ids), config.memory_slots, config.hidden_size), like=like)
+    n_slots, length = config.memory_slots, ids.shape[-1]
+    if config.routing == "positional" and ids.ndim == 3 and length != n_slots:
         raise UserError(
             f"positional routing needs segments of {n_slots} tokens, one per slot, got {length}; pad them"
         )

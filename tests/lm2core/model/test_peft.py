@@ -1,4 +1,4 @@
-"""peft trains the memory of an LM2 through LoRA, and merges, saves and opens it without moving a logit."""
+"""peft trains the memory of an LM2 through LoRA; merged, saved and opened again it has the same logits."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ IDS = make_ids(B, 3 * T)
 @pytest.mark.parametrize(
     "changes", [{}, {"memory_gate_rank": 3}, POSITIONAL], ids=["content", "thin gates", "positional"]
 )
-def test_lora_trains_every_layer_of_the_memory_and_merges_exactly(tmp_path, changes):
+def test_lora_trains_every_layer_of_the_memory_and_merges_to_rounding(tmp_path, changes):
     model = make_model(**changes)
     lora = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear", r=2))
     optimizer = torch.optim.Adam([p for p in lora.parameters() if p.requires_grad], lr=1e-2)

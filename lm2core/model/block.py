@@ -3,6 +3,7 @@
 Source: Kang et al. 2025, arXiv:2502.06049, section 2.1 and figure 1. Axes: see memory.py and segments.py.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -44,13 +45,13 @@ class LM2Attention(LlamaAttention):
 
 
 class BlockOutput(NamedTuple):
-    """What a block gives: streams (B,T,D) after the block and after the read, the read itself, and keys and
-    values of self-attention for the tokens that follow.
+    """What a block gives: the stream (B,T,D) after it, what its memory will write and what it has read
+    (B,T,W), and keys and values of self-attention for the tokens that follow.
     """
 
     x_BTD: Tensor
-    mid_BTD: Tensor
-    read_BTD: Tensor | None
+    written_BTW: Tensor | None
+    read_BTW: Tensor | None
     attention: KeysAndValues
 
 
@@ -62,6 +63,7 @@ class LM2Block(nn.Module):
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.self_attn = LM2Attention(config, layer_idx)
         self.mem: LM2Memory | None = LM2Memory(config) if layer_idx in config.memory_blocks else None
+        self.is_tapped = layer_idx in (config.memory_taps or ())
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.mlp = LlamaMLP(config)
         self.hook_resid_pre = HookPoint()
@@ -79,14 +81,23 @@ class LM2Block(nn.Module):
         visible: Tensor | None,
         slots: KeysAndValues | None,
         slots_visible: Tensor | None = None,
+        taps: Sequence[Tensor] = (),
     ) -> BlockOutput:
-        """Run tokens that follow ``past``; ``slots`` are what the memory reads, None: the block has none."""
+        """Run tokens that follow ``past``; ``slots`` are what the memory reads, None: the block has none.
+
+        ``taps`` are the streams of earlier blocks that a memory of its own width sees.
+        """
         x_BTD = self.hook_resid_pre(x_BTD)
         attn_BTD, attention = self.self_attn(self.input_layernorm(x_BTD), rotary, past, visible)
-        mid_BTD, read_BTD = x_BTD + self.hook_attn_out(attn_BTD), None
-        if self.mem is not None and slots is not None:
-            mem_BTD, read_BTD = self.mem.read(mid_BTD, slots, slots_visible)
-            mid_BTD = mid_BTD + self.hook_mem_out(mem_BTD)
+        mid_BTD, written_BTW, read_BTW = x_BTD + self.hook_attn_out(attn_BTD), None, None
+        if self.mem is not None and slots is not None and self.mem.maps is not None:
+            seen_BTW = self.mem.maps.seen(mid_BTD, taps)
+            mem_BTW, read_BTW = self.mem.read(seen_BTW, slots, slots_visible)
+            written_BTW = seen_BTW + mem_BTW
+            mid_BTD = mid_BTD + self.hook_mem_out(self.mem.maps.back(mem_BTW))
+        elif self.mem is not None and slots is not None:
+            mem_BTD, read_BTW = self.mem.read(mid_BTD, slots, slots_visible)
+            written_BTW = mid_BTD = mid_BTD + self.hook_mem_out(mem_BTD)
         mlp_BTD = self.mlp(self.post_attention_layernorm(mid_BTD))
         x_BTD = self.hook_resid_post(mid_BTD + self.hook_mlp_out(mlp_BTD))
-        return BlockOutput(x_BTD, mid_BTD, read_BTD, attention)
+        return BlockOutput(x_BTD, written_BTW, read_BTW, attention)

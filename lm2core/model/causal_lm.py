@@ -166,7 +166,7 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
 
     def new_memory(self, batch_size: int) -> Tensor:
         """A fresh bank (B,N,D)."""
-        return initial_bank(batch_size, self.config.memory_slots, self.config.hidden_size, like=self._like())
+        return initial_bank(batch_size, self.config.memory_slots, self.config.bank_width, like=self._like())
 
     def _like(self) -> Tensor:
         """A weight of the model's dtype, on its device; quantized layers have none."""

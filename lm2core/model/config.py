@@ -63,11 +63,17 @@ class LM2Config(StrictConfig):
     Parameters
     ----------
     memory_slots : int
-        N, rows of the bank. Slot width is ``hidden_size``.
+        N, rows of the bank. Slot width is ``memory_width``, or else ``hidden_size``.
     memory_heads : int
-        Heads of the memory read; must divide ``hidden_size``.
+        Heads of the memory read; must divide the slot width.
     memory_layers : list of int or None
         Blocks that read and write the bank (the paper's block ablation, section 4.3). None: all.
+    memory_width : int or None
+        Width of the bank and of all that happens in the memory, with linear maps from and to the residual
+        stream. None: ``hidden_size``, without maps.
+    memory_taps : list of int or None
+        With ``memory_width``: the memory sees the streams that enter these blocks, side by side. None: the
+        stream of its own block after self-attention.
     memory_top_k : int or None
         Slots a token may read; the others are masked and the weights renormalised. None: all.
     routing : "content" or "positional"
@@ -102,6 +108,8 @@ class LM2Config(StrictConfig):
     memory_slots: int = 24
     memory_heads: int = 4
     memory_layers: list[int] | None = None
+    memory_width: int | None = None
+    memory_taps: list[int] | None = None
     memory_top_k: int | None = None
     routing: str = "content"
     candidate: str = "token"
@@ -122,15 +130,27 @@ class LM2Config(StrictConfig):
             return tuple(range(self.num_hidden_layers))
         return tuple(sorted(self.memory_layers))
 
+    @property
+    def bank_width(self) -> int:
+        """D of the bank: ``memory_width``, or else the width of the stream."""
+        return self.memory_width or self.hidden_size
+
     def _check_sizes(self) -> None:
         sizes = ["vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"]
         for name in [*sizes, "memory_slots", "memory_heads", "segment_length"]:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise UserError(f"{name}={value} must be a whole number, at least 1")
-        for name in ("num_attention_heads", "memory_heads"):
-            if self.hidden_size % getattr(self, name):
-                raise UserError(f"{name}={getattr(self, name)} must divide hidden_size={self.hidden_size}")
+        if self.memory_width is not None and (
+            not isinstance(self.memory_width, int) or self.memory_width < 1
+        ):
+            raise UserError(f"memory_width={self.memory_width} must be a whole number, at least 1, or None")
+        widths = {"num_attention_heads": "hidden_size", "memory_heads": "hidden_size"}
+        if self.memory_width is not None:
+            widths["memory_heads"] = "memory_width"
+        for name, width in widths.items():
+            if getattr(self, width) % getattr(self, name):
+                raise UserError(f"{name}={getattr(self, name)} must divide {width}={getattr(self, width)}")
         n_heads = self.num_attention_heads
         if n_heads % (self.num_key_value_heads or n_heads):
             raise UserError(f"num_key_value_heads={self.num_key_value_heads} must divide {n_heads=}")
@@ -150,26 +170,39 @@ class LM2Config(StrictConfig):
         for name, allowed in (("routing", ROUTINGS), ("candidate", CANDIDATES)):
             if getattr(self, name) not in allowed:
                 raise UserError(f"{name}={getattr(self, name)!r} must be one of {', '.join(allowed)}")
-        if self.memory_gate_rank is not None and self.memory_gate_rank not in range(1, self.hidden_size + 1):
+        if self.memory_gate_rank is not None and self.memory_gate_rank not in range(1, self.bank_width + 1):
+            width = "hidden_size" if self.memory_width is None else "memory_width"
             raise UserError(
-                f"memory_gate_rank={self.memory_gate_rank} must be between 1 and "
-                f"hidden_size={self.hidden_size}"
+                f"memory_gate_rank={self.memory_gate_rank} must be between 1 and {width}={self.bank_width}"
             )
-        layers = () if self.memory_layers is None else self.memory_layers
-        if not isinstance(layers, (list, tuple)) or not all(isinstance(i, int) for i in layers):
-            raise UserError(
-                f"memory_layers={layers!r} must be a list of block numbers such as [0, 2], or None for all"
-            )
-        unknown = set(self.memory_blocks) - set(range(self.num_hidden_layers))
-        if unknown or len(set(self.memory_blocks)) != len(self.memory_blocks):
-            raise UserError(
-                f"memory_layers={self.memory_layers} must name blocks 0..{self.num_hidden_layers - 1}, "
-                "each once"
-            )
+        self._check_blocks("memory_layers", "all")
+        self._check_blocks("memory_taps", "its own block")
+        if self.memory_taps is not None:
+            self._check_taps(self.memory_taps)
         if self.routing == "positional" and self.segment_length != self.memory_slots:
             raise UserError(
                 f"positional routing pairs slot t with token t, so segment_length={self.segment_length} "
                 f"must equal memory_slots={self.memory_slots}"
+            )
+
+    def _check_blocks(self, name: str, otherwise: str) -> None:
+        """Refuse a list that does not name blocks, each once."""
+        value = getattr(self, name)
+        layers = () if value is None else value
+        if not isinstance(layers, (list, tuple)) or not all(isinstance(i, int) for i in layers):
+            raise UserError(
+                f"{name}={layers!r} must be a list of block numbers such as [0, 2], or None for {otherwise}"
+            )
+        if set(layers) - set(range(self.num_hidden_layers)) or len(set(layers)) != len(layers):
+            raise UserError(f"{name}={value} must name blocks 0..{self.num_hidden_layers - 1}, each once")
+
+    def _check_taps(self, taps: list[int]) -> None:
+        if self.memory_width is None:
+            raise UserError(f"memory_taps={taps} need maps to the memory's width; set memory_width as well")
+        if not taps or max(taps) > min(self.memory_blocks, default=-1):
+            raise UserError(
+                f"memory_taps={taps} must name at least one block, and none after the first block with memory, "
+                f"which is {min(self.memory_blocks, default='none')}"
             )
 
 

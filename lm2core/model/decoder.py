@@ -107,15 +107,16 @@ class LM2Decoder(nn.Module):
         self, segment: OpenSegment, x_BTD: Tensor, place: "_Place", *, write_memory: bool
     ) -> tuple[Tensor, tuple[BlockState, ...]]:
         """Content routing: blocks read the bank from before the segment and store what they will write."""
-        states = []
+        states, taps = [], list[Tensor]()
         for block, past in zip(self.blocks(), segment.blocks, strict=True):
-            slots, stream_BJD = past.slots, None
+            taps += [x_BTD] if block.is_tapped else []
+            slots, stream_BJW = past.slots, None
             if block.mem is not None and slots is None:
                 slots = block.mem.slots(segment.bank_BND, block.mem.slot_key)
-            out = block(x_BTD, place.rotary, past.attention, place.visible, slots)
-            if block.mem is not None and write_memory:
-                stream_BJD = join(past.stream, out.mid_BTD)
-            states.append(BlockState(out.attention, stream=stream_BJD, slots=slots))
+            out = block(x_BTD, place.rotary, past.attention, place.visible, slots, taps=taps)
+            if write_memory and out.written_BTW is not None:
+                stream_BJW = join(past.stream, out.written_BTW)
+            states.append(BlockState(out.attention, stream=stream_BJW, slots=slots))
             x_BTD = out.x_BTD
         return x_BTD, tuple(states)
 
@@ -132,16 +133,17 @@ class LM2Decoder(nn.Module):
         self, segment: OpenSegment, x_BTD: Tensor, place: "_Place", rows_BTD: Tensor, *, write_memory: bool
     ) -> tuple[Tensor, Tensor, tuple[BlockState, ...]]:
         """Positional routing: each block reads and then writes the rows (B,T,D) that belong to the tokens."""
-        states = []
+        states, taps = [], list[Tensor]()
         for block, past in zip(self.blocks(), segment.blocks, strict=True):
+            taps += [x_BTD] if block.is_tapped else []
             rows = None
             if block.mem is not None:
                 key = block.mem.slot_key
                 address = key if place.slots_BT is None else key[place.slots_BT]
                 rows = join_pair(past.rows, block.mem.slots(rows_BTD, address))
-            out = block(x_BTD, place.rotary, past.attention, place.visible, rows, place.visible)
+            out = block(x_BTD, place.rotary, past.attention, place.visible, rows, place.visible, taps=taps)
             if block.mem is not None and write_memory:
-                rows_BTD = block.mem.write(out.mid_BTD, rows_BTD, place.mask_BT, out.read_BTD)
+                rows_BTD = block.mem.write(out.written_BTW, rows_BTD, place.mask_BT, out.read_BTW)
             states.append(BlockState(out.attention, rows=rows))
             x_BTD = out.x_BTD
         return x_BTD, rows_BTD, tuple(states)

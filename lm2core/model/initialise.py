@@ -30,5 +30,5 @@ def initialise_memory(module: LM2Memory, config: LM2Config) -> None:
     init.constant_(module.gate_forget.bias, FORGET_BIAS)
     if config.memory_starts_closed:
         init.constant_(module.gate_out.bias, CLOSED_BIAS)
-        width = config.hidden_size
+        width = config.bank_width
         init.zeros_(module.bank_proj.weight[width : 2 * width])  # W_V: reads nothing yet, but learns

@@ -34,7 +34,7 @@ def check_inputs(
         check_ids(ids, vocab_size=config.vocab_size)
     check_beside(ids, mask, labels, vocab_size=config.vocab_size)
     if memory is not None:
-        check_bank(memory, (len(ids), config.memory_slots, config.hidden_size), like=like)
+        check_bank(memory, (len(ids), config.memory_slots, config.bank_width), like=like)
     n_slots, length = config.memory_slots, ids.shape[-1]
     if config.routing == "positional" and ids.ndim == 3 and length != n_slots:
         raise UserError(

@@ -14,6 +14,7 @@ from transformer_lens.hook_points import HookPoint
 
 from lm2core.model.attention import attend, attention_pattern, merge_heads, split_heads, strongest
 from lm2core.model.config import LM2Config
+from lm2core.model.stream_maps import StreamMaps
 
 
 def initial_bank(batch_size: int, n_slots: int, width: int, *, like: Tensor) -> Tensor:
@@ -88,12 +89,13 @@ class LM2Memory(nn.Module):
 
     def __init__(self, config: LM2Config) -> None:
         super().__init__()
-        width, eps, rank = config.hidden_size, config.rms_norm_eps, config.memory_gate_rank
+        width, eps, rank = config.bank_width, config.rms_norm_eps, config.memory_gate_rank
         self.n_heads = config.memory_heads
         self.top_k = config.memory_top_k
         self.is_positional = config.routing == "positional"
         self.reads_token = config.candidate == "token"
 
+        self.maps = StreamMaps(config) if config.memory_width is not None else None
         self.read_norm = RMSNorm(width, eps)
         self.bank_norm = RMSNorm(width, eps)
         self.write_norm = RMSNorm(width, eps)

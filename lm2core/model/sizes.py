@@ -53,5 +53,5 @@ def model_size(config: LM2Config) -> ModelSize:
     return ModelSize(
         n_backbone=n_parameters(model) - n_memory,
         n_memory=n_memory,
-        n_bank=config.memory_slots * config.hidden_size,
+        n_bank=config.memory_slots * config.bank_width,
     )

@@ -40,7 +40,7 @@ class PairBanks:
         base, donor = _sides(pairs)
         moments = list(dict.fromkeys([*base, *donor]))
         self._places = {moment: i for i, moment in enumerate(moments)}
-        zeros = torch.zeros(1, self.n_slots, lm.model.config.hidden_size, device=lm.model.device)
+        zeros = torch.zeros(1, self.n_slots, lm.model.config.bank_width, device=lm.model.device)
         self._banks_MND = torch.cat([_banks_at(lm, stories, moments), zeros])  # last, where ZERO finds it
         asked = [(p.question, *(text for text, _ in (*p.others, *p.follows))) for p in pairs]
         self._questions = EncodedQuestions(lm, [text for texts in asked for text in texts])
@@ -108,9 +108,7 @@ def _banks_at(lm: LoadedModel, stories: Stories, moments: Sequence[tuple[int, in
     check_stories(lm, [stories[i] for i in steps])
     n_read = {story: max(step for _, step in of_story) for story, of_story in steps.items()}
     used = sorted(steps, key=lambda story: n_read[story])  # of one length together: a batch is as long as one
-    banks = torch.empty(
-        len(moments), model.config.memory_slots, model.config.hidden_size, device=model.device
-    )
+    banks = torch.empty(len(moments), model.config.memory_slots, model.config.bank_width, device=model.device)
     parts = [used[i : i + STORIES_AT_ONCE] for i in range(0, len(used), STORIES_AT_ONCE)]
     for part in track(parts, "reading stories", "part"):
         ids, mask = encode_segments(lm.tokenizer, [stories[i].sentences[: n_read[i]] for i in part])

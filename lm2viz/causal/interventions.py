@@ -150,7 +150,7 @@ class Erase(_OnSlots):
 
     def check_own(self, context: RunContext) -> None:
         """Directions must be of the model's width."""
-        width = context.config.hidden_size
+        width = context.config.bank_width
         widths = {len(row) for row in (*self.directions, *self.readers, self.centre)}
         if widths != {width} or len(self.directions) != len(self.readers):
             raise UserError(f"erase: directions and readers must be equally many rows of {width} values")

@@ -141,16 +141,13 @@ class LM2Config(StrictConfig):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise UserError(f"{name}={value} must be a whole number, at least 1")
-        if self.memory_width is not None and (
-            not isinstance(self.memory_width, int) or self.memory_width < 1
-        ):
-            raise UserError(f"memory_width={self.memory_width} must be a whole number, at least 1, or None")
-        widths = {"num_attention_heads": "hidden_size", "memory_heads": "hidden_size"}
-        if self.memory_width is not None:
-            widths["memory_heads"] = "memory_width"
-        for name, width in widths.items():
-            if getattr(self, width) % getattr(self, name):
-                raise UserError(f"{name}={getattr(self, name)} must divide {width}={getattr(self, width)}")
+        width = self.memory_width
+        if width is not None and (not isinstance(width, int) or width < 1):
+            raise UserError(f"memory_width={width} must be a whole number, at least 1, or None")
+        bank_width = "hidden_size" if width is None else "memory_width"
+        for name, whole in (("num_attention_heads", "hidden_size"), ("memory_heads", bank_width)):
+            if getattr(self, whole) % getattr(self, name):
+                raise UserError(f"{name}={getattr(self, name)} must divide {whole}={getattr(self, whole)}")
         n_heads = self.num_attention_heads
         if n_heads % (self.num_key_value_heads or n_heads):
             raise UserError(f"num_key_value_heads={self.num_key_value_heads} must divide {n_heads=}")
@@ -201,7 +198,7 @@ class LM2Config(StrictConfig):
             raise UserError(f"memory_taps={taps} need maps to the memory's width; set memory_width as well")
         if not taps or max(taps) > min(self.memory_blocks, default=-1):
             raise UserError(
-                f"memory_taps={taps} must name at least one block, and none after the first block with memory, "
+                f"memory_taps={taps} must name at least one block, and none after the first with memory, "
                 f"which is {min(self.memory_blocks, default='none')}"
             )
 

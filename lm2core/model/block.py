@@ -8,51 +8,25 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
-from transformers.models.llama.modeling_llama import LlamaAttention, LlamaMLP, apply_rotary_pos_emb
+from transformers.models.llama.modeling_llama import LlamaMLP
 
-from lm2core.model.attention import attend, merge_heads
+from lm2core.model.attention_layer import LM2Attention
 from lm2core.model.config import LM2Config
-from lm2core.model.memory import LM2Memory, RMSNorm
-from lm2core.model.open_segment import KeysAndValues, join_pair
-
-
-class LM2Attention(LlamaAttention):
-    """Llama's self-attention, with its pattern at a hook point."""
-
-    def __init__(self, config: LM2Config, layer_idx: int) -> None:
-        super().__init__(config, layer_idx)
-        self.hook_pattern = HookPoint()
-
-    def forward(
-        self,
-        x_BTD: Tensor,
-        rotary: tuple[Tensor, Tensor],
-        past: KeysAndValues | None,
-        visible: Tensor | None,
-    ) -> tuple[Tensor, KeysAndValues]:
-        """Attend within the segment; return the result (B,T,D), and the keys and values so far.
-
-        ``past``: keys and values of earlier tokens; ``visible`` None: causal attention.
-        """
-        q, k, v = (
-            proj(x_BTD).unflatten(-1, (-1, self.head_dim)) for proj in (self.q_proj, self.k_proj, self.v_proj)
-        )
-        q, k = apply_rotary_pos_emb(q, k, *rotary, unsqueeze_dim=2)
-        keys_and_values = join_pair(past, (k, v))
-        q, k, v = (x.transpose(1, 2) for x in (q, *keys_and_values))
-        found = attend(q, k, v, visible=visible, is_causal=visible is None, hook=self.hook_pattern)
-        return self.o_proj(merge_heads(found)), keys_and_values
+from lm2core.model.memory import LM2Memory
+from lm2core.model.norm import RMSNorm
+from lm2core.model.open_segment import BlockState, KeysAndValues
 
 
 class BlockOutput(NamedTuple):
     """What a block gives: the stream (B,T,D) after it, what its memory will write and what it has read
-    (B,T,W), and keys and values of self-attention for the tokens that follow.
+    (B,T,W), and keys and values of self-attention, and of the memory's path, for the tokens that follow.
     """
 
     x_BTD: Tensor
     written_BTW: Tensor | None
     read_BTW: Tensor | None
     attention: KeysAndValues
+    path: KeysAndValues | None
 
 
 class LM2Block(nn.Module):
@@ -77,7 +51,7 @@ class LM2Block(nn.Module):
         self,
         x_BTD: Tensor,
         rotary: tuple[Tensor, Tensor],
-        past: KeysAndValues | None,
+        past: BlockState,
         visible: Tensor | None,
         slots: KeysAndValues | None,
         slots_visible: Tensor | None = None,
@@ -88,16 +62,17 @@ class LM2Block(nn.Module):
         ``taps`` are the streams of earlier blocks that a memory of its own width sees.
         """
         x_BTD = self.hook_resid_pre(x_BTD)
-        attn_BTD, attention = self.self_attn(self.input_layernorm(x_BTD), rotary, past, visible)
-        mid_BTD, written_BTW, read_BTW = x_BTD + self.hook_attn_out(attn_BTD), None, None
-        if self.mem is not None and slots is not None and self.mem.maps is not None:
-            seen_BTW = self.mem.maps.seen(mid_BTD, taps)
+        attn_BTD, attention = self.self_attn(self.input_layernorm(x_BTD), rotary, past.attention, visible)
+        mid_BTD, written_BTW, read_BTW, kept = x_BTD + self.hook_attn_out(attn_BTD), None, None, None
+        if self.mem is not None and slots is not None and self.mem.path is not None:
+            streams = taps if self.mem.path.sees_taps else [mid_BTD]
+            seen_BTW, kept = self.mem.path.seen(streams, rotary, past.path, visible)
             mem_BTW, read_BTW = self.mem.read(seen_BTW, slots, slots_visible)
             written_BTW = seen_BTW + mem_BTW
-            mid_BTD = mid_BTD + self.hook_mem_out(self.mem.maps.back(mem_BTW))
+            mid_BTD = mid_BTD + self.hook_mem_out(self.mem.path.back(mem_BTW))
         elif self.mem is not None and slots is not None:
             mem_BTD, read_BTW = self.mem.read(mid_BTD, slots, slots_visible)
             written_BTW = mid_BTD = mid_BTD + self.hook_mem_out(mem_BTD)
         mlp_BTD = self.mlp(self.post_attention_layernorm(mid_BTD))
         x_BTD = self.hook_resid_post(mid_BTD + self.hook_mlp_out(mlp_BTD))
-        return BlockOutput(x_BTD, written_BTW, read_BTW, attention)
+        return BlockOutput(x_BTD, written_BTW, read_BTW, attention, kept)

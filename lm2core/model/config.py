@@ -74,6 +74,9 @@ class LM2Config(StrictConfig):
     memory_taps : list of int or None
         With ``memory_width``: the memory sees the streams that enter these blocks, side by side. None: the
         stream of its own block after self-attention.
+    memory_path_block : bool
+        With ``memory_width``: a decoder block of that width between the map and the memory, so that what a
+        token writes can depend on the words before it. Its heads are as wide as the backbone's.
     memory_top_k : int or None
         Slots a token may read; the others are masked and the weights renormalised. None: all.
     routing : "content" or "positional"
@@ -110,6 +113,7 @@ class LM2Config(StrictConfig):
     memory_layers: list[int] | None = None
     memory_width: int | None = None
     memory_taps: list[int] | None = None
+    memory_path_block: bool = False
     memory_top_k: int | None = None
     routing: str = "content"
     candidate: str = "token"
@@ -174,6 +178,11 @@ class LM2Config(StrictConfig):
             )
         self._check_blocks("memory_layers", "all")
         self._check_blocks("memory_taps", "its own block")
+        if self.memory_path_block and (self.memory_width is None or self.memory_width % self.head_dim):
+            raise UserError(
+                f"memory_path_block needs a memory_width that is a multiple of head_dim={self.head_dim}, got "
+                f"{self.memory_width}"
+            )
         if self.memory_taps is not None:
             self._check_taps(self.memory_taps)
         if self.routing == "positional" and self.segment_length != self.memory_slots:

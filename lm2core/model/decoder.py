@@ -15,7 +15,7 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 from lm2core.errors import UserError
 from lm2core.model.block import LM2Block
 from lm2core.model.config import LM2Config
-from lm2core.model.memory import RMSNorm
+from lm2core.model.norm import RMSNorm
 from lm2core.model.open_segment import BlockState, OpenSegment, join, join_pair
 
 
@@ -113,10 +113,10 @@ class LM2Decoder(nn.Module):
             slots, stream_BJW = past.slots, None
             if block.mem is not None and slots is None:
                 slots = block.mem.slots(segment.bank_BND, block.mem.slot_key)
-            out = block(x_BTD, place.rotary, past.attention, place.visible, slots, taps=taps)
+            out = block(x_BTD, place.rotary, past, place.visible, slots, taps=taps)
             if write_memory and out.written_BTW is not None:
                 stream_BJW = join(past.stream, out.written_BTW)
-            states.append(BlockState(out.attention, stream=stream_BJW, slots=slots))
+            states.append(BlockState(out.attention, stream=stream_BJW, slots=slots, path=out.path))
             x_BTD = out.x_BTD
         return x_BTD, tuple(states)
 
@@ -141,10 +141,10 @@ class LM2Decoder(nn.Module):
                 key = block.mem.slot_key
                 address = key if place.slots_BT is None else key[place.slots_BT]
                 rows = join_pair(past.rows, block.mem.slots(rows_BTD, address))
-            out = block(x_BTD, place.rotary, past.attention, place.visible, rows, place.visible, taps=taps)
+            out = block(x_BTD, place.rotary, past, place.visible, rows, place.visible, taps=taps)
             if block.mem is not None and write_memory:
                 rows_BTD = block.mem.write(out.written_BTW, rows_BTD, place.mask_BT, out.read_BTW)
-            states.append(BlockState(out.attention, rows=rows))
+            states.append(BlockState(out.attention, rows=rows, path=out.path))
             x_BTD = out.x_BTD
         return x_BTD, rows_BTD, tuple(states)
 

@@ -14,7 +14,8 @@ from transformer_lens.hook_points import HookPoint
 
 from lm2core.model.attention import attend, attention_pattern, merge_heads, split_heads, strongest
 from lm2core.model.config import LM2Config
-from lm2core.model.stream_maps import StreamMaps
+from lm2core.model.memory_path import MemoryPath
+from lm2core.model.norm import RMSNorm
 
 
 def initial_bank(batch_size: int, n_slots: int, width: int, *, like: Tensor) -> Tensor:
@@ -62,10 +63,6 @@ def gated_update(
     return keep_BND, write_BND
 
 
-class RMSNorm(nn.RMSNorm):
-    """Llama's root-mean-square norm, but fused; transformers initialises classes of this name to one."""
-
-
 class LowRankLinear(nn.Module):
     """A linear map of low rank: ``down`` to ``rank`` features, then ``up`` to the width, with a bias."""
 
@@ -95,7 +92,7 @@ class LM2Memory(nn.Module):
         self.is_positional = config.routing == "positional"
         self.reads_token = config.candidate == "token"
 
-        self.maps = StreamMaps(config) if config.memory_width is not None else None
+        self.path = MemoryPath(config) if config.memory_width is not None else None
         self.read_norm = RMSNorm(width, eps)
         self.bank_norm = RMSNorm(width, eps)
         self.write_norm = RMSNorm(width, eps)

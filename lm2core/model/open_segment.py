@@ -20,23 +20,28 @@ class BlockState:
     rows : with positional routing keys and values of the tokens' rows of the bank, (B,J,D)
     stream : with content routing what will be written, (B,J,D)
     slots : with content routing keys and values of the bank's slots, (B,N,D)
+    path : keys and values of self-attention in the memory's own path, (B,J,G,K)
     """
 
     attention: KeysAndValues | None = None
     rows: KeysAndValues | None = None
     stream: Tensor | None = None
     slots: KeysAndValues | None = None
+    path: KeysAndValues | None = None
 
     def of_stories(self, rows: Tensor) -> "BlockState":
         """The same for other rows of the batch."""
-        attention, own_rows, slots = (_pick(pair, rows) for pair in (self.attention, self.rows, self.slots))
-        return BlockState(attention, own_rows, None if self.stream is None else self.stream[rows], slots)
+        pairs = (self.attention, self.rows, self.slots, self.path)
+        attention, own_rows, slots, path = (_pick(pair, rows) for pair in pairs)
+        stream = None if self.stream is None else self.stream[rows]
+        return BlockState(attention, own_rows, stream, slots, path)
 
     def of_columns(self, retained: Tensor) -> "BlockState":
         """The same with some of its tokens' columns."""
         at = (slice(None), retained)
         stream = None if self.stream is None else self.stream[at]
-        return BlockState(_pick(self.attention, at), _pick(self.rows, at), stream, self.slots)
+        attention, own_rows, path = (_pick(pair, at) for pair in (self.attention, self.rows, self.path))
+        return BlockState(attention, own_rows, stream, self.slots, path)
 
 
 def join(past_BJ: Tensor | None, new_BT: Tensor) -> Tensor:

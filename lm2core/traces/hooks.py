@@ -6,7 +6,7 @@ that the edit propagates exactly as stated here.
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -42,6 +42,13 @@ CATALOGUE: tuple[HookInfo, ...] = (
         "attn.hook_pattern",
         ("attn_head", "token", "source"),
         "self-attention weights; rows sum to 1 over source tokens",
+        answer=True,
+        later=True,
+    ),
+    _block(
+        "mem.path.block.attn.hook_pattern",
+        ("path_head", "token", "source"),
+        "self-attention weights in the memory's path (memory_path_block); rows sum to 1 over source tokens",
         answer=True,
         later=True,
     ),
@@ -133,13 +140,21 @@ def hook_names(config: LM2Config) -> dict[str, HookInfo]:
     """Every hook point of a model of this config, in the order of the catalogue, block by block."""
     names: dict[str, HookInfo] = {}
     # With positional routing the write uses the block's own read, so there is no second one.
-    absent = "hook_write_read_pattern" if config.routing == "positional" else None
+    absent = {"mem.hook_write_read_pattern"} if config.routing == "positional" else set()
+    absent |= set() if config.memory_path_block else {"mem.path.block.attn.hook_pattern"}
     for block in range(config.num_hidden_layers):
         has_memory = block in config.memory_blocks
         for info in CATALOGUE[:-1]:
-            if (has_memory or "mem" not in info.name) and info.name.split(".")[-1] != absent:
-                names[info.name.format(l=block)] = info
-    return names | {CATALOGUE[-1].name: CATALOGUE[-1]}
+            if (has_memory or "mem" not in info.name) and info.name.split(".", 2)[-1] not in absent:
+                names[info.name.format(l=block)] = _in_width(info, config)
+    return names | {CATALOGUE[-1].name: _in_width(CATALOGUE[-1], config)}
+
+
+def _in_width(info: HookInfo, config: LM2Config) -> HookInfo:
+    """A hook point with the axis of its own width, if the memory is not as wide as the stream."""
+    if config.memory_width is None or not (info.name == "hook_bank" or ".mem." in info.name):
+        return info
+    return replace(info, axes=tuple("memory_dim" if axis == "dim" else axis for axis in info.axes))
 
 
 def match_hooks(patterns: str | Sequence[str], config: LM2Config) -> list[str]:

@@ -248,6 +248,8 @@ def trace_bytes(model: LM2ForCausalLM, shape: Sequence[int], names: Sequence[str
         "source": n_tokens,
         "slot": config.memory_slots,
         "dim": config.hidden_size,
+        "memory_dim": config.bank_width,
+        "path_head": config.bank_width // config.head_dim,
         "head": config.memory_heads,
         "attn_head": config.num_attention_heads,
     }

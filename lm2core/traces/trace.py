@@ -21,7 +21,11 @@ from lm2core.errors import UserError
 from lm2core.files import atomic_path
 
 SCHEMA = 1
-AXES = ("story", "segment", "block", "head", "attn_head", "token", "source", "slot", "dim")  # head: of memory
+# head: of the memory; path_head and memory_dim: of a memory with a width of its own
+AXES = (
+    "story", "segment", "block", "head", "attn_head", "path_head",
+    "token", "source", "slot", "dim", "memory_dim",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ def check_shown(trace: Trace) -> None:
         raise UserError(f"the trace lacks {', '.join(missing[:3]) or 'every block of memory'}; {RECORD}")
     also = {f"blocks.{b}.mem.{hook}": axes for b in blocks for hook, axes in ALSO_SHOWN.items()}
     for name, axes in (needed | {name: axes for name, axes in also.items() if name in trace.arrays}).items():
-        if trace.axes[name] != ("story", "segment", *axes):
+        own = tuple("dim" if axis == "memory_dim" else axis for axis in trace.axes[name])
+        if own != ("story", "segment", *axes):
             raise UserError(f"{name} has axes {', '.join(trace.axes[name])}; it needs story, segment, "
                              f"{', '.join(axes)}")  # fmt: skip
         if trace.arrays[name].dtype.kind != "f":

@@ -7,20 +7,24 @@ from lm2core.errors import UserError
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.model.config import LM2Config
 from lm2core.model.sizes import model_size
-from lm2core.traces.recording import capture
+from lm2core.traces.hooks import hook_names
+from lm2core.traces.recording import capture, trace_bytes
 from lm2viz.provenance.decomposition import decompositions
 from tests.lm2core.model.test_from_llama import IDS, SIZES, llama_folder
 
-NARROW = {"memory_slots": 5, "memory_heads": 2, "memory_width": 14, "memory_layers": [2], "segment_length": 9}
+NARROW = {"memory_slots": 5, "memory_heads": 2, "memory_width": 18, "memory_layers": [2], "segment_length": 9}
 TAPPED = NARROW | {"memory_taps": [0, 2]}
+BLOCK = TAPPED | {"memory_path_block": True}
 
 
 def narrow_model(**changes):
     torch.manual_seed(3)
-    return LM2ForCausalLM(LM2Config(**(SIZES | TAPPED | changes))).eval()
+    return LM2ForCausalLM(LM2Config(**(SIZES | BLOCK | changes))).eval()
 
 
-@pytest.mark.parametrize("memory", [NARROW, TAPPED, TAPPED | {"memory_layers": [1, 2], "memory_taps": [1]}])
+@pytest.mark.parametrize(
+    "memory", [NARROW, TAPPED, BLOCK, TAPPED | {"memory_layers": [1, 2], "memory_taps": [1]}]
+)
 def test_a_new_narrow_memory_leaves_the_logits_of_the_llama_as_they_were(tmp_path, memory):
     llama = llama_folder(tmp_path)
     model = LM2ForCausalLM.from_pretrained(tmp_path, **(memory | {"segment_length": IDS.shape[1]}))
@@ -31,8 +35,8 @@ def test_a_new_narrow_memory_leaves_the_logits_of_the_llama_as_they_were(tmp_pat
 def test_its_bank_has_its_width_and_its_parameters_are_those_of_that_width():
     size = model_size(LM2Config(**(SIZES | TAPPED)))
     own = model_size(LM2Config(**(SIZES | NARROW | {"memory_width": None})))
-    width, stream = 14, 24
-    assert narrow_model()(IDS).memory.shape == (2, 5, width)
+    width, stream = 18, 24
+    assert narrow_model()(IDS).memory.shape == (2, 5, 18)
     assert size.n_bank == 5 * width
     assert size.n_backbone == own.n_backbone
     maps = 2 * stream * width + width + width * stream
@@ -41,8 +45,8 @@ def test_its_bank_has_its_width_and_its_parameters_are_those_of_that_width():
 
 
 def test_as_wide_as_the_stream_but_without_maps_is_the_same_as_none():
-    named = {name for name, _ in narrow_model(memory_width=None, memory_taps=None).named_parameters()}
-    assert not any(".maps." in name for name in named)
+    plain = narrow_model(memory_width=None, memory_taps=None, memory_path_block=False)
+    assert not any(".path." in name for name, _ in plain.named_parameters())
 
 
 def test_no_token_changes_an_earlier_logit_of_a_tapped_memory():
@@ -98,7 +102,7 @@ def test_a_slot_unrolls_into_tokens_in_its_width():
     *_, parts = decompositions(trace, 1, 5, "copies")
     with torch.no_grad():
         bank = model(IDS.view(2, 5, 10)).memory[1]
-    assert parts.written.shape[1:] == (5, 14)
+    assert parts.written.shape[1:] == (5, 18)
     assert parts.error(bank.double().numpy()) < 1e-5
 
 
@@ -107,13 +111,32 @@ def test_a_slot_unrolls_into_tokens_in_its_width():
     [
         ({"memory_width": 15}, "memory_heads=2 must divide memory_width=15"),
         ({"memory_width": 0}, "memory_width=0 must be a whole number"),
-        ({"memory_width": None}, "set memory_width as well"),
-        ({"memory_gate_rank": 15}, "between 1 and memory_width=14"),
+        ({"memory_width": None, "memory_path_block": False}, "set memory_width as well"),
+        ({"memory_width": 14}, "multiple of head_dim=6, got 14"),
+        ({"memory_gate_rank": 19}, "between 1 and memory_width=18"),
         ({"memory_taps": [0, 3]}, r"memory_taps=\[0, 3\] must name blocks 0..2"),
-        ({"memory_taps": [2], "memory_layers": [1, 2]}, "none after the first block with memory, which is 1"),
+        ({"memory_taps": [2], "memory_layers": [1, 2]}, "none after the first with memory, which is 1"),
         ({"memory_taps": []}, "at least one block"),
     ],
 )
 def test_impossible_widths_and_taps_are_refused(changes, says):
     with pytest.raises(UserError, match=says):
-        LM2Config(**(SIZES | TAPPED | changes))
+        LM2Config(**(SIZES | BLOCK | changes))
+
+
+def test_a_trace_of_a_narrow_memory_takes_as_many_bytes_as_were_announced():
+    model = narrow_model()
+    trace = capture(model, IDS.view(2, 5, 10), names="*")
+    assert set(trace.arrays) == set(hook_names(model.config))
+    assert sum(array.nbytes for array in trace.arrays.values()) == trace_bytes(
+        model, (2, 5, 10), list(trace.arrays)
+    )
+
+
+def test_an_edit_of_the_path_s_attention_changes_the_answer_and_what_is_written():
+    model = narrow_model()
+    name = "blocks.2.mem.path.block.attn.hook_pattern"
+    plain = model(IDS.view(2, 5, 10))
+    edited = model.run_with_hooks(IDS.view(2, 5, 10), fwd_hooks=[(name, lambda x, hook: x * 0)])
+    assert not torch.allclose(edited.logits[:, 0], plain.logits[:, 0], atol=1e-5)
+    assert not torch.allclose(edited.memory, plain.memory, atol=1e-5)

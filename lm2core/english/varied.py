@@ -29,8 +29,9 @@ _STATEMENTS = (
     "somebody saw {person} {at} the {place}", "{person} entered the {place}",
     "{person} reached the {place}", "{person} left for the {place}", "{person} visited the {place}",
     "the place of {person} is the {place}", "{person} slept {at} the {place}",
-    "{person} hid {at} the {place}", "{person} lives {at} the {place}", "you will meet {person} {at} the {place}",
-    "{person} spends the day {at} the {place}", "{person}, who was tired, went to the {place}",
+    "{person} hid {at} the {place}", "{person} lives {at} the {place}",
+    "you will meet {person} {at} the {place}", "{person} spends the day {at} the {place}",
+    "{person}, who was tired, went to the {place}",
     "a friend took {person} to the {place}", "they brought {person} to the {place}",
     "{person} and a dog went to the {place}",
 )  # fmt: skip

@@ -1,0 +1,114 @@
+"""What the memory is trained on: pairs of a statement of one fact and a prompt that its place completes.
+
+Half of the places are words of English stories, the others any words of a text, and a part of the people are
+capitalised pieces of the tokenizer's vocabulary: whatever is to be held for a word that was never trained on
+cannot be learnt from a few hundred. No word of the test share is used.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from transformers import PreTrainedTokenizerBase
+
+from lm2core.english.lexicon import Lexicon, lexicon
+from lm2core.english.phrasings import QUESTIONS, STATEMENTS
+from lm2core.english.sentences import PREPOSITION
+from lm2core.english.varied import varied_prompt, varied_statement
+
+MOST_PIECES = 3  # tokens of a place
+VARIED = 0.7  # share of phrasings that are put together from parts
+_ANY_WORD = 0.5  # share of places that are any word
+_PREPOSITIONS = ("in", "at", "on")
+_WORD = re.compile(r"\b[a-z]{3,12}\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One fact, said and asked about; the prompt ends where ``place`` follows."""
+
+    person: str
+    place: str
+    statement: str
+    prompt: str
+
+
+def training_pairs(
+    tokenizer: PreTrainedTokenizerBase,
+    text: Iterable[str],
+    seed: int,
+    *,
+    per_person: int,
+    n_names: int,
+    per_name: int,
+) -> list[Pair]:
+    """Pairs of the training share.
+
+    Parameters
+    ----------
+    tokenizer, text
+        Names are taken from the vocabulary of the one, any words from the other.
+    per_person, per_name : int
+        Different places of each person of the lexicon, and of each of ``n_names`` other names.
+    """
+    rng, words = Random(f"pairs {seed}"), lexicon("train")
+    any_words = _any_words(text)
+    people = {person: per_person for person in words.people}
+    people |= dict.fromkeys(rng.sample(_names(tokenizer), n_names), per_name)
+    pairs = []
+    for person, n in people.items():
+        places = dict.fromkeys(_place(rng, words, any_words, tokenizer) for _ in range(n))
+        pairs += [_pair(rng, person, place, words, varied=VARIED) for place in places]
+    return pairs
+
+
+def held_out_pairs(seed: int, *, per_person: int) -> list[Pair]:
+    """Pairs of the test share alone: its people, places and phrasings."""
+    rng, words = Random(f"held-out pairs {seed}"), lexicon("test")
+    return [
+        _pair(rng, person, place, words, varied=0.0)
+        for person in words.people
+        for place in rng.sample(words.places, per_person)
+    ]
+
+
+def _pair(rng: Random, person: str, place: str, words: Lexicon, *, varied: float) -> Pair:
+    at = PREPOSITION.get(place) or rng.choice(_PREPOSITIONS)
+    said, asked = rng.choice(words.phrasings), rng.choice(words.phrasings)
+    named = {"person": person, "place": place, "at": at}
+    statement = STATEMENTS["move"][said].format(**named)
+    prompt = " ".join(QUESTIONS["where-person"][asked]).format(**named)
+    if rng.random() < varied:
+        statement = varied_statement(rng, **named)
+    if rng.random() < varied:
+        prompt = varied_prompt(rng, person, at)
+    return Pair(person, place, statement, prompt)
+
+
+def _place(
+    rng: Random, words: Lexicon, any_words: Sequence[str], tokenizer: PreTrainedTokenizerBase
+) -> str:
+    if rng.random() >= _ANY_WORD:
+        return rng.choice(words.places)
+    while True:
+        word = rng.choice(any_words)
+        if len(tokenizer(f" {word}", add_special_tokens=False)["input_ids"]) <= MOST_PIECES:
+            return word
+
+
+def _held_out() -> set[str]:
+    words = lexicon("test")
+    return {word.lower() for word in (*words.people, *words.places, *words.things)}
+
+
+def _any_words(text: Iterable[str]) -> list[str]:
+    """The different words of ``text``, sorted, without those of the test share."""
+    return sorted({word for part in text for word in _WORD.findall(part)} - _held_out())
+
+
+def _names(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """Capitalised pieces of the vocabulary that begin a word, sorted, without words of the test share."""
+    pieces = (tokenizer.convert_tokens_to_string([piece]) for piece in sorted(tokenizer.get_vocab()))
+    names = (piece[1:] for piece in pieces if piece.startswith(" ") and piece[1:].istitle())
+    return [name for name in names if name.isascii() and name.isalpha() and name.lower() not in _held_out()]

@@ -27,6 +27,7 @@ _HOME = {
     "read_stories": "reading.answers",
     "read_story": "reading.answers",
     "record_questions": "reading.story_traces",
+    "save_memory": "reading.memory_weights",
     "shipped_models": "reading.checkpoints",
     "untrained": "reading.loaded_model",
 }
@@ -52,6 +53,7 @@ __all__ = [  # noqa: F822
     "read_stories",
     "read_story",
     "record_questions",
+    "save_memory",
     "shipped_models",
     "untrained",
 ]

@@ -98,15 +98,19 @@ def models() -> None:
 
     from lm2core.model.config import base, lm2_1_7b
     from lm2core.model.sizes import model_size
+    from lm2core.reading.backbones import is_here
     from lm2core.reading.checkpoints import SHIPPED, shipped_models
+    from lm2core.reading.memory_weights import BACKBONE
 
-    for name in shipped_models(baselines=True):
+    for name in shipped_models(baselines=True, memories=True):
         config = json.loads((SHIPPED / name / "config.json").read_text(encoding="utf-8"))
         size = sum(f.stat().st_size for f in (SHIPPED / name).glob("*.safetensors"))
         memory = f"{config['memory_slots']} slots" if config.get("memory_slots") else "no memory"
+        needed = config.get(BACKBONE, {}).get("name")
+        note = "" if needed is None or is_here(needed) else f"; needs once: lm2 backbone {needed}"
         typer.echo(
             f"{name}: {config['num_hidden_layers']} blocks, width {config['hidden_size']}, "
-            f"{memory}, {size / 1e6:.1f} MB"
+            f"{memory}, {size / 1e6:.1f} MB{note}"
         )
     table = Table("preset", "blocks", "width", "slots", "backbone", "memory", "to run", "to train")
     for name, preset in (("base", base()), ("lm2-1.7b", lm2_1_7b())):

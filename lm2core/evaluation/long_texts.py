@@ -19,7 +19,7 @@ from lm2core.babilong.samples import BabiLongSample
 from lm2core.babilong.scoring import answer_words, as_part, as_word, names_label
 from lm2core.errors import UserError
 from lm2core.evaluation.stories import Score, score
-from lm2core.reading.answers import answer_logits
+from lm2core.reading.given_words import answer_logits
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import check_words
 

@@ -11,7 +11,7 @@ from lm2core.babi.tasks import Story
 from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
 from lm2core.evaluation.intervals import wilson_interval
-from lm2core.reading.answers import answer_logits
+from lm2core.reading.given_words import encode_questions, given_words, questions_at_once, story_question
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import check_words, encode_segments
 
@@ -38,7 +38,7 @@ class Score:
 def predict(lm: LoadedModel, stories: Sequence[Story | TextStory]) -> list[list[str]]:
     """The model's one-word answer to every question of every story."""
     texts = [*(s for story in stories for s in story.sentences)]
-    texts += [q.text for story in stories for q in story.questions]
+    texts += [story_question(lm, q.text) for story in stories for q in story.questions]
     check_words(lm.tokenizer, sorted(set(texts)))
     answers: list[list[str]] = [[] for _ in stories]
     by_length = sorted(range(len(stories)), key=lambda i: len(stories[i].sentences))
@@ -55,19 +55,18 @@ def _predict_batch(lm: LoadedModel, stories: Sequence[Story | TextStory]) -> lis
     device = model.device
     # An empty first sentence leaves a fresh memory, for questions before any statement.
     segments = encode_segments(lm.tokenizer, [("", *story.sentences) for story in stories])
-    output = model(*(x.to(device) for x in segments))
+    output = model(*(x.to(device) for x in segments), logits_to_keep=1)
     story_questions = [(b, q) for b, story in enumerate(stories) for q in story.questions]
     answers: list[list[str]] = [[] for _ in stories]
     if not story_questions:
         return answers
-    ids, mask = (
-        x[:, 0].to(device) for x in encode_segments(lm.tokenizer, [[q.text] for _, q in story_questions])
-    )
+    ids, mask = encode_questions(lm, [story_question(lm, q.text) for _, q in story_questions])
     story = torch.tensor([b for b, _ in story_questions], device=device)
     after = torch.tensor([q.n_statements for _, q in story_questions], device=device)
-    best = answer_logits(model, ids, mask, output.memory_at(story, after)).argmax(-1)
-    for (b, _), word in zip(story_questions, lm.tokenizer.convert_ids_to_tokens(best.tolist()), strict=True):
-        answers[b].append(word)
+    for rows in torch.arange(len(story_questions)).split(questions_at_once(lm, ids.shape[1])):
+        memory = output.memory_at(story[rows], after[rows])
+        for i, (word, _) in zip(rows.tolist(), given_words(lm, ids[rows], mask[rows], memory), strict=True):
+            answers[story_questions[i][0]].append(word)
     return answers
 
 

@@ -55,10 +55,13 @@ class LlamaLoading(StrictCheckpoints):
     """``from_pretrained`` that also takes a Llama checkpoint or GGUF file."""
 
     @classmethod
-    def from_pretrained(cls, name: str, *args: Any, config: Any = None, **kwargs: Any) -> Any:
+    def from_pretrained(
+        cls, name: str, *args: Any, config: Any = None, may_be_new: str | None = None, **kwargs: Any
+    ) -> Any:
         """Load an LM2, or a Llama with ``memory_slots=...`` and any other keys of LM2Config.
 
-        ``name`` is a folder, a Hugging Face id, or the path of a Llama's ``.gguf`` file.
+        ``name`` is a folder, a Hugging Face id, or the path of a Llama's ``.gguf`` file. With ``config`` and
+        ``may_be_new=".mem."`` a Llama's weights are loaded into a model of that config.
 
         Raises
         ------
@@ -67,7 +70,7 @@ class LlamaLoading(StrictCheckpoints):
             unexpected or of a wrong shape, and truncated files.
         """
         if is_gguf(name):
-            return cls._from_gguf(name, **kwargs)
+            return cls._from_gguf(name, config, **kwargs)
         hub = {key: kwargs[key] for key in HUB_OPTIONS if key in kwargs}
         kind, is_llama = "lm2", False
         if config is None:
@@ -80,13 +83,14 @@ class LlamaLoading(StrictCheckpoints):
             raise UserError(
                 f"{name} is a {kind!r} model; an LM2 can only be loaded from 'lm2' or 'llama' checkpoints"
             )
-        new = ".mem." if is_llama else None
+        new = ".mem." if is_llama else may_be_new
         return super().from_pretrained(name, *args, config=config, may_be_new=new, **kwargs)
 
     @classmethod
-    def _from_gguf(cls, file: str, *, dtype: Any = None, **kwargs: Any) -> Any:
+    def _from_gguf(cls, file: str, config: Any, *, dtype: Any = None, **kwargs: Any) -> Any:
         """The Llama in a GGUF file with a new memory, in float32 unless ``dtype`` says otherwise."""
-        config = lm2_config(gguf_config(file), source=file, **_pop_memory(kwargs))
+        if config is None:
+            config = lm2_config(gguf_config(file), source=file, **_pop_memory(kwargs))
         if kwargs:
             raise UserError(f"{', '.join(kwargs)} cannot be given for a GGUF file; omit it")
         model = cls(config)

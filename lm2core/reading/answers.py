@@ -5,14 +5,22 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lm2core.babi.known_facts import known_facts, parse_facts
 from lm2core.babi.story import Story
 from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
 from lm2core.model.causal_lm import LM2ForCausalLM
+from lm2core.reading.given_words import (
+    answer_logits,
+    encode_questions,
+    given_words,
+    questions_at_once,
+    typed_question,
+)
 from lm2core.reading.loaded_model import LoadedModel
+from lm2core.text.shown_words import segment_words, shown_words
 from lm2core.text.tokenizer import check_is_list, check_words, encode_segments
 from lm2core.traces.fingerprint import fingerprint
 from lm2core.traces.hooks import match_hooks
@@ -27,7 +35,9 @@ READ_HOOKS = ("mem.hook_read_pattern", "mem.hook_read", "mem.hook_gate_out", "ho
 class Answer:
     """The answer of a model.
 
-    words, probabilities : the whole vocabulary, most likely first; probabilities in [0, 1] sum to 1
+    words, probabilities : the whole vocabulary, most likely first; probabilities in [0, 1] sum to 1. With a
+        tokenizer that has parts of words, the answer and then what else it could have begun with: see
+        ``ranked_words``
     trace : what the question read from the bank: one story, one segment
     """
 
@@ -83,7 +93,8 @@ def read_stories(
         names=names,
         budget=budget,
         tokens=[
-            [lm.tokenizer.tokenize(sentence) for sentence in sentences] for sentences in stories_sentences
+            [segment_words(lm.tokenizer, sentence) for sentence in sentences]
+            for sentences in stories_sentences
         ],
         info={"model": lm.name, "stories": [_truth(story) for story in stories]},
     )
@@ -116,12 +127,6 @@ def _truth(story: Story | TextStory) -> dict[str, Any]:
         "facts": known_facts(story.statements) if isinstance(story, Story) else parse_facts(story.sentences),
         "questions": [asdict(question) for question in story.questions],
     }
-
-
-def answer_logits(model: nn.Module, ids_QT: Tensor, mask_QT: Tensor, memory: Any) -> Tensor:
-    """Logits (Q,V) after the last word of each question, which reads its own memory without changing it."""
-    logits_QTV = model(ids_QT[:, None], mask_QT[:, None], memory, write_memory=False).logits[:, 0]
-    return logits_QTV[torch.arange(len(ids_QT), device=ids_QT.device), mask_QT.sum(-1) - 1]
 
 
 def bank_after(trace: Trace, n_sentences: int, model: LM2ForCausalLM, *, story: int | None = None) -> Tensor:
@@ -169,24 +174,29 @@ def memory_after(lm: LoadedModel, sentences: Sequence[str]) -> Any:
 def ranked_words(lm: LoadedModel, question: str, memory: Any) -> list[tuple[str, float]]:
     """The vocabulary by its probability as the answer to ``question``, given the ``memory`` of one story.
 
+    With a tokenizer that has parts of words, the first is the word that the model gives, with the product of
+    the probabilities of its tokens; the others are tokens that it could have begun with.
+
     Raises
     ------
     UserError
-        For an empty question, unknown words, or a bank with values that are not finite.
+        For an empty question, unknown words, or a bank with values that are not finite; where an answer may
+        have several tokens, also for a question in none of the forms of lm2core.english.phrasings.
     """
-    text = as_question(question)
+    text = typed_question(lm, question)
     if isinstance(memory, Tensor) and not memory.isfinite().all():
         raise UserError(
             f"{int((~memory.isfinite()).sum())} of {memory.numel()} values of the bank are NaN or infinite: "
             "there is no answer; look in the trace's hook_bank after which sentence they begin"
         )
     check_words(lm.tokenizer, [text])
-    ids, mask = (x[:, 0].to(lm.model.device) for x in encode_segments(lm.tokenizer, [[text]]))
+    ids, mask = encode_questions(lm, [text])
     with torch.no_grad():
-        (logits_V,) = answer_logits(lm.model, ids, mask, memory)
-    probability, order = logits_V.float().softmax(-1).sort(descending=True)
-    words = lm.tokenizer.convert_ids_to_tokens(order.tolist())
-    return list(zip(words, probability.tolist(), strict=True))
+        logits_1V = answer_logits(lm.model, ids, mask, memory)
+    probability, order = logits_1V[0].float().softmax(-1).sort(descending=True)
+    words = shown_words(lm.tokenizer, order.tolist())
+    _, *others = zip(words, probability.tolist(), strict=True)
+    return [*given_words(lm, ids, mask, memory, logits_1V), *others]
 
 
 def answers_by_step(lm: LoadedModel, sentences: Sequence[str], question: str) -> list[tuple[str, float]]:
@@ -194,34 +204,28 @@ def answers_by_step(lm: LoadedModel, sentences: Sequence[str], question: str) ->
 
     For an LM2 or a baseline. Raises a UserError as ``ranked_words`` and ``read_story``.
     """
-    text = as_question(question)
+    text = typed_question(lm, question)
     check_is_list(sentences)
     check_words(lm.tokenizer, [*sentences, text])
     model = lm.model
     # An empty first sentence leaves a fresh memory.
     ids, mask = (x.to(model.device) for x in encode_segments(lm.tokenizer, [("", *sentences)]))
-    query_ids, query_mask = (x[:, 0].to(model.device) for x in encode_segments(lm.tokenizer, [[text]]))
-    steps = torch.arange(len(sentences) + 1, device=model.device)
+    query_ids, query_mask = encode_questions(lm, [text])
+    given: list[tuple[str, float]] = []
     with torch.no_grad():
-        memory = model(ids, mask).memory_at(torch.zeros_like(steps), steps)
-        many_ids, many_mask = (x.expand(len(steps), -1) for x in (query_ids, query_mask))
-        logits_QV = answer_logits(model, many_ids, many_mask, memory)
-    probability, best = logits_QV.float().softmax(-1).max(-1)
-    words = lm.tokenizer.convert_ids_to_tokens(best.tolist())
-    return list(zip(words, probability.tolist(), strict=True))
-
-
-def as_question(text: str) -> str:
-    """The text of a question with a question mark; a UserError if it is empty."""
-    if not text.strip():
-        raise UserError("the question is empty; ask for example: Where is Mary?")
-    return text.strip() if text.strip().endswith("?") else text.strip() + "?"
+        read = model(ids, mask, logits_to_keep=1)
+        all_steps = torch.arange(len(sentences) + 1, device=model.device)
+        for steps in all_steps.split(questions_at_once(lm, query_ids.shape[1])):
+            memory = read.memory_at(torch.zeros_like(steps), steps)
+            many_ids, many_mask = (x.expand(len(steps), -1) for x in (query_ids, query_mask))
+            given += given_words(lm, many_ids, many_mask, memory)
+    return given
 
 
 def ask(lm: LoadedModel, question: str, bank: Tensor) -> Answer:
     """Answer ``question`` from ``bank`` (1,N,D) of an LM2 and record what it reads; see ``ranked_words``."""
     with recording(lm.model, match_hooks(READ_HOOKS, lm.model.config)) as recorder:
         words, probabilities = zip(*ranked_words(lm, question, bank), strict=True)
-    text = as_question(question)
-    trace = recorder.trace([[lm.tokenizer.tokenize(text)]], {"model": lm.name, "question": text})
+    text = typed_question(lm, question)
+    trace = recorder.trace([[segment_words(lm.tokenizer, text)]], {"model": lm.name, "question": text})
     return Answer(words, probabilities, trace)

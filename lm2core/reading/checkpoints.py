@@ -2,9 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lm2core.errors import UserError
+from lm2core.reading.memory_weights import BACKBONE, open_memory
 
 if TYPE_CHECKING:
     from lm2core.reading.loaded_model import LoadedModel
@@ -13,31 +14,41 @@ KINDS = ("lm2", "lm2-rmt", "lm2-llama-full")  # LM2 and its baselines
 SHIPPED = Path(__file__).parents[1] / "pretrained"
 
 
-def shipped_models(*, baselines: bool = False) -> list[str]:
-    """Names of the LM2s that come with the package; ``baselines`` includes all other models."""
-    kinds = {
-        f.parent.name: json.loads(f.read_text("utf-8"))["model_type"] for f in SHIPPED.glob("*/config.json")
-    }
-    return sorted(name for name, kind in kinds.items() if baselines or kind == "lm2")
+def shipped_models(*, baselines: bool = False, memories: bool = False) -> list[str]:
+    """Names of the LM2s that come with the package whole.
+
+    baselines : also the models that are no LM2
+    memories : also memories that open with a Llama of their own, which may not be on this machine
+    """
+    configs = {f.parent.name: json.loads(f.read_text("utf-8")) for f in SHIPPED.glob("*/config.json")}
+    return sorted(
+        name
+        for name, config in configs.items()
+        if (baselines or config["model_type"] == "lm2") and (memories or BACKBONE not in config)
+    )
 
 
-def load(checkpoint: str | Path, *, baselines: bool = False) -> "LoadedModel":
+def load(
+    checkpoint: str | Path, *, baselines: bool = False, backbone: str | Path | None = None
+) -> "LoadedModel":
     """Load model and tokenizer of ``checkpoint``. Weights are read with safetensors only; no code is run.
 
-    ``baselines=True`` also allows baselines, which have no memory bank.
+    baselines : also allow baselines, which have no memory bank
+    backbone : for a checkpoint of a memory alone, the folder, .gguf file or hub id of its Llama; None: where
+        its config says
 
     Raises
     ------
     UserError
         When there is no such checkpoint, it is incomplete (the text says what is missing or unexpected), or
-        it is a baseline and ``baselines`` is False.
+        it is a baseline and ``baselines`` is False; for a memory as ``open_memory``.
     """
     if not isinstance(checkpoint, str | Path) or not str(checkpoint).strip():
         raise UserError(f"{checkpoint!r} is not a checkpoint; {_known()}")
     from lm2core.baselines.architectures import architecture_of  # registers all models with the Auto classes
 
     try:
-        lm = _find(str(checkpoint))
+        lm = _find(str(checkpoint), backbone)
     except OSError as error:  # a folder that may not be looked into, a name that is too long
         raise UserError(f"cannot look for checkpoint {checkpoint}: {error.strerror}; {_known()}") from None
     architecture = architecture_of(lm.model)
@@ -49,10 +60,15 @@ def load(checkpoint: str | Path, *, baselines: bool = False) -> "LoadedModel":
     return lm
 
 
-def _find(checkpoint: str) -> "LoadedModel":
+def _find(checkpoint: str, backbone: str | Path | None) -> "LoadedModel":
     folder = SHIPPED / checkpoint
     if not (folder / "config.json").is_file():
         folder = Path(checkpoint)
+    stored = _checked_config(folder) if folder.is_dir() else {}
+    if BACKBONE in stored:
+        return open_memory(checkpoint, folder, stored, backbone=backbone)
+    if backbone is not None:
+        raise UserError(f"{checkpoint} is no memory that needs another model; omit backbone={backbone}")
     if folder.is_dir():
         return _load(checkpoint, _checked_folder(folder))
     if checkpoint.count("/") != 1 or checkpoint.startswith((".", "/")):
@@ -62,21 +78,27 @@ def _find(checkpoint: str) -> "LoadedModel":
 
 def _known() -> str:
     """What may be given."""
-    names = ", ".join(shipped_models(baselines=True))
+    names = ", ".join(shipped_models(baselines=True, memories=True))
     return f"give a folder, a Hugging Face id (owner/name), or one of: {names}"
 
 
-def _checked_folder(folder: Path) -> str:
-    """The folder as text, if its config can be read and its weights are safetensors."""
+def _checked_config(folder: Path) -> dict[str, Any]:
+    """The config in a folder of a checkpoint."""
     config = folder / "config.json"
     if not config.is_file():
         raise UserError(
             f"{folder} has no config.json; give a folder written by 'lm2 train' or save_pretrained"
         )
     try:
-        json.loads(config.read_text(encoding="utf-8")).get("model_type")
+        stored: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
+        stored.get("model_type")
     except (ValueError, AttributeError) as error:
         raise UserError(f"{config} is not a readable config ({error}); copy the checkpoint again") from None
+    return stored
+
+
+def _checked_folder(folder: Path) -> str:
+    """The folder as text, if its weights are safetensors and a tokenizer is beside them."""
     if not any(folder.glob("*.safetensors")):
         raise UserError(
             f"{folder} has no *.safetensors weights; pickled weights are not opened, save them as safetensors"

@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from lm2core.babilong.samples import BabiLongSample
 from lm2core.reading.loaded_model import LoadedModel
+from lm2core.text.shown_words import shown_words
 from lm2core.text.tokenizer import check_words
 from lm2core.traces.recording import capture
 from lm2core.traces.trace import Trace
@@ -39,7 +40,7 @@ def record_sample(
         pad_sequence([torch.ones(len(row), dtype=torch.long) for row in ids], batch_first=True)[None],
         names=names,
         budget=budget,
-        tokens=[[lm.tokenizer.convert_ids_to_tokens(row) for row in ids]],
+        tokens=[[shown_words(lm.tokenizer, row) for row in ids]],
         info={
             "model": lm.name,
             "task": sample.task,

@@ -9,9 +9,15 @@ import torch
 from torch import Tensor
 
 from lm2core.errors import UserError
-from lm2core.reading.answers import answer_logits, as_question
+from lm2core.reading.given_words import (
+    answer_logits,
+    encode_questions,
+    given_words,
+    questions_at_once,
+    typed_question,
+)
 from lm2core.reading.loaded_model import LoadedModel
-from lm2core.text.tokenizer import check_is_list, check_words, encode_segments
+from lm2core.text.tokenizer import check_is_list, check_words
 
 BATCH = 256  # rows; on a CPU larger batches take longer per row, because a layer's values leave the cache
 
@@ -19,20 +25,19 @@ BATCH = 256  # rows; on a CPU larger batches take longer per row, because a laye
 class EncodedQuestions:
     """Distinct questions, encoded once.
 
-    places : by text, with its question mark, the row of the question in ``ids`` and ``mask`` (Q,T)
+    places : by the text as it is asked, the row of the question in ``ids`` and ``mask`` (Q,T)
     """
 
     def __init__(self, lm: LoadedModel, texts: Sequence[str]) -> None:
         self.lm = lm
-        distinct = list(dict.fromkeys(map(as_question, texts)))
+        distinct = list(dict.fromkeys(typed_question(lm, text) for text in texts))
         check_words(lm.tokenizer, distinct)
-        ids, mask = encode_segments(lm.tokenizer, [[text] for text in distinct])
-        self.ids, self.mask = (x[:, 0].to(lm.model.device) for x in (ids, mask))
+        self.ids, self.mask = encode_questions(lm, distinct)
         self.places = {text: i for i, text in enumerate(distinct)}
 
     def index(self, texts: Sequence[str]) -> Tensor:
         """The row (R,) of each text."""
-        return torch.tensor([self.places[as_question(text)] for text in texts], dtype=torch.long)
+        return torch.tensor([self.places[typed_question(self.lm, text)] for text in texts], dtype=torch.long)
 
     @torch.no_grad()
     def logits(self, rows_R: Tensor, banks_RND: Tensor) -> Tensor:
@@ -65,9 +70,8 @@ def ask_many(lm: LoadedModel, questions: Sequence[str], banks: Tensor) -> list[t
     encoded = EncodedQuestions(lm, questions)
     banks = banks.expand(len(questions), -1, -1).to(encoded.ids.device)
     answers: list[tuple[str, float]] = []
-    for chunk in torch.arange(len(questions)).split(BATCH):
+    at_once = min(BATCH, questions_at_once(lm, encoded.ids.shape[1]))
+    for chunk in torch.arange(len(questions)).split(at_once):
         rows = encoded.index([questions[i] for i in chunk.tolist()])
-        probability, best = encoded.logits(rows, banks[chunk]).float().softmax(-1).max(-1)
-        words = lm.tokenizer.convert_ids_to_tokens(best.tolist())
-        answers += zip(words, probability.tolist(), strict=True)
+        answers += given_words(lm, encoded.ids[rows], encoded.mask[rows], banks[chunk])
     return answers

@@ -14,9 +14,11 @@ from lm2core.babi.story import Story
 from lm2core.babi.text import TextStory
 from lm2core.byte_sizes import format_bytes, parse_bytes
 from lm2core.errors import UserError
-from lm2core.reading.answers import READ_HOOKS, Answer, answer_logits, check_stories, read_stories
+from lm2core.reading.answers import READ_HOOKS, Answer, check_stories, read_stories
+from lm2core.reading.given_words import answer_logits, encode_questions, given_words, story_question
 from lm2core.reading.loaded_model import LoadedModel
-from lm2core.text.tokenizer import check_words, encode_segments
+from lm2core.text.shown_words import segment_words
+from lm2core.text.tokenizer import check_words, segment_ids
 from lm2core.traces.hooks import match_hooks
 from lm2core.traces.recording import MEMORY_HOOKS, recording, trace_bytes
 from lm2core.traces.trace import Trace
@@ -47,7 +49,7 @@ def record_questions(lm: LoadedModel, trace: Trace, *, names: str | Sequence[str
         raise UserError("the trace has no questions; record stories with questions, see lm2core.babi")
     if "hook_bank" not in trace.arrays:
         raise UserError("the trace has no hook_bank; record it again with --hooks 'mem.*,hook_bank'")
-    texts = [question["text"] for question in story_questions]
+    texts = [story_question(lm, question["text"]) for question in story_questions]
     check_words(lm.tokenizer, sorted(set(texts)))
     banks = trace.arrays["hook_bank"][
         [question["story"] for question in story_questions],
@@ -55,14 +57,13 @@ def record_questions(lm: LoadedModel, trace: Trace, *, names: str | Sequence[str
     ]
     model = lm.model
     memory = torch.tensor(banks, device=model.device, dtype=model.dtype)
-    ids, mask = (x[:, 0].to(model.device) for x in encode_segments(lm.tokenizer, [[text] for text in texts]))
+    ids, mask = encode_questions(lm, texts)
     with recording(model, match_hooks(names, model.config)) as recorder:
-        best = answer_logits(model, ids, mask, memory).argmax(-1)
-    for question, word in zip(
-        story_questions, lm.tokenizer.convert_ids_to_tokens(best.tolist()), strict=True
-    ):
+        logits = answer_logits(model, ids, mask, memory)
+    given = given_words(lm, ids, mask, memory, logits)
+    for question, (word, _) in zip(story_questions, given, strict=True):
         question["given"] = word
-    words = [[lm.tokenizer.tokenize(text)] for text in texts]
+    words = [[segment_words(lm.tokenizer, text)] for text in texts]
     return recorder.trace(words, {"model": lm.name, "asked": story_questions})
 
 
@@ -163,7 +164,9 @@ def _parts(
     longest = (0, 0)
     allowed = parse_bytes(budget)
     n_tokens = {
-        sentence: len(lm.tokenizer.tokenize(sentence)) for story in stories for sentence in story.sentences
+        sentence: len(segment_ids(lm.tokenizer, [sentence])[0])
+        for story in stories
+        for sentence in story.sentences
     }
     for i, story in enumerate(stories, start=1):
         size = len(story.sentences), max(n_tokens[sentence] for sentence in story.sentences)

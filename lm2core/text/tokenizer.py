@@ -98,17 +98,25 @@ def answer_tokens(tokenizer: PreTrainedTokenizerBase, answer: str) -> list[int]:
     return ids
 
 
+def segment_ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+    """The ids of each text as a segment; none for an empty text, so that it leaves the memory as it is."""
+    encoded = tokenizer(list(texts), verbose=False)["input_ids"]
+    return [ids if text.strip() else [] for ids, text in zip(encoded, texts, strict=True)]
+
+
 def encode_segments(
     tokenizer: PreTrainedTokenizerBase, stories: Sequence[Sequence[str]]
 ) -> tuple[Tensor, Tensor]:
-    """Ids and mask (B,S,T) of stories whose sentences are the segments, right-padded to the longest."""
+    """Ids and mask (B,S,T) of stories whose sentences are the segments, right-padded to the longest.
+
+    A sentence has the tokens that the tokenizer itself begins a text with; an empty one has none at all.
+    """
     for texts in (stories, *stories):
         check_is_list(texts)
     n_segments = max((len(story) for story in stories), default=0)
     if n_segments == 0:
         raise UserError("the story is empty; give at least one sentence")
-    flat = [sentence for story in stories for sentence in story]
-    encoded = iter(tokenizer(flat, add_special_tokens=False)["input_ids"])
+    encoded = iter(segment_ids(tokenizer, [sentence for story in stories for sentence in story]))
     ids = [[next(encoded) for _ in story] for story in stories]
     n_tokens = max(len(sentence) for story in ids for sentence in story)
     padded = torch.zeros(len(stories), n_segments, max(n_tokens, 1), dtype=torch.long)

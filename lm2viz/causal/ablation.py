@@ -16,8 +16,9 @@ import torch
 
 from lm2core.babi.story import Question
 from lm2core.errors import UserError
-from lm2core.reading.answers import answer_logits
+from lm2core.reading.given_words import answer_logits
 from lm2core.reading.loaded_model import LoadedModel
+from lm2core.text.shown_words import shown_words
 from lm2core.text.tokenizer import check_words, encode_segments
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
@@ -171,7 +172,7 @@ def answers_without_sentences(
             given_Q = logits[row == 0].argmax(-1)
         probability = logits.softmax(-1).gather(1, given_Q[question, None])[:, 0]
         probabilities[rows[row].cpu(), question.cpu()] = probability.cpu()
-    words = lm.tokenizer.convert_ids_to_tokens(given_Q.tolist())
+    words = shown_words(lm.tokenizer, given_Q.tolist())
     return [
         (word, probabilities[: question.n_statements + 1, k].double().numpy())
         for k, (word, question) in enumerate(zip(words, questions, strict=True))

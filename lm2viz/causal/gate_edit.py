@@ -8,6 +8,7 @@ from torch import Tensor
 from lm2core.errors import UserError
 from lm2core.reading.answers import bank_after
 from lm2core.reading.loaded_model import LoadedModel
+from lm2core.text.shown_words import segment_words
 from lm2core.text.tokenizer import check_words, encode_segments
 from lm2core.traces.recording import capture, hooked
 from lm2core.traces.trace import Trace
@@ -76,7 +77,7 @@ def read_with_gate_edit(
     edits = [hook for edit in gate_edit.edits() for hook in edit.hooks(context)]
     ids, mask = (x.to(model.device) for x in encode_segments(lm.tokenizer, [sentences]))
     with hooked(model, [*edits, ("hook_bank", context.tick)]):
-        words = [[lm.tokenizer.tokenize(sentences[0])]]
+        words = [[segment_words(lm.tokenizer, sentences[0])]]
         trace = capture(model, ids[:, :1], mask[:, :1], memory=bank, tokens=words)
         bank = bank_after(trace, 1, model)
         if len(sentences) > 1:

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from lm2core.babi.story import Question
 from lm2core.babi.text import TextStory
-from lm2core.reading.answers import as_question, memory_after, ranked_words
+from lm2core.reading.answers import memory_after, ranked_words
+from lm2core.reading.given_words import typed_question
 from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.causal.editing import Intervention, as_list
 from lm2viz.causal.placebos import used_and_other_slots
@@ -127,7 +128,7 @@ def story_with_question(lm: LoadedModel, sentences: Sequence[str], question: str
         For unknown words or an empty question.
     """
     (word, _), *_ = ranked_words(lm, question, memory_after(lm, sentences))
-    story_question = Question(as_question(question), word, (), len(sentences))
+    story_question = Question(typed_question(lm, question), word, (), len(sentences))
     return TextStory(tuple(sentences), (story_question,))
 
 
@@ -145,7 +146,7 @@ def most_important_slot(lm: LoadedModel, question: str, bank: Tensor) -> int:
     n_slots = bank.shape[1]
     emptied_NND = bank.repeat(n_slots, 1, 1)
     emptied_NND[torch.arange(n_slots), torch.arange(n_slots)] = 0
-    logits = ask_banks(lm, [as_question(question)] * (n_slots + 1), torch.cat([bank, emptied_NND]))
+    logits = ask_banks(lm, [typed_question(lm, question)] * (n_slots + 1), torch.cat([bank, emptied_NND]))
     answer_id = logits[0].argmax()
     return int(logits[1:].log_softmax(-1)[:, answer_id].argmin())
 

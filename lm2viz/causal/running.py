@@ -14,8 +14,9 @@ from torch import Tensor
 from lm2core.babi.story import Question, Story
 from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
-from lm2core.reading.answers import answer_logits
+from lm2core.reading.given_words import answer_logits
 from lm2core.reading.loaded_model import LoadedModel
+from lm2core.text.shown_words import shown_words
 from lm2core.text.tokenizer import answer_tokens, check_words, encode_segments
 from lm2core.traces.recording import hooked
 from lm2viz.causal.editing import Hook, Intervention, RunContext, as_list, needs_reference
@@ -83,7 +84,7 @@ def run(
     banks = torch.stack(out.memory_per_segment, dim=1)
     story, step = np.array([(b, q.n_statements) for b, q in story_questions]).T
     logits = ask_banks(lm, [q.text for _, q in story_questions], out.memory_at(story, step - 1), of_questions)
-    words = tuple(lm.tokenizer.convert_ids_to_tokens(logits.argmax(-1).tolist()))
+    words = tuple(shown_words(lm.tokenizer, logits.argmax(-1).tolist()))
     answers = tuple(q.answer for _, q in story_questions)
     return Run(banks, logits, story, step, words, answers, answer_ids.to(logits.device), tuple(of_questions))
 

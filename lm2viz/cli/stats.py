@@ -94,7 +94,7 @@ def _reads(
     question: str,
 ) -> "dict[int, ReadComparison]":
     """How far the question's read moves, in each block with memory; a UserError for traces from files."""
-    from lm2core.reading.answers import as_question
+    from lm2core.reading.given_words import typed_question
     from lm2viz.stats import ReadSpec, compare_reads, join_questions, replace_questions
 
     if lm is None:
@@ -104,7 +104,9 @@ def _reads(
         raise UserError("--ask needs stories of two sentences or more; choose another --task or --seed")
 
     def asked(each: "LoadedModel", traces: "Sequence[Trace]") -> "Trace":
-        with_question = [replace_questions(trace, as_question(question), (1, end)) for trace in traces]
+        with_question = [
+            replace_questions(trace, typed_question(each, question), (1, end)) for trace in traces
+        ]
         return join_questions(sample.questions(each, with_question), traces)
 
     trained, control = (

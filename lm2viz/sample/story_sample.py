@@ -227,11 +227,13 @@ def _parts(stories: Stories) -> Iterator[Stories]:
 
 def _check_budget(lm: "LoadedModel", parts: Sequence[Stories], names: Sequence[str], budget: str) -> None:
     """Refuse traces that would be too large together, padded as they are to the longest story of a part."""
+    from lm2core.text.tokenizer import segment_ids
     from lm2core.traces.hooks import match_hooks
     from lm2core.traces.recording import trace_bytes
 
     chosen = match_hooks(list(names), lm.model.config)
-    n_tokens = {s: len(lm.tokenizer.tokenize(s)) for part in parts for story in part for s in story.sentences}
+    sentences = sorted({s for part in parts for story in part for s in story.sentences})
+    n_tokens = dict(zip(sentences, map(len, segment_ids(lm.tokenizer, sentences)), strict=True))
     shapes = [
         (
             len(part),

@@ -15,11 +15,11 @@ from lm2core.babilong.excerpts import Background
 from lm2core.babilong.samples import BabiLongSample, Piece, generated_stories, make_samples
 from lm2core.baselines.architectures import ARCHITECTURES, make_model
 from lm2core.evaluation import long_texts
-from lm2core.evaluation import stories as evaluate
 from lm2core.evaluation.long_texts import predict_long, score_long
 from lm2core.evaluation.stories import predict
 from lm2core.model.config import LM2Config
-from lm2core.reading.answers import answer_logits
+from lm2core.reading import given_words
+from lm2core.reading.given_words import answer_logits
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.bpe import train_tokenizer
 from lm2core.text.tokenizer import subword_tokenizer
@@ -90,7 +90,7 @@ def logits(monkeypatch):
             rows.append(answer_logits(*arguments))
             return rows[-1]
 
-        for module in (long_texts, evaluate):
+        for module in (long_texts, given_words):
             monkeypatch.setattr(module, "answer_logits", recorded)
         ask()
         return torch.cat(rows)

@@ -86,9 +86,7 @@ def _pair(rng: Random, person: str, place: str, words: Lexicon, *, varied: float
     return Pair(person, place, statement, prompt)
 
 
-def _place(
-    rng: Random, words: Lexicon, any_words: Sequence[str], tokenizer: PreTrainedTokenizerBase
-) -> str:
+def _place(rng: Random, words: Lexicon, any_words: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> str:
     if rng.random() >= _ANY_WORD:
         return rng.choice(words.places)
     while True:

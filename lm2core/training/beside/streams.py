@@ -67,9 +67,7 @@ class Scale:
 
 
 @torch.no_grad()
-def record(
-    model: LM2ForCausalLM, rows: Sequence[Sequence[int]], places: Sequence[Sequence[int]]
-) -> Streams:
+def record(model: LM2ForCausalLM, rows: Sequence[Sequence[int]], places: Sequence[Sequence[int]]) -> Streams:
     """Run every row on its own through the blocks that are needed.
 
     places : columns of each row whose stream in the memory's block is wanted, equally many (or none) a row

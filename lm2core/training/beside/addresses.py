@@ -1,0 +1,128 @@
+"""Second stage: a fact is written where its question will look, and nothing else is written.
+
+Contrastive: the address that a place's token writes to must be that of the question about the same person,
+among those of all others in the batch, and not that of what follows the answer. An answer of several tokens
+has an address for each. So names are told apart by what they are, not by heart. And a gate has to open at the
+tokens of the place alone, in sentences of books as well.
+
+Source of the loss: van den Oord et al. 2018, arXiv:1807.03748, section 2.3 (InfoNCE).
+"""
+
+from dataclasses import dataclass
+from random import Random
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lm2core.model.causal_lm import LM2ForCausalLM
+from lm2core.training.beside.examples import N_PLACES, Examples
+from lm2core.training.beside.layout import ADDRESS_SCALE, memory_of, rows_of
+from lm2core.training.beside.streams import Streams
+
+N_PEOPLE = 128  # in a step
+N_BACKGROUND = 16  # sentences in a step
+TEMPERATURE = 0.1
+LATER_PIECE = 0.4  # share of answers of several tokens of which a later one is used
+SIZE_WEIGHT = 0.1  # of the loss that keeps addresses at their scale
+WRITTEN_WEIGHT = 5.0  # of a token that is to be written, beside one that is not
+
+
+@dataclass(frozen=True)
+class AddressStep:
+    """Loss of a step, and what was reached in it.
+
+    found : share of places whose own question has the nearest address, in [0, 1]
+    written, left : share of tokens to be written, and not to be, for which the input gate is right
+    """
+
+    loss: Tensor
+    found: float
+    written: float
+    left: float
+
+
+def seen(model: LM2ForCausalLM, streams: Streams) -> Tensor:
+    """What the memory sees (R,T,W) of recorded streams."""
+    path = memory_of(model).path
+    assert path is not None
+    tapped = streams.tapped_RTSD.float()
+    positions = torch.arange(tapped.shape[1])[None]
+    rotary = model.model.rotary_emb(tapped, positions)
+    return path.seen(list(tapped.unbind(2)), rotary, None, None)[0]
+
+
+def address_step(model: LM2ForCausalLM, examples: Examples, rng: Random) -> AddressStep:
+    """One batch of people with one fact each, and some background."""
+    mem, width = memory_of(model), model.config.bank_width
+    said, asked, piece = _draw(examples, rng)
+    statements, prompts = examples.statements.of_rows(said), examples.prompts.of_rows(asked)
+    background = examples.background.of_rows(
+        torch.tensor(rng.sample(range(len(examples.background.ids_RT)), N_BACKGROUND))
+    )
+    seen_said, seen_asked, seen_other = (seen(model, x) for x in (statements, prompts, background))
+    rows = torch.arange(len(said))
+    writes = mem.write_norm(seen_said[rows, examples.first_R[said] + piece])
+    write_to = F.linear(writes, mem.token_proj.weight[rows_of(mem, "route_q")])
+    ends = examples.n_pieces_R[asked].clamp(max=N_PLACES - 1)
+    look_at, look_after = (
+        mem.q_proj(mem.read_norm(seen_asked[rows, prompts.places_RP[rows, place]])) for place in (piece, ends)
+    )
+    loss, found = _contrast(write_to, look_at, look_after)
+    size = sum(((x.norm(dim=-1) / width**0.5 / ADDRESS_SCALE - 1) ** 2).mean() for x in (write_to, look_at))
+    gates, written, left = _gate_loss(model, examples, said, statements, background, seen_said, seen_other)
+    return AddressStep(loss + SIZE_WEIGHT * size + gates, found, written, left)
+
+
+def _draw(examples: Examples, rng: Random) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows of statements and of prompts about the same people, and which token of the answer is meant.
+
+    For the first token the two are about different places: the address must not depend on the place.
+    """
+    drawn = []
+    for person in examples.draw_people(rng, N_PEOPLE):
+        said, asked = rng.choice(examples.by_person[person]), rng.choice(examples.by_person[person])
+        n_pieces, piece = int(examples.n_pieces_R[said]), 0
+        if n_pieces > 1 and rng.random() < LATER_PIECE:
+            asked, piece = said, rng.randrange(1, n_pieces)
+        drawn.append((said, asked, piece))
+    rows_said, rows_asked, pieces = (torch.tensor(column) for column in zip(*drawn, strict=True))
+    return rows_said, rows_asked, pieces
+
+
+def _contrast(write_to: Tensor, look_at: Tensor, look_after: Tensor) -> tuple[Tensor, float]:
+    """The loss, and the share of rows of ``write_to`` that are nearest to their own of ``look_at``."""
+    write_to, looks = F.normalize(write_to, dim=-1), F.normalize(torch.cat([look_at, look_after]), dim=-1)
+    scores = write_to @ looks.T / TEMPERATURE
+    own, n = torch.arange(len(write_to)), len(write_to)
+    loss = (F.cross_entropy(scores, own) + F.cross_entropy(scores[:, :n].T, own)) / 2
+    return loss, float((scores[:, :n].argmax(1) == own).float().mean())
+
+
+def _gate_loss(
+    model: LM2ForCausalLM,
+    examples: Examples,
+    said: Tensor,
+    statements: Streams,
+    background: Streams,
+    seen_said: Tensor,
+    seen_other: Tensor,
+) -> tuple[Tensor, float, float]:
+    """Binary cross entropy of both gates at every token, and the shares of right input gates."""
+    mem = memory_of(model)
+    column = torch.arange(statements.ids_RT.shape[1])
+    first = examples.first_R[said, None]
+    is_fact = (column >= first) & (column < first + examples.n_pieces_R[said, None])
+    is_token, is_other = statements.mask_RT.bool(), background.mask_RT.bool()
+    tokens = mem.write_norm(torch.cat([seen_said[is_token], seen_other[is_other]]))
+    wanted = torch.cat([is_fact[is_token], is_fact.new_zeros(int(is_other.sum()))]).float()
+    weight = 1 + (WRITTEN_WEIGHT - 1) * wanted
+    maps = mem.token_proj.weight
+    gate_in = F.linear(tokens, maps[rows_of(mem, "gate_in")])
+    gate_forget = F.linear(tokens, maps[rows_of(mem, "gate_forget")]) + mem.gate_forget.bias
+    loss = torch.zeros(())
+    for gate, goal in ((gate_in, wanted), (gate_forget, 1 - wanted)):
+        each = F.binary_cross_entropy_with_logits(gate, goal[:, None].expand_as(gate), reduction="none")
+        loss = loss + (each.mean(-1) * weight).mean()
+    is_right = (gate_in.mean(-1) > 0) == (wanted > 0)
+    return loss, float(is_right[wanted > 0].float().mean()), float(is_right[wanted == 0].float().mean())

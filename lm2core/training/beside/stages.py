@@ -39,6 +39,7 @@ def content_stage(model: LM2ForCausalLM, examples: Examples, scale: Scale) -> St
 def address_stage(
     model: LM2ForCausalLM, examples: Examples, held_out: Examples, recipe: BesideRecipe
 ) -> Step:
+    """Steps of addresses.py: all but contents changes; ``unseen_`` metrics are of the test share."""
     masks, rng = layout.other_masks(model), Random(f"addresses {recipe.seed}")
 
     def step(k: int) -> Metrics:

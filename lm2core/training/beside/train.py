@@ -26,7 +26,7 @@ from lm2core.training.beside import layout
 from lm2core.training.beside.examples import Examples, load_examples, record_examples, save_examples
 from lm2core.training.beside.pairs import held_out_pairs, training_pairs
 from lm2core.training.beside.recipe import BesideRecipe
-from lm2core.training.beside.stages import Step
+from lm2core.training.beside.stages import Step, address_stage, content_stage, story_stage
 from lm2core.training.beside.streams import Scale
 from lm2core.training.run_folder import begin, check_start
 

@@ -1,7 +1,7 @@
-"""First stage: a slot can hold any token of the vocabulary, and its read makes the frozen head say it.
+"""Second stage: a slot can hold any token of the vocabulary, and its read makes the frozen head say it.
 
-Tokens are drawn from the whole vocabulary and written to a slot that other things are in as well, so that no
-word is privileged. Nothing about sentences is learnt.
+Tokens are drawn from the whole vocabulary and take the place of the words that statements are about, so that
+no word is privileged; nothing about sentences is learnt any more.
 """
 
 import torch
@@ -9,54 +9,63 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lm2core.model.causal_lm import LM2ForCausalLM
+from lm2core.training.beside.addresses import seen
 from lm2core.training.beside.examples import Examples
 from lm2core.training.beside.layout import Parts, memory_of, rows_of
 from lm2core.training.beside.streams import Scale
 
 N_TOKENS = 256  # in a step
 N_OTHERS = 6000  # tokens that they are told from, drawn anew in each step
-LEAST_SHARE = 0.2  # of a slot that a token takes, and
-LEAST_GATE = 0.6  # of what the output gate lets through, both up to 1
+LEAST_SHARE = 0.2  # of a slot that a token takes, up to all of it
 FIRST_ID = 3  # ids before it are special tokens
+ROWS = 512  # in one pass
 
 
-def content_loss(model: LM2ForCausalLM, examples: Examples, scale: Scale) -> Tensor:
-    """Mean cross entropy (nats) of tokens that were written and read again."""
-    ids = torch.randint(FIRST_ID, model.config.vocab_size, (N_TOKENS,))
-    others = torch.randint(FIRST_ID, model.config.vocab_size, (N_OTHERS,))
-    candidates = torch.unique(torch.cat([ids, others]))
-    logits = _said_again(model, examples, scale, ids) @ model.lm_head.weight[candidates].T
-    return F.cross_entropy(logits, torch.searchsorted(candidates, ids))
+class Contents:
+    """What tokens are written beside, computed once: the path does not change in this stage."""
 
+    def __init__(self, model: LM2ForCausalLM, examples: Examples, scale: Scale) -> None:
+        self.model, self.examples, self.scale = model, examples, scale
+        self.mem, self.parts = memory_of(model), Parts.of(model.config.bank_width)
+        with torch.no_grad():
+            self.around_RW = torch.cat(list(map(self._around, torch.arange(len(examples.pairs)).split(ROWS))))
 
-@torch.no_grad()
-def content_accuracy(model: LM2ForCausalLM, examples: Examples, scale: Scale, n: int = 512) -> float:
-    """The share of ``n`` tokens that come back as the most likely of the vocabulary, in [0, 1]."""
-    ids = torch.randint(FIRST_ID, model.config.vocab_size, (n,))
-    stream = _said_again(model, examples, scale, ids)
-    return float((model.lm_head(stream).argmax(-1) == ids).float().mean())
+    def _around(self, rows: Tensor) -> Tensor:
+        """What the memory sees (R,W) at the first token of the place."""
+        seen_RTW = seen(self.model, self.examples.statements.of_rows(rows))
+        return seen_RTW[torch.arange(len(rows)), self.examples.first_R[rows]]
 
+    def loss(self) -> Tensor:
+        """Mean cross entropy (nats) of tokens that were written and read again."""
+        ids = torch.randint(FIRST_ID, self.model.config.vocab_size, (N_TOKENS,))
+        others = torch.randint(FIRST_ID, self.model.config.vocab_size, (N_OTHERS,))
+        candidates = torch.unique(torch.cat([ids, others]))
+        logits = self._said_again(ids) @ self.model.lm_head.weight[candidates].T
+        return F.cross_entropy(logits, torch.searchsorted(candidates, ids))
 
-def _said_again(model: LM2ForCausalLM, examples: Examples, scale: Scale, ids: Tensor) -> Tensor:
-    """The stream (n,D) before the head after tokens were stored, read, and joined to that of some prompt."""
-    mem, width, n = memory_of(model), model.config.bank_width, len(ids)
-    assert mem.path is not None
-    parts = Parts.of(width)
-    embedded = (model.model.embed_tokens(ids) - scale.mean_SD[0]) / scale.deviation_SD[0]
-    seen = F.linear(embedded, mem.path.into.weight[:, : embedded.shape[1]])
-    around = torch.randn(n, width)
-    around[:, parts.read] *= torch.rand(n, 1) * 0.5
-    around[:, parts.content] = 0
-    stream = mem.write_norm(seen[:, parts.content] @ _rows(width, parts.content) + around)
-    written = torch.tanh(F.linear(stream, mem.token_proj.weight[rows_of(mem, "content")]))
-    slot = torch.zeros(n, width)
-    slot[:, parts.read] = torch.randn(n, width)[:, parts.read] * torch.rand(n, 1) * 0.5
-    slot = (slot + written @ _only(width, parts.content)) * _between(LEAST_SHARE, n)
-    read = F.linear(mem.bank_norm(slot), mem.bank_proj.weight[width : 2 * width]) * _between(LEAST_GATE, n)
-    rows = torch.randint(len(examples.pairs), (n,))
-    place = (torch.rand(n) * (examples.n_pieces_R[rows] + 1)).long()
-    joined = examples.prompts.joined_RPD[rows, place] + mem.path.back(read)
-    return after_join(model, joined)
+    @torch.no_grad()
+    def accuracy(self, ids: Tensor) -> float:
+        """The share of tokens that come back as the most likely of the vocabulary, in [0, 1]."""
+        return float((self.model.lm_head(self._said_again(ids)).argmax(-1) == ids).float().mean())
+
+    def _said_again(self, ids: Tensor) -> Tensor:
+        """The stream (n,D) before the head after tokens were stored, read, and joined to that of a prompt."""
+        model, mem, n, width = self.model, self.mem, len(ids), self.model.config.bank_width
+        assert mem.path is not None
+        stream = self.around_RW[torch.randint(len(self.around_RW), (n,))].clone()
+        embedded = (model.model.embed_tokens(ids) - self.scale.mean_SD[0]) / self.scale.deviation_SD[0]
+        into = mem.path.into.weight[self.parts.content, : embedded.shape[1]]
+        stream[:, self.parts.content] = F.linear(embedded, into)
+        maps = mem.token_proj.weight[rows_of(mem, "content")]
+        written = torch.tanh(F.linear(mem.write_norm(stream), maps))
+        share = LEAST_SHARE + (1 - LEAST_SHARE) * torch.rand(n, 1)
+        fresh = torch.eye(width)[torch.randint(min(model.config.memory_slots, width), (n,))]
+        slot = (1 - share) * fresh + share * written
+        read = F.linear(mem.bank_norm(slot), mem.bank_proj.weight[width : 2 * width])
+        read = read * torch.sigmoid(mem.gate_out(read))
+        rows = torch.randint(len(self.examples.pairs), (n,))
+        place = (torch.rand(n) * self.examples.n_pieces_R[rows]).long()
+        return after_join(model, self.examples.prompts.joined_RPD[rows, place] + mem.path.back(read))
 
 
 def after_join(model: LM2ForCausalLM, mid_ND: Tensor) -> Tensor:
@@ -64,17 +73,3 @@ def after_join(model: LM2ForCausalLM, mid_ND: Tensor) -> Tensor:
     block = list(model.model.blocks())[-1]
     stream: Tensor = model.model.norm(mid_ND + block.mlp(block.post_attention_layernorm(mid_ND)))
     return stream
-
-
-def _between(least: float, n: int) -> Tensor:
-    return least + (1 - least) * torch.rand(n, 1)
-
-
-def _rows(width: int, part: slice) -> Tensor:
-    """The map (part,width) of a part to its place."""
-    return torch.eye(width)[part]
-
-
-def _only(width: int, part: slice) -> Tensor:
-    """The projection (width,width) on a part."""
-    return torch.diag(torch.eye(width)[part].sum(0))

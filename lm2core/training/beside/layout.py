@@ -12,15 +12,19 @@ import torch
 from torch import Tensor
 
 from lm2core.model.causal_lm import LM2ForCausalLM
+from lm2core.model.initialise import FORGET_BIAS
 from lm2core.model.memory import LM2Memory
 from lm2core.training.beside.streams import Scale
 
 ADDRESS_SCALE = 4.0  # of the routing's queries: a token then prefers one or two slots
 CONTENT_SCALE = 0.5
 JOIN_SCALE = 20.0  # of a read, in the units of the stream that it joins
+OPEN = 3.0  # bias of the output gate: 0.95
 EVERY_ROW = 4  # of the embedding, for its main components
 
-Masks = dict[Tensor, Tensor]  # by parameter
+NOT_BY_WORD = ("gate_in", "gate_forget", "route_q")  # maps that do not see which word a token is
+
+Masks = dict[Tensor, Tensor]  # by parameter: 1 where it may change in a stage
 
 
 @dataclass(frozen=True)
@@ -78,68 +82,78 @@ def initialise(model: LM2ForCausalLM, scale: Scale) -> None:
 
     one = torch.eye(n_context)
     contents, values = mem.token_proj.weight[rows_of(mem, "content")], mem.bank_proj.weight[width : 2 * width]
-    contents.zero_()[parts.content, parts.content] = CONTENT_SCALE * one
-    values.zero_()[parts.read, parts.content] = one
+    contents.zero_()
+    contents[parts.content, parts.content] = CONTENT_SCALE * one
+    values.zero_()
+    values[parts.read, parts.content] = one
     mem.bank_proj.weight[:width].zero_()  # slots are told apart by their keys alone
     mem.bank_proj.weight[2 * width :].zero_()
-    address = torch.randn(width, width) / n_context**0.5 * ADDRESS_SCALE
+    address: Tensor = torch.randn(width, width) / n_context**0.5 * ADDRESS_SCALE
     mem.q_proj.weight.copy_(address)
     mem.token_proj.weight[rows_of(mem, "route_q")] = address
-    for rows in (mem.q_proj.weight, *(mem.token_proj.weight[rows_of(mem, name)] for name in _NOT_BY_WORD)):
+    for rows in (mem.q_proj.weight, *(mem.token_proj.weight[rows_of(mem, name)] for name in NOT_BY_WORD)):
         rows[:, n_context:] = 0
-    mem.gate_out.bias.zero_()
-
-
-_NOT_BY_WORD = ("gate_in", "gate_forget", "route_q")  # maps that do not see which word a token is
-
-
-def content_masks(model: LM2ForCausalLM) -> Masks:
-    """1 where the weights decide what is stored of a token and how it is read again."""
-    mem, width = memory_of(model), model.config.bank_width
-    assert mem.path is not None
-    parts = Parts.of(width)
-    masks = _masks(mem.path.into.weight, mem.token_proj.weight, mem.bank_proj.weight, fill=0.0)
-    masks |= _masks(mem.path.back.weight, mem.bank_norm.weight, fill=1.0)
-    masks[mem.path.into.weight][parts.content, : model.config.hidden_size] = 1
-    masks[mem.token_proj.weight][rows_of(mem, "content")] = 1
-    masks[mem.bank_proj.weight][width : 2 * width] = 1
-    return masks
-
-
-def other_masks(model: LM2ForCausalLM) -> Masks:
-    """1 where a weight may change once contents are learnt: the path writes to ``context`` alone."""
-    mem, width = memory_of(model), model.config.bank_width
-    assert mem.path is not None and mem.path.block is not None
-    context = Parts.of(width).context
-    masks = {p: 1 - mask for p, mask in content_masks(model).items()}
-    masks[mem.path.into.weight][context.stop :] = 0
-    masks |= _masks(mem.path.into.bias, fill=0.0)
-    masks[mem.path.into.bias][context] = 1
-    for layer in (mem.path.block.self_attn.o_proj, mem.path.block.mlp.down_proj):
-        masks |= _masks(layer.weight, fill=0.0)
-        masks[layer.weight][context] = 1
-    masks |= _masks(mem.q_proj.weight, fill=0.0)
-    masks[mem.q_proj.weight][:, context] = 1
-    for name in _NOT_BY_WORD:
-        masks[mem.token_proj.weight][rows_of(mem, name), context.stop :] = 0
-    return masks
+    for gate, bias in ((mem.gate_out, OPEN), (mem.gate_forget, FORGET_BIAS)):
+        for p in gate.parameters():
+            p.zero_()
+        gate.bias.fill_(bias)
 
 
 def address_masks(model: LM2ForCausalLM) -> Masks:
-    """0 where the weights decide to which slot a token goes, and how the path sees the words before it."""
+    """First stage: the path up to ``context``, where tokens write and look, and when they write."""
     mem = memory_of(model)
-    assert mem.path is not None
-    masks = _masks(*mem.path.parameters(), mem.q_proj.weight, mem.slot_key, mem.bank_proj.weight, fill=0.0)
-    masks |= _masks(mem.token_proj.weight, fill=1.0)
-    masks[mem.token_proj.weight][rows_of(mem, "route_q")] = 0
+    assert mem.path is not None and mem.path.block is not None
+    context, block = Parts.of(model.config.bank_width).context, mem.path.block
+    masks = _masks(mem.slot_key, mem.write_norm.weight, mem.read_norm.weight, mem.gate_forget.bias, fill=1.0)
+    masks |= _masks(*block.parameters(), fill=1.0)
+    for p in (
+        mem.path.into.weight,
+        mem.path.into.bias,
+        block.self_attn.o_proj.weight,
+        block.mlp.down_proj.weight,
+    ):
+        masks[p] = torch.zeros_like(p)
+        masks[p][context] = 1
+    masks |= _masks(mem.q_proj.weight, mem.token_proj.weight, fill=0.0)
+    masks[mem.q_proj.weight][:, context] = 1
+    for name in NOT_BY_WORD:
+        masks[mem.token_proj.weight][rows_of(mem, name), context] = 1
     return masks
 
 
-def keep_only(masks: Masks) -> None:
-    """Remove the gradients that ``masks`` do not let through."""
-    for p, mask in masks.items():
-        if p.grad is not None:
-            p.grad *= mask
+def content_masks(model: LM2ForCausalLM) -> Masks:
+    """Second stage: what is stored of a token, and how it is read again."""
+    mem, width = memory_of(model), model.config.bank_width
+    assert mem.path is not None
+    parts = Parts.of(width)
+    masks = _masks(mem.path.back.weight, mem.token_proj.weight, mem.bank_proj.weight, fill=0.0)
+    masks |= _masks(mem.bank_norm.weight, fill=1.0)
+    masks[mem.path.back.weight][:, parts.read] = 1
+    masks[mem.token_proj.weight][rows_of(mem, "content")][parts.content, parts.content] = 1
+    masks[mem.bank_proj.weight][width : 2 * width][parts.read, parts.content] = 1
+    return masks
+
+
+def gate_masks(model: LM2ForCausalLM) -> Masks:
+    """Third stage: the gates alone."""
+    mem = memory_of(model)
+    context = Parts.of(model.config.bank_width).context
+    masks = _masks(*mem.gate_out.parameters(), *mem.gate_forget.parameters(), fill=1.0)
+    masks |= _masks(mem.token_proj.weight, fill=0.0)
+    for name in ("gate_in", "gate_forget"):
+        masks[mem.token_proj.weight][rows_of(mem, name), context] = 1
+    return masks
+
+
+def keep_only(model: LM2ForCausalLM, masks: Masks) -> None:
+    """Remove the gradients of all weights that ``masks`` do not name, and clip the others at norm 1."""
+    weights = list(memory_of(model).parameters())
+    for p in weights:
+        if p not in masks:
+            p.grad = None
+        elif p.grad is not None:
+            p.grad *= masks[p]
+    torch.nn.utils.clip_grad_norm_(weights, 1.0)
 
 
 @torch.no_grad()

@@ -29,10 +29,10 @@ class BesideRecipe(RunRecipe):
     memory_width: int = 384  # three parts, see layout.py; a multiple of the width of the Llama's heads
     tap: float = 0.5  # the block whose stream the memory sees beside the embedding, as a share of the depth
     first_id: int = 0  # the token that begins a sentence: the end of text, as in the Llama's pretraining
-    per_person: int = 14  # places of each person
-    n_names: int = 600  # of the tokenizer's vocabulary, beside the people of the lexicon
-    per_name: int = 6
-    n_background: int = 2_000  # sentences
+    per_person: int = 12  # places of each person
+    n_names: int = 500  # of the tokenizer's vocabulary, beside the people of the lexicon
+    per_name: int = 5
+    n_background: int = 1_500  # sentences
     most_tokens: int = 48  # of a background sentence
     n_content_steps: int = 600
     n_address_steps: int = 300

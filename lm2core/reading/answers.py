@@ -183,6 +183,14 @@ def ranked_words(lm: LoadedModel, question: str, memory: Any) -> list[tuple[str,
         For an empty question, unknown words, or a bank with values that are not finite; where an answer may
         have several tokens, also for a question in none of the forms of lm2core.english.phrasings.
     """
+    ids, mask = _encoded(lm, question, memory)
+    with torch.no_grad():
+        logits_1V = answer_logits(lm.model, ids, mask, memory)
+    return _ranked(lm, ids, mask, memory, logits_1V)
+
+
+def _encoded(lm: LoadedModel, question: str, memory: Any) -> tuple[Tensor, Tensor]:
+    """Ids and mask (1,T) of one question, which can be asked of this memory."""
     text = typed_question(lm, question)
     if isinstance(memory, Tensor) and not memory.isfinite().all():
         raise UserError(
@@ -190,12 +198,15 @@ def ranked_words(lm: LoadedModel, question: str, memory: Any) -> list[tuple[str,
             "there is no answer; look in the trace's hook_bank after which sentence they begin"
         )
     check_words(lm.tokenizer, [text])
-    ids, mask = encode_questions(lm, [text])
-    with torch.no_grad():
-        logits_1V = answer_logits(lm.model, ids, mask, memory)
+    return encode_questions(lm, [text])
+
+
+def _ranked(
+    lm: LoadedModel, ids: Tensor, mask: Tensor, memory: Any, logits_1V: Tensor
+) -> list[tuple[str, float]]:
+    """The word given to one question, and what else the logits after it say."""
     probability, order = logits_1V[0].float().softmax(-1).sort(descending=True)
-    words = shown_words(lm.tokenizer, order.tolist())
-    _, *others = zip(words, probability.tolist(), strict=True)
+    _, *others = zip(shown_words(lm.tokenizer, order.tolist()), probability.tolist(), strict=True)
     return [*given_words(lm, ids, mask, memory, logits_1V), *others]
 
 
@@ -224,8 +235,10 @@ def answers_by_step(lm: LoadedModel, sentences: Sequence[str], question: str) ->
 
 def ask(lm: LoadedModel, question: str, bank: Tensor) -> Answer:
     """Answer ``question`` from ``bank`` (1,N,D) of an LM2 and record what it reads; see ``ranked_words``."""
-    with recording(lm.model, match_hooks(READ_HOOKS, lm.model.config)) as recorder:
-        words, probabilities = zip(*ranked_words(lm, question, bank), strict=True)
+    ids, mask = _encoded(lm, question, bank)
+    with torch.no_grad(), recording(lm.model, match_hooks(READ_HOOKS, lm.model.config)) as recorder:
+        logits_1V = answer_logits(lm.model, ids, mask, bank)
+    words, probabilities = zip(*_ranked(lm, ids, mask, bank, logits_1V), strict=True)
     text = typed_question(lm, question)
     trace = recorder.trace([[segment_words(lm.tokenizer, text)]], {"model": lm.name, "question": text})
     return Answer(words, probabilities, trace)

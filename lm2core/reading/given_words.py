@@ -73,14 +73,19 @@ def given_words(
     given_ids, given = [[token] for token in best_Q.tolist()], probability_Q.tolist()
     unfinished = {q for q, text in enumerate(texts) if text == " " or continues_word(text.lstrip())}
     while unfinished:
-        ids_QT, mask_QT = _one_longer(ids_QT, mask_QT, best_Q)
-        logits_QV = answer_logits(lm.model, ids_QT, mask_QT, memory)
-        probability_Q, best_Q = logits_QV.float().softmax(-1).max(-1)
-        texts = token_texts(lm.tokenizer, best_Q.tolist())
-        unfinished = {q for q in unfinished if continues_word(texts[q]) and len(given_ids[q]) < MAX_TOKENS}
-        for q in unfinished:
-            given_ids[q].append(int(best_Q[q]))
-            given[q] *= float(probability_Q[q])
+        ids_QT, mask_QT = _one_longer(ids_QT, mask_QT, ids_QT.new_tensor([ids[-1] for ids in given_ids]))
+        # Only banks can be chosen from; other memories are asked all questions again.
+        rows = sorted(unfinished) if isinstance(memory, Tensor) else list(range(len(given_ids)))
+        banks = memory[rows] if isinstance(memory, Tensor) else memory
+        logits = answer_logits(lm.model, ids_QT[rows], mask_QT[rows], banks)
+        probability, best = logits.float().softmax(-1).max(-1)
+        texts = token_texts(lm.tokenizer, best.tolist())
+        for q, text, token, share in zip(rows, texts, best.tolist(), probability.tolist(), strict=True):
+            if not continues_word(text) or len(given_ids[q]) == MAX_TOKENS:
+                unfinished.discard(q)
+            if q in unfinished:
+                given_ids[q].append(token)
+                given[q] *= share
     return [(_text(lm, ids), probability) for ids, probability in zip(given_ids, given, strict=True)]
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from typer._click.exceptions import ClickException  # typer carries its own click
 
+from lm2core.cli.backbone import backbone
 from lm2core.cli.compare import compare
 from lm2core.cli.evaluate import evaluate
 from lm2core.cli.stories import stories
@@ -33,6 +34,7 @@ app.command()(train)
 app.command()(trace)
 app.command()(compare)
 app.command()(stories)
+app.command()(backbone)
 app.command(name="eval")(evaluate)
 
 

@@ -22,6 +22,7 @@ from lm2core.reading import given_words
 from lm2core.reading.given_words import answer_logits
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.bpe import train_tokenizer
+from lm2core.text.sentence_tokens import begin_sentences
 from lm2core.text.tokenizer import subword_tokenizer
 from tests.conftest import SIZES
 
@@ -198,6 +199,18 @@ def test_an_answer_of_several_tokens_is_said_token_by_token_up_to_the_end_of_tex
         assert predict_long(LoadedModel("scripted", model, tokenizer), [sample]) == [answer]
         assert model.questions[:2] == [tokenizer("Where?")["input_ids"], tokenizer("Where?h")["input_ids"]]
         assert len(model.questions) == 7
+
+
+def test_on_a_language_model_sentences_begin_with_its_first_token_and_the_answer_continues_the_opening():
+    tokenizer = train_tokenizer(["a"], vocab_size=257)
+    begin_sentences(tokenizer, tokenizer.eos_token_id)
+    sample = BabiLongSample("qa1", "0k", "Where is Jo?", "hall", [Piece("Jo."), Piece("Hi.")])
+    hall = tokenizer(" hall", add_special_tokens=False)["input_ids"]
+    model = Scripted(257, [*hall, *tokenizer(". Jo")["input_ids"]])
+    assert predict_long(LoadedModel("scripted", model, tokenizer), [sample]) == ["hall"]
+    assert model.questions[0] == tokenizer("Where is Jo? Jo is in the")["input_ids"]
+    assert model.questions[0][0] == tokenizer.eos_token_id
+    assert [ids[0] for ids in model.read[0]] == [tokenizer.eos_token_id] * 2
 
 
 def test_a_model_of_stories_alone_cannot_be_asked_among_noise(noise):

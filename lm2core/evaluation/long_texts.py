@@ -20,7 +20,8 @@ from lm2core.babilong.scoring import answer_words, as_part, as_word, names_label
 from lm2core.english.openings import as_prompt, opening_of
 from lm2core.errors import UserError
 from lm2core.evaluation.stories import Score, score
-from lm2core.reading.given_words import answer_logits, given_words
+from lm2core.reading.continuing import answer_logits
+from lm2core.reading.given_words import greedy_answers
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.shown_words import has_parts_of_words
 from lm2core.text.tokenizer import check_words, segment_ids
@@ -91,7 +92,7 @@ def predict_long(
         memory, question_ids = _read(lm.model.eval(), streams, on_read)
         if has_openings:
             ids_Q1T, mask_Q1T = _padded([[ids] for ids in question_ids], lm.model.device)
-            given = [word for word, _ in given_words(lm, ids_Q1T[:, 0], mask_Q1T[:, 0], memory)]
+            given = [word for word, _ in greedy_answers(lm, ids_Q1T[:, 0], mask_Q1T[:, 0], memory)]
         else:
             given = _answer(lm, question_ids, memory, n_new)
         for i, answer in zip(chosen, given, strict=True):

@@ -18,8 +18,8 @@ from lm2core.evaluation import long_texts
 from lm2core.evaluation.long_texts import predict_long, score_long
 from lm2core.evaluation.stories import predict
 from lm2core.model.config import LM2Config
-from lm2core.reading import given_words
-from lm2core.reading.given_words import answer_logits
+from lm2core.reading import continuing
+from lm2core.reading.continuing import answer_logits
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.bpe import train_tokenizer
 from lm2core.text.sentence_tokens import begin_sentences
@@ -51,6 +51,16 @@ def samples(noise, tokenizer, *, length="1k", n=3, task="qa1") -> list[BabiLongS
     return make_samples(generated_stories(task, 5), background, task=task, length=length, n=n, seed=0)
 
 
+class ReadMemory:
+    """The memory of a text, or of some of several."""
+
+    def __getitem__(self, rows):
+        return self
+
+
+READ = ReadMemory()
+
+
 class Scripted:
     """A model that says ``script``, token by token, whatever it is asked, and remembers how it was called."""
 
@@ -71,8 +81,8 @@ class Scripted:
         if write_memory:
             assert logits_to_keep == 1
             self.read.append([row for row in first if row])
-            return SimpleNamespace(memory="read")
-        assert memory == "read"
+            return SimpleNamespace(memory=READ)
+        assert memory is READ
         statement = self.script[len(self.questions)]
         self.questions.append(first[0])
         return SimpleNamespace(
@@ -91,7 +101,7 @@ def logits(monkeypatch):
             rows.append(answer_logits(*arguments))
             return rows[-1]
 
-        for module in (long_texts, given_words):
+        for module in (long_texts, continuing):
             monkeypatch.setattr(module, "answer_logits", recorded)
         ask()
         return torch.cat(rows)

@@ -9,7 +9,9 @@ from torch import nn
 
 from lm2core.babi.story import Question
 from lm2core.babi.text import TextStory, read_babi, write_babi
+from lm2core.baselines.architectures import make_model
 from lm2core.evaluation.stories import predict, score
+from lm2core.model.config import LM2Config
 from lm2core.reading import given_words as module
 from lm2core.reading.answers import (
     answers_by_step,
@@ -20,11 +22,12 @@ from lm2core.reading.answers import (
     read_stories,
     read_story,
 )
-from lm2core.reading.given_words import encode_questions, given_words
+from lm2core.reading.given_words import encode_questions, greedy_answers
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.reading.many_questions import ask_many
 from lm2core.reading.story_traces import record_questions
 from lm2core.text.sentence_tokens import begin_sentences
+from lm2core.text.tokenizer import encode_segments
 from tests.small_llama import STORY, save_llama, small_tokenizer, with_memory
 
 QUESTIONS = ("Where is Mary?", "Who has the violin?", "Where is John now? John is in the")
@@ -77,7 +80,7 @@ class Continuing(nn.Module):
 def test_a_word_ends_before_a_space_or_punctuation(tokenizer, text, prompt, word, n_tokens):
     lm = LoadedModel("scripted", Continuing(tokenizer, text, 0.9), tokenizer)
     ids, mask = encode_questions(lm, [prompt])
-    ((given, probability),) = given_words(lm, ids, mask, None)
+    ((given, probability),) = greedy_answers(lm, ids, mask, torch.zeros(1, 1, 1))
     assert given == word
     assert probability == pytest.approx(0.9**n_tokens, rel=1e-4)
 
@@ -90,7 +93,7 @@ def test_a_word_ends_with_the_text_and_at_the_latest_after_the_longest_word(toke
     endless.next |= {tokenizer.convert_tokens_to_ids("Ġin"): a, a: a}
     for model, word in ((ended, "thicket"), (endless, "a" * module.MAX_TOKENS)):
         lm = LoadedModel("scripted", model, tokenizer)
-        ((given, _),) = given_words(lm, *encode_questions(lm, ["in"]), None)
+        ((given, _),) = greedy_answers(lm, *encode_questions(lm, ["in"]), torch.zeros(1, 1, 1))
         assert given == word
 
 
@@ -98,7 +101,7 @@ def test_the_word_is_what_the_model_generates_and_the_bank_stays_as_it_was(lm):
     bank = memory_after(lm, STORY)
     before = bank.clone()
     ids, mask = encode_questions(lm, QUESTIONS[2:])
-    ((word, probability),) = given_words(lm, ids, mask, bank)
+    ((word, probability),) = greedy_answers(lm, ids, mask, bank)
     new = lm.model.generate(
         ids, memory=bank, write_memory=False, max_new_tokens=module.MAX_TOKENS, do_sample=False,
         output_scores=True, return_dict_in_generate=True,
@@ -143,8 +146,36 @@ def test_prompts_from_a_file_are_scored_as_whole_words(tmp_path, tokenizer):
     class Reading(Continuing):
         def forward(self, ids, mask, memory=None, *, write_memory=True, logits_to_keep=0):
             output = super().forward(ids, mask, memory, write_memory=False)
-            return SimpleNamespace(logits=output.logits, memory_at=lambda story, segment: None)
+            return SimpleNamespace(logits=output.logits, memory_at=lambda story, segment: story[:, None])
 
     lm = LoadedModel("scripted", Reading(tokenizer, "in thicket. Mary", 0.9), tokenizer)
     assert predict(lm, [read]) == [["thicket"]]
     assert score([read], [["thicket"]]).accuracy == 1
+
+
+@pytest.mark.parametrize("architecture", ["rmt", "llama-window", "llama-full"])
+def test_a_baseline_says_beside_other_questions_what_it_says_alone(tokenizer, architecture):
+    torch.manual_seed(0)
+    config = LM2Config(vocab_size=len(tokenizer), num_hidden_layers=2, hidden_size=16, memory_slots=4)
+    lm = LoadedModel("baseline", make_model(config, architecture).eval(), tokenizer)
+    ids, mask = encode_questions(lm, QUESTIONS[2:] + ("Mary", "The violin is"))
+    read = lm.model(*encode_segments(tokenizer, [STORY]))
+    memory = read.memory_at(torch.zeros(3, dtype=torch.long), torch.tensor([0, 1, 1]))
+    together = greedy_answers(lm, ids, mask, memory)
+    for i, (word, probability) in enumerate(together):
+        ((alone, expected),) = greedy_answers(lm, ids[[i]], mask[[i]], memory[torch.tensor([i])])
+        assert word == alone and probability == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_word_beyond_the_segments_length_is_said_as_within_it(lm):
+    """Keys and values are kept only where the question and the longest word fit into one segment."""
+    bank, (ids, mask) = memory_after(lm, STORY), encode_questions(lm, QUESTIONS[2:])
+    expected = greedy_answers(lm, ids, mask, bank)
+    length = lm.model.config.segment_length
+    try:
+        lm.model.config.segment_length = ids.shape[1] + 1
+        ((word, probability),) = greedy_answers(lm, ids, mask, bank)
+    finally:
+        lm.model.config.segment_length = length
+    assert [word] == [given for given, _ in expected]
+    assert probability == pytest.approx(expected[0][1], rel=1e-4)

@@ -7,7 +7,7 @@ from transformers import LlamaForCausalLM
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.reading.backbones import cached_backbone, is_here
 from lm2core.reading.checkpoints import load
-from lm2core.reading.given_words import encode_questions, given_words
+from lm2core.reading.given_words import encode_questions, greedy_answers
 from lm2core.reading.memory_weights import save_memory
 from lm2core.text.bpe import open_tokenizer
 from lm2core.text.shown_words import segment_words
@@ -46,6 +46,6 @@ def test_with_a_closed_memory_it_says_what_the_llama_says(lm):
 )
 def test_it_continues_a_text_with_a_whole_word(lm, prompt, word, n_tokens):
     bank = lm.model.new_memory(1)
-    ((given, probability),) = given_words(lm, *encode_questions(lm, [prompt]), bank)
+    ((given, probability),) = greedy_answers(lm, *encode_questions(lm, [prompt]), bank)
     assert given == word and 0.1 < probability < 1
     assert len(segment_words(lm.tokenizer, word)) == 1 + n_tokens

@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 from lm2core.babi.world import HOME
 from lm2core.babilong.background_text import Noise, open_noise
 from lm2core.reading.checkpoints import load
-from lm2core.reading.given_words import answer_logits
+from lm2core.reading.continuing import answer_logits
 from lm2core.reading.loaded_model import LoadedModel
 
 N_SEGMENTS, N_MOVES = 24, 8  # of which the first four are of one person each

@@ -4,6 +4,7 @@ Source: bAbI tasks v1.2, Weston et al. 2015, arXiv:1502.05698. Lines of a story 
 whose number is not larger than the previous one starts a new story.
 """
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,7 @@ def read_babi(path: str | Path) -> list[TextStory]:
 
 
 def read_sentences(path: str | Path) -> tuple[str, ...]:
-    """Read the sentences of a plain text file, one per line; blank lines are skipped.
+    """Read the sentences of a plain text file, one per line; blank lines are skipped, "-" is standard input.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def read_sentences(path: str | Path) -> tuple[str, ...]:
     """
     sentences = tuple(line.strip() for line in _lines(path) if line.strip())
     if not sentences:
-        raise UserError(f"{path}: the story is empty; write one sentence per line")
+        raise UserError(f"{_source(path)}: the story is empty; write one sentence per line")
     return sentences
 
 
@@ -86,12 +87,18 @@ def write_babi(path: str | Path, stories: Iterable[Story | TextStory]) -> None:
     write_atomically(path, "".join(f"{line}\n" for story in stories for line in _story_lines(story)))
 
 
+def _source(path: str | Path) -> str:
+    return "standard input" if str(path) == "-" else str(path)
+
+
 def _lines(path: str | Path) -> list[str]:
     try:
+        if str(path) == "-":
+            return sys.stdin.buffer.read().decode("utf-8").splitlines()
         return Path(path).read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise UserError(
-            f"{path}: not a text file ({error.reason} at byte {error.start}); save it as UTF-8"
+            f"{_source(path)}: not a text file ({error.reason} at byte {error.start}); save it as UTF-8"
         ) from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; name a text file") from None

@@ -37,6 +37,10 @@ class KeyValueMemory:
     blocks: tuple[tuple[Tensor, Tensor], ...]
     mask_BJ: Tensor
 
+    def __getitem__(self, rows: Tensor) -> "KeyValueMemory":
+        """The memory of some of its texts."""
+        return KeyValueMemory(tuple((k[rows], v[rows]) for k, v in self.blocks), self.mask_BJ[rows])
+
 
 @dataclass
 class FullTextOutput(LM2Output):

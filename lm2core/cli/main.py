@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from typer._click.exceptions import ClickException  # typer carries its own click
 
+from lm2core.cli.backbone import backbone
 from lm2core.cli.compare import compare
 from lm2core.cli.evaluate import evaluate
 from lm2core.cli.stories import stories
@@ -33,6 +34,7 @@ app.command()(train)
 app.command()(trace)
 app.command()(compare)
 app.command()(stories)
+app.command()(backbone)
 app.command(name="eval")(evaluate)
 
 
@@ -74,10 +76,21 @@ def babi(
 @app.command()
 def ask(
     checkpoint: Checkpoint,
-    story: Annotated[Path, typer.Option(help="Text file, one sentence per line.")],
-    question: Annotated[str, typer.Option(help='For example "Where is Mary?"')],
+    story: Annotated[
+        Path, typer.Option(help="Text file, one sentence per line; - is standard input.", metavar="FILE")
+    ],
+    question: Annotated[
+        str,
+        typer.Option(
+            help='For example "Where is Mary?". A memory on a language model continues any other text, such '
+            'as "Mary left the kitchen for the".'
+        ),
+    ],
 ) -> None:
-    """Read a story and answer a question about it, with the most likely answers and their probabilities."""
+    """Read a story and answer a question about it, with the most likely answers and their probabilities.
+
+    Where the answer has several tokens, the other lines are tokens that it could have begun with.
+    """
     from lm2core.babi.text import read_sentences
     from lm2core.reading.answers import memory_after, ranked_words
     from lm2core.reading.checkpoints import load

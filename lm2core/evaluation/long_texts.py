@@ -4,7 +4,7 @@ Axes: see memory.py, plus S segments of a chunk.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any
 
@@ -17,11 +17,14 @@ from lm2core.babi.story import Question
 from lm2core.babi.text import TextStory
 from lm2core.babilong.samples import BabiLongSample
 from lm2core.babilong.scoring import answer_words, as_part, as_word, names_label
+from lm2core.english.openings import as_prompt, opening_of
 from lm2core.errors import UserError
 from lm2core.evaluation.stories import Score, score
-from lm2core.reading.given_words import answer_logits
+from lm2core.reading.continuing import answer_logits
+from lm2core.reading.given_words import greedy_answers
 from lm2core.reading.loaded_model import LoadedModel
-from lm2core.text.tokenizer import check_words
+from lm2core.text.shown_words import has_parts_of_words
+from lm2core.text.tokenizer import check_words, segment_ids
 
 SEGMENTS = ("sentences", "tokens")
 CHUNK = 64  # segments of each text read at a time
@@ -58,6 +61,8 @@ def predict_long(
     """The model's answer to every sample's question, asked after the text without changing the memory.
 
     An answer is the likeliest token; if an answer takes several tokens, as many greedy tokens as the longest.
+    With a tokenizer that has parts of words, and questions with openings (lm2core/english/openings.py),
+    it is the word that continues the opening.
 
     Parameters
     ----------
@@ -77,13 +82,20 @@ def predict_long(
         raise UserError(f"unknown segments {segments!r}; known: {', '.join(SEGMENTS)}")
     _check_known(lm, samples)
     n_new = _answer_length(lm.tokenizer, samples)
+    has_openings = has_parts_of_words(lm.tokenizer) and all(opening_of(s.question) for s in samples)
+    asked = [replace(s, question=as_prompt(s.question)) for s in samples] if has_openings else samples
     answers = [""] * len(samples)
     order = sorted(range(len(samples)), key=lambda i: samples[i].n_tokens or 0)
     for start in range(0, len(order), BATCH):
         chosen = order[start : start + BATCH]
-        streams = [_segments(lm, samples[i], segments, question_first) for i in chosen]
+        streams = [_segments(lm, asked[i], segments, question_first) for i in chosen]
         memory, question_ids = _read(lm.model.eval(), streams, on_read)
-        for i, answer in zip(chosen, _answer(lm, question_ids, memory, n_new), strict=True):
+        if has_openings:
+            ids_Q1T, mask_Q1T = _padded([[ids] for ids in question_ids], lm.model.device)
+            given = [word for word, _ in greedy_answers(lm, ids_Q1T[:, 0], mask_Q1T[:, 0], memory)]
+        else:
+            given = _answer(lm, question_ids, memory, n_new)
+        for i, answer in zip(chosen, given, strict=True):
             answers[i] = answer
     return answers
 
@@ -111,7 +123,8 @@ def _segments(lm: LoadedModel, sample: BabiLongSample, segments: str, question_f
     first = [sample.question] if question_first else []
     texts = chain(first, (piece.text for piece in sample.pieces))
     if segments == "sentences" and length is not None:
-        return chain(_cut(_encoded(lm, texts), length), _encoded(lm, [sample.question]))
+        sentences = (segment_ids(lm.tokenizer, [text])[0] for text in texts)
+        return chain(_cut(sentences, length), segment_ids(lm.tokenizer, [sample.question]))
     between = " " if segments == "tokens" else ""
     return _straight(_encoded(lm, chain(texts, [sample.question]), between), length or WHOLE_TEXT_SEGMENT)
 

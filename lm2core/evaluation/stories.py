@@ -11,7 +11,7 @@ from lm2core.babi.tasks import Story
 from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
 from lm2core.evaluation.intervals import wilson_interval
-from lm2core.reading.given_words import encode_questions, given_words, questions_at_once, story_question
+from lm2core.reading.given_words import encode_questions, greedy_answers, questions_at_once, story_question
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import check_words, encode_segments
 
@@ -65,7 +65,9 @@ def _predict_batch(lm: LoadedModel, stories: Sequence[Story | TextStory]) -> lis
     after = torch.tensor([q.n_statements for _, q in story_questions], device=device)
     for rows in torch.arange(len(story_questions)).split(questions_at_once(lm, ids.shape[1])):
         memory = output.memory_at(story[rows], after[rows])
-        for i, (word, _) in zip(rows.tolist(), given_words(lm, ids[rows], mask[rows], memory), strict=True):
+        for i, (word, _) in zip(
+            rows.tolist(), greedy_answers(lm, ids[rows], mask[rows], memory), strict=True
+        ):
             answers[story_questions[i][0]].append(word)
     return answers
 

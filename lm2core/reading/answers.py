@@ -12,10 +12,12 @@ from lm2core.babi.story import Story
 from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
 from lm2core.model.causal_lm import LM2ForCausalLM
+from lm2core.reading.continuing import Asked, CachedAsked
 from lm2core.reading.given_words import (
-    answer_logits,
+    ask_questions,
     encode_questions,
     given_words,
+    greedy_answers,
     questions_at_once,
     typed_question,
 )
@@ -183,6 +185,13 @@ def ranked_words(lm: LoadedModel, question: str, memory: Any) -> list[tuple[str,
         For an empty question, unknown words, or a bank with values that are not finite; where an answer may
         have several tokens, also for a question in none of the forms of lm2core.english.phrasings.
     """
+    ids, mask = _encoded(lm, question, memory)
+    with torch.no_grad():
+        return _ranked(lm, ask_questions(lm, ids, mask, memory))
+
+
+def _encoded(lm: LoadedModel, question: str, memory: Any) -> tuple[Tensor, Tensor]:
+    """Ids and mask (1,T) of one question, which can be asked of this memory."""
     text = typed_question(lm, question)
     if isinstance(memory, Tensor) and not memory.isfinite().all():
         raise UserError(
@@ -190,13 +199,14 @@ def ranked_words(lm: LoadedModel, question: str, memory: Any) -> list[tuple[str,
             "there is no answer; look in the trace's hook_bank after which sentence they begin"
         )
     check_words(lm.tokenizer, [text])
-    ids, mask = encode_questions(lm, [text])
-    with torch.no_grad():
-        logits_1V = answer_logits(lm.model, ids, mask, memory)
-    probability, order = logits_1V[0].float().softmax(-1).sort(descending=True)
-    words = shown_words(lm.tokenizer, order.tolist())
-    _, *others = zip(words, probability.tolist(), strict=True)
-    return [*given_words(lm, ids, mask, memory, logits_1V), *others]
+    return encode_questions(lm, [text])
+
+
+def _ranked(lm: LoadedModel, asked: Asked | CachedAsked) -> list[tuple[str, float]]:
+    """The word given to one question, and what else the logits after it say."""
+    probability, order = asked.logits_QV[0].float().softmax(-1).sort(descending=True)
+    _, *others = zip(shown_words(lm.tokenizer, order.tolist()), probability.tolist(), strict=True)
+    return [*given_words(lm, asked), *others]
 
 
 def answers_by_step(lm: LoadedModel, sentences: Sequence[str], question: str) -> list[tuple[str, float]]:
@@ -218,14 +228,16 @@ def answers_by_step(lm: LoadedModel, sentences: Sequence[str], question: str) ->
         for steps in all_steps.split(questions_at_once(lm, query_ids.shape[1])):
             memory = read.memory_at(torch.zeros_like(steps), steps)
             many_ids, many_mask = (x.expand(len(steps), -1) for x in (query_ids, query_mask))
-            given += given_words(lm, many_ids, many_mask, memory)
+            given += greedy_answers(lm, many_ids, many_mask, memory)
     return given
 
 
 def ask(lm: LoadedModel, question: str, bank: Tensor) -> Answer:
     """Answer ``question`` from ``bank`` (1,N,D) of an LM2 and record what it reads; see ``ranked_words``."""
-    with recording(lm.model, match_hooks(READ_HOOKS, lm.model.config)) as recorder:
-        words, probabilities = zip(*ranked_words(lm, question, bank), strict=True)
+    ids, mask = _encoded(lm, question, bank)
+    with torch.no_grad(), recording(lm.model, match_hooks(READ_HOOKS, lm.model.config)) as recorder:
+        asked = Asked.of(lm.model, ids, mask, bank)
+    words, probabilities = zip(*_ranked(lm, asked), strict=True)
     text = typed_question(lm, question)
     trace = recorder.trace([[segment_words(lm.tokenizer, text)]], {"model": lm.name, "question": text})
     return Answer(words, probabilities, trace)

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from lm2core.english.openings import as_prompt
 from lm2core.errors import UserError
+from lm2core.reading.continuing import Asked, CachedAsked
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.shown_words import has_parts_of_words, token_texts
 from lm2core.text.tokenizer import encode_segments
@@ -46,54 +46,61 @@ def questions_at_once(lm: LoadedModel, n_tokens: int) -> int:
     return max(1, MAX_LOGITS // (n_tokens * lm.model.config.vocab_size))
 
 
-def answer_logits(model: nn.Module, ids_QT: Tensor, mask_QT: Tensor, memory: Any) -> Tensor:
-    """Logits (Q,V) after the last word of each question, which reads its own memory without changing it."""
-    logits_QTV = model(ids_QT[:, None], mask_QT[:, None], memory, write_memory=False).logits[:, 0]
-    return logits_QTV[torch.arange(len(ids_QT), device=ids_QT.device), mask_QT.sum(-1) - 1]
+def ask_questions(lm: LoadedModel, ids_QT: Tensor, mask_QT: Tensor, memory: Any) -> Asked | CachedAsked:
+    """Ask questions of their memories, so that ``given_words`` can continue them."""
+    parts = has_parts_of_words(lm.tokenizer)
+    if parts and CachedAsked.is_possible(lm.model, ids_QT.shape[1] + MAX_TOKENS):
+        return CachedAsked.of(lm.model, ids_QT, mask_QT, memory)
+    return Asked.of(lm.model, ids_QT, mask_QT, memory)
+
+
+def greedy_answers(lm: LoadedModel, ids_QT: Tensor, mask_QT: Tensor, memory: Any) -> list[tuple[str, float]]:
+    """What ``given_words`` says of questions that are asked now."""
+    with torch.no_grad():
+        return given_words(lm, ask_questions(lm, ids_QT, mask_QT, memory))
 
 
 @torch.no_grad()
-def given_words(
-    lm: LoadedModel, ids_QT: Tensor, mask_QT: Tensor, memory: Any, logits_QV: Tensor | None = None
-) -> list[tuple[str, float]]:
-    """The word that each question is answered with, and its probability in [0, 1], from its own memory.
+def given_words(lm: LoadedModel, asked: Asked | CachedAsked) -> list[tuple[str, float]]:
+    """The word that each question is answered with, and its probability in [0, 1].
 
     Each next token is the most likely one, until it begins with a space or is punctuation or the end of the
-    text. The probability is the product of those of the word's tokens. The memory is not changed.
-
-    logits_QV : those after the questions, if they are known
+    text. The probability is the product of those of the word's tokens. No memory is changed.
     """
-    if logits_QV is None:
-        logits_QV = answer_logits(lm.model, ids_QT, mask_QT, memory)
-    probability_Q, best_Q = logits_QV.float().softmax(-1).max(-1)
+    best, given = _best(asked.logits_QV)
     if not has_parts_of_words(lm.tokenizer):
-        words = lm.tokenizer.convert_ids_to_tokens(best_Q.tolist())
-        return list(zip(words, probability_Q.tolist(), strict=True))
-    texts = token_texts(lm.tokenizer, best_Q.tolist())
-    given_ids, given = [[token] for token in best_Q.tolist()], probability_Q.tolist()
-    unfinished = {q for q, text in enumerate(texts) if text == " " or continues_word(text.lstrip())}
-    while unfinished:
-        ids_QT, mask_QT = _one_longer(ids_QT, mask_QT, best_Q)
-        logits_QV = answer_logits(lm.model, ids_QT, mask_QT, memory)
-        probability_Q, best_Q = logits_QV.float().softmax(-1).max(-1)
-        texts = token_texts(lm.tokenizer, best_Q.tolist())
-        unfinished = {q for q in unfinished if continues_word(texts[q]) and len(given_ids[q]) < MAX_TOKENS}
-        for q in unfinished:
-            given_ids[q].append(int(best_Q[q]))
-            given[q] *= float(probability_Q[q])
+        return list(zip(lm.tokenizer.convert_ids_to_tokens(best), given, strict=True))
+    given_ids = [[token] for token in best]
+    texts = token_texts(lm.tokenizer, best)
+    # The questions whose words go on, in the order of the rows of ``asked``.
+    going_on = [q for q, text in enumerate(texts) if text == " " or continues_word(text.lstrip())]
+    rows = going_on
+    while going_on:
+        tokens = asked.logits_QV.new_tensor([given_ids[q][-1] for q in going_on], dtype=torch.long)
+        asked = asked.next(tokens.new_tensor(rows), tokens)
+        best, probabilities = _best(asked.logits_QV)
+        texts = token_texts(lm.tokenizer, best)
+        rows = [
+            row
+            for row, (q, text) in enumerate(zip(going_on, texts, strict=True))
+            if continues_word(text) and len(given_ids[q]) < MAX_TOKENS
+        ]
+        going_on = [going_on[row] for row in rows]
+        for q, row in zip(going_on, rows, strict=True):
+            given_ids[q].append(best[row])
+            given[q] *= probabilities[row]
     return [(_text(lm, ids), probability) for ids, probability in zip(given_ids, given, strict=True)]
+
+
+def _best(logits_QV: Tensor) -> tuple[list[int], list[float]]:
+    """The most likely token of each row, and its probability."""
+    probability_Q, best_Q = logits_QV.float().softmax(-1).max(-1)
+    return best_Q.tolist(), probability_Q.tolist()
 
 
 def continues_word(text: str) -> bool:
     """Whether the text of a token goes on with a word: a letter, digit, accent, or part of a character."""
     return text[:1] in ("_", "\ufffd") or bool(text) and unicodedata.category(text[0])[0] in "LMN"
-
-
-def _one_longer(ids_QT: Tensor, mask_QT: Tensor, token_Q: Tensor) -> tuple[Tensor, Tensor]:
-    """The questions with one more token each."""
-    at_Q1 = mask_QT.sum(-1, keepdim=True)
-    ids_QT = F.pad(ids_QT, (0, 1)).scatter(1, at_Q1, token_Q[:, None])
-    return ids_QT, F.pad(mask_QT, (0, 1)).scatter(1, at_Q1, 1)
 
 
 def _text(lm: LoadedModel, ids: Sequence[int]) -> str:

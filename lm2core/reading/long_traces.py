@@ -58,7 +58,7 @@ def _segments(
 ) -> Iterator[tuple[dict[str, Any], list[int]]]:
     """The description of each segment for ``info``, and its ids."""
     for number, piece in enumerate(sample.pieces):
-        encoded = tokenizer(piece.text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        encoded = tokenizer(piece.text, return_offsets_mapping=True, verbose=False)
         ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
         for start in range(0, len(ids), length):
             part = offsets[start : start + length]

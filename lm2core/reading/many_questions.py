@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from lm2core.errors import UserError
+from lm2core.reading.continuing import answer_logits
 from lm2core.reading.given_words import (
-    answer_logits,
     encode_questions,
-    given_words,
+    greedy_answers,
     questions_at_once,
     typed_question,
 )
@@ -73,5 +73,5 @@ def ask_many(lm: LoadedModel, questions: Sequence[str], banks: Tensor) -> list[t
     at_once = min(BATCH, questions_at_once(lm, encoded.ids.shape[1]))
     for chunk in torch.arange(len(questions)).split(at_once):
         rows = encoded.index([questions[i] for i in chunk.tolist()])
-        answers += given_words(lm, encoded.ids[rows], encoded.mask[rows], banks[chunk])
+        answers += greedy_answers(lm, encoded.ids[rows], encoded.mask[rows], banks[chunk])
     return answers

@@ -15,7 +15,8 @@ from lm2core.babi.text import TextStory
 from lm2core.byte_sizes import format_bytes, parse_bytes
 from lm2core.errors import UserError
 from lm2core.reading.answers import READ_HOOKS, Answer, check_stories, read_stories
-from lm2core.reading.given_words import answer_logits, encode_questions, given_words, story_question
+from lm2core.reading.continuing import Asked
+from lm2core.reading.given_words import encode_questions, given_words, story_question
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.shown_words import segment_words
 from lm2core.text.tokenizer import check_words, segment_ids
@@ -59,8 +60,8 @@ def record_questions(lm: LoadedModel, trace: Trace, *, names: str | Sequence[str
     memory = torch.tensor(banks, device=model.device, dtype=model.dtype)
     ids, mask = encode_questions(lm, texts)
     with recording(model, match_hooks(names, model.config)) as recorder:
-        logits = answer_logits(model, ids, mask, memory)
-    given = given_words(lm, ids, mask, memory, logits)
+        asked = Asked.of(model, ids, mask, memory)
+    given = given_words(lm, asked)
     for question, (word, _) in zip(story_questions, given, strict=True):
         question["given"] = word
     words = [[segment_words(lm.tokenizer, text)] for text in texts]

@@ -24,12 +24,13 @@ def token_texts(tokenizer: PreTrainedTokenizerBase, ids: Iterable[int]) -> list[
 
 
 def shown_words(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> list[str]:
-    """A text for each id, without spaces around it; special tokens and spaces alone by their names."""
+    """A text for each id without spaces around it; spaces alone as "\u2423", special tokens by name."""
     tokens: list[str] = tokenizer.convert_ids_to_tokens(list(ids))
     if not has_parts_of_words(tokenizer):
         return tokens
     texts = token_texts(tokenizer, ids)
-    return [text.strip() or repr(text)[1:-1] or token for text, token in zip(texts, tokens, strict=True)]
+    spaces = (repr(text)[1:-1].replace(" ", "\u2423") for text in texts)
+    return [text.strip() or space or token for text, space, token in zip(texts, spaces, tokens, strict=True)]
 
 
 def segment_words(tokenizer: PreTrainedTokenizerBase, text: str) -> list[str]:

@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerBase, TrainingArguments, set_seed
 from lm2core.babilong.background_text import open_noise
 from lm2core.baselines.architectures import Model, check_architecture, make_model
 from lm2core.model.config import LM2Config, babi_tiny
-from lm2core.reading.given_words import answer_logits
+from lm2core.reading.continuing import answer_logits
 from lm2core.training.batches import StorySource
 from lm2core.training.curriculum import Curriculum
 from lm2core.training.own_batches import OwnStorySource, StoriesByTask

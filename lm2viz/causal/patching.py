@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
-from lm2core.reading.given_words import answer_logits
+from lm2core.reading.continuing import answer_logits
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import encode_segments
 from lm2core.traces.recording import hooked

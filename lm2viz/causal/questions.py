@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lm2core.errors import UserError
-from lm2core.reading.given_words import answer_logits
+from lm2core.reading.continuing import answer_logits
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import encode_segments
 from lm2viz.arrays import Array

@@ -14,7 +14,7 @@ from torch import Tensor
 from lm2core.babi.story import Question, Story
 from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
-from lm2core.reading.given_words import answer_logits
+from lm2core.reading.continuing import answer_logits
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.shown_words import shown_words
 from lm2core.text.tokenizer import answer_tokens, check_words, encode_segments

@@ -10,7 +10,7 @@ from lm2core.cli.main import main
 from lm2core.model.config import LM2Config, babi_tiny, base, lm2_1_7b
 from lm2core.model.sizes import n_parameters
 from lm2core.reading.checkpoints import load
-from lm2core.reading.given_words import answer_logits
+from lm2core.reading.continuing import answer_logits
 from lm2core.text.tokenizer import word_tokenizer
 from tests.conftest import SIZES, B, D, N, S, T, V, make_ids
 

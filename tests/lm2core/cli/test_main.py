@@ -11,7 +11,11 @@ import pytest
 
 from lm2core.babi.text import read_babi
 from lm2core.cli.main import main
+from lm2core.reading.answers import memory_after, ranked_words
+from lm2core.reading.checkpoints import load
+from lm2core.reading.memory_weights import save_memory
 from lm2core.traces.trace import Trace
+from tests.small_llama import save_llama, small_tokenizer, with_memory
 
 MODEL = "babi-qa1-3"
 TEXT = "\n".join(topics[name] for name in sorted(topics)[:8])
@@ -190,3 +194,35 @@ def test_every_package_with_a_command_starts_as_a_module(module):
     out = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=True)
     assert "Usage" in out.stdout
     assert ("probe" in out.stdout) == module.startswith("lm2viz")
+
+
+def test_ask_reads_a_story_from_standard_input(story, capsys, monkeypatch):
+    with open(story, encoding="utf-8") as text:
+        monkeypatch.setattr("sys.stdin", text)
+        assert main(["ask", MODEL, "--story", "-", "--question", "Where is Mary?"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "kitchen"
+
+
+def test_an_empty_standard_input_is_refused(capsys, monkeypatch):
+    with open(os.devnull, encoding="utf-8") as text:
+        monkeypatch.setattr("sys.stdin", text)
+        assert main(["ask", MODEL, "--story", "-", "--question", "Where is Mary?"]) == 2
+    assert "standard input: the story is empty; write one sentence per line" in capsys.readouterr().err
+
+
+def test_ask_gives_the_whole_word_of_a_language_model_and_refuses_a_question_without_an_opening(
+    story, tmp_path, capsys
+):
+    llama = save_llama(tmp_path / "llama")
+    save_memory(with_memory(llama), small_tokenizer(), tmp_path / "memory", backbone=llama)
+    asked = ["ask", str(tmp_path / "memory"), "--story", story, "--question"]
+    assert main([*asked, "Where is the violin?"]) == 0
+    printed = capsys.readouterr().out
+    lm = load(tmp_path / "memory")
+    sentences = ("Mary went to the kitchen.", "John moved to the office.")
+    best = ranked_words(lm, "Where is the violin? The violin is in the", memory_after(lm, sentences))
+    assert printed.splitlines()[0] == best[0][0]
+    assert printed.splitlines()[2] == f"  {best[1][1]:6.1%}  {best[1][0]}"
+    assert "Ġ" not in printed
+    assert main([*asked, "Why is the violin?"]) == 2
+    assert "no beginning of an answer to 'Why is the violin?' is known" in capsys.readouterr().err

@@ -18,10 +18,11 @@ from lm2core.evaluation import long_texts
 from lm2core.evaluation.long_texts import predict_long, score_long
 from lm2core.evaluation.stories import predict
 from lm2core.model.config import LM2Config
-from lm2core.reading import given_words
-from lm2core.reading.given_words import answer_logits
+from lm2core.reading import continuing
+from lm2core.reading.continuing import answer_logits
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.bpe import train_tokenizer
+from lm2core.text.sentence_tokens import begin_sentences
 from lm2core.text.tokenizer import subword_tokenizer
 from tests.conftest import SIZES
 
@@ -50,6 +51,16 @@ def samples(noise, tokenizer, *, length="1k", n=3, task="qa1") -> list[BabiLongS
     return make_samples(generated_stories(task, 5), background, task=task, length=length, n=n, seed=0)
 
 
+class ReadMemory:
+    """The memory of a text, or of some of several."""
+
+    def __getitem__(self, rows):
+        return self
+
+
+READ = ReadMemory()
+
+
 class Scripted:
     """A model that says ``script``, token by token, whatever it is asked, and remembers how it was called."""
 
@@ -70,8 +81,8 @@ class Scripted:
         if write_memory:
             assert logits_to_keep == 1
             self.read.append([row for row in first if row])
-            return SimpleNamespace(memory="read")
-        assert memory == "read"
+            return SimpleNamespace(memory=READ)
+        assert memory is READ
         statement = self.script[len(self.questions)]
         self.questions.append(first[0])
         return SimpleNamespace(
@@ -90,7 +101,7 @@ def logits(monkeypatch):
             rows.append(answer_logits(*arguments))
             return rows[-1]
 
-        for module in (long_texts, given_words):
+        for module in (long_texts, continuing):
             monkeypatch.setattr(module, "answer_logits", recorded)
         ask()
         return torch.cat(rows)
@@ -198,6 +209,18 @@ def test_an_answer_of_several_tokens_is_said_token_by_token_up_to_the_end_of_tex
         assert predict_long(LoadedModel("scripted", model, tokenizer), [sample]) == [answer]
         assert model.questions[:2] == [tokenizer("Where?")["input_ids"], tokenizer("Where?h")["input_ids"]]
         assert len(model.questions) == 7
+
+
+def test_on_a_language_model_sentences_begin_with_its_first_token_and_the_answer_continues_the_opening():
+    tokenizer = train_tokenizer(["a"], vocab_size=257)
+    begin_sentences(tokenizer, tokenizer.eos_token_id)
+    sample = BabiLongSample("qa1", "0k", "Where is Jo?", "hall", [Piece("Jo."), Piece("Hi.")])
+    hall = tokenizer(" hall", add_special_tokens=False)["input_ids"]
+    model = Scripted(257, [*hall, *tokenizer(". Jo")["input_ids"]])
+    assert predict_long(LoadedModel("scripted", model, tokenizer), [sample]) == ["hall"]
+    assert model.questions[0] == tokenizer("Where is Jo? Jo is in the")["input_ids"]
+    assert model.questions[0][0] == tokenizer.eos_token_id
+    assert [ids[0] for ids in model.read[0]] == [tokenizer.eos_token_id] * 2
 
 
 def test_a_model_of_stories_alone_cannot_be_asked_among_noise(noise):

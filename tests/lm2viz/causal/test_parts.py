@@ -6,7 +6,7 @@ import torch
 
 from lm2core.babi.counterfactual import draw_counterfactuals
 from lm2core.reading.checkpoints import load
-from lm2core.reading.given_words import answer_logits
+from lm2core.reading.continuing import answer_logits
 from lm2viz.causal.pairs import read_sides
 from lm2viz.causal.parts import causal_parts
 from lm2viz.causal.patching import ALL, PARTS, Patches, patched_logits

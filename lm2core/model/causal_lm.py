@@ -143,7 +143,12 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         if use_cache:
             ids_BT, mask_BT = cut.last()
             n_seen = ids.shape[1] - ids_BT.shape[1]
-            start = OpenSegment.start(bank_BND, n_blocks=self.config.num_hidden_layers, n_seen=n_seen)
+            start = OpenSegment.start(
+                bank_BND,
+                n_blocks=self.config.num_hidden_layers,
+                n_room=self.config.segment_length,
+                n_seen=n_seen,
+            )
             x_BTD, open_segment = self._continue_text(start, ids_BT, mask_BT, given, write_memory)
             streams.append(x_BTD)
             bank_BND = open_segment.bank_BND
@@ -224,18 +229,19 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         """Run tokens after a cached text, up to the next segment boundary of any text at a time."""
         streams = []
         while ids_BT.shape[1]:
-            n_free = self.config.segment_length - int(segment.n_tokens().max())
-            x_BTD, at_BT = self._embed(ids_BT[:, :n_free], given)
+            n = segment.n_room
+            x_BTD, at_BT = self._embed(ids_BT[:, :n], given)
             x_BTD, segment = self.model.extend(
-                segment, x_BTD, mask_BT[:, :n_free], at_BT, write_memory=write_memory
+                segment, x_BTD, mask_BT[:, :n], at_BT, write_memory=write_memory
             )
-            segment = self._close_full(segment.without_gaps(), write_memory)
+            if not segment.n_room:
+                segment = self._close_full(segment, write_memory).with_room(self.config.segment_length)
             streams.append(x_BTD)
-            ids_BT, mask_BT = ids_BT[:, n_free:], mask_BT[:, n_free:]
+            ids_BT, mask_BT = ids_BT[:, n:], mask_BT[:, n:]
         return torch.cat(streams, 1), segment
 
     def _close_full(self, segment: OpenSegment, write_memory: bool) -> OpenSegment:
-        """Write full segments to the bank, and start the next ones."""
+        """Write full segments to the bank, and start the next ones. It is read which are: once a segment."""
         is_full = segment.n_tokens() == self.config.segment_length
         rows = is_full.nonzero()[:, 0]
         if not len(rows):

@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import GenerationConfig, GenerationMixin
 
 from lm2core.errors import UserError
+from lm2core.model.inputs import check_prompt
 from lm2core.model.open_segment import OpenSegment
 
 # What ``generate`` passes on to each call as it was given.
@@ -40,11 +41,6 @@ class LM2GenerationMixin(GenerationMixin):
         ends : tokens that end a text, and the length of the prompt; whatever follows an end is padding
         """
         n_embedded = 0 if inputs_embeds is None else inputs_embeds.shape[1]
-        if attention_mask is not None and (attention_mask[:, -1] == 0).any():
-            raise UserError(
-                "a prompt ends with padding and cannot be continued; pad on the left: "
-                "tokenizer.padding_side = 'left'"
-            )
         if ends is not None:
             end_tokens, n_prompt = ends
             is_over = _is_after_end(input_ids, end_tokens, n_prompt - n_embedded)
@@ -79,6 +75,15 @@ class LM2GenerationMixin(GenerationMixin):
             "memory": memory,
             "past_key_values": past_key_values,
         }
+
+    def _prepare_model_inputs(
+        self, inputs: Tensor | None, bos_token_id: Tensor | None, model_kwargs: dict[str, Any]
+    ) -> tuple[Tensor, str | None, dict[str, Any]]:
+        """The prompt, whose values are checked here, once, so that no call has to wait for them."""
+        prompt, name, model_kwargs = super()._prepare_model_inputs(inputs, bos_token_id, model_kwargs)
+        ids = prompt if name == "input_ids" else None
+        check_prompt(ids, model_kwargs.get("attention_mask"), vocab_size=self.config.vocab_size)
+        return prompt, name, model_kwargs
 
     def _prepare_position_ids_for_generation(self, *_: Any, **__: Any) -> None:
         """None: an LM2 counts positions in each segment, unless the caller gives others."""

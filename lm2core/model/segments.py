@@ -22,12 +22,14 @@ class Segments:
     mask_BST : None if every segment is full
     place : in the shape of the texts, the place of each token in its row of segments; None: in order
     is_given : the texts were given as segments (B,S,T)
+    n_in_last : tokens of the last segment, where they are known without reading a mask
     """
 
     ids_BST: Tensor
     mask_BST: Tensor | None
     place: Tensor | None
     is_given: bool
+    n_in_last: int | None = None
 
     @classmethod
     def of(cls, ids: Tensor, mask: Tensor | None, length: int) -> "Segments":
@@ -41,11 +43,12 @@ class Segments:
             return cls(ids, None, None, True)
         if mask is None and ids.shape[1] % length == 0:
             return cls(ids.unflatten(1, (-1, length)), None, None, False)
+        n_in_last = (ids.shape[1] - 1) % length + 1 if mask is None else None
         mask = torch.ones_like(ids) if mask is None else mask
         if ids.ndim == 3:
             ids_PST, mask_PST, place_PT = _pack(ids.flatten(0, 1), mask.flatten(0, 1), ids.shape[-1])
             return cls(ids_PST.view(ids.shape), mask_PST.view(ids.shape), place_PT.view(ids.shape), True)
-        return cls(*_pack(ids, mask, length), False)
+        return cls(*_pack(ids, mask, length), False, n_in_last)
 
     def __len__(self) -> int:
         return self.ids_BST.shape[1]
@@ -59,12 +62,12 @@ class Segments:
         ids_BT, mask_BT = self[len(self) - 1]
         if mask_BT is None:
             return ids_BT, torch.ones_like(ids_BT)
-        n_tokens = max(1, int((mask_BT != 0).sum(1).max()))
+        n_tokens = self.n_in_last or max(1, int((mask_BT != 0).sum(1).max()))
         return ids_BT[:, :n_tokens], mask_BT[:, :n_tokens]
 
     def first_needed(self, n_last: int) -> int:
         """Index of the first segment needed for the last ``n_last`` given segments, or columns of flat texts;
-        ``n_last`` 0 means all.
+        ``n_last`` 0 means all. Of padded texts it may be one too early, because their lengths are not read.
         """
         if not n_last:
             return 0
@@ -72,8 +75,9 @@ class Segments:
             return max(0, len(self) - n_last)
         if self.place is None:
             return max(0, self.ids_BST[0].numel() - n_last) // self.ids_BST.shape[-1]
-        first = int(self.place[:, -n_last:].min()) // self.ids_BST.shape[-1]
-        return min(first, len(self) - 1)  # columns of padding in all texts have no segment
+        # The last columns hold at most as many tokens, of which the last one is in the last segment.
+        size = self.ids_BST.shape[-1]
+        return max(0, (len(self) - 1) * size - n_last + 1) // size
 
     def restore(self, streams: Sequence[Tensor], *, first: int = 0, n_last: int = 0) -> Tensor:
         """Streams (B,T,D) from segment ``first`` on, in the shape of the texts or of the part needed."""

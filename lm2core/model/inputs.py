@@ -12,8 +12,8 @@ from torch import Tensor
 
 from lm2core.errors import UserError
 from lm2core.model.config import LM2Config
+from lm2core.model.loss import NOT_COUNTED
 from lm2core.model.open_segment import OpenSegment
-from lm2core.model.segments import NOT_COUNTED
 
 
 def check_inputs(
@@ -91,8 +91,10 @@ def check_labels(labels: Tensor, ids: Tensor, *, vocab_size: int) -> None:
     )
 
 
-def check_parts(labels: Tensor | None, *, logits_to_keep: int, backprop_segments: int = 0) -> None:
-    """Refuse negative counts, and a loss without the logits it needs, with a UserError."""
+def check_parts(
+    labels: Tensor | None, *, logits_to_keep: int, backprop_segments: int = 0, loss_only: bool = False
+) -> None:
+    """Refuse negative counts, and a loss without labels or the logits it needs, with a UserError."""
     if logits_to_keep < 0 or backprop_segments < 0:
         raise UserError(f"{logits_to_keep=} and {backprop_segments=} must be 0 (all) or more")
     if logits_to_keep and labels is not None:
@@ -100,6 +102,8 @@ def check_parts(labels: Tensor | None, *, logits_to_keep: int, backprop_segments
             f"a loss needs the logits of all tokens, but {logits_to_keep=} computes only the last ones; "
             "omit it or the labels"
         )
+    if loss_only and labels is None:
+        raise UserError("loss_only needs labels, e.g. labels=input_ids")
 
 
 def check_cache(cache: Any, ids: Tensor, memory: Tensor | None, labels: Tensor | None) -> None:

@@ -1,6 +1,6 @@
-"""Texts of any length to segments and back, and the loss across segment boundaries.
+"""Texts of any length to segments and back.
 
-Axes: see memory.py, plus S segments of a text and V vocabulary.
+Axes: see memory.py, plus S segments of a text.
 """
 
 import math
@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-
-NOT_COUNTED = -100  # a label that the loss ignores
 
 
 @dataclass(frozen=True)
@@ -164,30 +161,3 @@ def _pack(ids_BT: Tensor, mask_BT: Tensor, size: int) -> tuple[Tensor, Tensor, T
     )
     ids_BST, mask_BST = (x[:, :nowhere].unflatten(1, (-1, size)) for x in packed)
     return ids_BST, mask_BST, place_BT
-
-
-def next_token_loss(logits: Tensor, labels: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean cross entropy (nats) of each real token given the ones before it, across segment boundaries.
-
-    0, with a gradient of 0, if no label is left to predict.
-    """
-    logits_BTV = logits.flatten(1, -2)
-    if mask is not None:
-        order_BT = _tokens_first(mask)
-        logits_BTV = logits_BTV.gather(1, order_BT[..., None].expand_as(logits_BTV))
-    wanted = next_labels(labels, mask).flatten()
-    total = F.cross_entropy(logits_BTV[:, :-1].flatten(0, 1).float(), wanted, reduction="sum")
-    return total / (wanted != NOT_COUNTED).sum().clamp_min(1)
-
-
-def next_labels(labels: Tensor, mask: Tensor | None) -> Tensor:
-    """What is to be predicted after each column but the last, (B,T-1): a text's tokens, then its padding."""
-    labels_BT = labels.flatten(1).long()
-    if mask is not None:
-        labels_BT = labels_BT.masked_fill(mask.flatten(1) == 0, NOT_COUNTED).gather(1, _tokens_first(mask))
-    return labels_BT[:, 1:]
-
-
-def _tokens_first(mask: Tensor) -> Tensor:
-    """Columns (B,T) of each text in an order that moves padding behind its tokens."""
-    return (mask.flatten(1) == 0).to(torch.int8).argsort(dim=1, stable=True)

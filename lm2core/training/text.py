@@ -39,6 +39,7 @@ class TextTrainer(RunTrainer):
 
     def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Mean next-token cross entropy in nats; gradients are truncated at ``backprop_segments`` if set."""
+        inputs = inputs | {"loss_only": True}
         if model.training and self._backprop_segments:
             inputs = inputs | {"backprop_segments": self._backprop_segments}
         return super().compute_loss(model, inputs, *args, **kwargs)

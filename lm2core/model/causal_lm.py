@@ -183,10 +183,6 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         internals.complete(output, cut)
         return x, output
 
-    def close(self, segment: OpenSegment) -> Tensor:
-        """Write the open ``segment``; returns the bank (B,N,D) that a call without a cache would return."""
-        return self.hook_bank(self.model.close(segment))
-
     def compile_segments(self) -> None:
         """Compile the computation of one segment, for training. Compiled code does not call hooks."""
         # Inductor's attention fusion fails on heads that attend to slots (torch 2.13), so it is off. Shapes
@@ -233,49 +229,11 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         x_BTD, bank_BND = self.model.whole(bank_BND, x_BTD, mask_BT, at_BT, write_memory=write_memory)
         return x_BTD, self.hook_bank(bank_BND)
 
-    def _embed(self, ids_BT: Tensor, given: Given | None) -> tuple[Tensor, Tensor | None]:
-        """Embeddings (B,T,D) of tokens or columns, and the positions (B,T) that were given for them."""
-        return (self.model.embed_tokens(ids_BT), None) if given is None else given.at(ids_BT)
-
     def _run_segment(self, *arguments: Any) -> tuple[Tensor, Tensor]:
         """Run a complete segment; under gradient checkpointing its activations are recomputed."""
         if self.gradient_checkpointing and self.training:
             return self._gradient_checkpointing_func(self._segment, *arguments)
         return self._segment(*arguments)
-
-    def _continue_text(
-        self,
-        segment: OpenSegment,
-        ids_BT: Tensor,
-        mask_BT: Tensor,
-        given: Given | None,
-        write_memory: bool,
-    ) -> tuple[Tensor, OpenSegment]:
-        """Run tokens after a cached text, up to the next segment boundary of any text at a time."""
-        streams = []
-        while ids_BT.shape[1]:
-            n = segment.n_room
-            x_BTD, at_BT = self._embed(ids_BT[:, :n], given)
-            x_BTD, segment = self.model.extend(
-                segment, x_BTD, mask_BT[:, :n], at_BT, write_memory=write_memory
-            )
-            if not segment.n_room:
-                segment = self._close_full(segment, write_memory).with_room(self.config.segment_length)
-            streams.append(x_BTD)
-            ids_BT, mask_BT = ids_BT[:, n:], mask_BT[:, n:]
-        return torch.cat(streams, 1), segment
-
-    def _close_full(self, segment: OpenSegment, write_memory: bool) -> OpenSegment:
-        """Write full segments to the bank, and start the next ones. It is read which are: once a segment."""
-        is_full = segment.n_tokens() == self.config.segment_length
-        rows = is_full.nonzero()[:, 0]
-        if not len(rows):
-            return segment
-        bank_BND = segment.bank_BND
-        if write_memory:
-            written_BND = self.close(segment.of_stories(rows))
-            bank_BND = bank_BND.index_copy(0, rows, written_BND)
-        return segment.closed(is_full, bank_BND)
 
     def _logits(self, x: Tensor) -> Tensor:
         """Logits of a stream."""

@@ -1,4 +1,4 @@
-"""What the benchmarks share: counting a model's operations, and timing runs in turn."""
+"""What the benchmarks share: timing runs in turn."""
 
 import statistics
 import time
@@ -6,34 +6,12 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
 from lm2core.model.causal_lm import LM2ForCausalLM
-from lm2core.model.config import LM2Config
 
 Run = Callable[[], object]
 Model = LM2ForCausalLM | LlamaForCausalLM
-
-
-def flops_per_token(config: LlamaConfig, n_tokens: int) -> float:
-    """Multiply-adds of one token in a segment of ``n_tokens``: weights, attention and the bank's share."""
-    d, k = config.hidden_size, config.num_key_value_heads / config.num_attention_heads
-    block = (2 + 2 * k) * d * d + 3 * d * config.intermediate_size + n_tokens * d  # causal: half of 2 T D
-    total = config.num_hidden_layers * block + d * config.vocab_size
-    if not isinstance(config, LM2Config):
-        return total
-    n, r = config.memory_slots, config.memory_gate_rank
-    gate = 2 * r * d if r else d * d
-    token_maps, looks, bank_maps = d * d + 2 * gate, 1, 2  # q, two gates of the read; W_in below
-    token_maps += gate
-    if config.candidate == "token":
-        token_maps += gate + d * d
-    attention = 2 * n * d / 2
-    if config.routing == "content":
-        token_maps, looks, bank_maps = token_maps + 2 * d * d, 2, 5  # route and the second look
-        attention = (2 * looks + 1 + 2) * n * d  # reads, routing scores, and R twice
-    memory = token_maps + bank_maps * d * d * n / n_tokens + attention
-    return total + len(config.memory_blocks) * memory
 
 
 def medians(runs: dict[str, Run], repeats: int) -> dict[str, float]:
@@ -58,12 +36,13 @@ def medians(runs: dict[str, Run], repeats: int) -> dict[str, float]:
 
 def training_step(model: Model, ids: Tensor, *, bf16: bool = False) -> Run:
     """Forward, backward and an AdamW step; ``bf16`` is autocast, as in training."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
+    options = {"loss_only": True} if isinstance(model, LM2ForCausalLM) else {}  # as in training
 
     def run() -> None:
         optimizer.zero_grad()
         with torch.autocast(ids.device.type, torch.bfloat16, enabled=bf16):
-            loss = model(input_ids=ids, labels=ids).loss
+            loss = model(input_ids=ids, labels=ids, **options).loss
         loss.backward()
         optimizer.step()
 

@@ -9,13 +9,14 @@ stands the ratio of the matrix work, counted.
 import argparse
 
 import torch
-from measure import flops_per_token, forward, generation, medians, training_step
+from measure import forward, generation, medians, training_step
 from rich.console import Console
 from rich.table import Table
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.model.config import LM2Config, babi_tiny
+from lm2core.model.work import token_work
 from lm2core.traces.recording import capture
 
 N_BLOCKS, VOCAB, N_TEXTS, N_SEGMENTS = 4, 512, 2, 4
@@ -61,9 +62,9 @@ def compare(width: int, repeats: int, table: Table) -> None:
     step = medians({name: training_step(model, ids[name]) for name, model in models.items()}, repeats)
     plain = medians({n: lambda n=n, m=m: forward(m.eval(), ids[n]) for n, m in models.items()}, repeats)
     generated = medians({n: generation(m, texts[:, :width]) for n, m in models.items()}, max(3, repeats // 3))
-    counted = flops_per_token(llama.config, width)
+    counted = token_work(llama.config, width).total
     for name in settings:
-        flops = flops_per_token(models[name].config, width) / counted
+        flops = token_work(models[name].config, width).total / counted
         ratios = [times[name] / times["Llama"] for times in (step, plain, generated)]
         table.add_row(f"{width}", name, f"{flops:.2f}", *(f"{ratio:.2f}" for ratio in ratios))
 

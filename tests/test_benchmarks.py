@@ -1,4 +1,4 @@
-"""The benchmarks: the work they count is the models' own, and the GPU's runs where there is none."""
+"""The benchmarks: the GPU's runs where there is none."""
 
 import subprocess
 import sys
@@ -6,71 +6,11 @@ import sys
 import pytest
 import torch
 import typer
-from transformers import LlamaConfig, LlamaForCausalLM
 from typer.testing import CliRunner
 
-from lm2core.model.causal_lm import LM2ForCausalLM
-from lm2core.model.config import LM2Config
 from lm2core.reading.checkpoints import load
 from lm2core.reading.loaded_model import untrained
 from tests.conftest import ROOT
-
-SIZES = {
-    "vocab_size": 48,
-    "hidden_size": 24,
-    "intermediate_size": 40,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-}
-LENGTH = 16
-
-
-@pytest.fixture
-def measure(monkeypatch):
-    """What the benchmarks share; they are scripts and find each other in their folder."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    import measure
-
-    return measure
-
-
-def weights(model: torch.nn.Module, part: str = "") -> int:
-    """Numbers in the matrices of linear layers."""
-    linear = (m for name, m in model.named_modules() if isinstance(m, torch.nn.Linear) and part in name)
-    return sum(m.weight.numel() for m in linear)
-
-
-def test_the_work_of_a_llama_is_its_matrices_and_its_attention(measure):
-    config = LlamaConfig(**SIZES)
-    attention = SIZES["num_hidden_layers"] * LENGTH * SIZES["hidden_size"]  # half of 2 T D: causal
-    counted = measure.flops_per_token(config, LENGTH)
-    assert counted == weights(LlamaForCausalLM(config)) + attention
-
-
-@pytest.mark.parametrize(
-    "memory",
-    [
-        {"memory_slots": 8},
-        {"memory_slots": 8, "memory_layers": [1], "memory_gate_rank": 3},
-        {"memory_slots": LENGTH, "segment_length": LENGTH, "routing": "positional", "candidate": "memory"},
-    ],
-)
-def test_the_work_of_a_memory_is_its_matrices_and_its_share_of_the_bank(memory, measure):
-    """Maps of the bank count once a slot; a second look has a query, keys and values of its own."""
-    config = LM2Config(**SIZES, **memory)
-    model, d, n = LM2ForCausalLM(config), config.hidden_size, config.memory_slots
-    bank_maps = weights(model, "bank_proj")
-    tokens = weights(model, ".mem.") - bank_maps
-    n_blocks = len(config.memory_blocks)
-    if config.routing == "content":
-        tokens, bank_maps = tokens + n_blocks * d * d, bank_maps + n_blocks * 2 * d * d
-        attention = n_blocks * 7 * n * d  # two looks, routing scores, and R with two factors
-    else:
-        attention = n_blocks * n * d
-    llama = measure.flops_per_token(LlamaConfig(**SIZES), LENGTH)
-    counted = measure.flops_per_token(config, LENGTH)
-    assert counted - llama == pytest.approx(tokens + bank_maps * n / LENGTH + attention)
 
 
 @pytest.mark.slow

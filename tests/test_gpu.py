@@ -44,6 +44,25 @@ def test_logits_loss_bank_and_gradients_are_the_processor_s(settings):
             torch.testing.assert_close(b.grad.cpu(), a.grad, rtol=1e-3, atol=1e-4, msg=name)
 
 
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_nothing_waits_for_the_device(settings):
+    """What the tests on the meta device prove, asked of the driver: a wait is an error here."""
+    model, ids = on_gpu(make_lm2(**settings)), make_ids(B, S * T).cuda()
+
+    def hot_path():
+        model(ids, labels=ids, loss_only=True).loss.backward()
+        with torch.no_grad():
+            cache = model(ids[:, : T - 2], use_cache=True, logits_to_keep=1).past_key_values
+            model(ids[:, :1], past_key_values=cache, use_cache=True)
+
+    hot_path()  # libraries begin their work with a wait
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        hot_path()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_architecture_computes_the_same_there(architecture):
     cpu = make_model(LM2Config(**SIZES), architecture).eval()

@@ -38,11 +38,6 @@ class Baseline(StrictCheckpoints):
         """Compile the Llama, for training."""
         self.model.compile(dynamic=True)
 
-    def _logits(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Logits of a stream; zero for padding."""
-        logits = self.lm_head(x)
-        return logits if mask is None else logits.masked_fill((mask == 0)[..., None], 0.0)
-
     def _init_weights(self, module: nn.Module) -> None:
         if not initialise_backbone(module):
             super()._init_weights(module)

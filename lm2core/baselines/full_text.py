@@ -13,8 +13,8 @@ from lm2core.baselines.base import Baseline, positions
 from lm2core.errors import UserError
 from lm2core.model.config import StrictConfig
 from lm2core.model.inputs import check_parts, check_texts
+from lm2core.model.loss import logits_and_loss
 from lm2core.model.output import LM2Output
-from lm2core.model.segments import next_token_loss
 
 
 class FullTextConfig(StrictConfig):
@@ -82,6 +82,7 @@ class FullTextForCausalLM(Baseline):
         *,
         write_memory: bool = True,
         logits_to_keep: int = 0,
+        loss_only: bool = False,
     ) -> FullTextOutput:
         """Run texts (B,T) or (B,S,T) that continue the text in ``memory``; see ``LM2ForCausalLM``.
 
@@ -89,7 +90,7 @@ class FullTextForCausalLM(Baseline):
         Training under gradient checkpointing keeps no keys: it returns no memory and accepts none.
         """
         check_texts(input_ids, attention_mask, labels, vocab_size=self.config.vocab_size)
-        check_parts(labels, logits_to_keep=logits_to_keep)
+        check_parts(labels, logits_to_keep=logits_to_keep, loss_only=loss_only)
         keeps_keys = not (self.training and self.model.gradient_checkpointing)
         if memory is not None:
             _check_memory(memory, len(input_ids), keeps_keys)
@@ -107,8 +108,9 @@ class FullTextForCausalLM(Baseline):
         if cache is not None and is_kept:
             memory = KeyValueMemory(tuple((layer.keys, layer.values) for layer in cache.layers), mask_BJ)
         x = x_BTD.view(*input_ids.shape, -1)[:, -logits_to_keep:]
-        logits = self._logits(x, None if attention_mask is None else attention_mask[:, -logits_to_keep:])
-        loss = None if labels is None else next_token_loss(logits, labels, attention_mask)
+        logits, loss = logits_and_loss(
+            self.lm_head, x, attention_mask, labels, vocab_size=self.config.vocab_size, loss_only=loss_only
+        )
         n_before = mask_BJ.shape[1] - mask.flatten(1).shape[1]
         columns = (n_before, input_ids.shape[-1]) if is_kept else None
         return FullTextOutput(loss, logits, memory, columns=columns)

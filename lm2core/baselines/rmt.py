@@ -15,8 +15,9 @@ from lm2core.baselines.base import Baseline, positions
 from lm2core.errors import UserError
 from lm2core.model.config import StrictConfig
 from lm2core.model.inputs import check_bank, check_parts, check_texts
+from lm2core.model.loss import logits_and_loss
 from lm2core.model.output import LM2Output
-from lm2core.model.segments import Segments, next_token_loss
+from lm2core.model.segments import Segments
 
 
 class RMTConfig(StrictConfig):
@@ -65,10 +66,16 @@ class RMTForCausalLM(Baseline):
         write_memory: bool = True,
         backprop_segments: int = 0,
         logits_to_keep: int = 0,
+        loss_only: bool = False,
     ) -> LM2Output:
         """Run texts (B,T) or (B,S,T); arguments are those of ``LM2ForCausalLM``."""
         check_texts(input_ids, attention_mask, labels, vocab_size=self.config.vocab_size)
-        check_parts(labels, logits_to_keep=logits_to_keep, backprop_segments=backprop_segments)
+        check_parts(
+            labels,
+            logits_to_keep=logits_to_keep,
+            backprop_segments=backprop_segments,
+            loss_only=loss_only,
+        )
         if memory is not None:
             shape = (len(input_ids), self.config.memory_slots, self.config.hidden_size)
             check_bank(memory, shape, like=self.lm_head.weight)
@@ -82,8 +89,9 @@ class RMTForCausalLM(Baseline):
             streams, banks = self._at_once(cut), [bank_BND] * len(cut)
         first = cut.first_needed(logits_to_keep)
         x = cut.restore(streams[first:], first=first, n_last=logits_to_keep)
-        logits = self._logits(x, None if attention_mask is None else attention_mask[:, -logits_to_keep:])
-        loss = None if labels is None else next_token_loss(logits, labels, attention_mask)
+        logits, loss = logits_and_loss(
+            self.lm_head, x, attention_mask, labels, vocab_size=self.config.vocab_size, loss_only=loss_only
+        )
         return LM2Output(loss, logits, banks[-1], tuple(banks))
 
     def new_memory(self, batch_size: int) -> Tensor:

@@ -1,6 +1,5 @@
 """The ``lm2`` command. Heavy imports happen inside the commands, so that --help answers at once."""
 
-import json
 import sys
 import warnings
 from collections.abc import Sequence
@@ -104,47 +103,13 @@ def ask(
 
 
 @app.command()
-def models() -> None:
+def models(
+    flops: Annotated[bool, typer.Option("--flops", help="Also the work of one training step.")] = False,
+) -> None:
     """List the models that come with the package, and the large presets that can be trained."""
-    from rich.console import Console
-    from rich.table import Table
+    from lm2core.cli.models import list_models
 
-    from lm2core.model.config import base, lm2_1_7b
-    from lm2core.model.sizes import model_size
-    from lm2core.reading.backbones import is_here
-    from lm2core.reading.checkpoints import SHIPPED, shipped_models
-    from lm2core.reading.memory_weights import BACKBONE
-
-    for name in shipped_models(baselines=True, memories=True):
-        config = json.loads((SHIPPED / name / "config.json").read_text(encoding="utf-8"))
-        size = sum(f.stat().st_size for f in (SHIPPED / name).glob("*.safetensors"))
-        memory = f"{config['memory_slots']} slots" if config.get("memory_slots") else "no memory"
-        needed = config.get(BACKBONE, {}).get("name")
-        note = "" if needed is None or is_here(needed) else f"; needs once: lm2 backbone {needed}"
-        typer.echo(
-            f"{name}: {config['num_hidden_layers']} blocks, width {config['hidden_size']}, "
-            f"{memory}, {size / 1e6:.1f} MB{note}"
-        )
-    table = Table("preset", "blocks", "width", "slots", "backbone", "memory", "to run", "to train")
-    for name, preset in (("base", base()), ("lm2-1.7b", lm2_1_7b())):
-        made = model_size(preset)
-        table.add_row(
-            name,
-            f"{preset.num_hidden_layers}",
-            f"{preset.hidden_size}",
-            f"{preset.memory_slots}",
-            f"{made.n_backbone / 1e6:,.1f} M",
-            f"{made.n_memory / 1e6:,.1f} M",
-            f"{made.run_bytes / 1e9:.1f} GB",
-            f"{made.train_bytes / 1e9:.1f} GB",
-        )
-    console = Console()
-    console.print(table)
-    console.print(
-        "To run: weights and one bank in bf16. To train: weights, gradients and AdamW state in float32. "
-        "Activations are not included.",
-        style="dim",
-    )
+    list_models(flops=flops)
 
 
 @convert.command(name="reference")

@@ -21,10 +21,11 @@ from lm2core.model.hooked import HookedModel
 from lm2core.model.initialise import initialise_backbone, initialise_memory
 from lm2core.model.inputs import check_cache, check_given, check_inputs, check_parts
 from lm2core.model.internals import Internals
+from lm2core.model.loss import logits_and_loss
 from lm2core.model.memory import LM2Memory, initial_bank
 from lm2core.model.open_segment import OpenSegment
 from lm2core.model.output import LM2Output
-from lm2core.model.segments import Given, Segments, next_token_loss
+from lm2core.model.segments import Given, Segments
 from lm2core.model.self_opening import SelfOpening
 
 
@@ -64,7 +65,9 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         write_memory: bool = True,
         backprop_segments: int = 0,
         logits_to_keep: int = 0,
+        loss_only: bool = False,
         use_cache: bool | None = None,
+        output_banks: bool | None = None,
         output_hidden_states: bool | None = None,
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
@@ -85,7 +88,11 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         write_memory : False only reads, e.g. a question that must not change the bank
         backprop_segments : gradients run back through this many segments, then stop; 0: through all
         logits_to_keep : logits of only the last so many tokens of (B,T), or segments of (B,S,T); 0: all
+        loss_only : return the loss without logits, which are then computed in chunks: for long texts and
+            large vocabularies
         use_cache : True leaves the last segment open and returns it as ``past_key_values``
+        output_banks : also return the bank after each segment; None: of a text given in segments (B,S,T). Not
+            with ``use_cache``, whose memory must not grow with the text
         output_hidden_states, output_attentions : also return these, see ``LM2Output``
         return_dict : False returns a tuple of what is not None, in the order of ``LM2Output``
         """
@@ -93,26 +100,37 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         check_inputs(
             self.config, ids, attention_mask, memory, labels, are_ids=given is None, like=self._like()
         )
-        check_parts(labels, logits_to_keep=logits_to_keep, backprop_segments=backprop_segments)
+        check_parts(
+            labels,
+            logits_to_keep=logits_to_keep,
+            backprop_segments=backprop_segments,
+            loss_only=loss_only,
+        )
         if use_cache and ids.ndim == 3:
             raise UserError("use_cache needs input_ids (B,T); for segments (B,S,T) pass on output.memory")
+        if output_banks and (use_cache or past_key_values is not None):
+            raise UserError("output_banks does not go with a cache; omit one of the two")
         internals = Internals.of(self, output_hidden_states, output_attentions)
         with internals.recorded():
             if past_key_values is None:
-                output = self._run(
+                x, output = self._run(
                     ids, attention_mask, memory, given,
                     write_memory=write_memory, backprop_segments=backprop_segments,
-                    logits_to_keep=logits_to_keep, use_cache=bool(use_cache), internals=internals,
+                    logits_to_keep=logits_to_keep, use_cache=bool(use_cache),
+                    output_banks=ids.ndim == 3 if output_banks is None else output_banks,
+                    internals=internals,
                 )  # fmt: skip
             else:
                 check_cache(past_key_values, ids, memory, labels)
                 mask = torch.ones_like(ids) if attention_mask is None else attention_mask
                 x, segment = self._continue_text(past_key_values, ids, mask, given, write_memory)
-                logits = self._logits(x[:, -logits_to_keep:], mask[:, -logits_to_keep:])
-                output = LM2Output(logits=logits, memory=segment.bank_BND, past_key_values=segment)
+                x = x[:, -logits_to_keep:]
+                output = LM2Output(memory=segment.bank_BND, past_key_values=segment)
                 internals.complete(output)
-        if labels is not None and output.logits is not None:
-            output = replace(output, loss=next_token_loss(output.logits, labels, attention_mask))
+        logits, loss = logits_and_loss(
+            self._logits, x, attention_mask, labels, vocab_size=self.config.vocab_size, loss_only=loss_only
+        )
+        output = replace(output, logits=logits, loss=loss)
         is_tuple = not (self.config.return_dict if return_dict is None else return_dict)
         return output.to_tuple() if is_tuple else output
 
@@ -127,9 +145,13 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         backprop_segments: int,
         logits_to_keep: int,
         use_cache: bool,
+        output_banks: bool,
         internals: Internals,
-    ) -> LM2Output:
-        """Run a text from its first token: whole segments, and with a cache the last one open."""
+    ) -> tuple[Tensor, LM2Output]:
+        """Run a text from its first token: whole segments, and with a cache the last one open.
+
+        Returns the stream whose logits are wanted, and the output without them.
+        """
         cut = Segments.of(ids, mask, self._segment_length(ids.shape[1]))
         bank_BND = self.new_memory(len(ids)) if memory is None else memory
         first, n_complete = cut.first_needed(logits_to_keep), len(cut) - use_cache
@@ -138,24 +160,28 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
             if backprop_segments and s % backprop_segments == 0:
                 bank_BND = bank_BND.detach()
             x_BTD, bank_BND = self._run_segment(*cut[s], bank_BND, write_memory, given)
-            banks += [] if use_cache else [bank_BND]  # a cache must not grow with the text
+            banks += [bank_BND] if output_banks else []
             streams += [x_BTD] if s >= first else []
         if use_cache:
             ids_BT, mask_BT = cut.last()
             n_seen = ids.shape[1] - ids_BT.shape[1]
-            start = OpenSegment.start(bank_BND, n_blocks=self.config.num_hidden_layers, n_seen=n_seen)
+            start = OpenSegment.start(
+                bank_BND,
+                n_blocks=self.config.num_hidden_layers,
+                n_room=self.config.segment_length,
+                n_seen=n_seen,
+            )
             x_BTD, open_segment = self._continue_text(start, ids_BT, mask_BT, given, write_memory)
             streams.append(x_BTD)
             bank_BND = open_segment.bank_BND
         x = cut.restore(streams, first=first, n_last=logits_to_keep)
-        logits = self._logits(x, None if mask is None else mask[:, -logits_to_keep:])
-        output = LM2Output(None, logits, bank_BND, None if use_cache else tuple(banks), open_segment)
+        output = LM2Output(
+            memory=bank_BND,
+            memory_per_segment=tuple(banks) if output_banks else None,
+            past_key_values=open_segment,
+        )
         internals.complete(output, cut)
-        return output
-
-    def close(self, segment: OpenSegment) -> Tensor:
-        """Write the open ``segment``; returns the bank (B,N,D) that a call without a cache would return."""
-        return self.hook_bank(self.model.close(segment))
+        return x, output
 
     def compile_segments(self) -> None:
         """Compile the computation of one segment, for training. Compiled code does not call hooks."""
@@ -203,53 +229,16 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         x_BTD, bank_BND = self.model.whole(bank_BND, x_BTD, mask_BT, at_BT, write_memory=write_memory)
         return x_BTD, self.hook_bank(bank_BND)
 
-    def _embed(self, ids_BT: Tensor, given: Given | None) -> tuple[Tensor, Tensor | None]:
-        """Embeddings (B,T,D) of tokens or columns, and the positions (B,T) that were given for them."""
-        return (self.model.embed_tokens(ids_BT), None) if given is None else given.at(ids_BT)
-
     def _run_segment(self, *arguments: Any) -> tuple[Tensor, Tensor]:
         """Run a complete segment; under gradient checkpointing its activations are recomputed."""
         if self.gradient_checkpointing and self.training:
             return self._gradient_checkpointing_func(self._segment, *arguments)
         return self._segment(*arguments)
 
-    def _continue_text(
-        self,
-        segment: OpenSegment,
-        ids_BT: Tensor,
-        mask_BT: Tensor,
-        given: Given | None,
-        write_memory: bool,
-    ) -> tuple[Tensor, OpenSegment]:
-        """Run tokens after a cached text, up to the next segment boundary of any text at a time."""
-        streams = []
-        while ids_BT.shape[1]:
-            n_free = self.config.segment_length - int(segment.n_tokens().max())
-            x_BTD, at_BT = self._embed(ids_BT[:, :n_free], given)
-            x_BTD, segment = self.model.extend(
-                segment, x_BTD, mask_BT[:, :n_free], at_BT, write_memory=write_memory
-            )
-            segment = self._close_full(segment.without_gaps(), write_memory)
-            streams.append(x_BTD)
-            ids_BT, mask_BT = ids_BT[:, n_free:], mask_BT[:, n_free:]
-        return torch.cat(streams, 1), segment
-
-    def _close_full(self, segment: OpenSegment, write_memory: bool) -> OpenSegment:
-        """Write full segments to the bank, and start the next ones."""
-        is_full = segment.n_tokens() == self.config.segment_length
-        rows = is_full.nonzero()[:, 0]
-        if not len(rows):
-            return segment
-        bank_BND = segment.bank_BND
-        if write_memory:
-            written_BND = self.close(segment.of_stories(rows))
-            bank_BND = bank_BND.index_copy(0, rows, written_BND)
-        return segment.closed(is_full, bank_BND)
-
-    def _logits(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Logits of a stream; zero for padding."""
-        logits = self.lm_head(self.model.norm(x))
-        return logits if mask is None else logits.masked_fill((mask == 0)[..., None], 0.0)
+    def _logits(self, x: Tensor) -> Tensor:
+        """Logits of a stream."""
+        logits: Tensor = self.lm_head(self.model.norm(x))
+        return logits
 
     def _init_weights(self, module: nn.Module) -> None:
         """Initial values, as in initialise.py; transformers' own for other modules."""

@@ -233,11 +233,20 @@ def base(*, vocab_size: int = 32_768) -> LM2Config:
 
 
 def lm2_1_7b(*, vocab_size: int = 128_256) -> LM2Config:
-    """The paper's sizes (section 3): the shape of Llama-3.2-1B, 2,048 slots, memory in every block.
+    """The paper's model (sections 2 and 3): the shape of Llama-3.2-1B, and its own equations in every block.
 
-    The number of memory heads is the public code's; the paper does not give it. With weights for candidates
-    and routing the memory has 0.74 B parameters, not the 0.5 B of the public code: see ``lm2 models``.
+    Row t of the bank belongs to token t, so a segment has as many tokens as there are slots. The number of
+    memory heads is the public code's; the paper does not give it.
     """
+    return _of_llama_3_2_1b(vocab_size, routing="positional", candidate="memory")
+
+
+def lm2_2b_content(*, vocab_size: int = 128_256) -> LM2Config:
+    """The same backbone and bank with this project's memory: tokens choose their slots by content."""
+    return _of_llama_3_2_1b(vocab_size)
+
+
+def _of_llama_3_2_1b(vocab_size: int, **memory: str) -> LM2Config:
     return LM2Config(
         vocab_size=vocab_size,
         hidden_size=2048,
@@ -251,4 +260,5 @@ def lm2_1_7b(*, vocab_size: int = 128_256) -> LM2Config:
         memory_slots=2048,
         memory_heads=8,
         segment_length=2048,
+        **memory,
     )

@@ -53,7 +53,7 @@ class LM2Decoder(nn.Module):
         ``mask_BT`` has its padding on the right; None: no padding. ``at_BT`` are positions for the rotation;
         None: those in the segment. With positional routing T is N.
         """
-        segment = OpenSegment.start(bank_BND, n_blocks=len(self.layers))
+        segment = OpenSegment.start(bank_BND, n_blocks=len(self.layers), n_room=x_BTD.shape[1])
         mask_or_ones_BT = x_BTD.new_ones(x_BTD.shape[:2], dtype=torch.long) if mask_BT is None else mask_BT
         positions_BT = segment.positions(mask_or_ones_BT) if at_BT is None else at_BT
         place = _Place(self.rotary_emb(x_BTD, positions_BT), mask_BT)
@@ -93,6 +93,7 @@ class LM2Decoder(nn.Module):
             segment.bank_BND,
             torch.cat([segment.mask_BJ, mask_BT], 1),
             blocks,
+            segment.n_room - mask_BT.shape[1],
             segment.n_seen + mask_BT.shape[1],
             rows_BJD,
         )

@@ -1,4 +1,4 @@
-"""Generation: lets transformers' ``generate()`` carry an open segment from token to token.
+"""Generation: the open segment, continued token by token, and as the cache of transformers' ``generate()``.
 
 Source: the segments of docs/ARCHITECTURE.md, "Generation". Axes: see memory.py and segments.py.
 """
@@ -8,10 +8,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from transformer_lens.hook_points import HookPoint
 from transformers import GenerationConfig, GenerationMixin
 
 from lm2core.errors import UserError
+from lm2core.model.decoder import LM2Decoder
+from lm2core.model.inputs import check_prompt
 from lm2core.model.open_segment import OpenSegment
+from lm2core.model.segments import Given
 
 # What ``generate`` passes on to each call as it was given.
 PASSED_ON = ("write_memory", "use_cache", "logits_to_keep", "output_hidden_states", "output_attentions")
@@ -19,6 +23,9 @@ PASSED_ON = ("write_memory", "use_cache", "logits_to_keep", "output_hidden_state
 
 class LM2GenerationMixin(GenerationMixin):
     """``generate()`` whose cache is the bank and the open segment, so that it does not grow with the text."""
+
+    model: LM2Decoder
+    hook_bank: HookPoint
 
     _is_stateful = True  # writes to the bank cannot be undone: no assisted generation
 
@@ -40,11 +47,6 @@ class LM2GenerationMixin(GenerationMixin):
         ends : tokens that end a text, and the length of the prompt; whatever follows an end is padding
         """
         n_embedded = 0 if inputs_embeds is None else inputs_embeds.shape[1]
-        if attention_mask is not None and (attention_mask[:, -1] == 0).any():
-            raise UserError(
-                "a prompt ends with padding and cannot be continued; pad on the left: "
-                "tokenizer.padding_side = 'left'"
-            )
         if ends is not None:
             end_tokens, n_prompt = ends
             is_over = _is_after_end(input_ids, end_tokens, n_prompt - n_embedded)
@@ -80,6 +82,15 @@ class LM2GenerationMixin(GenerationMixin):
             "past_key_values": past_key_values,
         }
 
+    def _prepare_model_inputs(
+        self, inputs: Tensor | None, bos_token_id: Tensor | None, model_kwargs: dict[str, Any]
+    ) -> tuple[Tensor, str | None, dict[str, Any]]:
+        """The prompt, whose values are checked here, once, so that no call has to wait for them."""
+        prompt, name, model_kwargs = super()._prepare_model_inputs(inputs, bos_token_id, model_kwargs)
+        ids = prompt if name == "input_ids" else None
+        check_prompt(ids, model_kwargs.get("attention_mask"), vocab_size=self.config.vocab_size)
+        return prompt, name, model_kwargs
+
     def _prepare_position_ids_for_generation(self, *_: Any, **__: Any) -> None:
         """None: an LM2 counts positions in each segment, unless the caller gives others."""
 
@@ -101,6 +112,48 @@ class LM2GenerationMixin(GenerationMixin):
     def _reorder_cache(self, past_key_values: OpenSegment, beam_idx: Tensor) -> OpenSegment:
         """The cache of the beams that are kept."""
         return past_key_values.of_stories(beam_idx)
+
+    def close(self, segment: OpenSegment) -> Tensor:
+        """Write the open ``segment``; returns the bank (B,N,D) that a call without a cache would return."""
+        return self.hook_bank(self.model.close(segment))
+
+    def _embed(self, ids_BT: Tensor, given: Given | None) -> tuple[Tensor, Tensor | None]:
+        """Embeddings (B,T,D) of tokens or columns, and the positions (B,T) that were given for them."""
+        return (self.model.embed_tokens(ids_BT), None) if given is None else given.at(ids_BT)
+
+    def _continue_text(
+        self,
+        segment: OpenSegment,
+        ids_BT: Tensor,
+        mask_BT: Tensor,
+        given: Given | None,
+        write_memory: bool,
+    ) -> tuple[Tensor, OpenSegment]:
+        """Run tokens after a cached text, up to the next segment boundary of any text at a time."""
+        streams = []
+        while ids_BT.shape[1]:
+            n = segment.n_room
+            x_BTD, at_BT = self._embed(ids_BT[:, :n], given)
+            x_BTD, segment = self.model.extend(
+                segment, x_BTD, mask_BT[:, :n], at_BT, write_memory=write_memory
+            )
+            if not segment.n_room:
+                segment = self._close_full(segment, write_memory).with_room(self.config.segment_length)
+            streams.append(x_BTD)
+            ids_BT, mask_BT = ids_BT[:, n:], mask_BT[:, n:]
+        return torch.cat(streams, 1), segment
+
+    def _close_full(self, segment: OpenSegment, write_memory: bool) -> OpenSegment:
+        """Write full segments to the bank, and start the next ones. It is read which are: once a segment."""
+        is_full = segment.n_tokens() == self.config.segment_length
+        rows = is_full.nonzero()[:, 0]
+        if not len(rows):
+            return segment
+        bank_BND = segment.bank_BND
+        if write_memory:
+            written_BND = self.close(segment.of_stories(rows))
+            bank_BND = bank_BND.index_copy(0, rows, written_BND)
+        return segment.closed(is_full, bank_BND)
 
 
 def _is_after_end(ids_BT: Tensor, end_tokens: Tensor, n_prompt: int) -> Tensor:

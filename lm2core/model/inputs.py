@@ -1,5 +1,10 @@
-"""Checks of a model's inputs before it runs; errors are one line with what was given and what is allowed."""
+"""Checks of a model's inputs before it runs; errors are one line with what was given and what is allowed.
 
+Types, shapes and devices are known without waiting for a GPU, values are not. So values are read only on the
+processor and outside of compiled code; elsewhere they are asserted where they are: see ``_check_values``.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -7,8 +12,8 @@ from torch import Tensor
 
 from lm2core.errors import UserError
 from lm2core.model.config import LM2Config
+from lm2core.model.loss import NOT_COUNTED
 from lm2core.model.open_segment import OpenSegment
-from lm2core.model.segments import NOT_COUNTED
 
 
 def check_inputs(
@@ -79,16 +84,17 @@ def check_labels(labels: Tensor, ids: Tensor, *, vocab_size: int) -> None:
         raise UserError(f"labels must be a tensor of whole numbers (torch.long), got {_kind(labels)}")
     if labels.shape != ids.shape:
         raise UserError(f"labels must have input_ids' shape {tuple(ids.shape)}, got {tuple(labels.shape)}")
-    counted = labels[labels != NOT_COUNTED]
-    if counted.numel() and not 0 <= int(counted.min()) <= int(counted.max()) < vocab_size:
-        raise UserError(
-            f"labels must be in 0..{vocab_size - 1}, or {NOT_COUNTED} to be ignored, got "
-            f"{int(counted.min())}..{int(counted.max())}"
-        )
+    _check_values(
+        _in_vocabulary(labels, vocab_size) | (labels == NOT_COUNTED),
+        f"labels must be in 0..{vocab_size - 1}, or {NOT_COUNTED} to be ignored",
+        lambda: f", got {_range(labels[labels != NOT_COUNTED])}",
+    )
 
 
-def check_parts(labels: Tensor | None, *, logits_to_keep: int, backprop_segments: int = 0) -> None:
-    """Refuse negative counts, and a loss without the logits it needs, with a UserError."""
+def check_parts(
+    labels: Tensor | None, *, logits_to_keep: int, backprop_segments: int = 0, loss_only: bool = False
+) -> None:
+    """Refuse negative counts, and a loss without labels or the logits it needs, with a UserError."""
     if logits_to_keep < 0 or backprop_segments < 0:
         raise UserError(f"{logits_to_keep=} and {backprop_segments=} must be 0 (all) or more")
     if logits_to_keep and labels is not None:
@@ -96,6 +102,8 @@ def check_parts(labels: Tensor | None, *, logits_to_keep: int, backprop_segments
             f"a loss needs the logits of all tokens, but {logits_to_keep=} computes only the last ones; "
             "omit it or the labels"
         )
+    if loss_only and labels is None:
+        raise UserError("loss_only needs labels, e.g. labels=input_ids")
 
 
 def check_cache(cache: Any, ids: Tensor, memory: Tensor | None, labels: Tensor | None) -> None:
@@ -117,6 +125,20 @@ def check_cache(cache: Any, ids: Tensor, memory: Tensor | None, labels: Tensor |
         raise UserError("a loss needs the whole text; run it without past_key_values")
 
 
+def check_prompt(ids: Tensor | None, mask: Tensor | None, *, vocab_size: int) -> None:
+    """Refuse a prompt with ids outside the vocabulary, or with padding at its end; reads both on any device.
+
+    ``ids`` None: the prompt is given as embeddings.
+    """
+    if ids is not None and ids.numel() and not _in_vocabulary(ids, vocab_size).all():
+        raise UserError(_ids_allowed(vocab_size) + _ids_got(ids))
+    if mask is not None and (mask[:, -1] == 0).any():
+        raise UserError(
+            "a prompt ends with padding and cannot be continued; pad on the left: "
+            "tokenizer.padding_side = 'left'"
+        )
+
+
 def check_texts(ids: Tensor, mask: Tensor | None, labels: Tensor | None, *, vocab_size: int) -> None:
     """Refuse ids, a mask or labels of a wrong shape or type, or outside the vocabulary, with a UserError."""
     check_ids(ids, vocab_size=vocab_size)
@@ -134,11 +156,7 @@ def check_ids(ids: Tensor, *, vocab_size: int) -> None:
         raise UserError(f"input_ids must be (B,T) or (B,S,T) with at least one token, got {tuple(ids.shape)}")
     if ids.dtype not in (torch.long, torch.int32):
         raise UserError(f"input_ids must be whole numbers (torch.long), got {ids.dtype}")
-    low, high = (int(x) for x in ids.aminmax())
-    if low < 0 or high >= vocab_size:
-        raise UserError(
-            f"token ids must be in 0..{vocab_size - 1}, got {low}..{high}; use the model's tokenizer"
-        )
+    _check_values(_in_vocabulary(ids, vocab_size), _ids_allowed(vocab_size), lambda: _ids_got(ids))
 
 
 def check_beside(ids: Tensor, mask: Tensor | None, labels: Tensor | None, *, vocab_size: int) -> None:
@@ -169,3 +187,32 @@ def check_bank(memory: Tensor, shape: tuple[int, int, int], *, like: Tensor) -> 
 def _kind(value: Any) -> str:
     """The type of ``value`` in a word: the dtype of a tensor, else the class."""
     return str(value.dtype) if isinstance(value, Tensor) else type(value).__name__
+
+
+def _check_values(is_right: Tensor, allowed: str, got: Callable[[], str]) -> None:
+    """Refuse values that are not all right: with ``allowed`` and what was got, where they can be read.
+
+    On a GPU the assertion is one of the kernels that are queued: it stops the process with ``allowed``, and
+    costs no wait. Other accelerators have no such kernel, so they are waited for.
+    """
+    if is_right.device.type in ("cuda", "meta") or torch.compiler.is_compiling():
+        torch._assert_async(is_right.all(), allowed)
+    elif not is_right.all():
+        raise UserError(allowed + got())
+
+
+def _in_vocabulary(ids: Tensor, vocab_size: int) -> Tensor:
+    return (ids >= 0) & (ids < vocab_size)
+
+
+def _ids_allowed(vocab_size: int) -> str:
+    return f"token ids must be in 0..{vocab_size - 1}"
+
+
+def _ids_got(ids: Tensor) -> str:
+    return f", got {_range(ids)}; use the model's tokenizer"
+
+
+def _range(values: Tensor) -> str:
+    """The smallest and the largest of some values."""
+    return f"{int(values.min())}..{int(values.max())}"

@@ -66,6 +66,8 @@ class OpenSegment:
     bank_BND : the bank from before the segment
     mask_BJ : 1 for tokens of the segment, 0 for padding and for what an earlier segment left behind
     blocks : what each block keeps
+    n_room : columns that can follow before any text's segment could be full; counted here, so that no token
+        waits for the device to tell
     n_seen : columns of the text up to here
     rows_BJD : with positional routing the tokens' rows of the bank, as the last block left them
     """
@@ -75,14 +77,15 @@ class OpenSegment:
     bank_BND: Tensor
     mask_BJ: Tensor
     blocks: tuple[BlockState, ...]
+    n_room: int
     n_seen: int = 0
     rows_BJD: Tensor | None = None
 
     @classmethod
-    def start(cls, bank_BND: Tensor, *, n_blocks: int, n_seen: int = 0) -> "OpenSegment":
+    def start(cls, bank_BND: Tensor, *, n_blocks: int, n_room: int, n_seen: int = 0) -> "OpenSegment":
         """A segment without tokens, to be read from ``bank_BND``."""
         mask_BJ = bank_BND.new_ones(len(bank_BND), 0, dtype=torch.long)
-        return cls(bank_BND, mask_BJ, (BlockState(),) * n_blocks, n_seen)
+        return cls(bank_BND, mask_BJ, (BlockState(),) * n_blocks, n_room, n_seen)
 
     def get_seq_length(self) -> int:
         """Columns of the text up to here; transformers asks this of a cache."""
@@ -109,7 +112,9 @@ class OpenSegment:
         """The same for other rows of the batch, e.g. the beams that go on."""
         blocks = tuple(block.of_stories(rows) for block in self.blocks)
         rows_BJD = None if self.rows_BJD is None else self.rows_BJD[rows]
-        return OpenSegment(self.bank_BND[rows], self.mask_BJ[rows], blocks, self.n_seen, rows_BJD)
+        return replace(
+            self, bank_BND=self.bank_BND[rows], mask_BJ=self.mask_BJ[rows], blocks=blocks, rows_BJD=rows_BJD
+        )
 
     def without_gaps(self) -> "OpenSegment":
         """The same without columns that hold a token of no story."""
@@ -122,4 +127,8 @@ class OpenSegment:
         """After the write to ``bank_BND``: texts with ``is_full`` (B,) begin a segment, the others go on."""
         mask_BJ = self.mask_BJ.masked_fill(is_full[:, None], 0)
         blocks = tuple(replace(block, slots=None) for block in self.blocks)
-        return replace(self, bank_BND=bank_BND, mask_BJ=mask_BJ, blocks=blocks).without_gaps()
+        return replace(self, bank_BND=bank_BND, mask_BJ=mask_BJ, blocks=blocks)
+
+    def with_room(self, length: int) -> "OpenSegment":
+        """The same with the room that its texts have in segments of ``length`` tokens, and without gaps."""
+        return replace(self.without_gaps(), n_room=length - int(self.n_tokens().max()))

@@ -16,9 +16,9 @@ class LM2Output(ModelOutput):
     """The result of a forward pass.
 
     loss : mean next-token cross entropy in nats, if labels were given
-    logits : (B,T,V), or (B,S,T,V) for a text given in segments
+    logits : (B,T,V), or (B,S,T,V) for a text given in segments; None with ``loss_only``
     memory : (B,N,D), the bank after the last segment: pass it to the next call to continue the text
-    memory_per_segment : S banks (B,N,D), one after each segment
+    memory_per_segment : S banks (B,N,D), one after each segment, of a text given in segments or on request
     past_key_values : with ``use_cache``, the open segment; ``memory`` is then the bank before it
     hidden_states : with ``output_hidden_states``, the stream (B,T,D) or (B,S,T,D) before each block, and the
         last one after the final norm
@@ -37,7 +37,9 @@ class LM2Output(ModelOutput):
     def memory_at(self, story: Tensor, segment: Tensor) -> Any:
         """The banks (Q,N,D) that stories ``story`` (Q,) had after segments ``segment`` (Q,)."""
         if self.memory_per_segment is None:
-            raise UserError("a cache does not keep earlier banks; run the text without use_cache")
+            raise UserError(
+                "no earlier banks were kept; run the text with output_banks=True, without a cache"
+            )
         return torch.stack(self.memory_per_segment, dim=1)[story, segment]
 
     def backward(self) -> None:

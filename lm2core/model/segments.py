@@ -1,6 +1,6 @@
-"""Texts of any length to segments and back, and the loss across segment boundaries.
+"""Texts of any length to segments and back.
 
-Axes: see memory.py, plus S segments of a text and V vocabulary.
+Axes: see memory.py, plus S segments of a text.
 """
 
 import math
@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-
-NOT_COUNTED = -100  # a label that the loss ignores
 
 
 @dataclass(frozen=True)
@@ -22,12 +19,14 @@ class Segments:
     mask_BST : None if every segment is full
     place : in the shape of the texts, the place of each token in its row of segments; None: in order
     is_given : the texts were given as segments (B,S,T)
+    n_in_last : tokens of the last segment, where they are known without reading a mask
     """
 
     ids_BST: Tensor
     mask_BST: Tensor | None
     place: Tensor | None
     is_given: bool
+    n_in_last: int | None = None
 
     @classmethod
     def of(cls, ids: Tensor, mask: Tensor | None, length: int) -> "Segments":
@@ -41,11 +40,12 @@ class Segments:
             return cls(ids, None, None, True)
         if mask is None and ids.shape[1] % length == 0:
             return cls(ids.unflatten(1, (-1, length)), None, None, False)
+        n_in_last = (ids.shape[1] - 1) % length + 1 if mask is None else None
         mask = torch.ones_like(ids) if mask is None else mask
         if ids.ndim == 3:
             ids_PST, mask_PST, place_PT = _pack(ids.flatten(0, 1), mask.flatten(0, 1), ids.shape[-1])
             return cls(ids_PST.view(ids.shape), mask_PST.view(ids.shape), place_PT.view(ids.shape), True)
-        return cls(*_pack(ids, mask, length), False)
+        return cls(*_pack(ids, mask, length), False, n_in_last)
 
     def __len__(self) -> int:
         return self.ids_BST.shape[1]
@@ -59,12 +59,12 @@ class Segments:
         ids_BT, mask_BT = self[len(self) - 1]
         if mask_BT is None:
             return ids_BT, torch.ones_like(ids_BT)
-        n_tokens = max(1, int((mask_BT != 0).sum(1).max()))
+        n_tokens = self.n_in_last or max(1, int((mask_BT != 0).sum(1).max()))
         return ids_BT[:, :n_tokens], mask_BT[:, :n_tokens]
 
     def first_needed(self, n_last: int) -> int:
         """Index of the first segment needed for the last ``n_last`` given segments, or columns of flat texts;
-        ``n_last`` 0 means all.
+        ``n_last`` 0 means all. Of padded texts it may be one too early, because their lengths are not read.
         """
         if not n_last:
             return 0
@@ -72,8 +72,9 @@ class Segments:
             return max(0, len(self) - n_last)
         if self.place is None:
             return max(0, self.ids_BST[0].numel() - n_last) // self.ids_BST.shape[-1]
-        first = int(self.place[:, -n_last:].min()) // self.ids_BST.shape[-1]
-        return min(first, len(self) - 1)  # columns of padding in all texts have no segment
+        # The last columns hold at most as many tokens, of which the last one is in the last segment.
+        size = self.ids_BST.shape[-1]
+        return max(0, (len(self) - 1) * size - n_last + 1) // size
 
     def restore(self, streams: Sequence[Tensor], *, first: int = 0, n_last: int = 0) -> Tensor:
         """Streams (B,T,D) from segment ``first`` on, in the shape of the texts or of the part needed."""
@@ -160,30 +161,3 @@ def _pack(ids_BT: Tensor, mask_BT: Tensor, size: int) -> tuple[Tensor, Tensor, T
     )
     ids_BST, mask_BST = (x[:, :nowhere].unflatten(1, (-1, size)) for x in packed)
     return ids_BST, mask_BST, place_BT
-
-
-def next_token_loss(logits: Tensor, labels: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean cross entropy (nats) of each real token given the ones before it, across segment boundaries.
-
-    0, with a gradient of 0, if no label is left to predict.
-    """
-    logits_BTV = logits.flatten(1, -2)
-    if mask is not None:
-        order_BT = _tokens_first(mask)
-        logits_BTV = logits_BTV.gather(1, order_BT[..., None].expand_as(logits_BTV))
-    wanted = next_labels(labels, mask).flatten()
-    total = F.cross_entropy(logits_BTV[:, :-1].flatten(0, 1).float(), wanted, reduction="sum")
-    return total / (wanted != NOT_COUNTED).sum().clamp_min(1)
-
-
-def next_labels(labels: Tensor, mask: Tensor | None) -> Tensor:
-    """What is to be predicted after each column but the last, (B,T-1): a text's tokens, then its padding."""
-    labels_BT = labels.flatten(1).long()
-    if mask is not None:
-        labels_BT = labels_BT.masked_fill(mask.flatten(1) == 0, NOT_COUNTED).gather(1, _tokens_first(mask))
-    return labels_BT[:, 1:]
-
-
-def _tokens_first(mask: Tensor) -> Tensor:
-    """Columns (B,T) of each text in an order that moves padding behind its tokens."""
-    return (mask.flatten(1) == 0).to(torch.int8).argsort(dim=1, stable=True)

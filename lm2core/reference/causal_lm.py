@@ -20,8 +20,8 @@ from lm2core.errors import UserError
 from lm2core.model.config import LM2Config, StrictConfig
 from lm2core.model.from_llama import StrictCheckpoints
 from lm2core.model.inputs import check_bank, check_texts
+from lm2core.model.loss import next_token_loss
 from lm2core.model.output import LM2Output
-from lm2core.model.segments import next_token_loss
 from lm2core.reference.memory import ReferenceMemory
 
 SHARED_WITH_LM2 = (

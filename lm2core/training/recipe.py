@@ -38,7 +38,8 @@ class RunRecipe:
     n_warmup_steps: int = 100
     weight_decay: float = 0.01
     compile: bool = field(  # torch.compile of one segment
-        default=False, metadata=option("Faster steps after a few minutes of compiling.", flag="--compile")
+        default=False,
+        metadata=option("Faster steps after a few minutes of compiling.", flag="--compile/--no-compile"),
     )
     save_every: int = field(
         default=250, metadata=option("Steps between checkpoints; by default the preset's.", least=1)

@@ -18,13 +18,17 @@ from lm2core.errors import UserError
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.model.config import LM2Config
 from lm2core.model.from_llama import llama_config, lm2_config
+from lm2core.model.sizes import model_size
+from lm2core.model.work import token_work
 from lm2core.text.bpe import n_ids, open_tokenizer, train_tokenizer
 from lm2core.text.corpus import Corpus, open_corpus
 from lm2core.text.packing import PackedText, Packer
+from lm2core.training.devices import check_bf16, check_memory, this_chip
 from lm2core.training.run_folder import SKIPS_FILE, begin, check_start, report_full_disk
 from lm2core.training.text_models import MODELS
 from lm2core.training.text_recipe import TextRecipe
 from lm2core.training.trainer import RunTrainer, check_devices, common_arguments, run
+from lm2core.training.utilization import Utilization
 
 SAMPLE_PIECE_CHARS = 16_384  # of the pieces a tokenizer is trained on
 TOKENIZER_HELP = "restore the tokenizer* files of the run, or start in another folder"
@@ -39,9 +43,14 @@ class TextTrainer(RunTrainer):
 
     def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Mean next-token cross entropy in nats; gradients are truncated at ``backprop_segments`` if set."""
+        inputs = inputs | {"loss_only": True}
         if model.training and self._backprop_segments:
             inputs = inputs | {"backprop_segments": self._backprop_segments}
         return super().compute_loss(model, inputs, *args, **kwargs)
+
+    def _track_num_input_tokens(self, inputs: dict[str, Any]) -> None:
+        """Count the tokens of all processes without asking them: all blocks are equally long."""
+        self.state.num_input_tokens_seen += inputs["input_ids"].numel() * self.args.world_size
 
     def get_decay_parameter_names(self, model: torch.nn.Module) -> list[str]:
         """Matrices of linear layers only: biases, norms, embeddings and slot keys do not decay."""
@@ -67,6 +76,8 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
     out = Path(out)
     check_devices()
     _check_options(recipe)
+    if recipe.bf16:
+        check_bf16()
     checkpoint = check_start(recipe, out, resume=resume, last_file=SKIPS_FILE)
     corpus = open_corpus(recipe.text)
     tokenizer = open_tokenizer(str(out), advice=TOKENIZER_HELP) if resume else _new_tokenizer(recipe, corpus)
@@ -83,6 +94,7 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
         held_out_every=recipe.held_out_every,
     )
     packer.check_enough()  # before making a folder or a model
+    check_memory(recipe.llama or recipe.model, model_size(config), only_memory_trained=recipe.freeze_backbone)
     set_seed(recipe.seed)
     model = _new_model(recipe, config)
     begin(recipe, out)
@@ -100,6 +112,10 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
         eval_dataset=packer.held_out_blocks(recipe.n_eval_blocks),
         backprop_segments=recipe.backprop_segments,
     )
+    chip = this_chip()
+    if chip is not None and isinstance(model, LM2ForCausalLM):
+        flops_per_token = 3 * token_work(config, config.segment_length).flops
+        trainer.add_callback(Utilization(flops_per_token=flops_per_token, flops_per_s=chip.flops_per_s))
     run(trainer, out, checkpoint)
     return model
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from lm2core.model.config import LM2Config, base, lm2_1_7b
+from lm2core.model.config import LM2Config, base, lm2_1_7b, lm2_2b_content
 
 
 def text_tiny(*, vocab_size: int) -> LM2Config:
@@ -20,4 +20,5 @@ MODELS: dict[str, Callable[..., LM2Config]] = {
     "text-tiny": text_tiny,
     "base": base,
     "lm2-1.7b": lm2_1_7b,
+    "lm2-2b-content": lm2_2b_content,
 }

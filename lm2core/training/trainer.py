@@ -7,12 +7,14 @@ import json
 import math
 import os
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer
 
 from lm2core.errors import UserError
@@ -24,14 +26,28 @@ from lm2core.training.run_folder import SKIPS_FILE, newest_checkpoint, report_fu
 MAX_SKIPPED_IN_A_ROW = 10
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What came of one optimizer step, as values on the device until they are read.
+
+    is_skipped : 1.0 if the step changed no weight, else 0.0
+    """
+
+    number: int
+    loss: Tensor
+    norm: Tensor
+    is_skipped: Tensor
+
+
 class RunTrainer(Trainer):
-    """A Trainer whose weights never become NaN.
+    """A Trainer whose weights never become NaN, and whose steps do not wait for the device.
 
     A step whose loss or gradient norm is not finite in any process changes no weight and no optimizer state.
-    It still counts as a step for data and learning rate. ``MAX_SKIPPED_IN_A_ROW`` of them stop the training.
+    It still counts as a step for data and learning rate. Which steps these were is read when they are logged
+    or saved; ``MAX_SKIPPED_IN_A_ROW`` of them then stop the training.
 
-    n_skipped : skipped steps since the start of the run
-    n_skipped_in_a_row : skipped steps since the last good one
+    n_skipped : skipped steps since the start of the run, up to the last log
+    n_skipped_in_a_row : skipped steps since the last good one, up to the last log
     """
 
     last_file = SKIPS_FILE  # the file of a checkpoint that is written last
@@ -40,47 +56,56 @@ class RunTrainer(Trainer):
         super().__init__(**kwargs)
         self.tokenizer = tokenizer
         self.n_skipped = self.n_skipped_in_a_row = 0
-        self._step_loss: Tensor | float = 0.0  # sum over the parts of this step so far, on their device
+        self._step_loss: Tensor | float = 0.0  # sum over the parts of this step so far
+        self._unread: list[_Step] = []
         self._losses: list[float] = []  # of the good steps since the last log
 
     def training_step(self, model: torch.nn.Module, *args: Any, **kwargs: Any) -> Tensor:
         """Forward and backward pass of one part of a step; adds up its loss."""
         loss = super().training_step(model, *args, **kwargs)
-        self._step_loss = self._step_loss + loss.detach()  # read once per step: reading synchronizes a GPU
-        return loss
+        self._step_loss = self._step_loss + loss.detach()
+        return loss.nan_to_num(0.0, 0.0, 0.0)  # transformers' own sum, which would stay NaN
 
     def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Any = None) -> Any:
         """Called between the backward pass and the optimizer: the place to skip a step."""
-        norm, loss = super()._get_grad_norm(model, grad_norm), float(self._step_loss)
-        is_bad = not math.isfinite(loss) or not math.isfinite(norm)
-        n_bad = self.accelerator.reduce(torch.tensor(float(is_bad), device=self.args.device))
-        if n_bad > 0:
-            # Optimizers skip a parameter without a gradient: no momentum, no decay, no step count.
-            # A zero gradient would cause all three.
-            model.zero_grad(set_to_none=True)
-            self.n_skipped += 1
-            self.n_skipped_in_a_row += 1
-            self._stop_after_too_many(loss, norm)
-        else:
-            self.n_skipped_in_a_row = 0
-            self._losses.append(loss)
+        norm = super()._get_grad_norm(model, grad_norm)
+        norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
+        loss = torch.as_tensor(self._step_loss, device=norm.device)
+        is_good = loss.isfinite() & norm.isfinite()
+        is_skipped = (self.accelerator.reduce((~is_good).float()) > 0).float()
+        # The fused optimizer does nothing at all where this is 1: no momentum, no decay, no step count.
+        self.optimizer.optimizer.found_inf = is_skipped
+        self._unread.append(_Step(self.state.global_step + 1, loss, norm, is_skipped))
         self._step_loss = 0.0
         return norm
 
-    def _stop_after_too_many(self, loss: float, norm: Any) -> None:
+    def _read_steps(self) -> None:
+        """Wait for the steps since the last time, and count those that were skipped."""
+        for step in self._unread:
+            if step.is_skipped:
+                self.n_skipped += 1
+                self.n_skipped_in_a_row += 1
+                self._stop_after_too_many(step)
+            else:
+                self.n_skipped_in_a_row = 0
+                self._losses.append(float(step.loss))
+        self._unread.clear()
+
+    def _stop_after_too_many(self, step: _Step) -> None:
         if self.n_skipped_in_a_row < MAX_SKIPPED_IN_A_ROW:
             return
         newest = newest_checkpoint(Path(self.args.output_dir), self.last_file)
         newest_good = f"the newest good checkpoint is {newest}" if newest else "there is no checkpoint yet"
         raise UserError(
-            f"training stopped at step {self.state.global_step + 1}: {MAX_SKIPPED_IN_A_ROW} steps in a row "
-            f"were not finite (loss {loss:.3g}, gradient norm {float(norm):.3g}); "
+            f"training stopped at step {step.number}: {MAX_SKIPPED_IN_A_ROW} steps in a row "
+            f"were not finite (loss {float(step.loss):.3g}, gradient norm {float(step.norm):.3g}); "
             f"{newest_good}; train in another folder with a lower --learning-rate, or try --resume"
         )
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log the mean loss of the steps not skipped (NaN if all were), and how many were skipped."""
         if "loss" in logs:
+            self._read_steps()
             mean = sum(self._losses) / len(self._losses) if self._losses else math.nan
             logs["loss"] = float(self.accelerator.reduce(torch.tensor(mean, device=self.args.device), "mean"))
             logs["n_skipped"] = self.n_skipped
@@ -88,6 +113,7 @@ class RunTrainer(Trainer):
         super().log(logs, start_time)
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        self._read_steps()  # in every process, so that they would stop together
         super()._save_checkpoint(model, trial)
         if self.args.should_save:
             folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
@@ -133,11 +159,13 @@ def common_arguments(recipe: RunRecipe, out: Path) -> dict[str, Any]:
         "warmup_steps": min(recipe.n_warmup_steps, recipe.n_steps // 2),
         "weight_decay": recipe.weight_decay,
         "max_grad_norm": 1.0,
+        "optim": "adamw_torch_fused",  # can skip a step by a value on the device
         "seed": recipe.seed,
         "logging_steps": recipe.log_every,
         "save_steps": recipe.save_every,
         "save_total_limit": None if recipe.keep_all else 2,  # one is complete while the other is written
         "remove_unused_columns": False,
+        "logging_nan_inf_filter": False,  # would read every loss; RunTrainer filters what it logs
         "disable_tqdm": True,  # ProgressLog draws the bar
         "report_to": "none",
         "use_cpu": not torch.cuda.is_available(),

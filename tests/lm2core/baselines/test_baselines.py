@@ -267,7 +267,7 @@ def test_without_a_memory_kept_there_is_none_of_any_segment():
     zero = torch.tensor([0])
     with pytest.raises(ValueError, match="run with write_memory=True"):
         make("llama-full")(make_ids(B, T), write_memory=False).memory_at(zero, zero)
-    with pytest.raises(ValueError, match="run the text without use_cache"):
+    with pytest.raises(ValueError, match="run the text with output_banks=True, without a cache"):
         make("lm2")(make_ids(B, T), use_cache=True).memory_at(zero, zero)
 
 

@@ -11,10 +11,13 @@ import pytest
 
 from lm2core.babi.text import read_babi
 from lm2core.cli.main import main
+from lm2core.model.config import lm2_1_7b
 from lm2core.reading.answers import memory_after, ranked_words
 from lm2core.reading.checkpoints import load
 from lm2core.reading.memory_weights import save_memory
 from lm2core.traces.trace import Trace
+from lm2core.training.text_recipe import TEXT_PRESETS
+from lm2core.training.work import step_work
 from tests.small_llama import save_llama, small_tokenizer, with_memory
 
 MODEL = "babi-qa1-3"
@@ -99,6 +102,17 @@ def test_no_command_is_the_help(capsys):
 def test_models_lists_what_ships(capsys):
     assert main(["models"]) == 0
     assert f"{MODEL}: 4 blocks, width 64, 24 slots" in capsys.readouterr().out
+
+
+def test_models_gives_the_paper_s_count_beside_its_own_and_the_work_on_request(capsys):
+    assert main(["models"]) == 0
+    (row,) = (line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("lm2-1.7b"))
+    assert " ".join(row).startswith("lm2-1.7b 16 x 2048 2048 1.24 + 0.47 B 1.2 + 0.5 B 3.4 GB 27.3 GB")
+    assert main(["models", "--flops"]) == 0
+    _, row = (line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("lm2-1.7b"))
+    work = step_work(TEXT_PRESETS["lm2-1.7b"], lm2_1_7b())
+    assert row[1:3] == ["8,192", f"{work.model_flops / 1e12:.1f}"]
+    assert row[3] == f"{work.memory_share:.0%}"
 
 
 @pytest.mark.parametrize(

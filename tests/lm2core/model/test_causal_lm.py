@@ -1,5 +1,7 @@
 """The whole model: nothing leaks from the future, the bank is a value, padding changes nothing."""
 
+import weakref
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -192,3 +194,20 @@ def test_a_text_may_have_any_length(changes, n_tokens):
     with torch.no_grad():
         short, long = model(ids[:, :n_tokens]).logits, model(ids).logits
     torch.testing.assert_close(short, long[:, :n_tokens], rtol=0, atol=2e-6)
+
+
+def test_banks_of_a_flat_text_are_kept_only_on_request(model):
+    alive = []
+
+    def remember(bank_BND, *, hook):
+        alive.append(weakref.ref(bank_BND))
+
+    ids = make_ids(B, S * T)
+    with torch.no_grad(), model.hooks([("hook_bank", remember)]):
+        out = model(ids)
+        assert [bank() is None for bank in alive] == [True] * (S - 1) + [False]
+        banks = model(ids, output_banks=True).memory_per_segment
+    assert out.memory_per_segment is None
+    assert len(banks) == S and torch.equal(banks[-1], out.memory)
+    with pytest.raises(ValueError, match="output_banks does not go with a cache"):
+        model(ids, output_banks=True, use_cache=True)

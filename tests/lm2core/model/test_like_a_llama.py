@@ -84,7 +84,8 @@ def test_attentions_stop_at_the_segment_and_leave_padding_out():
 
 def test_return_dict_false_gives_a_tuple():
     model = make_model()
-    loss, logits, memory, banks = model(make_ids(B, T), labels=make_ids(B, T), return_dict=False)
+    options = {"labels": make_ids(B, T), "output_banks": True, "return_dict": False}
+    loss, logits, memory, banks = model(make_ids(B, T), **options)
     assert loss.ndim == 0 and logits.shape == (B, T, V)
     assert torch.equal(memory, banks[-1])
 

@@ -3,25 +3,34 @@
 import pytest
 import torch
 
-from lm2core.model.config import base, llama_fields, lm2_1_7b
+from lm2core.model.config import base, llama_fields, lm2_1_7b, lm2_2b_content
 from lm2core.model.sizes import model_size
 from lm2core.reference.causal_lm import SHARED_WITH_LM2, ReferenceConfig, ReferenceForCausalLM
 from tests.conftest import SIZES, make_model
 
 
-def test_the_paper_s_size_is_llama_3_2_1b_and_its_memory():
-    """1.236 B for the backbone; per block ten maps, a key per slot, three norms and two biases."""
+def test_the_paper_s_model_is_llama_3_2_1b_and_half_a_billion_of_memory():
+    """Its equations: six maps a block, a key per slot, three norms and two biases."""
     size, d, n = model_size(lm2_1_7b()), 2048, 2048
-    assert round(size.n_backbone / 1e9, 3) == 1.236
-    assert size.n_memory == 16 * (10 * d * d + n * d + 3 * d + 2 * d)
+    assert round(size.n_backbone / 1e9, 1) == 1.2
+    assert round(size.n_memory / 1e9, 1) == 0.5
+    assert round(size.n_parameters / 1e9, 1) == 1.7
+    assert size.n_memory == 16 * (6 * d * d + n * d + 3 * d + 2 * d)
     assert size.n_bank == n * d
 
 
-def test_the_paper_s_own_equations_are_six_maps_a_block():
+def test_the_paper_s_model_has_its_equations():
     config = lm2_1_7b()
-    config.routing, config.candidate = "positional", "memory"
-    d = n = 2048
-    assert model_size(config).n_memory == 16 * (6 * d * d + n * d + 3 * d + 2 * d)
+    assert (config.routing, config.candidate) == ("positional", "memory")
+    assert config.segment_length == config.memory_slots == 2048
+    assert len(config.memory_blocks) == 16
+
+
+def test_our_memory_on_the_same_backbone_has_four_more_maps_a_block():
+    paper, ours, d = model_size(lm2_1_7b()), model_size(lm2_2b_content()), 2048
+    assert ours.n_backbone == paper.n_backbone
+    assert ours.n_memory - paper.n_memory == 16 * 4 * d * d
+    assert round(ours.n_parameters / 1e9) == 2
 
 
 def test_the_public_code_s_form_of_the_paper_s_size_is_its_1_7_billion():

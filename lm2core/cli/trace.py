@@ -69,7 +69,7 @@ def trace(
 
 
 def _announce(n_bytes: int) -> None:
-    typer.echo(f"to be recorded: {format_bytes(n_bytes)}", err=True)
+    typer.echo(f"to be recorded: {format_bytes(n_bytes)}")
 
 
 def _size(out: Path) -> str:

@@ -24,7 +24,7 @@ from lm2core.text.packing import PackedText, Packer
 from lm2core.training.run_folder import SKIPS_FILE, begin, check_start, report_full_disk
 from lm2core.training.text_models import MODELS
 from lm2core.training.text_recipe import TextRecipe
-from lm2core.training.trainer import RunTrainer, check_devices, common_arguments, run
+from lm2core.training.trainer import RunTrainer, check_devices, check_reports, common_arguments, run
 
 SAMPLE_PIECE_CHARS = 16_384  # of the pieces a tokenizer is trained on
 TOKENIZER_HELP = "restore the tokenizer* files of the run, or start in another folder"
@@ -66,6 +66,7 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
     """
     out = Path(out)
     check_devices()
+    check_reports(recipe.report_to)
     _check_options(recipe)
     checkpoint = check_start(recipe, out, resume=resume, last_file=SKIPS_FILE)
     corpus = open_corpus(recipe.text)

@@ -14,6 +14,7 @@ import psutil  # type: ignore[import-untyped]
 
 from lm2core.errors import UserError
 from lm2core.files import write_atomically
+from lm2core.training.memory_warnings import PREFIX, memory_warnings
 from lm2core.training.run_folder import STAGE_FILE, newest_checkpoint
 from lm2viz.cli.app_settings import read_settings
 
@@ -51,12 +52,16 @@ class Curves:
     accuracy : by task, in [0, 1]
     loss : mean since the step before, in nats
     share : of the run's steps that are done, in [0, 1]
+    memory : the last metrics of the memory by name; empty where none was logged yet
+    warnings : what they warn of
     """
 
     steps: list[int]
     accuracy: dict[str, list[float | None]]
     loss: list[float | None]
     share: float
+    memory: dict[str, float | None]
+    warnings: list[str]
 
 
 def runs_root() -> Path:
@@ -114,12 +119,17 @@ def read_curves(run: Run) -> Curves:
         lines = []
     logged = [json.loads(line) for line in lines if line.endswith("}")]
     steps = [line["step"] for line in logged]
+    measured: dict[str, float | None] = next(
+        (line for line in reversed(logged) if f"{PREFIX}n_slots" in line), {}
+    )
     tasks = sorted({name for line in logged for name in line if name.startswith("accuracy_")})
     return Curves(
         steps,
         {name.removeprefix("accuracy_"): [line.get(name) for line in logged] for name in tasks},
         [line.get("loss") for line in logged],
         min(steps[-1] / run.n_steps, 1.0) if steps else 0.0,
+        {name.removeprefix(PREFIX): value for name, value in measured.items() if name.startswith(PREFIX)},
+        memory_warnings(measured),
     )
 
 

@@ -14,6 +14,15 @@ from lm2viz.figures.training import training_curves
 
 REFRESH_S = 2  # while a run is going
 
+# Metrics of the memory that are shown: how, and what they are called.
+MEMORY = {
+    "slots_in_use": ("{:.1f} of {of:.0f}", "Slots in use"),
+    "gate_in": ("{:.2f}", "Input gates, mean"),
+    "gate_forget": ("{:.2f}", "Forget gates, mean"),
+    "gate_out": ("{:.2f}", "Output gates, mean"),
+    "gradient_share": ("{:.0%}", "Gradient of the memory"),
+}
+
 
 def main() -> None:
     """The page, from top to bottom."""
@@ -81,9 +90,20 @@ def draw_run(run: Run, was_running: bool) -> None:
         st.error(as_text(f"The run failed: {runs.last_error(run)}"))
     draw_buttons(run, state)
     if curves.steps:
+        draw_memory(curves)
         draw_curves(run, curves)
     elif state == runs.RUNNING:
         st.info("The run is starting. Its first values appear after 10 steps.")
+
+
+def draw_memory(curves: Curves) -> None:
+    """What the memory did in the last step that was measured, and what to look at."""
+    for warning in curves.warnings:
+        st.warning(warning)
+    memory = {name: value for name, value in curves.memory.items() if value is not None}
+    shown = [(name, form, label) for name, (form, label) in MEMORY.items() if name in memory]
+    for column, (name, form, label) in zip(st.columns(len(MEMORY)), shown, strict=False):
+        column.metric(label, form.format(memory[name], of=memory["n_slots"]))
 
 
 def draw_curves(run: Run, curves: Curves) -> None:

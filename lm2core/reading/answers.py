@@ -1,7 +1,8 @@
 """Ask a model about a story: read it sentence by sentence, keep every bank, and answer from one of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ from lm2core.text.tokenizer import check_is_list, check_words, encode_segments
 from lm2core.traces.fingerprint import fingerprint
 from lm2core.traces.hooks import match_hooks
 from lm2core.traces.recording import MEMORY_HOOKS, capture, recording
+from lm2core.traces.reductions import WHOLE, Reduction
 from lm2core.traces.trace import Trace
 
 # What a question reads from the bank, and how the read enters the stream.
@@ -53,11 +55,15 @@ def read_story(
     sentences: Sequence[str],
     *,
     names: str | Sequence[str] = MEMORY_HOOKS,
+    reduce: Reduction = WHOLE,
     budget: str = "512MB",
+    to: str | Path | None = None,
 ) -> Trace:
     """Run one story without questions; see ``read_stories``."""
     check_is_list(sentences)
-    return read_stories(lm, [TextStory(tuple(sentences), ())], names=names, budget=budget)
+    return read_stories(
+        lm, [TextStory(tuple(sentences), ())], names=names, reduce=reduce, budget=budget, to=to
+    )
 
 
 def read_stories(
@@ -65,13 +71,19 @@ def read_stories(
     stories: Sequence[Story | TextStory],
     *,
     names: str | Sequence[str] = MEMORY_HOOKS,
+    reduce: Reduction = WHOLE,
     budget: str = "512MB",
+    to: str | Path | None = None,
+    info: Mapping[str, Any] | None = None,
 ) -> Trace:
     """Run stories as one batch, one segment per sentence, and record their memory.
 
     ``info["stories"]`` has for each story its ``sentences``, its ``questions``, and the ``facts`` known after
     each sentence as ``{name: (value, since)}``, or None if a sentence fits no task. Shorter stories end with
     empty segments, which change nothing and have no ``tokens``.
+
+    reduce, budget, to : see ``capture``
+    info : JSON values that the trace says of itself too
 
     Raises
     ------
@@ -93,12 +105,14 @@ def read_stories(
         ids,
         mask,
         names=names,
+        reduce=reduce,
         budget=budget,
+        to=to,
         tokens=[
             [segment_words(lm.tokenizer, sentence) for sentence in sentences]
             for sentences in stories_sentences
         ],
-        info={"model": lm.name, "stories": [_truth(story) for story in stories]},
+        info={"model": lm.name, "stories": [_truth(story) for story in stories], **(info or {})},
     )
 
 
@@ -161,6 +175,7 @@ def bank_after(trace: Trace, n_sentences: int, model: LM2ForCausalLM, *, story: 
         )
     if n_sentences == 0:
         return model.new_memory(1)
+    trace.check_is_whole("hook_bank")
     bank = trace.select("hook_bank", story=story, segment=n_sentences - 1)
     return torch.tensor(bank, device=model.device, dtype=model.dtype)[None]
 

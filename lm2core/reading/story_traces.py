@@ -22,6 +22,7 @@ from lm2core.text.shown_words import segment_words
 from lm2core.text.tokenizer import check_words, segment_ids
 from lm2core.traces.hooks import match_hooks
 from lm2core.traces.recording import MEMORY_HOOKS, recording, trace_bytes
+from lm2core.traces.reductions import WHOLE, Reduction
 from lm2core.traces.trace import Trace
 
 PROGRESS_AFTER_S = 2.0
@@ -50,6 +51,7 @@ def record_questions(lm: LoadedModel, trace: Trace, *, names: str | Sequence[str
         raise UserError("the trace has no questions; record stories with questions, see lm2core.babi")
     if "hook_bank" not in trace.arrays:
         raise UserError("the trace has no hook_bank; record it again with --hooks 'mem.*,hook_bank'")
+    trace.check_is_whole("hook_bank")
     texts = [story_question(lm, question["text"]) for question in story_questions]
     check_words(lm.tokenizer, sorted(set(texts)))
     banks = trace.arrays["hook_bank"][
@@ -91,7 +93,7 @@ class TraceFolder(Sequence[Trace]):
     Raises
     ------
     UserError
-        When the folder has no part.
+        When the folder has no part, or one of them is missing.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -101,6 +103,13 @@ class TraceFolder(Sequence[Trace]):
         )
         if not self._parts:
             raise UserError(f"{folder} has no traces; write them with record_to() or 'lm2 trace'")
+        n_parts = Trace.load(self._parts[0]).info.get("n_parts", len(self._parts))  # older ones do not say
+        missing = [name for i in range(n_parts) if not (self.folder / (name := _PART.format(i))).exists()]
+        if missing:
+            raise UserError(
+                f"{folder} lacks {', '.join(missing[:3])} of {n_parts} parts; copy the "
+                "whole folder, or record it again"
+            )
 
     def __len__(self) -> int:
         return len(self._parts)
@@ -121,11 +130,14 @@ def record_to(
     stories: Sequence[Story | TextStory],
     *,
     names: str | Sequence[str] = MEMORY_HOOKS,
+    reduce: Reduction = WHOLE,
     budget: str = "512MB",
 ) -> TraceFolder:
     """Record stories into a new or empty folder, in parts that each fit the budget.
 
     All or nothing: parts are kept in a hidden subfolder until the last one is written.
+
+    reduce : what is kept of each tensor; see ``capture``
 
     Raises
     ------
@@ -139,7 +151,8 @@ def record_to(
         raise UserError(f"{folder} {has}; choose an empty folder")
     check_stories(lm, stories)
     chosen = match_hooks(names, lm.model.config)
-    parts = list(_parts(lm, stories, chosen, budget))
+    parts = list(_parts(lm, stories, chosen, reduce, budget))
+    about = {"n_parts": len(parts)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = TemporaryDirectory(prefix=".unfinished-", dir=folder)
@@ -148,7 +161,8 @@ def record_to(
     bar = tqdm(parts, desc="recording", unit="part", delay=PROGRESS_AFTER_S, disable=None)
     with unfinished as name:
         for i, part in enumerate(bar):
-            read_stories(lm, part, names=chosen, budget=budget).save(Path(name) / _PART.format(i))
+            file = Path(name) / _PART.format(i)
+            read_stories(lm, part, names=chosen, reduce=reduce, budget=budget, to=file, info=about)
         try:
             for file in sorted(Path(name).iterdir()):
                 file.rename(folder / file.name)
@@ -157,8 +171,37 @@ def record_to(
     return TraceFolder(folder)
 
 
+def recorded_bytes(
+    lm: LoadedModel,
+    stories: Sequence[Story | TextStory],
+    *,
+    names: str | Sequence[str] = MEMORY_HOOKS,
+    reduce: Reduction = WHOLE,
+    budget: str = "512MB",
+) -> int:
+    """Bytes of the arrays that ``record_to`` will write; a UserError as there, for stories and budget."""
+    check_stories(lm, stories)
+    chosen = match_hooks(names, lm.model.config)
+    return sum(
+        trace_bytes(lm.model, (len(part), *_longest(lm, part)), chosen, reduce)
+        for part in _parts(lm, stories, chosen, reduce, budget)
+    )
+
+
+def _longest(lm: LoadedModel, stories: Sequence[Story | TextStory]) -> tuple[int, int]:
+    """The most sentences of a story, and the most tokens of a sentence."""
+    sentences = {sentence for story in stories for sentence in story.sentences}
+    return max(len(story.sentences) for story in stories), max(
+        len(lm.tokenizer.tokenize(sentence)) for sentence in sentences
+    )
+
+
 def _parts(
-    lm: LoadedModel, stories: Sequence[Story | TextStory], names: Sequence[str], budget: str
+    lm: LoadedModel,
+    stories: Sequence[Story | TextStory],
+    names: Sequence[str],
+    reduce: Reduction,
+    budget: str,
 ) -> Iterator[Sequence[Story | TextStory]]:
     """Parts of consecutive stories that fit the budget when padded to the longest of them."""
     part: list[Story | TextStory] = []
@@ -171,14 +214,14 @@ def _parts(
     }
     for i, story in enumerate(stories, start=1):
         size = len(story.sentences), max(n_tokens[sentence] for sentence in story.sentences)
-        alone = trace_bytes(lm.model, (1, *size), names)
+        alone = trace_bytes(lm.model, (1, *size), names, reduce)
         if alone > allowed:
             raise UserError(
                 f"the trace of story {i} alone would take {format_bytes(alone)}, but the budget is {budget}; "
                 "use fewer hooks or raise the budget"
             )
         padded = max(longest[0], size[0]), max(longest[1], size[1])
-        if part and trace_bytes(lm.model, (len(part) + 1, *padded), names) > allowed:
+        if part and trace_bytes(lm.model, (len(part) + 1, *padded), names, reduce) > allowed:
             yield part
             part, padded = [], size
         part.append(story)

@@ -16,14 +16,16 @@ from torch import Tensor
 
 from lm2core.byte_sizes import format_bytes, parse_bytes
 from lm2core.errors import UserError
+from lm2core.files import atomic_path
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.model.config import LM2Config
+from lm2core.traces.array_file import ArrayWriter
 from lm2core.traces.fingerprint import fingerprint
 from lm2core.traces.hooks import hook_names, match_hooks
-from lm2core.traces.trace import Trace
+from lm2core.traces.reductions import WHOLE, Reduction, plan, planned_bytes
+from lm2core.traces.trace import Trace, manifest_of
 
 MEMORY_HOOKS = ("mem.*", "hook_bank")
-BYTES_PER_VALUE = 4  # a trace holds float32
 
 
 @dataclass(slots=True)
@@ -35,14 +37,19 @@ class Recorder:
 
     config: LM2Config
     weights: str
+    reduce: Reduction = WHOLE
     steps: dict[str, list[NDArray[np.float32]]] = field(default_factory=lambda: defaultdict(list))
 
     def trace(self, tokens: list[list[list[str]]], info: Mapping[str, Any]) -> Trace:
         """The recorded tensors as a Trace; every array gets a segment axis after story, even of size 1."""
-        known = hook_names(self.config)
+        known, reduce = hook_names(self.config), self.reduce
+        kept = {
+            name: [axis for axis in known[name].axes if axis not in reduce.averaged(name, known[name].axes)]
+            for name in self.steps
+        }
         return Trace(
             arrays={name: np.stack(steps, axis=1) for name, steps in self.steps.items()},
-            axes={name: ("story", "segment", *known[name].axes) for name in self.steps},
+            axes={name: ("story", "segment", *axes) for name, axes in kept.items()},
             tokens=tokens,
             info={"config": self.config.to_diff_dict(), "weights": self.weights, **info},
         )
@@ -89,11 +96,13 @@ def hooked(model: Any, hooks: Sequence[tuple[str, Callable[..., Tensor | None]]]
 
 
 @contextmanager
-def recording(model: LM2ForCausalLM, names: Sequence[str]) -> Iterator[Recorder]:
+def recording(model: LM2ForCausalLM, names: Sequence[str], reduce: Reduction = WHOLE) -> Iterator[Recorder]:
     """Record every run of ``model`` inside the block, as ``hooked`` runs it."""
-    recorder = Recorder(model.config, fingerprint(model))
+    recorder = Recorder(model.config, fingerprint(model), reduce)
+    known = hook_names(model.config)
 
     def keep(value: Tensor, *, hook: Any) -> None:
+        value = reduce.apply(hook.name, known[hook.name].axes, value)
         recorder.steps[hook.name].append(value.detach().to("cpu", torch.float32, copy=True).numpy())
 
     with hooked(model, [(name, keep) for name in names]):
@@ -107,6 +116,7 @@ def capture(
     *,
     memory: Tensor | None = None,
     names: str | Sequence[str] = MEMORY_HOOKS,
+    reduce: Reduction = WHOLE,
     budget: str = "512MB",
     to: str | Path | None = None,
     tokens: list[list[list[str]]] | None = None,
@@ -120,29 +130,64 @@ def capture(
     attention_mask : (B,S,T), 0 for padding
     memory : (B,N,D), the bank to start from; None: a fresh one
     names : hook names or shell-style patterns, with or without ``blocks.{l}.``; see docs/HOOKS.md
+    reduce : what is kept of each tensor; by default all
     budget : largest size of the trace, e.g. "512MB"; checked before the run
-    to : file to which the trace is also saved
+    to : file to record to, segment by segment: the trace is then never in memory, and reads from the file
     tokens : words of each segment, for figures; None: the ids
     info : JSON values that describe the run
 
     Raises
     ------
     UserError
-        For an unknown name (with the nearest), nothing to record, or a trace larger than the budget.
+        For an unknown name (with the nearest), nothing to record, a trace larger than the budget or than the
+        room on the disk, a reduction to what is not there, and bfloat16 without a file.
     """
     if segments.ndim != 3:
         raise UserError(f"segments must be (B,S,T) token ids, got shape {tuple(segments.shape)}")
     mask = torch.ones_like(segments) if attention_mask is None else attention_mask
     if ((mask != 0).long().diff(dim=-1) > 0).any():
         raise UserError("segments must be right-padded, so that token t of a trace is word t of its segment")
-    chosen = _chosen(model, segments.shape, names, budget)
-    with recording(model, chosen) as recorder:
-        model(segments.to(model.device), mask.to(model.device), memory)
-    words = tokens or _ids_as_words(segments, mask)
-    trace = recorder.trace(words, info or {})
+    reduce.check_fits(model.config, segments.shape[-1])
+    chosen = _chosen(model, segments.shape, names, budget, reduce)
+    words = reduce.words(tokens or _ids_as_words(segments, mask))
+    about = {**(info or {}), **reduce.info(model.config, chosen)}
+    given = segments.to(model.device), mask.to(model.device), memory
     if to is not None:
-        trace.save(to)
-    return trace
+        arrays = plan(model.config, segments.shape, chosen, reduce)
+        about = {"config": model.config.to_diff_dict(), "weights": fingerprint(model), **about}
+        with (
+            atomic_path(to) as temporary,
+            _writing(temporary, model, arrays, words, about, reduce) as hooks,
+            hooked(model, hooks),
+        ):
+            model(*given)
+        return Trace.load(to)
+    if reduce.dtype != "float32":
+        raise UserError(f"{reduce.dtype} is a type of files, arrays in memory are float32; give a file, to=")
+    with recording(model, chosen, reduce) as recorder:
+        model(*given)
+    return recorder.trace(words, about)
+
+
+@contextmanager
+def _writing(
+    path: Path,
+    model: LM2ForCausalLM,
+    arrays: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]],
+    words: list[list[list[str]]],
+    info: Mapping[str, Any],
+    reduce: Reduction,
+) -> Iterator[list[tuple[str, Callable[..., Tensor | None]]]]:
+    """Hooks that write what they see to the file; ``arrays`` as ``plan`` gives them."""
+    known = hook_names(model.config)
+    metadata = manifest_of({name: axes for name, (axes, _) in arrays.items()}, words, info)
+    shapes = {name: shape for name, (_, shape) in arrays.items()}
+    with ArrayWriter(path, shapes, reduce.dtype, metadata) as file:
+
+        def write(value: Tensor, *, hook: Any) -> None:
+            file.append(hook.name, reduce.apply(hook.name, known[hook.name].axes, value))
+
+        yield [(name, write) for name in arrays]
 
 
 def capture_generation(
@@ -217,17 +262,21 @@ def _option(model: LM2ForCausalLM, options: Mapping[str, Any], name: str) -> Any
 
 
 def _chosen(
-    model: LM2ForCausalLM, shape: Sequence[int], names: str | Sequence[str], budget: str
+    model: LM2ForCausalLM,
+    shape: Sequence[int],
+    names: str | Sequence[str],
+    budget: str,
+    reduce: Reduction = WHOLE,
 ) -> list[str]:
     """The hook points that ``names`` match, if a trace of them fits the budget."""
     chosen = match_hooks(names, model.config)
     if not chosen:
         raise UserError("no hook point given; the default is names=" + repr(MEMORY_HOOKS))
-    needed, allowed = trace_bytes(model, shape, chosen), parse_bytes(budget)
+    needed, allowed = trace_bytes(model, shape, chosen, reduce), parse_bytes(budget)
     if needed > allowed:
         raise UserError(
             f"the trace would take {format_bytes(needed)}, but the budget is {budget}; "
-            "use fewer hooks or stories, or raise the budget"
+            "use fewer hooks or stories, reduce them, or raise the budget"
         )
     return chosen
 
@@ -239,19 +288,8 @@ def _ids_as_words(ids_BST: Tensor, mask_BST: Tensor) -> list[list[list[str]]]:
     ]
 
 
-def trace_bytes(model: LM2ForCausalLM, shape: Sequence[int], names: Sequence[str]) -> int:
+def trace_bytes(
+    model: LM2ForCausalLM, shape: Sequence[int], names: Sequence[str], reduction: Reduction = WHOLE
+) -> int:
     """Size in bytes of a trace of ``names`` over ids of ``shape`` (B,S,T), known before the run."""
-    config, known = model.config, hook_names(model.config)
-    n_stories, n_segments, n_tokens = shape
-    size = {
-        "token": n_tokens,
-        "source": n_tokens,
-        "slot": config.memory_slots,
-        "dim": config.hidden_size,
-        "memory_dim": config.bank_width,
-        "path_head": config.bank_width // config.head_dim,
-        "head": config.memory_heads,
-        "attn_head": config.num_attention_heads,
-    }
-    values = sum(math.prod(size[axis] for axis in known[name].axes) for name in names)
-    return values * n_stories * n_segments * BYTES_PER_VALUE
+    return planned_bytes(model.config, shape, names, reduction)

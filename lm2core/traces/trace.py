@@ -19,6 +19,7 @@ from safetensors.numpy import save_file
 from lm2core.byte_sizes import format_bytes
 from lm2core.errors import UserError
 from lm2core.files import atomic_path
+from lm2core.traces.mapped_arrays import MappedArrays
 
 SCHEMA = 1
 # head: of the memory; path_head and memory_dim: of a memory with a width of its own
@@ -35,7 +36,7 @@ class Trace:
     Parameters
     ----------
     arrays : dict of str to ndarray
-        Float arrays, keyed by hook name. Read-only.
+        Float arrays, keyed by hook name. Read-only. Of an opened file they are ``MappedArrays``.
     axes : dict of str to tuple of str
         One name from ``AXES`` per dimension of the array of that key; all have ``story`` and ``segment``.
     tokens : list of list of list of str
@@ -59,16 +60,17 @@ class Trace:
         if not self.arrays:
             raise UserError("a trace needs at least one array, got none")
         sizes: dict[str, int] = {}
-        for name, array in self.arrays.items():
+        for name, shape in self.shapes.items():
             axes = self.axes.get(name, ())
-            if len(axes) != array.ndim or not set(axes) <= set(AXES):
-                raise UserError(f"{name}: axes {axes} do not fit an array of shape {array.shape}")
+            if len(axes) != len(shape) or not set(axes) <= set(AXES):
+                raise UserError(f"{name}: axes {axes} do not fit an array of shape {shape}")
             if not {"story", "segment"} <= set(axes):
                 raise UserError(f"{name}: axes {axes} must have story and segment; give an axis of size 1")
-            for axis, size in zip(axes, array.shape, strict=True):
+            for axis, size in zip(axes, shape, strict=True):
                 if sizes.setdefault(axis, size) != size:
                     raise UserError(f"{name}: axis {axis} has size {size}, elsewhere {sizes[axis]}")
-            array.flags.writeable = False
+            if not isinstance(self.arrays, MappedArrays):  # those are read-only, and not read yet
+                self.arrays[name].flags.writeable = False
         self._check_tokens(sizes)
 
     def _check_tokens(self, sizes: Mapping[str, int]) -> None:
@@ -88,6 +90,13 @@ class Trace:
                 raise UserError(f"tokens have {size} along {axis}, the arrays {sizes[axis]}")
 
     @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each array, without reading it."""
+        if isinstance(self.arrays, MappedArrays):
+            return self.arrays.shapes
+        return {name: array.shape for name, array in self.arrays.items()}
+
+    @property
     def n_segments(self) -> int:
         """Segments of the longest story."""
         return max(len(story) for story in self.tokens)
@@ -101,15 +110,20 @@ class Trace:
         """Its model, hook points and sizes, without the arrays."""
         sizes = {
             axis: n
-            for name, array in self.arrays.items()
-            for axis, n in zip(self.axes[name], array.shape, strict=True)
+            for name, shape in self.shapes.items()
+            for axis, n in zip(self.axes[name], shape, strict=True)
         }
+        n_bytes = (
+            self.arrays.n_bytes
+            if isinstance(self.arrays, MappedArrays)
+            else sum(array.nbytes for array in self.arrays.values())
+        )
         model, hooks = str(self.info.get("model")), sorted({name.split(".", 2)[-1] for name in self.arrays})
         return (
             f"Trace(model={shorten(model, 80)!r}, {len(self.tokens)} stories, {self.n_segments} segments, "
             f"{len(self.arrays)} hook points: {shorten(' '.join(hooks), 400)}; "
             f"{', '.join(f'{axis} {n}' for axis, n in sizes.items())}; "
-            f"{format_bytes(sum(array.nbytes for array in self.arrays.values()))})"
+            f"{format_bytes(n_bytes)})"
         )
 
     def select(self, name: str, **where: int | Sequence[int]) -> NDArray[np.floating]:
@@ -125,7 +139,7 @@ class Trace:
         """
         if name not in self.arrays:
             raise UserError(f"no {name!r} in this trace; it has: {', '.join(sorted(self.arrays))}")
-        array, axes = self.arrays[name], self.axes[name]
+        axes, shape = self.axes[name], self.shapes[name]
         unknown = set(where) - set(axes)
         if unknown:
             raise UserError(f"{name} has no axis {', '.join(sorted(unknown))}; it has: {', '.join(axes)}")
@@ -134,18 +148,37 @@ class Trace:
             index = np.asarray(places)
             if index.ndim > 1 or index.dtype.kind not in "iu":
                 raise UserError(f"{axis}={places!r}; give a whole number, or a list of them")
-            size = array.shape[axes.index(axis)]
+            size = shape[axes.index(axis)]
             for place in index.flat:
                 if not 0 <= place < size:
                     raise UserError(f"{axis} {place} is outside 0..{size - 1}")
             if index.ndim:
                 several[axis] = index
         single = {axis: place for axis, place in where.items() if axis not in several}
-        chosen = array[tuple(single.get(axis, slice(None)) for axis in axes)]
+        cut = tuple(single.get(axis, slice(None)) for axis in axes)
+        if isinstance(self.arrays, MappedArrays):
+            chosen = self.arrays.part(name, cut)
+        else:
+            chosen = self.arrays[name][cut]
         left = [axis for axis in axes if axis not in single]
         for axis, index in several.items():
             chosen = chosen.take(index, axis=left.index(axis))
         return chosen
+
+    def check_is_whole(self, *names: str) -> None:
+        """Refuse, with a UserError, arrays of which only a part was kept; see ``Reduction``."""
+        reduced: Mapping[str, Any] = self.info.get("reduced", {})
+        for name in names:
+            gone = [f"axis {axis}" for axis in reduced.get("without", {}).get(name, ())]
+            gone += [
+                f"some {axis}s"
+                for axis in ("slot", "token")
+                if reduced.get(f"{axis}s") is not None and axis in self.axes.get(name, ())
+            ]
+            if gone:
+                raise UserError(
+                    f"{name} was recorded without {' and '.join(gone)}; record it again, all of it"
+                )
 
     def over_blocks(self, hook: str, **where: int | Sequence[int]) -> NDArray[np.floating]:
         """``select`` of ``mem.<hook>`` in every recorded block, stacked on a new first axis (block)."""
@@ -168,17 +201,16 @@ class Trace:
 
     def save(self, path: str | Path) -> None:
         """Write one safetensors file, atomically."""
-        manifest = {"schema": SCHEMA, "axes": self.axes, "tokens": self.tokens, "info": dict(self.info)}
         arrays = {name: np.ascontiguousarray(array) for name, array in self.arrays.items()}
         with atomic_path(path) as temporary:
             try:
-                save_file(arrays, temporary, metadata={"lm2_trace": json.dumps(manifest)})
+                save_file(arrays, temporary, metadata=manifest_of(self.axes, self.tokens, self.info))
             except SafetensorError as error:
                 raise OSError(str(error)) from error
 
     @classmethod
     def load(cls, path: str | Path) -> "Trace":
-        """Open a saved trace.
+        """Open a saved trace. Its arrays stay in the file, and are read where they are used.
 
         Raises
         ------
@@ -198,7 +230,7 @@ class Trace:
                 schema = manifest.get("schema", "none") if isinstance(manifest, dict) else "none"
                 if schema != SCHEMA:
                     raise UserError(f"{path}: expected trace schema {SCHEMA}, got {schema}; record it again")
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            arrays = MappedArrays(path)
         except (SafetensorError, json.JSONDecodeError, OSError) as error:
             raise UserError(f"{path}: not a readable trace file ({error}); record it again") from None
         try:
@@ -206,3 +238,11 @@ class Trace:
             return cls(arrays, axes, manifest["tokens"], manifest["info"])
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{path}: its manifest is broken at {error}; record it again") from None
+
+
+def manifest_of(
+    axes: Mapping[str, tuple[str, ...]], tokens: list[list[list[str]]], info: Mapping[str, Any]
+) -> dict[str, str]:
+    """What the header of a trace file says beside the arrays."""
+    manifest = {"schema": SCHEMA, "axes": axes, "tokens": tokens, "info": dict(info)}
+    return {"lm2_trace": json.dumps(manifest)}

@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from lm2core.files import write_atomically
+from lm2core.training.memory_warnings import PREFIX, memory_warnings
 
 SHOWN = {"stage", "loss", "eval_loss", "eval_accuracy", "n_skipped"}  # beside the bar
 NOT_LOGGED = {"epoch", "eval_runtime", "eval_samples_per_second", "eval_steps_per_second"}
@@ -21,6 +22,7 @@ class ProgressLog(TrainerCallback):
         self._path = path
         self._bar: tqdm[Any] | None = None
         self._shown: dict[str, str] = {}
+        self._warned: set[str] = set()  # what the last metrics of the memory warned of
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -56,6 +58,12 @@ class ProgressLog(TrainerCallback):
         finite = {k: v if math.isfinite(v) else None for k, v in line.items()}  # JSON has no NaN
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(finite) + "\n")
+        warnings = memory_warnings(logs)
+        for warning in warnings:
+            if warning not in self._warned:
+                self._bar.write(f"step {state.global_step}: {warning}")
+        if any(name.startswith(PREFIX) for name in logs):
+            self._warned = set(warnings)
         self._shown |= {
             k.removeprefix("accuracy_"): f"{v:.3f}" if isinstance(v, float) else str(v)
             for k, v in logs.items()

@@ -51,6 +51,10 @@ class RunRecipe:
         ),
     )
     log_every: int = 10  # optimizer steps
+    report_to: tuple[str, ...] = field(
+        default=(),
+        metadata=option("Comma-separated tools that the metrics also go to: tensorboard, wandb."),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ RECIPE_FILE = "training.json"
 SKIPS_FILE = "skipped_steps.json"
 STAGE_FILE = "curriculum.json"
 # Settings that may change when a run is resumed: its length, and what affects only speed or memory use.
-MAY_CHANGE = {"n_steps", "save_every", "log_every", "eval_every", "compile", "checkpointing"}
+MAY_CHANGE = {"n_steps", "save_every", "log_every", "eval_every", "compile", "checkpointing", "report_to"}
 
 
 def complete_checkpoints(out: Path, last_file: str = SKIPS_FILE) -> dict[int, Path]:

@@ -26,7 +26,7 @@ from lm2core.training.recipe import Recipe
 from lm2core.training.run_folder import STAGE_FILE, begin, check_start, is_first_process
 from lm2core.training.story_batch import StoryBatch
 from lm2core.training.story_data import make_curriculum, make_source, make_tokenizer, with_own_tasks
-from lm2core.training.trainer import RunTrainer, check_devices, common_arguments, run
+from lm2core.training.trainer import RunTrainer, check_devices, check_reports, common_arguments, run
 from lm2core.training.warm_start import start_model
 
 
@@ -144,6 +144,7 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> Model:
     """
     out = Path(out)
     check_devices()
+    check_reports(recipe.report_to)
     check_architecture(recipe.architecture)
     own = None if recipe.stories is None else open_own_stories(recipe.stories)
     if own is not None:

@@ -27,7 +27,7 @@ from lm2core.training.devices import check_bf16, check_memory, this_chip
 from lm2core.training.run_folder import SKIPS_FILE, begin, check_start, report_full_disk
 from lm2core.training.text_models import MODELS
 from lm2core.training.text_recipe import TextRecipe
-from lm2core.training.trainer import RunTrainer, check_devices, common_arguments, run
+from lm2core.training.trainer import RunTrainer, check_devices, check_reports, common_arguments, run
 from lm2core.training.utilization import Utilization
 
 SAMPLE_PIECE_CHARS = 16_384  # of the pieces a tokenizer is trained on
@@ -75,6 +75,7 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
     """
     out = Path(out)
     check_devices()
+    check_reports(recipe.report_to)
     _check_options(recipe)
     if recipe.bf16:
         check_bf16()

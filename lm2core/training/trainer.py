@@ -6,8 +6,9 @@ transformers' Trainer does the rest: several processes, bf16, accumulation, chec
 import json
 import math
 import os
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer
 
 from lm2core.errors import UserError
 from lm2core.files import write_atomically
+from lm2core.training.memory_metrics import MemoryMetrics
 from lm2core.training.progress import LogLastStep, ProgressLog
 from lm2core.training.recipe import RunRecipe
 from lm2core.training.run_folder import SKIPS_FILE, newest_checkpoint, report_full_disk, save_model
 
 MAX_SKIPPED_IN_A_ROW = 10
+REPORTS = ("tensorboard", "wandb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,13 @@ class RunTrainer(Trainer):
         self._step_loss: Tensor | float = 0.0  # sum over the parts of this step so far
         self._unread: list[_Step] = []
         self._losses: list[float] = []  # of the good steps since the last log
+        self._memory = MemoryMetrics(self.accelerator.unwrap_model(self.model))
 
     def training_step(self, model: torch.nn.Module, *args: Any, **kwargs: Any) -> Tensor:
         """Forward and backward pass of one part of a step; adds up its loss."""
-        loss = super().training_step(model, *args, **kwargs)
+        step = self.state.global_step + 1
+        with self._memory.measuring(step) if self._memory.is_due(step) else nullcontext():
+            loss = super().training_step(model, *args, **kwargs)
         self._step_loss = self._step_loss + loss.detach()
         return loss.nan_to_num(0.0, 0.0, 0.0)  # transformers' own sum, which would stay NaN
 
@@ -75,6 +81,8 @@ class RunTrainer(Trainer):
         is_skipped = (self.accelerator.reduce((~is_good).float()) > 0).float()
         # The fused optimizer does nothing at all where this is 1: no momentum, no decay, no step count.
         self.optimizer.optimizer.found_inf = is_skipped
+        if self._memory.is_due(self.state.global_step + 1):
+            self._memory.measure_gradient()
         self._unread.append(_Step(self.state.global_step + 1, loss, norm, is_skipped))
         self._step_loss = 0.0
         return norm
@@ -109,6 +117,7 @@ class RunTrainer(Trainer):
             mean = sum(self._losses) / len(self._losses) if self._losses else math.nan
             logs["loss"] = float(self.accelerator.reduce(torch.tensor(mean, device=self.args.device), "mean"))
             logs["n_skipped"] = self.n_skipped
+            logs |= self._memory.take()
             self._losses.clear()
         super().log(logs, start_time)
 
@@ -143,6 +152,15 @@ def check_devices() -> None:
         )
 
 
+def check_reports(names: tuple[str, ...]) -> None:
+    """Refuse, with a UserError, tools for metrics that are not known or not installed."""
+    for name in names:
+        if name not in REPORTS:
+            raise UserError(f"unknown --report-to {name}; choose from: {', '.join(REPORTS)}")
+        if find_spec(name) is None:
+            raise UserError(f"--report-to {name} needs the package: pip install {name}")
+
+
 def close_process_group() -> None:
     """End a command of several processes: they wait for each other, or one could abort the others."""
     if dist.is_available() and dist.is_initialized():
@@ -167,7 +185,7 @@ def common_arguments(recipe: RunRecipe, out: Path) -> dict[str, Any]:
         "remove_unused_columns": False,
         "logging_nan_inf_filter": False,  # would read every loss; RunTrainer filters what it logs
         "disable_tqdm": True,  # ProgressLog draws the bar
-        "report_to": "none",
+        "report_to": list(recipe.report_to) or "none",
         "use_cpu": not torch.cuda.is_available(),
     }
 

@@ -6,7 +6,6 @@ supporting sentence need not be needed: whether Mary dropped the apple or still 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import torch
 
-from lm2core.babi.story import Question
+from lm2core.babi.story import Question, Story
+from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
 from lm2core.reading.continuing import answer_logits
 from lm2core.reading.loaded_model import LoadedModel
@@ -55,32 +55,30 @@ class SentenceAblation:
         """For each question, the sentences that its answer needs."""
         return [tuple(some["sentence"][some["is_needed"]]) for _, some in self.rows.groupby("question")]
 
-    def as_supports(self, question_traces: Sequence[Trace]) -> list[Trace]:
-        """The traces of the same trace (``record_questions``), with the needed sentences as supports.
+    def as_supports(self, stories: Stories) -> list[Story | TextStory]:
+        """The same stories, with the needed sentences as the supports of their questions.
 
         Raises
         ------
         UserError
-            When the trace has other questions.
+            When the stories have other questions.
         """
-        needed, questions = self.needed(), [q for trace in question_traces for q in trace.info["asked"]]
-        lengths = self.rows.groupby("question").size().tolist()
-        if lengths != [question["n_statements"] for question in questions]:
+        needed, lengths = self.needed(), self.rows.groupby("question").size().tolist()
+        asked = [q for story in stories for q in story.questions if q.n_statements]
+        if lengths != [question.n_statements for question in asked]:
             raise UserError(
-                f"the ablation has {len(needed)} questions and the trace {len(questions)} others; give the "
-                "question trace of the same stories"
+                f"the ablation has {len(needed)} questions and the stories {len(asked)} others; "
+                "give the stories that it was measured on"
             )
-        supported = iter([q | {"support": list(some)} for q, some in zip(questions, needed, strict=True)])
+        support = iter(needed)
         return [
             replace(
-                trace,
-                info={
-                    **trace.info,
-                    "asked": list(islice(supported, len(trace.info["asked"]))),
-                    "truth": "the sentences it needs",
-                },
+                story,
+                questions=tuple(
+                    replace(q, support=next(support)) if q.n_statements else q for q in story.questions
+                ),
             )
-            for trace in question_traces
+            for story in stories
         ]
 
     def summary(self) -> str:

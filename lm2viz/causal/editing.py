@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lm2core.errors import UserError
@@ -47,12 +48,14 @@ class Intervention:
     kind : its name in JSON
     meaning : what it does, in one line
     needs_reference : whether it takes contents from reference banks
+    takes_mean : whether it takes their mean, not the banks of ``donors``
     long_fields : values too long to be described or picked
     """
 
     kind: ClassVar[str]
     meaning: ClassVar[str]
     needs_reference: ClassVar[bool] = False
+    takes_mean: ClassVar[bool] = False
     long_fields: ClassVar[tuple[str, ...]] = ()
 
     @property
@@ -68,6 +71,19 @@ class Intervention:
         """The slots it names; none where it acts on all, or not on slots."""
         return getattr(self, "slots", None) or ()
 
+    @property
+    def begins(self) -> int:
+        """The sentence at which it begins to act, from 1; 0 where it does from the start."""
+        step: int | None = getattr(self, "from_step", getattr(self, "step", None))
+        return step or 0
+
+    def donors(self, n_stories: int, n_reference: int, *, is_self: bool) -> NDArray[np.int_]:
+        """For each story, the number of the reference bank it takes from, (n_stories,).
+
+        is_self : whether the reference is the stories themselves
+        """
+        raise NotImplementedError
+
     def on_other_slots(self, to: dict[int, int]) -> Self:
         """The same with every slot replaced by the one it is mapped to: what it is held against."""
         slots = tuple(to[slot] for slot in self.edited_slots())
@@ -79,10 +95,9 @@ class Intervention:
         wrong = [slot for slot in self.edited_slots() if slot >= n_slots]
         if wrong:
             raise UserError(f"{self.kind}: no slot {wrong[0]}; this model has 0..{n_slots - 1}")
-        step = getattr(self, "from_step", getattr(self, "step", None))
-        if step is not None and step > context.n_steps:
+        if self.begins > context.n_steps:
             raise UserError(
-                f"{self.kind}: step {step}, but the longest story has {context.n_steps} sentences"
+                f"{self.kind}: step {self.begins}, but the longest story has {context.n_steps} sentences"
             )
         self.check_own(context)
 

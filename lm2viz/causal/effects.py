@@ -18,13 +18,15 @@ from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.arrays import Array
 from lm2viz.causal.describe import action_in_words, reach
 from lm2viz.causal.editing import Intervention, as_list
-from lm2viz.causal.placebos import interventions_on_other_slots, with_random_vectors
+from lm2viz.causal.placebos import RandomVectors, interventions_on_other_slots
 from lm2viz.causal.running import Stories, run
+from lm2viz.causal.sample_parts import Part, SampleParts
 from lm2viz.estimates import Estimate, mean, sign_flip_p
 from lm2viz.figures.effects import effect_points
 from lm2viz.progress import track
 
 INTERVENTION, OTHER_SLOT, RANDOM_VECTOR = "intervention", "placebo: other slots", "placebo: random vector"
+VARIANTS = (INTERVENTION, OTHER_SLOT, RANDOM_VECTOR)
 MEASURES = ("logit difference", "probability", "accuracy")
 IS_SHARE = (False, True, True)
 
@@ -115,12 +117,11 @@ class Effect:
 
     def figure(self) -> go.Figure:
         """A point with its interval for each variant and measure."""
-        variants = (INTERVENTION, OTHER_SLOT, RANDOM_VECTOR)
         change, low, high = (
-            np.array([[getattr(self.of(m, v).change, name) for m in MEASURES] for v in variants])
+            np.array([[getattr(self.of(m, v).change, name) for m in MEASURES] for v in VARIANTS])
             for name in ("value", "low", "high")
         )
-        return effect_points(change, low, high, variants=variants, measures=MEASURES, is_share=IS_SHARE)
+        return effect_points(change, low, high, variants=VARIANTS, measures=MEASURES, is_share=IS_SHARE)
 
 
 def effect(
@@ -131,7 +132,7 @@ def effect(
     seed: int = 0,
     n_placebos: int = 5,
 ) -> Effect:
-    """Read stories with and without the interventions, and with two placebos.
+    """Read stories with and without the interventions, and with two placebos; any number of them, in parts.
 
     The logit difference is between the right answer and the best other word without interventions. Placebos:
     the same interventions on other slots, drawn at random; and a random vector of the same norm in place of
@@ -150,8 +151,29 @@ def effect(
         )
     rng = np.random.default_rng(seed)
     elsewhere = interventions_on_other_slots(interventions, lm.model.config.memory_slots, n_placebos, rng)
-    variants = [(), interventions, *elsewhere]
-    runs = (run(lm, stories, edits) for edits in track(variants, "reading edited stories", "run"))
+    parts = SampleParts(lm, stories, [interventions, *elsewhere])
+    vectors = RandomVectors(lm, stories, interventions, n_placebos, rng)
+    story, before, by_variant = zip(
+        *(_of_part(lm, part, vectors) for part in track(parts, "reading edited stories", "part")),
+        strict=True,
+    )
+    after = {variant: np.concatenate([part[variant] for part in by_variant], axis=1) for variant in VARIANTS}
+    if not vectors.is_possible:
+        after[RANDOM_VECTOR][:] = np.nan
+    asked_of = np.concatenate(story)
+    changes = _changes(np.concatenate(before, axis=1), after, asked_of, seed)
+    return Effect(tuple(interventions), lm.name, len(np.unique(asked_of)), n_placebos, changes)
+
+
+def _of_part(
+    lm: LoadedModel, part: Part, vectors: RandomVectors
+) -> tuple[NDArray[np.int_], Array, dict[str, Array]]:
+    """The story of each question (Q,), the measures (3,Q) without an edit, and those of each variant."""
+    variants = [[], *part.edits]
+    runs = (
+        run(lm, part.stories, edits, reference=part.reference)
+        for edits in track(variants, "reading a part with each edit", "run")
+    )
     clean, edited, of_placebos = next(runs), next(runs), [it.logits for it in runs]
     without_answer = clean.logits.scatter(1, clean.answer_ids[:, None], -torch.inf)
     rival_ids = without_answer.argmax(-1)
@@ -165,10 +187,9 @@ def effect(
     after = {
         INTERVENTION: measured([edited.logits]),
         OTHER_SLOT: measured(of_placebos),
-        RANDOM_VECTOR: measured(with_random_vectors(lm, stories, clean, edited, n_placebos, rng)),
+        RANDOM_VECTOR: measured(vectors.logits(part.stories, clean, edited)),
     }
-    changes = _changes(measured([clean.logits]), after, clean.story, seed)
-    return Effect(tuple(interventions), lm.name, len(set(clean.story.tolist())), n_placebos, changes)
+    return clean.story + part.first, measured([clean.logits]), after
 
 
 def _measured(logits_QV: Tensor, answer_Q: Tensor, rival_Q: Tensor) -> Array:

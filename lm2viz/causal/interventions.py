@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lm2core.errors import UserError
@@ -20,7 +21,7 @@ from lm2viz.causal.editing import Hook, Intervention, RunContext, as_slots, chec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _OnSlots(Intervention):
+class OnSlots(Intervention):
     """An edit of slots of the bank after one sentence or every one; it reaches later sentences."""
 
     slots: tuple[int, ...] = field(kw_only=False)
@@ -48,7 +49,7 @@ class _OnSlots(Intervention):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Zero(_OnSlots):
+class Zero(OnSlots):
     """The slots hold zeros."""
 
     kind: ClassVar[str] = "zero"
@@ -60,12 +61,13 @@ class Zero(_OnSlots):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mean(_OnSlots):
+class Mean(OnSlots):
     """The slots hold what they hold on average over the reference stories, at this step."""
 
     kind: ClassVar[str] = "mean"
     meaning: ClassVar[str] = "the slots hold what they hold on average over other stories"
     needs_reference: ClassVar[bool] = True
+    takes_mean: ClassVar[bool] = True
 
     def content(self, slots_BnD: Tensor, context: RunContext) -> Tensor:
         """The mean of the reference."""
@@ -73,7 +75,7 @@ class Mean(_OnSlots):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resample(_OnSlots):
+class Resample(OnSlots):
     """The slots hold what they hold in a story drawn from the reference, another one for each story."""
 
     seed: int = 0
@@ -82,7 +84,7 @@ class Resample(_OnSlots):
     needs_reference: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _OnSlots.__post_init__(self)
+        OnSlots.__post_init__(self)
         check_count("seed", self.seed)
 
     def check_own(self, context: RunContext) -> None:
@@ -92,16 +94,20 @@ class Resample(_OnSlots):
 
     def content(self, slots_BnD: Tensor, context: RunContext) -> Tensor:
         """The content of the drawn stories; never the story's own, and the same story at every step."""
-        rng, n, n_donors = np.random.default_rng(self.seed), len(slots_BnD), len(context.reference_RSND)
-        if context.is_self_reference:
-            donors = (np.arange(n) + rng.integers(1, n, size=n)) % n
-        else:
-            donors = rng.integers(n_donors, size=n)
+        n_reference = len(context.reference_RSND)
+        donors = self.donors(len(slots_BnD), n_reference, is_self=context.is_self_reference)
         return context.reference()[torch.as_tensor(donors)][:, list(self.slots)]
+
+    def donors(self, n_stories: int, n_reference: int, *, is_self: bool) -> NDArray[np.int_]:
+        """The story that each story takes from, (n_stories,); among its own kind never itself."""
+        rng = np.random.default_rng(self.seed)
+        if is_self:
+            return (np.arange(n_stories) + rng.integers(1, n_stories, size=n_stories)) % n_stories
+        return rng.integers(n_reference, size=n_stories)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Swap(_OnSlots):
+class Swap(OnSlots):
     """The slots hold what they hold in reference story number ``other``."""
 
     other: int
@@ -110,7 +116,7 @@ class Swap(_OnSlots):
     needs_reference: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _OnSlots.__post_init__(self)
+        OnSlots.__post_init__(self)
         check_count("other", self.other)
 
     def check_own(self, context: RunContext) -> None:
@@ -122,9 +128,13 @@ class Swap(_OnSlots):
         """The content of the other story."""
         return context.reference()[self.other, list(self.slots)]
 
+    def donors(self, n_stories: int, n_reference: int, *, is_self: bool) -> NDArray[np.int_]:
+        """The other story, for every story."""
+        return np.full(n_stories, self.other)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Erase(_OnSlots):
+class Erase(OnSlots):
     """Directions are taken out of the slots: ``x - (x - centre) readers^T directions``; see erase.py.
 
     directions, readers : n_directions rows of the width
@@ -139,7 +149,7 @@ class Erase(_OnSlots):
     long_fields: ClassVar[tuple[str, ...]] = ("directions", "readers", "centre")
 
     def __post_init__(self) -> None:
-        _OnSlots.__post_init__(self)
+        OnSlots.__post_init__(self)
         for name, n_axes in (("directions", 2), ("readers", 2), ("centre", 1)):
             try:
                 array = np.asarray(getattr(self, name), dtype=float)

@@ -89,6 +89,24 @@ def run(
     return Run(banks, logits, story, step, words, answers, answer_ids.to(logits.device), tuple(of_questions))
 
 
+def read_banks(lm: LoadedModel, stories: Stories) -> Tensor:
+    """The unedited banks (B,S,N,D) after each sentence, as in ``Run``; no question is asked."""
+    ids, mask = (
+        x.to(lm.model.device) for x in encode_segments(lm.tokenizer, [story.sentences for story in stories])
+    )
+    with hooked(lm.model, []):
+        return torch.stack(lm.model(ids, mask).memory_per_segment, dim=1)
+
+
+def check_edits(lm: LoadedModel, stories: Stories, interventions: Sequence[Intervention]) -> None:
+    """Refuse, with a UserError as ``run`` without a reference, before anything is read."""
+    _questions(lm, stories)
+    (fresh_ND,) = lm.model.new_memory(1).detach()
+    n_steps = max(len(story.sentences) for story in stories)
+    as_many_RSND = fresh_ND.expand(len(stories), 1, -1, -1)
+    _check_fits(interventions, RunContext(lm.model.config, fresh_ND, as_many_RSND, True, n_steps))
+
+
 def question_texts(stories: Stories) -> list[str]:
     """The questions that ``run`` asks, in its order."""
     return [question.text for _, question in _questions_with_story(stories)]
@@ -130,7 +148,7 @@ def _run_context(
     model = lm.model
     (fresh_ND,) = model.new_memory(1).detach()
     if reference is None:
-        reference = run(lm, stories).banks if needs_reference(interventions) else fresh_ND[None, None]
+        reference = read_banks(lm, stories) if needs_reference(interventions) else fresh_ND[None, None]
     elif reference.shape[2:] != fresh_ND.shape:
         raise UserError(
             f"reference banks of shape {tuple(reference.shape)} do not fit banks of shape "

@@ -1,6 +1,6 @@
 """``lm2 provenance``: trace answers back to sentences, and score the result."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +16,11 @@ from lm2viz.cli.shared import (
     write_result,
 )
 
-TRUTHS = ("supports", "needed")
+if TYPE_CHECKING:
+    from lm2core.reading.loaded_model import LoadedModel
+    from lm2viz.sample.on_demand import TracesOnDemand
+
+TRUTHS = {"supports": "the story's supporting facts", "needed": "the sentences it needs"}
 
 
 def provenance(
@@ -44,22 +48,27 @@ def provenance(
         raise UserError(f"unknown --truth {truth}; choose one of: {', '.join(TRUTHS)}")
     prepare(out, image)
     from lm2core.reading.checkpoints import load
+    from lm2core.reading.story_traces import record_questions
     from lm2viz.causal import ablate_sentences, record_slot_losses
     from lm2viz.provenance import STORY_HOOKS, agreement
     from lm2viz.sample.story_sample import StorySample
 
     lm, sample = load(checkpoint), StorySample(task, stories, seed)
-    followed = []
-    for each in sample.model_and_control(lm):
-        traces = sample.read(each, STORY_HOOKS)
-        questions = [
-            record_slot_losses(each, *both)
-            for both in zip(traces, sample.questions(each, traces), strict=True)
-        ]
-        followed.append((traces, questions))
     if truth == "needed":
         needed = ablate_sentences(lm, sample.stories, seed=seed)
-        followed = [(traces, needed.as_supports(questions)) for traces, questions in followed]
-    trained, control = followed
-    result = agreement(*trained, follow=follow, untrained=control, seed=seed)
+        sample = StorySample(needed.as_supports(sample.stories), seed=seed)
+
+    def traces_of(each: "LoadedModel") -> "tuple[TracesOnDemand, TracesOnDemand]":
+        traces = sample.read_on_demand(each, STORY_HOOKS)
+        return traces, traces.map(
+            lambda trace: record_slot_losses(each, trace, record_questions(each, trace))
+        )
+
+    result = agreement(
+        *traces_of(lm),
+        follow=follow,
+        untrained=traces_of(sample.control(lm)),
+        truth=TRUTHS[truth],
+        seed=seed,
+    )
     write_result("provenance", result, out, image)

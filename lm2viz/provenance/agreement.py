@@ -119,6 +119,7 @@ def agreement(
     *,
     follow: str = "copies",
     untrained: tuple[Traces, Traces] | None = None,
+    truth: str = SUPPORTING_FACTS,
     seed: int = 0,
 ) -> Agreement:
     """Measure how often questions are traced back to their supporting sentences.
@@ -126,9 +127,10 @@ def agreement(
     Parameters
     ----------
     traces : stories, one sentence per segment; see ``read_stories``
-    question_trace : the questions of each trace; see ``record_questions`` or ``SentenceAblation.as_supports``
+    question_trace : the questions of each trace; see ``record_questions``
     follow : see ``decompositions``; it does not affect the method "written"
     untrained : both traces for an untrained model of the same size, as control
+    truth : what the supports of the questions are, in words; see ``SentenceAblation.as_supports``
     seed : of the intervals
 
     Raises
@@ -136,13 +138,13 @@ def agreement(
     UserError
         As ``paired_traces``, and when no question has known supports and finite scores.
     """
-    measured = _measured(traces, question_trace, follow, seed)
+    measured = _measured(traces, question_trace, follow, truth, seed)
     if untrained is None:
         return measured
-    return replace(measured, untrained=_measured(*untrained, follow, seed).rows)
+    return replace(measured, untrained=_measured(*untrained, follow, truth, seed).rows)
 
 
-def _measured(traces: Traces, question_trace: Traces, follow: str, seed: int) -> Agreement:
+def _measured(traces: Traces, question_trace: Traces, follow: str, truth: str, seed: int) -> Agreement:
     case_rows, n_without = [], 0
     for n, pair in enumerate(paired_traces(traces, question_trace, follow)):
         n_without += sum(not question["support"] for question in pair[1].info["asked"])
@@ -164,9 +166,7 @@ def _measured(traces: Traces, question_trace: Traces, follow: str, seed: int) ->
     return Agreement(
         pd.DataFrame(rows),
         None,
-        (question_trace if isinstance(question_trace, Trace) else question_trace[0]).info.get(
-            "truth", SUPPORTING_FACTS
-        ),
+        truth,
         follow,
         finite["story"].nunique(),
         float(finite["error"].max()),

@@ -20,7 +20,7 @@ from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.figures.provenance import score_bars
-from lm2viz.provenance.decomposition import Decomposition, decompositions, shares
+from lm2viz.provenance.decomposition import Decomposition, last_decomposition, shares
 from lm2viz.provenance.traces import START, paired_traces, source_names
 
 SHARPNESS = 4  # exponent, as few reads carry an answer; chosen on qa2 stories of seeds 0 to 99
@@ -123,7 +123,7 @@ def trace_answer(trace: Trace, question_trace: Trace, i: int, *, follow: str = "
     if not 0 <= i < len(question_trace.tokens):
         raise UserError(f"no question {i}; there are {len(question_trace.tokens)}, counted from 0")
     question = question_trace.info["asked"][i]
-    *_, parts = decompositions(trace, question["story"], question["n_statements"], follow)
+    parts = last_decomposition(trace, question["story"], question["n_statements"], follow)
     provenance = trace_through_parts(trace, question_trace, i, parts)
     if not np.isfinite([*provenance.origin, provenance.error]).all():
         raise UserError(

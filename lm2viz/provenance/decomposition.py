@@ -7,6 +7,7 @@ bank (``W``); the copy is credited to the sentences that the copied slots came f
 whatever the split.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -74,6 +75,12 @@ def decompositions(trace: Trace, story: int, n_read: int, follow: str) -> Iterat
                 parts, write, segment, _slot_sources(parts), None if token_part is None else token_part[block]
             )
         yield parts
+
+
+def last_decomposition(trace: Trace, story: int, n_read: int, follow: str) -> Decomposition:
+    """The parts after ``n_read`` sentences; those after earlier ones are not kept: they are large."""
+    (parts,) = deque(decompositions(trace, story, n_read, follow), maxlen=1)
+    return parts
 
 
 def token_shares(trace: Trace, story: int, n_read: int) -> Iterator[tuple[int, int, Array]]:

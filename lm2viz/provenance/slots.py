@@ -10,7 +10,7 @@ from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
 from lm2viz.figures.provenance import share_heatmap
-from lm2viz.provenance.decomposition import Decomposition, decompositions, shares, token_shares
+from lm2viz.provenance.decomposition import Decomposition, last_decomposition, shares, token_shares
 from lm2viz.provenance.traces import check_story_trace, source_names
 
 
@@ -106,7 +106,7 @@ def slot_origins(trace: Trace, story: int, step: int) -> tuple[Array, float]:
 def _parts_of_bank(trace: Trace, story: int, step: int, follow: str) -> tuple[Array, Decomposition]:
     """The bank after a sentence, and its parts without those of later sentences."""
     bank = trace.select("hook_bank", story=story, segment=step).astype(float)
-    *_, parts = decompositions(trace, story, step + 1, follow)
+    parts = last_decomposition(trace, story, step + 1, follow)
     sources = [*range(step + 1), -1]
     return bank, Decomposition(parts.written[sources], parts.direct[sources], parts.indirect[sources])
 

@@ -77,6 +77,7 @@ def as_traces(traces: Trace | Sequence[Trace], *, needs: Sequence[str] = ()) -> 
         missing = [name for name in needs if name not in trace.arrays]
         if missing:
             raise UserError(f"the trace lacks {', '.join(missing)}; {RECORD}")
+        trace.check_is_whole(*needs)
         first = first or trace
         check_same_model(first, trace)
         yield trace

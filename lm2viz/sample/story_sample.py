@@ -24,6 +24,7 @@ from lm2core.byte_sizes import format_bytes, parse_bytes
 from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.progress import track
+from lm2viz.sample.on_demand import TracesOnDemand
 from lm2viz.sample.rows import BankRows, bank_rows
 
 if TYPE_CHECKING:
@@ -150,13 +151,27 @@ class StorySample:
         from lm2core.reading.answers import check_stories, read_stories
 
         check_stories(lm, self.stories)
-        parts = list(_parts(self.stories))
+        parts = list(story_parts(self.stories))
         _check_budget(lm, parts, names, budget)
         traces = []
         for part in track(parts, "reading stories", "part"):
             with lock:
                 traces.append(read_stories(lm, part, names=names, budget=budget))
         return traces
+
+    def read_on_demand(self, lm: "LoadedModel", names: Sequence[str] = ("hook_bank",)) -> TracesOnDemand:
+        """The traces of ``read``, each made when an analysis comes to it: any number of stories, no budget.
+
+        Raises
+        ------
+        UserError
+            As ``stories`` and ``check_stories``; for recorded traces, which need no reading.
+        """
+        from lm2core.reading.answers import check_stories, read_stories
+
+        check_stories(lm, self.stories)
+        parts = list(story_parts(self.stories))
+        return TracesOnDemand(len(parts), lambda i: read_stories(lm, parts[i], names=names, budget=BUDGET))
 
     def rows(
         self,
@@ -211,12 +226,13 @@ def _recorded(source: Source) -> Sequence[Trace]:
     return TraceFolder(source)
 
 
-def _parts(stories: Stories) -> Iterator[Stories]:
-    """Stories in their order, in parts of at most ``PART_SENTENCES``, or of one story."""
+def story_parts(stories: Stories, n_at_most: int | None = None) -> Iterator[Stories]:
+    """Stories in their order, in parts of at most ``PART_SENTENCES`` (or so many), or of one story."""
+    n_at_most = n_at_most or PART_SENTENCES
     part: list[Story | TextStory] = []
     n_sentences = 0
     for story in stories:
-        if part and n_sentences + len(story.sentences) > PART_SENTENCES:
+        if part and n_sentences + len(story.sentences) > n_at_most:
             yield part
             part, n_sentences = [], 0
         part.append(story)

@@ -33,8 +33,10 @@ def report_pictures(trace: Trace, *, story: int = 0) -> dict[str, Picture]:
     Raises
     ------
     UserError
-        When the story is not in the trace, or the trace has no hooks of the memory to show.
+        When the story is not in the trace, or the trace has no hooks of the memory to show, or not all of
+        what they recorded.
     """
+    trace.check_is_whole(*trace.arrays)
     if not 0 <= story < len(trace.tokens):
         raise UserError(f"no story {story} in the trace; it has 0 to {len(trace.tokens) - 1}")
     n_read = len(trace.tokens[story])

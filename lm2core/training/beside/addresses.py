@@ -58,8 +58,14 @@ def seen(model: LM2ForCausalLM, streams: Streams) -> Tensor:
     return path.seen(list(tapped.unbind(2)), rotary, None, None)[0]
 
 
-def address_step(model: LM2ForCausalLM, examples: Examples, rng: Random) -> AddressStep:
-    """One batch of people with one fact each, and some background."""
+def address_step(
+    model: LM2ForCausalLM, examples: Examples, rng: Random, *, joined: float = 1.0
+) -> AddressStep:
+    """One batch of people with one fact each, and some background.
+
+    joined : weight of the losses that make the two addresses of a person one, and share their slots. From the
+        start, before people are told apart, they would send all of them to the same slot.
+    """
     mem, width = memory_of(model), model.config.bank_width
     said, asked, piece = _draw(examples, rng)
     statements, prompts = examples.statements.of_rows(said), examples.prompts.of_rows(asked)
@@ -76,7 +82,12 @@ def address_step(model: LM2ForCausalLM, examples: Examples, rng: Random) -> Addr
     )
     nearest, found = _contrast(write_to, look_at, look_after)
     shared, overlap = _shared_slots(mem.slot_key, write_to, look_at, look_after)
-    loss = nearest + shared + CALM_WEIGHT * F.relu(seen_said.pow(2).mean(-1).sqrt() - CALM).mean()
+    apart = ALIGNED_WEIGHT * (1 - F.cosine_similarity(write_to, look_at)).mean()
+    loss = (
+        nearest
+        + joined * (shared + apart)
+        + CALM_WEIGHT * F.relu(seen_said.pow(2).mean(-1).sqrt() - CALM).mean()
+    )
     size = sum(((x.norm(dim=-1) / width**0.5 / ADDRESS_SCALE - 1) ** 2).mean() for x in (write_to, look_at))
     gates, written, left = _gate_loss(model, examples, said, statements, background, seen_said, seen_other)
     return AddressStep(loss + SIZE_WEIGHT * size + gates, found, overlap, written, left)
@@ -104,7 +115,6 @@ def _contrast(write_to: Tensor, look_at: Tensor, look_after: Tensor) -> tuple[Te
     scores = write_to @ looks.T / TEMPERATURE
     own, n = torch.arange(len(write_to)), len(write_to)
     loss = (F.cross_entropy(scores, own) + F.cross_entropy(scores[:, :n].T, own)) / 2
-    loss = loss + ALIGNED_WEIGHT * (1 - scores.diagonal() * TEMPERATURE).mean()
     return loss, float((scores[:, :n].argmax(1) == own).float().mean())
 
 

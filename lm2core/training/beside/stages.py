@@ -15,6 +15,7 @@ from lm2core.training.beside.recipe import BesideRecipe
 from lm2core.training.beside.stories import DrawnStory, draw_story, story_step
 from lm2core.training.beside.streams import Scale
 
+JOINED_FROM = 0.3  # share of the first stage after which the two addresses of a fact are made one
 N_TRIED = 512  # tokens of the vocabulary, to say which share comes back
 
 Metrics = dict[str, float]
@@ -28,7 +29,8 @@ def address_stage(
     masks, rng = layout.address_masks(model), Random(f"addresses {recipe.seed}")
 
     def step(k: int) -> Metrics:
-        got = address_step(model, examples, rng)
+        joined = min(1.0, max(0.0, k / (JOINED_FROM * recipe.n_address_steps) - 1.0))
+        got = address_step(model, examples, rng, joined=joined)
         got.loss.backward()
         layout.keep_only(model, masks)
         metrics = _of_addresses(got)

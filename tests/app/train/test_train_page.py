@@ -189,3 +189,19 @@ def test_a_broken_record_is_reported_in_one_line(runs):
 @pytest.mark.parametrize("query", [{"run": "../../etc"}, {"run": "<b>"}])
 def test_a_link_to_no_run_still_opens(query):
     assert "No run yet" in messages(open_page("train", **query))
+
+
+def test_the_memory_of_a_run_is_shown_with_what_it_warns_of(runs):
+    run = kept_run(runs, "a")
+    measured = {"memory_n_slots": 24, "memory_slots_in_use": 5.25, "memory_n_never_written": 18}
+    gates = {"memory_gate_in": 0.3, "memory_gate_forget": 0.001, "memory_gate_out": None}
+    log_metrics(run, {"step": 500, "loss": 1.0} | measured | gates, {"step": 510, "loss": 0.9})
+    page = open_page("train")
+    shown = {metric.label: metric.value for metric in page.metric}
+    assert shown == {"Slots in use": "5.2 of 24", "Input gates, mean": "0.30", "Forget gates, mean": "0.00"}
+    assert [warning.value for warning in page.warning] == [
+        "18 of 24 slots were never written in 500 steps",
+        "forget gates are shut: nothing is kept",
+    ]
+    log_metrics(run, {"step": 10, "loss": 1.0})
+    assert not open_page("train").metric

@@ -9,16 +9,18 @@ import torch
 from lm2core.babi.tasks import Question, make_story
 from lm2core.babi.text import TextStory
 from lm2core.babi.vocabulary import babi_words
+from lm2core.reading import story_traces
 from lm2core.reading.answers import ask, bank_after, read_stories, read_story
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.reading.story_traces import (
     TraceFolder,
     record_questions,
     record_to,
+    recorded_bytes,
     single_question_trace,
 )
 from lm2core.text.tokenizer import word_tokenizer
-from lm2core.traces.trace import Trace
+from lm2core.traces.reductions import Reduction
 from tests.conftest import make_model
 
 STORIES = [make_story(task, Random(seed)) for seed, task in enumerate(["qa1", "qa2", "qa1", "qa6", "qa2"])]
@@ -148,14 +150,13 @@ def test_no_story_makes_no_folder(lm, tmp_path):
 def test_an_interrupted_recording_leaves_nothing_that_opens(lm, tmp_path, monkeypatch):
     saved = []
 
-    def save(trace, path):
+    def read(*args, to, **options):
         if len(saved) == 2:
             raise KeyboardInterrupt
-        saved.append(path)
-        real(trace, path)
+        saved.append(to)
+        return read_stories(*args, to=to, **options)
 
-    real = Trace.save
-    monkeypatch.setattr(Trace, "save", save)
+    monkeypatch.setattr(story_traces, "read_stories", read)
     options = {"names": ["hook_bank"], "budget": "8KB"}
     with pytest.raises(KeyboardInterrupt):
         record_to(tmp_path / "parts", lm, STORIES, **options)
@@ -167,7 +168,7 @@ def test_an_interrupted_recording_leaves_nothing_that_opens(lm, tmp_path, monkey
 
 
 def test_a_folder_that_cannot_be_taken_is_refused_before_the_work(lm, tmp_path, monkeypatch):
-    monkeypatch.setattr(Trace, "save", lambda *_: pytest.fail("something was recorded"))
+    monkeypatch.setattr(story_traces, "read_stories", lambda *_, **__: pytest.fail("it was recorded"))
     (tmp_path / "file").touch()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").touch()
@@ -197,3 +198,26 @@ def test_a_question_of_one_s_own_is_recorded_as_those_of_the_story(lm, trace):
     for name in ("blocks.1.mem.hook_read_pattern", "blocks.2.hook_mem_out"):
         alone, among = once.arrays[name][0], recorded.arrays[name][i]
         np.testing.assert_allclose(alone[..., :n_tokens, :], among[..., :n_tokens, :], atol=1e-5)
+
+
+def test_a_folder_with_a_part_missing_is_refused(lm, tmp_path):
+    names, folder = ["hook_bank"], tmp_path / "traces"
+    one = max(recorded_bytes(lm, [story], names=names) for story in STORIES)
+    parts = record_to(folder, lm, STORIES, names=names, budget=f"{one / 1000}KB")
+    assert len(parts) >= 3
+    for part in (1, len(parts) - 1):
+        file = folder / f"part-{part:05d}.safetensors"
+        content = file.read_bytes()
+        file.unlink()
+        with pytest.raises(ValueError, match=rf"lacks {file.name} of {len(parts)} parts; copy the whole"):
+            TraceFolder(folder)
+        file.write_bytes(content)
+    assert len(TraceFolder(folder)) == len(parts)
+
+
+def test_the_estimate_is_the_bytes_that_are_recorded(lm, tmp_path):
+    kept = Reduction(mean_heads=True, mean_width=True, dtype="bfloat16")
+    expected = recorded_bytes(lm, STORIES, reduce=kept, budget="100KB")
+    parts = record_to(tmp_path / "traces", lm, STORIES, reduce=kept, budget="100KB")
+    assert len(parts) > 1
+    assert sum(part.arrays.n_bytes for part in parts) == expected

@@ -81,11 +81,11 @@ def test_sentences_left_out_in_parts_are_those_left_out_at_once(monkeypatch):
 
 def test_provenance_is_scored_by_what_the_answer_needs():
     lm = handmade_lm()
-    trace = read_stories(lm, [STORY, OTHER], names=STORY_HOOKS)
+    stories = ablate_sentences(lm, [STORY, OTHER]).as_supports([STORY, OTHER])
+    trace = read_stories(lm, stories, names=STORY_HOOKS)
     questions = record_questions(lm, trace)
-    (needed,) = ablate_sentences(lm, [STORY, OTHER]).as_supports([questions])
-    assert [q["support"] for q in needed.info["asked"]] == [[0], [2], [], [3], [1], [5]]
-    result = agreement(trace, needed)
+    assert [q["support"] for q in questions.info["asked"]] == [(0,), (2,), (), (3,), (1,), (5,)]
+    result = agreement(trace, questions, truth="the sentences it needs")
     assert (result.estimate().value, result.estimate().n) == (1, 5)
     assert "scored against the sentences it needs" in result.summary()
     assert "excluded: 1 questions (without supports)" in result.summary()
@@ -140,9 +140,8 @@ def test_slots_that_are_never_missed_bring_nothing():
 
 def test_questions_of_other_stories_are_refused():
     lm = handmade_lm()
-    questions = record_questions(lm, read_stories(lm, [OTHER], names=STORY_HOOKS))
-    with pytest.raises(ValueError, match=r"the ablation has 4 questions and the trace 2 others"):
-        ablate_sentences(lm, [STORY]).as_supports([questions])
+    with pytest.raises(ValueError, match=r"the ablation has 4 questions and the stories 2 others"):
+        ablate_sentences(lm, [STORY]).as_supports([OTHER])
 
 
 def test_an_untrained_model_stands_beside_as_control():

@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from lm2core.babi.tasks import make_stories
 from lm2core.reading.checkpoints import load
-from lm2viz.causal import ClampGate, Swap, Zero, effect, placebos, run
+from lm2viz.causal import ClampGate, Mean, Resample, Swap, Zero, effect, effects, placebos, run, sample_parts
 from lm2viz.causal.effects import INTERVENTION, MEASURES, OTHER_SLOT, RANDOM_VECTOR
 from lm2viz.causal.running import question_texts
 from lm2viz.figures.effects import effect_points
@@ -175,3 +176,39 @@ def test_an_effect_of_exactly_nothing_can_be_drawn():
 def test_no_interventions_or_no_placebos_are_refused():
     with pytest.raises(ValueError, match="0 interventions and 5 placebos; give at least one of each"):
         effect(LM, STORIES, [])
+
+
+EVERY_WAY = {
+    "a slot": [Zero(slots=(3,))],
+    "a late step, which a short part does not have": [Zero(slots=(3,), step=6)],
+    "mean": [Mean(slots=(1, 3), step=2)],
+    "another story's": [Resample(slots=(3,), seed=4)],
+    "one story's": [Swap(slots=(3,), other=4)],
+    "two together": [Resample(slots=(3,)), Mean(slots=(1,))],
+    "the read": [Zero(slots=(3,)), ClampGate(gate="out", value=0.5)],
+}
+
+
+@pytest.mark.parametrize("edits", EVERY_WAY.values(), ids=EVERY_WAY)
+def test_an_effect_does_not_depend_on_the_size_of_its_parts(edits, monkeypatch):
+    """Stories of 3 to 6 sentences and questions of two lengths: parts are padded differently."""
+    stories = [*handmade_stories(3, n_sentences=6), *handmade_stories(4, n_sentences=3)]
+    no_question = replace(handmade_stories(1, n_sentences=4, seed=9)[0], questions=())
+    stories[2:2] = [no_question]
+    at_once = effect(LM, stories, edits, n_placebos=2)
+    monkeypatch.setattr(sample_parts, "PART_SENTENCES", 4)
+    in_parts = effect(LM, stories, edits, n_placebos=2)
+    assert at_once.n_stories == in_parts.n_stories == 7
+    pd.testing.assert_frame_equal(in_parts.table(), at_once.table(), rtol=1e-4, atol=1e-4)
+
+
+def test_only_one_part_of_an_effect_is_read_at_a_time(monkeypatch):
+    sizes, read = [], effects.run
+    monkeypatch.setattr(
+        effects,
+        "run",
+        lambda lm, stories, *args, **named: sizes.append(len(stories)) or read(lm, stories, *args, **named),
+    )
+    monkeypatch.setattr(sample_parts, "PART_SENTENCES", 2 * LAST)
+    effect(LM, STORIES[:6], [Zero(slots=(3,))], n_placebos=1)
+    assert sizes == [2] * 9  # three parts: unedited, edited, placebo

@@ -1,6 +1,7 @@
 """Traces of many stories, and what is made of them without their model."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -86,9 +87,9 @@ def test_look_asks_no_question_of_traces_without_their_model(traces, capsys):
 @pytest.mark.filterwarnings("default")
 def test_a_bank_that_is_not_finite_is_told_in_one_line(traces, tmp_path, capsys):
     trace = Trace.load(traces / "part-00000.safetensors")
-    trace.arrays["hook_bank"] = trace.arrays["hook_bank"].copy()
-    trace.arrays["hook_bank"][0, 3] = np.nan
-    trace.save(tmp_path / "nan.safetensors")
+    banks = trace.arrays["hook_bank"].copy()
+    banks[0, 3] = np.nan
+    replace(trace, arrays={**trace.arrays, "hook_bank": banks}).save(tmp_path / "nan.safetensors")
     main(["probe", str(tmp_path / "nan.safetensors")])  # too few stories for a probe
     expected = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("lm2:"))
     assert expected.startswith("lm2: 1 of ")

@@ -1,5 +1,6 @@
 """What each of two processes does in the tests of several processes."""
 
+import json
 import math
 import os
 import sys
@@ -57,7 +58,11 @@ def run_sharded(arguments: list[str]) -> None:
             self.distributed_type = DistributedType.FSDP
 
     def step(self, model, *args, **kwargs):
-        assert all(isinstance(p.data, DTensor) for p in model.parameters())
+        weights = [p.data for p in model.parameters()]
+        assert all(isinstance(weight, DTensor) for weight in weights)
+        held, whole = sum(w.to_local().nbytes for w in weights), sum(w.numel() * w.itemsize for w in weights)
+        file = Path(self.args.output_dir) / f"bytes-{os.environ['RANK']}.json"
+        file.write_text(json.dumps({"held": held, "whole": whole}))
         return real_step(self, model, *args, **kwargs)
 
     AcceleratorState.__init__, TextTrainer.training_step = init, step

@@ -83,10 +83,16 @@ FSDP = {
 
 @pytest.mark.slow
 def test_a_model_sharded_over_processes_is_trained_and_saved_as_a_whole_one(text, tmp_path):
-    """FSDP, over gloo: what is left opens as a checkpoint, with the weights of one process."""
+    """FSDP, over gloo: each process holds half, and what is left has loss and weights of one process."""
     common = ["train", "--text", text, "--preset", "text-tiny", "--steps", "3"]
     sharded = [*common, "--out", str(tmp_path / "two"), "--batch", "1"]
     in_two_processes(ranks.run_sharded, sharded, **FSDP)
     assert main([*common, "--out", str(tmp_path / "one"), "--batch", "2"]) == 0
+    held = [json.loads((tmp_path / "two" / f"bytes-{rank}.json").read_text()) for rank in range(2)]
+    whole = held[0]["whole"]
+    assert sum(each["held"] for each in held) == whole  # nothing is held twice
+    assert [each["held"] / whole for each in held] == pytest.approx([0.5, 0.5], abs=0.01)
+    assert lines(tmp_path / "two", "loss") == pytest.approx(lines(tmp_path / "one", "loss"), rel=1e-5)
     one, two = (load(str(tmp_path / name)).model for name in ("one", "two"))
+    assert sum(p.nbytes for p in one.parameters()) == whole
     assert same_weights(one, two, rtol=1e-4, atol=1e-5)

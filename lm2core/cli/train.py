@@ -9,6 +9,7 @@ from typing import Any, get_args
 import typer
 
 from lm2core.errors import UserError
+from lm2core.training.beside.recipe import BESIDE_PRESETS, BesideRecipe
 from lm2core.training.recipe import PRESETS, Recipe, RunRecipe
 from lm2core.training.text_recipe import TEXT_PRESETS, TextRecipe
 
@@ -17,6 +18,7 @@ PANELS: dict[type[RunRecipe], str | None] = {
     RunRecipe: None,
     Recipe: "On stories",
     TextRecipe: "On text (with --text)",
+    BesideRecipe: "Beside a frozen Llama (with --preset " + ", ".join(BESIDE_PRESETS) + ")",
 }
 
 
@@ -24,7 +26,10 @@ def train(out: Path, preset: str | None, resume: bool, **typed: Any) -> None:
     """Train on fresh bAbI stories, with --stories on your own, or with --text as a language model."""
     given = {name: _value(OPTIONS[name], value) for name, value in typed.items() if value is not None}
     recipe = _recipe(preset or ("text-tiny" if "text" in given else "babi-tiny"), given)
-    _run(recipe, out, resume=resume)
+    if isinstance(recipe, BesideRecipe):
+        _run_beside(recipe, out, resume=resume)
+    else:
+        _run(recipe, out, resume=resume)
 
 
 def _options() -> dict[str, Field[Any]]:
@@ -42,7 +47,10 @@ OPTIONS = _options()
 
 def _signature() -> Signature:
     """The command's parameters as typer reads them: its own, then the recipes' options."""
-    presets = f"{', '.join(PRESETS)}, or with --text {', '.join(TEXT_PRESETS)}"
+    presets = (
+        f"{', '.join(PRESETS)}; with --text {', '.join(TEXT_PRESETS)}; beside a frozen Llama "
+        f"{', '.join(BESIDE_PRESETS)}"
+    )
     own = [
         _parameter(
             "out", Path, typer.Option(..., help="Folder for checkpoints, metrics and the trained model.")
@@ -104,9 +112,9 @@ def _numbers(typed: str, flag: str) -> tuple[int, ...]:
         raise UserError(f"{flag} {typed!r} must be comma-separated whole numbers, e.g. 1,3") from None
 
 
-def _recipe(preset: str, given: dict[str, Any]) -> Recipe | TextRecipe:
+def _recipe(preset: str, given: dict[str, Any]) -> Recipe | TextRecipe | BesideRecipe:
     """The preset with the given options; options that its kind of training does not have are refused."""
-    recipes = PRESETS | TEXT_PRESETS
+    recipes: dict[str, Recipe | TextRecipe | BesideRecipe] = {**PRESETS, **TEXT_PRESETS, **BESIDE_PRESETS}
     if preset not in recipes:
         raise UserError(f"unknown preset {preset!r}; known: {', '.join(recipes)}")
     flags = [_flag(OPTIONS[name]).split("/")[0] for name in given if not _has(recipes[preset], name)]
@@ -117,7 +125,8 @@ def _recipe(preset: str, given: dict[str, Any]) -> Recipe | TextRecipe:
             f"omit it, or train on text with --text PATH and --preset {', '.join(TEXT_PRESETS)}"
         )
     if other:
-        raise UserError(f"preset {preset!r} trains on text and has no {other}; omit it")
+        kind = "on text" if preset in TEXT_PRESETS else "a memory beside a frozen Llama"
+        raise UserError(f"preset {preset!r} trains {kind} and has no {other}; omit it")
     if preset in TEXT_PRESETS and "text" not in given:
         raise UserError(f"preset {preset!r} trains on text; add --text PATH")
     return replace(recipes[preset], **given)
@@ -155,6 +164,24 @@ def _run(recipe: Recipe | TextRecipe, out: Path, *, resume: bool) -> None:
         typer.echo(f"trained: {what}; {_held_out_score(out)}")
     else:
         typer.echo(f"trained: {what}; next: lm2 eval {out} --babi FILE")
+
+
+def _run_beside(recipe: BesideRecipe, out: Path, *, resume: bool) -> None:
+    """Train a memory beside a frozen Llama, and print the result and the next command in one line."""
+    from lm2core.model.sizes import n_memory_parameters
+    from lm2core.training.beside.train import train_beside
+    from lm2core.training.progress import last_logged
+
+    try:
+        model = train_beside(recipe, out, resume=resume)
+    except KeyboardInterrupt:
+        typer.echo("lm2: interrupted; finished stages are kept: repeat the command with --resume", err=True)
+        raise typer.Exit(130) from None
+    share = last_logged(out / "metrics.jsonl")["unseen_accuracy"]
+    typer.echo(
+        f"trained: a memory of {n_memory_parameters(model):,} parameters in {out}; right answers in stories "
+        f"of unseen words: {share:.1%}; next: lm2 ask {out} --story FILE --question 'Where is Mary?'"
+    )
 
 
 def _held_out_score(out: Path) -> str:

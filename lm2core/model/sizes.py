@@ -45,11 +45,16 @@ def n_parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
+def n_memory_parameters(model: nn.Module) -> int:
+    """Number of parameters of a model's memory."""
+    return sum(p.numel() for name, p in model.named_parameters() if ".mem." in name)
+
+
 def model_size(config: LM2Config) -> ModelSize:
     """Count the parameters of ``config`` without allocating them; tied weights count once."""
     with torch.device("meta"):
         model = LM2ForCausalLM(config)
-    n_memory = sum(p.numel() for name, p in model.named_parameters() if ".mem." in name)
+    n_memory = n_memory_parameters(model)
     return ModelSize(
         n_backbone=n_parameters(model) - n_memory,
         n_memory=n_memory,

@@ -1,9 +1,9 @@
 """First stage: a fact is written where its question will look, and nothing else is written.
 
 Contrastive: the address that a place's token writes to must be that of the question about the same person,
-among those of all others in the batch, and not that of what follows the answer; likewise the slots that the
-two addresses share. An answer of several tokens has an address for each. So names are told apart by what they
-are, not by heart. And a gate has to open at the tokens of the place alone, in sentences of books as well.
+among those of all others in the batch, and not that of what follows the answer. An answer of several tokens
+has an address for each. So names are told apart by what they are, not by heart. And a gate has to open at the
+tokens of the place alone, in sentences of books as well.
 
 Source of the loss: van den Oord et al. 2018, arXiv:1807.03748, section 2.3 (InfoNCE).
 """
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.training.beside.examples import N_PLACES, Examples
-from lm2core.training.beside.layout import ADDRESS_SCALE, memory_of, rows_of
+from lm2core.training.beside.layout import memory_of, rows_of
 from lm2core.training.beside.streams import Streams
 
 N_PEOPLE = 128  # in a step
@@ -25,9 +25,8 @@ N_BACKGROUND = 16  # sentences in a step
 TEMPERATURE = 0.1
 LATER_PIECE = 0.4  # share of answers of several tokens of which a later one is used
 SIZE_WEIGHT = 0.1  # of the loss that keeps addresses at their scale
-ALIGNED_WEIGHT = 2.0  # of what is left between the addresses of one person
-CALM_WEIGHT = 0.01  # of the loss that keeps the path's stream small beside the words themselves
-CALM = 2.0  # root mean square up to which it costs nothing
+CALM_WEIGHT = 0.5  # of the loss that keeps the path's stream small beside the words themselves
+CALM = 1.5  # root mean square up to which it costs nothing
 WRITTEN_WEIGHT = 5.0  # of a token that is to be written, beside one that is not
 
 
@@ -36,14 +35,13 @@ class AddressStep:
     """Loss of a step, and what was reached in it.
 
     found : share of places whose own question has the nearest address, in [0, 1]
-    overlap : how much of what a question reads is of the slots that the fact was written to: the scalar
-        product of the two distributions over slots, in [0, 1]
+    likeness : mean cosine of the two addresses of a fact, in [-1, 1]
     written, left : share of tokens to be written, and not to be, for which the input gate is right
     """
 
     loss: Tensor
     found: float
-    overlap: float
+    likeness: float
     written: float
     left: float
 
@@ -58,14 +56,8 @@ def seen(model: LM2ForCausalLM, streams: Streams) -> Tensor:
     return path.seen(list(tapped.unbind(2)), rotary, None, None)[0]
 
 
-def address_step(
-    model: LM2ForCausalLM, examples: Examples, rng: Random, *, joined: float = 1.0
-) -> AddressStep:
-    """One batch of people with one fact each, and some background.
-
-    joined : weight of the losses that make the two addresses of a person one, and share their slots. From the
-        start, before people are told apart, they would send all of them to the same slot.
-    """
+def address_step(model: LM2ForCausalLM, examples: Examples, rng: Random) -> AddressStep:
+    """One batch of people with one fact each, and some background."""
     mem, width = memory_of(model), model.config.bank_width
     said, asked, piece = _draw(examples, rng)
     statements, prompts = examples.statements.of_rows(said), examples.prompts.of_rows(asked)
@@ -74,23 +66,21 @@ def address_step(
     )
     seen_said, seen_asked, seen_other = (seen(model, x) for x in (statements, prompts, background))
     rows = torch.arange(len(said))
+    n = width // 3 - 1  # the rows that are addresses, see layout.py
     writes = mem.write_norm(seen_said[rows, examples.first_R[said] + piece])
-    write_to = F.linear(writes, mem.token_proj.weight[rows_of(mem, "route_q")])
+    write_to = F.linear(writes, mem.token_proj.weight[rows_of(mem, "route_q")][:n])
     ends = examples.n_pieces_R[asked].clamp(max=N_PLACES - 1)
     look_at, look_after = (
-        mem.q_proj(mem.read_norm(seen_asked[rows, prompts.places_RP[rows, place]])) for place in (piece, ends)
+        F.linear(mem.read_norm(seen_asked[rows, prompts.places_RP[rows, place]]), mem.q_proj.weight[:n])
+        for place in (piece, ends)
     )
     nearest, found = _contrast(write_to, look_at, look_after)
-    shared, overlap = _shared_slots(mem.slot_key, write_to, look_at, look_after)
-    apart = ALIGNED_WEIGHT * (1 - F.cosine_similarity(write_to, look_at)).mean()
-    loss = (
-        nearest
-        + joined * (shared + apart)
-        + CALM_WEIGHT * F.relu(seen_said.pow(2).mean(-1).sqrt() - CALM).mean()
-    )
-    size = sum(((x.norm(dim=-1) / width**0.5 / ADDRESS_SCALE - 1) ** 2).mean() for x in (write_to, look_at))
+    size = sum(((x.pow(2).mean(-1).sqrt() - 1) ** 2).mean() for x in (write_to, look_at))
+    calm = F.relu(seen_said.pow(2).mean(-1).sqrt() - CALM).mean()
+    loss = nearest + SIZE_WEIGHT * size + CALM_WEIGHT * calm
+    likeness = float(F.cosine_similarity(write_to.detach(), look_at.detach()).mean())
     gates, written, left = _gate_loss(model, examples, said, statements, background, seen_said, seen_other)
-    return AddressStep(loss + SIZE_WEIGHT * size + gates, found, overlap, written, left)
+    return AddressStep(loss + gates, found, likeness, written, left)
 
 
 def _draw(examples: Examples, rng: Random) -> tuple[Tensor, Tensor, Tensor]:
@@ -116,20 +106,6 @@ def _contrast(write_to: Tensor, look_at: Tensor, look_after: Tensor) -> tuple[Te
     own, n = torch.arange(len(write_to)), len(write_to)
     loss = (F.cross_entropy(scores, own) + F.cross_entropy(scores[:, :n].T, own)) / 2
     return loss, float((scores[:, :n].argmax(1) == own).float().mean())
-
-
-def _shared_slots(
-    keys: Tensor, write_to: Tensor, look_at: Tensor, look_after: Tensor
-) -> tuple[Tensor, float]:
-    """The same contrast on the distributions over slots, and their mean overlap."""
-    writes, looks = (
-        (x @ keys.T * keys.shape[-1] ** -0.5).softmax(-1)
-        for x in (write_to, torch.cat([look_at, look_after]))
-    )
-    overlaps = writes @ looks.T
-    own = torch.arange(len(writes))
-    loss = F.cross_entropy(overlaps.clamp_min(1e-6).log(), own)
-    return loss, float(overlaps.diagonal().mean())
 
 
 def _gate_loss(

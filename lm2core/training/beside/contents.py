@@ -16,7 +16,9 @@ from lm2core.training.beside.streams import Scale
 
 N_TOKENS = 256  # in a step
 N_OTHERS = 6000  # tokens that they are told from, drawn anew in each step
-LEAST_SHARE = 0.2  # of a slot that a token takes, up to all of it
+LEAST_SHARE = 0.6  # of a slot that a token takes, and
+LEAST_READ = 0.8  # of the read that is of that slot, both up to 1
+MOST_OLD = 0.5
 FIRST_ID = 3  # ids before it are special tokens
 ROWS = 512  # in one pass
 
@@ -58,11 +60,13 @@ class Contents:
         stream[:, self.parts.content] = F.linear(embedded, into)
         maps = mem.token_proj.weight[rows_of(mem, "content")]
         written = torch.tanh(F.linear(mem.write_norm(stream), maps))
+        old = torch.zeros(n, width)  # what earlier reads left in the slot
+        old[:, self.parts.read] = torch.randn(n, width // 3) * torch.rand(n, 1) * MOST_OLD
         share = LEAST_SHARE + (1 - LEAST_SHARE) * torch.rand(n, 1)
         fresh = torch.eye(width)[torch.randint(min(model.config.memory_slots, width), (n,))]
-        slot = (1 - share) * fresh + share * written
+        slot = (1 - share) * fresh + share * (written + old)
         read = F.linear(mem.bank_norm(slot), mem.bank_proj.weight[width : 2 * width])
-        read = read * torch.sigmoid(mem.gate_out(read))
+        read = read * torch.sigmoid(mem.gate_out(read)) * (LEAST_READ + (1 - LEAST_READ) * torch.rand(n, 1))
         rows = torch.randint(len(self.examples.pairs), (n,))
         place = (torch.rand(n) * self.examples.n_pieces_R[rows]).long()
         return after_join(model, self.examples.prompts.joined_RPD[rows, place] + mem.path.back(read))

@@ -71,7 +71,7 @@ def record_examples(
     said: list[list[int]] = tokenizer([pair.statement for pair in pairs])["input_ids"]
     asked: list[list[int]] = tokenizer([f"{pair.prompt} {pair.place}" for pair in pairs])["input_ids"]
     pieces: list[list[int]] = [row[1:] for row in tokenizer([pair.place for pair in pairs])["input_ids"]]
-    (end,) = tokenizer(END, add_special_tokens=False)["input_ids"][-1:]
+    end = tokenizer(f"{pairs[0].place}{END}")["input_ids"][-1]
     n_pieces = torch.tensor([len(piece) for piece in pieces])
     targets = torch.full((len(pairs), N_PLACES), end)
     for i, piece in enumerate(pieces):

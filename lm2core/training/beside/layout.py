@@ -1,9 +1,14 @@
 """What the dimensions of a memory beside a Llama start as, and which weights each stage of training changes.
 
-Three parts of its width, a third each: ``context`` (whose fact it is, from the words around a token),
-``read`` (what is read from a slot arrives here) and ``content`` (which token it is, from the embedding).
-Slots take their content from ``content``, and reads move it to ``read``, so that a write does not mix the old
-with the new. These are start values and masks of ordinary weights; the equations know nothing of them.
+Three parts of its width, a third each: ``read`` (what is read from a slot arrives here), ``context`` (whose
+fact a token states: its address) and ``content`` (which token it is, from the embedding). A slot holds the
+content of a token with the address that it was written from, so that a later token with a similar address
+finds it: slots are given out as a story needs them. Reads move content to ``read``, so that a write does not
+mix the old with the new. These are start values and masks of ordinary weights; the equations know nothing of
+them.
+
+In the space of queries and keys (``tell_apart``): addresses in the first third, a hash that chooses among
+free slots in the second, and one dimension that keeps tokens of others away from slots that are taken.
 """
 
 from dataclasses import dataclass
@@ -16,23 +21,25 @@ from lm2core.model.initialise import FORGET_BIAS
 from lm2core.model.memory import LM2Memory
 from lm2core.training.beside.streams import Scale
 
-ADDRESS_SCALE = 4.0  # of the routing's queries: a token then prefers one or two slots
 CONTENT_SCALE = 0.5
 JOIN_SCALE = 20.0  # of a read, in the units of the stream that it joins
 OPEN = 3.0  # bias of the output gate: 0.95
 EVERY_ROW = 4  # of the embedding, for its main components
+CONSTANT = 2.0  # what every token has in one dimension of ``read``
+STORED_ADDRESS = 0.3  # small enough for tanh
+# Sizes of the scores of a token and a slot: one that is taken by the same address, by another, or by none.
+SAME, TAKEN, HASH = 28.0, 21.0, 20.0
 
-NOT_BY_WORD = ("gate_in", "gate_forget", "route_q")  # maps that do not see which word a token is
 
 Masks = dict[Tensor, Tensor]  # by parameter: 1 where it may change in a stage
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The three parts of the memory's width, as slices."""
+    """The parts of the memory's width."""
 
-    context: slice
     read: slice
+    context: slice
     content: slice
 
     @classmethod
@@ -40,6 +47,26 @@ class Parts:
         """Equal parts of ``width``."""
         third = width // 3
         return cls(slice(0, third), slice(third, 2 * third), slice(2 * third, 3 * third))
+
+    @property
+    def taken(self) -> int:
+        """The last dimension of ``context``: 1 in a slot that was written."""
+        return self.context.stop - 1
+
+    @property
+    def address(self) -> slice:
+        """The rest of ``context``."""
+        return slice(self.context.start, self.taken)
+
+    @property
+    def constant(self) -> int:
+        """The last dimension of ``read``, the same for every token."""
+        return self.read.stop - 1
+
+    @property
+    def answer(self) -> slice:
+        """``read`` without its constant: where contents arrive."""
+        return slice(self.read.start, self.constant)
 
 
 def memory_of(model: LM2ForCausalLM) -> LM2Memory:
@@ -64,59 +91,80 @@ def initialise(model: LM2ForCausalLM, scale: Scale) -> None:
     The path sees streams that are centred and scaled by ``scale`` until ``fold`` puts that into its weights.
     """
     mem, width = memory_of(model), model.config.bank_width
-    parts, n_context = Parts.of(width), width // 3
     assert mem.path is not None and mem.path.block is not None
-    components = _components(model, n_context)
+    parts, third = Parts.of(width), width // 3
+    for weight in (mem.path.into.weight, mem.path.into.bias, mem.path.back.weight, mem.token_proj.weight):
+        weight.zero_()
+    for weight in (mem.bank_proj.weight, mem.q_proj.weight, mem.slot_key):
+        weight.zero_()
+    mem.path.block.self_attn.o_proj.weight.zero_()
+    mem.path.block.mlp.down_proj.weight.zero_()
 
+    components, n_contents = _components(model, third), third - 1
     into = mem.path.into.weight.view(width, -1, model.config.hidden_size)  # (W, taps, D)
-    into.zero_()
-    mem.path.into.bias.zero_()
-    other_taps = into[parts.context, 1:]
-    other_taps.copy_(torch.randn_like(other_taps) / (other_taps[0].numel() ** 0.5))
+    other_taps = torch.randn_like(into[parts.context, 1:])
+    into[parts.context, 1:] = other_taps / other_taps[0].numel() ** 0.5
     seen_VW = (model.model.embed_tokens.weight - scale.mean_SD[0]) @ components
     into[parts.content, 0] = (components * scale.deviation_SD[0][:, None] / seen_VW.pow(2).mean().sqrt()).T
-    mem.path.back.weight.zero_()
-    mem.path.back.weight[:, parts.read] = components / model.model.norm.weight[:, None] * JOIN_SCALE
-    for layer in (mem.path.block.self_attn.o_proj, mem.path.block.mlp.down_proj):
-        layer.weight.zero_()
+    mem.path.into.bias[parts.constant] = CONSTANT
+    joins = components[:, :n_contents] / model.model.norm.weight[:, None] * JOIN_SCALE
+    mem.path.back.weight[:, parts.answer] = joins
 
-    one = torch.eye(n_context)
-    contents, values = mem.token_proj.weight[rows_of(mem, "content")], mem.bank_proj.weight[width : 2 * width]
-    contents.zero_()
-    contents[parts.content, parts.content] = CONTENT_SCALE * one
-    values.zero_()
-    values[parts.read, parts.content] = one
-    mem.bank_proj.weight[:width].zero_()  # slots are told apart by their keys alone
-    mem.bank_proj.weight[2 * width :].zero_()
-    address: Tensor = torch.randn(width, width) / n_context**0.5 * ADDRESS_SCALE
-    mem.q_proj.weight.copy_(address)
-    mem.token_proj.weight[rows_of(mem, "route_q")] = address
-    for rows in (mem.q_proj.weight, *(mem.token_proj.weight[rows_of(mem, name)] for name in NOT_BY_WORD)):
-        rows[:, n_context:] = 0
-    for gate, bias in ((mem.gate_out, OPEN), (mem.gate_forget, FORGET_BIAS)):
-        for p in gate.parameters():
+    mem.token_proj.weight[rows_of(mem, "content")][parts.content, parts.content] = CONTENT_SCALE * torch.eye(
+        third
+    )
+    mem.bank_proj.weight[width : 2 * width][parts.answer, parts.content] = torch.eye(third)[:n_contents]
+    address = torch.randn(n_contents, third) / third**0.5
+    mem.q_proj.weight[:n_contents, parts.context] = address
+    mem.token_proj.weight[rows_of(mem, "route_q")][:n_contents, parts.context] = address
+    for name in ("gate_in", "gate_forget"):
+        gate = mem.token_proj.weight[rows_of(mem, name)]
+        gate[:, parts.context] = torch.randn(width, third) / width**0.5
+    for layer, bias in ((mem.gate_out, OPEN), (mem.gate_forget, FORGET_BIAS)):
+        for p in layer.parameters():
             p.zero_()
-        gate.bias.fill_(bias)
+        layer.bias.fill_(bias)
+
+
+@torch.no_grad()
+def tell_apart(model: LM2ForCausalLM) -> None:
+    """After the addresses are learnt: slots are found by the address that is stored in them.
+
+    A token's candidate gets its address and a mark; keys compare addresses, and the mark keeps other
+    addresses away. Among slots without one the token takes what a random map of its address says.
+    """
+    mem, width = memory_of(model), model.config.bank_width
+    parts, third = Parts.of(width), width // 3
+    n = third - 1
+    route = mem.token_proj.weight[rows_of(mem, "route_q")]
+    candidate = mem.token_proj.weight[rows_of(mem, "content")]
+    candidate[parts.address] = STORED_ADDRESS * route[:n]
+    candidate[parts.taken, parts.constant] = 3.0  # tanh(3) = 0.995
+    route[third : 2 * third] = HASH * (torch.randn(third, n) / n**0.5) @ route[:n]
+    mem.slot_key[:, third : 2 * third] = torch.randn(len(mem.slot_key), third)
+    for query in (route, mem.q_proj.weight):
+        query[2 * third, parts.constant] = TAKEN
+    for keys in (mem.bank_proj.weight[:width], mem.bank_proj.weight[2 * width :]):
+        keys[:n, parts.address] = SAME * torch.eye(n)
+        keys[2 * third, parts.taken] = -TAKEN
 
 
 def address_masks(model: LM2ForCausalLM) -> Masks:
-    """First stage: the path up to ``context``, where tokens write and look, and when they write."""
+    """First stage: the path up to ``context``, the addresses of it, and when tokens are written."""
     mem = memory_of(model)
     assert mem.path is not None and mem.path.block is not None
-    context, block = Parts.of(model.config.bank_width).context, mem.path.block
-    masks = _masks(mem.slot_key, mem.write_norm.weight, mem.read_norm.weight, mem.gate_forget.bias, fill=1.0)
+    width, block = model.config.bank_width, mem.path.block
+    context, n = Parts.of(width).context, width // 3 - 1
+    masks = _masks(mem.write_norm.weight, mem.read_norm.weight, mem.gate_forget.bias, fill=1.0)
     masks |= _masks(*block.parameters(), fill=1.0)
-    for p in (
-        mem.path.into.weight,
-        mem.path.into.bias,
-        block.self_attn.o_proj.weight,
-        block.mlp.down_proj.weight,
-    ):
+    into_context = (mem.path.into.weight, mem.path.into.bias, block.self_attn.o_proj.weight)
+    for p in (*into_context, block.mlp.down_proj.weight):
         masks[p] = torch.zeros_like(p)
         masks[p][context] = 1
     masks |= _masks(mem.q_proj.weight, mem.token_proj.weight, fill=0.0)
-    masks[mem.q_proj.weight][:, context] = 1
-    for name in NOT_BY_WORD:
+    masks[mem.q_proj.weight][:n, context] = 1
+    masks[mem.token_proj.weight][rows_of(mem, "route_q")][:n, context] = 1
+    for name in ("gate_in", "gate_forget"):
         masks[mem.token_proj.weight][rows_of(mem, name), context] = 1
     return masks
 
@@ -127,10 +175,9 @@ def content_masks(model: LM2ForCausalLM) -> Masks:
     assert mem.path is not None
     parts = Parts.of(width)
     masks = _masks(mem.path.back.weight, mem.token_proj.weight, mem.bank_proj.weight, fill=0.0)
-    masks |= _masks(mem.bank_norm.weight, fill=1.0)
-    masks[mem.path.back.weight][:, parts.read] = 1
+    masks[mem.path.back.weight][:, parts.answer] = 1
     masks[mem.token_proj.weight][rows_of(mem, "content")][parts.content, parts.content] = 1
-    masks[mem.bank_proj.weight][width : 2 * width][parts.read, parts.content] = 1
+    masks[mem.bank_proj.weight][width : 2 * width][parts.answer, parts.content] = 1
     return masks
 
 

@@ -63,13 +63,14 @@ def training_pairs(
     return pairs
 
 
-def held_out_pairs(seed: int, *, per_person: int) -> list[Pair]:
+def held_out_pairs(tokenizer: PreTrainedTokenizerBase, seed: int, *, per_person: int) -> list[Pair]:
     """Pairs of the test share alone: its people, places and phrasings."""
     rng, words = Random(f"held-out pairs {seed}"), lexicon("test")
+    places = [place for place in words.places if _n_pieces(tokenizer, place) <= MOST_PIECES]
     return [
         _pair(rng, person, place, words, varied=0.0)
         for person in words.people
-        for place in rng.sample(words.places, per_person)
+        for place in rng.sample(places, min(per_person, len(places)))
     ]
 
 
@@ -87,12 +88,15 @@ def _pair(rng: Random, person: str, place: str, words: Lexicon, *, varied: float
 
 
 def _place(rng: Random, words: Lexicon, any_words: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> str:
-    if rng.random() >= _ANY_WORD:
-        return rng.choice(words.places)
     while True:
-        word = rng.choice(any_words)
-        if len(tokenizer(f" {word}", add_special_tokens=False)["input_ids"]) <= MOST_PIECES:
+        word = rng.choice(any_words if rng.random() < _ANY_WORD else words.places)
+        if _n_pieces(tokenizer, word) <= MOST_PIECES:
             return word
+
+
+def _n_pieces(tokenizer: PreTrainedTokenizerBase, word: str) -> int:
+    """Tokens of a word within a sentence."""
+    return len(tokenizer(word, add_special_tokens=False)["input_ids"])
 
 
 def _held_out() -> set[str]:

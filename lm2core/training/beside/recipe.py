@@ -24,15 +24,15 @@ class BesideRecipe(RunRecipe):
         ),
     )
     memory_slots: int = field(
-        default=256, metadata=option("Slots of a new memory, on stories or with --llama.", least=1)
+        default=128, metadata=option("Slots of a new memory, on stories or with --llama.", least=1)
     )
     memory_width: int = 384  # three parts, see layout.py; a multiple of the width of the Llama's heads
     tap: float = 0.5  # the block whose stream the memory sees beside the embedding, as a share of the depth
     first_id: int = 0  # the token that begins a sentence: the end of text, as in the Llama's pretraining
-    per_person: int = 12  # places of each person
-    n_names: int = 500  # of the tokenizer's vocabulary, beside the people of the lexicon
-    per_name: int = 5
-    n_background: int = 1_500  # sentences
+    per_person: int = 7  # places of each person
+    n_names: int = 2_500  # of the tokenizer's vocabulary, beside the people of the lexicon
+    per_name: int = 2
+    n_background: int = 1_200  # sentences
     most_tokens: int = 48  # of a background sentence
     n_content_steps: int = 600
     n_address_steps: int = 300

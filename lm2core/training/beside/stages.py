@@ -15,7 +15,6 @@ from lm2core.training.beside.recipe import BesideRecipe
 from lm2core.training.beside.stories import DrawnStory, draw_story, story_step
 from lm2core.training.beside.streams import Scale
 
-JOINED_FROM = 0.3  # share of the first stage after which the two addresses of a fact are made one
 N_TRIED = 512  # tokens of the vocabulary, to say which share comes back
 
 Metrics = dict[str, float]
@@ -29,8 +28,7 @@ def address_stage(
     masks, rng = layout.address_masks(model), Random(f"addresses {recipe.seed}")
 
     def step(k: int) -> Metrics:
-        joined = min(1.0, max(0.0, k / (JOINED_FROM * recipe.n_address_steps) - 1.0))
-        got = address_step(model, examples, rng, joined=joined)
+        got = address_step(model, examples, rng)
         got.loss.backward()
         layout.keep_only(model, masks)
         metrics = _of_addresses(got)
@@ -54,7 +52,7 @@ def content_stage(
         loss = contents.loss()
         loss.backward()
         layout.keep_only(model, masks)
-        metrics = {"loss": float(loss)}
+        metrics = {"loss": float(loss.detach())}
         if (k + 1) % recipe.log_every == 0:
             some = torch.randint(FIRST_ID, model.config.vocab_size, (N_TRIED,))
             metrics |= {"any_token": contents.accuracy(some), "unseen_places": contents.accuracy(places)}
@@ -79,7 +77,7 @@ def story_stage(model: LM2ForCausalLM, examples: Examples, held_out: Examples, r
         got = story_step(model, examples, drawn(examples, recipe.n_stories, n_sentences))
         got.loss.backward()
         layout.keep_only(model, masks)
-        metrics = {"loss": float(got.loss), "accuracy": _share(got.is_right_Q)}
+        metrics = {"loss": float(got.loss.detach()), "accuracy": _share(got.is_right_Q)}
         if (k + 1) % recipe.log_every == 0:
             stories = drawn(held_out, 2 * recipe.n_stories, recipe.most_sentences)
             with torch.no_grad():
@@ -93,9 +91,9 @@ def story_stage(model: LM2ForCausalLM, examples: Examples, held_out: Examples, r
 
 def _of_addresses(got: AddressStep) -> Metrics:
     return {
-        "loss": float(got.loss),
+        "loss": float(got.loss.detach()),
         "found": got.found,
-        "overlap": got.overlap,
+        "likeness": got.likeness,
         "written": got.written,
         "left": got.left,
     }

@@ -72,24 +72,32 @@ def story_step(
     model: LM2ForCausalLM, examples: Examples, stories: Sequence[DrawnStory], *, every_word: bool = False
 ) -> StoryStep:
     """Read stories of equal length and answer; ``every_word``: among the whole vocabulary."""
-    banks = _banks(model, examples, stories)  # one a sentence
+    stream_QPD, row_Q, is_earlier_Q = answer_streams(model, examples, stories)
+    is_asked = examples.is_asked_RP[row_Q]
+    candidates = torch.arange(model.config.vocab_size) if every_word else _candidates(model, examples)
+    logits = stream_QPD[is_asked] @ model.lm_head.weight[candidates].T
+    wanted = torch.searchsorted(candidates, examples.targets_RP[row_Q][is_asked])
+    is_right = torch.ones(len(row_Q), N_PLACES, dtype=torch.bool)
+    is_right[is_asked] = logits.argmax(-1) == wanted
+    return StoryStep(F.cross_entropy(logits, wanted), is_right.all(-1), is_earlier_Q)
+
+
+def answer_streams(
+    model: LM2ForCausalLM, examples: Examples, stories: Sequence[DrawnStory]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What the head sees (Q,P,D) at the places of each prompt; the prompt's row (Q,); and whether its fact is
+    of an earlier sentence than the last (Q,).
+    """
+    mem, banks = memory_of(model), _banks(model, examples, stories)
+    assert mem.path is not None
     asked = [(b, *question) for b, story in enumerate(stories) for question in story.questions]
     story, sentence, row, is_earlier = (torch.tensor(column) for column in zip(*asked, strict=True))
     prompts = examples.prompts.of_rows(row)
     looks = seen(model, prompts)
     places = prompts.places_RP[..., None].expand(-1, -1, looks.shape[-1])
-    mem = memory_of(model)
-    assert mem.path is not None
     bank = torch.stack(banks, 1)[story, sentence]
     read = mem.read(looks.gather(1, places), mem.slots(bank, mem.slot_key))[0]
-    stream = after_join(model, prompts.joined_RPD + mem.path.back(read))
-    is_asked, targets = examples.is_asked_RP[row], examples.targets_RP[row]
-    candidates = torch.arange(model.config.vocab_size) if every_word else _candidates(model, examples)
-    logits = stream[is_asked] @ model.lm_head.weight[candidates].T
-    wanted = torch.searchsorted(candidates, targets[is_asked])
-    is_right = torch.ones(len(row), N_PLACES, dtype=torch.bool)
-    is_right[is_asked] = logits.argmax(-1) == wanted
-    return StoryStep(F.cross_entropy(logits, wanted), is_right.all(-1), is_earlier)
+    return after_join(model, prompts.joined_RPD + mem.path.back(read)), row, is_earlier
 
 
 def _candidates(model: LM2ForCausalLM, examples: Examples) -> Tensor:

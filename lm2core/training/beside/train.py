@@ -52,7 +52,7 @@ def train_beside(recipe: BesideRecipe, out: str | Path, *, resume: bool = False)
         raise UserError(f"nothing to resume: {out} has no {STREAMS_FILE}; start in another folder")
     set_seed(recipe.seed)
     where = find_backbone(recipe.llama, needed_by="this run")
-    model, tokenizer = _with_new_memory(recipe, where)
+    model, tokenizer = new_memory_beside(recipe, where)
     begin(recipe, out)
     examples, held_out = _examples(recipe, model, tokenizer, out)
     scale = Scale.of(examples.statements)
@@ -62,6 +62,7 @@ def train_beside(recipe: BesideRecipe, out: str | Path, *, resume: bool = False)
     layout.memory_of(model).requires_grad_(True)
     addresses = address_stage(model, examples, held_out, recipe)
     run.train("addresses", model, recipe.n_address_steps, ADDRESS_RATE, addresses)
+    layout.tell_apart(model)
     contents = content_stage(model, examples, held_out, scale, recipe)
     run.train("contents", model, recipe.n_content_steps, CONTENT_RATE, contents)
     stories = story_stage(model, examples, held_out, recipe)
@@ -105,7 +106,7 @@ class _Run:
             file.write(json.dumps(metrics) + "\n")
 
 
-def _with_new_memory(recipe: BesideRecipe, where: str) -> tuple[LM2ForCausalLM, PreTrainedTokenizerBase]:
+def new_memory_beside(recipe: BesideRecipe, where: str) -> tuple[LM2ForCausalLM, PreTrainedTokenizerBase]:
     """The Llama with an open memory in its last block, and its tokenizer, which begins sentences."""
     llama = llama_config(where)
     n_blocks = llama.num_hidden_layers
@@ -141,7 +142,7 @@ def _examples(
             n_names=recipe.n_names,
             per_name=recipe.per_name,
         ),
-        "test": held_out_pairs(recipe.seed, per_person=HELD_OUT_PER_PERSON),
+        "test": held_out_pairs(tokenizer, recipe.seed, per_person=HELD_OUT_PER_PERSON),
     }
     found = []
     for split, pairs in shares.items():

@@ -1,0 +1,206 @@
+"""A memory is trained beside a frozen Llama, on streams that are recorded once."""
+
+import json
+from dataclasses import replace
+from random import Random
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from lm2core import load
+from lm2core.cli.main import app
+from lm2core.english.lexicon import lexicon
+from lm2core.model.causal_lm import LM2ForCausalLM
+from lm2core.reading.answers import memory_after
+from lm2core.training.beside import layout
+from lm2core.training.beside.addresses import seen
+from lm2core.training.beside.examples import load_examples, record_examples, save_examples
+from lm2core.training.beside.pairs import held_out_pairs, training_pairs
+from lm2core.training.beside.recipe import BesideRecipe
+from lm2core.training.beside.stories import answer_streams, draw_story
+from lm2core.training.beside.streams import Scale
+from lm2core.training.beside.train import new_memory_beside, train_beside
+from tests.small_llama import save_llama
+
+TINY = BesideRecipe(
+    memory_slots=10,
+    memory_width=12,
+    first_id=0,
+    per_person=2,
+    n_names=3,
+    per_name=2,
+    n_background=40,
+    n_content_steps=3,
+    n_address_steps=3,
+    n_steps=2,
+    n_stories=3,
+    log_every=1,
+)
+TEXT = " ".join(
+    f"{word} went to the {word} of the" for word in (*lexicon("train").people, *lexicon("train").places)
+)
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory):
+    return save_llama(tmp_path_factory.mktemp("llama"), text=TEXT)
+
+
+@pytest.fixture(scope="module")
+def beside(llama):
+    """A new memory, its tokenizer, and recorded examples."""
+    torch.manual_seed(1)
+    model, tokenizer = new_memory_beside(TINY, str(llama))
+    pairs = training_pairs(tokenizer, [TEXT], 0, per_person=2, n_names=2, per_name=3)[:20]
+    background = ["It was late.", "Nobody went to the garden, of course, and so it was."]
+    examples = record_examples(model, tokenizer, pairs, background, most_tokens=9)
+    return model, tokenizer, examples
+
+
+def test_pairs_of_the_shares_have_no_word_in_common(beside):
+    _, tokenizer, _ = beside
+    test = lexicon("test")
+    pairs = training_pairs(tokenizer, [" ".join(test.places)], 3, per_person=2, n_names=0, per_name=1)
+    held_out = held_out_pairs(tokenizer, 3, per_person=2)
+    assert {p.person for p in pairs}.isdisjoint(test.people)
+    assert {p.place for p in pairs}.isdisjoint(test.places)
+    assert {p.person for p in held_out} <= set(test.people)
+    assert {p.place for p in held_out} <= set(test.places)
+
+
+def test_recorded_streams_are_those_of_the_model_in_place(beside):
+    model, tokenizer, examples = beside
+    config, names = model.config, [f"blocks.{tap}.hook_resid_pre" for tap in model.config.memory_taps]
+    ids = tokenizer(examples.pairs[7].statement, return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        _, cache = model.run_with_cache(ids[:, None], names_filter=names)
+    tapped = torch.stack([cache[name] for name in names], dim=2)[0]
+    row = examples.statements.of_rows(torch.tensor([7]))
+    assert row.ids_RT.tolist() == ids.tolist()
+    torch.testing.assert_close(row.tapped_RTSD[0].float(), tapped, rtol=2e-3, atol=2e-3)
+    assert config.memory_blocks == (config.num_hidden_layers - 1,)
+
+
+def test_a_prompt_is_joined_where_its_answer_begins(beside):
+    model, tokenizer, examples = beside
+    pair, at = examples.pairs[4], model.config.num_hidden_layers - 1
+    ids = tokenizer(pair.prompt, return_tensors="pt")["input_ids"]
+    names = [f"blocks.{at}.hook_resid_pre", f"blocks.{at}.hook_attn_out"]
+    with torch.no_grad():
+        _, cache = model.run_with_cache(ids[:, None], names_filter=names)
+    mid = sum(cache[name][0, -1] for name in names)
+    torch.testing.assert_close(examples.prompts.joined_RPD[4, 0], mid, rtol=1e-4, atol=1e-4)
+
+
+def test_the_targets_are_the_answer_and_what_ends_it(beside):
+    _, tokenizer, examples = beside
+    for i, pair in enumerate(examples.pairs):
+        n = int(examples.n_pieces_R[i])
+        assert tokenizer.decode(examples.targets_RP[i, :n]).strip() == pair.place
+        assert tokenizer.decode(examples.targets_RP[i, n]) == "."
+        first = int(examples.first_R[i])
+        assert (
+            examples.statements.ids_RT[i, first : first + n].tolist() == examples.targets_RP[i, :n].tolist()
+        )
+
+
+def test_saved_examples_are_loaded_as_they_were(beside, tmp_path):
+    _, _, examples = beside
+    save_examples(examples, tmp_path / "streams.safetensors")
+    again = load_examples(tmp_path / "streams.safetensors", examples.pairs)
+    assert torch.equal(again.statements.tapped_RTSD, examples.statements.tapped_RTSD)
+    assert torch.equal(again.prompts.places_RP, examples.prompts.places_RP)
+    assert again.by_person == examples.by_person
+
+
+def test_a_stage_changes_only_what_is_its_own(beside):
+    model, _, examples = beside
+    scale = Scale.of(examples.statements)
+    layout.initialise(model, scale)
+    mem = layout.memory_of(model)
+    before = {name: p.detach().clone() for name, p in mem.named_parameters()}
+    for p in mem.parameters():
+        p.grad = torch.ones_like(p)
+    layout.keep_only(model, layout.gate_masks(model))
+    torch.optim.SGD(mem.parameters(), lr=1.0).step()
+    changed = {name for name, p in mem.named_parameters() if not torch.equal(p, before[name])}
+    assert changed == {
+        "gate_out.weight",
+        "gate_out.bias",
+        "gate_forget.weight",
+        "gate_forget.bias",
+        "token_proj.weight",
+    }
+    rows = (mem.token_proj.weight != before["token_proj.weight"]).any(1).nonzero()[:, 0].tolist()
+    gates = [layout.rows_of(mem, name) for name in ("gate_in", "gate_forget")]
+    assert rows == [row for gate in gates for row in range(gate.start, gate.stop)]
+
+
+def test_folding_the_scale_into_the_path_leaves_what_the_memory_sees(beside):
+    model, _, examples = beside
+    scale = Scale.of(examples.statements)
+    layout.initialise(model, scale)
+    with torch.no_grad():
+        before = seen(model, examples.statements.scaled(scale))
+        layout.fold(model, scale)
+        after = seen(model, examples.statements)
+    torch.testing.assert_close(before, after, rtol=5e-2, atol=5e-3)
+
+
+def test_recorded_streams_give_the_logits_of_the_model_in_place(beside):
+    """All of the training's arithmetic, against the model that comes out."""
+    model, tokenizer, examples = beside
+    scale = Scale.of(examples.statements)
+    layout.initialise(model, scale)
+    layout.fold(model, scale)
+    story = draw_story(examples, Random(2), n_sentences=5, background=0.4, n_questions=1)
+    assert min(story.rows) < 0 <= max(story.rows)
+    with torch.no_grad():
+        streams, rows, _ = answer_streams(model, examples, [story])
+        bank = model.new_memory(1)
+        for row in story.rows:
+            of = examples.statements if row >= 0 else examples.background
+            one = of.of_rows(torch.tensor([row if row >= 0 else -1 - row]))
+            bank = model(one.ids_RT[:, None], one.mask_RT[:, None], bank).memory
+        prompt = tokenizer(examples.pairs[int(rows[-1])].prompt, return_tensors="pt")["input_ids"]
+        logits = model(prompt[:, None], memory=bank, write_memory=False).logits[0, 0, -1]
+        without = model(prompt[:, None], write_memory=False).logits[0, 0, -1]
+    torch.testing.assert_close(model.lm_head(streams[-1, 0]), logits, rtol=1e-2, atol=1e-2)
+    assert (logits - without).abs().max() > 0.1
+
+
+def test_a_run_ends_as_a_memory_that_opens_with_its_llama_and_answers(llama, tmp_path):
+    out = tmp_path / "run"
+    recipe = replace(TINY, llama=str(llama))
+    trained = train_beside(recipe, out)
+    lm = load(str(out))
+    assert torch.equal(
+        lm.model.model.layers[-1].mem.token_proj.weight, trained.model.layers[-1].mem.token_proj.weight
+    )
+    stages = [json.loads(line)["stage"] for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert list(dict.fromkeys(stages)) == ["addresses", "contents", "stories"]
+    frozen = LM2ForCausalLM.from_pretrained(str(llama), memory_slots=3)
+    assert torch.equal(lm.model.model.layers[1].mlp.up_proj.weight, frozen.model.layers[1].mlp.up_proj.weight)
+    assert memory_after(lm, ["Mary went to the garden."]).shape == (1, 10, 12)
+
+
+def test_a_run_that_was_cut_short_goes_on_with_its_stage(llama, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    recipe = replace(TINY, llama=str(llama))
+    train_beside(recipe, whole)
+    cut.mkdir()
+    for name in ("streams", "held-out-streams", "stage-addresses"):
+        (cut / f"{name}.safetensors").write_bytes((whole / f"{name}.safetensors").read_bytes())
+    (cut / "training.json").write_bytes((whole / "training.json").read_bytes())
+    train_beside(recipe, cut, resume=True)
+    stages = [json.loads(line)["stage"] for line in (cut / "metrics.jsonl").read_text().splitlines()]
+    assert "addresses" not in stages and "stories" in stages
+
+
+def test_what_cannot_be_trained_beside_is_one_clear_line(tmp_path):
+    run = CliRunner().invoke(
+        app, ["train", "--preset", "smollm2-stories", "--out", str(tmp_path / "a"), "--bf16"]
+    )
+    assert run.exit_code != 0
+    assert "trains a memory beside a frozen Llama and has no --bf16" in str(run.exception or run.output)

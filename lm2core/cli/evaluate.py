@@ -1,4 +1,4 @@
-"""``lm2 eval``: chooses one of three forms; here bAbI files, the others in harness.py and long_texts.py."""
+"""``lm2 eval``: chooses one of four forms; here bAbI files, the others have files of their own."""
 
 import json
 import os
@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
+from lm2core.cli.english import on_english
 from lm2core.cli.harness import on_harness
 from lm2core.cli.long_texts import on_long_texts
 from lm2core.cli.tables import Rows, open_model, score_columns, show
 from lm2core.errors import UserError
 
-FORMS = "give --babi FILE..., --tasks qa1,qa2 with --lengths 0k,4k, or --harness mmlu"
+FORMS = "give --babi FILE..., --english one-fact, --tasks qa1,qa2 with --lengths 0k,4k, or --harness mmlu"
 
 
 def evaluate(
@@ -25,6 +26,23 @@ def evaluate(
         list[Path] | None, typer.Option(help="Files in the bAbI format.", metavar="PATH...")
     ] = None,
     more: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,  # the paths after the first
+    english: Annotated[
+        str | None,
+        typer.Option(
+            help="Stories in open English, in words and phrasings that are never trained on: kinds, "
+            "comma-separated: one-fact,yes-no (see 'lm2 stories')."
+        ),
+    ] = None,
+    sentences: Annotated[
+        str | None, typer.Option(help="English stories: comma-separated numbers of sentences; by default 10.")
+    ] = None,
+    questions: Annotated[
+        int | None,
+        typer.Option(min=1, help="English stories: questions per kind and length; by default 100."),
+    ] = None,
+    english_seed: Annotated[
+        int | None, typer.Option(min=0, help="English stories: their seed; by default 0.")
+    ] = None,
     tasks: Annotated[str | None, typer.Option(help="Long texts: tasks, comma-separated: qa1,qa2.")] = None,
     lengths: Annotated[
         str | None, typer.Option(help="Long texts: comma-separated tokens: 0k (facts alone), 4k, 128k, 1M.")
@@ -94,6 +112,16 @@ def evaluate(
                 "harness_limit": harness_limit,
                 "harness_shots": harness_shots,
                 "harness_length": harness_length,
+            },
+        ),
+        Form(
+            on_english,
+            needs=("english",),
+            options={
+                "english": english,
+                "sentences": sentences,
+                "questions": questions,
+                "english_seed": english_seed,
             },
         ),
         Form(_on_babi_files, needs=("babi",), options={"babi": [*(babi or []), *(more or [])]}),

@@ -12,6 +12,7 @@ Rows = list[dict[str, Any]]  # as in the JSON file
 COLUMNS = {
     "task": "task",
     "length": "length",
+    "sentences": "sentences",
     "n": "n",
     "accuracy": "accuracy",
     "interval": "95 % interval",

@@ -12,7 +12,7 @@ from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.training.beside.addresses import seen
 from lm2core.training.beside.examples import Examples
 from lm2core.training.beside.layout import Parts, memory_of, rows_of
-from lm2core.training.beside.streams import Scale
+from lm2core.training.beside.streams import Scale, Streams
 
 N_TOKENS = 256  # in a step
 N_OTHERS = 6000  # tokens that they are told from, drawn anew in each step
@@ -29,13 +29,7 @@ class Contents:
     def __init__(self, model: LM2ForCausalLM, examples: Examples, scale: Scale) -> None:
         self.model, self.examples, self.scale = model, examples, scale
         self.mem, self.parts = memory_of(model), Parts.of(model.config.bank_width)
-        with torch.no_grad():
-            self.around_RW = torch.cat(list(map(self._around, torch.arange(len(examples.pairs)).split(ROWS))))
-
-    def _around(self, rows: Tensor) -> Tensor:
-        """What the memory sees (R,W) at the first token of the place."""
-        seen_RTW = seen(self.model, self.examples.statements.of_rows(rows))
-        return seen_RTW[torch.arange(len(rows)), self.examples.first_R[rows]]
+        self.around_RW = seen_at(model, examples.statements, examples.first_R)
 
     def loss(self) -> Tensor:
         """Mean cross entropy (nats) of tokens that were written and read again."""
@@ -70,6 +64,13 @@ class Contents:
         rows = torch.randint(len(self.examples.pairs), (n,))
         place = (torch.rand(n) * self.examples.n_pieces_R[rows]).long()
         return after_join(model, self.examples.prompts.joined_RPD[rows, place] + mem.path.back(read))
+
+
+@torch.no_grad()
+def seen_at(model: LM2ForCausalLM, streams: Streams, column_R: Tensor) -> Tensor:
+    """What the memory sees (R,W) at one column of every row."""
+    some = torch.arange(len(column_R)).split(ROWS)
+    return torch.cat([seen(model, streams.of_rows(r))[torch.arange(len(r)), column_R[r]] for r in some])
 
 
 def after_join(model: LM2ForCausalLM, mid_ND: Tensor) -> Tensor:

@@ -21,14 +21,16 @@ from lm2core.model.initialise import FORGET_BIAS
 from lm2core.model.memory import LM2Memory
 from lm2core.training.beside.streams import Scale
 
-CONTENT_SCALE = 0.5
+CONTENT_SCALE = 4.0
 JOIN_SCALE = 20.0  # of a read, in the units of the stream that it joins
 OPEN = 3.0  # bias of the output gate: 0.95
 EVERY_ROW = 4  # of the embedding, for its main components
-CONSTANT = 2.0  # what every token has in one dimension of ``read``
+CONSTANT = 10.0  # what every token has in one dimension of ``read``
 STORED_ADDRESS = 0.3  # small enough for tanh
-# Sizes of the scores of a token and a slot: one that is taken by the same address, by another, or by none.
-SAME, TAKEN, HASH = 28.0, 21.0, 20.0
+TAKEN = 3.0  # tanh(3) = 0.995
+SAME = 20.0  # of the score of a token and a slot that was written from the same address
+ALIKE = 0.5  # cosine of two addresses from which on a taken slot is preferred to a free one
+HASH = 20.0  # of the scores of free slots
 
 
 Masks = dict[Tensor, Tensor]  # by parameter: 1 where it may change in a stage
@@ -127,26 +129,31 @@ def initialise(model: LM2ForCausalLM, scale: Scale) -> None:
 
 
 @torch.no_grad()
-def tell_apart(model: LM2ForCausalLM) -> None:
+def tell_apart(model: LM2ForCausalLM, writing_RW: Tensor, looking_RW: Tensor) -> None:
     """After the addresses are learnt: slots are found by the address that is stored in them.
 
-    A token's candidate gets its address and a mark; keys compare addresses, and the mark keeps other
-    addresses away. Among slots without one the token takes what a random map of its address says.
+    A token's candidate gets its address and a mark. Keys compare addresses, and the mark keeps those away
+    that are not ``ALIKE``. Among slots without one the token takes what a random map of its address says.
+
+    writing_RW, looking_RW : what the memory sees of tokens that are written, and of prompts' last tokens
     """
     mem, width = memory_of(model), model.config.bank_width
     parts, third = Parts.of(width), width // 3
     n = third - 1
     route = mem.token_proj.weight[rows_of(mem, "route_q")]
     candidate = mem.token_proj.weight[rows_of(mem, "content")]
+    writes, looks = mem.write_norm(writing_RW), mem.read_norm(looking_RW)
     candidate[parts.address] = STORED_ADDRESS * route[:n]
-    candidate[parts.taken, parts.constant] = 3.0  # tanh(3) = 0.995
-    route[third : 2 * third] = HASH * (torch.randn(third, n) / n**0.5) @ route[:n]
-    mem.slot_key[:, third : 2 * third] = torch.randn(len(mem.slot_key), third)
-    for query in (route, mem.q_proj.weight):
-        query[2 * third, parts.constant] = TAKEN
+    candidate[parts.taken, parts.constant] = TAKEN / writes[:, parts.constant].mean()
+    stored = torch.tanh(writes @ candidate[parts.address].T).norm(dim=-1).mean()
+    for query, seen_RW in ((route, writes), (mem.q_proj.weight, looks)):
+        own = (seen_RW @ query[:n].T).norm(dim=-1).mean()
+        query[2 * third, parts.constant] = ALIKE * own * stored / seen_RW[:, parts.constant].mean()
     for keys in (mem.bank_proj.weight[:width], mem.bank_proj.weight[2 * width :]):
         keys[:n, parts.address] = SAME * torch.eye(n)
-        keys[2 * third, parts.taken] = -TAKEN
+        keys[2 * third, parts.taken] = -SAME
+    route[third : 2 * third] = HASH * (torch.randn(third, n) / n**0.5) @ route[:n]
+    mem.slot_key[:, third : 2 * third] = torch.randn(len(mem.slot_key), third)
 
 
 def address_masks(model: LM2ForCausalLM) -> Masks:

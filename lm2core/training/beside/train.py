@@ -23,6 +23,7 @@ from lm2core.reading.memory_weights import PART, save_memory
 from lm2core.text.bpe import open_tokenizer
 from lm2core.text.sentence_tokens import begin_sentences
 from lm2core.training.beside import layout
+from lm2core.training.beside.contents import seen_at
 from lm2core.training.beside.examples import Examples, load_examples, record_examples, save_examples
 from lm2core.training.beside.pairs import held_out_pairs, training_pairs
 from lm2core.training.beside.recipe import BesideRecipe
@@ -62,7 +63,11 @@ def train_beside(recipe: BesideRecipe, out: str | Path, *, resume: bool = False)
     layout.memory_of(model).requires_grad_(True)
     addresses = address_stage(model, examples, held_out, recipe)
     run.train("addresses", model, recipe.n_address_steps, ADDRESS_RATE, addresses)
-    layout.tell_apart(model)
+    layout.tell_apart(
+        model,
+        seen_at(model, examples.statements, examples.first_R),
+        seen_at(model, examples.prompts, examples.prompts.places_RP[:, 0]),
+    )
     contents = content_stage(model, examples, held_out, scale, recipe)
     run.train("contents", model, recipe.n_content_steps, CONTENT_RATE, contents)
     stories = story_stage(model, examples, held_out, recipe)

@@ -24,8 +24,6 @@ N_PEOPLE = 128  # in a step
 N_BACKGROUND = 16  # sentences in a step
 TEMPERATURE = 0.1
 LATER_PIECE = 0.4  # share of answers of several tokens of which a later one is used
-FAR = 0.3  # cosine up to which what follows an answer may look like its address
-AFTER_WEIGHT = 1.0
 SIZE_WEIGHT = 0.1  # of the loss that keeps addresses at their scale
 CALM_WEIGHT = 0.01  # of the loss that keeps the path's stream small beside the words themselves
 CALM = 2.0  # root mean square up to which it costs nothing
@@ -107,8 +105,6 @@ def _contrast(write_to: Tensor, look_at: Tensor, look_after: Tensor) -> tuple[Te
     scores = write_to @ looks.T / TEMPERATURE
     own, n = torch.arange(len(write_to)), len(write_to)
     loss = (F.cross_entropy(scores, own) + F.cross_entropy(scores[:, :n].T, own)) / 2
-    after = scores[:, n:].diagonal() * TEMPERATURE
-    loss = loss + AFTER_WEIGHT * F.relu(after - FAR).mean()
     return loss, float((scores[:, :n].argmax(1) == own).float().mean())
 
 

@@ -18,7 +18,7 @@ N_TOKENS = 256  # in a step
 N_OTHERS = 6000  # tokens that they are told from, drawn anew in each step
 LEAST_SHARE = 0.6  # of a slot that a token takes, and
 LEAST_READ = 0.8  # of the read that is of that slot, both up to 1
-MOST_OLD = 0.5
+MOST_OLD = 0.7
 FIRST_ID = 3  # ids before it are special tokens
 ROWS = 512  # in one pass
 

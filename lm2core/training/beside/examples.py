@@ -16,13 +16,15 @@ from transformers import PreTrainedTokenizerBase
 from lm2core.errors import UserError
 from lm2core.files import atomic_path
 from lm2core.model.causal_lm import LM2ForCausalLM
+from lm2core.reading.given_words import continues_word
+from lm2core.text.shown_words import token_texts
 from lm2core.training.beside.pairs import MOST_PIECES, Pair
 from lm2core.training.beside.streams import Scale, Streams, record
 
 N_PLACES = MOST_PIECES + 1
 END = "."  # what follows an answer
 RECORDED = ("statements", "prompts", "background")
-OWN = ("n_pieces_R", "first_R", "targets_RP", "is_asked_RP")
+OWN = ("n_pieces_R", "first_R", "targets_RP", "is_asked_RP", "ends_word_V")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Examples:
     first_R : the column of its first token in the statement
     targets_RP : the answer's tokens and the one that ends it; what follows in a row is not asked
     is_asked_RP : True for those
+    ends_word_V : True for tokens after which a word has ended: those that begin with a space or a sign
     by_person : the rows of each person
     background : rows that state no fact
     """
@@ -44,6 +47,7 @@ class Examples:
     first_R: Tensor
     targets_RP: Tensor
     is_asked_RP: Tensor
+    ends_word_V: Tensor
     by_person: dict[str, list[int]]
     background: Streams
 
@@ -90,9 +94,16 @@ def record_examples(
         first_R=torch.tensor([_last(row, piece) for row, piece in zip(said, pieces, strict=True)]),
         targets_RP=targets,
         is_asked_RP=torch.arange(N_PLACES) <= n_pieces[:, None],
+        ends_word_V=_ends_word(tokenizer, model.config.vocab_size),
         by_person=_by_person(pairs),
         background=record(model, noise, [()] * len(noise)),
     )
+
+
+def _ends_word(tokenizer: PreTrainedTokenizerBase, n_words: int) -> Tensor:
+    known = min(len(tokenizer), n_words)
+    texts = token_texts(tokenizer, list(range(known)))
+    return torch.tensor([not continues_word(text) for text in texts] + [True] * (n_words - known))
 
 
 def _by_person(pairs: Sequence[Pair]) -> dict[str, list[int]]:

@@ -21,16 +21,16 @@ from lm2core.model.initialise import FORGET_BIAS
 from lm2core.model.memory import LM2Memory
 from lm2core.training.beside.streams import Scale
 
-CONTENT_SCALE = 4.0
+CONTENT_SCALE = 8.0
 JOIN_SCALE = 20.0  # of a read, in the units of the stream that it joins
 OPEN = 3.0  # bias of the output gate: 0.95
 EVERY_ROW = 4  # of the embedding, for its main components
 CONSTANT = 10.0  # what every token has in one dimension of ``read``
 STORED_ADDRESS = 0.3  # small enough for tanh
 TAKEN = 3.0  # tanh(3) = 0.995
-SAME = 20.0  # of the score of a token and a slot that was written from the same address
+SAME = 36.0  # of the score of a token and a slot that was written from the same address
 ALIKE = 0.5  # cosine of two addresses from which on a taken slot is preferred to a free one
-HASH = 20.0  # of the scores of free slots
+HASH = 24.0  # of the scores of free slots
 
 
 Masks = dict[Tensor, Tensor]  # by parameter: 1 where it may change in a stage

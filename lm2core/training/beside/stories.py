@@ -59,8 +59,8 @@ def draw_story(
 
 @dataclass(frozen=True)
 class StoryStep:
-    """Loss of a step, and for each question whether all tokens of the answer were right, and whether an
-    earlier sentence than the last holds it.
+    """Loss of a step, and for each question whether all tokens of the answer were right and then the word
+    ended, and whether an earlier sentence than the last holds it.
     """
 
     loss: Tensor
@@ -77,8 +77,10 @@ def story_step(
     candidates = torch.arange(model.config.vocab_size) if every_word else _candidates(model, examples)
     logits = stream_QPD[is_asked] @ model.lm_head.weight[candidates].T
     wanted = torch.searchsorted(candidates, examples.targets_RP[row_Q][is_asked])
+    given = candidates[logits.argmax(-1)]
+    is_end = (torch.arange(N_PLACES) == examples.n_pieces_R[row_Q, None])[is_asked]
     is_right = torch.ones(len(row_Q), N_PLACES, dtype=torch.bool)
-    is_right[is_asked] = logits.argmax(-1) == wanted
+    is_right[is_asked] = (given == candidates[wanted]) | (is_end & examples.ends_word_V[given])
     return StoryStep(F.cross_entropy(logits, wanted), is_right.all(-1), is_earlier_Q)
 
 

@@ -24,7 +24,7 @@ from lm2core.training.beside.train import new_memory_beside, train_beside
 from tests.small_llama import save_llama
 
 TINY = BesideRecipe(
-    memory_slots=10,
+    memory_slots=4,
     memory_width=12,
     first_id=0,
     per_person=2,
@@ -114,27 +114,50 @@ def test_saved_examples_are_loaded_as_they_were(beside, tmp_path):
     assert again.by_person == examples.by_person
 
 
-def test_a_stage_changes_only_what_is_its_own(beside):
+@pytest.mark.parametrize("stage", ["address", "content", "gate"])
+def test_a_stage_changes_only_what_is_its_own(beside, stage):
     model, _, examples = beside
-    scale = Scale.of(examples.statements)
-    layout.initialise(model, scale)
+    layout.initialise(model, Scale.of(examples.statements))
     mem = layout.memory_of(model)
     before = {name: p.detach().clone() for name, p in mem.named_parameters()}
     for p in mem.parameters():
         p.grad = torch.ones_like(p)
-    layout.keep_only(model, layout.gate_masks(model))
+    layout.keep_only(model, getattr(layout, f"{stage}_masks")(model))
     torch.optim.SGD(mem.parameters(), lr=1.0).step()
-    changed = {name for name, p in mem.named_parameters() if not torch.equal(p, before[name])}
-    assert changed == {
-        "gate_out.weight",
-        "gate_out.bias",
-        "gate_forget.weight",
-        "gate_forget.bias",
-        "token_proj.weight",
-    }
-    rows = (mem.token_proj.weight != before["token_proj.weight"]).any(1).nonzero()[:, 0].tolist()
-    gates = [layout.rows_of(mem, name) for name in ("gate_in", "gate_forget")]
-    assert rows == [row for gate in gates for row in range(gate.start, gate.stop)]
+    moved = {name: p.detach() != before[name] for name, p in mem.named_parameters()}
+    changed = {name for name, is_moved in moved.items() if is_moved.any()}
+    gates = {"gate_out.weight", "gate_out.bias", "gate_forget.weight", "gate_forget.bias"}
+    assert ("path.into.weight" in changed) == (stage == "address")
+    assert ("path.back.weight" in changed) == (stage == "content")
+    assert (gates <= changed) == (stage == "gate")
+    maps = {"address": {"route_q", "gate_in", "gate_forget"}, "content": {"content"}}
+    rows = moved["token_proj.weight"].any(1)
+    own = {name for name in mem.token_maps if rows[layout.rows_of(mem, name)].any()}
+    assert own == maps.get(stage, {"gate_in", "gate_forget"})
+
+
+def test_two_statements_of_one_person_share_a_slot_and_two_people_do_not(beside):
+    model, _, examples = beside
+    scale = Scale.of(examples.statements)
+    torch.manual_seed(4)
+    layout.initialise(model, scale)
+    writing = torch.randn(30, 12)
+    layout.tell_apart(model, writing, writing)
+    mem = layout.memory_of(model)
+    parts = layout.Parts.of(12)
+    writing[:, parts.constant] = layout.CONSTANT
+    writing[:, parts.content] = torch.randn(30, 4)
+    for name in ("gate_in", "gate_forget"):  # open, and written anew
+        mem.token_proj.weight.data[layout.rows_of(mem, name)] = 0
+        mem.token_proj.weight.data[layout.rows_of(mem, name), parts.constant] = 9.0 if name == "gate_in" else -9.0
+    found = {}
+    mem.hook_write_pattern.add_hook(lambda x, hook: found.setdefault("slots", []).append(x[0, 0].argmax()))
+    bank = model.new_memory(1)
+    for row in (0, 1, 0):
+        bank = mem.write(writing[None, row : row + 1], bank, None)
+    mem.hook_write_pattern.remove_hooks()
+    first, other, again = found["slots"]
+    assert first == again != other
 
 
 def test_folding_the_scale_into_the_path_leaves_what_the_memory_sees(beside):
@@ -182,7 +205,7 @@ def test_a_run_ends_as_a_memory_that_opens_with_its_llama_and_answers(llama, tmp
     assert list(dict.fromkeys(stages)) == ["addresses", "contents", "stories"]
     frozen = LM2ForCausalLM.from_pretrained(str(llama), memory_slots=3)
     assert torch.equal(lm.model.model.layers[1].mlp.up_proj.weight, frozen.model.layers[1].mlp.up_proj.weight)
-    assert memory_after(lm, ["Mary went to the garden."]).shape == (1, 10, 12)
+    assert memory_after(lm, ["Mary went to the garden."]).shape == (1, 4, 12)
 
 
 def test_a_run_that_was_cut_short_goes_on_with_its_stage(llama, tmp_path):

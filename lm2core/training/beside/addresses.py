@@ -1,9 +1,9 @@
 """First stage: a fact is written where its question will look, and nothing else is written.
 
 Contrastive: the address that a place's token writes to must be that of the question about the same person,
-among those of all others in the batch, and not that of what follows the answer. An answer of several tokens
-has an address for each. So names are told apart by what they are, not by heart. And a gate has to open at the
-tokens of the place alone, in sentences of books as well.
+among those of all others in the batch, and that of another statement about the same person; not that of what
+follows the answer. An answer of several tokens has an address for each. So names are told apart by what they
+are, not by heart. And a gate has to open at the tokens of the place alone, in sentences of books as well.
 
 Source of the loss: van den Oord et al. 2018, arXiv:1807.03748, section 2.3 (InfoNCE).
 """
@@ -23,7 +23,8 @@ from lm2core.training.beside.streams import Streams
 N_PEOPLE = 128  # in a step
 N_BACKGROUND = 16  # sentences in a step
 TEMPERATURE = 0.1
-LATER_PIECE = 0.4  # share of answers of several tokens of which a later one is used
+LATER_PIECE = 0.5  # share of answers of several tokens of which a later one is used
+FAR = 0.3  # cosine up to which what follows a word may look like the address of its last token
 SIZE_WEIGHT = 0.1  # of the loss that keeps addresses at their scale
 CALM_WEIGHT = 0.01  # of the loss that keeps the path's stream small beside the words themselves
 CALM = 2.0  # root mean square up to which it costs nothing
@@ -59,44 +60,57 @@ def seen(model: LM2ForCausalLM, streams: Streams) -> Tensor:
 def address_step(model: LM2ForCausalLM, examples: Examples, rng: Random) -> AddressStep:
     """One batch of people with one fact each, and some background."""
     mem, width = memory_of(model), model.config.bank_width
-    said, asked, piece = _draw(examples, rng)
+    said, asked, again, piece = _draw(examples, rng)
     statements, prompts = examples.statements.of_rows(said), examples.prompts.of_rows(asked)
+    others = examples.statements.of_rows(again)
     background = examples.background.of_rows(
         torch.tensor(rng.sample(range(len(examples.background.ids_RT)), N_BACKGROUND))
     )
-    seen_said, seen_asked, seen_other = (seen(model, x) for x in (statements, prompts, background))
-    rows = torch.arange(len(said))
-    n = width // 3 - 1  # the rows that are addresses, see layout.py
-    writes = mem.write_norm(seen_said[rows, examples.first_R[said] + piece])
-    write_to = F.linear(writes, mem.token_proj.weight[rows_of(mem, "route_q")][:n])
+    seen_said, seen_asked, seen_again, seen_other = (
+        seen(model, x) for x in (statements, prompts, others, background)
+    )
+    rows, n = torch.arange(len(said)), width // 3 - 1  # the rows that are addresses, see layout.py
+    write_to, write_again = (
+        F.linear(
+            mem.write_norm(seen_rows[rows, examples.first_R[of] + piece]),
+            mem.token_proj.weight[rows_of(mem, "route_q")][:n],
+        )
+        for seen_rows, of in ((seen_said, said), (seen_again, again))
+    )
     ends = examples.n_pieces_R[asked].clamp(max=N_PLACES - 1)
     look_at, look_after = (
         F.linear(mem.read_norm(seen_asked[rows, prompts.places_RP[rows, place]]), mem.q_proj.weight[:n])
         for place in (piece, ends)
     )
     nearest, found = _contrast(write_to, look_at, look_after)
+    nearest = (nearest + _contrast(write_to, write_again, look_after)[0]) / 2
+    is_last = (piece > 0) & (piece == examples.n_pieces_R[asked] - 1)
+    after = F.relu(F.cosine_similarity(write_to, look_after) - FAR)[is_last].sum() / len(said)
     size = sum(((x.pow(2).mean(-1).sqrt() - 1) ** 2).mean() for x in (write_to, look_at))
     calm = F.relu(seen_said.pow(2).mean(-1).sqrt() - CALM).mean()
-    loss = nearest + SIZE_WEIGHT * size + CALM_WEIGHT * calm
+    loss = nearest + after + SIZE_WEIGHT * size + CALM_WEIGHT * calm
     likeness = float(F.cosine_similarity(write_to.detach(), look_at.detach()).mean())
     gates, written, left = _gate_loss(model, examples, said, statements, background, seen_said, seen_other)
     return AddressStep(loss + gates, found, likeness, written, left)
 
 
-def _draw(examples: Examples, rng: Random) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows of statements and of prompts about the same people, and which token of the answer is meant.
+def _draw(examples: Examples, rng: Random) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Rows of statements, of prompts and of other statements about the same people, and which token is meant.
 
-    For the first token the two are about different places: the address must not depend on the place.
+    For the first token of a place the three are about any places of the person, since the address must not
+    depend on the place; for a later one they are about the same place.
     """
     drawn = []
     for person in examples.draw_people(rng, N_PEOPLE):
-        said, asked = rng.choice(examples.by_person[person]), rng.choice(examples.by_person[person])
-        n_pieces, piece = int(examples.n_pieces_R[said]), 0
+        of_person = examples.by_person[person]
+        said, asked, again, piece = rng.choice(of_person), rng.choice(of_person), rng.choice(of_person), 0
+        n_pieces = int(examples.n_pieces_R[said])
         if n_pieces > 1 and rng.random() < LATER_PIECE:
-            asked, piece = said, rng.randrange(1, n_pieces)
-        drawn.append((said, asked, piece))
-    rows_said, rows_asked, pieces = (torch.tensor(column) for column in zip(*drawn, strict=True))
-    return rows_said, rows_asked, pieces
+            asked = again = said
+            piece = rng.randrange(1, n_pieces)
+        drawn.append((said, asked, again, piece))
+    said_R, asked_R, again_R, piece_R = (torch.tensor(column) for column in zip(*drawn, strict=True))
+    return said_R, asked_R, again_R, piece_R
 
 
 def _contrast(write_to: Tensor, look_at: Tensor, look_after: Tensor) -> tuple[Tensor, float]:

@@ -61,7 +61,8 @@ def beside(llama):
 def test_pairs_of_the_shares_have_no_word_in_common(beside):
     _, tokenizer, _ = beside
     test = lexicon("test")
-    pairs = training_pairs(tokenizer, [" ".join(test.places)], 3, per_person=2, n_names=0, per_name=1)
+    text = " ".join([*test.places, *lexicon("train").places])
+    pairs = training_pairs(tokenizer, [text], 3, per_person=2, n_names=0, per_name=1)
     held_out = held_out_pairs(tokenizer, 3, per_person=2)
     assert {p.person for p in pairs}.isdisjoint(test.people)
     assert {p.place for p in pairs}.isdisjoint(test.places)
@@ -136,28 +137,27 @@ def test_a_stage_changes_only_what_is_its_own(beside, stage):
     assert own == maps.get(stage, {"gate_in", "gate_forget"})
 
 
-def test_two_statements_of_one_person_share_a_slot_and_two_people_do_not(beside):
-    model, _, examples = beside
-    scale = Scale.of(examples.statements)
+def test_a_person_gets_a_slot_of_its_own_and_keeps_it(llama, beside):
+    width, n = 48, 3
     torch.manual_seed(4)
-    layout.initialise(model, scale)
-    writing = torch.randn(30, 12)
-    layout.tell_apart(model, writing, writing)
-    mem = layout.memory_of(model)
-    parts = layout.Parts.of(12)
-    writing[:, parts.constant] = layout.CONSTANT
-    writing[:, parts.content] = torch.randn(30, 4)
-    for name in ("gate_in", "gate_forget"):  # open, and written anew
-        mem.token_proj.weight.data[layout.rows_of(mem, name)] = 0
-        mem.token_proj.weight.data[layout.rows_of(mem, name), parts.constant] = 9.0 if name == "gate_in" else -9.0
-    found = {}
-    mem.hook_write_pattern.add_hook(lambda x, hook: found.setdefault("slots", []).append(x[0, 0].argmax()))
-    bank = model.new_memory(1)
-    for row in (0, 1, 0):
-        bank = mem.write(writing[None, row : row + 1], bank, None)
+    model, _ = new_memory_beside(replace(TINY, memory_width=width, memory_slots=16), str(llama))
+    layout.initialise(model, Scale.of(beside[2].statements))
+    mem, parts = layout.memory_of(model), layout.Parts.of(width)
+    people = torch.zeros(n, width)
+    people[:, parts.context] = 20 * torch.linalg.qr(torch.randn(16, 16)).Q[:n]
+    people[:, parts.constant] = layout.CONSTANT
+    layout.tell_apart(model, people, people)
+    maps = mem.token_proj.weight.data
+    for name, open_or_shut in (("gate_in", 9.0), ("gate_forget", -9.0)):  # everything is written
+        maps[layout.rows_of(mem, name)] = 0
+        maps[layout.rows_of(mem, name), parts.constant] = open_or_shut
+    chosen, bank = [], model.new_memory(1)
+    mem.hook_write_pattern.add_hook(lambda pattern, hook: chosen.append(int(pattern[0, 0].argmax())))
+    for person in (*range(n), *range(n)):
+        bank = mem.write(people[None, person : person + 1], bank, None)
     mem.hook_write_pattern.remove_hooks()
-    first, other, again = found["slots"]
-    assert first == again != other
+    assert chosen[:n] == chosen[n:]
+    assert len(set(chosen)) == n
 
 
 def test_folding_the_scale_into_the_path_leaves_what_the_memory_sees(beside):

@@ -24,7 +24,8 @@ N_PEOPLE = 128  # in a step
 N_BACKGROUND = 16  # sentences in a step
 TEMPERATURE = 0.1
 LATER_PIECE = 0.5  # share of answers of several tokens of which a later one is used
-FAR = 0.3  # cosine up to which what follows a word may look like the address of its last token
+FAR = 0.2  # cosine up to which tokens of one place, and what follows it, may have like addresses
+APART_WEIGHT = 2.0
 SIZE_WEIGHT = 0.1  # of the loss that keeps addresses at their scale
 CALM_WEIGHT = 0.01  # of the loss that keeps the path's stream small beside the words themselves
 CALM = 2.0  # root mean square up to which it costs nothing
@@ -70,13 +71,8 @@ def address_step(model: LM2ForCausalLM, examples: Examples, rng: Random) -> Addr
         seen(model, x) for x in (statements, prompts, others, background)
     )
     rows, n = torch.arange(len(said)), width // 3 - 1  # the rows that are addresses, see layout.py
-    write_to, write_again = (
-        F.linear(
-            mem.write_norm(seen_rows[rows, examples.first_R[of] + piece]),
-            mem.token_proj.weight[rows_of(mem, "route_q")][:n],
-        )
-        for seen_rows, of in ((seen_said, said), (seen_again, again))
-    )
+    write_to = _write_addresses(model, examples, seen_said, said, piece)
+    write_again = _write_addresses(model, examples, seen_again, again, piece)
     ends = examples.n_pieces_R[asked].clamp(max=N_PLACES - 1)
     look_at, look_after = (
         F.linear(mem.read_norm(seen_asked[rows, prompts.places_RP[rows, place]]), mem.q_proj.weight[:n])
@@ -85,13 +81,27 @@ def address_step(model: LM2ForCausalLM, examples: Examples, rng: Random) -> Addr
     nearest, found = _contrast(write_to, look_at, look_after)
     nearest = (nearest + _contrast(write_to, write_again, look_after)[0]) / 2
     is_last = (piece > 0) & (piece == examples.n_pieces_R[asked] - 1)
-    after = F.relu(F.cosine_similarity(write_to, look_after) - FAR)[is_last].sum() / len(said)
+    too_near = F.relu(F.cosine_similarity(write_to, look_after) - FAR)[is_last].sum()
+    beside = torch.where(piece > 0, piece - 1, 1)  # another token of the same place
+    write_beside = _write_addresses(model, examples, seen_said, said, beside)
+    has_more = examples.n_pieces_R[said] > 1
+    too_near = too_near + F.relu(F.cosine_similarity(write_to, write_beside) - FAR)[has_more].sum()
     size = sum(((x.pow(2).mean(-1).sqrt() - 1) ** 2).mean() for x in (write_to, look_at))
     calm = F.relu(seen_said.pow(2).mean(-1).sqrt() - CALM).mean()
-    loss = nearest + after + SIZE_WEIGHT * size + CALM_WEIGHT * calm
+    loss = nearest + APART_WEIGHT * too_near / len(said) + SIZE_WEIGHT * size + CALM_WEIGHT * calm
     likeness = float(F.cosine_similarity(write_to.detach(), look_at.detach()).mean())
     gates, written, left = _gate_loss(model, examples, said, statements, background, seen_said, seen_other)
     return AddressStep(loss + gates, found, likeness, written, left)
+
+
+def _write_addresses(
+    model: LM2ForCausalLM, examples: Examples, seen_RTW: Tensor, rows: Tensor, piece: Tensor
+) -> Tensor:
+    """The addresses that the tokens ``piece`` of the places write to."""
+    mem, n = memory_of(model), model.config.bank_width // 3 - 1
+    column = (examples.first_R[rows] + piece).clamp(max=seen_RTW.shape[1] - 1)
+    tokens = mem.write_norm(seen_RTW[torch.arange(len(rows)), column])
+    return F.linear(tokens, mem.token_proj.weight[rows_of(mem, "route_q")][:n])
 
 
 def _draw(examples: Examples, rng: Random) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -28,8 +28,8 @@ EVERY_ROW = 4  # of the embedding, for its main components
 CONSTANT = 10.0  # what every token has in one dimension of ``read``
 STORED_ADDRESS = 0.3  # small enough for tanh
 TAKEN = 3.0  # tanh(3) = 0.995
-SAME = 36.0  # of the score of a token and a slot that was written from the same address
-ALIKE = 0.5  # cosine of two addresses from which on a taken slot is preferred to a free one
+SAME = 60.0  # of the score of a token and a slot that was written from the same address
+ALIKE = 0.45  # cosine of two addresses from which on a taken slot is preferred to a free one
 HASH = 24.0  # of the scores of free slots
 
 

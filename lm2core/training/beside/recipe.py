@@ -34,10 +34,10 @@ class BesideRecipe(RunRecipe):
     per_name: int = 2
     n_background: int = 1_200  # sentences
     most_tokens: int = 48  # of a background sentence
-    n_content_steps: int = 600
-    n_address_steps: int = 300
+    n_content_steps: int = 700
+    n_address_steps: int = 350
     n_steps: int = field(
-        default=200, metadata=option("Optimizer steps; by default the preset's.", flag="--steps", least=1)
+        default=40, metadata=option("Optimizer steps; by default the preset's.", flag="--steps", least=1)
     )
     n_stories: int = 16  # in a step
     most_sentences: int = 10

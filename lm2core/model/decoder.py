@@ -108,7 +108,8 @@ class LM2Decoder(nn.Module):
         self, segment: OpenSegment, x_BTD: Tensor, place: "_Place", *, write_memory: bool
     ) -> tuple[Tensor, tuple[BlockState, ...]]:
         """Content routing: blocks read the bank from before the segment and store what they will write."""
-        states, taps = [], list[Tensor]()
+        states: list[BlockState] = []
+        taps: list[Tensor] = []
         for block, past in zip(self.blocks(), segment.blocks, strict=True):
             taps += [x_BTD] if block.is_tapped else []
             slots, stream_BJW = past.slots, None
@@ -134,7 +135,8 @@ class LM2Decoder(nn.Module):
         self, segment: OpenSegment, x_BTD: Tensor, place: "_Place", rows_BTD: Tensor, *, write_memory: bool
     ) -> tuple[Tensor, Tensor, tuple[BlockState, ...]]:
         """Positional routing: each block reads and then writes the rows (B,T,D) that belong to the tokens."""
-        states, taps = [], list[Tensor]()
+        states: list[BlockState] = []
+        taps: list[Tensor] = []
         for block, past in zip(self.blocks(), segment.blocks, strict=True):
             taps += [x_BTD] if block.is_tapped else []
             rows = None

@@ -58,13 +58,12 @@ def test_a_command_typed_wrongly_is_one_line_and_status_2(typed, text, capsys):
 def test_a_full_disk_while_a_result_is_written_leaves_nothing_half_written(
     story, tmp_path, capsys, monkeypatch
 ):
-    def full(arrays, path, **_):
-        path.write_bytes(b"half")
+    def full(*_):
         raise OSError(28, "No space left on device")
 
     out = tmp_path / "t.safetensors"
     out.write_bytes(b"as it was")
-    monkeypatch.setattr("lm2core.traces.trace.save_file", full)
+    monkeypatch.setattr("os.pwrite", full)
     before = sorted(tmp_path.iterdir())
     assert main(["trace", MODEL, "--story", story, "--out", str(out)]) == 2
     assert "t.safetensors: No space left on device; nothing was written" in one_line(capsys)

@@ -246,7 +246,7 @@ def test_texts_returned_for_one_prompt_count_towards_the_budget(model, in_config
     options = {"generation_config": GenerationConfig(**questions)} if in_config else questions
     size = trace_bytes(model, (B * 7, 2, T), match_hooks(MEMORY_HOOKS, model.config))
     ids, n_new = make_ids(B, 3), T
-    with pytest.raises(ValueError, match="use fewer hooks or stories, or raise the budget"):
+    with pytest.raises(ValueError, match="use fewer hooks or stories, reduce them, or raise the budget"):
         capture_generation(model, ids, max_new_tokens=n_new, budget=f"{(size - 1) / 1e6}MB", **options)
     text, trace = capture_generation(model, ids, max_new_tokens=n_new, budget=f"{size / 1e6}MB", **options)
     assert len(text) == len(trace.tokens) == B * 7

@@ -143,7 +143,7 @@ def test_stories_that_do_not_fit_are_told(untrained, capsys):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ([], "nothing to evaluate on; give --babi FILE..., --english one-fact, --tasks qa1,qa2 with --lengths"),
+        ([], "nothing to evaluate on; give --babi FILE..., --english one-fact, --tasks qa1,qa2 with"),
         (["--tasks", "qa1"], "--tasks needs --lengths; give --babi FILE..., --english one-fact, --tasks"),
         (["--samples", "9"], "--samples needs --tasks and --lengths; give"),
         (["--harness-shots", "0"], "--harness-shots needs --harness; give"),

@@ -8,7 +8,8 @@ mix the old with the new. These are start values and masks of ordinary weights; 
 them.
 
 In the space of queries and keys (``tell_apart``): addresses in the first third, a hash that chooses among
-free slots in the second, and one dimension that keeps tokens of others away from slots that are taken.
+free slots in the second, one dimension that keeps tokens of others away from slots that are taken, and one
+that sends tokens that state no fact to slot 0: tokens share a slot that they claim, written or not.
 """
 
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ TAKEN = 3.0  # tanh(3) = 0.995
 SAME = 60.0  # of the score of a token and a slot that was written from the same address
 ALIKE = 0.45  # cosine of two addresses from which on a taken slot is preferred to a free one
 HASH = 24.0  # of the scores of free slots
+NO_FACT = 1200.0  # of the score of slot 0 for a token whose input gate is shut
 
 
 Masks = dict[Tensor, Tensor]  # by parameter: 1 where it may change in a stage
@@ -153,7 +155,9 @@ def tell_apart(model: LM2ForCausalLM, writing_RW: Tensor, looking_RW: Tensor) ->
         keys[:n, parts.address] = SAME * torch.eye(n)
         keys[2 * third, parts.taken] = -SAME
     route[third : 2 * third] = HASH * (torch.randn(third, n) / n**0.5) @ route[:n]
-    mem.slot_key[:, third : 2 * third] = torch.randn(len(mem.slot_key), third)
+    mem.slot_key[1:, third : 2 * third] = torch.randn(len(mem.slot_key) - 1, third)
+    route[2 * third + 1] = -mem.token_proj.weight[rows_of(mem, "gate_in")].mean(0)
+    mem.slot_key[0, 2 * third + 1] = NO_FACT
 
 
 def address_masks(model: LM2ForCausalLM) -> Masks:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import typer
 
 from lm2core.errors import UserError
-from lm2core.training.beside.recipe import BESIDE_PRESETS, BesideRecipe
+from lm2core.training.beside.recipe import BESIDE_PRESETS, BESIDE_UNUSED, BesideRecipe
 from lm2core.training.recipe import PRESETS, Recipe, RunRecipe
 from lm2core.training.text_recipe import TEXT_PRESETS, TextRecipe
 
@@ -117,7 +117,12 @@ def _recipe(preset: str, given: dict[str, Any]) -> Recipe | TextRecipe | BesideR
     recipes: dict[str, Recipe | TextRecipe | BesideRecipe] = {**PRESETS, **TEXT_PRESETS, **BESIDE_PRESETS}
     if preset not in recipes:
         raise UserError(f"unknown preset {preset!r}; known: {', '.join(recipes)}")
-    flags = [_flag(OPTIONS[name]).split("/")[0] for name in given if not _has(recipes[preset], name)]
+    unused = BESIDE_UNUSED if preset in BESIDE_PRESETS else ()
+    flags = [
+        _flag(OPTIONS[name]).split("/")[0]
+        for name in given
+        if name in unused or not _has(recipes[preset], name)
+    ]
     other = ", ".join(flags)
     if other and preset in PRESETS:
         raise UserError(

@@ -54,16 +54,21 @@ def check_start(recipe: RunRecipe, out: Path, *, resume: bool, last_file: str) -
     if not resume and out.is_dir() and any(out.iterdir()):
         raise UserError(f"{out} is not empty; choose another folder, or resume its run with --resume")
     if resume and (out / RECIPE_FILE).is_file():
-        original = {"architecture": "lm2"} | read_recipe(out)
-        now = json.loads(_as_json(recipe))
-        other = [name for name in original if name not in MAY_CHANGE and original[name] != now.get(name)]
-        if other:
-            changes = ", ".join(f"{name}={original[name]}, not {now.get(name)}" for name in other)
-            raise UserError(
-                f"the run in {out} was started with {changes}; resume it with the original settings, "
-                "or start in another folder"
-            )
+        check_settings(recipe, out)
     return newest
+
+
+def check_settings(recipe: RunRecipe, out: Path) -> None:
+    """Refuse to resume the run in ``out`` with a setting that is not in ``MAY_CHANGE``: a UserError."""
+    original = {"architecture": "lm2"} | read_recipe(out)
+    now = json.loads(_as_json(recipe))
+    other = [name for name in original if name not in MAY_CHANGE and original[name] != now.get(name)]
+    if other:
+        changes = ", ".join(f"{name}={original[name]}, not {now.get(name)}" for name in other)
+        raise UserError(
+            f"the run in {out} was started with {changes}; resume it with the original settings, "
+            "or start in another folder"
+        )
 
 
 def read_recipe(out: Path) -> dict[str, Any]:

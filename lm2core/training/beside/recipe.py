@@ -49,4 +49,6 @@ class BesideRecipe(RunRecipe):
     log_every: int = 25
 
 
+# Settings of every recipe that this training does not have: it has one architecture, and no checkpoints.
+BESIDE_UNUSED = ("architecture", "compile", "save_every", "keep_all", "report_to")
 BESIDE_PRESETS = {"smollm2-stories": BesideRecipe()}

@@ -23,13 +23,14 @@ from lm2core.reading.memory_weights import PART, save_memory
 from lm2core.text.bpe import open_tokenizer
 from lm2core.text.sentence_tokens import begin_sentences
 from lm2core.training.beside import layout
+from lm2core.training.beside.addresses import N_BACKGROUND
 from lm2core.training.beside.contents import seen_at
 from lm2core.training.beside.examples import Examples, load_examples, record_examples, save_examples
 from lm2core.training.beside.pairs import held_out_pairs, training_pairs
 from lm2core.training.beside.recipe import BesideRecipe
 from lm2core.training.beside.stages import Step, address_stage, content_stage, story_stage
 from lm2core.training.beside.streams import Scale
-from lm2core.training.run_folder import begin, check_start
+from lm2core.training.run_folder import begin, check_settings, check_start
 
 CONTENT_RATE = ADDRESS_RATE = 2e-3
 HELD_OUT_PER_PERSON = 10
@@ -51,6 +52,8 @@ def train_beside(recipe: BesideRecipe, out: str | Path, *, resume: bool = False)
         check_start(recipe, out, resume=False, last_file=METRICS_FILE)
     elif not (out / STREAMS_FILE).is_file():
         raise UserError(f"nothing to resume: {out} has no {STREAMS_FILE}; start in another folder")
+    else:
+        check_settings(recipe, out)
     set_seed(recipe.seed)
     where = find_backbone(recipe.llama, needed_by="this run")
     model, tokenizer = new_memory_beside(recipe, where)
@@ -112,8 +115,15 @@ class _Run:
 
 
 def new_memory_beside(recipe: BesideRecipe, where: str) -> tuple[LM2ForCausalLM, PreTrainedTokenizerBase]:
-    """The Llama with an open memory in its last block, and its tokenizer, which begins sentences."""
-    llama = llama_config(where)
+    """The Llama with an open memory in its last block, and its tokenizer, which begins sentences.
+
+    Raises a UserError for more slots than one part of the width has, and for a Llama narrower than a part.
+    """
+    llama, part = llama_config(where), recipe.memory_width // 3
+    if recipe.memory_slots > part:
+        raise UserError(f"{recipe.memory_slots} slots; a memory of this preset has at most {part}")
+    if llama.hidden_size < part:
+        raise UserError(f"{where} is {llama.hidden_size} wide; this preset needs a Llama of at least {part}")
     n_blocks = llama.num_hidden_layers
     config = lm2_config(
         llama,
@@ -153,7 +163,10 @@ def _examples(
     for split, pairs in shares.items():
         file = out / (STREAMS_FILE if split == "train" else f"held-out-{STREAMS_FILE}")
         if not file.is_file():
-            background = Random(f"{recipe.seed} {split}").sample(list(texts[split]), recipe.n_background)
+            n = min(recipe.n_background, len(texts[split]))
+            if n < N_BACKGROUND:
+                raise UserError(f"{recipe.noise} has {n} sentences for {split}; give at least {N_BACKGROUND}")
+            background = Random(f"{recipe.seed} {split}").sample(list(texts[split]), n)
             save_examples(
                 record_examples(model, tokenizer, pairs, background, most_tokens=recipe.most_tokens), file
             )

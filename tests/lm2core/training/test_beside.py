@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from lm2core import load
 from lm2core.cli.main import app
 from lm2core.english.lexicon import lexicon
+from lm2core.errors import UserError
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.reading.answers import memory_after
 from lm2core.training.beside import layout
@@ -21,6 +22,7 @@ from lm2core.training.beside.recipe import BesideRecipe
 from lm2core.training.beside.stories import answer_streams, draw_story
 from lm2core.training.beside.streams import Scale
 from lm2core.training.beside.train import new_memory_beside, train_beside
+from lm2core.training.run_folder import begin
 from tests.small_llama import save_llama
 
 TINY = BesideRecipe(
@@ -219,6 +221,40 @@ def test_a_run_that_was_cut_short_goes_on_with_its_stage(llama, tmp_path):
     train_beside(recipe, cut, resume=True)
     stages = [json.loads(line)["stage"] for line in (cut / "metrics.jsonl").read_text().splitlines()]
     assert "addresses" not in stages and "stories" in stages
+
+
+def test_a_run_is_not_resumed_with_another_seed(llama, tmp_path):
+    recipe = replace(TINY, llama=str(llama))
+    for name in ("streams", "held-out-streams"):
+        (tmp_path / f"{name}.safetensors").write_bytes(b"")
+    begin(recipe, tmp_path)
+    with pytest.raises(UserError, match="was started with seed=0, not 8"):
+        train_beside(replace(recipe, seed=8), tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"memory_slots": 5}, "5 slots; a memory of this preset has at most 4"),
+        ({"memory_width": 60}, "16 wide; this preset needs a Llama of at least 20"),
+    ],
+)
+def test_sizes_that_the_parts_of_the_width_do_not_allow_are_refused(llama, changes, says):
+    with pytest.raises(UserError, match=says):
+        new_memory_beside(replace(TINY, **changes), str(llama))
+
+
+def test_a_background_without_enough_sentences_is_refused(llama, tmp_path):
+    noise = tmp_path / "noise.txt"
+    noise.write_text("It rained all day long, and nobody went out of the old house again.\n" * 3)
+    with pytest.raises(UserError, match="sentence"):
+        train_beside(replace(TINY, llama=str(llama), noise=str(noise)), tmp_path / "run")
+
+
+def test_settings_that_this_training_does_not_have_are_refused_not_ignored(tmp_path):
+    options = ["--preset", "smollm2-stories", "--out", str(tmp_path / "a"), "--architecture", "rmt"]
+    run = CliRunner().invoke(app, ["train", *options])
+    assert "has no --architecture; omit it" in str(run.exception)
 
 
 def test_what_cannot_be_trained_beside_is_one_clear_line(tmp_path):

@@ -50,6 +50,25 @@ def llama(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def recipe(llama, tmp_path_factory):
+    """The tiny recipe, with books of both shares as its background."""
+    books = tmp_path_factory.mktemp("books")
+    for book in range(9):
+        lines = (
+            f"In year {book} of the old house number {n} stood quite alone by the river." for n in range(40)
+        )
+        (books / f"{book}.txt").write_text(" ".join(lines))
+    return replace(TINY, llama=str(llama), noise=str(books))
+
+
+@pytest.fixture(scope="module")
+def finished(recipe, tmp_path_factory):
+    """The folder of a finished run, and the model that it returned."""
+    out = tmp_path_factory.mktemp("runs") / "finished"
+    return out, train_beside(recipe, out)
+
+
+@pytest.fixture(scope="module")
 def beside(llama):
     """A new memory, its tokenizer, and recorded examples."""
     torch.manual_seed(1)
@@ -195,14 +214,11 @@ def test_recorded_streams_give_the_logits_of_the_model_in_place(beside):
     assert (logits - without).abs().max() > 0.1
 
 
-def test_a_run_ends_as_a_memory_that_opens_with_its_llama_and_answers(llama, tmp_path):
-    out = tmp_path / "run"
-    recipe = replace(TINY, llama=str(llama))
-    trained = train_beside(recipe, out)
+def test_a_run_ends_as_a_memory_that_opens_with_its_llama_and_answers(llama, finished):
+    out, trained = finished
     lm = load(str(out))
-    assert torch.equal(
-        lm.model.model.layers[-1].mem.token_proj.weight, trained.model.layers[-1].mem.token_proj.weight
-    )
+    own, theirs = (model.model.layers[-1].mem.token_proj.weight for model in (lm.model, trained))
+    assert torch.equal(own, theirs)
     stages = [json.loads(line)["stage"] for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert list(dict.fromkeys(stages)) == ["addresses", "contents", "stories"]
     frozen = LM2ForCausalLM.from_pretrained(str(llama), memory_slots=3)
@@ -210,16 +226,13 @@ def test_a_run_ends_as_a_memory_that_opens_with_its_llama_and_answers(llama, tmp
     assert memory_after(lm, ["Mary went to the garden."]).shape == (1, 4, 12)
 
 
-def test_a_run_that_was_cut_short_goes_on_with_its_stage(llama, tmp_path):
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    recipe = replace(TINY, llama=str(llama))
-    train_beside(recipe, whole)
-    cut.mkdir()
-    for name in ("streams", "held-out-streams", "stage-addresses"):
-        (cut / f"{name}.safetensors").write_bytes((whole / f"{name}.safetensors").read_bytes())
-    (cut / "training.json").write_bytes((whole / "training.json").read_bytes())
-    train_beside(recipe, cut, resume=True)
-    stages = [json.loads(line)["stage"] for line in (cut / "metrics.jsonl").read_text().splitlines()]
+def test_a_run_that_was_cut_short_goes_on_with_its_stage(recipe, finished, tmp_path):
+    whole, _ = finished
+    files = ("streams.safetensors", "held-out-streams.safetensors", "stage-addresses.safetensors")
+    for name in (*files, "training.json"):
+        (tmp_path / name).write_bytes((whole / name).read_bytes())
+    train_beside(recipe, tmp_path, resume=True)
+    stages = [json.loads(line)["stage"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert "addresses" not in stages and "stories" in stages
 
 

@@ -29,10 +29,10 @@ EVERY_ROW = 4  # of the embedding, for its main components
 CONSTANT = 10.0  # what every token has in one dimension of ``read``
 STORED_ADDRESS = 0.3  # small enough for tanh
 TAKEN = 3.0  # tanh(3) = 0.995
-SAME = 60.0  # of the score of a token and a slot that was written from the same address
-ALIKE = 0.45  # cosine of two addresses from which on a taken slot is preferred to a free one
-HASH = 24.0  # of the scores of free slots
-NO_FACT = 1200.0  # of the score of slot 0 for a token whose input gate is shut
+SAME = 2400.0  # of the score of a token and a slot that was written from the same address
+ALIKE = 0.35  # cosine of two addresses from which on a taken slot is preferred to a free one
+HASH = 960.0  # of the scores of free slots; a token that two slots share leaves an old copy in one of them
+NO_FACT = 48_000.0  # of the score of slot 0 for a token whose input gate is shut
 
 
 Masks = dict[Tensor, Tensor]  # by parameter: 1 where it may change in a stage

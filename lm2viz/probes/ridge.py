@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve
+from scipy.linalg import cho_factor, cho_solve
 
 from lm2viz.arrays import Array
 from lm2viz.probes.samples import NOISE, Codes
@@ -62,7 +62,7 @@ def bank_hits(features: Banks, tasks: Codes, fold: Codes) -> NDArray[np.bool_]:
             cross += ((x_SnD[0, test] - mean) / scale) @ z_nD[0].T
         y = _one_hot(tasks[:, train])
         offset = y.mean(axis=0)
-        scores = cross @ solve(gram, y - offset, assume_a="pos", overwrite_a=True) + offset
+        scores = cross @ cho_solve(cho_factor(gram, overwrite_a=True), y - offset) + offset
         hits[:, test] = _are_right(scores[None], tasks[:, test])[:, 0]
     return hits
 

@@ -221,7 +221,7 @@ def _recorded(source: Source) -> Sequence[Trace]:
         return source  # type: ignore[return-value]  # recorded, so traces
     if Path(source).suffix == ".safetensors":
         return [Trace.load(source)]
-    from lm2core.reading.story_traces import TraceFolder
+    from lm2core.traces.folder import TraceFolder
 
     return TraceFolder(source)
 

@@ -13,13 +13,13 @@ from lm2core.reading import story_traces
 from lm2core.reading.answers import ask, bank_after, read_stories, read_story
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.reading.story_traces import (
-    TraceFolder,
     record_questions,
     record_to,
     recorded_bytes,
     single_question_trace,
 )
 from lm2core.text.tokenizer import word_tokenizer
+from lm2core.traces.folder import TraceFolder
 from lm2core.traces.reductions import Reduction
 from tests.conftest import make_model
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lm2core.reading.story_traces import TraceFolder, record_to
+from lm2core.reading.story_traces import record_to
+from lm2core.traces.folder import TraceFolder
 from lm2core.traces.trace import Trace
 from lm2viz.probes import fit_probe, learning_curve, probe
 from lm2viz.sample import banks, rows

@@ -1,6 +1,6 @@
 """Traces of more stories than fit in memory, and traces of questions about the stories of a trace."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +18,7 @@ from lm2core.reading.given_words import encode_questions, given_words, story_que
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.shown_words import segment_words
 from lm2core.text.tokenizer import check_words, segment_ids
+from lm2core.traces.array_file import check_room
 from lm2core.traces.folder import PART, TraceFolder
 from lm2core.traces.hooks import match_hooks
 from lm2core.traces.recording import MEMORY_HOOKS, recording, trace_bytes
@@ -103,8 +104,8 @@ def record_to(
     Raises
     ------
     UserError
-        As ``read_stories``; when the folder is not empty or cannot be written, or a single story exceeds the
-        budget.
+        As ``read_stories``; when the folder is not empty or cannot be written, a single story exceeds the
+        budget, or all of them the room on the disk.
     """
     folder = Path(folder)
     if folder.is_dir() and any(folder.iterdir()):
@@ -121,6 +122,7 @@ def record_to(
         raise UserError(f"cannot write {folder}: {error.strerror}; choose another folder") from None
     bar = tqdm(parts, desc="recording", unit="part", delay=PROGRESS_AFTER_S, disable=None)
     with unfinished as name:
+        check_room(folder, _n_bytes(lm, parts, chosen, reduce))
         for i, part in enumerate(bar):
             file = Path(name) / PART.format(i)
             read_stories(lm, part, names=chosen, reduce=reduce, budget=budget, to=file, info=about)
@@ -143,10 +145,13 @@ def recorded_bytes(
     """Bytes of the arrays that ``record_to`` will write; a UserError as there, for stories and budget."""
     check_stories(lm, stories)
     chosen = match_hooks(names, lm.model.config)
-    return sum(
-        trace_bytes(lm.model, (len(part), *_longest(lm, part)), chosen, reduce)
-        for part in _parts(lm, stories, chosen, reduce, budget)
-    )
+    return _n_bytes(lm, _parts(lm, stories, chosen, reduce, budget), chosen, reduce)
+
+
+def _n_bytes(
+    lm: LoadedModel, parts: Iterable[Sequence[Story | TextStory]], names: Sequence[str], reduce: Reduction
+) -> int:
+    return sum(trace_bytes(lm.model, (len(part), *_longest(lm, part)), names, reduce) for part in parts)
 
 
 def _longest(lm: LoadedModel, stories: Sequence[Story | TextStory]) -> tuple[int, int]:

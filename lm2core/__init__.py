@@ -14,7 +14,7 @@ _HOME = {
     "LoadedModel": "reading.loaded_model",
     "ReferenceForCausalLM": "reference.causal_lm",
     "Trace": "traces.trace",
-    "TraceFolder": "reading.story_traces",
+    "TraceFolder": "traces.folder",
     "UserError": "errors",
     "ask": "reading.answers",
     "ask_many": "reading.many_questions",

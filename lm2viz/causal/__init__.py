@@ -31,6 +31,9 @@ from lm2viz.causal.running import Run, run
 from lm2viz.causal.slot_sets import search_slots
 from lm2viz.causal.slot_sets_result import SlotSets
 from lm2viz.causal.slot_use import SlotUse, slot_use
+from lm2viz.causal.subspace import Subspace
+from lm2viz.causal.subspace_result import SubspaceEffects
+from lm2viz.causal.subspace_search import search_subspace
 
 __all__ = [
     "Attribution",
@@ -53,6 +56,8 @@ __all__ = [
     "Saliencies",
     "SlotSets",
     "SlotUse",
+    "Subspace",
+    "SubspaceEffects",
     "Swap",
     "Zero",
     "attribute_answers",
@@ -68,6 +73,7 @@ __all__ = [
     "mean_projection",
     "run",
     "search_slots",
+    "search_subspace",
     "slot_gradients",
     "slot_use",
     "to_json",

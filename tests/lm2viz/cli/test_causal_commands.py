@@ -124,3 +124,19 @@ def test_interchange_says_cause_and_isolation_beside_controls_and_writes_them(tm
     table = pd.read_csv(tmp_path / "interchange.csv").set_index("condition")
     assert table["interchange"]["these slots"] > 0.5 > table["interchange"]["untrained model"]
     assert table["interchange"]["same answer in the donor"] > 0.9
+
+
+def test_interchange_finds_a_subspace_and_writes_what_it_does(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("lm2viz.causal.subspace_training.N_STEPS", 20)
+    options = ["--stories", "24", "--slots", "9", "--subspace", "6", "--out", str(tmp_path)]
+    assert main(["interchange", MODEL, "--fact", "place of John", *options]) == 0
+    assert "6 dimensions of slot 9 carry the place of John: exchanged" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "subspace.csv").set_index("edit")
+    assert table["interchange"]["this subspace"] > 0.5 > table["interchange"]["random subspace"]
+    assert table["changed"]["LEACE"] > table["changed"]["nothing erased"] == 0
+
+
+def test_two_searches_at_once_are_refused(capsys):
+    options = ["--fact", "place of Mary", "--search", "--subspace", "2"]
+    assert main(["interchange", MODEL, *options]) == 2
+    assert "--search and --subspace are two searches; give one" in capsys.readouterr().err

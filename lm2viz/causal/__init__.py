@@ -9,6 +9,8 @@ from lm2viz.causal.ablation import (
 from lm2viz.causal.attribution import Attribution, attribute_answers
 from lm2viz.causal.blocked_reads import BlockRead
 from lm2viz.causal.clamped_gates import ClampGate, Freeze
+from lm2viz.causal.edit_effects import compare_edits, edit_effects
+from lm2viz.causal.edit_effects_result import EditEffects
 from lm2viz.causal.editing import Intervention
 from lm2viz.causal.effects import Effect, effect
 from lm2viz.causal.erase import Eraser, leace, mean_projection
@@ -26,6 +28,7 @@ from lm2viz.causal.interventions import (
 )
 from lm2viz.causal.interventions_json import from_json, to_json
 from lm2viz.causal.maps import CausalMap, causal_map
+from lm2viz.causal.memory_edits import MemoryEdit, make_edits
 from lm2viz.causal.parts import CausalParts, causal_parts
 from lm2viz.causal.running import Run, run
 from lm2viz.causal.slot_sets import search_slots
@@ -41,6 +44,7 @@ __all__ = [
     "CausalMap",
     "CausalParts",
     "ClampGate",
+    "EditEffects",
     "Effect",
     "Erase",
     "Eraser",
@@ -49,6 +53,7 @@ __all__ = [
     "Intervention",
     "SentenceAblation",
     "Mean",
+    "MemoryEdit",
     "Pair",
     "Resample",
     "ResetBank",
@@ -63,13 +68,16 @@ __all__ = [
     "attribute_answers",
     "causal_map",
     "causal_parts",
+    "compare_edits",
     "draw_pairs",
+    "edit_effects",
     "effect",
     "from_json",
     "interchange",
     "leace",
     "ablate_sentences",
     "record_slot_losses",
+    "make_edits",
     "mean_projection",
     "run",
     "search_slots",

@@ -30,17 +30,23 @@ def exchanging(subspace: Subspace) -> PairEdit:
 def steering(subspace: Subspace, finder: PairScorer, scorer: PairScorer) -> PairEdit:
     """The subspace moved to where it is on average when the answer is what it must become.
 
-    finder : whose moments the averages are of; an answer that none of them has moves to the mean of all
+    finder : whose moments the averages are of; an answer that none of them has moves to their mean
     """
-    contents, answers = moments(subspace, finder)
-    coordinates = contents @ subspace.basis
-    means = {a: coordinates[torch.as_tensor(answers == a)].mean(0) for a in np.unique(answers)}
-    targets_PK = torch.stack([means.get(p.after, coordinates.mean(0)) for p in scorer.pairs])
+    means = means_by_answer(subspace, finder)
+    overall = torch.stack([*means.values()]).mean(0)
+    targets_PK = torch.stack([means.get(p.after, overall) for p in scorer.pairs])
 
     def edit(base_RND: Tensor, donor_RND: Tensor, pair_R: Tensor) -> Tensor:
         return subspace.moved_to(base_RND, targets_PK[pair_R])
 
     return edit
+
+
+def means_by_answer(subspace: Subspace, finder: PairScorer) -> dict[str, Tensor]:
+    """The mean coordinates (K,) of the moments at which each answer is right."""
+    contents, answers = moments(subspace, finder)
+    coordinates = contents @ subspace.basis
+    return {str(a): coordinates[torch.as_tensor(answers == a)].mean(0) for a in np.unique(answers)}
 
 
 def erasing(subspace: Subspace, eraser: Eraser) -> PairEdit:

@@ -186,7 +186,7 @@ def slot_use(
             if len(probes.facts) == 1:
                 raise
             continue
-        of_fact[fact] = _fact_use(PairScorer(banks, scored), n_stories, seed)
+        of_fact[fact] = fact_use(PairScorer(banks, scored), n_stories, seed)
         used_p[probes.facts.index(fact)] = of_fact[fact].p
     for i, fact in enumerate(probes.facts):
         if fact in of_fact:
@@ -244,8 +244,11 @@ def _beyond(scorer: PairScorer, scores: PairScores) -> Array:
     return scores.hit - (1 - scores.hit - scores.kept) / max(n_values - 2, 1) - MARGIN
 
 
-def _fact_use(scorer: PairScorer, n_stories: int, seed: int) -> FactUse:
-    """What edits of each slot do to the answers of these pairs."""
+def fact_use(scorer: PairScorer, n_stories: int, seed: int) -> FactUse:
+    """What edits of each slot do to the answers of these pairs.
+
+    n_stories : that the pairs are of
+    """
     pairs, n_slots = scorer.pairs, scorer.banks.n_slots
     columns: dict[str, list[Array]] = {name: [] for name in (*EDITS, "beyond")}
     for slot in track(range(n_slots), "exchanging slots", "slot"):

@@ -19,6 +19,7 @@ from lm2viz.cli.provenance import provenance
 from lm2viz.cli.report import report
 from lm2viz.cli.slots import slots_command
 from lm2viz.cli.stats import stats_command
+from lm2viz.cli.trial import trial_command
 
 __all__ = ["main"]
 
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "attribute": attribute,
     "match-slots": match_slots_command,
     "emergence": emergence,
+    "trial": trial_command,
 }
 FORMER_NAMES = {
     "look": "stats",

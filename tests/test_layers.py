@@ -10,7 +10,7 @@ FORBIDDEN = {
     "lm2core": {"lm2viz", "app", "streamlit", "plotly", "matplotlib", "sklearn"},
     "lm2viz": {"app", "streamlit", "transformers", "transformer_lens"},
 }
-RUNS_MODELS = ("causal", "cli")  # the parts of lm2viz that need torch: all else opens traces without
+RUNS_MODELS = ("causal", "cli", "trial")  # the parts of lm2viz that need torch: all else opens traces without
 
 
 def imported(source: str) -> set[str]:

@@ -97,13 +97,16 @@ def of_facts(model: str, sentences: Sequence[str], step: int, sample: StorySampl
     return Recipe(
         "",
         f"{story_source(place_of(model), sentences)}\n"
-        "from lm2viz import StorySample\nfrom lm2viz.probes.reading import fit_fact_probes\n\n"
+        "from lm2viz import StorySample\nfrom lm2viz.causal.slot_use import used_slots\n"
+        "from lm2viz.probes.reading import fit_fact_probes\n\n"
         f"sample = StorySample({sample.source!r}, {sample.n}, seed={sample.seed})\n"
         "rows, control = (sample.rows(each) for each in sample.model_and_control(lm))\n"
         "result = fit_fact_probes(rows, untrained=control)\n"
+        "slots = {fact: probe.slot for fact, probe in result.items()}\n"
+        "used = used_slots(lm, sample.stories, slots)\n"
         f"bank = trace.select('hook_bank', story=0, segment={step - 1})\n"
         "for fact, probe in result.items():\n"
-        "    print(fact, *probe.decode(bank), probe.slot, probe.accuracy())\n",
+        "    print(fact, *probe.decode(bank), probe.slot, used.get(fact), probe.accuracy())\n",
     )
 
 

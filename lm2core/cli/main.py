@@ -75,9 +75,6 @@ def babi(
 @app.command()
 def ask(
     checkpoint: Checkpoint,
-    story: Annotated[
-        Path, typer.Option(help="Text file, one sentence per line; - is standard input.", metavar="FILE")
-    ],
     question: Annotated[
         str,
         typer.Option(
@@ -85,18 +82,33 @@ def ask(
             'as "Mary left the kitchen for the".'
         ),
     ],
+    story: Annotated[
+        Path | None,
+        typer.Option(help="Text file, one sentence per line; - is standard input.", metavar="FILE"),
+    ] = None,
+    memory: Annotated[
+        Path | None,
+        typer.Option(
+            help="Saved bank (see 'lm2 edit-memory') to ask from, or to read the story on from.",
+            metavar="FILE",
+        ),
+    ] = None,
 ) -> None:
     """Read a story and answer a question about it, with the most likely answers and their probabilities.
 
     Where the answer has several tokens, the other lines are tokens that it could have begun with.
     """
+    if story is None and memory is None:
+        raise UserError("there is nothing to ask about; give --story FILE, --memory FILE or both")
     from lm2core.babi.text import read_sentences
     from lm2core.reading.answers import memory_after, ranked_words
     from lm2core.reading.checkpoints import load
+    from lm2core.reading.saved_bank import load_bank
 
-    sentences = read_sentences(story)
-    lm = load(checkpoint, baselines=True)
-    best = ranked_words(lm, question, memory_after(lm, sentences))
+    sentences = () if story is None else read_sentences(story)
+    lm = load(checkpoint, baselines=memory is None)
+    bank = None if memory is None else load_bank(lm, memory)
+    best = ranked_words(lm, question, memory_after(lm, sentences, bank) if sentences else bank)
     typer.echo(best[0][0])
     for word, probability in best[:6]:
         typer.echo(f"  {probability:6.1%}  {word}")

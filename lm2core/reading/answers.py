@@ -180,12 +180,15 @@ def bank_after(trace: Trace, n_sentences: int, model: LM2ForCausalLM, *, story: 
     return torch.tensor(bank, device=model.device, dtype=model.dtype)[None]
 
 
-def memory_after(lm: LoadedModel, sentences: Sequence[str]) -> Any:
-    """The memory after a story, one segment per sentence; raises a UserError as ``read_story``."""
+def memory_after(lm: LoadedModel, sentences: Sequence[str], memory: Any = None) -> Any:
+    """The memory after a story, one segment per sentence; raises a UserError as ``read_story``.
+
+    memory : read on from it; None: from a fresh one
+    """
     check_words(lm.tokenizer, sentences)
     ids, mask = (x.to(lm.model.device) for x in encode_segments(lm.tokenizer, [sentences]))
     with torch.no_grad():
-        return lm.model(ids, mask).memory
+        return lm.model(ids, mask, memory).memory
 
 
 def ranked_words(lm: LoadedModel, question: str, memory: Any) -> list[tuple[str, float]]:

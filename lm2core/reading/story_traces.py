@@ -1,11 +1,9 @@
 """Traces of more stories than fit in memory, and traces of questions about the stories of a trace."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import overload
 
 import torch
 from tqdm import tqdm
@@ -20,13 +18,14 @@ from lm2core.reading.given_words import encode_questions, given_words, story_que
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.shown_words import segment_words
 from lm2core.text.tokenizer import check_words, segment_ids
+from lm2core.traces.array_file import check_room
+from lm2core.traces.folder import PART, TraceFolder
 from lm2core.traces.hooks import match_hooks
 from lm2core.traces.recording import MEMORY_HOOKS, recording, trace_bytes
 from lm2core.traces.reductions import WHOLE, Reduction
 from lm2core.traces.trace import Trace
 
 PROGRESS_AFTER_S = 2.0
-_PART = "part-{:05d}.safetensors"
 
 
 def record_questions(lm: LoadedModel, trace: Trace, *, names: str | Sequence[str] = READ_HOOKS) -> Trace:
@@ -87,43 +86,6 @@ def single_question_trace(answer: Answer, n_statements: int, *, support: Sequenc
     return replace(answer.trace, info={**answer.trace.info, "asked": [question]})
 
 
-class TraceFolder(Sequence[Trace]):
-    """Story traces in the files of a folder, loaded one at a time: thousands of stories in little memory.
-
-    Raises
-    ------
-    UserError
-        When the folder has no part, or one of them is missing.
-    """
-
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
-        self._parts = sorted(
-            p for p in self.folder.glob("*") if re.fullmatch(r"part-\d{5}\.safetensors", p.name)
-        )
-        if not self._parts:
-            raise UserError(f"{folder} has no traces; write them with record_to() or 'lm2 trace'")
-        n_parts = Trace.load(self._parts[0]).info.get("n_parts", len(self._parts))  # older ones do not say
-        missing = [name for i in range(n_parts) if not (self.folder / (name := _PART.format(i))).exists()]
-        if missing:
-            raise UserError(
-                f"{folder} lacks {', '.join(missing[:3])} of {n_parts} parts; copy the "
-                "whole folder, or record it again"
-            )
-
-    def __len__(self) -> int:
-        return len(self._parts)
-
-    @overload
-    def __getitem__(self, index: int) -> Trace: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Trace]: ...
-    def __getitem__(self, index: int | slice) -> Trace | Sequence[Trace]:
-        """Load one part, or a slice of them."""
-        chosen = self._parts[index]
-        return Trace.load(chosen) if isinstance(chosen, Path) else [Trace.load(part) for part in chosen]
-
-
 def record_to(
     folder: str | Path,
     lm: LoadedModel,
@@ -142,8 +104,8 @@ def record_to(
     Raises
     ------
     UserError
-        As ``read_stories``; when the folder is not empty or cannot be written, or a single story exceeds the
-        budget.
+        As ``read_stories``; when the folder is not empty or cannot be written, a single story exceeds the
+        budget, or all of them the room on the disk.
     """
     folder = Path(folder)
     if folder.is_dir() and any(folder.iterdir()):
@@ -160,8 +122,9 @@ def record_to(
         raise UserError(f"cannot write {folder}: {error.strerror}; choose another folder") from None
     bar = tqdm(parts, desc="recording", unit="part", delay=PROGRESS_AFTER_S, disable=None)
     with unfinished as name:
+        check_room(folder, _n_bytes(lm, parts, chosen, reduce))
         for i, part in enumerate(bar):
-            file = Path(name) / _PART.format(i)
+            file = Path(name) / PART.format(i)
             read_stories(lm, part, names=chosen, reduce=reduce, budget=budget, to=file, info=about)
         try:
             for file in sorted(Path(name).iterdir()):
@@ -182,10 +145,13 @@ def recorded_bytes(
     """Bytes of the arrays that ``record_to`` will write; a UserError as there, for stories and budget."""
     check_stories(lm, stories)
     chosen = match_hooks(names, lm.model.config)
-    return sum(
-        trace_bytes(lm.model, (len(part), *_longest(lm, part)), chosen, reduce)
-        for part in _parts(lm, stories, chosen, reduce, budget)
-    )
+    return _n_bytes(lm, _parts(lm, stories, chosen, reduce, budget), chosen, reduce)
+
+
+def _n_bytes(
+    lm: LoadedModel, parts: Iterable[Sequence[Story | TextStory]], names: Sequence[str], reduce: Reduction
+) -> int:
+    return sum(trace_bytes(lm.model, (len(part), *_longest(lm, part)), names, reduce) for part in parts)
 
 
 def _longest(lm: LoadedModel, stories: Sequence[Story | TextStory]) -> tuple[int, int]:

@@ -21,6 +21,16 @@ from lm2core.traces.mapped_arrays import LENGTH_BYTES
 _NAME_OF = {"float32": "F32", "bfloat16": "BF16"}
 
 
+def check_room(folder: Path, n_bytes: int) -> None:
+    """Refuse arrays for which the disk of ``folder`` has too little room: a UserError."""
+    free = shutil.disk_usage(folder).free
+    if free < n_bytes:
+        raise UserError(
+            f"the trace takes {format_bytes(n_bytes)}, the disk has {format_bytes(free)} free; "
+            "record fewer hooks, reduce them, or choose another disk"
+        )
+
+
 class ArrayWriter:
     """A file of arrays of shape (B,S,...), each written segment by segment.
 
@@ -45,12 +55,7 @@ class ArrayWriter:
             header[name] = {"dtype": _NAME_OF[dtype], "shape": list(shape), "data_offsets": [begin, end]}
         text = json.dumps(header).encode()
         text += b" " * (-len(text) % LENGTH_BYTES)
-        free = shutil.disk_usage(path.parent).free
-        if free < end:
-            raise UserError(
-                f"the trace takes {format_bytes(end)}, the disk has {format_bytes(free)} free; "
-                "record fewer hooks, reduce them, or choose another disk"
-            )
+        check_room(path.parent, end)
         start = LENGTH_BYTES + len(text)
         self._begin = {name: start + header[name]["data_offsets"][0] for name in shapes}
         self._n_written = dict.fromkeys(shapes, 0)

@@ -1,9 +1,13 @@
 """The arrays of a safetensors file without reading them: maps of the file, read where they are used.
 
-The format: the length of a JSON header, the header, the values. Needs numpy alone, not torch.
+The format: the length of a JSON header, the header, the values. Needs numpy alone, not torch. Each use makes
+a map of its own, so that what was read leaves memory with the array that holds it.
 """
 
 import json
+import mmap
+import os
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,8 +26,9 @@ class MappedArrays(Mapping[str, NDArray[np.floating]]):
         with open(path, "rb") as file:
             length = int.from_bytes(file.read(LENGTH_BYTES), "little")
             header = json.loads(file.read(length))
+            self._file = os.dup(file.fileno())  # kept open: a trace may outlive the name of its file
+        weakref.finalize(self, os.close, self._file)
         self._at = {name: entry for name, entry in header.items() if name != "__metadata__"}
-        self._bytes = np.memmap(path, np.uint8, mode="r", offset=0)
         self._start = LENGTH_BYTES + length
 
     @property
@@ -34,13 +39,16 @@ class MappedArrays(Mapping[str, NDArray[np.floating]]):
     @property
     def n_bytes(self) -> int:
         """Bytes of all arrays in the file."""
-        return len(self._bytes) - self._start
+        return os.fstat(self._file).st_size - self._start
 
     def part(self, name: str, index: Any) -> NDArray[np.floating]:
         """What an index takes of an array; only that is read, or converted."""
         entry = self._at[name]
         begin, end = (self._start + offset for offset in entry["data_offsets"])
-        raw = np.asarray(self._bytes[begin:end]).view(_TYPE_OF[entry["dtype"]]).reshape(entry["shape"])[index]
+        before = begin % mmap.ALLOCATIONGRANULARITY  # a map begins at the start of a page
+        mapped = mmap.mmap(self._file, end - begin + before, access=mmap.ACCESS_READ, offset=begin - before)
+        values = np.frombuffer(mapped, np.uint8, offset=before)
+        raw = values.view(_TYPE_OF[entry["dtype"]]).reshape(entry["shape"])[index]
         if entry["dtype"] != "BF16":
             return raw
         return (raw.astype(np.uint32) << 16).view(np.float32)

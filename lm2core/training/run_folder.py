@@ -40,8 +40,12 @@ def newest_checkpoint(out: Path, last_file: str) -> Path | None:
     return next(reversed(complete_checkpoints(out, last_file).values()), None)
 
 
-def check_start(recipe: RunRecipe, out: Path, *, resume: bool, last_file: str) -> Path | None:
+def check_start(
+    recipe: RunRecipe, out: Path, *, resume: bool, last_file: str, any_n_processes: bool = False
+) -> Path | None:
     """The checkpoint from which to resume the run in ``out``, or None for a new run.
+
+    any_n_processes : whether it can be resumed with another number of processes
 
     Raises a UserError when a new run would overwrite something, when there is nothing to resume, and when a
     setting that is not in ``MAY_CHANGE`` differs from the original one.
@@ -54,15 +58,16 @@ def check_start(recipe: RunRecipe, out: Path, *, resume: bool, last_file: str) -
     if not resume and out.is_dir() and any(out.iterdir()):
         raise UserError(f"{out} is not empty; choose another folder, or resume its run with --resume")
     if resume and (out / RECIPE_FILE).is_file():
-        check_settings(recipe, out)
+        check_settings(recipe, out, any_n_processes=any_n_processes)
     return newest
 
 
-def check_settings(recipe: RunRecipe, out: Path) -> None:
+def check_settings(recipe: RunRecipe, out: Path, *, any_n_processes: bool = False) -> None:
     """Refuse to resume the run in ``out`` with a setting that is not in ``MAY_CHANGE``: a UserError."""
     original = {"architecture": "lm2"} | read_recipe(out)
-    now = json.loads(_as_json(recipe))
-    other = [name for name in original if name not in MAY_CHANGE and original[name] != now.get(name)]
+    now = json.loads(_as_json(recipe, n_processes()))
+    may_change = MAY_CHANGE | ({"n_processes"} if any_n_processes else set())
+    other = [name for name in original if name not in may_change and original[name] != now.get(name)]
     if other:
         changes = ", ".join(f"{name}={original[name]}, not {now.get(name)}" for name in other)
         raise UserError(
@@ -84,20 +89,31 @@ def read_recipe(out: Path) -> dict[str, Any]:
 
 
 def begin(recipe: RunRecipe, out: Path) -> None:
-    """Make the folder of a run and write its recipe into it."""
+    """Make the folder of a run and write its recipe into it, with the number of processes it began with."""
     if not is_first_process():
         return
+    began_with = n_processes_of(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}; choose another folder") from None
-    write_atomically(out / RECIPE_FILE, _as_json(recipe))
+    write_atomically(out / RECIPE_FILE, _as_json(recipe, began_with))
 
 
-def _as_json(recipe: RunRecipe) -> str:
+def n_processes() -> int:
+    """The number of processes of this run."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def n_processes_of(out: Path) -> int:
+    """The number of processes that the run in ``out`` began with; that of this run if there is none yet."""
+    began = read_recipe(out) if (out / RECIPE_FILE).is_file() else {}
+    return int(began.get("n_processes", n_processes()))
+
+
+def _as_json(recipe: RunRecipe, began_with: int) -> str:
     """The recipe and the number of processes, on which the result also depends."""
-    n_processes = int(os.environ.get("WORLD_SIZE", "1"))
-    return json.dumps(asdict(recipe) | {"n_processes": n_processes}, indent=2)
+    return json.dumps(asdict(recipe) | {"n_processes": began_with}, indent=2)
 
 
 def is_first_process() -> bool:

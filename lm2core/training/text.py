@@ -24,9 +24,16 @@ from lm2core.text.bpe import n_ids, open_tokenizer, train_tokenizer
 from lm2core.text.corpus import Corpus, open_corpus
 from lm2core.text.packing import PackedText, Packer
 from lm2core.training.devices import check_bf16, check_memory, this_chip
-from lm2core.training.run_folder import SKIPS_FILE, begin, check_start, report_full_disk
+from lm2core.training.run_folder import (
+    SKIPS_FILE,
+    begin,
+    check_start,
+    n_processes,
+    n_processes_of,
+    report_full_disk,
+)
 from lm2core.training.text_models import MODELS
-from lm2core.training.text_recipe import TextRecipe
+from lm2core.training.text_recipe import TextRecipe, share_out
 from lm2core.training.trainer import RunTrainer, check_devices, check_reports, common_arguments, run
 from lm2core.training.utilization import Utilization
 
@@ -79,7 +86,8 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
     _check_options(recipe)
     if recipe.bf16:
         check_bf16()
-    checkpoint = check_start(recipe, out, resume=resume, last_file=SKIPS_FILE)
+    checkpoint = check_start(recipe, out, resume=resume, last_file=SKIPS_FILE, any_n_processes=True)
+    shares = share_out(recipe, n_processes_of(out), n_processes())
     corpus = open_corpus(recipe.text)
     tokenizer = open_tokenizer(str(out), advice=TOKENIZER_HELP) if resume else _new_tokenizer(recipe, corpus)
     if tokenizer.eos_token_id is None:
@@ -101,7 +109,7 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
     begin(recipe, out)
     if recipe.compile:
         model.compile_segments()
-    arguments = _arguments(recipe, out)
+    arguments = _arguments(shares, out)
     if arguments.process_index == 0:
         with report_full_disk(out):
             tokenizer.save_pretrained(out)  # now, so that a resumed run has it

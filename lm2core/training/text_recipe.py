@@ -7,6 +7,7 @@ learning rate, batch size or number of steps. For these, the large presets use t
 
 from dataclasses import dataclass, field, replace
 
+from lm2core.errors import UserError
 from lm2core.training.recipe import RunRecipe, option
 
 
@@ -63,6 +64,28 @@ class TextRecipe(RunRecipe):
     n_warmup_steps: int = 700
     weight_decay: float = 0.1
     save_every: int = 500  # optimizer steps
+
+
+def share_out(recipe: TextRecipe, n_before: int, n_now: int) -> TextRecipe:
+    """The recipe for another number of processes: as many blocks a step, passes no larger than before.
+
+    Raises
+    ------
+    UserError
+        When the blocks of a step cannot be divided equally.
+    """
+    if n_now == n_before:
+        return recipe
+    n_blocks = recipe.batch_size * recipe.accumulate * n_before
+    if n_blocks % n_now:
+        divisors = [str(n) for n in range(1, n_blocks + 1) if n_blocks % n == 0]
+        raise UserError(
+            f"a step of this run has {n_blocks} blocks, which {n_now} processes cannot share equally; "
+            f"resume it with {' or '.join(divisors)}"
+        )
+    each = n_blocks // n_now
+    accumulate = next(n for n in range(1, each + 1) if each % n == 0 and each // n <= recipe.batch_size)
+    return replace(recipe, batch_size=each // accumulate, accumulate=accumulate)
 
 
 # Paper: sizes, equations. Public code: AdamW (0.9, 0.95), decay 0.1, clip 1, warm-up 700, cosine. Its shell

@@ -145,10 +145,17 @@ class RunTrainer(Trainer):
 
 
 def check_devices() -> None:
-    """Refuse to split batches over several GPUs in one process: a UserError that gives the command."""
-    if torch.cuda.device_count() > 1 and "LOCAL_RANK" not in os.environ:
+    """Refuse several GPUs in one process, with the command, and a process without a GPU: a UserError."""
+    n_gpus = torch.cuda.device_count()
+    if n_gpus > 1 and "LOCAL_RANK" not in os.environ:
         raise UserError(
             "several GPUs are visible; start one process per GPU: accelerate launch -m lm2core train ..."
+        )
+    rank = int(os.environ.get("LOCAL_RANK", "0"))
+    if 0 < n_gpus <= rank:
+        raise UserError(
+            f"process {rank} (from 0) of this machine has no GPU, {n_gpus} can be used; start one process "
+            "per GPU, or hide them to train on the processor: CUDA_VISIBLE_DEVICES="
         )
 
 

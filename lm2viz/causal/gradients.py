@@ -147,14 +147,14 @@ def slot_gradients(
     ablated = {kind: clean[:, None] - differences.without_slots(bank, fresh, kind) for kind in ABLATIONS}
     truth, by_method = _Truth(ablated, clean - start, it.story), []
     for method in METHODS:
-        points = _points(method, n_points)
+        points = path_points(method, n_points)
         same_story, other_story = (differences.attributed(x, fresh, points) for x in (bank, other))
         by_method.append(_saliency(method, same_story, other_story, truth, seed))
     gain = mean(clean - start, groups=it.story, seed=seed)
     return Saliencies(lm.name, len(set(it.story.tolist())), gain, (by_method[0], by_method[1]))
 
 
-def _points(method: str, n_points: int) -> tuple[Array, Array]:
+def path_points(method: str, n_points: int = N_POINTS) -> tuple[Array, Array]:
     """Points between baseline (0) and bank (1) at which the gradient is taken, and weights with sum 1."""
     if method == TIMES_CHANGE:
         return np.ones(1), np.ones(1)

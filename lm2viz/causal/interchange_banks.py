@@ -3,7 +3,7 @@
 Axes: M moment: a story after some of its sentences, R row: one question asked of one bank, N slot, D width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lm2core.errors import UserError
 from lm2core.reading.answers import check_stories
+from lm2core.reading.continuing import answer_logits
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.reading.many_questions import BATCH, EncodedQuestions
 from lm2core.text.tokenizer import check_words, encode_segments
@@ -21,6 +22,7 @@ from lm2viz.progress import track
 STORIES_AT_ONCE = 32
 Ints = NDArray[np.int_]
 Mask = NDArray[np.bool_]
+RowEdit = Callable[[Tensor, Tensor, slice], Tensor]  # banks (R,N,D) of bases, of donors, which rows -> banks
 ZERO = -1  # as the donor of a row: slots of zeros
 
 
@@ -63,22 +65,37 @@ class PairBanks:
         self, questions_R: Ints, base_R: Ints, donor_R: Ints, slots_RN: Mask, *, batch: int = BATCH
     ) -> Ints:
         """Token ids (R,) of the answers from each base's bank with these slots as the donor's."""
-        device = self._banks_MND.device
-        rows = [torch.as_tensor(x, device=device) for x in (questions_R, base_R, donor_R, slots_RN)]
-        answers = [torch.zeros(0, dtype=torch.long, device=device)]
-        starts = range(0, len(questions_R), batch)
-        for start in track(starts, "asking with slots exchanged", "batch"):
-            question, base, donor, slots = (x[start : start + batch] for x in rows)
-            banks = torch.where(slots[:, :, None], self._banks_MND[donor], self._banks_MND[base])
+        slots = torch.as_tensor(slots_RN, device=self._banks_MND.device)
+
+        def exchange(base_RND: Tensor, donor_RND: Tensor, rows: slice) -> Tensor:
+            return torch.where(slots[rows, :, None], donor_RND, base_RND)
+
+        return self.answers_after(exchange, questions_R, base_R, donor_R, batch=batch)
+
+    def answers_after(
+        self, edit: RowEdit, questions_R: Ints, base_R: Ints, donor_R: Ints, *, batch: int = BATCH
+    ) -> Ints:
+        """Token ids (R,) of the answers from the banks that an edit makes of those of base and donor."""
+        rows = [torch.as_tensor(x, device=self._banks_MND.device) for x in (questions_R, base_R, donor_R)]
+        answers = [torch.zeros(0, dtype=torch.long, device=self._banks_MND.device)]
+        for start in track(range(0, len(questions_R), batch), "asking edited banks", "batch"):
+            some = slice(start, start + batch)
+            question, base, donor = (x[some] for x in rows)
+            banks = edit(self._banks_MND[base], self._banks_MND[donor], some)
             answers.append(self._questions.logits(question, banks).argmax(-1))
         return torch.cat(answers).cpu().numpy()
+
+    def logits(self, questions_R: Ints, banks_RND: Tensor) -> Tensor:
+        """Logits (R,V) of questions asked of banks, through which a gradient can flow."""
+        rows, encoded = torch.as_tensor(questions_R), self._questions
+        return answer_logits(self.lm.model, encoded.ids[rows], encoded.mask[rows], banks_RND)
 
     def contents(self, banks_R: Ints) -> Tensor:
         """The banks (R,N,D) themselves."""
         return self._banks_MND[torch.as_tensor(banks_R)]
 
-    def as_tensor(self, values: Ints) -> Tensor:
-        """Numbers where the banks are."""
+    def as_tensor(self, values: Ints | Mask) -> Tensor:
+        """Values where the banks are."""
         return torch.as_tensor(values, device=self._banks_MND.device)
 
     def unedited(self, questions_R: Ints, base_R: Ints) -> Ints:

@@ -1,18 +1,21 @@
 """What pairs score when slots are exchanged: cause, isolation and their product, with intervals over stories.
 
-Axes: P pair, R row: a question of a pair, N slot.
+Axes: P pair, R row: a question of a pair, N slot, D width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from lm2viz.arrays import Array
 from lm2viz.causal.interchange_banks import ZERO, Ints, Mask, PairBanks
 from lm2viz.causal.interchange_pairs import Asked, Pair
 from lm2viz.estimates import N_RESAMPLES, NONE, TAIL, Estimate, Estimates, drawn_stories, share
 
+PairEdit = Callable[[Tensor, Tensor, Tensor], Tensor]  # banks (R,N,D) of bases, donors, which pairs -> banks
 PAIRS_AT_ONCE = 512  # whose weights in all resamples are in memory
 
 
@@ -47,20 +50,42 @@ class PairScorer:
         self.question = banks.questions([p.question for p in pairs])
         self.after = banks.ids([p.after for p in pairs])
         self.clean = banks.unedited(self.question, self.base)
-        self._others = _Extra(self, [p.others for p in pairs])
-        self._follows = _Extra(self, [p.follows for p in pairs])
+        self.others = _Extra(self, [p.others for p in pairs])
+        self.follows = _Extra(self, [p.follows for p in pairs])
 
     def score(self, slots_PN: Mask, *, with_others: bool = True) -> PairScores:
         """The scores with these slots exchanged, a row for each pair.
 
         with_others : False leaves ``stay`` and ``follow`` NaN, which takes a quarter of the time
         """
-        answers = self.banks.answers(self.question, self.base, self.donor, slots_PN)
+        slots = self.banks.as_tensor(slots_PN)
+
+        def exchange(base_RND: Tensor, donor_RND: Tensor, pair_R: Tensor) -> Tensor:
+            return torch.where(slots[pair_R, :, None], donor_RND, base_RND)
+
+        return self.score_edit(exchange, with_others=with_others)
+
+    def score_edit(self, edit: PairEdit, *, with_others: bool = True) -> PairScores:
+        """The scores with the banks that ``edit`` makes; see ``score``."""
+        answers = self.answers_to(edit)
         stay = follow = np.full(len(self.pairs), np.nan)
         if with_others:
-            stay = self._others.share(self._others.clean, slots_PN)
-            follow = self._follows.share(self._follows.right, slots_PN)
+            stay = self.others.share(self.others.clean, edit)
+            follow = self.follows.share(self.follows.right, edit)
         return PairScores((answers == self.after) * 1.0, (answers == self.clean) * 1.0, stay, follow)
+
+    def answers_to(self, edit: PairEdit) -> Ints:
+        """Token ids (P,) of the answers about the fact, from the banks that ``edit`` makes."""
+        return self.answers_after(edit, self.question, np.arange(len(self.pairs)))
+
+    def answers_after(self, edit: PairEdit, questions_R: Ints, pair_R: Ints) -> Ints:
+        """Token ids (R,) of the answers to questions of these pairs, from the banks that ``edit`` makes."""
+        pairs = self.banks.as_tensor(pair_R)
+
+        def of_rows(base_RND: Tensor, donor_RND: Tensor, rows: slice) -> Tensor:
+            return edit(base_RND, donor_RND, pairs[rows])
+
+        return self.banks.answers_after(of_rows, questions_R, self.base[pair_R], self.donor[pair_R])
 
     def score_slots(self, slots: Sequence[int], *, with_others: bool = True) -> PairScores:
         """The scores with the same slots exchanged in every pair."""
@@ -83,18 +108,18 @@ class _Extra:
 
     def __init__(self, scorer: PairScorer, asked: Sequence[Sequence[Asked]]) -> None:
         self._scorer = scorer
-        self._pair = np.array([p for p, each in enumerate(asked) for _ in each], dtype=int)
-        self._question = scorer.banks.questions([text for each in asked for text, _ in each])
+        self.pair = np.array([p for p, each in enumerate(asked) for _ in each], dtype=int)
+        self.question = scorer.banks.questions([text for each in asked for text, _ in each])
         self.right = scorer.banks.ids([answer for each in asked for _, answer in each])
-        self.clean = scorer.banks.unedited(self._question, scorer.base[self._pair])
+        self.clean = scorer.banks.unedited(self.question, scorer.base[self.pair])
 
-    def share(self, expected_R: Ints, slots_PN: Mask) -> Array:
-        """The share (P,) of the answers that are as expected when slots are exchanged."""
-        it, pair = self._scorer, self._pair
-        answers = it.banks.answers(self._question, it.base[pair], it.donor[pair], slots_PN[pair])
-        n_asked = np.bincount(pair, minlength=len(it.pairs)).astype(float)
+    def share(self, expected_R: Ints, edit: PairEdit) -> Array:
+        """The share (P,) of the answers that are as expected from the banks that ``edit`` makes."""
+        n_pairs = len(self._scorer.pairs)
+        answers = self._scorer.answers_after(edit, self.question, self.pair)
+        n_asked = np.bincount(self.pair, minlength=n_pairs).astype(float)
         n_asked[n_asked == 0] = np.nan
-        return np.bincount(pair, weights=answers == expected_R, minlength=len(it.pairs)) / n_asked
+        return np.bincount(self.pair, weights=answers == expected_R, minlength=n_pairs) / n_asked
 
     def only_right(self, asked: Sequence[Sequence[Asked]]) -> list[tuple[Asked, ...]]:
         """Those that the model answers rightly without exchange."""
@@ -111,7 +136,7 @@ def answered_rightly(banks: PairBanks, pairs: Sequence[Pair]) -> list[Pair]:
     before, of_donor = (banks.ids([getattr(p, name) for p in pairs]) for name in ("before", "donor_answer"))
     is_right = scorer.clean == before
     is_right &= banks.unedited(scorer.question, scorer.donor) == of_donor
-    others = scorer._others.only_right([p.others for p in pairs])
+    others = scorer.others.only_right([p.others for p in pairs])
     return [replace(p, others=o) for p, o, ok in zip(pairs, others, is_right, strict=True) if ok]
 
 

@@ -76,7 +76,7 @@ def interchange(
     facts = [name for name in askable_facts(choosing, question_of) if asked_fact(name) != asked]
     by_fact = interchange_by_slot(lm, choosing, [fact, *facts], seed=seed, question_of=question_of)
     if slots is None:
-        slots = (_best_slot(by_fact, fact),)
+        slots = (best_slot(by_fact, fact),)
     banks = PairBanks(lm, stories, pairs)
     right = answered_rightly(banks, pairs)
     scored = [p for p in right if not p.agrees]
@@ -116,6 +116,29 @@ def check_enough(scored: Sequence[Pair], n_drawn: int, fact: str) -> int:
     return n_stories
 
 
+def pair_scorer(
+    lm: LoadedModel,
+    stories: Stories,
+    fact: str,
+    *,
+    n_donors: int,
+    seed: int = 0,
+    question_of: QuestionOf = question_about,
+) -> PairScorer:
+    """The pairs of these stories that can be scored, with their banks.
+
+    Raises
+    ------
+    UserError
+        As ``interchange`` for fact, words, answers and routing, and if the stories are too few.
+    """
+    drawn = draw_pairs(stories, fact, n_donors=n_donors, seed=seed, question_of=question_of)
+    banks = PairBanks(lm, stories, drawn)
+    scored = [p for p in answered_rightly(banks, drawn) if not p.agrees]
+    check_enough(scored, len(drawn), fact)
+    return PairScorer(banks, scored)
+
+
 def interchange_by_slot(
     lm: LoadedModel,
     stories: Stories,
@@ -143,7 +166,7 @@ def interchange_by_slot(
     return hits
 
 
-def _best_slot(by_fact: dict[str, Array], fact: str) -> int:
+def best_slot(by_fact: dict[str, Array], fact: str) -> int:
     """The slot with the most interchange; a UserError if there was no pair to find it on."""
     if fact not in by_fact:
         raise UserError(f"{fact}: the model answers no pair of these stories rightly; give more stories")

@@ -17,7 +17,7 @@ from lm2viz.causal.editing import Intervention, RunContext
 from lm2viz.causal.interventions import OnSlots
 from lm2viz.causal.running import Stories, check_edits, read_banks
 from lm2viz.progress import track
-from lm2viz.sample.story_sample import story_parts
+from lm2viz.sample.parts import story_parts
 
 PART_SENTENCES = 500  # some 60 stories of task 1; larger parts are not faster
 

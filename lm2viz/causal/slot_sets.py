@@ -13,10 +13,9 @@ from lm2core.babi.fact_questions import question_about
 from lm2core.errors import UserError
 from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.arrays import Array
-from lm2viz.causal.interchange_banks import PairBanks
-from lm2viz.causal.interchange_pairs import Pair, QuestionOf, Stories, draw_pairs
-from lm2viz.causal.interchange_scores import PairScorer, PairScores, answered_rightly, estimate
-from lm2viz.causal.interchanging import check_enough, score_random_slots
+from lm2viz.causal.interchange_pairs import Pair, QuestionOf, Stories
+from lm2viz.causal.interchange_scores import PairScorer, PairScores, estimate
+from lm2viz.causal.interchanging import pair_scorer, score_random_slots
 from lm2viz.causal.questions import LogitDifferences
 from lm2viz.causal.slot_sets_result import BY_BOTH, BY_GRADIENT, BY_INTERCHANGE, SlotSet, SlotSets
 from lm2viz.estimates import Estimate
@@ -51,8 +50,9 @@ def search_slots(
     n_slots = int(lm.model.config.memory_slots)
     if not 1 <= most < n_slots:
         raise UserError(f"sets of up to {most} slots; this model has {n_slots}: give 1 to {n_slots - 1}")
-    finder = _scorer(lm, stories[::2], fact, seed, question_of, n_pairs=N_SEARCH)
-    scorer = _scorer(lm, stories[1::2], fact, seed, question_of)
+    finder = pair_scorer(lm, stories[::2], fact, n_donors=N_DONORS, seed=seed, question_of=question_of)
+    finder = PairScorer(finder.banks, _spread(finder.pairs, N_SEARCH))
+    scorer = pair_scorer(lm, stories[1::2], fact, n_donors=N_DONORS, seed=seed, question_of=question_of)
     orders = {
         BY_INTERCHANGE: _grown(finder, most, lambda it: float(it.hit.mean()), with_others=False),
         BY_BOTH: _grown(
@@ -74,25 +74,9 @@ def search_slots(
     return SlotSets(fact, lm.name, paths, bank.interchange, len(scorer.pairs), n_stories)
 
 
-def _scorer(
-    lm: LoadedModel,
-    stories: Stories,
-    fact: str,
-    seed: int,
-    question_of: QuestionOf,
-    *,
-    n_pairs: int | None = None,
-) -> PairScorer:
-    drawn = draw_pairs(stories, fact, n_donors=N_DONORS, seed=seed, question_of=question_of)
-    banks = PairBanks(lm, stories, drawn)
-    scored = [p for p in answered_rightly(banks, drawn) if not p.agrees]
-    check_enough(scored, len(drawn), fact)
-    return PairScorer(banks, _spread(scored, n_pairs))
-
-
-def _spread(pairs: Sequence[Pair], n: int | None) -> list[Pair]:
+def _spread(pairs: Sequence[Pair], n: int) -> list[Pair]:
     """At most ``n`` of the pairs, from as many stories as there are."""
-    if n is None or len(pairs) <= n:
+    if len(pairs) <= n:
         return list(pairs)
     return [pairs[i] for i in np.linspace(0, len(pairs) - 1, n).astype(int)]
 

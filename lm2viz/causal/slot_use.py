@@ -1,5 +1,6 @@
 """Which slot holds which fact, and whether answers use it: probes and edits of every cell in one table."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -14,8 +15,8 @@ from lm2core.reading.loaded_model import LoadedModel
 from lm2viz.arrays import Array
 from lm2viz.causal.describe import slots_in_words
 from lm2viz.causal.interchange_banks import PairBanks
-from lm2viz.causal.interchange_pairs import QuestionOf, Stories, askable_facts, draw_pairs
-from lm2viz.causal.interchange_scores import PairScorer, answered_rightly, estimate_columns
+from lm2viz.causal.interchange_pairs import Pair, QuestionOf, Stories, askable_facts, draw_pairs
+from lm2viz.causal.interchange_scores import PairScorer, PairScores, answered_rightly, estimate_columns
 from lm2viz.causal.interchanging import check_enough
 from lm2viz.estimates import MARGIN, Estimates, above_zero_p, corrected
 from lm2viz.figures.slot_use import verdict_matrix
@@ -168,14 +169,8 @@ def slot_use(
         If no question asks for any of the facts; as ``interchange`` for words, answers and routing, and for
         too few stories if a single fact was probed.
     """
-    askable, pairs = set(askable_facts(stories, question_of)), {}
-    for fact in probes.facts:
-        if fact in probes.cells and fact in askable:
-            with suppress(UserError):  # known in one story
-                drawn = draw_pairs(stories, fact, n_donors=1, seed=seed, question_of=question_of)
-                pairs[fact] = [
-                    replace(p, others=p.others[:N_OTHERS], follows=()) for p in drawn if not p.agrees
-                ]
+    probed = [fact for fact in probes.facts if fact in probes.cells]
+    pairs = _one_donor_each(stories, probed, n_others=N_OTHERS, seed=seed, question_of=question_of)
     if not any(pairs.values()):
         raise UserError(
             f"no pair of these stories asks for {', '.join(probes.facts)}; give stories of qa1 to qa4"
@@ -191,7 +186,7 @@ def slot_use(
             if len(probes.facts) == 1:
                 raise
             continue
-        of_fact[fact] = _fact_use(PairScorer(banks, scored), n_stories, seed)
+        of_fact[fact] = fact_use(PairScorer(banks, scored), n_stories, seed)
         used_p[probes.facts.index(fact)] = of_fact[fact].p
     for i, fact in enumerate(probes.facts):
         if fact in of_fact:
@@ -199,20 +194,70 @@ def slot_use(
     return SlotUse(lm.name, probes, of_fact, corrected(decoded_p), corrected(used_p))
 
 
-def _fact_use(scorer: PairScorer, n_stories: int, seed: int) -> FactUse:
-    """What edits of each slot do to the answers of these pairs."""
+def used_slots(
+    lm: LoadedModel,
+    stories: Stories,
+    slots: Mapping[str, int],
+    *,
+    seed: int = 0,
+    question_of: QuestionOf = question_about,
+) -> dict[str, bool]:
+    """Whether the answers about each fact use one slot, as in ``slot_use``, corrected for these facts alone.
+
+    slots : by fact. Missing in the result: facts that no question asks for, or with too few pairs
+    """
+    pairs = _one_donor_each(stories, list(slots), n_others=0, seed=seed, question_of=question_of)
+    if not any(pairs.values()):
+        return {}
+    banks, p = PairBanks(lm, stories, [p for of_one in pairs.values() for p in of_one]), {}
+    for fact, drawn in track(pairs.items(), "editing slots", "fact"):
+        scored = answered_rightly(banks, drawn)
+        with suppress(UserError):  # too few pairs for an interval
+            check_enough(scored, len(drawn), fact)
+            scorer = PairScorer(banks, scored)
+            beyond = _beyond(scorer, scorer.score_slots([slots[fact]], with_others=False))
+            p[fact] = float(above_zero_p(beyond[:, None], scorer.base, seed=seed)[0])
+    return {fact: bool(x <= LEVEL) for fact, x in zip(p, corrected(np.array([*p.values()])), strict=True)}
+
+
+def _one_donor_each(
+    stories: Stories, facts: Sequence[str], *, n_others: int, seed: int, question_of: QuestionOf
+) -> dict[str, list[Pair]]:
+    """Pairs of each fact that can be asked about, without those that agree."""
+    askable, pairs = set(askable_facts(stories, question_of)), {}
+    for fact in facts:
+        if fact in askable:
+            with suppress(UserError):  # known in one story
+                drawn = draw_pairs(stories, fact, n_donors=1, seed=seed, question_of=question_of)
+                pairs[fact] = [
+                    replace(p, others=p.others[:n_others], follows=()) for p in drawn if not p.agrees
+                ]
+    return pairs
+
+
+def _beyond(scorer: PairScorer, scores: PairScores) -> Array:
+    """By how much more than ``MARGIN`` each answer (P,) is what it must become rather than any other one.
+
+    An edit that only breaks the answer hits the right one as often as any other that is wrong.
+    """
+    n_values = len({answer for p in scorer.pairs for answer in (p.before, p.after)})
+    return scores.hit - (1 - scores.hit - scores.kept) / max(n_values - 2, 1) - MARGIN
+
+
+def fact_use(scorer: PairScorer, n_stories: int, seed: int) -> FactUse:
+    """What edits of each slot do to the answers of these pairs.
+
+    n_stories : that the pairs are of
+    """
     pairs, n_slots = scorer.pairs, scorer.banks.n_slots
-    n_values = len({answer for p in pairs for answer in (p.before, p.after)})
     columns: dict[str, list[Array]] = {name: [] for name in (*EDITS, "beyond")}
     for slot in track(range(n_slots), "exchanging slots", "slot"):
         it = scorer.score_slots([slot])
-        elsewhere = 1 - it.hit - it.kept
         columns["zero"].append(1 - scorer.kept_without(slot))
         columns["resample"].append(1 - it.kept)
         columns["interchange"].append(it.hit)
         columns["isolation"].append(it.stay)
-        # An edit that only breaks the answer hits the right one as often as any other that is wrong.
-        columns["beyond"].append(it.hit - elsewhere / max(n_values - 2, 1) - MARGIN)
+        columns["beyond"].append(_beyond(scorer, it))
     stacked = {name: np.stack(each, axis=1) for name, each in columns.items()}
     p = above_zero_p(stacked.pop("beyond"), np.array([pair.base for pair in pairs]), seed=seed)
     return FactUse({n: estimate_columns(x, pairs, seed=seed) for n, x in stacked.items()}, p, n_stories)

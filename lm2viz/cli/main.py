@@ -9,6 +9,7 @@ from lm2viz.cli.app import app_command
 from lm2viz.cli.attribute import attribute
 from lm2viz.cli.causal_map import causal_map
 from lm2viz.cli.classroom import classroom
+from lm2viz.cli.edit_memory import edit_memory
 from lm2viz.cli.emergence import emergence
 from lm2viz.cli.interchange import interchange_command
 from lm2viz.cli.intervene import intervene
@@ -18,6 +19,7 @@ from lm2viz.cli.provenance import provenance
 from lm2viz.cli.report import report
 from lm2viz.cli.slots import slots_command
 from lm2viz.cli.stats import stats_command
+from lm2viz.cli.trial import trial_command
 
 __all__ = ["main"]
 
@@ -32,10 +34,12 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "ablate-sentences": ablate_sentences_command,
     "intervene": intervene,
     "interchange": interchange_command,
+    "edit-memory": edit_memory,
     "causal-map": causal_map,
     "attribute": attribute,
     "match-slots": match_slots_command,
     "emergence": emergence,
+    "trial": trial_command,
 }
 FORMER_NAMES = {
     "look": "stats",

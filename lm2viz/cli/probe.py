@@ -47,7 +47,7 @@ def probe_command(
     """
     label_table = labels_of(labels)
     prepare(out, image)
-    from lm2viz.probes import codelength, decay, learning_curve, probe
+    from lm2viz.probes import codelength, decay_of, learning_curve, probe
     from lm2viz.sample.rows import bank_rows
 
     sample, lm = open_sample(source, task, stories, seed, label_table)
@@ -59,7 +59,7 @@ def probe_command(
     if lm is not None and label_table is None:
         _write_use(lm, probes, sample, out, image)
     write_result("probes", probes, out, image)
-    write_result("probes-by-age", decay(rows, facts=facts, untrained=untrained, seed=seed), out, image)
+    write_result("probes-by-age", decay_of(probes.best), out, image)
     if fact is not None:
         for name, measure in (("code-length", codelength), ("learning-curve", learning_curve)):
             write_result(name, measure(rows, fact, untrained=untrained, seed=seed), out, image)

@@ -28,6 +28,7 @@ from lm2viz.probes.samples import (
 )
 from lm2viz.probes.scores import PROBE, SHUFFLED, sources_of
 from lm2viz.progress import track
+from lm2viz.sample.banks import Banks
 from lm2viz.sample.rows import BankRows
 
 PORTIONS = (
@@ -132,7 +133,7 @@ def codelength(
 
 
 def _bits(
-    samples: Samples, features: Array, named: Mapping[str, Codes], uniform: float, seed: int
+    samples: Samples, features: Banks, named: Mapping[str, Codes], uniform: float, seed: int
 ) -> dict[str, Array]:
     """Bits of every sample, by the name of its labels, ndarrays of shape (n_samples,)."""
     tasks = np.stack(list(named.values()))

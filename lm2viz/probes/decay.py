@@ -1,6 +1,6 @@
 """Decay: how well a fact can be decoded, by the number of sentences since it was stated."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from lm2core.errors import UserError
 from lm2viz.estimates import Estimate, columns, mean
 from lm2viz.figures.probes import accuracy_lines
 from lm2viz.probes.samples import Slot, slot_phrase, untrained_features, usable_samples
-from lm2viz.probes.scores import MAJORITY, PROBE, SHUFFLED, UNTRAINED, cross_validate
+from lm2viz.probes.scores import MAJORITY, PROBE, SHUFFLED, UNTRAINED, Scores, cross_validate
 from lm2viz.progress import track
 from lm2viz.sample.rows import BankRows
 
@@ -118,22 +118,36 @@ def decay(
     UserError
         As ``probe``; for a slot that the bank does not have, or edges that do not ascend from 0.
     """
-    if not edges or edges[0] != 0 or list(edges) != sorted(set(edges)):
-        raise UserError(f"edges must ascend from 0, got {list(edges)}")
+    _check_edges(edges)
     by_fact = usable_samples(rows, facts, n_folds=n_folds, seed=seed)
     usable = [samples for samples in by_fact.values() if samples is not None]
-    scores = []
+    scores = {}
     for samples in track(usable, "probing", "fact"):
         random_features = untrained_features(rows, untrained, samples.fact)
-        scores.append(
-            cross_validate(samples, slot=slot, n_folds=n_folds, seed=seed, untrained=random_features)
+        scores[samples.fact] = cross_validate(
+            samples, slot=slot, n_folds=n_folds, seed=seed, untrained=random_features
         )
-    names = (PROBE, MAJORITY, SHUFFLED, *([] if untrained is None else [UNTRAINED]))
-    hits = {name: np.concatenate([part.hits[name] for part in scores]) for name in names}
-    age, story = (np.concatenate([getattr(part, name) for part in usable]) for name in ("age", "story"))
+    return decay_of(scores, slot=slot, edges=edges)
+
+
+def decay_of(scores: Mapping[str, Scores], *, slot: Slot = "best", edges: Sequence[int] = EDGES) -> Decay:
+    """``decay`` of facts whose probes have been scored, such as ``probe(rows).best``: nothing is fitted.
+
+    slot : what the scores are of
+    """
+    _check_edges(edges)
+    several = list(scores.values())
+    names = [name for name in (PROBE, MAJORITY, SHUFFLED, UNTRAINED) if name in several[0].hits]
+    hits = {name: np.concatenate([one.hits[name] for one in several]) for name in names}
+    age, story = (np.concatenate([getattr(one, name) for one in several]) for name in ("age", "story"))
     place = np.searchsorted(edges, age, side="right") - 1
     bins = tuple(_bin(age[place == i], story[place == i], hits, place == i) for i in np.unique(place))
-    return Decay(tuple(samples.fact for samples in usable), slot, bins)
+    return Decay(tuple(scores), slot, bins)
+
+
+def _check_edges(edges: Sequence[int]) -> None:
+    if not edges or edges[0] != 0 or list(edges) != sorted(set(edges)):
+        raise UserError(f"edges must ascend from 0, got {list(edges)}")
 
 
 def _bin(

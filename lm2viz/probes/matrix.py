@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from lm2viz.arrays import Array
 from lm2viz.estimates import MARGIN, Estimate, Estimates, above_zero_p, by_story
 from lm2viz.figures.probes import slot_fact_panels
-from lm2viz.probes.linear import ridge_hits, slot_features, story_folds
+from lm2viz.probes.linear import story_folds
+from lm2viz.probes.ridge import bank_hits, ridge_hits
 from lm2viz.probes.samples import Codes, Samples, untrained_features, usable_samples
 from lm2viz.probes.scores import (
     CONTROL_TASK,
@@ -24,6 +25,7 @@ from lm2viz.probes.scores import (
     tasks_of,
 )
 from lm2viz.progress import track
+from lm2viz.sample.banks import Banks
 from lm2viz.sample.rows import BankRows
 
 SELECTIVITY = "selectivity"  # probe minus control task, per sample
@@ -183,16 +185,16 @@ def _p_above_controls(hits: dict[str, NDArray[np.bool_]], story: Codes, seed: in
 
 
 def _cells(
-    samples: Samples, untrained: Array | None, n_folds: int, seed: int
+    samples: Samples, untrained: Banks | None, n_folds: int, seed: int
 ) -> dict[str, NDArray[np.bool_]]:
     """Hits of every slot and, last, of the whole bank, by name; each of shape (n_slots + 1, n_samples)."""
     fold = story_folds(samples.story, n_folds, seed=seed)
     named = tasks_of(samples)
     tasks = np.stack(list(named.values()))
 
-    def hits(features: Array, labels: Codes) -> NDArray[np.bool_]:
-        kinds = (slot_features(features, "best"), slot_features(features, "bank"))
-        return np.concatenate([ridge_hits(x, labels, fold) for x in kinds], axis=1)
+    def hits(features: Banks, labels: Codes) -> NDArray[np.bool_]:
+        of_bank = bank_hits(features, labels, fold)[:, None]
+        return np.concatenate([ridge_hits(features, labels, fold), of_bank], axis=1)
 
     by_name = dict(zip(named, hits(samples.features, tasks), strict=True))
     if untrained is not None:

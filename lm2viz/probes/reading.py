@@ -15,6 +15,7 @@ from lm2viz.probes.linear import choose_slots, logistic_probe
 from lm2viz.probes.samples import Samples, untrained_features, usable_samples
 from lm2viz.probes.scores import PROBE, Scores, cross_validate
 from lm2viz.progress import track
+from lm2viz.sample.banks import Banks
 from lm2viz.sample.rows import BankRows
 
 COLUMNS = ("fact", "true", "read", "probability", "is_right", "slot")
@@ -73,7 +74,7 @@ def fit_fact_probes(
     }
 
 
-def _fit(rows: BankRows, samples: Samples, untrained: Array | None, n_folds: int, seed: int) -> FactProbe:
+def _fit(rows: BankRows, samples: Samples, untrained: Banks | None, n_folds: int, seed: int) -> FactProbe:
     is_known = rows.facts[samples.fact].notna().to_numpy()
     slot = int(choose_slots(samples.features, samples.labels[None], samples.story, seed=seed)[0])
     is_used = np.asarray(samples.features[:, slot].any(axis=0))

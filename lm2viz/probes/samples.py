@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lm2core.errors import UserError
 from lm2viz.arrays import Array
+from lm2viz.sample.banks import Banks, StoredBanks, slot_parts
 from lm2viz.sample.rows import BankRows
 from lm2viz.slots.held_out import check_same_stories
 
@@ -23,14 +24,14 @@ NOISE = 1e-6  # share of the bank's spread: float32 has about seven digits, so l
 class Samples:
     """What a probe of one fact is trained and scored on.
 
-    features : ndarray of shape (n_samples, n_slots, n_dims)
+    features : of shape (n_samples, n_slots, n_dims), as ``BankRows.banks``
     labels, shuffled, control_task : ndarrays of shape (n_samples,), indices into ``classes``
     story, age : ndarrays of shape (n_samples,); age in sentences since the fact was stated, from 0
     """
 
     fact: str
     classes: tuple[str, ...]
-    features: Array
+    features: Banks
     labels: Codes
     shuffled: Codes
     control_task: Codes
@@ -76,9 +77,10 @@ def usable_samples(
     """
     by_fact: dict[str, Samples | None] = {}
     refusal: UserError | None = None
-    for fact in named_facts(rows, facts):
+    names, cleaned = named_facts(rows, facts), clean_banks(rows.banks)
+    for fact in names:
         try:
-            by_fact[fact] = fact_samples(rows, fact, n_folds=n_folds, seed=seed)
+            by_fact[fact] = fact_samples(rows, fact, n_folds=n_folds, seed=seed, cleaned=cleaned)
         except UserError as error:
             if facts is not None:
                 raise
@@ -88,8 +90,12 @@ def usable_samples(
     return by_fact
 
 
-def fact_samples(rows: BankRows, fact: str, *, n_folds: int, seed: int) -> Samples:
+def fact_samples(
+    rows: BankRows, fact: str, *, n_folds: int, seed: int, cleaned: Banks | None = None
+) -> Samples:
     """The samples of one fact: all rows at which it is known.
+
+    cleaned : ``clean_banks`` of the rows, where it has been computed
 
     Raises
     ------
@@ -118,7 +124,7 @@ def fact_samples(rows: BankRows, fact: str, *, n_folds: int, seed: int) -> Sampl
     return Samples(
         fact,
         tuple(map(str, classes)),
-        clean_banks(rows.banks)[known],
+        (clean_banks(rows.banks) if cleaned is None else cleaned)[known],
         codes,
         shuffle_stories(codes, story, rng),
         control_labels(_sentence_ids(rows)[known], codes, rng),
@@ -127,7 +133,7 @@ def fact_samples(rows: BankRows, fact: str, *, n_folds: int, seed: int) -> Sampl
     )
 
 
-def untrained_features(rows: BankRows, untrained: BankRows | None, fact: str) -> Array | None:
+def untrained_features(rows: BankRows, untrained: BankRows | None, fact: str) -> Banks | None:
     """``Samples.features`` of an untrained model at the same rows; None without its rows.
 
     Raises
@@ -141,15 +147,25 @@ def untrained_features(rows: BankRows, untrained: BankRows | None, fact: str) ->
     return clean_banks(untrained.banks)[rows.facts[fact].notna().to_numpy()]
 
 
-def clean_banks(banks: Array) -> Array:
+def clean_banks(banks: Banks) -> Banks:
     """Banks centred and divided by their largest spread; zero in dimensions that vary by rounding only.
 
     Probes standardise their features, which would blow rounding errors up to full size.
     """
-    spread = banks.std(axis=0, dtype=float)
-    scaled = (banks - banks.mean(axis=0, dtype=float)) / (spread.max() or 1.0)
-    scaled[:, spread <= NOISE * spread.max()] = 0.0
-    return scaled
+    means, spreads = [], []
+    for part in slot_parts(banks):
+        values = banks[:, part]
+        means.append(values.mean(axis=0, dtype=float))
+        spreads.append(values.std(axis=0, dtype=float))
+    mean, spread = np.concatenate(means), np.concatenate(spreads)
+    largest = spread.max()
+
+    def clean(values: Array, slots: Any) -> Array:
+        scaled = (values - mean[slots]) / (largest or 1.0)
+        scaled[:, spread[slots] <= NOISE * largest] = 0.0
+        return scaled
+
+    return banks.changed(clean) if isinstance(banks, StoredBanks) else clean(banks[:], slice(None))
 
 
 def shuffle_stories(labels: Codes, story: Codes, rng: np.random.Generator) -> Codes:

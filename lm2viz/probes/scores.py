@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, mean
 from lm2viz.probes.linear import predict, slot_features, story_folds
 from lm2viz.probes.samples import Codes, Samples, Slot
 from lm2viz.progress import track
+from lm2viz.sample.banks import Banks
 
 PROBE, MAJORITY, SHUFFLED = "probe", "majority", "shuffled labels"
 CONTROL_TASK, UNTRAINED = "control task", "untrained model"
-Source = tuple[Array, Mapping[str, Codes]]  # features, and the labels to predict from them, by name
+Source = tuple[Banks, Mapping[str, Codes]]  # features, and the labels to predict from them, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,13 @@ class Scores:
 
     hits : by name, ndarray of bool of shape (n_samples,)
     slots : the probe's slot in each fold, chosen on the other folds; empty if the slot was given
-    story : ndarray of shape (n_samples,)
+    story, age : as in ``Samples``
     """
 
     hits: dict[str, NDArray[np.bool_]]
     slots: tuple[int, ...]
     story: Codes
+    age: Codes
 
     @property
     def n_stories(self) -> int:
@@ -72,7 +73,7 @@ def tasks_of(samples: Samples) -> dict[str, Codes]:
 
 
 def sources_of(
-    samples: Samples, tasks: Mapping[str, Codes], untrained: Array | None, slot: Slot
+    samples: Samples, tasks: Mapping[str, Codes], untrained: Banks | None, slot: Slot
 ) -> list[Source]:
     """The samples with ``tasks`` and, if given, the features of an untrained model with the fact's labels."""
     sources: list[Source] = [(slot_features(samples.features, slot), tasks)]
@@ -87,7 +88,7 @@ def cross_validate(
     slot: Slot,
     n_folds: int,
     seed: int,
-    untrained: Array | None = None,
+    untrained: Banks | None = None,
     tasks: Mapping[str, Codes] | None = None,
 ) -> Scores:
     """Score the probe and its controls on every fold of stories.
@@ -102,7 +103,7 @@ def cross_validate(
     sources = sources_of(samples, tasks or tasks_of(samples), untrained, slot)
     training = [np.flatnonzero(fold != k) for k in range(n_folds)]
     hits, slots = held_out_hits(samples, sources, fold, training, seed=seed)
-    return Scores(hits, slots if slot == "best" else (), samples.story)
+    return Scores(hits, slots if slot == "best" else (), samples.story, samples.age)
 
 
 def held_out_hits(

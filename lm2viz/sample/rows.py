@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 
 from lm2core.byte_sizes import format_bytes, parse_bytes
 from lm2core.errors import UserError
+from lm2core.traces.mapped_arrays import MappedArrays
 from lm2core.traces.trace import Trace
 from lm2viz.progress import track
+from lm2viz.sample.banks import BANK, Banks, StoredBanks
 
+IN_MEMORY = "256MB"  # larger banks of files stay there, and are read where they are used
 LABEL_COLUMNS = ("story", "segment", "fact", "value")
 RECORD = "record them with: lm2 trace CHECKPOINT --story FILE --out run.safetensors --hooks 'mem.*,hook_bank'"
 
@@ -26,14 +29,14 @@ RECORD = "record them with: lm2 trace CHECKPOINT --story FILE --out run.safetens
 class BankRows:
     """The bank after each sentence.
 
-    banks : ndarray of shape (n_rows, n_slots, n_dims)
+    banks : of shape (n_rows, n_slots, n_dims), an ndarray or, where they are large, ``StoredBanks``
     story, segment : ndarrays of shape (n_rows,); stories count on over several traces
     facts : one row each and one column a fact; its value, or missing where it is not known
     since : the same shape, the segment since which it is known, or missing
     n_nan : rows that were left out because the bank is not finite there
     """
 
-    banks: NDArray[np.float32]
+    banks: Banks
     story: NDArray[np.int_]
     segment: NDArray[np.int_]
     facts: pd.DataFrame
@@ -120,48 +123,69 @@ def bank_rows(
     """The bank after every sentence of every story.
 
     labels : facts of one's own, as ``read_labels`` gives them, instead of those in the traces
-    budget : how much memory the banks may take; traces in parts are gone through one by one
+    budget : how much memory the banks may take. Those of trace files that take more, or more than
+        ``IN_MEMORY``, stay in their files
 
     Raises
     ------
     UserError
-        When a trace has no ``hook_bank``, traces are of different models, banks are larger than the budget,
-        or none is finite; when a label is about a sentence that is not there. Where only some banks are not
-        finite they are left out, with a warning.
+        When a trace has no ``hook_bank``, traces are of different models, banks that are not in files are
+        larger than the budget, or none is finite; when a label is about a sentence that is not there. Where
+        only some banks are not finite they are left out, with a warning.
     """
-    banks, places, n_before, n_bytes, allowed = [], [], 0, 0, parse_bytes(budget)
+    places, is_finite, n_bytes, n_before = [], [], 0, 0
     known: list[dict[str, tuple[str, int]]] = []
-    for trace in as_traces(traces, needs=["hook_bank"]):
-        array = trace.arrays["hook_bank"]
-        n_bytes += array[0, 0].nbytes * sum(map(len, trace.tokens))
-        if n_bytes > allowed:
-            raise UserError(
-                f"the banks of {n_before + len(trace.tokens)} stories take {format_bytes(n_bytes)}, the "
-                "budget "
-                f"is {budget}; use fewer stories, or in Python bank_rows(traces, budget='8GB')"
-            )
+    stories: list[tuple[Trace, int, int]] = []
+    for trace in as_traces(traces, needs=[BANK]):
         for b, words in enumerate(trace.tokens):
+            of_story = trace.select(BANK, story=b)[: len(words)]
+            is_finite.append(np.isfinite(of_story).all(axis=(1, 2)))
+            n_bytes += of_story.nbytes
             recorded_facts = _facts(trace, b)
-            banks.append(array[b, : len(words)])
+            stories.append((trace, b, len(words)))
             places += [(n_before + b, s) for s in range(len(words))]
             known += recorded_facts or [{} for _ in words]
         n_before += len(trace.tokens)
+        if not isinstance(trace.arrays, MappedArrays):
+            _check_budget(n_before, n_bytes, budget)
     story, segment = np.array(places).T
     if labels is not None:
         known = _from_labels(labels, places)
-    rows = BankRows(np.concatenate(banks), story, segment, _frame(known, 0), _frame(known, 1))
-    is_finite = np.asarray(np.isfinite(rows.banks).all(axis=(1, 2)))
+    banks = _banks(stories, n_bytes, parse_bytes(budget))
+    rows = BankRows(banks, story, segment, _frame(known, 0), _frame(known, 1))
+    return _finite(rows, np.concatenate(is_finite))
+
+
+def _check_budget(n_stories: int, n_bytes: int, budget: str) -> None:
+    if n_bytes > parse_bytes(budget):
+        raise UserError(
+            f"the banks of {n_stories} stories take {format_bytes(n_bytes)}, the budget is {budget}; use "
+            "fewer stories, or in Python bank_rows(traces, budget='8GB')"
+        )
+
+
+def _banks(stories: list[tuple[Trace, int, int]], n_bytes: int, allowed: int) -> Banks:
+    """The banks of stories (trace, place in it, number of sentences); large ones stay in their files."""
+    files = [(trace.arrays, b, n) for trace, b, n in stories if isinstance(trace.arrays, MappedArrays)]
+    if len(files) == len(stories) and n_bytes > min(allowed, parse_bytes(IN_MEMORY)):
+        return StoredBanks([(arrays, b, s) for arrays, b, n in files for s in range(n)])
+    return np.concatenate([trace.select(BANK, story=b)[:n] for trace, b, n in stories])
+
+
+def _finite(rows: BankRows, is_finite: NDArray[np.bool_]) -> BankRows:
+    """The rows whose bank is finite; a warning where some are not, a UserError where none is."""
     if not is_finite.any():
         raise UserError("no bank of the trace is finite; the model overflows; check its gates")
     n_nan = int((~is_finite).sum())
-    if n_nan:
-        first = np.flatnonzero(~is_finite)[0]
-        warnings.warn(
-            f"{n_nan} of {len(is_finite)} banks left out because they are not finite; the first is of story "
-            f"{story[first]}, sentence {segment[first]}",
-            stacklevel=2,
-        )
-    return replace(rows.take(is_finite), n_nan=n_nan) if n_nan else rows  # no copy where none is left out
+    if not n_nan:
+        return rows
+    first = np.flatnonzero(~is_finite)[0]
+    warnings.warn(
+        f"{n_nan} of {len(is_finite)} banks left out because they are not finite; the first is of story "
+        f"{rows.story[first]}, sentence {rows.segment[first]}",
+        stacklevel=3,
+    )
+    return replace(rows.take(is_finite), n_nan=n_nan)
 
 
 def with_labels(rows: BankRows, labels: pd.DataFrame) -> BankRows:

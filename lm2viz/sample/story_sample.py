@@ -19,21 +19,19 @@ import pandas as pd
 from lm2core.babi.known_facts import known_facts, parse_facts
 from lm2core.babi.story import Story
 from lm2core.babi.tasks import make_stories
-from lm2core.babi.text import TextStory, read_babi
-from lm2core.byte_sizes import format_bytes, parse_bytes
+from lm2core.babi.text import read_babi
 from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.progress import track
 from lm2viz.sample.on_demand import TracesOnDemand
+from lm2viz.sample.parts import Stories, check_budget, part_sentences, story_parts
 from lm2viz.sample.rows import BankRows, bank_rows
 
 if TYPE_CHECKING:
     from lm2core.reading.loaded_model import LoadedModel
 
-Stories = Sequence[Story | TextStory]
 Source = str | Path | Stories | Trace | Sequence[Trace]
 
-PART_SENTENCES = 300  # read at once: a second at most on two cores, after which a lock is free for others
 NO_LOCK: AbstractContextManager[Any] = nullcontext()
 BUDGET = "2GB"  # of the traces of a sample; 300 stories of task 1 with all memory hooks take 0.4 GB
 
@@ -152,7 +150,7 @@ class StorySample:
 
         check_stories(lm, self.stories)
         parts = list(story_parts(self.stories))
-        _check_budget(lm, parts, names, budget)
+        check_budget(lm, parts, names, budget)
         traces = []
         for part in track(parts, "reading stories", "part"):
             with lock:
@@ -170,7 +168,7 @@ class StorySample:
         from lm2core.reading.answers import check_stories, read_stories
 
         check_stories(lm, self.stories)
-        parts = list(story_parts(self.stories))
+        parts = list(story_parts(self.stories, part_sentences(lm, self.stories, names)))
         return TracesOnDemand(len(parts), lambda i: read_stories(lm, parts[i], names=names, budget=BUDGET))
 
     def rows(
@@ -221,46 +219,6 @@ def _recorded(source: Source) -> Sequence[Trace]:
         return source  # type: ignore[return-value]  # recorded, so traces
     if Path(source).suffix == ".safetensors":
         return [Trace.load(source)]
-    from lm2core.reading.story_traces import TraceFolder
+    from lm2core.traces.folder import TraceFolder
 
     return TraceFolder(source)
-
-
-def story_parts(stories: Stories, n_at_most: int | None = None) -> Iterator[Stories]:
-    """Stories in their order, in parts of at most ``PART_SENTENCES`` (or so many), or of one story."""
-    n_at_most = n_at_most or PART_SENTENCES
-    part: list[Story | TextStory] = []
-    n_sentences = 0
-    for story in stories:
-        if part and n_sentences + len(story.sentences) > n_at_most:
-            yield part
-            part, n_sentences = [], 0
-        part.append(story)
-        n_sentences += len(story.sentences)
-    if part:
-        yield part
-
-
-def _check_budget(lm: "LoadedModel", parts: Sequence[Stories], names: Sequence[str], budget: str) -> None:
-    """Refuse traces that would be too large together, padded as they are to the longest story of a part."""
-    from lm2core.text.tokenizer import segment_ids
-    from lm2core.traces.hooks import match_hooks
-    from lm2core.traces.recording import trace_bytes
-
-    chosen = match_hooks(list(names), lm.model.config)
-    sentences = sorted({s for part in parts for story in part for s in story.sentences})
-    n_tokens = dict(zip(sentences, map(len, segment_ids(lm.tokenizer, sentences)), strict=True))
-    shapes = [
-        (
-            len(part),
-            max(len(story.sentences) for story in part),
-            max(n_tokens[sentence] for story in part for sentence in story.sentences),
-        )
-        for part in parts
-    ]
-    n_bytes = sum(trace_bytes(lm.model, shape, chosen) for shape in shapes)
-    if n_bytes > parse_bytes(budget):
-        raise UserError(
-            f"the traces of {sum(map(len, parts))} stories would take {format_bytes(n_bytes)}, the budget is "
-            f"{budget}; use fewer stories, or in Python fewer hooks or a larger budget"
-        )

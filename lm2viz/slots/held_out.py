@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lm2core.errors import UserError
 from lm2viz.arrays import Array
 from lm2viz.estimates import TAIL, Estimate, drawn_stories
+from lm2viz.sample.banks import slot_parts
 from lm2viz.sample.rows import BankRows
 
 MIN_STORIES = 8  # a quarter to fit on, a quarter to choose on, half held out
@@ -69,19 +70,23 @@ def swap_story_banks(rows: BankRows, *, seed: int) -> BankRows:
     source[order] = np.roll(order, 1)  # a ring: no story keeps its own
     by_place = np.lexsort((rows.segment, rows.story))  # rows of a story side by side
     start = np.concatenate([[0], np.cumsum(n_rows)[:-1]])
-    banks = np.empty_like(rows.banks)
+    donors = np.empty(len(rows.story), dtype=int)
     for i, j in enumerate(source):
         taker = by_place[start[i] : start[i] + n_rows[i]]
         donor = start[j] + np.minimum(np.arange(n_rows[i]), n_rows[j] - 1)
-        banks[taker] = rows.banks[by_place[donor]]
-    return replace(rows, banks=banks)
+        donors[taker] = by_place[donor]
+    return replace(rows, banks=rows.banks[donors])
 
 
 def is_varying(rows: BankRows) -> NDArray[np.bool_]:
     """Which slots (n_slots,) vary between rows by more than ``TOLERANCE`` of the bank's root mean square."""
-    size = np.sqrt(np.square(rows.banks, dtype=float).mean())
-    spread = np.sqrt(rows.banks.var(axis=0, dtype=float).mean(axis=-1))
-    return np.asarray(spread > TOLERANCE * size)
+    squares, variances = [], []
+    for part in slot_parts(rows.banks):
+        banks = rows.banks[:, part]
+        squares.append(np.square(banks, dtype=float).mean(axis=(0, 2)))
+        variances.append(banks.var(axis=0, dtype=float).mean(axis=-1))
+    size = np.sqrt(np.concatenate(squares).mean())
+    return np.asarray(np.sqrt(np.concatenate(variances)) > TOLERANCE * size)
 
 
 def sums_by_story(values: Array, story: NDArray[np.int_]) -> Array:

@@ -11,6 +11,7 @@ from lm2viz.arrays import Array
 from lm2viz.estimates import Estimate, mean
 from lm2viz.figures.lines import Series, lines_with_bands
 from lm2viz.progress import track
+from lm2viz.sample.banks import PART_BYTES, Banks
 from lm2viz.sample.rows import BankRows
 from lm2viz.slots.held_out import check_same_stories
 from lm2viz.stats.measures import effective_rank, fresh_bank, redundancy, slot_similarity
@@ -121,14 +122,27 @@ def _check(rows: BankRows, untrained: BankRows | None) -> None:
 
 
 def _use(rows: BankRows, steps: int, seed: int) -> BankUse:
-    every_rank, similarity = effective_rank(rows.banks), slot_similarity(rows.banks)
+    every_rank, pairs, similarity = _measured(rows.banks)
     ranks = []
-    for step in track(range(steps), "measuring banks", "step"):
+    for step in range(steps):
         is_now = rows.segment == step
         none = Estimate(np.nan, np.nan, np.nan, 0)  # where no bank is finite
         ranks.append(mean(every_rank[is_now], groups=rows.story[is_now], seed=seed) if is_now.any() else none)
-    repeated = mean(redundancy(similarity), groups=rows.story, seed=seed)
-    return BankUse(tuple(ranks), similarity.mean(axis=0), repeated)
+    return BankUse(tuple(ranks), similarity, mean(pairs, groups=rows.story, seed=seed))
+
+
+def _measured(banks: Banks) -> tuple[Array, Array, Array]:
+    """Effective rank and redundancy of each bank (n_rows,), and the mean similarity; some banks at once."""
+    n_rows, n_slots, n_dims = banks.shape
+    size = max(PART_BYTES // (n_slots * max(n_slots, n_dims) * 8), 1)
+    ranks, pairs, total = [], [], np.zeros((n_slots, n_slots))
+    for start in track(range(0, n_rows, size), "measuring banks", "part"):
+        part = banks[start : start + size, :]
+        similarity = slot_similarity(part)
+        ranks.append(effective_rank(part))
+        pairs.append(redundancy(similarity))
+        total += similarity.sum(axis=0)
+    return np.concatenate(ranks), np.concatenate(pairs), total / n_rows
 
 
 def _fresh_use(rows: BankRows, steps: int) -> BankUse:

@@ -206,7 +206,7 @@ def _check(rows: BankRows, fact: str) -> None:
 
 def _half_of_stories(rows: BankRows, seed: int) -> NDArray[np.integer]:
     split = GroupShuffleSplit(1, test_size=0.5, random_state=seed)
-    fit_rows, _ = next(split.split(rows.banks, groups=rows.story))
+    fit_rows, _ = next(split.split(rows.story, groups=rows.story))
     return np.unique(rows.story[fit_rows])
 
 

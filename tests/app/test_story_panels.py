@@ -23,8 +23,10 @@ def few_stories(monkeypatch):
     """Probes of few stories, learnt anew."""
     monkeypatch.setattr(shipped, "N_STORIES", 24)
     fact_probes.load_fact_probes.clear()
+    fact_probes.load_used.clear()
     yield
     fact_probes.load_fact_probes.clear()
+    fact_probes.load_used.clear()
 
 
 def chart_of_sources(page):
@@ -100,13 +102,15 @@ def test_facts_are_the_true_ones_beside_what_the_probes_decode(few_stories):
     table = page.dataframe[0].value
     known = known_facts(stories.generate_story(TASK, SEED).statements)[5]
     assert dict(zip(table["fact"], table["true"], strict=True)) == {f: v for f, (v, _) in known.items()}
-    by_fact = fact_probes.load_fact_probes(MODEL, TASK)
+    by_fact, used = fact_probes.load_fact_probes(MODEL, TASK), fact_probes.load_used(MODEL, TASK)
+    assert any(used.values())
     sentences = stories.generate_story(TASK, SEED).sentences
     bank = traces.load_trace(MODEL, sentences).select("hook_bank", story=0, segment=5)  # Daniel just moved
     for row in table.itertuples():
         decoded, _ = by_fact[row.fact].decode(bank)
         assert row.decoded == f"{'✓' if decoded == row.true else '✗'} {decoded}"
         assert row.slot == by_fact[row.fact].slot
+        assert row.used == ("yes" if used[row.fact] else "no")
         untrained, majority = (by_fact[row.fact].accuracy(n).value for n in ("untrained model", "majority"))
         assert row.controls == f"{untrained:.0%} · {majority:.0%}"
         assert table["held-out"][row.Index].startswith(f"{by_fact[row.fact].accuracy().value:.0%} (")

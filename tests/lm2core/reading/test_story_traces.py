@@ -9,17 +9,19 @@ import torch
 from lm2core.babi.tasks import Question, make_story
 from lm2core.babi.text import TextStory
 from lm2core.babi.vocabulary import babi_words
+from lm2core.errors import UserError
 from lm2core.reading import story_traces
 from lm2core.reading.answers import ask, bank_after, read_stories, read_story
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.reading.story_traces import (
-    TraceFolder,
     record_questions,
     record_to,
     recorded_bytes,
     single_question_trace,
 )
 from lm2core.text.tokenizer import word_tokenizer
+from lm2core.traces import array_file
+from lm2core.traces.folder import TraceFolder
 from lm2core.traces.reductions import Reduction
 from tests.conftest import make_model
 
@@ -116,6 +118,16 @@ def test_a_budget_below_one_story_and_a_used_folder_are_refused(lm, tmp_path):
         record_to(tmp_path / "full", lm, STORIES[:1])
     with pytest.raises(ValueError, match="nothing has no traces"):
         TraceFolder(tmp_path / "nothing")
+
+
+def test_parts_that_the_disk_has_no_room_for_together_are_refused_before_the_first(lm, tmp_path, monkeypatch):
+    budget = f"{recorded_bytes(lm, STORIES) / 2000}KB"
+    usage, n_bytes = array_file.shutil.disk_usage(tmp_path), recorded_bytes(lm, STORIES, budget=budget)
+    monkeypatch.setattr(array_file.shutil, "disk_usage", lambda _: usage._replace(free=n_bytes - 1))
+    monkeypatch.delattr(story_traces, "read_stories")
+    with pytest.raises(UserError, match="the trace takes .* free; record fewer hooks"):
+        record_to(tmp_path / "traces", lm, STORIES, budget=budget)
+    assert is_as_before(tmp_path / "traces")
 
 
 def is_as_before(folder, remaining=()):

@@ -8,6 +8,7 @@ from lm2core.model.config import lm2_1_7b
 from lm2core.model.sizes import ModelSize, model_size
 from lm2core.training import devices
 from lm2core.training.devices import check_bf16, check_memory, chip_of
+from lm2core.training.trainer import check_devices
 
 SIZE = ModelSize(n_backbone=1_500_000_000, n_memory=500_000_000, n_bank=1)
 
@@ -89,3 +90,19 @@ def test_the_paper_s_model_fits_one_h200_and_not_one_of_24_gb(with_gigabytes):
     with_gigabytes(24)
     with pytest.raises(UserError, match="needs 27.3 GB"):
         check_memory("lm2-1.7b", model_size(lm2_1_7b()))
+
+
+@pytest.mark.parametrize(
+    ("rank", "refusal"),
+    [
+        (None, "several GPUs are visible; start one process per GPU: accelerate launch"),
+        ("2", r"process 2 \(from 0\) of this machine has no GPU, 2 can be used; start one process per GPU"),
+    ],
+)
+def test_each_process_has_a_gpu_of_its_own(rank, refusal, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    check_devices()
+    monkeypatch.delenv("LOCAL_RANK") if rank is None else monkeypatch.setenv("LOCAL_RANK", rank)
+    with pytest.raises(UserError, match=refusal):
+        check_devices()

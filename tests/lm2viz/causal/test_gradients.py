@@ -8,7 +8,7 @@ import torch
 
 from lm2core.babi.tasks import make_story
 from lm2core.reading.checkpoints import load
-from lm2viz.causal.gradients import INTEGRATED, TIMES_CHANGE, _points, correlation, slot_gradients
+from lm2viz.causal.gradients import INTEGRATED, TIMES_CHANGE, correlation, path_points, slot_gradients
 from lm2viz.causal.questions import LogitDifferences, compared_words
 from lm2viz.causal.running import question_texts, run
 from tests.handmade import N_SLOTS, SLOT_OF, handmade_lm, handmade_stories
@@ -48,9 +48,9 @@ def test_integrated_gradients_are_complete_and_the_gradient_alone_is_not(trained
     it, question_list, lm = trained
     fresh = lm.model.new_memory(len(it.story)).detach()
     gain = question_list.difference(it.question_banks) - question_list.difference(fresh)
-    overall = question_list.attributed(it.question_banks, fresh, _points(INTEGRATED, 32)).sum(axis=1)
+    overall = question_list.attributed(it.question_banks, fresh, path_points(INTEGRATED, 32)).sum(axis=1)
     np.testing.assert_allclose(overall, gain, atol=1e-3)
-    once = question_list.attributed(it.question_banks, fresh, _points(TIMES_CHANGE, 32)).sum(axis=1)
+    once = question_list.attributed(it.question_banks, fresh, path_points(TIMES_CHANGE, 32)).sum(axis=1)
     assert np.abs(once - gain).mean() > 0.5 * np.abs(gain).mean()
 
 
@@ -58,8 +58,8 @@ def test_an_answer_does_not_depend_on_a_slot_s_length_so_gradient_times_slot_is_
     it, question_list, _ = trained
     bank = it.question_banks
     np.testing.assert_allclose(question_list.difference(2 * bank), question_list.difference(bank), atol=1e-2)
-    times_slot = question_list.attributed(bank, torch.zeros_like(bank), _points(TIMES_CHANGE, 1))
-    fresh = question_list.attributed(bank, torch.zeros_like(bank), _points(INTEGRATED, 32))
+    times_slot = question_list.attributed(bank, torch.zeros_like(bank), path_points(TIMES_CHANGE, 1))
+    fresh = question_list.attributed(bank, torch.zeros_like(bank), path_points(INTEGRATED, 32))
     assert np.abs(times_slot).max() < 0.01 < 0.1 * np.abs(fresh).max()
 
 
@@ -69,7 +69,7 @@ def test_gradients_are_finite_differences(trained):
     direction = torch.randn(1, bank.shape[2], generator=torch.Generator().manual_seed(0))[0]
     start = bank.clone()
     start[q, slot] -= 1e-3 * direction
-    given = question_list.attributed(bank, start, _points(TIMES_CHANGE, 1))[q] / 1e-3
+    given = question_list.attributed(bank, start, path_points(TIMES_CHANGE, 1))[q] / 1e-3
     ahead, behind = bank.clone(), bank.clone()
     ahead[q, slot] += step * direction
     behind[q, slot] -= step * direction
@@ -79,7 +79,7 @@ def test_gradients_are_finite_differences(trained):
 
 
 def test_the_integral_s_points_and_weights_are_exact_for_cubic_paths():
-    at, weight = _points(INTEGRATED, 2)
+    at, weight = path_points(INTEGRATED, 2)
     assert weight.sum() == pytest.approx(1)
     assert (weight * at**3).sum() == pytest.approx(1 / 4)
 

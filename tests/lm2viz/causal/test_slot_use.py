@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lm2viz.causal import slot_use
-from lm2viz.causal.slot_use import BOTH, DECODED, NEITHER, NOT_MEASURED, USED, VERDICTS
+from lm2viz.causal.slot_use import BOTH, DECODED, NEITHER, NOT_MEASURED, USED, VERDICTS, used_slots
 from lm2viz.probes import probe
 from tests.handmade import N_SLOTS, SLOT_OF, UNUSED, handmade_lm, handmade_stories
 from tests.lm2viz.causal.test_interchange import question_of
@@ -86,3 +86,12 @@ def test_table_and_figure_have_every_cell(result):
     assert VERDICTS[int(heat.z[own])] == BOTH
     assert (heat.z == VERDICTS.index(NEITHER)).sum() == len(FACTS) * (N_SLOTS - 1)
     assert "interchange 100%" in heat.text[own]
+
+
+def test_a_slot_alone_is_used_where_the_table_says_so_and_facts_without_questions_are_missing():
+    own = {fact: SLOT_OF[fact.removeprefix("place of ")] for fact in FACTS}
+    assert used_slots(LM, STORIES, own, question_of=question_of) == dict.fromkeys(FACTS, True)
+    others = {**dict.fromkeys(FACTS, UNUSED[0]), "place of Zoe": 0}
+    assert used_slots(LM, STORIES, others, question_of=question_of) == dict.fromkeys(FACTS, False)
+    assert used_slots(LM, STORIES[:4], own, question_of=question_of) == {}
+    assert used_slots(LM, STORIES, {"place of Zoe": 0}, question_of=question_of) == {}

@@ -124,3 +124,49 @@ def test_interchange_says_cause_and_isolation_beside_controls_and_writes_them(tm
     table = pd.read_csv(tmp_path / "interchange.csv").set_index("condition")
     assert table["interchange"]["these slots"] > 0.5 > table["interchange"]["untrained model"]
     assert table["interchange"]["same answer in the donor"] > 0.9
+
+
+def test_interchange_finds_a_subspace_and_writes_what_it_does(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("lm2viz.causal.subspace_training.N_STEPS", 20)
+    options = ["--stories", "24", "--slots", "9", "--subspace", "6", "--out", str(tmp_path)]
+    assert main(["interchange", MODEL, "--fact", "place of John", *options]) == 0
+    assert "6 dimensions of slot 9 carry the place of John: exchanged" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "subspace.csv").set_index("edit")
+    assert table["interchange"]["this subspace"] > 0.5 > table["interchange"]["random subspace"]
+    assert table["changed"]["LEACE"] > table["changed"]["nothing erased"] == 0
+
+
+def test_two_searches_at_once_are_refused(capsys):
+    options = ["--fact", "place of Mary", "--search", "--subspace", "2"]
+    assert main(["interchange", MODEL, *options]) == 2
+    assert "--search and --subspace are two searches; give one" in capsys.readouterr().err
+
+
+def test_a_memory_is_edited_saved_and_asked_again(tmp_path, capsys):
+    story, later, bank = (tmp_path / name for name in ("story.txt", "later.txt", "bank.safetensors"))
+    story.write_text("John went to the office.\nSandra moved to the hallway.\n")
+    later.write_text("John went to the kitchen.\n")
+    options = ["--story", str(story), "--value", "garden", "--stories", "40", "--slots", "9"]
+    options += ["--out", str(bank), "--report", str(tmp_path)]
+    assert main(["edit-memory", MODEL, "--fact", "place of John", *options]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1:3] == [
+        "  place of John: office -> garden (garden)",
+        "  place of Sandra: hallway -> hallway (hallway)",
+    ]
+    table = pd.read_csv(tmp_path / "edit-memory.csv").set_index(["edit", "later_sentences"])
+    assert table["success"]["transplant", 0] > 0.9 > table["success"]["no edit", 0]
+    for options, place in (([], "garden"), (["--story", str(later)], "kitchen")):
+        options = [*options, "--question", "Where is John?"]
+        assert main(["ask", MODEL, "--memory", str(bank), *options]) == 0
+        assert capsys.readouterr().out.splitlines()[0] == place
+
+
+def test_an_edit_without_a_story_or_without_a_value_is_refused(tmp_path, capsys):
+    about = ["edit-memory", MODEL, "--fact", "place of Mary"]
+    assert main([*about, "--value", "garden"]) == 2
+    assert "--value and --out are about one story; give it with --story FILE" in capsys.readouterr().err
+    assert main([*about, "--story", str(tmp_path / "none.txt")]) == 2
+    assert "what must the bank say of the place of Mary? Give --value" in capsys.readouterr().err
+    assert main(["ask", MODEL, "--question", "Where is Mary?"]) == 2
+    assert "give --story FILE, --memory FILE or both" in capsys.readouterr().err

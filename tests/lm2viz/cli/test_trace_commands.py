@@ -1,13 +1,15 @@
 """Traces of many stories, and what is made of them without their model."""
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from lm2core.reading.story_traces import TraceFolder
+from lm2core.traces.folder import TraceFolder
 from lm2core.traces.trace import Trace
 from lm2viz.cli.main import main
 
@@ -46,6 +48,14 @@ def test_a_babi_file_is_traced_with_its_questions(tmp_path):
     assert main(["trace", MODEL, "--babi", str(tmp_path / "qa1_generated.txt"), "--out", str(out)]) == 0
     (part,) = TraceFolder(out)
     assert [len(story["questions"]) for story in part.info["stories"]] == [5, 5, 5]
+
+
+def test_analyses_of_traces_do_not_wait_for_torch(traces):
+    code = f"import sys; from lm2viz.cli.main import main; main(['stats', {str(traces)!r}]); "
+    code += "print([name for name in ('torch', 'transformers') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Gates over")
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_report_writes_one_page_without_a_network(traces, tmp_path, capsys):

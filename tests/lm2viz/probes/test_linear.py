@@ -6,7 +6,8 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from lm2viz.probes.linear import choose_slots, predict, ridge_hits, slot_features, story_folds
+from lm2viz.probes.linear import choose_slots, predict, slot_features, story_folds
+from lm2viz.probes.ridge import ridge_hits
 
 N_STORIES, N_ROWS, N_SLOTS, N_DIMS, N_CLASSES = 30, 4, 3, 5, 4
 

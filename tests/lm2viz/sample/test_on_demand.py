@@ -9,7 +9,7 @@ from lm2core.reading import answers
 from lm2core.reading.checkpoints import load
 from lm2core.reading.story_traces import record_questions
 from lm2viz.provenance import STORY_HOOKS, agreement
-from lm2viz.sample import story_sample
+from lm2viz.sample import parts, story_sample
 from lm2viz.sample.on_demand import TracesOnDemand
 from lm2viz.sample.story_sample import StorySample
 from tests.handmade import handmade_lm, handmade_stories
@@ -17,19 +17,19 @@ from tests.handmade import handmade_lm, handmade_stories
 
 def test_a_part_is_made_when_it_is_asked_for_and_only_the_last_is_kept():
     made = []
-    parts = TracesOnDemand(3, lambda i: made.append(i) or f"part {i}")
+    traces = TracesOnDemand(3, lambda i: made.append(i) or f"part {i}")
     assert made == []
-    assert [*zip(parts, parts.map(str.upper), strict=True)] == [
+    assert [*zip(traces, traces.map(str.upper), strict=True)] == [
         ("part 0", "PART 0"),
         ("part 1", "PART 1"),
         ("part 2", "PART 2"),
     ]
     assert made == [0, 1, 2]
-    assert parts[0] == "part 0"
+    assert traces[0] == "part 0"
     assert made == [0, 1, 2, 0]
-    assert [*parts[1:]] == ["part 1", "part 2"]
+    assert [*traces[1:]] == ["part 1", "part 2"]
     with pytest.raises(IndexError):
-        parts[3]
+        traces[3]
 
 
 def _of_qa1(lm):
@@ -40,16 +40,24 @@ def _of_qa1(lm):
 def test_provenance_does_not_depend_on_the_size_of_its_parts(monkeypatch):
     lm = load("babi-qa1-3")
     n_parts, at_once = _of_qa1(lm)
-    monkeypatch.setattr(story_sample, "PART_SENTENCES", 1)
+    monkeypatch.setattr(parts, "PART_SENTENCES", 1)
     n_small_parts, in_parts = _of_qa1(lm)
     assert (n_parts, n_small_parts) == (1, 4)
     pd.testing.assert_frame_equal(in_parts.rows, at_once.rows, rtol=1e-5)
     np.testing.assert_allclose(in_parts.error, at_once.error, atol=1e-5)
 
 
+def test_parts_of_a_large_model_have_fewer_stories(monkeypatch):
+    sample, lm = StorySample(handmade_stories(6, n_sentences=4)), handmade_lm()
+    assert len(sample.read_on_demand(lm)) == 1
+    bank = lm.model.new_memory(1).nbytes
+    monkeypatch.setattr(parts, "PART_BUDGET", f"{8.5 * bank / 1000}KB")  # of two stories
+    assert len(sample.read_on_demand(lm)) == 3
+
+
 def test_a_sample_over_the_budget_is_read_on_demand(monkeypatch):
     lm, stories = handmade_lm(), handmade_stories(6, n_sentences=4)
-    monkeypatch.setattr(story_sample, "PART_SENTENCES", 4)
+    monkeypatch.setattr(parts, "PART_SENTENCES", 4)
     sizes, read = [], answers.read_stories
     monkeypatch.setattr(
         answers, "read_stories", lambda *args, **named: sizes.append(len(args[1])) or read(*args, **named)

@@ -12,7 +12,7 @@ from lm2core.reading.answers import read_stories
 from lm2core.reading.checkpoints import load
 from lm2core.reading.story_traces import record_to
 from lm2viz.cli.main import main
-from lm2viz.sample import story_sample
+from lm2viz.sample import parts
 from lm2viz.sample.rows import bank_rows
 from lm2viz.sample.story_sample import StorySample
 from tests.handmade import handmade_lm, handmade_stories
@@ -53,7 +53,7 @@ def test_a_file_and_a_list_are_cut_to_their_first_stories(tmp_path):
 
 
 def test_parts_hold_the_banks_of_reading_all_at_once_and_keep_the_lock_between_them_free(lm, monkeypatch):
-    monkeypatch.setattr(story_sample, "PART_SENTENCES", 9)
+    monkeypatch.setattr(parts, "PART_SENTENCES", 9)
     lock, taken = Lock(), []
 
     class Counted:
@@ -94,7 +94,7 @@ def test_the_control_is_the_same_for_the_same_seed_and_has_the_sizes_of_the_mode
 
 
 def test_questions_count_their_stories_within_the_trace_that_they_are_about(lm, monkeypatch):
-    monkeypatch.setattr(story_sample, "PART_SENTENCES", 9)
+    monkeypatch.setattr(parts, "PART_SENTENCES", 9)
     sample = StorySample(STORIES)
     asked = sample.questions(lm, sample.read(lm), ["mem.hook_read_pattern"])
     given = [question["given"] for trace in asked for question in trace.info["asked"]]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lm2core.reading.answers import read_stories
-from lm2core.reading.story_traces import TraceFolder, record_questions, record_to
+from lm2core.reading.story_traces import record_questions, record_to
+from lm2core.traces.folder import TraceFolder
 from lm2core.traces.trace import Trace
 from lm2viz.slots import top_contexts
 from lm2viz.slots.contexts import READS, WRITES

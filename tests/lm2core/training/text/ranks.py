@@ -17,6 +17,7 @@ from lm2core.cli.main import main
 from lm2core.model.config import LM2Config
 from lm2core.training.text import TextTrainer, train_text
 from lm2core.training.text_models import MODELS
+from lm2core.training.text_recipe import TextRecipe
 from lm2core.training.trainer import close_process_group
 from tests.conftest import SIZES
 from tests.lm2core.training.text.runs import SHORT
@@ -41,6 +42,21 @@ def train_with_one_bad_loss(text: str, out: Path) -> None:
     TextTrainer.compute_loss = compute_loss
     model = train_text(replace(SHORT, text=text), out)
     torch.save([p.detach() for p in model.parameters()], out / f"rank-{os.environ['RANK']}.pt")
+    close_process_group()
+
+
+def train_and_tell(recipe: TextRecipe, out: Path, resume: bool) -> None:
+    """A run whose processes each leave the blocks that they trained on, in order."""
+    MODELS["test"] = lambda *, vocab_size: LM2Config(**SIZES | {"vocab_size": vocab_size})
+    real, blocks = TextTrainer.training_step, []
+
+    def step(self, model, inputs, *args, **kwargs):
+        blocks.extend(inputs["input_ids"].tolist())
+        return real(self, model, inputs, *args, **kwargs)
+
+    TextTrainer.training_step = step
+    train_text(recipe, out, resume=resume)
+    (out / f"blocks-{os.environ['RANK']}.json").write_text(json.dumps(blocks))
     close_process_group()
 
 

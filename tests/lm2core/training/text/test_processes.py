@@ -3,20 +3,28 @@
 import json
 import multiprocessing
 import os
+import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from lm2core.cli.main import main
+from lm2core.errors import UserError
 from lm2core.reading.checkpoints import load
-from tests.conftest import ROOT
+from lm2core.text.corpus import open_corpus
+from lm2core.text.packing import PackedText, Packer
+from lm2core.training.text import train_text
+from lm2core.training.text_recipe import share_out
+from tests.conftest import ROOT, SIZES
 from tests.lm2core.training.text import ranks
-from tests.lm2core.training.text.runs import lines, same_weights
+from tests.lm2core.training.text.runs import SHORT, lines, same_weights
 
 
 def torchrun(*arguments: str) -> None:
@@ -70,6 +78,59 @@ def test_processes_skip_a_step_together(text, tmp_path):
     assert lines(tmp_path / "run", "n_skipped") == [0, 1, 1, 1, 1, 1]
     first, second = (torch.load(tmp_path / "run" / f"rank-{i}.pt", weights_only=True) for i in (0, 1))
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.slow
+def test_processes_share_the_stream_and_another_number_of_them_goes_on_with_it(text, straight, tmp_path):
+    """No block twice, none left out; and two processes, one, then two again end where one always was."""
+    out, recipe = tmp_path / "run", replace(SHORT, text=text, batch_size=2, keep_all=True)
+    in_two_processes(ranks.train_and_tell, recipe, out, False)
+    given = [json.loads((out / f"blocks-{rank}.json").read_text()) for rank in range(2)]
+    packer = Packer(
+        corpus=open_corpus(text),
+        tokenizer=load(str(out)).tokenizer,
+        block_length=recipe.n_segments * SIZES["segment_length"],
+        held_out_every=recipe.held_out_every,
+    )
+    stream = iter(PackedText(packer, n_shuffle=recipe.n_shuffle, seed=recipe.seed))
+    for step in range(recipe.n_steps):
+        for blocks in given:
+            of_step = blocks[2 * step : 2 * step + 2]
+            assert of_step == [next(stream)["input_ids"].tolist() for _ in range(2)]
+    _keep_checkpoints(out, up_to=2)
+    train_text(recipe, out, resume=True)
+    _keep_checkpoints(out, up_to=4)
+    in_two_processes(ranks.train_and_tell, recipe, out, True)
+    assert lines(out) == pytest.approx(lines(straight[0]), rel=1e-5)
+    assert same_weights(load(str(out)).model, straight[1], rtol=1e-4, atol=1e-5)
+
+
+def _keep_checkpoints(out: Path, *, up_to: int) -> None:
+    for folder in out.glob("checkpoint-*"):
+        if int(folder.name.split("-")[1]) > up_to:
+            shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "accumulate", "n_before", "n_now", "becomes"),
+    [
+        (2, 1, 2, 1, (2, 2)),
+        (4, 1, 1, 2, (2, 1)),
+        (4, 8, 8, 2, (4, 32)),
+        (3, 1, 4, 2, (3, 2)),
+        (4, 1, 3, 2, (3, 2)),
+    ],
+)
+def test_a_step_keeps_its_blocks_in_passes_no_larger(batch_size, accumulate, n_before, n_now, becomes):
+    recipe = share_out(replace(SHORT, batch_size=batch_size, accumulate=accumulate), n_before, n_now)
+    assert (recipe.batch_size, recipe.accumulate) == becomes
+
+
+def test_processes_that_cannot_share_a_step_equally_are_refused():
+    with pytest.raises(
+        UserError, match="has 4 blocks, which 3 processes cannot share equally; .* 1 or 2 or 4"
+    ):
+        share_out(SHORT, 1, 3)
 
 
 FSDP = {

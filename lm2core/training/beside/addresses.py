@@ -24,7 +24,7 @@ from lm2core.training.beside.streams import Streams
 N_PEOPLE = 128  # in a step
 N_BACKGROUND = 16  # sentences in a step
 TEMPERATURE = 0.1
-LATER_PIECE = 0.5  # share of answers of several tokens of which a later one is used
+LATER_PIECE = 0.75  # share of answers of several tokens of which a later one is used
 SHARP = 20.0  # of the decision whether two addresses are those of one fact, at the cosine of layout.ALIKE
 CLAIM_WEIGHT = 0.5
 APART_WEIGHT = 1.0  # of one person's tokens of a place, and what is looked for next or of another place

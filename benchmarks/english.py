@@ -31,7 +31,7 @@ Answers = list[list[str]]
 
 def without_memory(lm: LoadedModel) -> LoadedModel:
     """The Llama alone."""
-    no_memory = {"memory_slots": 0, "memory_layers": [], "memory_width": None, "memory_taps": None}
+    no_memory = {"memory_layers": [], "memory_width": None, "memory_taps": None}
     config = LM2Config.from_dict(lm.model.config.to_dict() | no_memory | {"memory_path_block": False})
     llama = LM2ForCausalLM(config)
     llama.load_state_dict({name: x for name, x in lm.model.state_dict().items() if PART not in name})

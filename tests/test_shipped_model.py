@@ -16,8 +16,14 @@ from lm2core.model.sizes import n_parameters
 from lm2core.reading.checkpoints import SHIPPED, load, shipped_models
 from tests.conftest import ROOT
 
+
+def read_card(name):
+    return json.loads((SHIPPED / name / "card.json").read_text())
+
+
 NAMES = shipped_models(baselines=True)
-CARDS = {name: json.loads((SHIPPED / name / "card.json").read_text()) for name in NAMES}
+CARDS = {name: read_card(name) for name in NAMES}
+MEMORY = "smollm2-135m-stories"
 BASELINES = sorted(set(NAMES) - set(shipped_models()))
 ON_FILES = [(name, task) for name in ("babi-qa1-3", "babi-qa1-10") for task in CARDS[name]["accuracy"]]
 FORMS = ("qa1", "qa6", "qa7", "qa8")  # answers: a place, yes or no, a number, a list
@@ -31,12 +37,22 @@ def lm(request):
     return load(request.param, baselines=True)
 
 
-@pytest.mark.parametrize("name", CARDS)
+@pytest.mark.parametrize("name", shipped_models(baselines=True, memories=True))
 def test_it_is_small_and_says_how_it_was_made(name):
-    assert sum(f.stat().st_size for f in (SHIPPED / name).iterdir()) < 5_000_000
-    assert all(CARDS[name][key] for key in ("commands", "steps", "data", "accuracy", "failures"))
-    assert "seed" in CARDS[name]
-    assert CARDS[name]["commands"][0].startswith("lm2 train --preset")
+    card = read_card(name)
+    most = 12_000_000 if name == MEMORY else 5_000_000
+    assert sum(f.stat().st_size for f in (SHIPPED / name).iterdir()) < most
+    assert all(card[key] for key in ("commands", "steps", "data", "accuracy", "failures"))
+    assert "seed" in card
+    assert card["commands"][0].startswith("lm2 train --preset")
+
+
+@pytest.mark.parametrize("document", ["docs/MODELS.md", "docs/LOG.md"])
+def test_card_and_documents_tell_the_same_figures_of_the_memory(document):
+    """A row of the table is ``| one-fact, 10 sentences | accuracy | ...``."""
+    text = (ROOT / document).read_text()
+    for cell, accuracy in read_card(MEMORY)["accuracy"].items():
+        assert f"| {cell} | {accuracy:.1%} |" in text
 
 
 @pytest.mark.parametrize("document", ["docs/MODELS.md", "docs/LOG.md"])

@@ -9,7 +9,8 @@ from random import Random
 _OPENINGS = (
     "", "", "", "", "then ", "after that, ", "after lunch, ", "in the morning, ", "later, ", "soon after, ",
     "this time ", "suddenly ", "in the evening, ", "a moment later, ", "meanwhile, ", "yesterday ", "today ",
-    "now ", "once more, ", "as expected, ", "on Monday ", "finally ",
+    "now ", "once more, ", "as expected, ", "on Monday ", "finally ", "so ", "at noon, ", "for now, ",
+    "that day, ", "in the end, ", "just then, ", "first, ", "at last, ", "by now, ", "well, ", "here ",
 )  # fmt: skip
 _ENDINGS = (
     "", "", "", "", " again", " in a hurry", " at once", " alone", " with a smile", " to rest",
@@ -55,16 +56,34 @@ _ANSWERS = (
     "Right now {person} is {at} the", "Of course, {person} is {at} the",
     "It is known that {person} is {at} the", "The answer is that {person} is {at} the",
 )  # fmt: skip
-_MOVES = 0.45  # share of statements with a verb of motion
+_AUXILIARIES = (
+    "is", "was", "will be", "can be", "may be", "might be", "must be", "should be", "would be", "has been",
+    "had been", "was last", "is often", "is still", "is just being", "seems to be", "used to be",
+)  # fmt: skip
+_STATES = (
+    "seen", "met", "noticed", "spotted", "expected", "heard", "kept", "needed", "awaited", "photographed",
+    "asleep", "busy", "hidden", "at work", "safe", "visible", "sitting", "waiting", "resting", "welcomed",
+)  # fmt: skip
+_MODALS = (
+    "can", "may", "will", "must", "might", "would", "should", "wants to", "likes to", "has to", "used to",
+    "is going to", "seems to", "could",
+)  # fmt: skip
+_DOINGS = ("rest", "sit", "wait", "sleep", "work", "be", "stay", "stand", "live", "play", "read")
+_MOVES, _PASSIVES, _MODAL = 0.35, 0.2, 0.15  # shares of statements of a kind
 _UNASKED = 0.1  # share of prompts without a question
 
 
 def varied_statement(rng: Random, person: str, place: str, at: str) -> str:
     """A sentence that says that ``person`` is or goes ``at`` ("in", "at", "on") the ``place``."""
-    if rng.random() < _MOVES:
-        body = f"{{person}} {rng.choice(_VERBS)} {rng.choice(_DIRECTIONS)} the {{place}}"
-    else:
-        body = rng.choice(_STATEMENTS)
+    body = rng.choices(
+        (
+            f"{{person}} {rng.choice(_VERBS)} {rng.choice(_DIRECTIONS)} the {{place}}",
+            f"{{person}} {rng.choice(_AUXILIARIES)} {rng.choice(_STATES)} {{at}} the {{place}}",
+            f"{{person}} {rng.choice(_MODALS)} {rng.choice(_DOINGS)} {{at}} the {{place}}",
+            rng.choice(_STATEMENTS),
+        ),
+        (_MOVES, _PASSIVES, _MODAL, 1 - _MOVES - _PASSIVES - _MODAL),
+    )[0]
     text = f"{rng.choice(_OPENINGS)}{body}{rng.choice(_ENDINGS)}.".format(person=person, place=place, at=at)
     return text[0].upper() + text[1:]
 

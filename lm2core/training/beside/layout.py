@@ -29,10 +29,11 @@ EVERY_ROW = 4  # of the embedding, for its main components
 CONSTANT = 10.0  # what every token has in one dimension of ``read``
 STORED_ADDRESS = 0.3  # small enough for tanh
 TAKEN = 3.0  # tanh(3) = 0.995
-SAME = 60.0  # of the score of a token and a slot that was written from the same address
-ALIKE = 0.45  # cosine of two addresses from which on a taken slot is preferred to a free one
-HASH = 24.0  # of the scores of free slots
-NO_FACT = 1200.0  # of the score of slot 0 for a token whose input gate is shut
+SAME = 2400.0  # of the score of a token and a slot that was written from the same address
+ALIKE = 0.35  # cosine of two addresses from which on a taken slot is preferred to a free one when written,
+READ = 0.22  # and to all others when read: less is enough, since a wrong read does no lasting harm
+HASH = 960.0  # of the scores of free slots; a token that two slots share leaves an old copy in one of them
+NO_FACT = 48_000.0  # of the score of slot 0 for a token whose input gate is shut
 
 
 Masks = dict[Tensor, Tensor]  # by parameter: 1 where it may change in a stage
@@ -135,7 +136,7 @@ def tell_apart(model: LM2ForCausalLM, writing_RW: Tensor, looking_RW: Tensor) ->
     """After the addresses are learnt: slots are found by the address that is stored in them.
 
     A token's candidate gets its address and a mark. Keys compare addresses, and the mark keeps those away
-    that are not ``ALIKE``. Among slots without one the token takes what a random map of its address says.
+    that are not alike. Among slots without one the token takes what a random map of its address says.
 
     writing_RW, looking_RW : what the memory sees of tokens that are written, and of prompts' last tokens
     """
@@ -148,9 +149,9 @@ def tell_apart(model: LM2ForCausalLM, writing_RW: Tensor, looking_RW: Tensor) ->
     candidate[parts.address] = STORED_ADDRESS * route[:n]
     candidate[parts.taken, parts.constant] = TAKEN / writes[:, parts.constant].mean()
     stored = torch.tanh(writes @ candidate[parts.address].T).norm(dim=-1).mean()
-    for query, seen_RW in ((route, writes), (mem.q_proj.weight, looks)):
+    for query, seen_RW, alike in ((route, writes, ALIKE), (mem.q_proj.weight, looks, READ)):
         own = (seen_RW @ query[:n].T).norm(dim=-1).mean()
-        query[2 * third, parts.constant] = ALIKE * own * stored / seen_RW[:, parts.constant].mean()
+        query[2 * third, parts.constant] = alike * own * stored / seen_RW[:, parts.constant].mean()
     for keys in (mem.bank_proj.weight[:width], mem.bank_proj.weight[2 * width :]):
         keys[:n, parts.address] = SAME * torch.eye(n)
         keys[2 * third, parts.taken] = -SAME

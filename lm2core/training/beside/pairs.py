@@ -1,8 +1,9 @@
 """What the memory is trained on: pairs of a statement of one fact and a prompt that its place completes.
 
-Half of the places are words of English stories, the others any words of a text, and a part of the people are
-capitalised pieces of the tokenizer's vocabulary: whatever is to be held for a word that was never trained on
-cannot be learnt from a few hundred. No word of the test share is used.
+Half of the places are words of English stories, the others any words of a text. Most people have names that
+are made up: capitalised pieces of the tokenizer's vocabulary, and blends of two words, which have several
+pieces as most names do. Whatever is to hold for a word that was never trained on cannot be learnt from a few
+hundred. No word of the test share is used.
 """
 
 import re
@@ -20,6 +21,8 @@ from lm2core.english.varied import varied_prompt, varied_statement
 MOST_PIECES = 3  # tokens of a place
 VARIED = 0.7  # share of phrasings that are put together from parts
 _ANY_WORD = 0.5  # share of places that are any word
+_BLENDED = 0.75  # share of the made-up names that are blends
+_LETTERS = (2, 3, 4)  # that a blend takes of each word
 _PREPOSITIONS = ("in", "at", "on")
 _WORD = re.compile(r"\b[a-z]{3,12}\b")
 
@@ -48,14 +51,16 @@ def training_pairs(
     Parameters
     ----------
     tokenizer, text
-        Names are taken from the vocabulary of the one, any words from the other.
+        Names are made from the vocabulary of the one and the words of the other.
     per_person, per_name : int
-        Different places of each person of the lexicon, and of each of ``n_names`` other names.
+        Different places of each person of the lexicon, and of each of ``n_names`` made-up names.
     """
     rng, words = Random(f"pairs {seed}"), lexicon("train")
     any_words = _any_words(text)
     people = {person: per_person for person in words.people}
-    people |= dict.fromkeys(rng.sample(_names(tokenizer), n_names), per_name)
+    n_blended = round(n_names * _BLENDED)
+    people |= dict.fromkeys(rng.sample(_names(tokenizer), n_names - n_blended), per_name)
+    people |= dict.fromkeys(_blended(rng, any_words, n_blended), per_name)
     pairs = []
     for person, n in people.items():
         places = dict.fromkeys(_place(rng, words, any_words, tokenizer) for _ in range(n))
@@ -107,6 +112,16 @@ def _held_out() -> set[str]:
 def _any_words(text: Iterable[str]) -> list[str]:
     """The different words of ``text``, sorted, without those of the test share."""
     return sorted({word for part in text for word in _WORD.findall(part)} - _held_out())
+
+
+def _blended(rng: Random, words: Sequence[str], n: int) -> list[str]:
+    """``n`` different names, each of the beginning of one word and the end of another."""
+    held_out, names = _held_out(), dict[str, None]()
+    while len(names) < n:
+        name = rng.choice(words)[: rng.choice(_LETTERS)] + rng.choice(words)[-rng.choice(_LETTERS) :]
+        if name not in held_out:
+            names[name.capitalize()] = None
+    return list(names)
 
 
 def _names(tokenizer: PreTrainedTokenizerBase) -> list[str]:

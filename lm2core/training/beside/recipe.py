@@ -30,12 +30,12 @@ class BesideRecipe(RunRecipe):
     tap: float = 0.5  # the block whose stream the memory sees beside the embedding, as a share of the depth
     first_id: int = 0  # the token that begins a sentence: the end of text, as in the Llama's pretraining
     per_person: int = 7  # places of each person
-    n_names: int = 2_500  # of the tokenizer's vocabulary, beside the people of the lexicon
+    n_names: int = 4_000  # that are made up, beside the people of the lexicon
     per_name: int = 2
     n_background: int = 1_200  # sentences
     most_tokens: int = 48  # of a background sentence
-    n_content_steps: int = 700
-    n_address_steps: int = 350
+    n_content_steps: int = 1_400
+    n_address_steps: int = 1_250
     n_steps: int = field(
         default=40, metadata=option("Optimizer steps; by default the preset's.", flag="--steps", least=1)
     )

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.training.beside import layout
-from lm2core.training.beside.addresses import AddressStep, address_step
+from lm2core.training.beside.addresses import DROPOUT, AddressStep, address_step
 from lm2core.training.beside.contents import FIRST_ID, Contents
 from lm2core.training.beside.examples import Examples
 from lm2core.training.beside.recipe import BesideRecipe
@@ -28,7 +28,7 @@ def address_stage(
     masks, rng = layout.address_masks(model), Random(f"addresses {recipe.seed}")
 
     def step(k: int) -> Metrics:
-        got = address_step(model, examples, rng)
+        got = address_step(model, examples, rng, dropout=DROPOUT)
         got.loss.backward()
         layout.keep_only(model, masks)
         metrics = _of_addresses(got)
@@ -90,13 +90,7 @@ def story_stage(model: LM2ForCausalLM, examples: Examples, held_out: Examples, r
 
 
 def _of_addresses(got: AddressStep) -> Metrics:
-    return {
-        "loss": float(got.loss.detach()),
-        "found": got.found,
-        "likeness": got.likeness,
-        "written": got.written,
-        "left": got.left,
-    }
+    return vars(got) | {"loss": float(got.loss.detach())}
 
 
 def _share(is_right: Tensor) -> float:

@@ -15,7 +15,7 @@ from lm2core.errors import UserError
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.reading.answers import memory_after
 from lm2core.training.beside import layout
-from lm2core.training.beside.addresses import seen
+from lm2core.training.beside.addresses import _draw, seen
 from lm2core.training.beside.examples import load_examples, record_examples, save_examples
 from lm2core.training.beside.pairs import held_out_pairs, training_pairs
 from lm2core.training.beside.recipe import BesideRecipe
@@ -89,6 +89,33 @@ def test_pairs_of_the_shares_have_no_word_in_common(beside):
     assert {p.place for p in pairs}.isdisjoint(test.places)
     assert {p.person for p in held_out} <= set(test.people)
     assert {p.place for p in held_out} <= set(test.places)
+
+
+def test_made_up_names_are_all_different_and_none_is_held_out(beside):
+    _, tokenizer, _ = beside
+    pairs = training_pairs(tokenizer, [TEXT], 3, per_person=1, n_names=40, per_name=2)
+    made_up = {p.person for p in pairs} - set(lexicon("train").people)
+    assert len(made_up) >= 0.75 * 40 and all(name.istitle() for name in made_up)
+    assert made_up.isdisjoint(lexicon("test").people)
+
+
+def test_what_follows_another_place_is_told_apart_unless_it_began_with_the_same_tokens(beside):
+    *_, examples = beside
+    drawn = [_draw(examples, Random(seed)) for seed in range(40)]
+    for d in drawn:
+        for said, piece, other, n, is_other in zip(
+            d.said.tolist(),
+            d.piece.tolist(),
+            d.other.tolist(),
+            d.other_said.tolist(),
+            d.is_other.tolist(),
+            strict=True,
+        ):
+            begun, own = examples.targets_RP[other, :n], examples.targets_RP[said, :piece]
+            assert is_other == (begun.tolist() != own.tolist())
+            assert examples.pairs[said].person == examples.pairs[other].person
+            assert 1 <= n <= examples.n_pieces_R[other]
+    assert {bool(x) for d in drawn for x in d.is_other} == {True, False}
 
 
 def test_recorded_streams_are_those_of_the_model_in_place(beside):
@@ -165,8 +192,11 @@ def test_a_person_gets_a_slot_of_its_own_and_keeps_it(llama, beside):
     layout.initialise(model, Scale.of(beside[2].statements))
     mem, parts = layout.memory_of(model), layout.Parts.of(width)
     people = torch.zeros(n, width)
-    people[:, parts.context] = 20 * torch.linalg.qr(torch.randn(16, 16)).Q[:n]
+    people[:, parts.context] = 20 * torch.eye(16)[:n]
     people[:, parts.constant] = layout.CONSTANT
+    addresses = torch.eye(15, 16)  # in so few dimensions random maps would make some people alike
+    mem.q_proj.weight.data[:15, parts.context] = addresses
+    mem.token_proj.weight.data[layout.rows_of(mem, "route_q")][:15, parts.context] = addresses
     layout.tell_apart(model, people, people)
     maps = mem.token_proj.weight.data
     for name, open_or_shut in (("gate_in", 9.0), ("gate_forget", -9.0)):  # everything is written

@@ -3,7 +3,7 @@
 Rows: the memory, which has read the story sentence by sentence; the same weights asked of a fresh memory
 (chance of the language model); and the Llama alone with the whole story before the question.
 
-    python benchmarks/english.py smollm2-135m-stories --sentences 10,40 --questions 500
+    python benchmarks/english.py smollm2-135m-stories --sentences 10 --questions 150
 """
 
 from collections.abc import Sequence

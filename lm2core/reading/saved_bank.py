@@ -79,8 +79,13 @@ def check_bank(lm: "LoadedModel", bank: "Tensor") -> None:
     expected = (1, config.memory_slots, config.bank_width)
     if tuple(bank.shape) != expected:
         raise UserError(f"a bank of shape {tuple(bank.shape)}; {lm.name} has banks of shape {expected}")
+    check_finite(bank)
+
+
+def check_finite(bank: "Tensor") -> None:
+    """Refuse a bank, or several, with values that are not finite: a UserError."""
     if not bank.isfinite().all():
         raise UserError(
             f"{int((~bank.isfinite()).sum())} of {bank.numel()} values of the bank are NaN or infinite; "
-            "edit a bank whose values are finite"
+            "give a bank whose values are finite"
         )

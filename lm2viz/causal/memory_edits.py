@@ -18,6 +18,7 @@ from torch import Tensor
 from lm2core.babi.fact_questions import question_about
 from lm2core.errors import UserError
 from lm2core.reading.loaded_model import LoadedModel
+from lm2core.reading.saved_bank import check_finite
 from lm2viz.causal.interchange_pairs import N_DONORS, QuestionOf, Stories
 from lm2viz.causal.interchange_scores import PairScorer
 from lm2viz.causal.interchanging import best_slot, interchange_by_slot, pair_scorer
@@ -62,9 +63,7 @@ class MemoryEdit:
                 f"{self.fact}: no story that the edit was made from says {unknown[0]!r}; they say: "
                 f"{', '.join(self.values)}"
             )
-        if not banks_BND.isfinite().all():
-            n_wrong = int((~banks_BND.isfinite()).sum())
-            raise UserError(f"{n_wrong} values of the bank are NaN or infinite; edit a bank that is finite")
+        check_finite(banks_BND)
         return self.change(banks_BND, values)
 
 

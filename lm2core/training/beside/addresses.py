@@ -2,8 +2,9 @@
 
 Contrastive: the address that a place's token writes to must be that of the question about the same person,
 among those of all others in the batch, and that of another statement about the same person; not that of what
-follows the answer. An answer of several tokens has an address for each. So names are told apart by what they
-are, not by heart. And a gate has to open at the tokens of the place alone, in sentences of books as well.
+follows the answer, or a token of another place. An answer of several tokens has an address for each. So names
+are told apart by what they are, not by heart. And a gate has to open at the tokens of the place alone, in
+sentences of books as well.
 
 Source of the loss: van den Oord et al. 2018, arXiv:1807.03748, section 2.3 (InfoNCE).
 """
@@ -162,10 +163,10 @@ def _alike_loss(
 ) -> tuple[Tensor, dict[str, float]]:
     """The loss of addresses of the same and of different facts, and ``AddressStep``'s first three shares.
 
-    own : addresses (R,A) of the same facts; row r is that of row r of ``write_to``, and of no other
+    own : addresses (R,A) of the same facts, those of questions last; row r is that of row r of ``write_to``
     look_after : what prompts look at after their answers, which is nobody's fact
     """
-    n, loss, shares = len(write_to), torch.zeros(()), dict[str, float]()
+    n, loss = len(write_to), torch.zeros(())
     is_own = torch.cat([torch.eye(n), torch.zeros(n, n)], 1)
     for to in own:
         cosines = F.normalize(write_to, dim=-1) @ F.normalize(torch.cat([to, look_after]), dim=-1).T
@@ -173,13 +174,12 @@ def _alike_loss(
         nearest = nearest + F.cross_entropy(cosines[:, :n].T / TEMPERATURE, torch.arange(n))
         claims = F.binary_cross_entropy_with_logits(SHARP * (cosines - ALIKE), is_own, reduction="none")
         loss = loss + nearest / 4 + CLAIM_WEIGHT * claims.sum(-1).mean() / 2
-        claimed = cosines.detach() > ALIKE
-        shares = {
-            "found": float((cosines[:, :n].argmax(1) == torch.arange(n)).float().mean()),
-            "claimed": float(claimed.diagonal().float().mean()),
-            "mistaken": float((claimed & ~is_own.bool()).any(-1).float().mean()),
-        }
-    return loss, shares
+    claimed = cosines.detach() > ALIKE  # by the last of ``own``
+    return loss, {
+        "found": float((cosines[:, :n].argmax(1) == torch.arange(n)).float().mean()),
+        "claimed": float(claimed.diagonal().float().mean()),
+        "mistaken": float((claimed & ~is_own.bool()).any(-1).float().mean()),
+    }
 
 
 def _claims(write_to: Tensor, others: Tensor) -> Tensor:

@@ -131,7 +131,7 @@ def test_bad_input_is_told_in_one_line(compared):
     ):
         edit.apply(bank, ["moon"])
     with pytest.raises(
-        ValueError, match="1 values of the bank are NaN or infinite; edit a bank that is finite"
+        ValueError, match="values of the bank are NaN or infinite; give a bank whose values are finite"
     ):
         edit.apply(bank.index_fill(2, torch.tensor(3), 0).masked_fill(_one(bank), float("nan")), ["office"])
     with pytest.raises(ValueError, match="no method 'surgery'; give transplant, direction, subspace"):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lm2core.byte_sizes import parse_bytes
 from lm2core.errors import UserError
+from lm2core.reading.backbones import CACHE_VARIABLE
 
 MIN_TOKEN = 12  # characters: too many to be guessed through a web page
 NAMES = (
@@ -72,9 +73,10 @@ def check_settings(environment: Mapping[str, str] = os.environ) -> None:
     Raises
     ------
     UserError
-        Also for a variable ``LM2_...`` that is not in ``NAMES``: a misspelt switch would switch nothing off.
+        Also for a variable ``LM2_...`` that nothing here reads: a misspelt switch would switch nothing off.
     """
-    unknown = sorted(name for name in environment if name.startswith("LM2_") and name not in NAMES)
+    known = (*NAMES, CACHE_VARIABLE)
+    unknown = sorted(name for name in environment if name.startswith("LM2_") and name not in known)
     if unknown:
         raise UserError(f"{unknown[0]} is not a setting of the app; the settings are {', '.join(NAMES)}")
     settings = read_settings(environment)

@@ -65,6 +65,7 @@ def test_good_settings_start_the_app(tmp_path, monkeypatch):
     started = []
     monkeypatch.setenv("LM2_CHECKPOINTS", str(tmp_path))
     monkeypatch.setenv("LM2_RUNS", str(tmp_path / "none yet"))
+    monkeypatch.setenv("LM2_CACHE", str(tmp_path / "not the app's, but the package's"))
     monkeypatch.setattr(sys, "argv", ["lm2"])
     monkeypatch.setattr(runpy, "run_module", lambda name, **_: started.append((name, sys.argv[-1])))
     assert main(["app", "--port", "8600"]) == 0

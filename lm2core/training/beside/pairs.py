@@ -1,14 +1,15 @@
 """What the memory is trained on: pairs of a statement of one fact and a prompt that its place completes.
 
-Half of the places are words of English stories, the others any words of a text. Most people have names that
-are made up: capitalised pieces of the tokenizer's vocabulary, and blends of two words, which have several
-pieces as most names do. Whatever is to hold for a word that was never trained on cannot be learnt from a few
-hundred. No word of the test share is used.
+A quarter of the places are words of English stories, a quarter any words of a text, the others are made up:
+blends of two words, and two words in one, which have several pieces. Most names are made up as well, of
+capitalised pieces of the tokenizer's vocabulary and of blends. Whatever is to hold for a word that was never
+trained on cannot be learnt from a few hundred. No word of the test share is used.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 
 from transformers import PreTrainedTokenizerBase
@@ -20,7 +21,8 @@ from lm2core.english.varied import varied_prompt, varied_statement
 
 MOST_PIECES = 3  # tokens of a place
 VARIED = 0.7  # share of phrasings that are put together from parts
-_ANY_WORD = 0.5  # share of places that are any word
+_PLACES = {"english": 0.25, "any": 0.25, "blend": 0.2, "compound": 0.3}  # shares of the kinds of places
+_SHORT = 6  # letters at most of each word of a compound
 _BLENDED = 0.75  # share of the made-up names that are blends
 _LETTERS = (2, 3, 4)  # that a blend takes of each word
 _PREPOSITIONS = ("in", "at", "on")
@@ -61,9 +63,10 @@ def training_pairs(
     n_blended = round(n_names * _BLENDED)
     people |= dict.fromkeys(rng.sample(_names(tokenizer), n_names - n_blended), per_name)
     people |= dict.fromkeys(_blended(rng, any_words, n_blended), per_name)
+    makers = _place_makers(rng, any_words)
     pairs = []
     for person, n in people.items():
-        places = dict.fromkeys(_place(rng, words, any_words, tokenizer) for _ in range(n))
+        places = dict.fromkeys(_place(rng, makers, tokenizer) for _ in range(n))
         pairs += [_pair(rng, person, place, words, varied=VARIED) for place in places]
     return pairs
 
@@ -92,10 +95,23 @@ def _pair(rng: Random, person: str, place: str, words: Lexicon, *, varied: float
     return Pair(person, place, statement, prompt)
 
 
-def _place(rng: Random, words: Lexicon, any_words: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> str:
+def _place_makers(rng: Random, any_words: Sequence[str]) -> dict[str, Callable[[], str]]:
+    """By kind of ``_PLACES``, what draws one."""
+    english = lexicon("train").places
+    short = [word for word in any_words if len(word) <= _SHORT]
+    return {
+        "english": lambda: rng.choice(english),
+        "any": lambda: rng.choice(any_words),
+        "blend": lambda: _blend(rng, any_words),
+        "compound": lambda: rng.choice(short) + rng.choice(short),
+    }
+
+
+def _place(rng: Random, makers: dict[str, Callable[[], str]], tokenizer: PreTrainedTokenizerBase) -> str:
     while True:
-        word = rng.choice(any_words if rng.random() < _ANY_WORD else words.places)
-        if _n_pieces(tokenizer, word) <= MOST_PIECES:
+        (kind,) = rng.choices(list(_PLACES), list(_PLACES.values()))
+        word = makers[kind]()
+        if word not in _held_out() and _n_pieces(tokenizer, word) <= MOST_PIECES:
             return word
 
 
@@ -104,6 +120,7 @@ def _n_pieces(tokenizer: PreTrainedTokenizerBase, word: str) -> int:
     return len(tokenizer(word, add_special_tokens=False)["input_ids"])
 
 
+@cache
 def _held_out() -> set[str]:
     words = lexicon("test")
     return {word.lower() for word in (*words.people, *words.places, *words.things)}
@@ -118,10 +135,14 @@ def _blended(rng: Random, words: Sequence[str], n: int) -> list[str]:
     """``n`` different names, each of the beginning of one word and the end of another."""
     held_out, names = _held_out(), dict[str, None]()
     while len(names) < n:
-        name = rng.choice(words)[: rng.choice(_LETTERS)] + rng.choice(words)[-rng.choice(_LETTERS) :]
+        name = _blend(rng, words)
         if name not in held_out:
             names[name.capitalize()] = None
     return list(names)
+
+
+def _blend(rng: Random, words: Sequence[str]) -> str:
+    return rng.choice(words)[: rng.choice(_LETTERS)] + rng.choice(words)[-rng.choice(_LETTERS) :]
 
 
 def _names(tokenizer: PreTrainedTokenizerBase) -> list[str]:

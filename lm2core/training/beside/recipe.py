@@ -35,7 +35,7 @@ class BesideRecipe(RunRecipe):
     n_background: int = 1_200  # sentences
     most_tokens: int = 48  # of a background sentence
     n_content_steps: int = 1_400
-    n_address_steps: int = 1_250
+    n_address_steps: int = 1_500
     n_steps: int = field(
         default=40, metadata=option("Optimizer steps; by default the preset's.", flag="--steps", least=1)
     )

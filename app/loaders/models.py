@@ -1,6 +1,7 @@
 """The models that the app offers, loaded once, and the untrained control of each."""
 
 from copy import deepcopy
+from dataclasses import replace
 from threading import Lock
 
 import streamlit as st
@@ -58,7 +59,7 @@ def workbench(model: str) -> tuple[LoadedModel, Lock]:
     """A copy of the model with its own lock: a long run must not hold up the pages of others."""
     with model_lock:
         lm = load_model(model)
-        return LoadedModel(lm.name, deepcopy(lm.model), lm.tokenizer), Lock()
+        return replace(lm, model=deepcopy(lm.model)), Lock()
 
 
 def describe(name: str) -> str:

@@ -130,7 +130,7 @@ def open_memory(
     _check_same(name, where, "other weights", needs["weights"], backbone_fingerprint(model))
     _load_memory(model, folder / WEIGHTS)
     begin_sentences(tokenizer, config.bos_token_id)
-    return LoadedModel(name, model.eval(), tokenizer)
+    return LoadedModel(name, model.eval(), tokenizer, is_beside_llama=True)
 
 
 def _with_new_memory(where: str, config: "LM2Config") -> "LM2ForCausalLM":

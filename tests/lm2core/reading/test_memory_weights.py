@@ -13,6 +13,7 @@ from lm2core.reading import checkpoints
 from lm2core.reading.answers import memory_after, ranked_words
 from lm2core.reading.backbones import BACKBONES, cached_backbone
 from lm2core.reading.checkpoints import load, shipped_models
+from lm2core.reading.loaded_model import untrained
 from lm2core.reading.memory_weights import save_memory
 from tests.lm2core.model.test_gguf import write
 from tests.small_llama import STORY, save_llama, small_tokenizer, with_memory
@@ -159,3 +160,15 @@ def test_a_shipped_memory_is_listed_on_request_and_says_which_command_fetches_it
     lm = load("memory")
     assert lm.name == "memory" and "smollm2" in BACKBONES
     assert ranked_words(lm, "Where is Mary?", memory_after(lm, STORY))
+
+
+def test_its_untrained_control_has_a_new_memory_and_the_same_llama(saved):
+    lm = load(saved)
+    control = untrained(lm, 3)
+    assert (control.name, control.is_beside_llama) == ("untrained", True)
+    weights, of_control = lm.model.state_dict(), control.model.state_dict()
+    assert all(torch.equal(x, of_control[name]) for name, x in weights.items() if ".mem." not in name)
+    new = [name for name, x in weights.items() if not torch.equal(x, of_control[name])]
+    assert any(name.endswith("token_proj.weight") for name in new)
+    again = untrained(lm, 3).model.state_dict()
+    assert all(torch.equal(x, again[name]) for name, x in of_control.items())

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         effect,
         interchange,
         slot_gradients,
+        slot_lens,
     )
     from lm2viz.probes import codelength, decay, learning_curve, probe
     from lm2viz.provenance import agreement, trace_answer, unroll
@@ -76,6 +77,7 @@ _HOME = {
     "read_labels": "sample.rows",
     "show": "stage.notebook",
     "slot_gradients": "causal",
+    "slot_lens": "causal",
     "top_contexts": "slots",
     "trace_answer": "provenance",
     "unroll": "provenance",
@@ -116,6 +118,7 @@ __all__ = [
     "read_labels",
     "show",
     "slot_gradients",
+    "slot_lens",
     "top_contexts",
     "trace_answer",
     "unroll",

@@ -31,6 +31,8 @@ from lm2viz.causal.maps import CausalMap, causal_map
 from lm2viz.causal.memory_edits import MemoryEdit, make_edits
 from lm2viz.causal.parts import CausalParts, causal_parts
 from lm2viz.causal.running import Run, run
+from lm2viz.causal.slot_lens import slot_lens
+from lm2viz.causal.slot_lens_result import SlotLens
 from lm2viz.causal.slot_sets import search_slots
 from lm2viz.causal.slot_sets_result import SlotSets
 from lm2viz.causal.slot_use import SlotUse, slot_use
@@ -59,6 +61,7 @@ __all__ = [
     "ResetBank",
     "Run",
     "Saliencies",
+    "SlotLens",
     "SlotSets",
     "SlotUse",
     "Subspace",
@@ -83,6 +86,7 @@ __all__ = [
     "search_slots",
     "search_subspace",
     "slot_gradients",
+    "slot_lens",
     "slot_use",
     "to_json",
     "answers_without_sentences",

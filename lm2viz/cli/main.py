@@ -13,6 +13,7 @@ from lm2viz.cli.edit_memory import edit_memory
 from lm2viz.cli.emergence import emergence
 from lm2viz.cli.interchange import interchange_command
 from lm2viz.cli.intervene import intervene
+from lm2viz.cli.lens import lens
 from lm2viz.cli.match_slots import match_slots_command
 from lm2viz.cli.probe import probe_command
 from lm2viz.cli.provenance import provenance
@@ -29,6 +30,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "classroom": classroom,
     "stats": stats_command,
     "slots": slots_command,
+    "lens": lens,
     "probe": probe_command,
     "provenance": provenance,
     "ablate-sentences": ablate_sentences_command,

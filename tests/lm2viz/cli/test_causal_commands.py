@@ -84,6 +84,22 @@ def test_a_model_of_other_words_is_looked_into_with_stories_of_its_own(tmp_path,
     assert "zero in" in statement
 
 
+def test_lens_says_what_each_slot_holds_and_writes_it(tmp_path, capsys):
+    (tmp_path / "story.txt").write_text("Mary went to the garden.\nJohn went to the office.\n")
+    asked = ["--story", str(tmp_path / "story.txt"), "--question", "Where is Mary?"]
+    assert main(["lens", MODEL, *asked, "--out", str(tmp_path)]) == 0
+    first, answer, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith("After 2 sentences, ") and "garden (slot 13)" in first
+    assert answer.startswith("Where is Mary? garden (")
+    table = pd.read_csv(tmp_path / "lens.csv").set_index("slot")
+    assert tuple(table.loc[13, ["word", "sentence", "text", "says"]]) == (
+        "garden",
+        1,
+        "Mary went to the garden.",
+        True,
+    )
+
+
 def test_a_baseline_has_sentences_left_out_alike(capsys):
     assert main(["ablate-sentences", "babi-qa1-10-llama", "--task", "qa1", "--stories", "2"]) == 0
     assert "babi-qa1-10-llama: 10 questions of 2 stories" in capsys.readouterr().out

@@ -107,6 +107,7 @@ COMMANDS = [
     ["probe", "no-model"],
     ["provenance", "no-model"],
     ["ablate-sentences", "no-model"],
+    ["lens", "no-model", "--story", "no.txt", "--question", "Where is Mary?"],
     ["intervene", "no-model", "--zero", "1"],
     ["interchange", "no-model", "--fact", "place of Mary"],
     ["causal-map", "no-model"],

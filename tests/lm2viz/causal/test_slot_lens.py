@@ -41,8 +41,8 @@ def test_a_slot_that_nothing_was_written_to_is_not_listed_and_a_fresh_bank_has_n
     early = slot_lens(LM, TRACE, "where Mary?", n_sentences=1)
     assert [row.slot for row in early.rows if row.says] == [SLOT_OF["Mary"]]
     assert early.verdict() == (
-        f"After 1 sentence, 1 of {N_SLOTS} slots have been written; read alone, 1 say a word that a fresh slot "
-        f"does not: office (slot {SLOT_OF['Mary']})."
+        f"After 1 sentence, 1 of {N_SLOTS} slots have been written; read alone, 1 say a word that a fresh "
+        f"slot does not: office (slot {SLOT_OF['Mary']})."
     )
     fresh = slot_lens(LM, TRACE, "where Mary?", n_sentences=0)
     assert fresh.rows == () and "none makes the model say" in fresh.verdict()

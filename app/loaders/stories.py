@@ -3,14 +3,14 @@
 import hashlib
 import re
 from collections.abc import Sequence
-from random import Random
 from threading import Lock
 
 import streamlit as st
 
 from lm2core.babi.known_facts import KnownFacts, parse_facts
-from lm2core.babi.tasks import Story, make_story
+from lm2core.babi.story import Story
 from lm2core.babi.text import TextStory
+from lm2core.english.generated import generated_stories
 from lm2core.errors import UserError
 from lm2viz.stage import examples
 
@@ -28,8 +28,9 @@ def load_example(name: str) -> TextStory:
 
 @st.cache_data(max_entries=50)
 def generate_story(task: str, seed: int) -> Story:
-    """A generated story of a task; the same seed gives the same story."""
-    return make_story(task, Random(seed))
+    """A generated story of a task or a kind; the same seed gives the same story."""
+    (story,) = generated_stories(task, 1, seed)
+    return story
 
 
 @st.cache_data(max_entries=50, show_spinner=False)

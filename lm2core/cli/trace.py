@@ -104,6 +104,6 @@ def _stories(babi: Path | None, task: str | None, n: int, seed: int) -> "list[St
         from lm2core.babi.text import read_babi
 
         return read_babi(babi)
-    from lm2core.babi.tasks import make_stories
+    from lm2core.english.generated import generated_stories
 
-    return make_stories(str(task), n, seed)
+    return generated_stories(str(task), n, seed)

@@ -60,7 +60,7 @@ def _predict_batch(lm: LoadedModel, stories: Sequence[Story | TextStory]) -> lis
     answers: list[list[str]] = [[] for _ in stories]
     if not story_questions:
         return answers
-    ids, mask = encode_questions(lm, [story_question(lm, q.text) for _, q in story_questions])
+    ids, mask = encode_questions(lm, [q.text for _, q in story_questions])
     story = torch.tensor([b for b, _ in story_questions], device=device)
     after = torch.tensor([q.n_statements for _, q in story_questions], device=device)
     for rows in torch.arange(len(story_questions)).split(questions_at_once(lm, ids.shape[1])):

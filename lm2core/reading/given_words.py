@@ -36,8 +36,8 @@ def typed_question(lm: LoadedModel, text: str) -> str:
 
 
 def encode_questions(lm: LoadedModel, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Ids and mask (Q,T) of questions, each a segment of its own, on the model's device."""
-    ids, mask = encode_segments(lm.tokenizer, [[text] for text in texts])
+    """Ids and mask (Q,T) of questions as ``story_question``, each a segment, on the model's device."""
+    ids, mask = encode_segments(lm.tokenizer, [[story_question(lm, text)] for text in texts])
     return ids[:, 0].to(lm.model.device), mask[:, 0].to(lm.model.device)
 
 

@@ -17,6 +17,7 @@ from lm2core.babi.story import Question, Story
 from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
 from lm2core.reading.continuing import answer_logits
+from lm2core.reading.given_words import encode_questions
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.shown_words import shown_words
 from lm2core.text.tokenizer import check_words, encode_segments
@@ -152,8 +153,7 @@ def answers_without_sentences(
     check_words(lm.tokenizer, [*sentences, *(question.text for question in questions)])
     model, device = lm.model, lm.model.device
     ids, mask = (x.to(device) for x in encode_segments(lm.tokenizer, [sentences]))
-    question_trace = encode_segments(lm.tokenizer, [[question.text] for question in questions])
-    query_ids, query_mask = (x[:, 0].to(device) for x in question_trace)
+    query_ids, query_mask = encode_questions(lm, [question.text for question in questions])
     steps_Q = torch.tensor([question.n_statements for question in questions], device=device)
     n_omitted = torch.arange(int(steps_Q.max()) + 1, device=device)  # 0: none; i + 1: sentence i
     masks = mask.repeat(len(n_omitted), 1, 1)

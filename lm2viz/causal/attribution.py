@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lm2core.model.attention import split_heads
+from lm2core.reading.given_words import encode_questions
 from lm2core.reading.loaded_model import LoadedModel
-from lm2core.text.tokenizer import encode_segments
 from lm2viz.causal.questions import compared_words, other_banks
 from lm2viz.causal.running import Stories, ask_banks, question_texts, run
 from lm2viz.estimates import Estimate, Estimates, by_story, mean
@@ -188,8 +188,8 @@ def _attributed(lm: LoadedModel, texts: Sequence[str], banks_QND: Tensor, words_
     """Everything added to the stream at the last words, projected onto answer minus rival."""
     model = lm.model
     blocks, n_layers = model.config.memory_blocks, len(model.model.layers)
-    _, mask = encode_segments(lm.tokenizer, [[text] for text in texts])
-    last = (torch.arange(len(texts)), mask[:, 0].sum(-1) - 1)
+    _, mask = encode_questions(lm, texts)
+    last = (torch.arange(len(texts)), mask.sum(-1) - 1)
     seen: dict[str, Tensor] = {}
 
     def keep(value: Tensor, *, hook: Any) -> None:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from lm2core.errors import UserError
 from lm2core.reading.continuing import answer_logits
+from lm2core.reading.given_words import encode_questions
 from lm2core.reading.loaded_model import LoadedModel
-from lm2core.text.tokenizer import encode_segments
 from lm2viz.arrays import Array
 from lm2viz.causal.patching import MAX_ROWS
 from lm2viz.causal.running import Run
@@ -45,8 +45,7 @@ class LogitDifferences:
 
     def __init__(self, lm: LoadedModel, texts: Sequence[str], words_Q2: Tensor) -> None:
         self.model, self.words_Q2 = lm.model, words_Q2
-        ids, mask = encode_segments(lm.tokenizer, [[text] for text in texts])
-        self.ids, self.mask = ids[:, 0].to(words_Q2.device), mask[:, 0].to(words_Q2.device)
+        self.ids, self.mask = encode_questions(lm, texts)
 
     def _of_rows(self, banks_RND: Tensor, rows: Tensor) -> Tensor:
         """Logit of the answer minus that of its rival (R,), for questions ``rows`` of these banks."""

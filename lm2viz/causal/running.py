@@ -15,8 +15,9 @@ from lm2core.babi.story import Question, Story
 from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
 from lm2core.reading.continuing import answer_logits
+from lm2core.reading.given_words import encode_questions
 from lm2core.reading.loaded_model import LoadedModel
-from lm2core.text.shown_words import shown_words
+from lm2core.text.shown_words import has_parts_of_words, shown_words
 from lm2core.text.tokenizer import answer_tokens, check_words, encode_segments
 from lm2core.traces.recording import hooked
 from lm2viz.causal.editing import Hook, Intervention, RunContext, as_list, needs_reference
@@ -32,8 +33,9 @@ class Run:
     banks : (B,S,N,D), after each sentence; shorter stories repeat their last, unless it is edited further
     logits : (Q,V)
     story, step : (Q,), the story of each question, and the number of sentences read before it
-    words, answers : (Q,), the model's answers and the right ones
-    answer_ids : (Q,), token ids of the right answers
+    words, answers : (Q,), the model's answers and the right ones; where a model has parts of words, their
+        first tokens
+    answer_ids : (Q,), token ids of these
     question_edits : hooks active while the questions were asked, of edits that act on questions only
     """
 
@@ -84,8 +86,9 @@ def run(
     banks = torch.stack(out.memory_per_segment, dim=1)
     story, step = np.array([(b, q.n_statements) for b, q in story_questions]).T
     logits = ask_banks(lm, [q.text for _, q in story_questions], out.memory_at(story, step - 1), of_questions)
-    words = tuple(shown_words(lm.tokenizer, logits.argmax(-1).tolist()))
-    answers = tuple(q.answer for _, q in story_questions)
+    words, answers = (
+        tuple(shown_words(lm.tokenizer, ids.tolist())) for ids in (logits.argmax(-1), answer_ids)
+    )
     return Run(banks, logits, story, step, words, answers, answer_ids.to(logits.device), tuple(of_questions))
 
 
@@ -134,11 +137,12 @@ def _questions(lm: LoadedModel, stories: Stories) -> tuple[list[tuple[int, Quest
     ]
     check_words(lm.tokenizer, list(dict.fromkeys(texts)))
     answer_ids = [answer_tokens(lm.tokenizer, answer) for answer in answers]
-    if long := [answer for answer, ids in zip(answers, answer_ids, strict=True) if len(ids) != 1]:
+    long = [answer for answer, ids in zip(answers, answer_ids, strict=True) if len(ids) != 1]
+    if long and not has_parts_of_words(lm.tokenizer):
         raise UserError(
             f"the answer {long[0]!r} is not a single token of this model; use stories with one-word answers"
         )
-    return story_questions, torch.tensor(answer_ids)[:, 0]
+    return story_questions, torch.tensor([ids[0] for ids in answer_ids])
 
 
 def _run_context(
@@ -167,9 +171,7 @@ def ask_banks(
     hooks: Sequence[Hook] = (),
 ) -> Tensor:
     """Logits (Q,V) of questions, each asked of its bank."""
-    ids, mask = (
-        x[:, 0].to(lm.model.device) for x in encode_segments(lm.tokenizer, [[text] for text in texts])
-    )
+    ids, mask = encode_questions(lm, texts)
     with hooked(lm.model, hooks):
         return answer_logits(lm.model, ids, mask, banks_QND)
 

@@ -29,7 +29,8 @@ Source = Annotated[
 Task = Annotated[
     str,
     typer.Option(
-        help="Stories that a checkpoint reads: a generated task, qa1 to qa20, or a file in the bAbI format."
+        help="Stories that a checkpoint reads: a task, qa1 to qa20, a kind of English stories, such "
+        "as one-fact, or a file in the bAbI format."
     ),
 ]
 Stories = Annotated[int, typer.Option(min=1, help="Number of stories that a checkpoint reads.")]

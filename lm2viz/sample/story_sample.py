@@ -18,8 +18,8 @@ import pandas as pd
 
 from lm2core.babi.known_facts import known_facts, parse_facts
 from lm2core.babi.story import Story
-from lm2core.babi.tasks import make_stories
 from lm2core.babi.text import read_babi
+from lm2core.english.generated import generated_stories
 from lm2core.errors import UserError
 from lm2core.traces.trace import Trace
 from lm2viz.progress import track
@@ -40,8 +40,9 @@ BUDGET = "2GB"  # of the traces of a sample; 300 stories of task 1 with all memo
 class StorySample:
     """Stories of one source, and how a model reads them.
 
-    source : a task, ``"qa1"`` to ``"qa20"``; a file in the bAbI format; stories; or recorded traces: a trace,
-        several, their file, or a folder of parts (``lm2 trace``)
+    source : a task, ``"qa1"`` to ``"qa20"``, or a kind of English stories, such as ``"one-fact"``; a file in
+        the bAbI format; stories; or recorded traces: a trace, several, their file, or a folder of parts
+        (``lm2 trace``)
     n : how many stories, the first ones; None for all of a file or list. Traces are always taken whole
     seed : of a task's stories, where story i is drawn with ``seed`` + i, and of the untrained control
 
@@ -94,7 +95,7 @@ class StorySample:
             raise UserError("recorded traces cannot be read again; give the task or file of their stories")
         if isinstance(self.source, str | Path):
             if self.is_generated:
-                return make_stories(str(self.source), self.n or 0, self.seed)
+                return generated_stories(str(self.source), self.n or 0, self.seed)
             return read_babi(self.source)[: self.n]
         return [one for one in self.source[: self.n] if not isinstance(one, Trace)]
 

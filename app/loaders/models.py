@@ -9,16 +9,17 @@ import streamlit as st
 from app.loaders import folders
 from lm2core.babi.vocabulary import WORDS
 from lm2core.errors import UserError
-from lm2core.reading.checkpoints import load, shipped_models
+from lm2core.reading.checkpoints import load, memories_at_hand, shipped_models
 from lm2core.reading.loaded_model import LoadedModel, untrained
 
 model_lock = Lock()
 UNTRAINED_SEED = 0
+ENGLISH_KIND = "one-fact"  # of lm2core.english.kinds
 
 
 def model_names() -> list[str]:
-    """Models the app offers: the shipped ones, and folders that this user opened."""
-    return shipped_models() + folders.opened_folders()
+    """Models the app offers: the shipped ones that can be opened here, and folders that this user opened."""
+    return shipped_models() + memories_at_hand() + folders.opened_folders()
 
 
 def open_linked(name: str) -> bool:
@@ -37,7 +38,7 @@ def load_model(name: str) -> LoadedModel:
 
 def comparable_names() -> list[str]:
     """Models that can be asked: those of ``model_names`` and the baselines that ship."""
-    return shipped_models(baselines=True) + folders.opened_folders()
+    return shipped_models(baselines=True) + memories_at_hand() + folders.opened_folders()
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -80,6 +81,9 @@ def knows_words(model: str, text: str) -> bool:
 
 
 def known_tasks(model: str) -> list[str]:
-    """Tasks of which the model knows every word."""
-    known = set(load_model(model).tokenizer.get_vocab())
+    """Tasks of which the model knows every word; for a memory beside a Llama, the kind it was trained on."""
+    lm = load_model(model)
+    if lm.is_beside_llama:
+        return [ENGLISH_KIND]
+    known = set(lm.tokenizer.get_vocab())
     return [task for task, words in WORDS.items() if words <= known]

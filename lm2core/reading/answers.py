@@ -205,7 +205,8 @@ def ranked_words(lm: LoadedModel, question: str, memory: Any) -> list[tuple[str,
     """
     ids, mask = _encoded(lm, question, memory)
     with torch.no_grad():
-        return _ranked(lm, ask_questions(lm, ids, mask, memory))
+        (ranked,) = _ranked(lm, ask_questions(lm, ids, mask, memory))
+    return ranked
 
 
 def _encoded(lm: LoadedModel, question: str, memory: Any) -> tuple[Tensor, Tensor]:
@@ -220,11 +221,14 @@ def _encoded(lm: LoadedModel, question: str, memory: Any) -> tuple[Tensor, Tenso
     return encode_questions(lm, [text])
 
 
-def _ranked(lm: LoadedModel, asked: Asked | CachedAsked) -> list[tuple[str, float]]:
-    """The word given to one question, and what else the logits after it say."""
-    probability, order = asked.logits_QV[0].float().softmax(-1).sort(descending=True)
-    _, *others = zip(shown_words(lm.tokenizer, order.tolist()), probability.tolist(), strict=True)
-    return [*given_words(lm, asked), *others]
+def _ranked(lm: LoadedModel, asked: Asked | CachedAsked) -> list[list[tuple[str, float]]]:
+    """For each question the word given to it, and what else the logits after it say."""
+    probability_QV, order_QV = asked.logits_QV.float().softmax(-1).sort(descending=True)
+    ranked = []
+    for given, probability, order in zip(given_words(lm, asked), probability_QV, order_QV, strict=True):
+        _, *others = zip(shown_words(lm.tokenizer, order.tolist()), probability.tolist(), strict=True)
+        ranked.append([given, *others])
+    return ranked
 
 
 def answers_by_step(lm: LoadedModel, sentences: Sequence[str], question: str) -> list[tuple[str, float]]:
@@ -252,10 +256,19 @@ def answers_by_step(lm: LoadedModel, sentences: Sequence[str], question: str) ->
 
 def ask(lm: LoadedModel, question: str, bank: Tensor) -> Answer:
     """Answer ``question`` from ``bank`` (1,N,D) of an LM2 and record what it reads; see ``ranked_words``."""
-    ids, mask = _encoded(lm, question, bank)
-    with torch.no_grad(), recording(lm.model, match_hooks(READ_HOOKS, lm.model.config)) as recorder:
-        asked = Asked.of(lm.model, ids, mask, bank)
-    words, probabilities = zip(*_ranked(lm, asked), strict=True)
-    text = typed_question(lm, question)
-    trace = recorder.trace([[segment_words(lm.tokenizer, text)]], {"model": lm.name, "question": text})
+    (ranked,), trace = ask_each(lm, question, bank)
+    words, probabilities = zip(*ranked, strict=True)
     return Answer(words, probabilities, trace)
+
+
+def ask_each(lm: LoadedModel, question: str, banks: Tensor) -> tuple[list[list[tuple[str, float]]], Trace]:
+    """Ask one question of many ``banks`` (B,N,D) in one batch: as ``ask``, but much faster than one by one.
+
+    Returns what ``ranked_words`` gives for each, and one trace, whose axis ``story`` counts the banks.
+    """
+    ids, mask = (x.expand(len(banks), -1) for x in _encoded(lm, question, banks))
+    with torch.no_grad(), recording(lm.model, match_hooks(READ_HOOKS, lm.model.config)) as recorder:
+        asked = Asked.of(lm.model, ids, mask, banks)
+    text = typed_question(lm, question)
+    tokens = [[segment_words(lm.tokenizer, text)]] * len(banks)
+    return _ranked(lm, asked), recorder.trace(tokens, {"model": lm.name, "question": text})

@@ -58,6 +58,11 @@ def is_here(name: str) -> bool:
     return (cached_backbone(name) / "config.json").is_file()
 
 
+def is_found(name: str) -> bool:
+    """Whether ``find_backbone`` would find it on this machine; False for a hub id, which is not looked up."""
+    return is_here(name) if name in BACKBONES else Path(name).exists()
+
+
 def find_backbone(name: str, *, needed_by: str) -> str:
     """What a backbone opens from: its folder in the cache, or else the folder, GGUF file or hub id it names.
 

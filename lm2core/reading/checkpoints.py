@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lm2core.errors import UserError
+from lm2core.reading.backbones import is_found
 from lm2core.reading.memory_weights import BACKBONE, open_memory
 
 if TYPE_CHECKING:
@@ -26,6 +27,13 @@ def shipped_models(*, baselines: bool = False, memories: bool = False) -> list[s
         for name, config in configs.items()
         if (baselines or config["model_type"] == "lm2") and (memories or BACKBONE not in config)
     )
+
+
+def memories_at_hand() -> list[str]:
+    """Names of the memories that come with the package and whose Llama is on this machine."""
+    memories = set(shipped_models(memories=True)) - set(shipped_models())
+    needed = {name: json.loads((SHIPPED / name / "config.json").read_text("utf-8")) for name in memories}
+    return sorted(name for name, config in needed.items() if is_found(config[BACKBONE]["name"]))
 
 
 def load(

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from lm2core.babi.known_facts import KnownFacts, known_place, parse_facts
-from lm2core.reading.answers import Answer, ask, bank_after, read_story
+from lm2core.reading.answers import ask_each, bank_after, read_story
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import known_words
 from lm2core.traces.trace import Trace
@@ -45,30 +46,25 @@ def story_payload(
 
 
 def _question(lm: LoadedModel, trace: Trace, text: str, known: Sequence[KnownFacts]) -> Json:
-    answers = [ask(lm, text, bank_after(trace, k, lm.model)) for k in range(len(trace.tokens[0]) + 1)]
-    asked = answers[0].trace
+    banks = torch.cat([bank_after(trace, k, lm.model) for k in range(len(trace.tokens[0]) + 1)])
+    answers, asked = ask_each(lm, text, banks)
     return {
         "text": str(asked.info["question"]),
         "words": asked.tokens[0][0],
         "steps": [
-            _answer(answer, known_place(str(asked.info["question"]), facts))
-            for answer, facts in zip(answers, known, strict=True)
+            {
+                "answers": [[word, round(probability, 4)] for word, probability in ranked[:N_ANSWERS]],
+                "reads": rounded(np.stack([_read_by_last_word(asked, k, b) for b in asked.blocks])),
+                "right": known_place(str(asked.info["question"]), known[k]),
+            }
+            for k, ranked in enumerate(answers)
         ],
     }
 
 
-def _answer(answer: Answer, right: str | None) -> Json:
-    ranked = zip(answer.words[:N_ANSWERS], answer.probabilities[:N_ANSWERS], strict=True)
-    return {
-        "answers": [[word, round(probability, 4)] for word, probability in ranked],
-        "reads": rounded(np.stack([_read_by_last_word(answer.trace, b) for b in answer.trace.blocks])),
-        "right": right,
-    }
-
-
-def _read_by_last_word(trace: Trace, block: int) -> Array:
-    where = {"story": 0, "segment": 0}
-    last = len(trace.tokens[0][0]) - 1
+def _read_by_last_word(trace: Trace, step: int, block: int) -> Array:
+    where = {"story": step, "segment": 0}
+    last = len(trace.tokens[step][0]) - 1
     pattern = trace.select(f"blocks.{block}.mem.hook_read_pattern", **where)[:, last].mean(axis=0)
     gate = trace.select(f"blocks.{block}.mem.hook_gate_out", **where)[last].mean()
     return np.asarray(pattern * gate)

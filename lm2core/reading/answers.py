@@ -180,6 +180,11 @@ def bank_after(trace: Trace, n_sentences: int, model: LM2ForCausalLM, *, story: 
     return torch.tensor(bank, device=model.device, dtype=model.dtype)[None]
 
 
+def all_banks(trace: Trace, model: LM2ForCausalLM) -> Tensor:
+    """The banks (S+1,N,D) of a recorded story, fresh and after each sentence; raises as ``bank_after``."""
+    return torch.cat([bank_after(trace, n, model) for n in range(len(trace.tokens[0]) + 1)])
+
+
 def memory_after(lm: LoadedModel, sentences: Sequence[str], memory: Any = None) -> Any:
     """The memory after a story, one segment per sentence; raises a UserError as ``read_story``.
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from lm2core.errors import UserError
-from lm2core.reading.answers import ask, bank_after
+from lm2core.reading.answers import all_banks, ask, bank_after
 from lm2core.reading.continuing import answer_logits
 from lm2core.reading.given_words import encode_questions, questions_at_once, typed_question
 from lm2core.reading.loaded_model import LoadedModel
@@ -24,7 +24,7 @@ from lm2core.text.tokenizer import check_words
 from lm2core.traces.recording import hooked
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
-from lm2viz.causal.slot_lens_result import SlotLens, SlotWord
+from lm2viz.causal.slot_lens_result import SlotLens, SlotWord, says_word
 from lm2viz.provenance.decomposition import last_decomposition, shares
 from lm2viz.provenance.traces import check_story_trace
 
@@ -79,6 +79,39 @@ def _read_only(blocks: Sequence[int], slots_R: Tensor) -> list[tuple[str, Any]]:
     return [(f"blocks.{block}.mem.hook_read_pattern", turn) for block in blocks]
 
 
+def slot_words(
+    lm: LoadedModel, question: str, banks_RND: Tensor, slots: Sequence[int]
+) -> list[tuple[str, float, float]]:
+    """As ``words_read_alone``: of each row the word, its probability, and that from the same slot, fresh."""
+    words, probabilities, every = words_read_alone(lm, question, banks_RND, slots)
+    own = sorted(set(slots))
+    _, _, of_fresh = words_read_alone(lm, question, lm.model.new_memory(1).expand(len(own), -1, -1), own)
+    row = torch.tensor([own.index(slot) for slot in slots], device=every.device)
+    controls = of_fresh[row, every.argmax(-1)].tolist()
+    return list(zip(words, probabilities, controls, strict=True))
+
+
+def words_by_step(lm: LoadedModel, trace: Trace, question: str) -> list[dict[int, tuple[str, float]]]:
+    """After each sentence of a story, for each slot that says a word: the word and its probability.
+
+    A slot is read anew when a sentence has changed it; until then it keeps its word.
+    """
+    banks = all_banks(trace, lm.model)
+    changed = banks.diff(dim=0).square().mean(-1).sqrt() >= WRITTEN_FROM
+    steps, slots = (x.tolist() for x in changed.nonzero(as_tuple=True))
+    said = slot_words(lm, question, banks[1:][steps], slots) if steps else []
+    by_step: list[dict[int, tuple[str, float]]] = [{}]
+    for step in range(len(changed)):
+        words = dict(by_step[-1])
+        for at, slot, (word, probability, control) in zip(steps, slots, said, strict=True):
+            if at == step:
+                words.pop(slot, None)
+                if says_word(probability, control):
+                    words[slot] = word, probability
+        by_step.append(words)
+    return by_step[1:]
+
+
 def slot_lens(lm: LoadedModel, trace: Trace, question: str, *, n_sentences: int | None = None) -> SlotLens:
     """What each slot that a story wrote to makes the question say, who wrote it, and whether it is read.
 
@@ -99,13 +132,10 @@ def slot_lens(lm: LoadedModel, trace: Trace, question: str, *, n_sentences: int 
     answer = ask(lm, question, bank)
     rows: tuple[SlotWord, ...] = ()
     if slots:
-        (words, probability, every), (_, _, of_fresh) = (
-            words_read_alone(lm, question, one.expand(len(slots), -1, -1), slots) for one in (bank, fresh)
-        )
-        control = of_fresh.gather(1, every.argmax(-1, keepdim=True))[:, 0].tolist()
+        said = zip(*slot_words(lm, question, bank.expand(len(slots), -1, -1), slots), strict=True)
         sentence, share = _written_by(trace, n, slots)
         attention = _attention(answer.trace)[slots].tolist()
-        columns = (slots, words, probability, control, sentence, share, attention)
+        columns = (slots, *said, sentence, share, attention)
         rows = tuple(SlotWord(*row) for row in zip(*columns, strict=True))
     return SlotLens(
         model=lm.name,

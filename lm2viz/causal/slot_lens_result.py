@@ -11,6 +11,11 @@ N_NAMED = 8  # words in the verdict
 SAYS_FROM = 0.5  # probability from which on a slot says a word, if a fresh slot gives it at most half of that
 
 
+def says_word(probability: float, control: float) -> bool:
+    """Whether a slot says a word: with at least even odds, and at least twice those of a fresh slot."""
+    return probability >= max(SAYS_FROM, 2 * control)
+
+
 @dataclass(frozen=True, slots=True)
 class SlotWord:
     """What one slot makes the question say.
@@ -33,8 +38,8 @@ class SlotWord:
 
     @property
     def says(self) -> bool:
-        """Whether the slot says its word: at least even odds, and at least twice those of a fresh slot."""
-        return self.probability >= max(SAYS_FROM, 2 * self.control)
+        """Whether the slot says its word, as ``says_word``."""
+        return says_word(self.probability, self.control)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,16 @@
 """The payload of a story that a model reads and answers at every step; payload.py has the schema."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 
 from lm2core.babi.known_facts import KnownFacts, known_place, parse_facts
-from lm2core.reading.answers import ask_each, bank_after, read_story
+from lm2core.reading.answers import all_banks, ask_each, read_story
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.tokenizer import known_words
 from lm2core.traces.trace import Trace
 from lm2viz.arrays import Array
+from lm2viz.causal.slot_lens import words_by_step
 from lm2viz.stage.payload import rounded, trace_payload
 from lm2viz.stage.slot_probes import Json
 
@@ -27,7 +27,8 @@ def story_payload(
 ) -> Json:
     """Read a story, ask ``questions`` after every sentence, and return what the stage draws.
 
-    probes : as ``probes_as_json`` gives them
+    probes : as ``probes_as_json`` gives them; without effect for a memory beside a Llama: its slots are given
+        out as a story needs them, and are named by the slot lens
     trace : what ``read_story`` recorded of these sentences; None: they are read now
 
     Raises
@@ -42,12 +43,30 @@ def story_payload(
         "n_words": len(known_words(lm.tokenizer)),
     }
     known = [{}, *(parse_facts(sentences) or [{} for _ in sentences])]
+    if lm.is_beside_llama:
+        payload["named_by"] = "lens"
+        for step, words in zip(payload["steps"], words_by_step(lm, trace, questions[0]), strict=True):
+            step["names"] = _lens_names(words)
     return payload | {"questions": [_question(lm, trace, text, known) for text in questions]}
 
 
+def _lens_names(words: Mapping[int, tuple[str, float]]) -> list[Json]:
+    """What the slot lens says of each slot, in the form of ``slot_names``."""
+    return [
+        {
+            "fact": f"word of {slot}",
+            "slot": slot,
+            "value": word,
+            "probability": round(probability, 4),
+            "true": None,
+            "beats_control": True,
+        }
+        for slot, (word, probability) in sorted(words.items())
+    ]
+
+
 def _question(lm: LoadedModel, trace: Trace, text: str, known: Sequence[KnownFacts]) -> Json:
-    banks = torch.cat([bank_after(trace, k, lm.model) for k in range(len(trace.tokens[0]) + 1)])
-    answers, asked = ask_each(lm, text, banks)
+    answers, asked = ask_each(lm, text, all_banks(trace, lm.model))
     return {
         "text": str(asked.info["question"]),
         "words": asked.tokens[0][0],

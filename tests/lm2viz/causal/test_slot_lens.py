@@ -8,7 +8,7 @@ from lm2core.babi.story import Statement
 from lm2core.errors import UserError
 from lm2core.reading.answers import ask, bank_after, read_story
 from lm2core.reading.loaded_model import LoadedModel
-from lm2viz.causal.slot_lens import slot_lens, words_read_alone
+from lm2viz.causal.slot_lens import slot_lens, words_by_step, words_read_alone
 from lm2viz.causal.slot_lens_result import SlotWord
 from tests.handmade import N_SLOTS, SLOT_OF, handmade_lm, story_of
 from tests.small_llama import STORY, save_llama, small_tokenizer, with_memory
@@ -114,3 +114,13 @@ def test_what_cannot_be_asked_is_refused(slots, question, message):
 def test_a_sentence_that_the_story_does_not_have_is_refused():
     with pytest.raises(UserError, match="no bank after 9 sentences: the story has 4"):
         slot_lens(LM, TRACE, "where Mary?", n_sentences=9)
+
+
+def test_words_along_a_story_are_those_of_the_lens_after_each_sentence():
+    along = words_by_step(LM, TRACE, "where Mary?")
+    assert len(along) == len(TOLD.sentences)
+    for n, words in enumerate(along, start=1):
+        rows = slot_lens(LM, TRACE, "where Mary?", n_sentences=n).rows
+        assert {slot: word for slot, (word, _) in words.items()} == {r.slot: r.word for r in rows if r.says}
+        assert [p for _, p in words.values()] == pytest.approx([r.probability for r in rows if r.says])
+    assert along[0][SLOT_OF["Mary"]][0] == "office" and along[2][SLOT_OF["Mary"]][0] == "kitchen"

@@ -69,6 +69,11 @@ def describe(name: str) -> str:
     return f"{config.num_hidden_layers} blocks, width {config.hidden_size}, {config.memory_slots} slots"
 
 
+def is_beside_llama(model: str) -> bool:
+    """Whether the model is a memory that was trained beside a Llama."""
+    return load_model(model).is_beside_llama
+
+
 def knows_words(model: str, text: str) -> bool:
     """Whether the model knows every word of a text."""
     from lm2core.text.tokenizer import check_words  # transformers, which the first page does without

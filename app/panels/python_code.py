@@ -63,14 +63,17 @@ def picture_code(*, view: str, step: int, block: int, slot: int) -> str:
     )
 
 
-def of_story(model: str, sentences: Sequence[str], step: int, question: str, code: str = "") -> Recipe:
+def of_story(
+    model: str, sentences: Sequence[str], step: int, question: str, code: str = "", *, measure: str = "ask"
+) -> Recipe:
     """The answer after ``step`` sentences, and what else a page says of the story then.
 
     code : Python that goes on from ``lm``, ``trace``, ``question``, ``step`` and ``answer``
+    measure : the command
     """
     place = place_of(model)
     return Recipe(
-        _told(sentences[:step]) + command("ask", place, "--story", "story.txt", "--question", question)
+        _told(sentences[:step]) + command(measure, place, "--story", "story.txt", "--question", question)
         if step
         else "",
         f"{story_source(place, sentences)}question, step = {question!r}, {step}\n"
@@ -122,6 +125,14 @@ def sources_code(support: Sequence[int]) -> str:
         "((_, without),) = answers_without_sentences(lm, sentences, asked)\n"
         f"question_trace = single_question_trace(answer, step, support={tuple(support)!r})\n"
         "result = sources_of(trace, question_trace, without)\nprint(result.summary())\n"
+    )
+
+
+def slot_words_code() -> str:
+    """What each slot makes the question say, after ``of_story``."""
+    return (
+        "\nfrom lm2viz import slot_lens\n\n"
+        "result = slot_lens(lm, trace, question, n_sentences=step)\nprint(result.summary())\n"
     )
 
 

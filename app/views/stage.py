@@ -30,7 +30,12 @@ def main() -> None:
     questions = questions_of(model, story)
     try:
         payload = wait_for(
-            "Reading the story and asking", stage.load_payload, model, story.sentences, questions
+            "Reading the story and asking",
+            stage.load_payload,
+            model,
+            story.sentences,
+            questions,
+            story.facts,
         )
     except UserError as error:
         st.info(as_text(error))
@@ -87,10 +92,11 @@ def questions_of(model: str, story: ShownStory) -> tuple[str, ...]:
 
     A model that was trained on other stories may know the words of none; then one is to be typed.
     """
-    texts = stage_questions(story.sentences, [question.text for question in story.questions])
-    if (
-        model not in shipped_models()
-    ):  # those know these words, and are not opened to draw what ships computed
+    asked_by_story = [question.text for question in story.questions]
+    texts = stage_questions(story.sentences, asked_by_story)
+    if model not in shipped_models():  # those know these words, and open without a model
+        if models.is_beside_llama(model):  # each takes a while
+            texts = stage_questions(story.sentences, asked_by_story[-1:])
         texts = tuple(text for text in texts if models.knows_words(model, text))
     if not texts:
         st.text_input("Question", key=QUESTION, max_chars=200, bind=URL)

@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.loaders import traces
+from app.loaders import models, traces
 from app.panels.python_code import of_story, picture_code
 from app.panels.reproduce import draw_reproduce
 from app.panels.story_memory import draw_memory
@@ -23,7 +23,7 @@ from lm2viz.figures.bars import answer_bars
 from lm2viz.story.verdicts import answer_in_words
 
 N_ANSWERS = 6
-SOURCES, FACTS = "Sources", "Facts"
+WORDS, SOURCES, FACTS = "Slot words", "Sources", "Facts"
 
 
 def main() -> None:
@@ -49,15 +49,24 @@ def main() -> None:
         answer = draw_question(place, model, story, step)
     with right:
         more = {
+            WORDS: partial(draw_slot_words, model, story, step, answer),
             SOURCES: partial(draw_sources, model, story, step, answer),
-            FACTS: partial(draw_facts, model, story, trace, step),
         }
+        if not models.is_beside_llama(model):  # no slot holds the same fact in every story: nothing to probe
+            more[FACTS] = partial(draw_facts, model, story, trace, step)
         draw_memory(trace, step, answer, more=more)
     if answer is not None and st.session_state[VIEW] not in more:  # these draw their own
         state = st.session_state
         code = picture_code(view=state[VIEW], step=step, block=state[BLOCK], slot=state[SLOT])
         draw_reproduce(of_story(model, story.sentences, step, answer.trace.info["question"], code))
     keep_playing((model, story.sentences), n_sentences)
+
+
+def draw_slot_words(model: str, story: ShownStory, step: int, answer: Answer | None) -> None:
+    """What each slot says when it is read alone. Imported on demand, like ``draw_sources``."""
+    from app.panels import story_slot_words
+
+    story_slot_words.draw_slot_words(model, story, step, answer)
 
 
 def draw_sources(model: str, story: ShownStory, step: int, answer: Answer | None) -> None:

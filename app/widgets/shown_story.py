@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lm2core.babi.known_facts import KnownFacts, parse_facts
 from lm2core.babi.story import Question
+from lm2core.english.names import people_named
 from lm2viz.stage.page import suggested_questions
 
 LINES_BEFORE, LINES_AFTER = 9, 5  # sentences shown around the one just read
@@ -56,13 +57,15 @@ class ShownStory:
     def question_at(self, step: int) -> str | None:
         """What to ask by default: the story's question, or where somebody is who was mentioned.
 
-        None before anybody's place was told.
+        None before anybody's place was told, or in other words than bAbI's, before anybody was named.
         """
         suggested = self.suggestion(step)
         if suggested:
             return suggested.text
-        known = parse_facts(self.sentences[:step])
-        return suggested_questions(self.sentences[:step])[0] if known and known[-1] else None
+        read = self.sentences[:step]
+        known = parse_facts(read)
+        is_told = people_named(read) if known is None else known and known[-1]
+        return suggested_questions(read)[0] if is_told else None
 
     def unnamed(self, question: str, step: int) -> str:
         """Whose place is asked though no sentence up to ``step`` names them; empty where one does."""

@@ -6,6 +6,8 @@ from transformers import PreTrainedTokenizerBase
 
 from lm2core.text.tokenizer import segment_ids
 
+START = "(start)"
+
 
 def has_parts_of_words(tokenizer: PreTrainedTokenizerBase) -> bool:
     """Whether a word may be several tokens, joined without a space: not so for the tokenizers of stories."""
@@ -34,5 +36,10 @@ def shown_words(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> list[
 
 
 def segment_words(tokenizer: PreTrainedTokenizerBase, text: str) -> list[str]:
-    """What is shown for each token of a text that ``encode_segments`` makes a segment of."""
-    return shown_words(tokenizer, segment_ids(tokenizer, [text])[0])
+    """What is shown for each token of a text that ``encode_segments`` makes a segment of.
+
+    A special token that begins it, as those of language models do, is ``START``.
+    """
+    (ids,) = segment_ids(tokenizer, [text])
+    words = shown_words(tokenizer, ids)
+    return [START, *words[1:]] if ids and ids[0] in tokenizer.all_special_ids else words

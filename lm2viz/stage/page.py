@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from lm2core.babi.known_facts import parse_facts
+from lm2core.english.names import people_named
 from lm2core.errors import UserError
 from lm2viz.stage.modules import style, with_imports
 from lm2viz.stage.slot_probes import Json
@@ -82,7 +83,10 @@ def probes_for(probes: Mapping[str, Sequence[Json]], sentences: Sequence[str]) -
 
 
 def suggested_questions(sentences: Sequence[str]) -> list[str]:
-    """Where each person and thing is whose place the story tells at some time, in order of first mention."""
+    """Where each person and thing is whose place the story tells at some time, in order of first mention.
+
+    Of a story in other words than bAbI's: where everybody is who is named.
+    """
     place = "place of "
     known = parse_facts(sentences) or []
     names = dict.fromkeys(
@@ -90,7 +94,7 @@ def suggested_questions(sentences: Sequence[str]) -> list[str]:
     )
     names = {name: None for name in names if " " not in name}
     asked = [f"Where is {'' if name[0].isupper() else 'the '}{name}?" for name in names]
-    return asked or ["Where is Mary?"]
+    return asked or [f"Where is {name}?" for name in people_named(sentences)] or ["Where is Mary?"]
 
 
 def stage_questions(sentences: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:

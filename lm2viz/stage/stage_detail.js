@@ -6,6 +6,12 @@ import { amount, namesOfSlot, percent } from "stage_text";
 
 const NO_ENGINE = "Edits need the model; this page shows a recorded run.";
 
+const NAMELESS = {
+  probes: "No probe names what it holds.",
+  lens: "Read alone, it makes the model say no word that a fresh slot does not.",
+};
+const LENS = "Slot lens: what the model says when the question can read this slot alone.";
+
 /**
  * @typedef {Object} CardActions
  * @property {() => void} close
@@ -85,14 +91,15 @@ function sourceText(payload, sentence) {
 function holdsLine(payload, step, slot) {
   if (isErased(payload, step, slot)) return `Erased after sentence ${step}: it holds zeros.`;
   const names = namesOfSlot(payload, step, slot);
-  const holds = names ? `Holds ${names}.` : "No probe names what it holds.";
+  const holds = names ? `Holds ${names}.` : NAMELESS[payload.named_by ?? "probes"];
   if (step === 0) return holds;
   const { change, keep } = payload.steps[step - 1];
   return `${holds} Sentence ${step} changed it by ${amount(change[slot])} and kept ${percent(keep[slot])}.`;
 }
 
-/** How often the slot's probes are right, with interval and controls; empty where there is none. */
+/** How the slot got its name: its probes' accuracy, with interval and controls, or the slot lens. */
 function accuracyLine(payload, slot) {
+  if (payload.named_by === "lens") return LENS;
   return payload.probes
     .filter((probe) => probe.slot === slot)
     .map((probe) => {

@@ -12,15 +12,16 @@ export function amount(value) {
   return value.toFixed(2);
 }
 
-/** What a probe says a slot holds: "Mary: kitchen", "milk held by Mary". */
+/** What a probe says a slot holds, "Mary: kitchen", "milk held by Mary"; or its word by the slot lens. */
 export function nameText({ fact, value }) {
   const [relation, subject] = fact.split(" of ");
   if (relation === "place") return `${subject}: ${value}`;
+  if (relation === "word") return `\u201c${value}\u201d`;
   if (relation === "holder") return `${subject} held by ${value}`;
   return `${fact}: ${value}`;
 }
 
-/** All that a slot is called after `step` sentences; empty where no probe names it. */
+/** All that a slot is called after `step` sentences; empty where nothing names it. */
 export function namesOfSlot(payload, step, slot) {
   return namesAt(payload, step)
     .filter((name) => name.slot === slot)

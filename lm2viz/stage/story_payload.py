@@ -24,12 +24,14 @@ def story_payload(
     *,
     probes: Sequence[Json] = (),
     trace: Trace | None = None,
+    facts: Sequence[KnownFacts] = (),
 ) -> Json:
     """Read a story, ask ``questions`` after every sentence, and return what the stage draws.
 
     probes : as ``probes_as_json`` gives them; without effect for a memory beside a Llama: its slots are given
         out as a story needs them, and are named by the slot lens
     trace : what ``read_story`` recorded of these sentences; None: they are read now
+    facts : known after each sentence; if not given, those of sentences in bAbI's words
 
     Raises
     ------
@@ -42,7 +44,7 @@ def story_payload(
         "n_parameters": sum(p.numel() for p in lm.model.parameters()),
         "n_words": len(known_words(lm.tokenizer)),
     }
-    known = [{}, *(parse_facts(sentences) or [{} for _ in sentences])]
+    known = [{}, *(facts or parse_facts(sentences) or [{} for _ in sentences])]
     if lm.is_beside_llama:
         payload["named_by"] = "lens"
         for step, words in zip(payload["steps"], words_by_step(lm, trace, questions[0]), strict=True):
@@ -67,14 +69,15 @@ def _lens_names(words: Mapping[int, tuple[str, float]]) -> list[Json]:
 
 def _question(lm: LoadedModel, trace: Trace, text: str, known: Sequence[KnownFacts]) -> Json:
     answers, asked = ask_each(lm, text, all_banks(trace, lm.model))
+    shown = text if lm.is_beside_llama else str(asked.info["question"])  # without the answer's beginning
     return {
-        "text": str(asked.info["question"]),
+        "text": shown,
         "words": asked.tokens[0][0],
         "steps": [
             {
                 "answers": [[word, round(probability, 4)] for word, probability in ranked[:N_ANSWERS]],
                 "reads": rounded(np.stack([_read_by_last_word(asked, k, b) for b in asked.blocks])),
-                "right": known_place(str(asked.info["question"]), known[k]),
+                "right": known_place(shown, known[k]),
             }
             for k, ranked in enumerate(answers)
         ],

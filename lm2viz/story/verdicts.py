@@ -18,9 +18,12 @@ def answer_in_words(question: str, answer: Answer, fresh: Answer, right: str | N
 
     right : None where it is not known
     """
+    asked = (
+        question if question.endswith("?") else f"{question} \u2026"
+    )  # a prompt, which the answer goes on from
     judged = "" if right is None else ", which is right" if right == answer.words[0] else f", not {right}"
     return (
-        f"{question} The model answers {answer.words[0]} ({answer.probabilities[0]:.0%}){judged}; with an "
+        f"{asked} The model answers {answer.words[0]} ({answer.probabilities[0]:.0%}){judged}; with an "
         f"empty memory it would answer {fresh.words[0]} ({fresh.probabilities[0]:.0%})."
     )
 

@@ -8,7 +8,7 @@ from lm2core.reading.answers import read_story
 from lm2core.reading.checkpoints import load, shipped_models
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.text.sentence_tokens import begin_sentences
-from lm2core.text.shown_words import segment_words, shown_words
+from lm2core.text.shown_words import START, segment_words, shown_words
 from lm2core.text.tokenizer import encode_segments, segment_ids
 from tests.small_llama import STORY, save_llama, small_tokenizer, with_memory
 
@@ -34,7 +34,7 @@ def test_splits_before_the_bytes_keep_their_parts_without_spaces():
     parts = [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(parts)
     begin_sentences(tokenizer, 0)
-    assert segment_words(tokenizer, "Mary is 12.") == [FIRST, "Mary", "is", "\u2423", "1", "2", "."]
+    assert segment_words(tokenizer, "Mary is 12.") == [START, "Mary", "is", "\u2423", "1", "2", "."]
 
 
 def test_a_tokenizer_that_begins_texts_itself_keeps_its_token(tokenizer):
@@ -64,7 +64,7 @@ def test_the_tokenizers_of_stories_add_nothing(name):
 
 def test_words_are_shown_without_the_letters_of_bytes(tokenizer):
     assert segment_words(tokenizer, "Mary went\n to the thicket.") == [
-        FIRST, "Mary", "went", r"\n", "to", "the", *"thicket", ".",
+        START, "Mary", "went", r"\n", "to", "the", *"thicket", ".",
     ]  # fmt: skip
     (accented,) = segment_ids(tokenizer, ["é"])
     assert shown_words(tokenizer, accented)[-2:] == ["\ufffd", "\ufffd"], "one character of two tokens"
@@ -75,4 +75,4 @@ def test_a_trace_has_a_word_for_every_token_that_is_read(tmp_path, tokenizer):
     trace = read_story(lm, STORY)
     (ids,), (mask,) = encode_segments(tokenizer, [STORY])
     assert [len(words) for words in trace.tokens[0]] == mask.sum(-1).tolist()
-    assert trace.tokens[0][0] == [FIRST, "Mary", "went", "to", "the", "kitchen", "."]
+    assert trace.tokens[0][0] == [START, "Mary", "went", "to", "the", "kitchen", "."]

@@ -47,6 +47,11 @@ def test_questions_are_of_people_and_things_whose_place_the_story_tells():
     assert suggested_questions(("It rains.",)) == ["Where is Mary?"]
 
 
+def test_in_other_words_questions_are_of_everybody_who_is_named():
+    told = ("Irene took the violin to the attic.", "Later, Covaket met Irene.", "The weather was fine.")
+    assert suggested_questions(told) == ["Where is Irene?", "Where is Covaket?"]
+
+
 def test_things_have_probes_of_their_own():
     probes = {"qa1": [{"fact": "place of Mary"}], "qa2": [{"fact": "holder of milk"}]}
     assert probes_for(probes, ["Mary went to the kitchen."]) == probes["qa1"]

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.loaders.models import load_model, model_lock
-from lm2core.babi.known_facts import KnownFacts
 from lm2core.errors import UserError
 from lm2viz.stage.examples import shipped_engine, shipped_payload
 from lm2viz.stage.page import check_length, probes_for
@@ -29,10 +28,8 @@ def load_probes(model: str) -> dict[str, list[Json]]:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def load_payload(
-    model: str, sentences: Sequence[str], questions: Sequence[str], _facts: Sequence[KnownFacts] = ()
-) -> Json:
-    """The payload of a story; ``_facts`` are what its sentences state, as ``story_payload`` takes them.
+def load_payload(model: str, sentences: Sequence[str], questions: Sequence[str]) -> Json:
+    """The payload of a story.
 
     Raises
     ------
@@ -41,19 +38,16 @@ def load_payload(
     """
     check_length(sentences)
     shipped = shipped_payload(model, sentences, questions)
-    return _computed(model, sentences, questions, _facts) if shipped is None else shipped
+    return _computed(model, sentences, questions) if shipped is None else shipped
 
 
-def _computed(
-    model: str, sentences: Sequence[str], questions: Sequence[str], facts: Sequence[KnownFacts]
-) -> Json:
+def _computed(model: str, sentences: Sequence[str], questions: Sequence[str]) -> Json:
     from app.loaders.traces import load_trace
     from lm2viz.stage.story_payload import story_payload
 
     lm, probes, trace = load_model(model), load_probes(model), load_trace(model, sentences)
-    named_by = probes_for(probes, sentences)
     with model_lock:
-        return story_payload(lm, sentences, questions, probes=named_by, trace=trace, facts=facts)
+        return story_payload(lm, sentences, questions, probes=probes_for(probes, sentences), trace=trace)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)

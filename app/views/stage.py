@@ -35,7 +35,6 @@ def main() -> None:
             model,
             story.sentences,
             questions,
-            story.facts,
         )
     except UserError as error:
         st.info(as_text(error))

@@ -21,8 +21,8 @@ the two against each other. Numbers are rounded to four digits. Words are tokens
         answers     the six most probable words, each [word, probability]
         reads       (n_blocks, n_slots) in [0, 1]: attention of the last word, mean over heads, times its
                     output gate, mean over the width
-        right       the true answer, null where the sentences do not tell; in the browser absent where the
-                    page does not know the story
+        right       the true answer, null where the sentences do not tell; absent where that is not known: in
+                    the browser of a story that the page does not know, and of sentences in words of their own
     edits       the interventions that were applied, as ``lm2viz.causal`` writes them; empty: none
 """
 

@@ -24,14 +24,12 @@ def story_payload(
     *,
     probes: Sequence[Json] = (),
     trace: Trace | None = None,
-    facts: Sequence[KnownFacts] = (),
 ) -> Json:
     """Read a story, ask ``questions`` after every sentence, and return what the stage draws.
 
     probes : as ``probes_as_json`` gives them; without effect for a memory beside a Llama: its slots are given
         out as a story needs them, and are named by the slot lens
     trace : what ``read_story`` recorded of these sentences; None: they are read now
-    facts : known after each sentence; if not given, those of sentences in bAbI's words
 
     Raises
     ------
@@ -44,12 +42,17 @@ def story_payload(
         "n_parameters": sum(p.numel() for p in lm.model.parameters()),
         "n_words": len(known_words(lm.tokenizer)),
     }
-    known = [{}, *(facts or parse_facts(sentences) or [{} for _ in sentences])]
+    told = parse_facts(sentences)
+    known = [{}, *(told or [{} for _ in sentences])]
     if lm.is_beside_llama:
         payload["named_by"] = "lens"
         for step, words in zip(payload["steps"], words_by_step(lm, trace, questions[0]), strict=True):
             step["names"] = _lens_names(words)
-    return payload | {"questions": [_question(lm, trace, text, known) for text in questions]}
+    asked = [_question(lm, trace, text, known) for text in questions]
+    if lm.is_beside_llama and told is None:  # in words of their own sentences may well tell what is right
+        for step in (step for question in asked for step in question["steps"]):
+            del step["right"]
+    return payload | {"questions": asked}
 
 
 def _lens_names(words: Mapping[int, tuple[str, float]]) -> list[Json]:

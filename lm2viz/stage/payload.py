@@ -13,7 +13,7 @@ the two against each other. Numbers are rounded to four digits. Words are tokens
         change      (n_slots,) in [0, 1]: root mean square of the slot's change
         sources     (n_sentences + 1, n_slots): signed share of the slot's content that each sentence wrote,
                     the start bank last; sums to 1 over sources (``SlotSources.written``)
-        names       what probes decode; see ``slot_names``
+        names       what probes decode, and whether answers use it; see ``slot_names``
     probes      see ``probes_as_json``, without weights; for the names' accuracy and controls
     questions   of each: text, words, and steps, from 0 sentences read (the control: a fresh bank) to all:
         answers     the six most probable words, each [word, probability]

@@ -23,14 +23,15 @@ from lm2viz.sample.story_sample import StorySample
 from lm2viz.stage.page import suggested_questions
 
 N_SLOTS_SHOWN = 6
+SIZES = (25, 100)  # stories
 HINT = (
     "Press **Measure** below to read many stories with and without the interventions, and with placebos. It "
     "takes seconds for 25 stories, up to a minute for 100."
 )
 
 
-def pick_effect_sample(model: str) -> StorySample:
-    """Choose task, seed and number of the generated stories."""
+def pick_effect_sample(model: str, sizes: tuple[int, ...] = SIZES) -> StorySample:
+    """Choose task, seed and number of the generated stories; 100 of them at first."""
     tasks = known_tasks(model)
     if not tasks:
         st.info(
@@ -41,9 +42,8 @@ def pick_effect_sample(model: str) -> StorySample:
     with st.sidebar:
         task = st.selectbox("Task of the sample", tasks, key="effect_task", bind=URL)
         seed = st.number_input("Seed of the sample", 0, 10_000, 0, key="effect_seed", bind=URL)
-        sizes = [25, 100]
         n = st.segmented_control(
-            "Stories in the sample", sizes, default=100, required=True, key="effect_n", bind=URL
+            "Stories in the sample", list(sizes), default=100, required=True, key="effect_n", bind=URL
         )
     return StorySample(task, n, int(seed))
 

@@ -150,6 +150,19 @@ def of_effect(model: str, sample: StorySample, edits: str) -> Recipe:
     )
 
 
+def of_interchange(
+    model: str, sample: StorySample, fact: str, slots: tuple[int, ...], n_donors: int
+) -> Recipe:
+    """Slots of other stories put in; none: the best one, chosen on other stories."""
+    options = ("--slots", ",".join(map(str, slots))) if slots else ()
+    return Recipe(
+        _on_sample("interchange", model, sample, "--fact", fact, *options, "--donors", n_donors),
+        _sample_code(model, sample, "interchange") + f"fact, slots = {fact!r}, {slots or None!r}\n"
+        f"result = interchange(lm, sample.stories, fact, slots, n_donors={n_donors}, seed={sample.seed})\n"
+        "print(result.summary())\n",
+    )
+
+
 def of_pairs(model: str, task: str, kind: str, n: int, n_placebos: int, seed: int, *, parts: bool) -> Recipe:
     """Pairs with one slot patched, or parts of its write. One pair is too few for the command."""
     measure = "causal_parts" if parts else "causal_map"

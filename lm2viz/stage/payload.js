@@ -143,6 +143,7 @@ function slotNames(probes, bank, mentioned, width) {
         value: probe.classes[best],
         probability: rounded(probabilities[best]),
         beats_control: probe.beats_control,
+        used: probe.used,
       };
     });
 }

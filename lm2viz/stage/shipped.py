@@ -1,5 +1,5 @@
-"""What ships computed for the stage, so that a page that opens need not wait: probes of every shipped model,
-and what the first one makes of the example stories.
+"""What ships computed for the stage, so that a page that opens need not wait: probes of every shipped model
+with whether answers use their slots, and what the first one makes of the example stories.
 
 ``python -m lm2viz.stage.shipped`` computes all of it again; tests compare.
 """
@@ -44,13 +44,16 @@ def stage_probes(lm: LoadedModel) -> dict[str, list[Json]]:
 
 
 def fitted_probes(lm: LoadedModel, task: str) -> list[Json]:
-    """Probes of one task, fitted now; none where that is not possible."""
+    """Probes of one task and whether answers use their slots, found now; none where that is not possible."""
+    from lm2viz.causal.slot_use import used_slots
     from lm2viz.probes.reading import fit_fact_probes
 
     sample = sample_of(task)
     try:
         rows, untrained = (sample.rows(each) for each in sample.model_and_control(lm))
-        return probes_as_json(fit_fact_probes(rows, untrained=untrained))
+        fitted = fit_fact_probes(rows, untrained=untrained)
+        used = used_slots(lm, sample.stories, {fact: probe.slot for fact, probe in fitted.items()})
+        return probes_as_json(fitted, used)
     except UserError:  # the model does not know the task's words, or no fact of it can be probed
         return []
 

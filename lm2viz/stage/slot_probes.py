@@ -16,16 +16,18 @@ DIGITS = 5
 PROBES = Path(__file__).parent / "probes"  # of the shipped models, by name
 
 
-def probes_as_json(fact_probes: "Mapping[str, FactProbe]") -> list[Json]:
+def probes_as_json(fact_probes: "Mapping[str, FactProbe]", used: Mapping[str, bool]) -> list[Json]:
     """One entry per fact, sorted by name.
+
+    used : by fact, whether the answers use the probe's slot, as ``used_slots`` gives it
 
     ``weights`` (n_classes, n_dims) and ``bias`` (n_classes,) apply to the raw content of ``slot``: the
     probabilities of ``classes`` are the softmax of ``weights @ content + bias``. ``accuracy`` is on stories
     that neither the probe nor its slot was fitted to, with the 95 % interval ``low`` to ``high``;
     ``untrained`` and ``majority`` are its controls. ``beats_control`` says whether the whole interval lies
-    above both.
+    above both. ``used`` is None where no question asks for the fact, or too few pairs of stories do.
     """
-    return [_as_json(fact_probes[fact]) for fact in sorted(fact_probes)]
+    return [_as_json(fact_probes[fact]) | {"used": used.get(fact)} for fact in sorted(fact_probes)]
 
 
 def _as_json(fact_probe: "FactProbe") -> Json:
@@ -89,6 +91,7 @@ def slot_names(
                     "probability": round(probability, 4),
                     "true": None if true is None else true[0],
                     "beats_control": probe["beats_control"],
+                    "used": probe["used"],
                 }
             )
     return names

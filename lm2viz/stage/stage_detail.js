@@ -108,9 +108,17 @@ function accuracyLine(payload, slot) {
       const [untrained, majority] = [probe.untrained, probe.majority].map(percent);
       const controls = `untrained model ${untrained}, most frequent value ${majority}`;
       const verdict = probe.beats_control ? "" : " No better than its controls.";
-      return `Probe for ${probe.fact}: ${right}; ${controls}.${verdict}`;
+      return `Probe for ${probe.fact}: ${right}; ${controls}.${verdict}${useLine(probe)}`;
     })
     .join(" ");
+}
+
+/** Whether answers go with the slot when it is put into another story; empty where no question can tell. */
+function useLine({ used }) {
+  if (used === null) return "";
+  return used
+    ? " Answers use it: they go with this slot into other stories."
+    : " Answers do not use it: they do not go with this slot into other stories.";
 }
 
 function editButtons({ edit, undo }) {

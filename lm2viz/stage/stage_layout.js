@@ -1,8 +1,8 @@
 /** The nodes of the stage, made once for a payload and filled again at each step. */
 
 import { el, pool, setAttribute, setText } from "stage_dom";
-import { editsOf, factsBySlot, namesAt, sharesOf } from "stage_numbers";
-import { chipLabel, editText, nameText, percent, slotLabel } from "stage_text";
+import { editsOf, factsBySlot, isUnused, namesAt, sharesOf } from "stage_numbers";
+import { UNUSED, chipLabel, editText, nameText, percent, slotLabel } from "stage_text";
 
 export const HOLDS = 0.05; // a slot holds something of a sentence from this share of its content
 const N_ANSWERS = 4;
@@ -135,19 +135,24 @@ function lineOf(fact) {
   const now = el("span", { class: "now" });
   const share = el("span", { class: "share" });
   const was = el("span", { class: "was" });
+  const use = el("span", { class: "use" });
   const old = el("span", { class: "old", "aria-hidden": "true" });
-  const line = el("span", { class: "fact", "data-fact": fact }, now, share, was, old);
-  return { line, now, share, was, old };
+  const line = el("span", { class: "fact", "data-fact": fact }, now, share, was, use, old);
+  return { line, now, share, was, use, old };
 }
 
-/** The present name; beneath it what was there before, or what the story says, where they differ. */
-function drawName({ line, now, share, was, old }, name, before, keep) {
+/**
+ * The present name; beneath it what was there before, or what the story says, where they differ, and
+ * whether a probe alone says so.
+ */
+function drawName({ line, now, share, was, use, old }, name, before, keep) {
   setAttribute(line, "hidden", !name);
   setText(old, before ? nameText(before) : "");
   if (!name) return;
   setText(now, nameText(name));
   setText(share, percent(name.probability));
-  setAttribute(line, "data-unsure", !name.beats_control);
+  setAttribute(line, "data-unsure", !name.beats_control || isUnused(name));
+  setText(use, isUnused(name) ? UNUSED : "");
   const wrong = name.true !== null && name.true !== name.value;
   setAttribute(line, "data-wrong", wrong);
   setAttribute(line, "data-changed", before?.value !== name.value);

@@ -86,6 +86,11 @@ export function namesAt(payload, step) {
   return payload.steps[step - 1].names.filter(({ slot }) => !isErased(payload, step, slot));
 }
 
+/** Whether the answers do not go with the slot that a probe decodes this from: see `used_slots`. */
+export function isUnused({ used }) {
+  return used === false; // null: nobody asks for such a fact
+}
+
 /** Whether a slot holds zeros because it was erased after this very step. */
 export function isErased(payload, step, slot) {
   return editsOf(payload, slot).some((edit) => edit.kind === "zero" && edit.step === step);

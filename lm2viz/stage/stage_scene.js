@@ -15,7 +15,8 @@ const LEGEND = [
   ": what a word writes to a slot. ",
   ["read", "Blue"],
   ": what the question reads. Wider is more. A slot\u2019s fill is how much the sentence changed it; the " +
-    "old name fades as far as it is forgotten. Grey italic: a name no better than its controls.",
+    "old name fades as far as it is forgotten. Grey italic: a name that answers do not use, or that is no " +
+    "better than its controls.",
 ];
 
 /** Its nodes are made for one shape of payload; see `shapeOf`. */

@@ -1,6 +1,9 @@
 /** Numbers and names of a payload in words: captions, labels and the sentence of an edit's result. */
 
-import { editsOf, isErased, namesAt, readsAt, sharesOf, writesAt } from "stage_numbers";
+import { editsOf, isErased, isUnused, namesAt, readsAt, sharesOf, writesAt } from "stage_numbers";
+
+/** Said of a name that a probe decodes from a slot which no answer goes by. */
+export const UNUSED = "decoded, not used";
 
 /** 0.9985 -> "100 %", with a space that does not break. */
 export function percent(share) {
@@ -25,7 +28,7 @@ export function nameText({ fact, value }) {
 export function namesOfSlot(payload, step, slot) {
   return namesAt(payload, step)
     .filter((name) => name.slot === slot)
-    .map((name) => `${nameText(name)} (${percent(name.probability)})`)
+    .map((name) => `${nameText(name)} (${percent(name.probability)}${isUnused(name) ? `, ${UNUSED}` : ""})`)
     .join(", ");
 }
 

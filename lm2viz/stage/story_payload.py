@@ -65,6 +65,7 @@ def _lens_names(words: Mapping[int, tuple[str, float]]) -> list[Json]:
             "probability": round(probability, 4),
             "true": None,
             "beats_control": True,
+            "used": None,
         }
         for slot, (word, probability) in sorted(words.items())
     ]

@@ -6,7 +6,7 @@
 import { mount } from "stage";
 import { el, setPieces, setText } from "stage_dom";
 import { controlSlot, editOf } from "stage_edits";
-import { namesAt, readsAt, refusal } from "stage_numbers";
+import { isUnused, namesAt, readsAt, refusal } from "stage_numbers";
 import { amount, nameText, percent, writeCaption } from "stage_text";
 import { followTheme } from "stage_theme";
 
@@ -116,11 +116,12 @@ function stopsOf(payload, hasEngine) {
   ];
 }
 
-/** The first name for which `isFound` holds of the same fact's name one step earlier. */
+/** The first name that answers go by, for which `isFound` holds of the same fact's name one step earlier. */
 function firstName(payload, isFound) {
   for (let step = 1; step <= payload.sentences.length; step++) {
     const before = new Map(namesAt(payload, step - 1).map((name) => [name.fact, name]));
-    const name = namesAt(payload, step).find((each) => isFound(before.get(each.fact), each));
+    const used = namesAt(payload, step).filter((each) => !isUnused(each));
+    const name = used.find((each) => isFound(before.get(each.fact), each));
     if (name) return { step, name, before: before.get(name.fact) };
   }
   return null;

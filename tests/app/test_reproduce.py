@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app.loaders import causal, fact_probes, noise, probes, slots
+from app.loaders import causal, fact_probes, interchange, noise, probes, slots
 from app.widgets.tables import readable
 from lm2viz.causal import Zero, to_json
 from lm2viz.cli.main import main
@@ -23,6 +23,7 @@ FACT = "place of John"
 SAMPLE = {"model": MODEL, "task": "qa1", "n_stories": str(N)}
 STORY = {"model": MODEL, "source": "Generated", "task": "qa1", "seed": "3", "step": "6"}
 EDITS = to_json([Zero(slots=(13,))])
+INTERCHANGE = {"model": MODEL, "edits_view": "Interchange", "effect_n": "40", "interchange_fact": FACT}
 PAIR = {"model": MODEL, "task": "qa1", "pair_kind": "place", "pair_seed": "3", "n_pairs": "2"}
 
 
@@ -33,6 +34,7 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(slots, "SIZES", (N, 30))
     monkeypatch.setattr(slots, "N_MATCHED", N)
     monkeypatch.setattr(shipped, "N_STORIES", 10)
+    monkeypatch.setattr(interchange, "N_STORIES", (40, 100))
     monkeypatch.setattr(causal, "N_PAIRS", (2, 3))
     monkeypatch.setattr(causal, "MIN_PLACEBOS", 2)
     monkeypatch.setattr(causal, "N_STORIES", (4, 5))
@@ -94,8 +96,10 @@ def words_on(page):
         ("causal_map", PAIR | {"causal_view": "Causal map"}),
         ("causal_map", PAIR | {"causal_view": "Attribution", "n_attributed": "4"}),
         ("interventions", STORY | {"edits": EDITS, "effect_n": "25", "effect_seed": "3"}),
+        ("interventions", INTERCHANGE | {"interchange_slots": "13"}),
+        ("interventions", INTERCHANGE),
     ],
-    ids=["slots", "compare", "causal map", "attribution", "interventions"],
+    ids=["slots", "compare", "causal map", "attribution", "interventions", "interchange", "best slot"],
 )
 def test_the_summary_on_the_page_is_that_of_python_and_of_the_command(view, query, capsys):
     page = open_page(view, **query)

@@ -58,7 +58,7 @@ ENGINE = """{
 def _payload() -> dict[str, Any]:
     lm, sample = load("babi-qa1-10"), StorySample("qa1", N_STORIES, 10_001)
     rows, control = (sample.rows(each) for each in sample.model_and_control(lm))
-    probes = probes_as_json(fit_fact_probes(rows, untrained=control))
+    probes = probes_as_json(fit_fact_probes(rows, untrained=control), {"place of Mary": True})
     payload: dict[str, Any] = story_payload(lm, STORY, QUESTIONS, probes=probes)
     return payload
 

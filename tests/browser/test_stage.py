@@ -78,6 +78,22 @@ def test_a_name_no_better_than_its_controls_is_grey_and_a_wrong_one_is_marked(pa
     expect(name).to_contain_text("the story says office")
 
 
+def test_a_name_that_no_answer_goes_by_is_grey_and_says_so(page: Page) -> None:
+    payload = stage_payload()
+    name = payload["steps"][0]["names"][0]
+    name["used"] = False
+    probe = next(probe for probe in payload["probes"] if probe["fact"] == name["fact"])
+    probe["used"] = False
+    open_stage(page, payload, f"{{step: 1, slot: {name['slot']}}}")
+    line = page.locator(f".slot[data-slot='{name['slot']}'] .fact[data-fact='{name['fact']}']")
+    expect(line).to_have_css("font-style", "italic")
+    expect(line.locator(".use")).to_have_text("decoded, not used")
+    expect(page.locator(".caption")).not_to_contain_text("a slot without a name")
+    expect(page.get_by_role("complementary", name="Slot")).to_contain_text("Answers do not use it")
+    page.get_by_role("button", name="Next").click()
+    expect(line.locator(".use")).to_have_text("")
+
+
 def test_a_sentence_lights_the_slots_that_hold_something_of_it(page: Page) -> None:
     payload = stage_payload()
     open_stage(page, payload, "{step: 8}")

@@ -9,6 +9,7 @@ from lm2viz.stage.slot_probes import probes_as_json
 from lm2viz.stage.story_payload import story_payload
 
 SENTENCES = ("Mary went to the kitchen.", "John moved to the garden.", "Mary journeyed to the office.")
+FACT = "place of Mary"
 QUESTIONS = ("Where is Mary?", "Where is John", "Where is Daniel?")
 
 
@@ -26,4 +27,4 @@ def few_probes(shipped_lm):
 
 @pytest.fixture(scope="session")
 def payload(shipped_lm, few_probes):
-    return story_payload(shipped_lm, SENTENCES, QUESTIONS, probes=probes_as_json(few_probes))
+    return story_payload(shipped_lm, SENTENCES, QUESTIONS, probes=probes_as_json(few_probes, {FACT: True}))

@@ -10,10 +10,12 @@ from lm2viz.stage import shipped
 from lm2viz.stage.slot_probes import decode, probes_as_json, slot_names
 from lm2viz.stage.weights import model_json
 
+MARY, JOHN = "place of Mary", "place of John"
+
 
 def test_a_probe_in_json_decodes_any_bank_as_the_fitted_one(few_probes):
     rng = np.random.default_rng(3)
-    for probe in probes_as_json(few_probes):
+    for probe in probes_as_json(few_probes, {}):
         fitted = few_probes[probe["fact"]]
         for bank in rng.normal(size=(7, 24, 64)):
             (value, probability), (expected, p) = decode(probe, bank), fitted.decode(bank)
@@ -29,7 +31,7 @@ def test_a_probe_of_two_values_keeps_both(few_probes):
 
 
 def test_a_probe_says_whether_it_beats_its_controls(few_probes):
-    for probe in probes_as_json(few_probes):
+    for probe in probes_as_json(few_probes, {}):
         fitted = few_probes[probe["fact"]]
         controls = [fitted.accuracy(name).value for name in (UNTRAINED, MAJORITY)]
         assert probe["beats_control"] == (fitted.accuracy().low > max(controls))
@@ -44,10 +46,24 @@ def test_only_what_was_mentioned_is_named():
         "weights": [[0.0], [1.0]],
         "bias": [0.0, 0.0],
         "beats_control": False,
+        "used": True,
     }
     assert slot_names([probe], np.array([[5.0]]), {"john", "went"}, {}) == []
     (name,) = slot_names([probe], np.array([[5.0]]), {"mary"}, {"place of Mary": ("a", 0)})
-    assert (name["value"], name["true"], name["beats_control"]) == ("b", "a", False)
+    assert (name["value"], name["true"], name["beats_control"], name["used"]) == ("b", "a", False, True)
+
+
+def test_a_probe_says_whether_answers_use_its_slot_and_nothing_where_that_was_not_tested(few_probes):
+    by_fact = {probe["fact"]: probe for probe in probes_as_json(few_probes, {MARY: True, JOHN: False})}
+    assert [by_fact[fact]["used"] for fact in (MARY, JOHN, "place of Daniel")] == [True, False, None]
+
+
+def test_the_places_of_people_are_used_and_who_holds_what_is_not_by_the_shipped_verdicts():
+    """What slots are called on the first page: the probes of holders find what no answer goes by."""
+    kept = json.loads((shipped.PROBES / "babi-qa1-10.json").read_text())["probes"]
+    used = {probe["fact"]: probe["used"] for task in kept.values() for probe in task}
+    assert all(used[f"place of {person}"] for person in ("Daniel", "John", "Mary", "Sandra"))
+    assert not any(used[f"holder of {thing}"] for thing in ("apple", "football", "milk"))
 
 
 def test_the_shipped_probes_are_those_that_the_code_fits(shipped_lm):

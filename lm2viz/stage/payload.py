@@ -13,8 +13,8 @@ the two against each other. Numbers are rounded to four digits. Words are tokens
         change      (n_slots,) in [0, 1]: root mean square of the slot's change
         sources     (n_sentences + 1, n_slots): signed share of the slot's content that each sentence wrote,
                     the start bank last; sums to 1 over sources (``SlotSources.written``)
-        names       what probes decode, and whether answers use it, see ``slot_names``; or the words of the slot
-                    lens, each the value of the fact "word of SLOT"
+        names       what probes decode, and whether answers use it, see ``slot_names``; or the words of the
+                    slot lens, each the value of the fact "word of SLOT"
     named_by    "lens" where names are the slot lens's; absent where they are the probes'
     probes      see ``probes_as_json``, without weights; for the names' accuracy and controls
     questions   of each: text, words, and steps, from 0 sentences read (the control: a fresh bank) to all:

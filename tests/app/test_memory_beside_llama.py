@@ -1,4 +1,4 @@
-"""A memory beside a Llama on the pages: offered where its Llama is, asked in English, named by the slot lens."""
+"""A memory beside a Llama on the pages: offered where its Llama is, asked in English, named by the lens."""
 
 import json
 import shutil

@@ -81,6 +81,7 @@ def save_memory(
         }
     }
     config.pop("auto_map", None)  # only a whole model opens itself
+    config.pop("_name_or_path", None)  # where the Llama was on this machine
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)

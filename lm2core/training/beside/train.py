@@ -76,7 +76,7 @@ def train_beside(recipe: BesideRecipe, out: str | Path, *, resume: bool = False)
     stories = story_stage(model, examples, held_out, recipe)
     run.train("stories", model, recipe.n_steps, recipe.learning_rate, stories)
     layout.fold(model, scale)
-    save_memory(model, tokenizer, out, backbone=recipe.llama)
+    save_memory(model, tokenizer, out, backbone=recipe.llama, dtype=torch.float16)
     return model.eval()
 
 

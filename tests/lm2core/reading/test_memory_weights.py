@@ -46,6 +46,7 @@ def test_it_holds_the_memory_alone_and_opens_with_every_weight(saved, model):
     assert (saved / "model.safetensors").stat().st_size < 4 * n_memory + 5_000
     opened = load(saved).model
     assert opened.config.to_dict() == model.config.to_dict() | {"architectures": opened.config.architectures}
+    assert "_name_or_path" not in json.loads((saved / "config.json").read_text())  # it would tell a path
     assert not opened.training and opened.state_dict().keys() == model.state_dict().keys()
     assert all(torch.equal(weight, opened.state_dict()[name]) for name, weight in model.state_dict().items())
 

@@ -248,7 +248,7 @@ def test_a_run_ends_as_a_memory_that_opens_with_its_llama_and_answers(llama, fin
     out, trained = finished
     lm = load(str(out))
     own, theirs = (model.model.layers[-1].mem.token_proj.weight for model in (lm.model, trained))
-    assert torch.equal(own, theirs)
+    assert torch.equal(own, theirs.half().float())  # half the bytes
     stages = [json.loads(line)["stage"] for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert list(dict.fromkeys(stages)) == ["addresses", "contents", "stories"]
     frozen = LM2ForCausalLM.from_pretrained(str(llama), memory_slots=3)

@@ -24,7 +24,14 @@ from lm2core.training.recipe import Recipe
 from lm2core.training.run_folder import STAGE_FILE, begin, check_start, is_first_process
 from lm2core.training.story_batch import StoryBatch
 from lm2core.training.story_data import make_curriculum, make_source, make_tokenizer, with_own_tasks
-from lm2core.training.trainer import RunTrainer, check_devices, check_reports, common_arguments, run
+from lm2core.training.trainer import (
+    RunTrainer,
+    check_devices,
+    check_reports,
+    common_arguments,
+    compile_for_training,
+    run,
+)
 from lm2core.training.warm_start import start_model
 
 
@@ -167,7 +174,7 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> Model:
     if own is not None and is_first_process():
         own.save(out)
     if recipe.compile:
-        model.compile_segments()
+        compile_for_training(model)
     arguments = _arguments(recipe, out)
     trainer = StoryTrainer(
         tokenizer=tokenizer,

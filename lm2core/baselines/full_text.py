@@ -12,9 +12,11 @@ from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 from lm2core.baselines.base import Baseline, positions
 from lm2core.errors import UserError
 from lm2core.model.config import StrictConfig
-from lm2core.model.inputs import check_parts, check_texts
+from lm2core.model.inputs import check_last_token, check_parts, check_texts
 from lm2core.model.loss import logits_and_loss
+from lm2core.model.open_segment import tokens_at
 from lm2core.model.output import LM2Output
+from lm2core.model.segments import last_token
 
 
 class FullTextConfig(StrictConfig):
@@ -63,6 +65,8 @@ class FullTextOutput(LM2Output):
         blocks = tuple((k[story, :, :n_columns], v[story, :, :n_columns]) for k, v in memory.blocks)
         return KeyValueMemory(blocks, memory.mask_BJ[story, :n_columns] * is_past)
 
+    keyed_at = memory_at  # it is keys and values
+
 
 class FullTextForCausalLM(Baseline):
     """A plain Llama that sees the whole text, across segment boundaries."""
@@ -83,6 +87,7 @@ class FullTextForCausalLM(Baseline):
         write_memory: bool = True,
         logits_to_keep: int = 0,
         loss_only: bool = False,
+        last_token_only: bool = False,
     ) -> FullTextOutput:
         """Run texts (B,T) or (B,S,T) that continue the text in ``memory``; see ``LM2ForCausalLM``.
 
@@ -91,6 +96,8 @@ class FullTextForCausalLM(Baseline):
         """
         check_texts(input_ids, attention_mask, labels, vocab_size=self.config.vocab_size)
         check_parts(labels, logits_to_keep=logits_to_keep, loss_only=loss_only)
+        if last_token_only:
+            check_last_token(input_ids, labels, write_memory=write_memory)
         keeps_keys = not (self.training and self.model.gradient_checkpointing)
         if memory is not None:
             _check_memory(memory, len(input_ids), keeps_keys)
@@ -107,9 +114,12 @@ class FullTextForCausalLM(Baseline):
         ).last_hidden_state
         if cache is not None and is_kept:
             memory = KeyValueMemory(tuple((layer.keys, layer.values) for layer in cache.layers), mask_BJ)
-        x = x_BTD.view(*input_ids.shape, -1)[:, -logits_to_keep:]
+        if last_token_only:
+            x, padding = tokens_at(x_BTD, last_token(mask.flatten(1), input_ids.flatten(1)))[:, None], None
+        else:
+            x, padding = x_BTD.view(*input_ids.shape, -1)[:, -logits_to_keep:], attention_mask
         logits, loss = logits_and_loss(
-            self.lm_head, x, attention_mask, labels, vocab_size=self.config.vocab_size, loss_only=loss_only
+            self.lm_head, x, padding, labels, vocab_size=self.config.vocab_size, loss_only=loss_only
         )
         n_before = mask_BJ.shape[1] - mask.flatten(1).shape[1]
         columns = (n_before, input_ids.shape[-1]) if is_kept else None

@@ -14,10 +14,11 @@ from transformers import initialization as init
 from lm2core.baselines.base import Baseline, positions
 from lm2core.errors import UserError
 from lm2core.model.config import StrictConfig
-from lm2core.model.inputs import check_bank, check_parts, check_texts
+from lm2core.model.inputs import check_bank, check_last_token, check_parts, check_texts
 from lm2core.model.loss import logits_and_loss
+from lm2core.model.open_segment import tokens_at
 from lm2core.model.output import LM2Output
-from lm2core.model.segments import Segments
+from lm2core.model.segments import Segments, last_token
 
 
 class RMTConfig(StrictConfig):
@@ -67,6 +68,7 @@ class RMTForCausalLM(Baseline):
         backprop_segments: int = 0,
         logits_to_keep: int = 0,
         loss_only: bool = False,
+        last_token_only: bool = False,
     ) -> LM2Output:
         """Run texts (B,T) or (B,S,T); arguments are those of ``LM2ForCausalLM``."""
         check_texts(input_ids, attention_mask, labels, vocab_size=self.config.vocab_size)
@@ -76,6 +78,8 @@ class RMTForCausalLM(Baseline):
             backprop_segments=backprop_segments,
             loss_only=loss_only,
         )
+        if last_token_only:
+            check_last_token(input_ids, labels, write_memory=write_memory)
         if memory is not None:
             shape = (len(input_ids), self.config.memory_slots, self.config.hidden_size)
             check_bank(memory, shape, like=self.lm_head.weight)
@@ -88,9 +92,13 @@ class RMTForCausalLM(Baseline):
         else:
             streams, banks = self._at_once(cut), [bank_BND] * len(cut)
         first = cut.first_needed(logits_to_keep)
-        x = cut.restore(streams[first:], first=first, n_last=logits_to_keep)
+        if last_token_only:
+            ids_BT, mask_BT = cut[0]
+            x, padding = tokens_at(streams[0], last_token(mask_BT, ids_BT))[:, None], None
+        else:
+            x, padding = cut.restore(streams[first:], first=first, n_last=logits_to_keep), attention_mask
         logits, loss = logits_and_loss(
-            self.lm_head, x, attention_mask, labels, vocab_size=self.config.vocab_size, loss_only=loss_only
+            self.lm_head, x, padding, labels, vocab_size=self.config.vocab_size, loss_only=loss_only
         )
         return LM2Output(loss, logits, banks[-1], tuple(banks))
 

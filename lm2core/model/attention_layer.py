@@ -6,7 +6,7 @@ from transformers.models.llama.modeling_llama import LlamaAttention, apply_rotar
 
 from lm2core.model.attention import attend, merge_heads
 from lm2core.model.config import LM2Config
-from lm2core.model.open_segment import KeysAndValues, join_pair
+from lm2core.model.open_segment import KeysAndValues, join_pair, tokens_at
 
 
 class LM2Attention(LlamaAttention):
@@ -22,15 +22,18 @@ class LM2Attention(LlamaAttention):
         rotary: tuple[Tensor, Tensor],
         past: KeysAndValues | None,
         visible: Tensor | None,
+        only_B: Tensor | None = None,
     ) -> tuple[Tensor, KeysAndValues]:
         """Attend within the segment; return the result (B,T,D), and the keys and values so far.
 
-        ``past``: keys and values of earlier tokens; ``visible`` None: causal attention.
+        ``past``: keys and values of earlier tokens; ``visible`` None: causal attention. ``only_B``: the
+        result is that of one token of each text, (B,1,D).
         """
         q, k, v = (
             proj(x_BTD).unflatten(-1, (-1, self.head_dim)) for proj in (self.q_proj, self.k_proj, self.v_proj)
         )
         q, k = apply_rotary_pos_emb(q, k, *rotary, unsqueeze_dim=2)
+        q = q if only_B is None else tokens_at(q, only_B)
         keys_and_values = join_pair(past, (k, v))
         q, k, v = (x.transpose(1, 2) for x in (q, *keys_and_values))
         found = attend(q, k, v, visible=visible, is_causal=visible is None, hook=self.hook_pattern)

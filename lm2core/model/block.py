@@ -14,7 +14,7 @@ from lm2core.model.attention_layer import LM2Attention
 from lm2core.model.config import LM2Config
 from lm2core.model.memory import LM2Memory
 from lm2core.model.norm import RMSNorm
-from lm2core.model.open_segment import BlockState, KeysAndValues
+from lm2core.model.open_segment import BlockState, KeysAndValues, tokens_at
 
 
 class BlockOutput(NamedTuple):
@@ -37,6 +37,7 @@ class LM2Block(nn.Module):
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.self_attn = LM2Attention(config, layer_idx)
         self.mem: LM2Memory | None = LM2Memory(config) if layer_idx in config.memory_blocks else None
+        self.has_path = self.mem is not None and self.mem.path is not None
         self.is_tapped = layer_idx in (config.memory_taps or ())
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.mlp = LlamaMLP(config)
@@ -56,13 +57,18 @@ class LM2Block(nn.Module):
         slots: KeysAndValues | None,
         slots_visible: Tensor | None = None,
         taps: Sequence[Tensor] = (),
+        only_B: Tensor | None = None,
     ) -> BlockOutput:
         """Run tokens that follow ``past``; ``slots`` are what the memory reads, None: the block has none.
 
-        ``taps`` are the streams of earlier blocks that a memory of its own width sees.
+        ``taps`` are the streams of earlier blocks that a memory of its own width sees. ``only_B``: the one
+        token of each text that is run to the end; others are its keys and values. Not with a memory's path.
         """
         x_BTD = self.hook_resid_pre(x_BTD)
-        attn_BTD, attention = self.self_attn(self.input_layernorm(x_BTD), rotary, past.attention, visible)
+        attn_BTD, attention = self.self_attn(
+            self.input_layernorm(x_BTD), rotary, past.attention, visible, only_B
+        )
+        x_BTD = x_BTD if only_B is None else tokens_at(x_BTD, only_B)
         mid_BTD, written_BTW, read_BTW, kept = x_BTD + self.hook_attn_out(attn_BTD), None, None, None
         if self.mem is not None and slots is not None and self.mem.path is not None:
             streams = taps if self.mem.path.sees_taps else [mid_BTD]

@@ -19,13 +19,13 @@ from lm2core.model.from_llama import LlamaLoading
 from lm2core.model.generate import LM2GenerationMixin
 from lm2core.model.hooked import HookedModel
 from lm2core.model.initialise import initialise_backbone, initialise_memory
-from lm2core.model.inputs import check_cache, check_given, check_inputs, check_parts
+from lm2core.model.inputs import check_cache, check_given, check_inputs, check_last_token, check_parts
 from lm2core.model.internals import Internals
 from lm2core.model.loss import logits_and_loss
 from lm2core.model.memory import LM2Memory, initial_bank
-from lm2core.model.open_segment import OpenSegment
-from lm2core.model.output import LM2Output
-from lm2core.model.segments import Given, Segments
+from lm2core.model.open_segment import OpenSegment, SlotsOfBlocks
+from lm2core.model.output import KeyedBank, LM2Output
+from lm2core.model.segments import Given, Segments, last_token
 from lm2core.model.self_opening import SelfOpening
 
 
@@ -56,7 +56,7 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         self,
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
-        memory: Tensor | None = None,
+        memory: Tensor | KeyedBank | None = None,
         labels: Tensor | None = None,
         *,
         inputs_embeds: Tensor | None = None,
@@ -66,6 +66,7 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         backprop_segments: int = 0,
         logits_to_keep: int = 0,
         loss_only: bool = False,
+        last_token_only: bool = False,
         use_cache: bool | None = None,
         output_banks: bool | None = None,
         output_hidden_states: bool | None = None,
@@ -78,7 +79,7 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         ----------
         input_ids : (B,T) or (B,S,T)
         attention_mask : same shape, 1 for tokens and 0 for padding (left, right or between); None: no padding
-        memory : (B,N,D), the bank of the text so far; None: a fresh one
+        memory : (B,N,D), the bank of the text so far; None: a fresh one. Also a ``KeyedBank``
         labels : same shape as ``input_ids``; the loss predicts each next token and ignores -100. If nothing
             is left to predict, it is 0. Not with ``logits_to_keep``: the loss needs all logits
         inputs_embeds : (B,T,D) or (B,S,T,D), instead of ``input_ids``
@@ -90,6 +91,8 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         logits_to_keep : logits of only the last so many tokens of (B,T), or segments of (B,S,T); 0: all
         loss_only : return the loss without logits, which are then computed in chunks: for long texts and
             large vocabularies
+        last_token_only : logits (B,1,1,V) of only the last token of texts (B,1,T) that are not written; the
+            last block and its hook points then run for that token alone
         use_cache : True leaves the last segment open and returns it as ``past_key_values``
         output_banks : also return the bank after each segment; None: of a text given in segments (B,S,T). Not
             with ``use_cache``, whose memory must not grow with the text
@@ -97,6 +100,8 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         return_dict : False returns a tuple of what is not None, in the order of ``LM2Output``
         """
         ids, given = self._ids_and_given(input_ids, inputs_embeds, position_ids)
+        slots = memory.slots if isinstance(memory, KeyedBank) else None
+        memory = memory.bank_BND if isinstance(memory, KeyedBank) else memory
         check_inputs(
             self.config, ids, attention_mask, memory, labels, are_ids=given is None, like=self._like()
         )
@@ -111,12 +116,17 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         if output_banks and (use_cache or past_key_values is not None):
             raise UserError("output_banks does not go with a cache; omit one of the two")
         internals = Internals.of(self, output_hidden_states, output_attentions)
+        if last_token_only:
+            check_last_token(
+                ids, labels, write_memory=write_memory, is_bare=not (use_cache or internals.values)
+            )
         with internals.recorded():
             if past_key_values is None:
                 x, output = self._run(
                     ids, attention_mask, memory, given,
-                    write_memory=write_memory, backprop_segments=backprop_segments,
-                    logits_to_keep=logits_to_keep, use_cache=bool(use_cache),
+                    slots=slots, write_memory=write_memory, backprop_segments=backprop_segments,
+                    logits_to_keep=logits_to_keep, last_token_only=last_token_only,
+                    use_cache=bool(use_cache),
                     output_banks=ids.ndim == 3 if output_banks is None else output_banks,
                     internals=internals,
                 )  # fmt: skip
@@ -127,8 +137,9 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
                 x = x[:, -logits_to_keep:]
                 output = LM2Output(memory=segment.bank_BND, past_key_values=segment)
                 internals.complete(output)
+        padding = None if last_token_only else attention_mask
         logits, loss = logits_and_loss(
-            self._logits, x, attention_mask, labels, vocab_size=self.config.vocab_size, loss_only=loss_only
+            self._logits, x, padding, labels, vocab_size=self.config.vocab_size, loss_only=loss_only
         )
         output = replace(output, logits=logits, loss=loss)
         is_tuple = not (self.config.return_dict if return_dict is None else return_dict)
@@ -141,26 +152,35 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         memory: Tensor | None,
         given: Given | None,
         *,
+        slots: SlotsOfBlocks | None,
         write_memory: bool,
         backprop_segments: int,
         logits_to_keep: int,
+        last_token_only: bool,
         use_cache: bool,
         output_banks: bool,
         internals: Internals,
     ) -> tuple[Tensor, LM2Output]:
         """Run a text from its first token: whole segments, and with a cache the last one open.
 
+        ``slots`` are keys and values of the bank it begins with, if they are known.
         Returns the stream whose logits are wanted, and the output without them.
         """
         cut = Segments.of(ids, mask, self._segment_length(ids.shape[1]))
         bank_BND = self.new_memory(len(ids)) if memory is None else memory
         first, n_complete = cut.first_needed(logits_to_keep), len(cut) - use_cache
-        streams, banks, open_segment = [], [], None
+        only_B = last_token(cut[0][1], ids.flatten(1)) if last_token_only else None
+        # With gradients they are held in any case; where gradients are cut, they are those of a cut bank.
+        keeps_slots = output_banks and write_memory and torch.is_grad_enabled() and not backprop_segments
+        streams, banks, read, open_segment = [], [], [], None
         for s in range(n_complete):
             if backprop_segments and s % backprop_segments == 0:
                 bank_BND = bank_BND.detach()
-            x_BTD, bank_BND = self._run_segment(*cut[s], bank_BND, write_memory, given)
+            x_BTD, bank_BND, slots = self._run_segment(
+                *cut[s], bank_BND, write_memory, given, slots if s == 0 else None, only_B
+            )
             banks += [bank_BND] if output_banks else []
+            read += [slots] if keeps_slots else []
             streams += [x_BTD] if s >= first else []
         if use_cache:
             ids_BT, mask_BT = cut.last()
@@ -174,10 +194,15 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
             x_BTD, open_segment = self._continue_text(start, ids_BT, mask_BT, given, write_memory)
             streams.append(x_BTD)
             bank_BND = open_segment.bank_BND
-        x = cut.restore(streams, first=first, n_last=logits_to_keep)
+        x = (
+            streams[0][:, None]
+            if last_token_only
+            else cut.restore(streams, first=first, n_last=logits_to_keep)
+        )
         output = LM2Output(
             memory=bank_BND,
             memory_per_segment=tuple(banks) if output_banks else None,
+            slots_per_segment=(*read[1:], self.model.slots(bank_BND)) if keeps_slots else None,
             past_key_values=open_segment,
         )
         internals.complete(output, cut)
@@ -223,13 +248,19 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         bank_BND: Tensor,
         write_memory: bool,
         given: Given | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """Run a complete segment: its stream (B,T,D) and the bank after it; no mask if it has no padding."""
+        slots: SlotsOfBlocks | None = None,
+        only_B: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, SlotsOfBlocks]:
+        """Run a complete segment: its stream (B,T,D), the bank after it, and what it read of the one before;
+        no mask if it has no padding, and ``slots`` and ``only_B`` as of ``LM2Decoder.whole``.
+        """
         x_BTD, at_BT = self._embed(ids_BT, given)
-        x_BTD, bank_BND = self.model.whole(bank_BND, x_BTD, mask_BT, at_BT, write_memory=write_memory)
-        return x_BTD, self.hook_bank(bank_BND)
+        x_BTD, bank_BND, slots = self.model.whole(
+            bank_BND, x_BTD, mask_BT, at_BT, write_memory=write_memory, slots=slots, only_B=only_B
+        )
+        return x_BTD, self.hook_bank(bank_BND), slots
 
-    def _run_segment(self, *arguments: Any) -> tuple[Tensor, Tensor]:
+    def _run_segment(self, *arguments: Any) -> tuple[Tensor, Tensor, SlotsOfBlocks]:
         """Run a complete segment; under gradient checkpointing its activations are recomputed."""
         if self.gradient_checkpointing and self.training:
             return self._gradient_checkpointing_func(self._segment, *arguments)

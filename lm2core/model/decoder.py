@@ -16,7 +16,7 @@ from lm2core.errors import UserError
 from lm2core.model.block import LM2Block
 from lm2core.model.config import LM2Config
 from lm2core.model.norm import RMSNorm
-from lm2core.model.open_segment import BlockState, OpenSegment, join, join_pair
+from lm2core.model.open_segment import BlockState, OpenSegment, SlotsOfBlocks, join, join_pair, tokens_at
 
 
 class LM2Decoder(nn.Module):
@@ -47,20 +47,37 @@ class LM2Decoder(nn.Module):
         at_BT: Tensor | None = None,
         *,
         write_memory: bool,
-    ) -> tuple[Tensor, Tensor]:
-        """Run a complete segment of embedded tokens; return its stream (B,T,D) and the bank after it.
+        slots: SlotsOfBlocks | None = None,
+        only_B: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, SlotsOfBlocks]:
+        """Run a complete segment of embedded tokens; return its stream (B,T,D), the bank after it, and the
+        keys and values that its blocks have read of the bank before it, None where a block has none.
 
         ``mask_BT`` has its padding on the right; None: no padding. ``at_BT`` are positions for the rotation;
-        None: those in the segment. With positional routing T is N.
+        None: those in the segment. ``slots`` are keys and values of ``bank_BND``, if they are known.
+        ``only_B``: the token of each text whose stream (B,1,D) is wanted. With positional routing T is N.
         """
-        segment = OpenSegment.start(bank_BND, n_blocks=len(self.layers), n_room=x_BTD.shape[1])
+        segment = OpenSegment.start(bank_BND, n_blocks=len(self.layers), n_room=x_BTD.shape[1], slots=slots)
         mask_or_ones_BT = x_BTD.new_ones(x_BTD.shape[:2], dtype=torch.long) if mask_BT is None else mask_BT
         positions_BT = segment.positions(mask_or_ones_BT) if at_BT is None else at_BT
-        place = _Place(self.rotary_emb(x_BTD, positions_BT), mask_BT)
+        place = _Place(self.rotary_emb(x_BTD, positions_BT), mask_BT, only_B=only_B)
         if self.in_turn:
-            return self._in_turn(segment, x_BTD, place, bank_BND, write_memory=write_memory)[:2]
-        x_BTD, blocks = self._read(segment, x_BTD, place, write_memory=write_memory)
-        return x_BTD, self._write(blocks, bank_BND, mask_BT) if write_memory else bank_BND
+            x_BTD, after_BND, blocks = self._in_turn(
+                segment, x_BTD, place, bank_BND, write_memory=write_memory
+            )
+        else:
+            x_BTD, blocks = self._read(segment, x_BTD, place, write_memory=write_memory)
+            after_BND = self._write(blocks, bank_BND, mask_BT) if write_memory else bank_BND
+        if only_B is not None and x_BTD.shape[1] > 1:
+            x_BTD = tokens_at(x_BTD, only_B)
+        return x_BTD, after_BND, tuple(block.slots for block in blocks)
+
+    def slots(self, bank_BND: Tensor) -> SlotsOfBlocks:
+        """With content routing: the keys and values that each block reads of a bank."""
+        return tuple(
+            None if block.mem is None else block.mem.slots(bank_BND, block.mem.slot_key)
+            for block in self.blocks()
+        )
 
     def extend(
         self,
@@ -115,7 +132,11 @@ class LM2Decoder(nn.Module):
             slots, stream_BJW = past.slots, None
             if block.mem is not None and slots is None:
                 slots = block.mem.slots(segment.bank_BND, block.mem.slot_key)
-            out = block(x_BTD, place.rotary, past, place.visible, slots, taps=taps)
+            if place.only_B is None or block is not self.layers[-1] or block.has_path:
+                out = block(x_BTD, place.rotary, past, place.visible, slots, taps=taps)
+            else:
+                up_to_it = torch.arange(x_BTD.shape[1], device=x_BTD.device) <= place.only_B[:, None]
+                out = block(x_BTD, place.rotary, past, up_to_it[:, None, None], slots, only_B=place.only_B)
             if write_memory and out.written_BTW is not None:
                 stream_BJW = join(past.stream, out.written_BTW)
             states.append(BlockState(out.attention, stream=stream_BJW, slots=slots, path=out.path))
@@ -160,12 +181,14 @@ class _Place:
     mask_BT : 0 for padding; None: no padding
     visible : (B,1,T,J+T), True where a token may attend; None: causal attention
     slots_BT : with positional routing each token's slot; None: all slots in order
+    only_B : the one token of each text whose stream is wanted; None: all are
     """
 
     rotary: tuple[Tensor, Tensor]
     mask_BT: Tensor | None
     visible: Tensor | None = None
     slots_BT: Tensor | None = None
+    only_B: Tensor | None = None
 
 
 def _rows(bank_BND: Tensor, positions_BT: Tensor) -> Tensor:

@@ -106,6 +106,18 @@ def check_parts(
         raise UserError("loss_only needs labels, e.g. labels=input_ids")
 
 
+def check_last_token(ids: Tensor, labels: Tensor | None, *, write_memory: bool, is_bare: bool = True) -> None:
+    """Refuse to run only the last token of what is more than a question, with a UserError.
+
+    ``is_bare``: no cache is used or asked for, and no hidden states or attention weights.
+    """
+    if ids.ndim != 3 or ids.shape[1] != 1 or labels is not None or write_memory or not is_bare:
+        raise UserError(
+            f"last_token_only needs input_ids (B,1,T) and write_memory=False, no labels, no cache and no "
+            f"hidden states or attentions; got input_ids {tuple(ids.shape)} and {write_memory=}"
+        )
+
+
 def check_cache(cache: Any, ids: Tensor, memory: Tensor | None, labels: Tensor | None) -> None:
     """Refuse a cache that does not belong to ``ids``, and arguments that cannot be combined with one."""
     if not isinstance(cache, OpenSegment):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 KeysAndValues = tuple[Tensor, Tensor]
+SlotsOfBlocks = tuple[KeysAndValues | None, ...]  # what each block reads of a bank; None: it has no memory
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ def join_pair(past: KeysAndValues | None, new: KeysAndValues) -> KeysAndValues:
     return new if past is None else (join(past[0], new[0]), join(past[1], new[1]))
 
 
+def tokens_at(x_BT: Tensor, at_B: Tensor) -> Tensor:
+    """One token of each text, (B,1,...)."""
+    return x_BT[torch.arange(len(x_BT), device=at_B.device), at_B][:, None]
+
+
 def _pick(pair: KeysAndValues | None, at: Any) -> KeysAndValues | None:
     """Both of a pair at an index."""
     return None if pair is None else (pair[0][at], pair[1][at])
@@ -82,10 +88,19 @@ class OpenSegment:
     rows_BJD: Tensor | None = None
 
     @classmethod
-    def start(cls, bank_BND: Tensor, *, n_blocks: int, n_room: int, n_seen: int = 0) -> "OpenSegment":
-        """A segment without tokens, to be read from ``bank_BND``."""
+    def start(
+        cls,
+        bank_BND: Tensor,
+        *,
+        n_blocks: int,
+        n_room: int,
+        n_seen: int = 0,
+        slots: SlotsOfBlocks | None = None,
+    ) -> "OpenSegment":
+        """A segment without tokens, to be read from ``bank_BND``; ``slots`` if they are known."""
         mask_BJ = bank_BND.new_ones(len(bank_BND), 0, dtype=torch.long)
-        return cls(bank_BND, mask_BJ, (BlockState(),) * n_blocks, n_room, n_seen)
+        blocks = tuple(BlockState(slots=own) for own in slots or [None] * n_blocks)
+        return cls(bank_BND, mask_BJ, blocks, n_room, n_seen)
 
     def get_seq_length(self) -> int:
         """Columns of the text up to here; transformers asks this of a cache."""

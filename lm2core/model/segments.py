@@ -136,6 +136,14 @@ class Given(NamedTuple):
         return self.embeds_BCD.gather(1, rows), at_BT
 
 
+def last_token(mask_BT: Tensor | None, ids_BT: Tensor) -> Tensor:
+    """The column of each text's last token, (B,); 0 if it has none. ``mask_BT`` None: no padding."""
+    if mask_BT is None:
+        return ids_BT.new_full((len(ids_BT),), ids_BT.shape[1] - 1)
+    columns = torch.arange(mask_BT.shape[1], device=mask_BT.device)
+    return ((mask_BT != 0) * columns).amax(1)
+
+
 def _block_diagonal(patterns: Sequence[Tensor]) -> Tensor:
     """Square matrices (B,H,T,T) along the diagonal of one, in order."""
     n = sum(pattern.shape[-1] for pattern in patterns)

@@ -4,7 +4,6 @@ The loss is the cross entropy of the answer only. A batch is a function of its n
 curriculum, which is saved with every checkpoint, so a resumed run equals one without interruption.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from transformers import PreTrainedTokenizerBase, TrainingArguments, set_seed
 from lm2core.babilong.background_text import open_noise
 from lm2core.baselines.architectures import Model, check_architecture, make_model
 from lm2core.model.config import LM2Config, babi_tiny
-from lm2core.reading.continuing import answer_logits
 from lm2core.training.batches import StorySource
 from lm2core.training.curriculum import Curriculum
 from lm2core.training.own_batches import OwnStorySource, StoriesByTask
@@ -26,7 +24,14 @@ from lm2core.training.recipe import Recipe
 from lm2core.training.run_folder import STAGE_FILE, begin, check_start, is_first_process
 from lm2core.training.story_batch import StoryBatch
 from lm2core.training.story_data import make_curriculum, make_source, make_tokenizer, with_own_tasks
-from lm2core.training.trainer import RunTrainer, check_devices, check_reports, common_arguments, run
+from lm2core.training.trainer import (
+    RunTrainer,
+    check_devices,
+    check_reports,
+    common_arguments,
+    compile_for_training,
+    run,
+)
 from lm2core.training.warm_start import start_model
 
 
@@ -34,15 +39,19 @@ def batch_logits(model: torch.nn.Module, batch: StoryBatch) -> Tensor:
     """Logits (Q,V) of the answers: stories are written to memory, questions only read from it.
 
     The memory after every sentence is kept, and all questions are run as one batch, each with the memory of
-    its story at the time it is asked.
+    its story at the time it is asked. LM2 takes its keys and values from the story, whose next sentence reads
+    the same bank. Of a question the last token alone is run to the end (``last_token_only``).
     """
     memory = None
     if batch.before_ids.shape[1]:
         with torch.no_grad():
             memory = model(batch.before_ids, _mask(batch.before_ids), logits_to_keep=1).memory
     story = model(batch.story_ids, _mask(batch.story_ids), memory, logits_to_keep=1)
-    memory = story.memory_at(batch.story, batch.segment)
-    return answer_logits(model, batch.question_ids, _mask(batch.question_ids), memory)
+    memory = story.keyed_at(batch.story, batch.segment)
+    ids_Q1T = batch.question_ids[:, None]
+    asked = model(ids_Q1T, _mask(ids_Q1T), memory, write_memory=False, last_token_only=True)
+    logits_QV: Tensor = asked.logits[:, 0, 0]
+    return logits_QV
 
 
 def _mask(ids: Tensor) -> Tensor:
@@ -84,16 +93,17 @@ class StoryTrainer(RunTrainer):
         )
         logits_QV = batch_logits(model, batch)
         is_right = (logits_QV.argmax(-1) == batch.answer_ids).float()
-        self.curriculum.record(self._accuracy(is_right, batch.tasks))
-        return F.cross_entropy(logits_QV, batch.answer_ids)
+        self.curriculum.record(self._accuracy(is_right, batch))
+        return batch.mean(F.cross_entropy(logits_QV, batch.answer_ids, reduction="none"))
 
-    def _accuracy(self, is_right: Tensor, tasks: Sequence[str]) -> dict[str, float]:
+    def _accuracy(self, is_right: Tensor, batch: StoryBatch) -> dict[str, float]:
         """Share of correct answers by task, over all processes."""
         names = self.curriculum.stage.tasks
         counts = torch.zeros(len(names), 2, device=is_right.device)
         for i, name in enumerate(names):
-            mine = torch.tensor([task == name for task in tasks], device=is_right.device)
-            counts[i] = torch.stack([is_right[mine].sum(), mine.sum()])
+            is_its = torch.tensor([task == name for task in batch.tasks], device=is_right.device)
+            n_asked = batch.n_asked * is_its
+            counts[i] = torch.stack([(is_right * n_asked).sum(), n_asked.sum()])
         counts = self.accelerator.reduce(counts)
         return {n: float(right / total) for n, (right, total) in zip(names, counts, strict=True) if total}
 
@@ -113,9 +123,12 @@ class StoryTrainer(RunTrainer):
         for whole in self.source.whole(eval_dataset or self.eval_dataset):
             batch = whole.to(self.args.device)
             logits_QV = batch_logits(model, batch)
-            loss += float(F.cross_entropy(logits_QV, batch.answer_ids, reduction="sum"))
-            right += float((logits_QV.argmax(-1) == batch.answer_ids).sum())
-            n += len(batch.answer_ids)
+            n_asked = float(batch.n_asked.sum())
+            loss += (
+                float(batch.mean(F.cross_entropy(logits_QV, batch.answer_ids, reduction="none"))) * n_asked
+            )
+            right += float(batch.mean((logits_QV.argmax(-1) == batch.answer_ids).float())) * n_asked
+            n += n_asked
         metrics = {"eval_loss": loss / n, "eval_accuracy": right / n}
         self.log(dict(metrics))
         state, before = self.state, self.control  # type: ignore[has-type]
@@ -161,7 +174,7 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> Model:
     if own is not None and is_first_process():
         own.save(out)
     if recipe.compile:
-        model.compile_segments()
+        compile_for_training(model)
     arguments = _arguments(recipe, out)
     trainer = StoryTrainer(
         tokenizer=tokenizer,

@@ -34,7 +34,14 @@ from lm2core.training.run_folder import (
 )
 from lm2core.training.text_models import MODELS
 from lm2core.training.text_recipe import TextRecipe, share_out
-from lm2core.training.trainer import RunTrainer, check_devices, check_reports, common_arguments, run
+from lm2core.training.trainer import (
+    RunTrainer,
+    check_devices,
+    check_reports,
+    common_arguments,
+    compile_for_training,
+    run,
+)
 from lm2core.training.utilization import Utilization
 
 SAMPLE_PIECE_CHARS = 16_384  # of the pieces a tokenizer is trained on
@@ -108,7 +115,7 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
     model = _new_model(recipe, config)
     begin(recipe, out)
     if recipe.compile:
-        model.compile_segments()
+        compile_for_training(model)
     arguments = _arguments(shares, out)
     if arguments.process_index == 0:
         with report_full_disk(out):

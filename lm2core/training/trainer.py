@@ -18,8 +18,10 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer
 
+from lm2core.baselines.architectures import Model
 from lm2core.errors import UserError
 from lm2core.files import write_atomically
+from lm2core.reading.backbones import cache_folder
 from lm2core.training.memory_metrics import MemoryMetrics
 from lm2core.training.progress import LogLastStep, ProgressLog
 from lm2core.training.recipe import RunRecipe
@@ -27,6 +29,7 @@ from lm2core.training.run_folder import SKIPS_FILE, newest_checkpoint, report_fu
 
 MAX_SKIPPED_IN_A_ROW = 10
 REPORTS = ("tensorboard", "wandb")
+COMPILED_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"  # torch's own: where it keeps what it has compiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,15 @@ def check_reports(names: tuple[str, ...]) -> None:
             raise UserError(f"unknown --report-to {name}; choose from: {', '.join(REPORTS)}")
         if find_spec(name) is None:
             raise UserError(f"--report-to {name} needs the package: pip install {name}")
+
+
+def compile_for_training(model: Model) -> None:
+    """Compile a model's segments. What is compiled stays in the user's cache, and later runs begin with it.
+
+    torch itself would keep it where temporary files are, which many systems empty.
+    """
+    os.environ.setdefault(COMPILED_VARIABLE, str(cache_folder() / "compiled"))
+    model.compile_segments()
 
 
 def close_process_group() -> None:

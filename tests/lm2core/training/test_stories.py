@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 
 from lm2core.babi.vocabulary import babi_words
 from lm2core.baselines.architectures import ARCHITECTURES
+from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.reading.checkpoints import load
 from lm2core.text.tokenizer import word_tokenizer
 from lm2core.training.batches import Stage, StorySource
@@ -20,6 +22,7 @@ from lm2core.training.run_folder import SKIPS_FILE, STAGE_FILE, complete_checkpo
 from lm2core.training.stages import stages_for
 from lm2core.training.stories import StoryTrainer, batch_logits, train
 from lm2core.training.story_batch import StoryBatch
+from lm2core.training.trainer import COMPILED_VARIABLE, compile_for_training
 from tests.conftest import make_model
 
 SHORT = Recipe(n_steps=6, n_stories=4, save_every=2, log_every=1)
@@ -142,8 +145,6 @@ def test_a_full_disk_while_saving_is_told_and_the_run_goes_on_later(straight, tm
     """The third checkpoint cannot be written; with room again, --resume ends as the straight run."""
     from safetensors import SafetensorError
 
-    from lm2core.model.causal_lm import LM2ForCausalLM
-
     real_save, n_saved = LM2ForCausalLM.save_pretrained, []
 
     def full_at_third(self, *args, **kwargs):
@@ -212,6 +213,19 @@ def test_ten_such_steps_in_a_row_stop_training_with_a_good_checkpoint(tmp_path, 
 def test_a_run_shorter_than_its_log_s_interval_is_logged_at_its_end(tmp_path):
     train(replace(SHORT, n_steps=2, log_every=50), tmp_path / "run")
     assert len(losses(tmp_path / "run")) == 1
+
+
+def test_what_is_compiled_is_kept_in_the_cache_unless_torch_was_told_where(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(
+        LM2ForCausalLM, "compile_segments", lambda self: kept.append(os.environ[COMPILED_VARIABLE])
+    )
+    monkeypatch.setenv("LM2_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv(COMPILED_VARIABLE, "elsewhere")
+    compile_for_training(make_model())
+    monkeypatch.delenv(COMPILED_VARIABLE)
+    train(replace(SHORT, n_steps=1, compile=True), tmp_path / "run")
+    assert kept == ["elsewhere", str(tmp_path / "cache" / "compiled")]
 
 
 def test_a_stage_is_left_only_when_every_task_is_mastered():

@@ -199,6 +199,7 @@ class LM2Memory(nn.Module):
         """What each token reads from the slots (eq. 1), (B,T,D)."""
         q = split_heads(self.q_proj(self.read_norm(x_BTD)), self.n_heads)
         k, v = (split_heads(x, self.n_heads) for x in slots)
+        q = q.expand(len(k), -1, -1, -1)  # one text may read many banks
         is_causal = self.is_positional and visible is None
         if self.top_k is not None:
             pattern = attention_pattern(q, k, visible=visible, is_causal=is_causal)

@@ -18,7 +18,8 @@ class KeyedBank:
 
     A model takes it in place of the bank, for texts that write nothing.
 
-    slots : (B,N,D) each
+    slots : (B,N,D) each; with a single text, of as many banks as it is to be read with, of which ``bank_BND``
+        is the first: blocks before the first with memory then run once
     """
 
     bank_BND: Tensor

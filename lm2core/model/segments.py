@@ -87,7 +87,7 @@ class Segments:
         else:
             x, place = torch.cat(list(streams), 1), self.place[:, -n_last:] - first * self.ids_BST.shape[-1]
         place = place.clamp(0, x.shape[-2] - 1)  # padding has no place; its values are not used
-        return x.gather(-2, place[..., None].expand(*place.shape, x.shape[-1]))
+        return x.gather(-2, place[..., None].expand(*x.shape[:-2], -1, x.shape[-1]))  # one text, many banks
 
     def restore_patterns(self, patterns: Sequence[Tensor]) -> Tensor:
         """Attention weights (B,H,T,T) of each segment in the shape of the texts: (B,H,T,T), zero between

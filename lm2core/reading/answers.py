@@ -13,7 +13,7 @@ from lm2core.babi.story import Story
 from lm2core.babi.text import TextStory
 from lm2core.errors import UserError
 from lm2core.model.causal_lm import LM2ForCausalLM
-from lm2core.reading.continuing import Asked, CachedAsked
+from lm2core.reading.continuing import Asked, CachedAsked, answer_logits
 from lm2core.reading.given_words import (
     ask_questions,
     encode_questions,
@@ -271,9 +271,11 @@ def ask_each(lm: LoadedModel, question: str, banks: Tensor) -> tuple[list[list[t
 
     Returns what ``ranked_words`` gives for each, and one trace, whose axis ``story`` counts the banks.
     """
-    ids, mask = (x.expand(len(banks), -1) for x in _encoded(lm, question, banks))
+    ids, mask = _encoded(lm, question, banks)
     with torch.no_grad(), recording(lm.model, match_hooks(READ_HOOKS, lm.model.config)) as recorder:
-        asked = Asked.of(lm.model, ids, mask, banks)
+        logits = answer_logits(lm.model, ids, mask, banks)
+    many_ids, many_mask = (x.expand(len(banks), -1) for x in (ids, mask))
+    asked = Asked(lm.model, many_ids, many_mask, banks, logits)
     text = typed_question(lm, question)
     tokens = [[segment_words(lm.tokenizer, text)]] * len(banks)
     return _ranked(lm, asked), recorder.trace(tokens, {"model": lm.name, "question": text})

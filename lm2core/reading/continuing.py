@@ -13,12 +13,24 @@ from torch import Tensor, nn
 
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.model.open_segment import OpenSegment
+from lm2core.model.output import KeyedBank
 
 
 def answer_logits(model: nn.Module, ids_QT: Tensor, mask_QT: Tensor, memory: Any) -> Tensor:
-    """Logits (Q,V) after the last word of each question, which reads its own memory without changing it."""
-    logits_QTV = model(ids_QT[:, None], mask_QT[:, None], memory, write_memory=False).logits[:, 0]
-    return logits_QTV[torch.arange(len(ids_QT), device=ids_QT.device), mask_QT.sum(-1) - 1]
+    """Logits (Q,V) after the last word of each question, which reads its own memory without changing it.
+
+    A single question may be asked of many banks of an LM2.
+    """
+    if isinstance(model, LM2ForCausalLM) and len(ids_QT) == 1 and len(memory) > 1:
+        memory = KeyedBank(memory[:1], model.model.slots(memory))
+    # A memory with a path of its own runs for all words in any case; others are recorded for all of them.
+    of_last_word = getattr(model.config, "memory_width", None) is not None
+    options = {"last_token_only": True} if of_last_word else {}
+    logits_QTV = model(ids_QT[:, None], mask_QT[:, None], memory, write_memory=False, **options).logits[:, 0]
+    if of_last_word:
+        return logits_QTV[:, 0]
+    last_Q = (mask_QT.sum(-1) - 1).expand(len(logits_QTV))
+    return logits_QTV[torch.arange(len(logits_QTV), device=ids_QT.device), last_Q]
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,7 @@ def words_read_alone(
     parts = []
     for rows in torch.arange(len(slots_R)).split(questions_at_once(lm, ids.shape[1])):
         with hooked(lm.model, _read_only(config.memory_blocks, slots_R[rows])):
-            ids_RT, mask_RT = ids.expand(len(rows), -1), mask.expand(len(rows), -1)
-            logits = answer_logits(lm.model, ids_RT, mask_RT, banks_RND[rows].to(ids.device))
+            logits = answer_logits(lm.model, ids, mask, banks_RND[rows].to(ids.device))
         parts.append(logits.float().softmax(-1))
     every = torch.cat(parts)
     probability, best = every.max(-1)

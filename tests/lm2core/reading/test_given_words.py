@@ -22,12 +22,14 @@ from lm2core.reading.answers import (
     read_stories,
     read_story,
 )
+from lm2core.reading.continuing import answer_logits
 from lm2core.reading.given_words import encode_questions, greedy_answers
 from lm2core.reading.loaded_model import LoadedModel
 from lm2core.reading.many_questions import ask_many
 from lm2core.reading.story_traces import record_questions
 from lm2core.text.sentence_tokens import begin_sentences
 from lm2core.text.tokenizer import encode_segments
+from tests.conftest import make_model as small_model
 from tests.small_llama import STORY, save_llama, small_tokenizer, with_memory
 
 QUESTIONS = ("Where is Mary?", "Who has the violin?", "Where is John now? John is in the")
@@ -179,3 +181,26 @@ def test_a_word_beyond_the_segments_length_is_said_as_within_it(lm):
         lm.model.config.segment_length = length
     assert [word] == [given for given, _ in expected]
     assert probability == pytest.approx(expected[0][1], rel=1e-4)
+
+
+@pytest.mark.parametrize("with_path", [True, False])
+def test_one_question_of_many_banks_is_each_asked_alone_and_runs_its_first_blocks_once(with_path, tmp_path):
+    model = (
+        with_memory(save_llama(tmp_path))
+        if with_path
+        else small_model(num_hidden_layers=3, memory_layers=[1, 2]).eval()
+    )
+    ids, mask = torch.tensor([[5, 7, 3, 0]]), torch.tensor([[1, 1, 1, 0]])
+    banks = torch.randn(6, model.config.memory_slots, model.config.bank_width)
+    rows = []
+    first, last = (f"blocks.{block}.hook_resid_post" for block in (0, 2))
+    with (
+        torch.no_grad(),
+        model.hooks([(name, lambda x, hook: rows.append(len(x))) for name in (first, last)]),
+    ):
+        together = answer_logits(model, ids, mask, banks)
+    assert rows == [1, 6]
+    with torch.no_grad():
+        alone = torch.cat([answer_logits(model, ids, mask, bank[None]) for bank in banks])
+    torch.testing.assert_close(together, alone, rtol=0, atol=2e-5)
+    assert (together - together[:1]).abs().max() > 1e-3

@@ -22,6 +22,11 @@ def model_names() -> list[str]:
     return shipped_models() + memories_at_hand() + folders.opened_folders()
 
 
+def missing_memories() -> list[str]:
+    """Shipped memories that cannot be opened, because their Llama is not on this machine."""
+    return sorted(set(shipped_models(memories=True)) - set(shipped_models()) - set(memories_at_hand()))
+
+
 def open_linked(name: str) -> bool:
     """Open for this user the folder that a link names; False where it is missing or has changed."""
     is_there = folders.is_folder_name(name) and folders.is_there(name)

@@ -34,9 +34,10 @@ def test_one_that_ships_is_offered_where_its_llama_is_and_not_elsewhere(llama, t
     monkeypatch.setattr(checkpoints, "SHIPPED", tmp_path / "shipped")
     monkeypatch.setenv("LM2_CACHE", str(tmp_path / "cache"))
     save_memory(with_memory(llama), small_tokenizer(), tmp_path / "shipped" / "stories", backbone="smollm2")
-    assert checkpoints.memories_at_hand() == []
+    assert checkpoints.memories_at_hand() == [] and models.missing_memories() == ["stories"]
     shutil.copytree(llama, cached_backbone("smollm2"))
     assert checkpoints.memories_at_hand() == ["stories"] and checkpoints.shipped_models() == []
+    assert models.missing_memories() == []
     assert "stories" in models.model_names() and "stories" in models.comparable_names()
 
 

@@ -30,7 +30,7 @@ from lm2core.reading.loaded_model import LoadedModel
 
 RANK = 16
 AT_ONCE = 8  # stories in a step
-LONGEST = 40  # sentences of a training story
+LONGEST = 12  # sentences of a training story: longer ones leave time for a few steps only
 
 
 def draw_text(rng: Random) -> tuple[str, list[str], list[str]]:

@@ -65,11 +65,8 @@ def pick_model() -> str:
             st.info(
                 f"The model {as_text(linked)} of this link is not here, or has changed. Another is shown."
             )
-    missing = models.missing_memories()
-    more = (
-        f"{missing[0]}, a memory beside a language model that reads open English, is listed too once "
-        "its Llama has been fetched: lm2 backbone smollm2"
-    )
+    missing = ", ".join(models.missing_memories())
+    more = f"Also {missing}, which reads open English, once its Llama is here: lm2 backbone smollm2"
     return st.selectbox("Model", names, key="model", bind=URL, help=more if missing else None)
 
 

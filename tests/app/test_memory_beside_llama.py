@@ -38,6 +38,7 @@ def test_one_that_ships_is_offered_where_its_llama_is_and_not_elsewhere(llama, t
     shutil.copytree(llama, cached_backbone("smollm2"))
     assert checkpoints.memories_at_hand() == ["stories"] and checkpoints.shipped_models() == []
     assert models.missing_memories() == []
+    assert open_page("story").selectbox(key="model").options == ["stories"]  # no other ships here
     assert "stories" in models.model_names() and "stories" in models.comparable_names()
 
 

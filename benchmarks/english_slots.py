@@ -3,7 +3,8 @@
 Held: of the facts that are true at the end of a story, the share whose place begins with a word that some
 slot says when it is read alone. Current: of the words that slots say, the share that belong to a place that
 is true. Allotted: how often two stories that begin with a sentence about the same person, in other places
-and phrasings, write to the same slot; and about different people.
+and phrasings, write to the same slot; and about different people. Unnamed: how often a question about
+somebody whom the story does not name is answered with one of its places.
 
     python benchmarks/english_slots.py smollm2-135m-stories --stories 40
 """
@@ -20,7 +21,7 @@ from lm2core.english.generated import generated_stories
 from lm2core.english.lexicon import lexicon
 from lm2core.english.sentences import Sentence
 from lm2core.evaluation.intervals import wilson_interval
-from lm2core.reading.answers import memory_after, read_story
+from lm2core.reading.answers import memory_after, ranked_words, read_story
 from lm2core.reading.checkpoints import load
 from lm2core.reading.loaded_model import LoadedModel, untrained
 from lm2core.text.shown_words import shown_words
@@ -60,6 +61,18 @@ def allotted(lm: LoadedModel, n_people: int, seed: int) -> tuple[list[bool], lis
     return is_same[True], is_same[False]
 
 
+def answered_for_nobody(lm: LoadedModel, stories: Sequence[Story], seed: int) -> list[bool]:
+    """For each story, whether a question about an unnamed person gets one of the story's places."""
+    people, rng = lexicon("test").people, Random(f"nobody {seed}")
+    given = []
+    for story in stories:
+        named = {s.subject for s in story.statements}
+        person = rng.choice([person for person in people if person not in named])
+        (word, _), *_ = ranked_words(lm, f"Where is {person}?", memory_after(lm, story.sentences))
+        given.append(word in {s.target for s in story.statements})
+    return given
+
+
 def main(
     model: Annotated[str, typer.Argument(help="A memory that opens with its Llama.")],
     stories: int = 40,
@@ -77,6 +90,7 @@ def main(
             ("words of slots that are true", current),
             ("same person, same slot", same),
             ("different people, same slot", different),
+            ("unnamed, given a place of it", answered_for_nobody(each, told, seed)),
         ):
             typer.echo(f"{name:17} {what:29} {_share(found)}")
 

@@ -97,7 +97,8 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         output_banks : also return the bank after each segment; None: of a text given in segments (B,S,T). Not
             with ``use_cache``, whose memory must not grow with the text
         output_hidden_states, output_attentions : also return these, see ``LM2Output``
-        return_dict : False returns a tuple of what is not None, in the order of ``LM2Output``
+        return_dict : False returns a tuple of what is not None but ``slots_per_segment``, in the order of
+            ``LM2Output``
         """
         ids, given = self._ids_and_given(input_ids, inputs_embeds, position_ids)
         slots = memory.slots if isinstance(memory, KeyedBank) else None
@@ -143,7 +144,9 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         )
         output = replace(output, logits=logits, loss=loss)
         is_tuple = not (self.config.return_dict if return_dict is None else return_dict)
-        return output.to_tuple() if is_tuple else output
+        if is_tuple:
+            return replace(output, slots_per_segment=None).to_tuple()  # they are for keyed_at
+        return output
 
     def _run(
         self,

@@ -25,7 +25,8 @@ def initial_bank(batch_size: int, n_slots: int, width: int, *, like: Tensor) -> 
     """
     rows = torch.arange(n_slots, device=like.device) % width
     eye_ND = F.one_hot(rows, width).to(like.dtype)
-    return eye_ND.expand(batch_size, n_slots, width)
+    # Rows of its own, as every later bank has: torch would compile a segment once more for an expanded one.
+    return eye_ND.repeat(batch_size, 1, 1)
 
 
 def slot_shares(pattern_BTN: Tensor, mask_BT: Tensor | None) -> Tensor:

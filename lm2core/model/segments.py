@@ -51,8 +51,11 @@ class Segments:
         return self.ids_BST.shape[1]
 
     def __getitem__(self, s: int) -> tuple[Tensor, Tensor | None]:
-        """Ids and mask (B,T) of segment ``s``; no mask if it has no padding."""
-        return self.ids_BST[:, s], None if self.mask_BST is None else self.mask_BST[:, s]
+        """Ids and mask (B,T) of segment ``s``; no mask if it has no padding.
+
+        Copies: torch would compile a segment a second time because a view of the next one has another offset.
+        """
+        return self.ids_BST[:, s].clone(), None if self.mask_BST is None else self.mask_BST[:, s].clone()
 
     def last(self) -> tuple[Tensor, Tensor]:
         """Ids and mask of the last segment, without trailing columns of padding."""

@@ -3,7 +3,7 @@
 Held: of the facts that are true at the end of a story, the share whose place begins with a word that some
 slot says when it is read alone. Current: of the words that slots say, the share that belong to a place that
 is true. Allotted: how often two stories that begin with a sentence about the same person, in other places
-and phrasings, write to the same slot; and about different people. Unnamed: how often a question about
+and any phrasing, write to the same slot; and about different people. Unnamed: how often a question about
 somebody whom the story does not name is answered with one of its places.
 
     python benchmarks/english_slots.py smollm2-135m-stories --stories 40

@@ -8,7 +8,7 @@ from app.panels.interventions_effects import pick_effect_sample
 from app.panels.reproduce import draw_reproduce, of_interchange
 from app.state import URL
 from app.widgets.measure_button import measure_button
-from app.widgets.pickers import as_text, draw, pick_model
+from app.widgets.pickers import as_text, draw, pick_model, refuse_beside_llama
 from app.widgets.verdict import draw_verdict
 from app.widgets.waiting import wait_for
 from lm2core.errors import UserError
@@ -25,6 +25,7 @@ def draw_interchange(place: DeltaGenerator) -> None:
     """Choose model, task, fact, slots and pairs; the finding, its figure, and every number folded below."""
     with st.sidebar:
         model = pick_model()
+    refuse_beside_llama(model)
     sample = pick_effect_sample(model, sizes=interchange.N_STORIES)
     st.markdown(
         "Take a slot from **another story** and put it in. If the answer about the fact becomes what the "

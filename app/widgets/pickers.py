@@ -25,6 +25,7 @@ from app.widgets.text_size import in_chosen_size
 from app.widgets.waiting import wait_for
 from lm2core.babi.known_facts import known_facts
 from lm2core.errors import UserError
+from lm2core.reading.checkpoints import memories_at_hand
 from lm2viz.figures.heatmap import clickable
 from lm2viz.stage.examples import example_names
 from lm2viz.stage.page import suggested_questions
@@ -67,7 +68,24 @@ def pick_model() -> str:
             )
     missing = ", ".join(models.missing_memories())
     more = f"Also {missing}, which reads open English, once its Llama is here: lm2 backbone smollm2"
-    return st.selectbox("Model", names, key="model", bind=URL, help=more if missing else None)
+    chosen = st.selectbox("Model", names, key="model", bind=URL, help=more if missing else None)
+    if chosen in memories_at_hand():  # its Llama is not the package's, and may be damaged
+        try:
+            models.load_model(chosen)
+        except UserError as error:
+            st.error(as_text(error))
+            st.stop()
+    return chosen
+
+
+def refuse_beside_llama(model: str) -> None:
+    """Stop a page that looks for what a slot holds in every story."""
+    if models.is_beside_llama(model):
+        st.info(
+            f"The slots of {as_text(model)} are assigned as a story needs them, so none holds the same fact "
+            "in every story. See **Slot words** on the page Story, or choose another model."
+        )
+        st.stop()
 
 
 def _pick_task(model: str) -> str:
@@ -84,6 +102,7 @@ def pick_sample(sizes: Sequence[int], default: int) -> "tuple[str, StorySample]"
     from app.loaders.sample import MAX_SENTENCES, page_sample
 
     model = pick_model()
+    refuse_beside_llama(model)
     task = _pick_task(model)
     n = st.segmented_control(
         "Stories",

@@ -22,7 +22,7 @@ def trace(
     story: Annotated[Path | None, typer.Option(help="One story: a text file, one sentence per line.")] = None,
     babi: Annotated[Path | None, typer.Option(help="Several stories: a file in the bAbI format.")] = None,
     task: Annotated[
-        str | None, typer.Option(help="Several stories: generated ones of qa1 to qa20, with known facts.")
+        str | None, typer.Option(help="Several generated stories with known facts: qa1 to qa20, or one-fact.")
     ] = None,
     stories: Annotated[int, typer.Option(min=1, help="With --task: number of stories.")] = 100,
     seed: Annotated[int, typer.Option(help="With --task: the same seed gives the same stories.")] = 0,

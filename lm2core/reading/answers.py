@@ -226,9 +226,14 @@ def _encoded(lm: LoadedModel, question: str, memory: Any) -> tuple[Tensor, Tenso
     return encode_questions(lm, [text])
 
 
-def _ranked(lm: LoadedModel, asked: Asked | CachedAsked) -> list[list[tuple[str, float]]]:
-    """For each question the word given to it, and what else the logits after it say."""
-    probability_QV, order_QV = asked.logits_QV.float().softmax(-1).sort(descending=True)
+def _ranked(
+    lm: LoadedModel, asked: Asked | CachedAsked, n_words: int | None = None
+) -> list[list[tuple[str, float]]]:
+    """For each question the word given to it, and what else the logits after it say: ``n_words``, or all."""
+    probability_QV = asked.logits_QV.float().softmax(-1)
+    probability_QV, order_QV = probability_QV.topk(
+        min(n_words or len(probability_QV[0]), len(probability_QV[0]))
+    )
     ranked = []
     for given, probability, order in zip(given_words(lm, asked), probability_QV, order_QV, strict=True):
         _, *others = zip(shown_words(lm.tokenizer, order.tolist()), probability.tolist(), strict=True)
@@ -266,10 +271,13 @@ def ask(lm: LoadedModel, question: str, bank: Tensor) -> Answer:
     return Answer(words, probabilities, trace)
 
 
-def ask_each(lm: LoadedModel, question: str, banks: Tensor) -> tuple[list[list[tuple[str, float]]], Trace]:
+def ask_each(
+    lm: LoadedModel, question: str, banks: Tensor, *, n_words: int | None = None
+) -> tuple[list[list[tuple[str, float]]], Trace]:
     """Ask one question of many ``banks`` (B,N,D) in one batch: as ``ask``, but much faster than one by one.
 
-    Returns what ``ranked_words`` gives for each, and one trace, whose axis ``story`` counts the banks.
+    Returns what ``ranked_words`` gives for each, the first ``n_words`` of it (None: all), and one trace,
+    whose axis ``story`` counts the banks.
     """
     ids, mask = _encoded(lm, question, banks)
     with torch.no_grad(), recording(lm.model, match_hooks(READ_HOOKS, lm.model.config)) as recorder:
@@ -278,4 +286,4 @@ def ask_each(lm: LoadedModel, question: str, banks: Tensor) -> tuple[list[list[t
     asked = Asked(lm.model, many_ids, many_mask, banks, logits)
     text = typed_question(lm, question)
     tokens = [[segment_words(lm.tokenizer, text)]] * len(banks)
-    return _ranked(lm, asked), recorder.trace(tokens, {"model": lm.name, "question": text})
+    return _ranked(lm, asked, n_words), recorder.trace(tokens, {"model": lm.name, "question": text})

@@ -21,8 +21,11 @@ def answer_logits(model: nn.Module, ids_QT: Tensor, mask_QT: Tensor, memory: Any
 
     A single question may be asked of many banks of an LM2.
     """
-    if isinstance(model, LM2ForCausalLM) and len(ids_QT) == 1 and len(memory) > 1:
-        memory = KeyedBank(memory[:1], model.model.slots(memory))
+    if len(ids_QT) == 1 and isinstance(memory, Tensor) and len(memory) > 1:
+        if isinstance(model, LM2ForCausalLM) and model.config.routing == "content":
+            memory = KeyedBank(memory[:1], model.model.slots(memory))
+        else:
+            ids_QT, mask_QT = (x.expand(len(memory), -1) for x in (ids_QT, mask_QT))
     # A memory with a path of its own runs for all words in any case; others are recorded for all of them.
     of_last_word = getattr(model.config, "memory_width", None) is not None
     options = {"last_token_only": True} if of_last_word else {}

@@ -48,11 +48,14 @@ def words_read_alone(
     Raises
     ------
     UserError
-        For an empty question, unknown words, slots that do not exist, or positional routing.
+        For an empty question, unknown words, no slot, slots that do not exist, or another number of banks;
+        for positional routing.
     """
     config, text = lm.model.config, typed_question(lm, question)
     if config.routing == "positional":
         raise UserError("slots of positional routing are token positions; use a model with routing='content'")
+    if len(banks_RND) != len(slots) or not len(slots):
+        raise UserError(f"{len(banks_RND)} banks for {len(slots)} slots; give as many, and at least one")
     if bad := [slot for slot in slots if not 0 <= slot < config.memory_slots]:
         raise UserError(f"no slot {bad[0]}; the model has slots 0 to {config.memory_slots - 1}")
     check_words(lm.tokenizer, [text])
@@ -93,14 +96,13 @@ def slot_words(
 def words_by_step(lm: LoadedModel, trace: Trace, question: str) -> list[dict[int, tuple[str, float]]]:
     """After each sentence of a story, for each slot that says a word: the word and its probability.
 
-    A slot is read anew when a sentence has changed it; until then it keeps its word.
+    A slot is read anew when it has changed since it was last read; until then it keeps its word.
     """
     banks = all_banks(trace, lm.model)
-    changed = banks.diff(dim=0).square().mean(-1).sqrt() >= WRITTEN_FROM
-    steps, slots = (x.tolist() for x in changed.nonzero(as_tuple=True))
+    steps, slots = _changed(banks)
     said = slot_words(lm, question, banks[1:][steps], slots) if steps else []
     by_step: list[dict[int, tuple[str, float]]] = [{}]
-    for step in range(len(changed)):
+    for step in range(len(banks) - 1):
         words = dict(by_step[-1])
         for at, slot, (word, probability, control) in zip(steps, slots, said, strict=True):
             if at == step:
@@ -109,6 +111,17 @@ def words_by_step(lm: LoadedModel, trace: Trace, question: str) -> list[dict[int
                     words[slot] = word, probability
         by_step.append(words)
     return by_step[1:]
+
+
+def _changed(banks_SND: Tensor) -> tuple[list[int], list[int]]:
+    """Steps and slots at which a slot has changed since the fresh bank, or since it last was listed."""
+    steps, slots, last_ND = [], [], banks_SND[0].clone()
+    for step, bank_ND in enumerate(banks_SND[1:]):
+        moved = ((bank_ND - last_ND).square().mean(-1).sqrt() >= WRITTEN_FROM).nonzero()[:, 0]
+        last_ND[moved] = bank_ND[moved]
+        steps += [step] * len(moved)
+        slots += moved.tolist()
+    return steps, slots
 
 
 def slot_lens(lm: LoadedModel, trace: Trace, question: str, *, n_sentences: int | None = None) -> SlotLens:

@@ -63,10 +63,11 @@ class SlotLens:
         read = f"After {n} {'sentence' if n == 1 else 'sentences'}, {len(self.rows)} of {self.n_slots} slots"
         read += " have been written"
         if not saying:
-            return f"{read}; read alone, none makes the model say a word that a fresh slot does not."
+            return f"{read}; read alone, none makes the model say a word of its own."
         words = ", ".join(f"{row.word} (slot {row.slot})" for row in saying[:N_NAMED])
         words += f" and {len(saying) - N_NAMED} more" if len(saying) > N_NAMED else ""
-        return f"{read}; read alone, {len(saying)} say a word that a fresh slot does not: {words}."
+        verb = "makes" if len(saying) == 1 else "make"
+        return f"{read}; read alone, {len(saying)} {verb} the model say a word of its own: {words}."
 
     def by_attention(self) -> list[SlotWord]:
         """The rows, those that the question reads most first."""

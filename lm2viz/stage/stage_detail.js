@@ -4,7 +4,10 @@ import { el, pool, setAttribute, setText } from "stage_dom";
 import { historyOf, isErased } from "stage_numbers";
 import { amount, namesOfSlot, percent } from "stage_text";
 
-const NO_ENGINE = "Edits need the model; this page shows a recorded run.";
+const NO_ENGINE = {
+  probes: "Edits need the model; this page shows a recorded run.",
+  lens: "This model is too large to run in the browser; edit its memory on the page Interventions.",
+};
 
 const NAMELESS = {
   probes: "No probe names what it holds.",
@@ -31,6 +34,7 @@ export class SlotCard {
     const close = el("button", { type: "button", class: "close", text: "\u00d7", onclick: actions.close });
     setAttribute(close, "aria-label", "Close the card");
     this.buttons = actions.edit ? editButtons(actions) : null;
+    this.noEngine = el("p", { class: "no-engine" });
     this.node = el(
       "aside",
       { class: "card", "aria-label": "Slot", hidden: true },
@@ -40,7 +44,7 @@ export class SlotCard {
       this.accuracy,
       this.who,
       this.rows,
-      this.buttons?.row ?? el("p", { class: "no-engine", text: NO_ENGINE }),
+      this.buttons?.row ?? this.noEngine,
     );
   }
 
@@ -53,6 +57,7 @@ export class SlotCard {
     setText(this.accuracy, accuracyLine(payload, slot));
     this.drawHistory(payload, step, slot);
     if (this.buttons) drawButtons(this.buttons, step, edits, isBusy);
+    else setText(this.noEngine, NO_ENGINE[payload.named_by ?? "probes"]);
   }
 
   drawHistory(payload, step, slot) {

@@ -2,7 +2,7 @@
 
 import { editsOf, isErased, isUnused, namesAt, readsAt, sharesOf, writesAt } from "stage_numbers";
 
-/** Said of a name that a probe decodes from a slot which no answer goes by. */
+/** Said of a name that a probe decodes from a slot that answers do not use. */
 export const UNUSED = "decoded, not used";
 
 /** 0.9985 -> "100 %", with a space that does not break. */

@@ -72,14 +72,14 @@ def _lens_names(words: Mapping[int, tuple[str, float]]) -> list[Json]:
 
 
 def _question(lm: LoadedModel, trace: Trace, text: str, known: Sequence[KnownFacts]) -> Json:
-    answers, asked = ask_each(lm, text, all_banks(trace, lm.model))
+    answers, asked = ask_each(lm, text, all_banks(trace, lm.model), n_words=N_ANSWERS)
     shown = text if lm.is_beside_llama else str(asked.info["question"])  # without the answer's beginning
     return {
         "text": shown,
         "words": asked.tokens[0][0],
         "steps": [
             {
-                "answers": [[word, round(probability, 4)] for word, probability in ranked[:N_ANSWERS]],
+                "answers": [[word, round(probability, 4)] for word, probability in ranked],
                 "reads": rounded(np.stack([_read_by_last_word(asked, k, b) for b in asked.blocks])),
                 "right": known_place(shown, known[k]),
             }

@@ -18,9 +18,8 @@ def answer_in_words(question: str, answer: Answer, fresh: Answer, right: str | N
 
     right : None where it is not known
     """
-    asked = (
-        question if question.endswith("?") else f"{question} \u2026"
-    )  # a prompt, which the answer goes on from
+    is_prompt = not question.endswith("?")  # the beginning of the answer
+    asked = f"{question} \u2026" if is_prompt else question
     judged = "" if right is None else ", which is right" if right == answer.words[0] else f", not {right}"
     return (
         f"{asked} The model answers {answer.words[0]} ({answer.probabilities[0]:.0%}){judged}; with an "

@@ -29,6 +29,7 @@ from lm2core.reading.many_questions import ask_many
 from lm2core.reading.story_traces import record_questions
 from lm2core.text.sentence_tokens import begin_sentences
 from lm2core.text.tokenizer import encode_segments
+from tests.conftest import POSITIONAL
 from tests.conftest import make_model as small_model
 from tests.small_llama import STORY, save_llama, small_tokenizer, with_memory
 
@@ -204,3 +205,15 @@ def test_one_question_of_many_banks_is_each_asked_alone_and_runs_its_first_block
         alone = torch.cat([answer_logits(model, ids, mask, bank[None]) for bank in banks])
     torch.testing.assert_close(together, alone, rtol=0, atol=2e-5)
     assert (together - together[:1]).abs().max() > 1e-3
+
+
+def test_a_question_of_many_banks_of_positional_routing_is_run_for_each():
+    model = small_model(**POSITIONAL).eval()
+    n = model.config.memory_slots
+    ids, mask = torch.arange(n)[None] % 9 + 1, torch.ones(1, n, dtype=torch.long)
+    banks = torch.randn(4, n, model.config.bank_width)
+    with torch.no_grad():
+        together = answer_logits(model, ids, mask, banks)
+        alone = torch.cat([answer_logits(model, ids, mask, bank[None]) for bank in banks])
+        assert answer_logits(model, ids, mask, None).shape == together[:1].shape
+    torch.testing.assert_close(together, alone, rtol=0, atol=2e-5)

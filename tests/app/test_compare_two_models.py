@@ -61,7 +61,7 @@ def test_without_the_table_of_architectures_two_models_are_still_compared(monkey
 
 
 def test_with_one_model_the_page_says_what_to_do(monkeypatch):
-    monkeypatch.setattr("app.loaders.models.shipped_models", lambda: [FIRST])
+    monkeypatch.setattr("app.loaders.models.shipped_models", lambda **_: [FIRST])
     page = open_page("compare", compare_view="Two models")
     assert "only one model" in page.info[0].value
 

@@ -21,6 +21,7 @@ EVERY_LAYOUT = pytest.mark.parametrize(
 @pytest.fixture(autouse=True)
 def adapter_is_known(monkeypatch):
     """As the entry point does, whether or not this installation has it yet."""
+    monkeypatch.setattr(ArchitectureAdapterFactory, "_entry_points_discovered", True)
     monkeypatch.setitem(ArchitectureAdapterFactory._adapters, NAME, LM2Adapter)
 
 

@@ -30,11 +30,7 @@ def main() -> None:
     questions = questions_of(model, story)
     try:
         payload = wait_for(
-            "Reading the story and asking",
-            stage.load_payload,
-            model,
-            story.sentences,
-            questions,
+            "Reading the story and asking", stage.load_payload, model, story.sentences, questions
         )
     except UserError as error:
         st.info(as_text(error))

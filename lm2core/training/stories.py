@@ -123,12 +123,9 @@ class StoryTrainer(RunTrainer):
         for whole in self.source.whole(eval_dataset or self.eval_dataset):
             batch = whole.to(self.args.device)
             logits_QV = batch_logits(model, batch)
-            n_asked = float(batch.n_asked.sum())
-            loss += (
-                float(batch.mean(F.cross_entropy(logits_QV, batch.answer_ids, reduction="none"))) * n_asked
-            )
-            right += float(batch.mean((logits_QV.argmax(-1) == batch.answer_ids).float())) * n_asked
-            n += n_asked
+            loss += float(batch.total(F.cross_entropy(logits_QV, batch.answer_ids, reduction="none")))
+            right += float(batch.total((logits_QV.argmax(-1) == batch.answer_ids).float()))
+            n += float(batch.n_asked.sum())
         metrics = {"eval_loss": loss / n, "eval_accuracy": right / n}
         self.log(dict(metrics))
         state, before = self.state, self.control  # type: ignore[has-type]

@@ -46,9 +46,13 @@ class StoryBatch:
         tensors = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "tasks"}
         return StoryBatch(**tensors, tasks=self.tasks)
 
+    def total(self, values_Q: Tensor) -> Tensor:
+        """The sum of a value of each question over all that were drawn."""
+        return (values_Q * self.n_asked).sum()
+
     def mean(self, values_Q: Tensor) -> Tensor:
         """The mean of a value of each question over all that were drawn."""
-        return (values_Q * self.n_asked).sum() / self.n_asked.sum()
+        return self.total(values_Q) / self.n_asked.sum()
 
 
 class Encoder:

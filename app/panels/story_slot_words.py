@@ -5,6 +5,7 @@ import streamlit as st
 from app.loaders.slot_words import load_slot_words
 from app.panels.python_code import of_story, slot_words_code
 from app.panels.reproduce import draw_reproduce
+from app.panels.story_sources import question_after
 from app.widgets.pickers import as_text, draw
 from app.widgets.shown_story import ShownStory
 from app.widgets.waiting import wait_for
@@ -23,13 +24,9 @@ COLUMNS = {  # with their widths in pixels
 
 def draw_slot_words(model: str, story: ShownStory, step: int, answer: Answer | None) -> None:
     """A table of the slots that were written to, those read most first; their bars are folded up."""
-    if answer is None:
-        st.info("There is no answer to show. Change the question on the left.")
+    question = question_after(step, answer)
+    if question is None:
         return
-    if step == 0:
-        st.info("No sentence has been read yet. Press **Next** to read the first one.")
-        return
-    question = answer.trace.info["question"]
     try:
         message = "Reading the slots one by one"
         result = wait_for(message, load_slot_words, model, story.sentences, step, question)

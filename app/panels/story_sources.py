@@ -15,15 +15,22 @@ from lm2core.reading.answers import Answer
 CHART = "sources"
 
 
-def draw_sources(model: str, story: ShownStory, step: int, answer: Answer | None) -> None:
-    """A bar for each sentence: its share of what the question reads from the bank of this step."""
+def question_after(step: int, answer: Answer | None) -> str | None:
+    """The question that was asked; None, and a line on the page, where there is nothing to look into."""
     if answer is None:
         st.info("There is no answer to show. Change the question on the left.")
-        return
+        return None
     if step == 0:
         st.info("No sentence has been read yet. Press **Next** to read the first one.")
+        return None
+    return str(answer.trace.info["question"])
+
+
+def draw_sources(model: str, story: ShownStory, step: int, answer: Answer | None) -> None:
+    """A bar for each sentence: its share of what the question reads from the bank of this step."""
+    question_text = question_after(step, answer)
+    if question_text is None:
         return
-    question_text = answer.trace.info["question"]
     story_question = story.story_question(step, question_text)
     try:
         question = (

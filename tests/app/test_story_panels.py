@@ -80,7 +80,7 @@ def test_beside_the_bars_stands_the_answer_of_the_same_story_without_the_sentenc
     assert f"the answer {answered} has probability {p_all:.0%}, without this sentence" in alt
 
 
-@pytest.mark.parametrize("view", ["Sources", "Facts"])
+@pytest.mark.parametrize("view", ["Sources", "Slot words", "Facts"])
 def test_before_the_first_sentence_a_view_says_what_to_do(view):
     page = open_page(source="Generated", task=TASK, seed="1", step="0", view=view)
     assert any("No sentence has been read" in i.value for i in page.info)

@@ -8,8 +8,8 @@ from app.loaders.visitor import current_visitor
 from app.panels.train_buttons import draw_buttons, draw_token
 from app.state import URL
 from app.widgets.pickers import as_text, draw
+from lm2core.babi.tasks import TASKS
 from lm2core.errors import UserError
-from lm2core.training.batches import TRAINED_TASKS
 from lm2viz.figures.training import training_curves
 
 REFRESH_S = 2  # while a run is going
@@ -61,7 +61,7 @@ def draw_form() -> None:
     with st.form("new_run"):
         left, middle, right, last = st.columns([3, 4, 2, 2])
         name = left.text_input("Name", "first", key="run_name", max_chars=40)
-        tasks = middle.multiselect("Tasks", TRAINED_TASKS, ["qa1"], key="run_tasks")
+        tasks = middle.multiselect("Tasks", list(TASKS), ["qa1"], key="run_tasks")
         n_steps = right.number_input("Steps", 1, training.MAX_STEPS, 600, key="run_steps")
         seed = last.number_input("Seed", 0, 10_000, 0, key="run_seed")
         pressed = st.form_submit_button("Start", icon=":material/play_arrow:")

@@ -42,12 +42,13 @@ def draw_fears(rng: Random) -> Iterator[Sequence[Line]]:
 
 
 def ask_fear(history: Sequence[Statement], i: int, _: Random) -> Question | None:
-    """qa15: what does the character fear whose kind of animal statement ``i`` gives?"""
+    """qa15: what does the character fear whose kind of animal statement ``i`` gives? None before that."""
     name, animal = history[i].subject, history[i].target
     if history[i].relation != IS_A:
         return None
     fears = last_index(history, len(history), lambda s: s.relation == FEARS and s.subject == animal)
-    assert fears is not None
+    if fears is None:
+        return None
     return Question(f"What is {name.lower()} afraid of?", history[fears].target, (i, fears), len(history))
 
 
@@ -76,7 +77,7 @@ def draw_colours(rng: Random) -> Iterator[Sequence[Line]]:
 def ask_colour(history: Sequence[Statement], i: int, _: Random) -> Question | None:
     """qa16: which colour is the character of statement ``i``? That of the last one of the same animal."""
     name = history[i].subject
-    if any(s.relation == HAS_COLOUR and s.subject == name for s in history):
+    if history[i].relation != IS_A or any(s.relation == HAS_COLOUR and s.subject == name for s in history):
         return None
     example = _example(history, name)
     if example is None:

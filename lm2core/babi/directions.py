@@ -79,9 +79,14 @@ def draw_shapes(rng: Random) -> Iterator[Sequence[Line]]:
 
 
 def ask_side(history: Sequence[Statement], _: int, rng: Random) -> Question | None:
-    """qa17, any index: is one outer shape on a side of the other? Any distance in that direction counts."""
+    """qa17, any index: is one outer shape on a side of the other? Any distance in that direction counts.
+
+    None before both are stated.
+    """
     near = _neighbours(history)
-    middle = next(shape for shape in near if len(near[shape]) > 1)
+    middle = next((shape for shape in near if len(near[shape]) > 1), None)
+    if middle is None:
+        return None
     first, second = rng.sample(list(near[middle]), 2)
     (line_1, side_1), (line_2, side_2) = near[middle][first], near[middle][second]
     x, y = _step_from(SIDES[side_1], SIDES[side_2], -1)
@@ -107,7 +112,10 @@ def draw_tree(rng: Random) -> Iterator[Sequence[Line]]:
 
 
 def ask_path(history: Sequence[Statement], _: int, rng: Random) -> Question | None:
-    """qa19, any index: how do you go two steps? Every other place is beside one of the three on the path."""
+    """qa19, any index: how do you go two steps? Every other place is beside one of the three on the path.
+
+    None before two steps are stated.
+    """
     near = _neighbours(history)
     paths = [
         (start, middle, end)
@@ -115,6 +123,8 @@ def ask_path(history: Sequence[Statement], _: int, rng: Random) -> Question | No
         for start, end in permutations(near[middle], 2)
         if near.keys() == near[start].keys() | near[middle].keys() | near[end].keys()
     ]
+    if not paths:
+        return None
     start, middle, end = rng.choice(paths)
     steps = near[start][middle], near[middle][end]
     answer = ",".join(side[0] for _, side in steps)

@@ -31,12 +31,17 @@ def draw_lines(rng: Random) -> Iterator[Sequence[Line]]:
 
 
 def ask_before(history: Sequence[Statement], i: int, _: Random) -> Question | None:
-    """Where was the actor of statement ``i`` before its place? The latest visit there counts."""
+    """Where was the actor of statement ``i`` before its place? The latest visit there counts.
+
+    None where the time before is not stated yet.
+    """
     actor, place = history[i].subject, history[i].target
     if history[i].other == SLOTS[0]:
         return None
     line_of = {s.other: j for j, s in enumerate(history) if s.subject == actor}
     there = max(SLOTS.index(slot) for slot, j in line_of.items() if history[j].target == place)
+    if there == 0 or SLOTS[there - 1] not in line_of:
+        return None
     support = (line_of[SLOTS[there]], line_of[SLOTS[there - 1]])
     text = f"Where was {actor} before the {place}?"
     return Question(text, history[support[1]].target, support, len(history))

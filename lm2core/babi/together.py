@@ -37,12 +37,14 @@ def story_maker(*, n_people: int, has_pronoun: bool) -> Callable[[Random], Itera
 def question_maker(n_lines: int) -> Ask:
     """Where is one of the people of statement ``i``? The last ``n_lines`` lines about them are the support.
 
-    Only the last ``_N_MOVES`` moves count; a sentence about two people has two.
+    Only the last ``_N_MOVES`` moves count; a sentence about two people has two. None about an older one.
     """
 
     def ask(history: Sequence[Statement], i: int, rng: Random) -> Question | None:
         n_moves_since = sum(len(_people(statement)) for statement in history[i + 1 :])
-        actor = rng.choice(_people(history[i])[n_moves_since - _N_MOVES :])
+        if not (recent := _people(history[i])[n_moves_since - _N_MOVES :]):
+            return None
+        actor = rng.choice(recent)
         lines = [j for j, statement in enumerate(history) if actor in _people(statement)][-n_lines:]
         return Question(f"Where is {actor}?", history[lines[-1]].target, tuple(lines), len(history))
 

@@ -11,22 +11,19 @@ from transformers import PreTrainedTokenizerBase
 from lm2core.babi.directions import ask_verbatim, draw_star
 from lm2core.babi.story import Line, Statement, Task
 from lm2core.babi.tasks import draw_question, get_task
-from lm2core.babi.vocabulary import WORDS
 from lm2core.babilong.background_text import Noise
 from lm2core.errors import UserError
 from lm2core.training.story_batch import EncodedStory, Encoder, PlacedQuestion, StoryBatch, make_batch
 
 MOST_DRAWS = 100  # of the stories of a batch, while none of them allows a question
 MOST_SENTENCES = 4_000  # in a batch: the longer its stories, the fewer it has
-ASK_AGES = range(10)  # of statements; twice those of the tasks, so that questions may come late
-TRAINED_TASKS = tuple(WORDS)  # qa1 to qa10
+LATER = 2  # a question may come so many times as late as the task has it
 _HANDLING = ("qa1", "qa2", "qa3", "qa6", "qa7", "qa8")
-# The tasks whose questions a story allows: tasks with the same people share their stories.
+# The tasks whose questions a story allows, where it is not the story's alone: the same people act there.
 QUESTION_TASKS_OF = MappingProxyType(
     {
         **dict.fromkeys(("qa1", "qa2", "qa3", "qa6", "qa8"), _HANDLING),
         "qa7": ("qa1", "qa6", "qa7"),
-        **{task: (task,) for task in ("qa4", "qa5", "qa9", "qa10")},
     }
 )
 # Practice before tasks whose own stories reward a shortcut: see directions.draw_star.
@@ -66,13 +63,6 @@ class Stage:
     def task(self, name: str) -> Task:
         """The task called ``name``, or its practice task."""
         return PRACTICE[name] if self.practice and name in PRACTICE else get_task(name)
-
-
-def check_trained(task: str) -> None:
-    """Refuse a task that is unknown or that models cannot be trained on."""
-    get_task(task)
-    if task not in TRAINED_TASKS:
-        raise UserError(f"cannot train on task {task!r} yet; choose from: {', '.join(TRAINED_TASKS)}")
 
 
 class StorySource:
@@ -190,14 +180,16 @@ def _questions_midway(
     rng: Random,
 ) -> list[PlacedQuestion]:
     """Questions after random segments, about tasks that the story allows, drawn by ``weights``."""
-    allowed = [name for name in stage.tasks if name in QUESTION_TASKS_OF[story_task]]
+    allowed = [name for name in stage.tasks if name in QUESTION_TASKS_OF.get(story_task, (story_task,))]
     history: list[Statement] = []
     possible: dict[str, list[PlacedQuestion]] = {}
     for i in range(after.stop):
         if i in line_at:
             history.append(line_at[i].statement)
         for name in allowed if i in after and history else ():
-            question = draw_question(stage.task(name), history, rng, ages=ASK_AGES)
+            task = stage.task(name)
+            ages = task.ages and range(LATER * len(task.ages))
+            question = draw_question(task, history, rng, ages=ages)
             if question is not None:
                 possible.setdefault(name, []).append((i, name, question))
     if not possible:

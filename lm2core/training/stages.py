@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from lm2core.training.batches import Stage, check_trained
+from lm2core.babi.tasks import get_task
+from lm2core.training.batches import Stage
 
 # How stories grow once the tasks have come together: sentences with a gradient, up to so many before them,
 # and the least and the most of all these that is background.
@@ -25,7 +26,7 @@ def stages_for(tasks: Sequence[str], *, noise: bool = False) -> tuple[Stage, ...
     With ``noise`` they grow by background text, at last to two hundred times as much as there is story.
     """
     for task in tasks:
-        check_trained(task)
+        get_task(task)
     persons = [Stage(("qa1",), 3), Stage(("qa1",), 6)]
     if set(tasks) == {"qa1"} and not noise:
         return (*persons, Stage(("qa1",), 10))

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from lm2core.babi.tasks import TASKS
 from lm2core.babi.vocabulary import babi_words
 from lm2core.baselines.architectures import make_model
 from lm2core.model.config import LM2Config
 from lm2core.reading.checkpoints import load
 from lm2core.text.tokenizer import encode_segments, word_tokenizer
-from lm2core.training.batches import TRAINED_TASKS
 from lm2core.training.recipe import Recipe
 from lm2core.training.run_folder import save_model
 from lm2core.training.stories import _start, train
@@ -18,7 +18,7 @@ from lm2core.training.warm_start import start_model
 from tests.conftest import SIZES
 
 OLD = word_tokenizer(babi_words(("qa1", "qa2")))
-NEW = word_tokenizer(babi_words(TRAINED_TASKS))
+NEW = word_tokenizer(babi_words(TASKS))
 STORY = [["Mary went to the office.", "Mary got the milk there."]]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from lm2core.babi.tasks import make_story
 from lm2core.babi.text import read_babi
-from lm2core.babi.vocabulary import LISTS, WORDS, babi_words
+from lm2core.babi.vocabulary import LISTS, PATHS, WORDS, babi_words
 
 
 def words_of(stories):
@@ -31,8 +31,16 @@ def test_the_words_of_a_task_are_those_of_the_published_file(task, published):
     assert WORDS[task] - words <= set(LISTS)
 
 
-def test_ten_tasks_have_the_published_number_of_words_and_twelve_lists():
-    """74 word types, as counted on the published files, if a list counts as its parts."""
+@pytest.mark.parametrize(("n_tasks", "n_words"), [(10, 74), (20, 158)])
+def test_the_tasks_have_the_published_number_of_words(n_tasks, n_words):
+    """As counted on the published files, where a list or a path counts as its parts."""
+    words = babi_words(list(WORDS)[:n_tasks])
+    parts = {part for word in words & {*LISTS, *PATHS} for part in word.split(",")}
+    assert len(words - {*LISTS, *PATHS} | parts) == n_words
+
+
+def test_there_are_twelve_lists_and_twelve_paths():
+    """A path takes two steps and does not go back."""
     words = babi_words(WORDS)
-    assert len(words - set(LISTS)) == 74
-    assert len(words & set(LISTS)) == 12
+    assert len(words & set(LISTS)) == len(words & set(PATHS)) == 12
+    assert "n,s" not in words

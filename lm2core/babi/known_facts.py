@@ -8,9 +8,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from lm2core.babi.animals import FEARS, HAS_COLOUR, IS_A
 from lm2core.babi.certainty import EITHER, NOT_IN
 from lm2core.babi.directions import OPPOSITE
+from lm2core.babi.motives import GOALS
 from lm2core.babi.sentences import parse
+from lm2core.babi.sizes import BIGGER, BOXES, FITS, SMALL
 from lm2core.babi.story import Statement
 from lm2core.babi.times import SLOTS
 from lm2core.errors import UserError
@@ -27,10 +30,12 @@ KnownFacts = Mapping[str, KnownFact]  # "place of Mary" -> ("kitchen", 2)
 
 
 def known_facts(history: Sequence[Statement]) -> list[KnownFacts]:
-    """The facts known after each statement: places, holders and directions only, whatever the task.
+    """The facts known after each statement, whatever the task.
 
-    ``place of X`` for people and things; ``holder of X`` while somebody holds it; ``north of X`` and so on.
-    A move with a time gives ``place of X yesterday`` and says nothing about where X is now.
+    ``place of X`` for people and things; ``holder of X`` while somebody holds it; ``north of X`` and so on;
+    ``animal of X`` and ``colour of X``; ``fear of X`` of an animal and of everyone who is one; ``motive of
+    X``; ``bigger of X and Y``, also where it follows from several sentences. A move with a time gives ``place
+    of X yesterday`` and says nothing about where X is now.
     """
     known: dict[str, KnownFact] = {}
     after_each: list[KnownFacts] = []
@@ -53,6 +58,11 @@ def parse_facts(sentences: Sequence[str]) -> list[KnownFacts] | None:
 def _stated_facts(statement: Statement, i: int, known: KnownFacts) -> dict[str, KnownFact]:
     """The facts a statement states or implies: a held thing is where its holder is."""
     subject, target = statement.subject, statement.target
+    if statement.relation in (IS_A, FEARS, HAS_COLOUR):
+        return _traits(statement, i, known)
+    if statement.relation in (FITS, BIGGER):
+        small, big = (subject, target) if statement.relation == FITS else (target, subject)
+        return _sizes(small, big, i, known)
     if statement.relation in OPPOSITE:
         opposite = OPPOSITE[statement.relation]
         return {
@@ -71,6 +81,43 @@ def _stated_facts(statement: Statement, i: int, known: KnownFacts) -> dict[str, 
     if here and f"place of {target}" not in known:
         update[f"place of {target}"] = KnownFact(here.value, i)
     return update
+
+
+def _traits(statement: Statement, i: int, known: KnownFacts) -> dict[str, KnownFact]:
+    """What somebody is, looks like, wants or fears; everyone fears what their kind of animal fears."""
+    subject, target = statement.subject, statement.target
+    if statement.relation == HAS_COLOUR:  # motives are told with the same verb
+        return {f"{'motive' if target in GOALS else 'colour'} of {subject}": KnownFact(target, i)}
+    if statement.relation == IS_A:
+        fear = known.get(f"fear of {target}")
+        shared = {f"fear of {subject}": KnownFact(fear.value, i)} if fear else {}
+        return {f"animal of {subject}": KnownFact(target, i)} | shared
+    animal = "animal of "
+    alike = [
+        fact.removeprefix(animal)
+        for fact, kind in known.items()
+        if fact.startswith(animal) and kind.value == subject
+    ]
+    return {f"fear of {x}": KnownFact(target, i) for x in (subject, *alike)}
+
+
+def _sizes(small: str, big: str, i: int, known: KnownFacts) -> dict[str, KnownFact]:
+    """That ``big`` is bigger, and what follows with what is known to be smaller or bigger than these."""
+    things = (*SMALL, *BOXES)
+
+    def bigger(x: str, y: str) -> str:
+        fact = known.get(_pair_of(x, y))
+        return fact.value if fact else ""
+
+    below = [small, *(x for x in things if x != small and bigger(x, small) == small)]
+    above = [big, *(x for x in things if x != big and bigger(x, big) == x)]
+    pairs = {_pair_of(x, y): y for x in below for y in above if not bigger(x, y)}
+    return {fact: KnownFact(value, i) for fact, value in pairs.items()}
+
+
+def _pair_of(x: str, y: str) -> str:
+    first, second = sorted((x, y))
+    return f"bigger of {first} and {second}"
 
 
 def _no_longer_known(statement: Statement, known: KnownFacts) -> list[str]:

@@ -25,6 +25,7 @@ OPPOSITE = MappingProxyType(
     {a: b for steps in (COMPASS, SIDES) for a, (x, y) in steps.items() for b in steps if steps[b] == (-x, -y)}
 )
 SHAPES = ("triangle", "pink rectangle", "red sphere", "red square", "blue square", "yellow square")
+N_OTHERS = 3  # places of task 19 that are not on the path
 _USUAL_ORDER = 2 / 3  # how often task 4 names the end first, task 17 the middle
 
 
@@ -89,16 +90,39 @@ def ask_side(history: Sequence[Statement], _: int, rng: Random) -> Question | No
         return None
     first, second = rng.sample(list(near[middle]), 2)
     (line_1, side_1), (line_2, side_2) = near[middle][first], near[middle][second]
-    x, y = _step_from(SIDES[side_1], SIDES[side_2], -1)
+    away = _step_from(SIDES[side_1], SIDES[side_2], -1)
+    return _whether_at(rng, first, away, second, (line_1, line_2), len(history))
+
+
+def ask_any_side(history: Sequence[Statement], i: int, rng: Random) -> Question | None:
+    """Practice for qa17: half of the time about the two shapes that statement ``i`` names."""
+    if rng.random() < 0.5:
+        return ask_side(history, i, rng)
+    subject, relation, target = history[i].subject, history[i].relation, history[i].target
+    if rng.random() < 0.5:
+        subject, relation, target = target, OPPOSITE[relation], subject
+    return _whether_at(rng, subject, SIDES[relation], target, (i,), len(history))
+
+
+def _whether_at(
+    rng: Random, first: str, away: Point, second: str, support: tuple[int, ...], n_statements: int
+) -> Question:
+    """Whether ``first``, which is ``away`` from ``second``, is on a side of it; "yes" half of the time."""
     is_true = rng.random() < 0.5
+    x, y = away
     sides = [side for side, (dx, dy) in SIDES.items() if (x * dx + y * dy > 0) == is_true]
     text = f"Is the {first} {rng.choice(sides)} the {second}?"
-    return Question(text, "yes" if is_true else "no", (line_1, line_2), len(history))
+    return Question(text, "yes" if is_true else "no", support, n_statements)
 
 
-def draw_tree(rng: Random) -> Iterator[Sequence[Line]]:
+def draw_path(rng: Random) -> Iterator[Sequence[Line]]:
+    """Practice for qa19: its story with any number of the places that are not on the path."""
+    return draw_tree(rng, n_others=rng.randint(0, N_OTHERS))
+
+
+def draw_tree(rng: Random, *, n_others: int = N_OTHERS) -> Iterator[Sequence[Line]]:
     """qa19: three places on a path of two steps, and the others each one step away from one of these."""
-    middle, start, end, *others = rng.sample(HOME.places, len(HOME.places))
+    middle, start, end, *others = rng.sample(HOME.places, 3 + n_others)
     sides = rng.sample(list(COMPASS), 2)
     at = {middle: (0, 0), start: COMPASS[sides[0]], end: COMPASS[sides[1]]}
     taken = {(middle, sides[0]), (middle, sides[1]), (start, OPPOSITE[sides[0]]), (end, OPPOSITE[sides[1]])}

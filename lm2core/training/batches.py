@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from transformers import PreTrainedTokenizerBase
 
-from lm2core.babi.directions import ask_verbatim, draw_star
+from lm2core.babi.directions import ask_any_side, ask_path, ask_verbatim, draw_path, draw_shapes, draw_star
 from lm2core.babi.story import Line, Statement, Task
 from lm2core.babi.tasks import draw_question, get_task
 from lm2core.babilong.background_text import Noise
@@ -26,8 +26,14 @@ QUESTION_TASKS_OF = MappingProxyType(
         "qa7": ("qa1", "qa6", "qa7"),
     }
 )
-# Practice before tasks whose own stories reward a shortcut: see directions.draw_star.
-PRACTICE: Mapping[str, Task] = MappingProxyType({"qa4": Task(draw=draw_star, ask=ask_verbatim, ages=None)})
+# Practice before tasks whose own stories reward a shortcut (see directions.draw_star) or take two steps.
+PRACTICE: Mapping[str, Task] = MappingProxyType(
+    {
+        "qa4": Task(draw=draw_star, ask=ask_verbatim, ages=None),
+        "qa17": Task(draw=draw_shapes, ask=ask_any_side, ages=None),
+        "qa19": Task(draw=draw_path, ask=ask_path, ages=range(1)),
+    }
+)
 QUESTIONS_AT_END = ("qa4",)  # half a row has one neighbour, whatever the direction
 
 

@@ -1,5 +1,6 @@
 """The facts beside the sentences: answers agree with them, and what is stated is true."""
 
+from collections import Counter
 from random import Random
 
 import pytest
@@ -8,7 +9,8 @@ from lm2core.babi.animals import FEARS, PLURALS
 from lm2core.babi.directions import COMPASS, OPPOSITE, SIDES
 from lm2core.babi.sentences import parse
 from lm2core.babi.sizes import FITS
-from lm2core.babi.tasks import TASKS, get_task, make_story
+from lm2core.babi.tasks import TASKS, draw_question, draw_story, get_task, make_story
+from lm2core.training.batches import PRACTICE
 from lm2core.training.stages import stages_for
 from tests.lm2core.babi.truth import true_answers
 
@@ -27,6 +29,38 @@ def test_answers_agree_with_the_facts_of_the_world(task):
             if task == "qa8":
                 answer = ",".join(sorted(answer.split(",")))
             assert answer in true_answers(question.text, story.states[question.n_statements - 1])
+
+
+@pytest.mark.parametrize("task", PRACTICE)
+def test_answers_in_practice_agree_with_the_facts_of_the_world(task):
+    for i in range(60):
+        story = draw_story(task, PRACTICE[task], Random(i))
+        assert story.questions
+        for question in story.questions:
+            assert question.answer in true_answers(question.text, story.states[-1])
+
+
+def test_practice_of_task_19_tells_two_to_five_sentences_and_of_task_17_asks_about_neighbours_too():
+    lengths = Counter(len(draw_story("qa19", PRACTICE["qa19"], Random(i)).sentences) for i in range(80))
+    assert sorted(lengths) == [2, 3, 4, 5]
+    needed = Counter(
+        len(question.support)
+        for i in range(40)
+        for question in draw_story("qa17", PRACTICE["qa17"], Random(i)).questions
+    )
+    assert min(needed[1], needed[2]) > 7
+
+
+@pytest.mark.parametrize("task", ["qa11", "qa12", "qa13", "qa14", "qa15", "qa18", "qa19", "qa20"])
+def test_answers_in_the_middle_of_a_story_agree_with_what_is_true_then(task):
+    rng, n_asked, ages = Random(task), 0, range(10)  # older than the task asks about
+    for story in stories(task, 20):
+        for n in range(1, len(story.sentences)):
+            question = draw_question(get_task(task), story.statements[:n], rng, ages=ages)
+            if question is not None:
+                n_asked += 1
+                assert question.answer in true_answers(question.text, story.states[n - 1])
+    assert n_asked > 15
 
 
 def test_answers_about_the_past_agree_with_the_facts_of_then():

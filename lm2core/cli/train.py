@@ -25,7 +25,8 @@ PANELS: dict[type[RunRecipe], str | None] = {
 def train(out: Path, preset: str | None, resume: bool, **typed: Any) -> None:
     """Train on fresh bAbI stories, with --stories on your own, or with --text as a language model."""
     given = {name: _value(OPTIONS[name], value) for name, value in typed.items() if value is not None}
-    recipe = _recipe(preset or ("text-tiny" if "text" in given else "babi-tiny"), given)
+    usual = "llama" if "llama" in given else "text-tiny" if "text" in given else "babi-tiny"
+    recipe = _recipe(preset or usual, given)
     if isinstance(recipe, BesideRecipe):
         _run_beside(recipe, out, resume=resume)
     else:

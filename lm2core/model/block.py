@@ -14,7 +14,8 @@ from lm2core.model.attention_layer import LM2Attention
 from lm2core.model.config import LM2Config
 from lm2core.model.memory import LM2Memory
 from lm2core.model.norm import RMSNorm
-from lm2core.model.open_segment import BlockState, KeysAndValues, tokens_at
+from lm2core.model.open_segment import BlockState, tokens_at
+from lm2core.model.window import KeysAndValues
 
 
 class BlockOutput(NamedTuple):
@@ -58,21 +59,24 @@ class LM2Block(nn.Module):
         slots_visible: Tensor | None = None,
         taps: Sequence[Tensor] = (),
         only_B: Tensor | None = None,
+        window: KeysAndValues | None = None,
     ) -> BlockOutput:
         """Run tokens that follow ``past``; ``slots`` are what the memory reads, None: the block has none.
 
         ``taps`` are the streams of earlier blocks that a memory of its own width sees. ``only_B``: the one
         token of each text that is run to the end; others are its keys and values. Not with a memory's path.
+        ``window``: what self-attention alone sees before the segment; ``visible`` then begins with it.
         """
         x_BTD = self.hook_resid_pre(x_BTD)
         attn_BTD, attention = self.self_attn(
-            self.input_layernorm(x_BTD), rotary, past.attention, visible, only_B
+            self.input_layernorm(x_BTD), rotary, past.attention, visible, only_B, window
         )
         x_BTD = x_BTD if only_B is None else tokens_at(x_BTD, only_B)
         mid_BTD, written_BTW, read_BTW, kept = x_BTD + self.hook_attn_out(attn_BTD), None, None, None
         if self.mem is not None and slots is not None and self.mem.path is not None:
             streams = taps if self.mem.path.sees_taps else [mid_BTD]
-            seen_BTW, kept = self.mem.path.seen(streams, rotary, past.path, visible)
+            own = visible if visible is None or window is None else visible[..., window[0].shape[1] :]
+            seen_BTW, kept = self.mem.path.seen(streams, rotary, past.path, own)
             mem_BTW, read_BTW = self.mem.read(seen_BTW, slots, slots_visible)
             written_BTW = seen_BTW + mem_BTW
             mid_BTD = mid_BTD + self.hook_mem_out(self.mem.path.back(mem_BTW))

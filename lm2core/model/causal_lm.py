@@ -27,6 +27,7 @@ from lm2core.model.open_segment import OpenSegment, SlotsOfBlocks
 from lm2core.model.output import KeyedBank, LM2Output
 from lm2core.model.segments import Given, Segments, last_token
 from lm2core.model.self_opening import SelfOpening
+from lm2core.model.window import Window
 
 
 class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel):
@@ -79,7 +80,8 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         ----------
         input_ids : (B,T) or (B,S,T)
         attention_mask : same shape, 1 for tokens and 0 for padding (left, right or between); None: no padding
-        memory : (B,N,D), the bank of the text so far; None: a fresh one. Also a ``KeyedBank``
+        memory : (B,N,D), the bank of the text so far; None: a fresh one. Also a ``KeyedBank``. Not with it
+            comes the ``attention_window`` of the text so far, which is in ``past_key_values``
         labels : same shape as ``input_ids``; the loss predicts each next token and ignores -100. If nothing
             is left to predict, it is 0. Not with ``logits_to_keep``: the loss needs all logits
         inputs_embeds : (B,T,D) or (B,S,T,D), instead of ``input_ids``
@@ -176,11 +178,12 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         # With gradients they are held in any case; where gradients are cut, they are those of a cut bank.
         keeps_slots = output_banks and write_memory and torch.is_grad_enabled() and not backprop_segments
         streams, banks, read, open_segment = [], [], [], None
+        window: Window | None = None
         for s in range(n_complete):
             if backprop_segments and s % backprop_segments == 0:
-                bank_BND = bank_BND.detach()
-            x_BTD, bank_BND, slots = self._run_segment(
-                *cut[s], bank_BND, write_memory, given, slots if s == 0 else None, only_B
+                bank_BND, window = bank_BND.detach(), window and window.detach()
+            x_BTD, bank_BND, slots, window = self._run_segment(
+                *cut[s], bank_BND, write_memory, given, slots if s == 0 else None, only_B, window
             )
             banks += [bank_BND] if output_banks else []
             read += [slots] if keeps_slots else []
@@ -193,6 +196,7 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
                 n_blocks=self.config.num_hidden_layers,
                 n_room=self.config.segment_length,
                 n_seen=n_seen,
+                window=window,
             )
             x_BTD, open_segment = self._continue_text(start, ids_BT, mask_BT, given, write_memory)
             streams.append(x_BTD)
@@ -253,17 +257,25 @@ class LM2ForCausalLM(SelfOpening, LlamaLoading, LM2GenerationMixin, HookedModel)
         given: Given | None = None,
         slots: SlotsOfBlocks | None = None,
         only_B: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor, SlotsOfBlocks]:
-        """Run a complete segment: its stream (B,T,D), the bank after it, and what it read of the one before;
-        no mask if it has no padding, and ``slots`` and ``only_B`` as of ``LM2Decoder.whole``.
+        window: Window | None = None,
+    ) -> tuple[Tensor, Tensor, SlotsOfBlocks, Window | None]:
+        """Run a complete segment: its stream (B,T,D), the bank after it, what it read of the one before, and
+        the window behind it; no mask if it has no padding, the others as of ``LM2Decoder.whole``.
         """
         x_BTD, at_BT = self._embed(ids_BT, given)
-        x_BTD, bank_BND, slots = self.model.whole(
-            bank_BND, x_BTD, mask_BT, at_BT, write_memory=write_memory, slots=slots, only_B=only_B
+        x_BTD, bank_BND, slots, window = self.model.whole(
+            bank_BND,
+            x_BTD,
+            mask_BT,
+            at_BT,
+            write_memory=write_memory,
+            slots=slots,
+            only_B=only_B,
+            window=window,
         )
-        return x_BTD, self.hook_bank(bank_BND), slots
+        return x_BTD, self.hook_bank(bank_BND), slots, window
 
-    def _run_segment(self, *arguments: Any) -> tuple[Tensor, Tensor, SlotsOfBlocks]:
+    def _run_segment(self, *arguments: Any) -> tuple[Tensor, Tensor, SlotsOfBlocks, Window | None]:
         """Run a complete segment; under gradient checkpointing its activations are recomputed."""
         if self.gradient_checkpointing and self.training:
             return self._gradient_checkpointing_func(self._segment, *arguments)

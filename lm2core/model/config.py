@@ -85,7 +85,14 @@ class LM2Config(StrictConfig):
     candidate : "token" or "memory"
         What is written. "token": ``tanh(x W_c + read)``. "memory": ``tanh(read)``, the paper's eq. 6.
     segment_length : int
-        Tokens per segment of a text without given segments; self-attention sees one segment.
+        Tokens per segment of a text without given segments. Self-attention sees one segment, and
+        ``attention_window`` tokens before it.
+    attention_window : int
+        Tokens before a segment whose keys and values self-attention also sees: a sliding window, so that a
+        Llama keeps its context. 0: none.
+    attention_sinks : int
+        With ``attention_window``: the first tokens of a text that stay in view, right before the window. A
+        trained Llama needs a few (arXiv:2309.17453); text that is no longer than its view needs none.
     memory_gate_rank : int or None
         Rank of the gates' weight matrices; a low rank saves parameters. None: full rank.
     memory_starts_closed : bool
@@ -118,6 +125,8 @@ class LM2Config(StrictConfig):
     routing: str = "content"
     candidate: str = "token"
     segment_length: int = 128
+    attention_window: int = 0
+    attention_sinks: int = 0
     memory_gate_rank: int | None = None
     memory_starts_closed: bool = False
 
@@ -145,6 +154,12 @@ class LM2Config(StrictConfig):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise UserError(f"{name}={value} must be a whole number, at least 1")
+        for name in ("attention_window", "attention_sinks"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 0:
+                raise UserError(f"{name}={value} must be a whole number, at least 0")
+        if self.attention_sinks and not self.attention_window:
+            raise UserError(f"attention_sinks={self.attention_sinks} need an attention_window; set one")
         width = self.memory_width
         if width is not None and (not isinstance(width, int) or width < 1):
             raise UserError(f"memory_width={width} must be a whole number, at least 1, or None")

@@ -138,13 +138,19 @@ class LM2GenerationMixin(GenerationMixin):
                 segment, x_BTD, mask_BT[:, :n], at_BT, write_memory=write_memory
             )
             if not segment.n_room:
-                segment = self._close_full(segment, write_memory).with_room(self.config.segment_length)
+                is_counted = at_BT is None
+                segment = self._close_full(segment, write_memory, is_counted=is_counted).with_room(
+                    self.config.segment_length
+                )
             streams.append(x_BTD)
             ids_BT, mask_BT = ids_BT[:, n:], mask_BT[:, n:]
         return torch.cat(streams, 1), segment
 
-    def _close_full(self, segment: OpenSegment, write_memory: bool) -> OpenSegment:
-        """Write full segments to the bank, and start the next ones. It is read which are: once a segment."""
+    def _close_full(self, segment: OpenSegment, write_memory: bool, *, is_counted: bool) -> OpenSegment:
+        """Write full segments to the bank, and start the next ones. It is read which are: once a segment.
+
+        ``is_counted``: positions begin anew in each.
+        """
         is_full = segment.n_tokens() == self.config.segment_length
         rows = is_full.nonzero()[:, 0]
         if not len(rows):
@@ -153,7 +159,12 @@ class LM2GenerationMixin(GenerationMixin):
         if write_memory:
             written_BND = self.close(segment.of_stories(rows))
             bank_BND = bank_BND.index_copy(0, rows, written_BND)
-        return segment.closed(is_full, bank_BND)
+        window = segment.window
+        if self.config.attention_window:
+            window = self.model.window_after(
+                window, segment.attention(), segment.mask_BJ, is_counted=is_counted, is_full=is_full
+            )
+        return segment.closed(is_full, bank_BND, window)
 
 
 def _is_after_end(ids_BT: Tensor, end_tokens: Tensor, n_prompt: int) -> Tensor:

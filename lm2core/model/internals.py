@@ -39,6 +39,11 @@ class Internals:
             hidden_states = config.output_hidden_states
         if attentions is None:
             attentions = config.output_attentions
+        if attentions and getattr(config, "attention_window", 0):
+            raise UserError(
+                "output_attentions is not given with an attention_window; read the hook points "
+                "attn.hook_pattern with model.hooks: their first columns are the window"
+            )
         return cls(model, hidden_states=bool(hidden_states), attentions=bool(attentions))
 
     @contextmanager

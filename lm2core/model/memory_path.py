@@ -15,7 +15,7 @@ from transformers.models.llama.modeling_llama import LlamaMLP
 from lm2core.model.attention_layer import LM2Attention
 from lm2core.model.config import LM2Config
 from lm2core.model.norm import RMSNorm
-from lm2core.model.open_segment import KeysAndValues
+from lm2core.model.window import KeysAndValues
 
 
 class PathBlock(nn.Module):

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-KeysAndValues = tuple[Tensor, Tensor]
+from lm2core.model.window import KeysAndValues, Window
+
 SlotsOfBlocks = tuple[KeysAndValues | None, ...]  # what each block reads of a bank; None: it has no memory
 
 
@@ -76,6 +77,7 @@ class OpenSegment:
         waits for the device to tell
     n_seen : columns of the text up to here
     rows_BJD : with positional routing the tokens' rows of the bank, as the last block left them
+    window : what self-attention sees of the tokens before the segment; None: nothing
     """
 
     is_compileable = False  # transformers asks this of a cache: it grows within a segment
@@ -86,6 +88,7 @@ class OpenSegment:
     n_room: int
     n_seen: int = 0
     rows_BJD: Tensor | None = None
+    window: Window | None = None
 
     @classmethod
     def start(
@@ -96,11 +99,12 @@ class OpenSegment:
         n_room: int,
         n_seen: int = 0,
         slots: SlotsOfBlocks | None = None,
+        window: Window | None = None,
     ) -> "OpenSegment":
         """A segment without tokens, to be read from ``bank_BND``; ``slots`` if they are known."""
         mask_BJ = bank_BND.new_ones(len(bank_BND), 0, dtype=torch.long)
         blocks = tuple(BlockState(slots=own) for own in slots or [None] * n_blocks)
-        return cls(bank_BND, mask_BJ, blocks, n_room, n_seen)
+        return cls(bank_BND, mask_BJ, blocks, n_room, n_seen, window=window)
 
     def get_seq_length(self) -> int:
         """Columns of the text up to here; transformers asks this of a cache."""
@@ -128,7 +132,12 @@ class OpenSegment:
         blocks = tuple(block.of_stories(rows) for block in self.blocks)
         rows_BJD = None if self.rows_BJD is None else self.rows_BJD[rows]
         return replace(
-            self, bank_BND=self.bank_BND[rows], mask_BJ=self.mask_BJ[rows], blocks=blocks, rows_BJD=rows_BJD
+            self,
+            bank_BND=self.bank_BND[rows],
+            mask_BJ=self.mask_BJ[rows],
+            blocks=blocks,
+            rows_BJD=rows_BJD,
+            window=None if self.window is None else self.window.of_stories(rows),
         )
 
     def without_gaps(self) -> "OpenSegment":
@@ -138,11 +147,15 @@ class OpenSegment:
         rows_BJD = None if self.rows_BJD is None else self.rows_BJD[:, retained]
         return replace(self, mask_BJ=self.mask_BJ[:, retained], blocks=blocks, rows_BJD=rows_BJD)
 
-    def closed(self, is_full: Tensor, bank_BND: Tensor) -> "OpenSegment":
+    def attention(self) -> list[KeysAndValues]:
+        """Keys and values of each block's self-attention, for the tokens of the segment so far."""
+        return [block.attention for block in self.blocks if block.attention is not None]
+
+    def closed(self, is_full: Tensor, bank_BND: Tensor, window: Window | None) -> "OpenSegment":
         """After the write to ``bank_BND``: texts with ``is_full`` (B,) begin a segment, the others go on."""
         mask_BJ = self.mask_BJ.masked_fill(is_full[:, None], 0)
         blocks = tuple(replace(block, slots=None) for block in self.blocks)
-        return replace(self, bank_BND=bank_BND, mask_BJ=mask_BJ, blocks=blocks)
+        return replace(self, bank_BND=bank_BND, mask_BJ=mask_BJ, blocks=blocks, window=window)
 
     def with_room(self, length: int) -> "OpenSegment":
         """The same with the room that its texts have in segments of ``length`` tokens, and without gaps."""

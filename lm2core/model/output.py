@@ -9,7 +9,8 @@ from torch import Tensor
 from transformers.utils import ModelOutput
 
 from lm2core.errors import UserError
-from lm2core.model.open_segment import KeysAndValues, OpenSegment, SlotsOfBlocks
+from lm2core.model.open_segment import OpenSegment, SlotsOfBlocks
+from lm2core.model.window import KeysAndValues
 
 
 @dataclass(frozen=True)

@@ -272,6 +272,11 @@ def _chosen(
     chosen = match_hooks(names, model.config)
     if not chosen:
         raise UserError("no hook point given; the default is names=" + repr(MEMORY_HOOKS))
+    if model.config.attention_window and any(name.endswith(".attn.hook_pattern") for name in chosen):
+        raise UserError(
+            "attn.hook_pattern of a model with an attention_window reaches beyond its segment, which a trace "
+            "does not; leave it out, or read it with model.hooks"
+        )
     needed, allowed = trace_bytes(model, shape, chosen, reduce), parse_bytes(budget)
     if needed > allowed:
         raise UserError(

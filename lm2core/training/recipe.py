@@ -35,7 +35,14 @@ class RunRecipe:
     learning_rate: float = field(
         default=1e-3, metadata=option("Peak learning rate; by default the preset's.", least=0.0)
     )
-    n_warmup_steps: int = 100
+    n_warmup_steps: int = field(
+        default=100,
+        metadata=option(
+            "Steps in which the learning rate rises to its peak; by default the preset's.",
+            flag="--warmup",
+            least=0,
+        ),
+    )
     weight_decay: float = 0.01
     compile: bool = field(  # torch.compile of one segment
         default=False,

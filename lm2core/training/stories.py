@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase, TrainingArguments, set_seed
 
 from lm2core.babilong.background_text import open_noise
 from lm2core.baselines.architectures import Model, check_architecture, make_model
+from lm2core.errors import UserError
 from lm2core.model.config import LM2Config, babi_tiny
 from lm2core.training.batches import StorySource
 from lm2core.training.curriculum import Curriculum
@@ -156,6 +157,10 @@ def train(recipe: Recipe, out: str | Path, *, resume: bool = False) -> Model:
     check_devices()
     check_reports(recipe.report_to)
     check_architecture(recipe.architecture)
+    if recipe.noise is None and recipe.segment_length != Recipe().segment_length:
+        raise UserError(
+            "--segment-length cuts background text, and stories have none; add --noise, or omit it"
+        )
     own = None if recipe.stories is None else open_own_stories(recipe.stories)
     if own is not None:
         recipe = with_own_tasks(recipe, own)

@@ -5,22 +5,18 @@ function of text and seed, so a resumed run gives the same result as one without
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerBase, TrainingArguments, set_seed
 
-from lm2core.baselines.architectures import Model, check_architecture, make_model
+from lm2core.baselines.architectures import Model, check_architecture
 from lm2core.errors import UserError
 from lm2core.model.causal_lm import LM2ForCausalLM
-from lm2core.model.config import LM2Config
-from lm2core.model.from_llama import llama_config, lm2_config
 from lm2core.model.sizes import model_size
 from lm2core.model.work import token_work
-from lm2core.text.bpe import n_ids, open_tokenizer, train_tokenizer
+from lm2core.text.bpe import open_tokenizer, train_tokenizer
 from lm2core.text.corpus import Corpus, open_corpus
 from lm2core.text.packing import PackedText, Packer
 from lm2core.training.devices import check_bf16, check_memory, this_chip
@@ -32,7 +28,7 @@ from lm2core.training.run_folder import (
     n_processes_of,
     report_full_disk,
 )
-from lm2core.training.text_models import MODELS
+from lm2core.training.text_models import MODELS, config_of, new_model
 from lm2core.training.text_recipe import TextRecipe, share_out
 from lm2core.training.trainer import (
     RunTrainer,
@@ -102,7 +98,7 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
             f"the tokenizer {tokenizer.name_or_path!r} has no end-of-text token to join documents; "
             "set its eos_token and save it"
         )
-    config = _config(recipe, tokenizer)
+    config = config_of(recipe, tokenizer)
     packer = Packer(
         corpus=corpus,
         tokenizer=tokenizer,
@@ -112,7 +108,7 @@ def train_text(recipe: TextRecipe, out: str | Path, *, resume: bool = False) -> 
     packer.check_enough()  # before making a folder or a model
     check_memory(recipe.llama or recipe.model, model_size(config), only_memory_trained=recipe.freeze_backbone)
     set_seed(recipe.seed)
-    model = _new_model(recipe, config)
+    model = new_model(recipe, config)
     begin(recipe, out)
     if recipe.compile:
         compile_for_training(model)
@@ -152,54 +148,20 @@ def _check_options(recipe: TextRecipe) -> None:
         raise UserError(
             f"{recipe.architecture} has no memory at which to truncate gradients; omit --backprop-segments"
         )
-    if not recipe.llama and (recipe.memory_slots or recipe.freeze_backbone):
-        raise UserError("--memory-slots and --freeze-backbone need a Llama; add --llama FOLDER")
+    if not recipe.llama and recipe.model not in MODELS:
+        raise UserError(f"preset {recipe.model!r} gives a Llama a memory; add --llama FOLDER")
+    if not recipe.llama and recipe.freeze_backbone:
+        raise UserError("--freeze-backbone needs a Llama; add --llama FOLDER")
+    sizes = ("memory_slots", "memory_layers", "attention_window")
+    if recipe.architecture != "lm2" and any(getattr(recipe, name) is not None for name in sizes):
+        raise UserError(
+            f"{recipe.architecture} has no memory of chosen size and no attention window; omit "
+            "--memory-slots, --memory-layers and --attention-window"
+        )
     if recipe.llama and recipe.architecture != "lm2":
         raise UserError(f"--llama gives a Llama LM2's memory, not {recipe.architecture}; omit one of the two")
     if recipe.llama and not recipe.memory_slots:
         raise UserError(f"{recipe.llama} needs a size for its new memory; add --memory-slots N")
-
-
-def _config(recipe: TextRecipe, tokenizer: PreTrainedTokenizerBase) -> LM2Config:
-    """The preset's sizes, or a Llama's with those of its new memory; a UserError if they do not fit."""
-    if not recipe.llama:
-        config = MODELS[recipe.model](vocab_size=n_ids(tokenizer))
-        config.eos_token_id = tokenizer.eos_token_id
-        return config
-    with _opening(recipe.llama):
-        llama = llama_config(recipe.llama)
-    config = lm2_config(llama, source=recipe.llama, memory_slots=recipe.memory_slots)
-    if n_ids(tokenizer) > config.vocab_size:
-        raise UserError(
-            f"the tokenizer has {n_ids(tokenizer)} ids, but {recipe.llama} only {config.vocab_size}; "
-            "give the Llama's tokenizer: --tokenizer FOLDER"
-        )
-    return config
-
-
-@contextmanager
-def _opening(llama: str) -> Iterator[None]:
-    """What transformers says of a Llama that is not there or not whole, in one line with what to do."""
-    try:
-        yield
-    except OSError as error:
-        reason = str(error).strip().split("\n")[0]
-        raise UserError(
-            f"cannot open {llama}: {reason}; --llama takes a Llama's folder, .gguf file or id"
-        ) from None
-
-
-def _new_model(recipe: TextRecipe, config: LM2Config) -> Model:
-    """A new model of these sizes, or the Llama with a new memory, in float32."""
-    if not recipe.llama:
-        return make_model(config, recipe.architecture)
-    with _opening(recipe.llama):
-        model: LM2ForCausalLM = LM2ForCausalLM.from_pretrained(
-            recipe.llama, memory_slots=recipe.memory_slots, dtype=torch.float32
-        )
-    if recipe.freeze_backbone:
-        model.freeze_backbone()
-    return model
 
 
 def _arguments(recipe: TextRecipe, out: Path) -> TrainingArguments:

@@ -36,12 +36,27 @@ class TextRecipe(RunRecipe):
             "A Llama to add a memory to, instead of the preset's model: folder, .gguf file or hub id."
         ),
     )
-    memory_slots: int = 0  # of the memory that is added to the Llama
+    memory_slots: int | None = None  # with a Llama: of the memory that is added
+    memory_layers: tuple[int, ...] | None = None
+    segment_length: int | None = field(
+        default=None,
+        metadata=option(
+            "Tokens per segment; by default the preset's, for a Llama a quarter of its context.", least=1
+        ),
+    )
+    attention_window: int | None = field(
+        default=None,
+        metadata=option(
+            "Tokens before a segment that self-attention also sees; by default none, for a Llama the rest of "
+            "its context.",
+            least=0,
+        ),
+    )
     freeze_backbone: bool = field(
         default=False, metadata=option("With --llama: train only the memory.", flag="--freeze-backbone")
     )
     vocab_size: int = 32_768  # at most, of a tokenizer trained on the text
-    n_segments: int  # per block; a bank lasts for one block
+    n_segments: int = field(metadata=option("Segments of a block, through which a bank lasts.", least=1))
     batch_size: int = field(metadata=option("Blocks in one pass, per process.", flag="--batch", least=1))
     accumulate: int = field(default=1, metadata=option("Passes per step (gradient accumulation).", least=1))
     backprop_segments: int = field(
@@ -117,6 +132,18 @@ TEXT_PRESETS = {
     ),
     # Ours: the paper's optimizer on a model for one small GPU.
     "base": TextRecipe(model="base", n_segments=4, batch_size=4, accumulate=8, n_steps=50_000, bf16=True),
+    # Ours: a memory for a Llama that is trained already, so at a low rate. Not tuned.
+    "llama": TextRecipe(
+        model="llama",
+        n_segments=4,
+        batch_size=1,
+        accumulate=8,
+        n_steps=2_000,
+        learning_rate=1e-4,
+        n_warmup_steps=100,
+        bf16=True,
+        checkpointing=True,
+    ),
     "lm2-1.7b": _LARGE,
     "lm2-2b-content": replace(_LARGE, model="lm2-2b-content"),
 }

@@ -50,5 +50,5 @@ class BesideRecipe(RunRecipe):
 
 
 # Settings of every recipe that this training does not have: it has one architecture, and no checkpoints.
-BESIDE_UNUSED = ("architecture", "compile", "save_every", "keep_all", "report_to")
+BESIDE_UNUSED = ("architecture", "n_warmup_steps", "compile", "save_every", "keep_all", "report_to")
 BESIDE_PRESETS = {"smollm2-stories": BesideRecipe()}

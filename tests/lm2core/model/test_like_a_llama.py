@@ -129,7 +129,11 @@ def test_generation_continues_embeddings_and_returns_what_blocks_did():
 @torch.no_grad()
 def test_compiled_segments_say_that_they_record_nothing():
     model = make_model()
-    model._segment = lambda ids, mask, bank, *_: (torch.zeros(*ids.shape, 12), bank, ())  # calls no hooks
+
+    def without_hooks(ids, _, bank, *__):
+        return torch.zeros(*ids.shape, 12), bank, (), None
+
+    model._segment = without_hooks
     with pytest.raises(UserError, match="compiled segments record nothing"):
         model(make_ids(B, T), output_hidden_states=True)
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from lm2core.errors import UserError
 from lm2core.model.causal_lm import LM2ForCausalLM
 from lm2core.traces.hooks import catalogue_markdown, hook_names, match_hooks
 from lm2core.traces.recording import MEMORY_HOOKS, capture, recording, trace_bytes
@@ -218,6 +219,14 @@ def test_patterns_choose_hooks_with_or_without_the_block(model):
 def test_nothing_named_is_an_error_not_an_empty_trace(model):
     with pytest.raises(ValueError, match="no hook point given"):
         capture(model, make_ids(B, S, T), names=[])
+
+
+def test_self_attention_beyond_the_segment_is_not_traced():
+    model = make_model(attention_window=3)
+    with pytest.raises(UserError, match="attn.hook_pattern of a model with an attention_window reaches beyo"):
+        capture(model, make_ids(B, S, T), names="*")
+    trace = capture(model, make_ids(B, S, T), names=["mem.*", "hook_resid_pre"])
+    assert trace.blocks
 
 
 def test_a_trace_over_the_budget_is_refused_before_the_run(model, monkeypatch):

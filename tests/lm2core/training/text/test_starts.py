@@ -61,7 +61,7 @@ def llama(straight, tmp_path_factory) -> str:
 )
 def test_what_to_do_without_a_tokenizer_depends_on_what_was_named(llama, text, tmp_path, names, advice):
     shutil.copytree(llama, tmp_path / "bare", ignore=shutil.ignore_patterns("tokenizer*"))
-    named = dict.fromkeys(names, str(tmp_path / "bare")) | {"memory_slots": 5 if "llama" in names else 0}
+    named = dict.fromkeys(names, str(tmp_path / "bare")) | {"memory_slots": 5 if "llama" in names else None}
     with pytest.raises(ValueError, match=f"cannot open tokenizer .*bare.*; {advice}$"):
         train_text(replace(SHORT, text=text, **named), tmp_path / "run")
 
@@ -86,14 +86,36 @@ def test_a_llama_gets_a_memory_and_only_that_is_trained_if_asked(llama, text, tm
     assert model.config.memory_slots == load(str(tmp_path / "run")).model.config.memory_slots == 5
 
 
+def test_a_llama_is_cut_into_quarters_of_its_context_that_see_the_rest_of_it(llama, text, tmp_path):
+    context = LlamaConfig.from_pretrained(llama).max_position_embeddings
+    recipe = replace(SHORT, text=text, llama=llama, memory_slots=5, n_steps=1)
+    config = train_text(recipe, tmp_path / "run").config
+    assert config.segment_length == context // 4
+    assert config.segment_length + config.attention_window + config.attention_sinks == context
+    chosen = {"segment_length": 3, "attention_window": 2, "memory_layers": (1,)}
+    config = train_text(replace(recipe, **chosen), tmp_path / "chosen").config
+    assert {name: getattr(config, name) for name in chosen} == chosen
+
+
+def test_a_new_model_has_the_chosen_sizes(text, tmp_path):
+    chosen = {"segment_length": 6, "attention_window": 3, "memory_slots": 5}
+    config = train_text(replace(SHORT, text=text, n_steps=1, **chosen), tmp_path / "run").config
+    assert {name: getattr(config, name) for name in chosen} == chosen
+
+
 OF_A_LLAMA = pytest.mark.parametrize(
     ("changes", "text_of_error"),
     [
-        ({"freeze_backbone": True}, "need a Llama; add --llama FOLDER"),
-        ({"memory_slots": 3}, "need a Llama"),
+        ({"freeze_backbone": True}, "needs a Llama; add --llama FOLDER"),
+        ({"model": "llama"}, "preset 'llama' gives a Llama a memory; add --llama FOLDER"),
         ({"llama": "given"}, "needs a size for its new memory; add --memory-slots N"),
+        (
+            {"llama": "given", "memory_slots": 3, "attention_window": 99},
+            "a segment of 2 tokens, 99 before it and 4 sinks are more than this Llama's context of 9; choose",
+        ),
+        ({"architecture": "rmt", "attention_window": 4}, "rmt has no memory of chosen size and no attention"),
     ],
-    ids=["freeze", "slots", "no slots"],
+    ids=["freeze", "preset", "no slots", "window", "baseline"],
 )
 
 
@@ -107,7 +129,7 @@ def test_a_model_that_is_no_llama_is_not_started_from(straight, text, tmp_path):
 @OF_A_LLAMA
 def test_options_of_a_llama_that_do_not_fit_are_refused(llama, text, tmp_path, changes, text_of_error):
     if "llama" in changes:
-        changes = {"llama": llama}
+        changes = changes | {"llama": llama}
     with pytest.raises(ValueError, match=text_of_error):
         train_text(replace(SHORT, text=text, **changes), tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -118,6 +140,8 @@ def test_every_preset_has_segments_that_read_what_was_written(name):
     recipe = TEXT_PRESETS[name]
     assert recipe.n_segments > 1
     assert recipe.backprop_segments != 1
+    if name == "llama":  # its sizes are the Llama's
+        return
     assert MODELS[recipe.model](vocab_size=8).segment_length == {"text-tiny": 64, "base": 512}.get(
         name, 2_048
     )

@@ -185,21 +185,18 @@ def record_slot_losses(lm: LoadedModel, trace: Trace, question_trace: Trace) -> 
 
     trace : the story trace
     """
-    questions = question_trace.info["asked"]
-    banks = [trace.select("hook_bank", story=q["story"], segment=q["n_statements"] - 1) for q in questions]
-    banks_QND = torch.tensor(np.array(banks), device=lm.model.device, dtype=lm.model.dtype)
     (fresh_ND,) = lm.model.new_memory(1).detach()
-    texts = [question["text"] for question in questions]
-    before_QV = ask_banks(lm, texts, banks_QND).float().log_softmax(-1)
-    given_Q1 = before_QV.argmax(-1, keepdim=True)
-    losses = []
-    for slot in track(range(len(fresh_ND)), "asking without a slot", "slot"):
-        without_QND = banks_QND.clone()
-        without_QND[:, slot] = fresh_ND[slot]
-        after_QV = ask_banks(lm, texts, without_QND).float().log_softmax(-1)
-        losses.append((before_QV - after_QV).gather(1, given_Q1)[:, 0].cpu())
-    by_question = torch.stack(losses, dim=1).tolist()
-    measured = [q | {"slot_losses": lost} for q, lost in zip(questions, by_question, strict=True)]
+    slots = torch.arange(len(fresh_ND))
+    measured = []
+    for asked in track(question_trace.info["asked"], "asking without each slot", "question"):
+        bank = trace.select("hook_bank", story=asked["story"], segment=asked["n_statements"] - 1)
+        bank_ND = torch.tensor(bank, device=lm.model.device, dtype=lm.model.dtype)
+        banks = bank_ND.repeat(1 + len(slots), 1, 1)  # the whole one, then one without each slot
+        banks[1 + slots, slots] = fresh_ND
+        # One question of many banks: what does not depend on the memory is run once.
+        logprobs = ask_banks(lm, [asked["text"]], banks).float().log_softmax(-1)
+        given = logprobs[0].argmax()
+        measured.append(asked | {"slot_losses": (logprobs[0, given] - logprobs[1:, given]).tolist()})
     return replace(question_trace, info={**question_trace.info, "asked": measured})
 
 

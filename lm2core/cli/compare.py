@@ -1,4 +1,4 @@
-"""``lm2 compare``: train LM2, RMT and plain Llamas in the same way, and write a table of the results."""
+"""``lm2 compare``: train LM2, RMT and plain Llamas, each at its own learning rate, and write a table."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,13 +17,13 @@ def compare(
     steps: Annotated[int | None, typer.Option(min=1, help="Steps per run; by default the preset's.")] = None,
     only: Annotated[
         str | None,
-        typer.Option(help="Comma-separated groups: main, text, layers, slots, longer; by default all."),
+        typer.Option(help="Comma-separated groups: rates, main, text, layers, slots; by default all."),
     ] = None,
     table: Annotated[
         bool, typer.Option("--table", help="Do not train; only write the table of existing results.")
     ] = False,
 ) -> None:
-    """Train LM2 and baselines in the same way with several seeds, and write a table of the results.
+    """Train LM2 and baselines, each at its own learning rate and with several seeds; write a table.
 
     To resume after an interruption, repeat the command. Run it in a second terminal to share the work.
     """

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lm2core.compare import published
+from lm2core.compare.measures import MASTERED
 
 Entry = dict[str, Any]
 
@@ -11,7 +12,6 @@ TITLES = {
     "main": "Accuracy by length",
     "layers": "How many blocks need memory",
     "slots": "How many slots are needed",
-    "longer": "The baselines with more steps",
 }
 ABLATIONS = ("layers", "slots")
 HOW_TO_READ = (
@@ -20,8 +20,9 @@ HOW_TO_READ = (
     '"(1 of 3)" has one of its three seeds so far; one seed has no interval. Wins are paired by seed and '
     "decided if the whole interval of the difference lies on one side of 0; there is no correction for "
     "multiple comparisons, so about one in twenty may be chance. A window is a segment: one sentence of a "
-    "story, 64 tokens of a text. With the same seed, models trained for the same number of steps see the "
-    "same batches, with stories that grow at the same steps. Questions are about one of the last five "
+    "story, 64 tokens of a text. In the race every architecture has the learning rate that suited it best, "
+    "its stories grow when it masters them, and the baselines have four times LM2's steps. Where LM2 itself "
+    "is varied, stories grow at the same steps for all. Questions are about one of the last five "
     "statements: length alone tests whether the memory still works, noise after the facts tests how long "
     "it keeps them."
 )
@@ -37,6 +38,7 @@ def as_markdown(table: Entry) -> str:
     """The page; an unfinished comparison lists its missing runs."""
     parts = [
         _head(table),
+        _rates(table["rates"]),
         _training(table["training"]),
         *(_accuracy(table, group, title) for group, title in TITLES.items()),
         _perplexity(table["perplexity"]),
@@ -81,7 +83,9 @@ def _training(entries: Sequence[Entry]) -> str:
         (
             _label(x, with_group=True),
             f"{x['n_parameters']:,}",
+            f"{x['learning_rate']:g}",
             f"{x['n_steps']:,}",
+            "; ".join("never" if n is None else f"{n:,}" for n in x["steps_to_mastery"]) or "-",
             "; ".join(f"{s / 60:.0f}" for s in x["wall_s"]),
         )
         for x in entries
@@ -89,10 +93,40 @@ def _training(entries: Sequence[Entry]) -> str:
     head = (
         "model",
         "parameters",
+        "learning rate",
         "steps",
+        f"steps to {MASTERED:.0%} (by seed)",
         "minutes (by seed)",
     )
     return "## Models trained\n\n" + _rows(head, rows) if rows else ""
+
+
+def _rates(entries: Sequence[Entry]) -> str:
+    """The search for the learning rate of each architecture."""
+    rows = [
+        (
+            NAMES[x["architecture"]],
+            f"**{x['learning_rate']:g}**" if x["is_best"] else f"{x['learning_rate']:g}",
+            f"{x['n_steps']:,}",
+            "never" if x["steps_to_mastery"] is None else f"{x['steps_to_mastery']:,}",
+            f"{x['stage'] + 1} of {x['n_stages']}",
+            f"{x['accuracy']:.1%}",
+        )
+        for x in entries
+    ]
+    head = (
+        "model",
+        "learning rate",
+        "steps",
+        f"steps to {MASTERED:.0%}",
+        "stage at the end",
+        "accuracy there",
+    )
+    about = (
+        "One seed each, which is none of those below. The best is the first to master the last stage; where none "
+        "does, the one that came furthest."
+    )
+    return f"## The learning rate of each architecture\n\n{about}\n\n" + _rows(head, rows) if rows else ""
 
 
 def _accuracy(table: Entry, group: str, title: str) -> str:

@@ -1,5 +1,6 @@
 """Measurements of a trained model and of its controls, as JSON values."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
@@ -14,23 +15,46 @@ from lm2core.text.corpus import open_corpus
 from lm2core.text.packing import Packer
 from lm2core.training.progress import last_logged
 from lm2core.training.recipe import Recipe
+from lm2core.training.stages import stages_for
 from lm2core.training.text_models import MODELS
 from lm2core.training.text_recipe import TextRecipe
 
+METRICS_FILE = "metrics.jsonl"
+MASTERED = 0.95  # running accuracy of a model that has learned its stories
 N_UNTRAINED = 50  # stories of each set that the untrained model is asked about
 
 
-def measure_on_stories(lm: LoadedModel, recipe: Recipe, tests: Sequence[StorySet]) -> dict[str, Any]:
-    """Accuracy on each of ``tests``, and how much reading changes the bank of an LM2."""
+def measure_on_stories(
+    lm: LoadedModel, recipe: Recipe, tests: Sequence[StorySet], folder: Path
+) -> dict[str, Any]:
+    """How fast it learned, accuracy on each of ``tests``, and how much reading changes the bank of an LM2."""
     new = untrained(lm, recipe.seed)
     numbers: dict[str, Any] = {
+        "learning": learning(folder, recipe.tasks[0], n_stages=len(stages_for(recipe.tasks))),
         "scores": [test.score(lm) for test in tests],
         "untrained": [test.score(new, N_UNTRAINED) for test in tests],
     }
-    if recipe.architecture == "lm2":
+    if recipe.architecture == "lm2" and tests:
         task = recipe.tasks[0]
         numbers["bank_change"] = {"trained": bank_change(lm, task), "untrained": bank_change(new, task)}
     return numbers
+
+
+def learning(folder: Path, task: str, *, n_stages: int) -> dict[str, Any]:
+    """Where training ended: the stage, from 0, and the running accuracy in [0, 1] on its fresh stories.
+
+    ``steps_to_mastery``: the first step at which that accuracy was ``MASTERED`` in the last stage, or None.
+    """
+    steps = [json.loads(line) for line in (folder / METRICS_FILE).read_text(encoding="utf-8").splitlines()]
+    seen = [(step["step"], step["stage"], step[f"accuracy_{task}"]) for step in steps if "stage" in step]
+    mastered = [step for step, stage, accuracy in seen if stage == n_stages - 1 and accuracy >= MASTERED]
+    _, stage, accuracy = seen[-1]
+    return {
+        "stage": stage,
+        "n_stages": n_stages,
+        "accuracy": accuracy,
+        "steps_to_mastery": min(mastered, default=None),
+    }
 
 
 def measure_on_text(lm: LoadedModel, recipe: TextRecipe, folder: Path) -> dict[str, Any]:
@@ -42,7 +66,7 @@ def measure_on_text(lm: LoadedModel, recipe: TextRecipe, folder: Path) -> dict[s
         held_out_every=recipe.held_out_every,
     )
     held_out = [b["input_ids"].tolist() for b in packer.held_out_blocks(recipe.n_eval_blocks)]
-    numbers = last_logged(folder / "metrics.jsonl")
+    numbers = last_logged(folder / METRICS_FILE)
     return {
         "loss": numbers["eval_loss"],
         "perplexity": numbers["eval_perplexity"],

@@ -2,11 +2,13 @@
 
 The groups of rows follow the paper's questions (Kang et al. 2025, arXiv:2502.06049, sections 4.1 to 4.3):
 accuracy by length, the cost of memory on plain text, how many blocks need memory; and how many slots.
+Accuracy by length is a race: every architecture has the learning rate that suited it best (group "rates"),
+stories that grow when it masters them, and, but for LM2, four times LM2's steps.
 """
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
@@ -18,10 +20,8 @@ from lm2core.training.recipe import Recipe
 from lm2core.training.run_folder import MAY_CHANGE
 from lm2core.training.text_recipe import TEXT_PRESETS, TextRecipe
 
-GROUPS = ("main", "text", "layers", "slots", "longer")  # in the order in which they run
+GROUPS = ("rates", "main", "text", "layers", "slots")  # in the order in which they run
 ON_TEXT = ("lm2", "llama-full", "llama-window")
-LONGER = ("llama-full", "rmt")  # learn more slowly than LM2: do they catch up with more steps?
-N_LONGER = 3  # times as many steps
 # Seconds on one core: a step on stories of 3 to 10 sentences, a step on text, a sentence of a test story.
 # First estimates of the remaining time; finished runs correct them.
 STEP_S = {"lm2": 0.45, "rmt": 0.90, "llama-window": 0.10, "llama-full": 0.20}
@@ -96,7 +96,8 @@ class Plan:
         """The runs of the rows of ``groups``, each once: group by group, and within a group seed by seed."""
         ordered: dict[str, Run] = {}
         for group in (g for g in GROUPS if g in groups):
-            for of_one_seed in zip(*(row.runs for row in self.rows if row.group == group), strict=True):
+            of_group = [row.runs for row in self.rows if row.group == group]
+            for of_one_seed in zip(*of_group, strict=True):
                 ordered |= {run.name: run for run in of_one_seed}
         return tuple(ordered.values())
 
@@ -110,6 +111,8 @@ class Preset:
     n_stories : in each test set
     lengths : numbers of sentences of the test stories
     noise : numbers of irrelevant sentences after ``n_told`` sentences of further test stories
+    rates : learning rates that each architecture is tried with, on a seed of its own
+    chosen : of each architecture, the rate of these that won and the steps it is trained for
     layers : blocks with memory, in place of all
     slots : numbers of slots, including the recipe's
     """
@@ -121,6 +124,8 @@ class Preset:
     noise: tuple[int, ...]
     n_told: int = 10
     n_stories: int = 200
+    rates: tuple[float, ...] = (5e-4, 1e-3, 3e-3, 1e-2)
+    chosen: Mapping[str, tuple[float, int]]
     layers: tuple[tuple[int, ...], ...] = ((0,), (0, 1))
     slots: tuple[int, ...] = (6, 12, 24, 48)
     n_seeds: int = 3
@@ -132,8 +137,12 @@ PRESETS = {
     for preset in (
         Preset(
             name="babi-mini",
-            # LM2 masters the first stage in about 700 steps. All models leave it then: the same data for all.
+            # Of the groups that vary LM2: it masters the first stage in about 700 steps. All leave it then.
             recipe=Recipe(tasks=("qa1",), memory_slots=24, n_steps=1_500, stage_steps=(800, 200)),
+            chosen={
+                "lm2": (1e-3, 1_500),
+                **{name: (3e-3, 6_000) for name in ("rmt", "llama-window", "llama-full")},
+            },
             text_recipe=replace(
                 TEXT_PRESETS["text-tiny"], n_steps=400, held_out_every=10, eval_every=200, save_every=200
             ),
@@ -153,6 +162,8 @@ PRESETS = {
             noise=(5,),
             n_told=4,
             n_stories=20,
+            rates=(1e-3, 3e-3),
+            chosen=dict.fromkeys(ARCHITECTURES, (1e-3, 20)),
             n_seeds=2,
         ),
     )
@@ -180,9 +191,15 @@ def make_plan(preset: Preset, *, n_seeds: int | None = None, n_steps: int | None
     recipe, text_recipe = preset.recipe, preset.text_recipe
     if n_steps is not None:
         recipe, text_recipe = replace(recipe, n_steps=n_steps), replace(text_recipe, n_steps=n_steps)
-    seeds, tests, rows = range(n_seeds or preset.n_seeds), _tests(preset), []
+    if n_steps is not None:
+        preset = replace(preset, chosen={name: (rate, n_steps) for name, (rate, _) in preset.chosen.items()})
+    n_seeds = n_seeds or preset.n_seeds
+    tests, rows = _tests(preset), []
     for group in GROUPS:
         of_group, test_sets = (text_recipe, ()) if group == "text" else (recipe, tests)
+        if group == "rates":
+            test_sets = ()
+        seeds = (n_seeds,) if group == "rates" else range(n_seeds)
         for label, name, changes in _models(group, preset, recipe):
             runs = (
                 Run(
@@ -207,8 +224,14 @@ def _tests(preset: Preset) -> tuple[StorySet, ...]:
 def _models(group: str, preset: Preset, recipe: Recipe) -> list[tuple[str, str, dict[str, Any]]]:
     """For each row of a group: its label, the name of its runs, and its changes to the recipe."""
     names = preset.architectures
+    if group == "rates":
+        return [
+            (f"{name}, {rate:g}", f"rate-{rate:g}-{name}", _racing(preset, name) | {"learning_rate": rate})
+            for name in names
+            for rate in preset.rates
+        ]
     if group == "main":
-        return [(name, name, {"architecture": name}) for name in names]
+        return [(name, f"race-{name}", _racing(preset, name)) for name in names]
     if group == "text":
         return [(name, f"text-{name}", {"architecture": name}) for name in ON_TEXT if name in names]
     if group == "layers":
@@ -221,17 +244,16 @@ def _models(group: str, preset: Preset, recipe: Recipe) -> list[tuple[str, str, 
             for blocks in preset.layers
         ]
         return [*some, (f"all {N_BLOCKS} blocks", "lm2", {})]
-    if group == "slots":
-        named = {n: "lm2" if n == recipe.memory_slots else f"lm2-slots-{n}" for n in preset.slots}
-        return [(f"{n} slots", name, {"memory_slots": n}) for n, name in named.items()]
-    n_steps = N_LONGER * recipe.n_steps
-    stage_steps = tuple(N_LONGER * n for n in recipe.stage_steps or ()) or None
-    return [
-        (
-            f"{name}, {n_steps:,} steps",
-            f"{name}-longer",
-            {"architecture": name, "n_steps": n_steps, "stage_steps": stage_steps},
-        )
-        for name in LONGER
-        if name in names
-    ]
+    named = {n: "lm2" if n == recipe.memory_slots else f"lm2-slots-{n}" for n in preset.slots}
+    return [(f"{n} slots", name, {"memory_slots": n}) for n, name in named.items()]
+
+
+def _racing(preset: Preset, architecture: str) -> dict[str, Any]:
+    """Changes to the recipe for the race: stages end when they are mastered."""
+    rate, n_steps = preset.chosen[architecture]
+    return {
+        "architecture": architecture,
+        "learning_rate": rate,
+        "n_steps": n_steps,
+        "stage_steps": None,
+    }

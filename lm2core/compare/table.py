@@ -5,6 +5,7 @@ Accuracies are fractions in [0, 1]; every value is a mean over seeds with its 95
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import inf
 from statistics import fmean
 from typing import Any
 
@@ -25,12 +26,14 @@ def make_table(plan: Plan, results: Mapping[str, Result]) -> Entry:
     """All results of a comparison, finished or not; ``missing`` names the unfinished runs."""
     runs = plan.runs()
     rows = [row for row in plan.rows if any(run.name in results for run in row.runs)]
-    on_stories = [row for row in rows if row.group != "text"]
-    once = {row.runs: row for row in reversed(rows)}  # LM2 itself is also a row of the ablations
+    on_stories = [row for row in rows if row.group not in ("rates", "text")]
+    trained = [row for row in rows if row.group != "rates"]
+    once = {row.runs: row for row in reversed(trained)}  # LM2 itself is a row of both ablations
     return {
         "plan": plan.name,
         "n_runs": len(runs),
         "missing": [run.name for run in runs if run.name not in results],
+        "rates": rates(plan, results),
         "training": [_training(row, results) for row in reversed(once.values())],
         "accuracy": [entry for row in on_stories for entry in _accuracies(row, results)],
         "lm2_against": _against(plan, results),
@@ -44,6 +47,30 @@ def make_table(plan: Plan, results: Mapping[str, Result]) -> Entry:
             "contradictions": published.CONTRADICTIONS,
         },
     }
+
+
+def rates(plan: Plan, results: Mapping[str, Result]) -> list[Entry]:
+    """How each architecture learned at each rate, and which rate is best: the first to master the stories.
+
+    Where none does, the one that came furthest.
+    """
+    entries = []
+    for row in plan.rows:
+        for result in _done(row, results) if row.group == "rates" else ():
+            recipe = row.runs[0].recipe
+            about = {"architecture": recipe.architecture, "learning_rate": recipe.learning_rate}
+            entries.append(about | {"n_steps": recipe.n_steps} | result["measured"]["learning"])
+    for architecture in {entry["architecture"] for entry in entries}:
+        tried = [entry for entry in entries if entry["architecture"] == architecture]
+        best = min(tried, key=_slowness)
+        for entry in tried:
+            entry["is_best"] = entry is best
+    return entries
+
+
+def _slowness(learned: Entry) -> tuple[float, ...]:
+    steps = learned["steps_to_mastery"]
+    return (inf if steps is None else steps, -learned["stage"], -learned["accuracy"])
 
 
 def _done(row: Row, results: Mapping[str, Result]) -> list[Result]:
@@ -71,6 +98,12 @@ def _training(row: Row, results: Mapping[str, Result]) -> Entry:
         "n_seeds": len(done),
         "n_parameters": done[0]["n_parameters"],
         "n_steps": row.runs[0].recipe.n_steps,
+        "learning_rate": row.runs[0].recipe.learning_rate,
+        "steps_to_mastery": [
+            result["measured"]["learning"]["steps_to_mastery"]
+            for result in done
+            if "learning" in result["measured"]
+        ],
         "wall_s": [result["wall_s"] for result in done],
     }
 
@@ -93,7 +126,7 @@ def _accuracies(row: Row, results: Mapping[str, Result]) -> list[Entry]:
 def _against(plan: Plan, results: Mapping[str, Result]) -> list[Entry]:
     """LM2 minus each baseline on every set of stories, paired by seed, with the verdict."""
     lm2 = next((row for row in plan.rows if (row.group, row.label) == ("main", "lm2")), None)
-    baselines = [row for row in plan.rows if row.group in ("main", "longer") and row.label != "lm2"]
+    baselines = [row for row in plan.rows if row.group == "main" and row.label != "lm2"]
     entries = []
     for row in baselines if lm2 is not None else ():
         assert lm2 is not None

@@ -103,7 +103,7 @@ def _do(plan: Plan, run: Run, out: Path) -> float:
     if isinstance(recipe, TextRecipe):
         measured = measure_on_text(lm, with_text(recipe, out), folder)
     else:
-        measured = measure_on_stories(lm, recipe, run.tests)
+        measured = measure_on_stories(lm, recipe, run.tests, folder)
     wall_s = time.monotonic() - start
     save_result(
         out,

@@ -17,7 +17,7 @@ def compare(
     steps: Annotated[int | None, typer.Option(min=1, help="Steps per run; by default the preset's.")] = None,
     only: Annotated[
         str | None,
-        typer.Option(help="Comma-separated groups: rates, main, text, layers, slots; by default all."),
+        typer.Option(help="Comma-separated groups: rates, race, main, text, layers, slots; by default all."),
     ] = None,
     table: Annotated[
         bool, typer.Option("--table", help="Do not train; only write the table of existing results.")

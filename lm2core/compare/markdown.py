@@ -9,7 +9,8 @@ from lm2core.compare.measures import MASTERED
 Entry = dict[str, Any]
 
 TITLES = {
-    "main": "Accuracy by length",
+    "race": "Accuracy by length, each architecture at its best",
+    "main": "Accuracy by length, all with LM2's recipe",
     "layers": "How many blocks need memory",
     "slots": "How many slots are needed",
 }
@@ -21,8 +22,8 @@ HOW_TO_READ = (
     "decided if the whole interval of the difference lies on one side of 0; there is no correction for "
     "multiple comparisons, so about one in twenty may be chance. A window is a segment: one sentence of a "
     "story, 64 tokens of a text. In the race every architecture has the learning rate that suited it best, "
-    "its stories grow when it masters them, and the baselines have four times LM2's steps. Where LM2 itself "
-    "is varied, stories grow at the same steps for all. Questions are about one of the last five "
+    "its stories grow when it masters them, and the baselines have four times LM2's steps. Elsewhere all "
+    "have LM2's recipe, and stories grow at the same steps. Questions are about one of the last five "
     "statements: length alone tests whether the memory still works, noise after the facts tests how long "
     "it keeps them."
 )
@@ -71,7 +72,9 @@ def _where(entries: Sequence[Entry]) -> list[str]:
     """For each opponent and verdict, the sets it holds on."""
     sets_by_verdict: dict[tuple[str, str], list[str]] = {}
     for entry in entries:
-        sets_by_verdict.setdefault((_label(entry), entry["verdict"]), []).append(_set_name(entry))
+        sets_by_verdict.setdefault((_label(entry, with_group=True), entry["verdict"]), []).append(
+            _set_name(entry)
+        )
     return [
         f"- against {label}: {verdict} at {'; '.join(sets)}"
         for (label, verdict), sets in sets_by_verdict.items()
@@ -119,12 +122,12 @@ def _rates(entries: Sequence[Entry]) -> str:
         "learning rate",
         "steps",
         f"steps to {MASTERED:.0%}",
-        "stage at the end",
+        "last stage",
         "accuracy there",
     )
     about = (
-        "One seed each, which is none of those below. The best is the first to master the last stage; where none "
-        "does, the one that came furthest."
+        "One seed each, which is none of those below. The best is the first to master the last stage; where "
+        "none does, the one that came furthest."
     )
     return f"## The learning rate of each architecture\n\n{about}\n\n" + _rows(head, rows) if rows else ""
 

@@ -1,9 +1,9 @@
 """What a comparison trains and tests: presets, and the list of their runs.
 
 The groups of rows follow the paper's questions (Kang et al. 2025, arXiv:2502.06049, sections 4.1 to 4.3):
-accuracy by length, the cost of memory on plain text, how many blocks need memory; and how many slots.
-Accuracy by length is a race: every architecture has the learning rate that suited it best (group "rates"),
-stories that grow when it masters them, and, but for LM2, four times LM2's steps.
+accuracy by length, the cost of memory on plain text, how many blocks need memory; and how many slots. First
+comes a race, in which every architecture has the learning rate that suited it best (group "rates"), stories
+that grow when it masters them, and, but for LM2, four times LM2's steps. Later groups have one recipe.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from lm2core.training.recipe import Recipe
 from lm2core.training.run_folder import MAY_CHANGE
 from lm2core.training.text_recipe import TEXT_PRESETS, TextRecipe
 
-GROUPS = ("rates", "main", "text", "layers", "slots")  # in the order in which they run
+GROUPS = ("rates", "race", "main", "text", "layers", "slots")  # in the order in which they run
 ON_TEXT = ("lm2", "llama-full", "llama-window")
 # Seconds on one core: a step on stories of 3 to 10 sentences, a step on text, a sentence of a test story.
 # First estimates of the remaining time; finished runs correct them.
@@ -230,8 +230,10 @@ def _models(group: str, preset: Preset, recipe: Recipe) -> list[tuple[str, str, 
             for name in names
             for rate in preset.rates
         ]
-    if group == "main":
+    if group == "race":
         return [(name, f"race-{name}", _racing(preset, name)) for name in names]
+    if group == "main":
+        return [(name, name, {"architecture": name}) for name in names]
     if group == "text":
         return [(name, f"text-{name}", {"architecture": name}) for name in ON_TEXT if name in names]
     if group == "layers":

@@ -125,12 +125,11 @@ def _accuracies(row: Row, results: Mapping[str, Result]) -> list[Entry]:
 
 def _against(plan: Plan, results: Mapping[str, Result]) -> list[Entry]:
     """LM2 minus each baseline on every set of stories, paired by seed, with the verdict."""
-    lm2 = next((row for row in plan.rows if (row.group, row.label) == ("main", "lm2")), None)
-    baselines = [row for row in plan.rows if row.group == "main" and row.label != "lm2"]
+    lm2_of = {row.group: row for row in plan.rows if row.label == "lm2"}
+    baselines = [row for row in plan.rows if row.group in ("race", "main") and row.label != "lm2"]
     entries = []
-    for row in baselines if lm2 is not None else ():
-        assert lm2 is not None
-        pairs = _pairs(lm2, row, results)
+    for row in baselines:
+        pairs = _pairs(lm2_of[row.group], row, results) if row.group in lm2_of else []
         for i, score in enumerate(pairs[0][0]["scores"] if pairs else ()):
             accuracies = [(a["scores"][i]["accuracy"], b["scores"][i]["accuracy"]) for a, b in pairs]
             difference = difference_over_seeds(accuracies, score["n"])

@@ -69,7 +69,7 @@ def entry(table, group: str, label: str, length: int, noise: int = 0):
 def test_every_figure_of_the_table_is_the_mean_of_the_results(finished):
     out, _ = finished
     table = json.loads((out / "table.json").read_text())
-    assert (table["missing"], table["n_runs"]) == ([], 12)
+    assert (table["missing"], table["n_runs"]) == ([], 18)
     names = {
         ("main", "lm2"): "lm2",
         ("main", "llama-window"): "llama-window",
@@ -100,7 +100,7 @@ def test_every_figure_of_the_table_is_the_mean_of_the_results(finished):
 def test_a_result_is_that_of_the_model_that_was_trained(finished):
     lm = load(str(finished[0] / "runs" / "lm2-seed1"))
     measured = result(finished[0], "lm2-seed1")["measured"]
-    assert measured["scores"] == [test.score(lm) for test in PLAN.runs()[2].tests]
+    assert measured["scores"] == [test.score(lm) for test in PLAN.runs(["main"])[2].tests]
     assert measured["bank_change"]["trained"] == bank_change(lm, "qa1")
     assert measured["bank_change"]["untrained"] != measured["bank_change"]["trained"]
 
@@ -108,7 +108,7 @@ def test_a_result_is_that_of_the_model_that_was_trained(finished):
 def test_the_markdown_says_what_the_json_says(finished):
     out, _ = finished
     table, text = json.loads((out / "table.json").read_text()), (out / "table.md").read_text()
-    assert "Runs finished: 12 of 12." in text
+    assert "Runs finished: 18 of 18." in text
     (row,) = (line for line in text.splitlines() if line.startswith("| 5 slots |") and line.count("|") == 4)
     short, long = (entry(table, "slots", "5 slots", n) for n in (4, 9))
     assert [cell.split(" (")[0].strip() for cell in row.split("|")[2:4]] == [
@@ -133,9 +133,9 @@ def test_baselines_have_as_many_parameters(finished):
 
 def test_progress_names_each_run_and_what_is_left(finished):
     messages = finished[1]
-    assert messages[0].startswith("[1 of 12] lm2-seed0; remaining: about ")
-    assert messages[1].startswith("[1 of 12] lm2-seed0 done in ")
-    assert len(messages) == 24
+    assert messages[0].startswith("[1 of 18] rate-0.004-lm2-seed2; remaining: about ")
+    assert messages[1].startswith("[1 of 18] rate-0.004-lm2-seed2 done in ")
+    assert len(messages) == 36
 
 
 def test_what_is_finished_is_not_done_again(finished, tmp_path):
@@ -163,7 +163,7 @@ def test_an_unfinished_comparison_says_what_is_missing(results_only):
     assert (lm2["n_seeds"], lm2["low"], lm2["mean"]) == (1, None, lm2["by_seed"][0])
     assert {x["verdict"] for x in table["lm2_against"]} == {"not decided"}
     text = (results_only / "table.md").read_text()
-    assert "Runs finished: 7 of 12. Missing: lm2-seed1, text-lm2-seed0, " in text
+    assert "Runs finished: 13 of 18. Missing: lm2-seed1, text-lm2-seed0, " in text
     assert f"{lm2['mean']:.1%} (1 of 2)" in text
     bank_change = text.split("## What the memory does at test time")[1].split("## ")[0]
     assert bank_change.count("(1 of 2)") == 2 * len(table["bank_change"]) > 0
@@ -171,16 +171,16 @@ def test_an_unfinished_comparison_says_what_is_missing(results_only):
 
 
 def test_a_comparison_without_any_result_has_a_table_too():
-    assert "Runs finished: 0 of 12." in as_markdown(make_table(PLAN, {}))
+    assert "Runs finished: 0 of 18." in as_markdown(make_table(PLAN, {}))
 
 
 def with_accuracies(out, lm2: float, other: float):
     """The results, as if all models of LM2 and of the other had these accuracies on 200 questions."""
     results = read(out)
-    for name, value in (("lm2", lm2), ("llama-window", other)):
-        for seed in (0, 1):
-            for score in results[f"{name}-seed{seed}"]["measured"]["scores"]:
-                score |= {"accuracy": value, "n": 200}
+    for run in PLAN.runs(["race", "main"]):
+        value = lm2 if run.recipe.architecture == "lm2" else other
+        for score in results[run.name]["measured"]["scores"]:
+            score |= {"accuracy": value, "n": 200}
     return make_table(PLAN, results)
 
 
@@ -192,9 +192,11 @@ def test_the_table_says_where_lm2_does_not_win(finished, lm2, other, verdict):
     assert {x["verdict"] for x in table["lm2_against"]} == {verdict}
     text = as_markdown(table)
     if verdict == "LM2 wins":
-        assert "(0 of 3 comparisons):\nnowhere." in text
+        assert "(0 of 6 comparisons):\nnowhere." in text
     else:
-        assert f"against Llama, same window: {verdict} at qa1 4 sentences; qa1 9 sentences; qa1 8" in text
+        assert (
+            f"against race: Llama, same window: {verdict} at qa1 4 sentences; qa1 9 sentences; qa1 8" in text
+        )
 
 
 def start(preset: str, out) -> subprocess.Popen:
@@ -259,7 +261,7 @@ def test_a_run_is_gone_on_with_only_in_its_length(finished, tmp_path):
     shutil.copytree(finished[0], out)
     shutil.rmtree(out / "results")
     with pytest.raises(
-        ValueError, match="run lm2-seed0: .* was started with n_steps=3, not 4; use the original"
+        ValueError, match="run rate-0.004-lm2-seed2: .* was started with n_steps=3, not 4; use the original"
     ):
         compare(make_plan(TINY, n_steps=4), out)
 
@@ -285,6 +287,6 @@ def test_the_command_goes_on_with_what_is_there_and_says_what_is_missing(
     monkeypatch.setitem(PRESETS, "tiny", TINY)
     (results_only / "results" / "lm2-seed1.json").unlink()
     assert main(["compare", "--preset", "tiny", "--out", str(results_only), "--table"]) == 0
-    assert capsys.readouterr().out == f"{results_only / 'table.md'}: 1 of 12 runs missing\n"
+    assert capsys.readouterr().out == f"{results_only / 'table.md'}: 1 of 18 runs missing\n"
     assert main(["compare", "--preset", "tiny", "--out", str(finished[0]), "--only", "main"]) == 0
-    assert capsys.readouterr().out == f"{finished[0] / 'table.md'}: all 12 runs\n"
+    assert capsys.readouterr().out == f"{finished[0] / 'table.md'}: all 18 runs\n"

@@ -17,7 +17,7 @@ FIGURES = {"n_parameters": 5, "wall_s": 1.0, "is_resumed": False, "measured": {}
 @pytest.fixture
 def out(tmp_path):
     """A folder with one result in it."""
-    save_result(tmp_path, PLAN, PLAN.runs()[0], **FIGURES)
+    save_result(tmp_path, PLAN, PLAN.runs(["main"])[0], **FIGURES)
     return tmp_path
 
 
@@ -66,7 +66,7 @@ def test_a_result_with_other_settings_is_named_with_them(out):
 
 
 def test_results_of_more_seeds_are_left_alone(out):
-    save_result(out, PLAN, PLAN.runs()[2], **FIGURES)
+    save_result(out, PLAN, PLAN.runs(["main"])[2], **FIGURES)
     assert list(read_results(out, PLAN)) == ["lm2-seed0", "lm2-seed1"]
     assert list(read_results(out, make_plan(TINY, n_seeds=1))) == ["lm2-seed0"]
 
@@ -88,7 +88,7 @@ def test_a_folder_of_something_else_is_left_as_it_is(tmp_path):
     ("options", "message"),
     [
         (["--preset", "nope"], "unknown comparison preset 'nope'; known: babi-mini, smoke"),
-        (["--preset", "smoke", "--only", "main,more"], "unknown group more; known: main, text, layers"),
+        (["--preset", "smoke", "--only", "main,more"], "unknown group more; known: rates, race, main"),
         (["--preset", "smoke", "--table"], "is not a comparison: it has no folder results"),
         (["--preset", "smoke", "--seeds", "0"], "greater than or equal to 1"),
     ],

@@ -141,7 +141,8 @@ PRESETS = {
             recipe=Recipe(tasks=("qa1",), memory_slots=24, n_steps=1_500, stage_steps=(800, 200)),
             chosen={
                 "lm2": (1e-3, 1_500),
-                **{name: (3e-3, 6_000) for name in ("rmt", "llama-window", "llama-full")},
+                "llama-full": (1e-3, 6_000),
+                **{name: (3e-3, 6_000) for name in ("rmt", "llama-window")},
             },
             text_recipe=replace(
                 TEXT_PRESETS["text-tiny"], n_steps=400, held_out_every=10, eval_every=200, save_every=200

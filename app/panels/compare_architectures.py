@@ -21,7 +21,8 @@ WHAT_IS_TESTED = (
     "sentences about other people before the question: how long does the memory keep a fact? All models saw "
     "the same batches in the same order, for the same number of steps, with LM2's recipe, and have the same "
     "number of parameters. That recipe does not suit all: at its own learning rate, the Llama that sees the "
-    "whole text masters these stories too, in more steps (docs/comparison/table.md). Two more questions of the paper: how many **blocks** need memory "
+    "whole text masters these stories too, in more steps (docs/comparison/table.md). Two more questions of "
+    "the paper: how many **blocks** need memory "
     "(fewer blocks, fewer parameters), and how many **slots**?"
 )
 

@@ -20,10 +20,9 @@ WHAT_IS_TESTED = (
     "asks about one of the last five statements: does the memory still work? **Noise after the facts** adds "
     "sentences about other people before the question: how long does the memory keep a fact? All models saw "
     "the same batches in the same order, for the same number of steps, with LM2's recipe, and have the same "
-    "number of parameters. That recipe does not suit all: at its own learning rate, the Llama that sees the "
-    "whole text masters these stories too, in more steps (docs/comparison/table.md). Two more questions of "
-    "the paper: how many **blocks** need memory "
-    "(fewer blocks, fewer parameters), and how many **slots**?"
+    "number of parameters. That recipe does not suit all: given stages that end when they are mastered, the "
+    "Llama that sees the whole text learns these stories too, in more steps (docs/comparison/table.md). Two "
+    "more questions of the paper: how many **blocks** need memory (fewer blocks, fewer parameters), and how many **slots**?"
 )
 
 

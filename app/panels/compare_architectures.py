@@ -22,7 +22,8 @@ WHAT_IS_TESTED = (
     "the same batches in the same order, for the same number of steps, with LM2's recipe, and have the same "
     "number of parameters. That recipe does not suit all: given stages that end when they are mastered, the "
     "Llama that sees the whole text learns these stories too, in more steps (docs/comparison/table.md). Two "
-    "more questions of the paper: how many **blocks** need memory (fewer blocks, fewer parameters), and how many **slots**?"
+    "more questions of the paper: how many **blocks** need memory (fewer blocks, fewer parameters), and how "
+    "many **slots**?"
 )
 
 

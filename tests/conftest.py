@@ -8,6 +8,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from transformers import PreTrainedModel  # noqa: E402
 from xdist.remote import Producer  # noqa: E402
 from xdist.scheduler import LoadFileScheduling  # noqa: E402
 
@@ -56,6 +57,13 @@ def make_model(*, seed: int = 0, **changes: object) -> LM2ForCausalLM:
     """An untrained model of the small sizes."""
     torch.manual_seed(seed)
     return LM2ForCausalLM(LM2Config(**(SIZES | changes))).eval()
+
+
+def with_values(armt: PreTrainedModel) -> PreTrainedModel:
+    """An ARMT that writes values; a new one writes zeros only, so that nothing would depend on its memory."""
+    for memory in armt.model.memories:
+        torch.nn.init.normal_(memory.value.weight, std=D**-0.5)
+    return armt
 
 
 def make_ids(*shape: int, seed: int = 1) -> torch.Tensor:

@@ -1,8 +1,8 @@
 """What the baselines of LM2 have in common: transformers' Llama, initialised like LM2's backbone.
 
 They are called like LM2ForCausalLM. rmt.py has RMT and, without memory tokens, the plain Llama that sees one
-segment; full_text.py has the plain Llama that sees the whole text. Axes: see memory.py, plus J columns of a
-text or a segment.
+segment; armt.py has ARMT; full_text.py has the plain Llama that sees the whole text. Axes: see memory.py,
+plus J columns of a text or a segment.
 """
 
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ class Backbone(LlamaModel):
 class Baseline(StrictCheckpoints):
     """A Llama with its language-model head."""
 
+    backbone_class: type[Backbone] = Backbone
     base_model_prefix = "model"
     accepts_loss_kwargs = False
     supports_gradient_checkpointing = True
@@ -31,7 +32,7 @@ class Baseline(StrictCheckpoints):
 
     def __init__(self, config: LlamaConfig) -> None:
         super().__init__(config)
-        self.model = Backbone(config)
+        self.model = self.backbone_class(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
 
     def compile_segments(self) -> None:

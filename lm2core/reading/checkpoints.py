@@ -11,7 +11,7 @@ from lm2core.reading.memory_weights import BACKBONE, open_memory
 if TYPE_CHECKING:
     from lm2core.reading.loaded_model import LoadedModel
 
-KINDS = ("lm2", "lm2-rmt", "lm2-llama-full")  # LM2 and its baselines
+KINDS = ("lm2", "lm2-rmt", "lm2-armt", "lm2-llama-full")  # LM2 and its baselines
 SHIPPED = Path(__file__).parents[1] / "pretrained"
 
 

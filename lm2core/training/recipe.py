@@ -22,8 +22,8 @@ class RunRecipe:
     architecture: str = field(
         default="lm2",
         metadata=option(
-            "lm2, or a baseline with as many parameters: rmt, llama-window (sees one segment), llama-full "
-            "(sees the whole text)."
+            "lm2, or a baseline with as many parameters: rmt, armt, llama-window (sees one segment), "
+            "llama-full (sees the whole text)."
         ),
     )
     seed: int = field(

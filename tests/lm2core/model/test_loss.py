@@ -54,7 +54,7 @@ def test_loss_and_gradients_in_chunks_are_those_of_all_logits(n_rows, is_padded)
     torch.testing.assert_close(torch.autograd.grad(chunked, [x, weight]), wanted, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("architecture", ["lm2", "rmt", "llama-window", "llama-full"])
+@pytest.mark.parametrize("architecture", ["lm2", "rmt", "armt", "llama-window", "llama-full"])
 def test_every_architecture_s_loss_alone_is_its_loss_and_comes_without_logits(architecture, monkeypatch):
     monkeypatch.setattr(loss, "LOGITS_AT_ONCE", V)
     monkeypatch.setattr(loss, "TILE", 5)  # a chunk of five tokens

@@ -156,7 +156,7 @@ def test_prompts_from_a_file_are_scored_as_whole_words(tmp_path, tokenizer):
     assert score([read], [["thicket"]]).accuracy == 1
 
 
-@pytest.mark.parametrize("architecture", ["rmt", "llama-window", "llama-full"])
+@pytest.mark.parametrize("architecture", ["rmt", "armt", "llama-window", "llama-full"])
 def test_a_baseline_says_beside_other_questions_what_it_says_alone(tokenizer, architecture):
     torch.manual_seed(0)
     config = LM2Config(vocab_size=len(tokenizer), num_hidden_layers=2, hidden_size=16, memory_slots=4)

@@ -13,7 +13,7 @@ from lm2core.text.tokenizer import word_tokenizer
 from lm2core.training.batches import Stage, StorySource
 from lm2core.training.stories import batch_logits
 from lm2core.training.story_batch import StoryBatch
-from tests.conftest import POSITIONAL, SIZES, B, N, S, T, V, make_ids
+from tests.conftest import POSITIONAL, SIZES, B, N, S, T, V, make_ids, with_values
 from tests.conftest import make_model as make_lm2
 
 TOKENIZER = word_tokenizer(babi_words(("qa1", "qa2")))
@@ -27,10 +27,11 @@ def batch() -> StoryBatch:
 
 
 def make(architecture: str) -> torch.nn.Module:
-    """An untrained model that is trained on words."""
+    """An untrained model that is trained on words; an ARMT as if it had learned to write values."""
     torch.manual_seed(0)
     sizes = SIZES | {"vocab_size": len(TOKENIZER), "segment_length": 16}
-    return make_model(LM2Config(**sizes), architecture)
+    model = make_model(LM2Config(**sizes), architecture)
+    return with_values(model) if architecture == "armt" else model
 
 
 def loss_of_all(model: torch.nn.Module, batch: StoryBatch) -> torch.Tensor:
@@ -46,7 +47,7 @@ def loss_of_all(model: torch.nn.Module, batch: StoryBatch) -> torch.Tensor:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_each_question_once_has_the_gradients_of_all_that_were_drawn(architecture, batch):
-    model = make(architecture)
+    model = make(architecture).double()  # ARMT divides by weights that may be small: it has large gradients
     loss = loss_of_all(model, batch)
     names, weights = zip(*model.named_parameters(), strict=True)
     expected = torch.autograd.grad(loss, weights, allow_unused=True)
@@ -56,7 +57,8 @@ def test_each_question_once_has_the_gradients_of_all_that_were_drawn(architectur
     for name, one, other in zip(names, given, expected, strict=True):
         assert (one is None) == (other is None), name
         if one is not None:
-            torch.testing.assert_close(one, other, rtol=0, atol=1e-6, msg=name)
+            largest = max(1.0, float(other.abs().max()))
+            torch.testing.assert_close(one, other, rtol=0, atol=1e-6 * largest, msg=name)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -47,7 +47,7 @@ def random_lm(architecture: str) -> LoadedModel:
     return LoadedModel(architecture, make_model(config, architecture).eval(), TOKENIZER)
 
 
-@pytest.mark.parametrize("architecture", ["lm2", "rmt", "llama-window", "llama-full"])
+@pytest.mark.parametrize("architecture", ["lm2", "rmt", "armt", "llama-window", "llama-full"])
 def test_a_sentence_left_out_is_a_story_told_without_it(architecture):
     lm = random_lm(architecture)
     for question, (given, p) in zip(

@@ -9,6 +9,7 @@ from app.loaders import causal
 from app.panels.causal_map_pair import PairChoice
 from app.panels.reproduce import draw_reproduce, of_answers, of_pairs
 from app.state import URL
+from app.widgets.measured import fold_numbers
 from app.widgets.pickers import draw
 from app.widgets.waiting import wait_for
 from lm2viz.causal.pairs import DIRECTIONS
@@ -152,8 +153,7 @@ def _draw_effect(result: Result, n: int) -> None:
 
 def _draw_summary(result: Result) -> None:
     """Every number with its control, and the table to download."""
-    with st.expander("Every number with its control"):
-        st.text(result.summary())
+    fold_numbers(result)
     st.download_button(
         "Download table",
         lambda: result.table().to_csv(index=False).encode(),

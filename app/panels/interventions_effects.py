@@ -11,6 +11,7 @@ from app.panels.python_code import of_story, story_effect_code
 from app.panels.reproduce import draw_reproduce, of_effect
 from app.state import QUESTION, URL
 from app.widgets.measure_button import measure_button
+from app.widgets.measured import draw_finding, wait_for_finding
 from app.widgets.pickers import as_text, draw
 from app.widgets.shown_story import ShownStory
 from app.widgets.verdict import draw_verdict
@@ -128,20 +129,14 @@ def draw_sample_effect(place: DeltaGenerator, model: str, edits: str, effect_sam
     measured = (model, edits, effect_sample.source, effect_sample.seed, effect_sample.n)
     if not measure_button(*measured, key="effect_button", hint=HINT):
         return
-    try:
-        message = f"Reading {effect_sample.n} stories of {effect_sample.source} several times"
-        result = wait_for(message, interventions.load_effect, model, edits, effect_sample)
-    except UserError as error:
-        st.error(as_text(error))
+    message = f"Reading {effect_sample.n} stories of {effect_sample.source} several times"
+    result = wait_for_finding(place, message, interventions.load_effect, model, edits, effect_sample)
+    if result is None:
         return
-    draw_verdict(place, result.verdict)
-    draw(
-        result.figure(),
+    draw_finding(
+        result,
         key="effect",
-        alt=result.summary(),
         caption="The effect is real where blue (the interventions) is away from 0 and from both placebos "
         "(ochre). Lines are 95 % intervals over stories.",
     )
-    with st.expander("Every number with its placebos"):
-        st.text(result.summary())
     draw_reproduce(of_effect(model, effect_sample, edits))

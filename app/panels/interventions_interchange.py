@@ -8,10 +8,8 @@ from app.panels.interventions_effects import pick_effect_sample
 from app.panels.reproduce import draw_reproduce, of_interchange
 from app.state import URL
 from app.widgets.measure_button import measure_button
-from app.widgets.pickers import as_text, draw, pick_model, refuse_beside_llama
-from app.widgets.verdict import draw_verdict
-from app.widgets.waiting import wait_for
-from lm2core.errors import UserError
+from app.widgets.measured import draw_finding, wait_for_finding
+from app.widgets.pickers import pick_model, refuse_beside_llama
 from lm2viz.causal.interchange_pairs import N_DONORS
 
 FACT, SLOTS, DONORS = "interchange_fact", "interchange_slots", "interchange_donors"
@@ -51,20 +49,16 @@ def draw_interchange(place: DeltaGenerator) -> None:
     measured = (model, sample, fact, tuple(sorted(slots)), int(n_donors))
     if not measure_button(*measured, key="interchange_button", hint=HINT):
         return
-    try:
-        result = wait_for("Putting slots of other stories in", interchange.load_interchange, *measured)
-    except UserError as error:
-        st.error(as_text(error))
+    result = wait_for_finding(
+        place, "Putting slots of other stories in", interchange.load_interchange, *measured
+    )
+    if result is None:
         return
-    draw_verdict(place, result.verdict)
-    draw(
-        result.figure(),
+    draw_finding(
+        result,
         key="interchange",
-        alt=result.summary(),
         caption="Interchange: share of answers about the fact that become what they must. Isolation: share "
         "of the answers about everything else that stay. Product: both at once. Follow: things that must go "
         "with the fact. Blue: these slots; ochre: controls. Lines are 95 % intervals over stories.",
     )
-    with st.expander("Every number"):
-        st.text(result.summary())
     draw_reproduce(of_interchange(model, sample, fact, result.slots if slots else (), int(n_donors)))

@@ -6,10 +6,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app.loaders import probes
 from app.panels.reproduce import draw_reproduce, of_use
 from app.widgets.measure_button import measure_button
-from app.widgets.pickers import as_text, draw
-from app.widgets.verdict import draw_verdict
-from app.widgets.waiting import wait_for
-from lm2core.errors import UserError
+from app.widgets.measured import draw_finding, wait_for_finding
 from lm2viz.causal.slot_use import BOTH, NEITHER, SlotUse
 from lm2viz.sample.story_sample import StorySample
 
@@ -25,16 +22,12 @@ def draw_use(place: DeltaGenerator, model: str, sample: StorySample, facts: tupl
     st.subheader("Decoded, and used?")
     if not measure_button("use", model, sample.source, len(sample.stories), key="use_button", hint=HINT):
         return
-    try:
-        result = wait_for("Editing every slot", probes.load_use, model, sample, facts)
-    except UserError as error:
-        st.error(as_text(error))
+    result = wait_for_finding(place, "Editing every slot", probes.load_use, model, sample, facts)
+    if result is None:
         return
-    draw_verdict(place, result.verdict)
-    draw(
-        result.figure(),
+    draw_finding(
+        result,
         key="use",
-        alt=result.summary(),
         caption="Blue: a probe decodes the fact from this slot, and the answer goes with the slot when it is "
         "put into another story. Yellow: decoded, but the answers do not go with it. Point at a cell for its "
         "numbers. Corrected for the number of cells (Benjamini-Hochberg).",

@@ -68,7 +68,7 @@ def test_the_effect_is_measured_and_drawn(page, app_url):
     page.get_by_role("button", name="Measure").click()
     expect(page.locator(".st-key-effect .nsewdrag").first).to_be_visible()
     expect(page.get_by_text("Erasing slot 13 lowers the share of right answers").first).to_be_visible()
-    page.get_by_text("Every number with its placebos").click()
+    page.get_by_text("Every number with its control").click()
     expect(
         page.get_by_text("Effect of zero in babi-qa1-3: 25 stories, 95 % intervals over stories")
     ).to_be_visible()

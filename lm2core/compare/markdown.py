@@ -30,6 +30,7 @@ HOW_TO_READ = (
 NAMES = {
     "lm2": "LM2",
     "rmt": "RMT",
+    "armt": "ARMT",
     "llama-window": "Llama, same window",
     "llama-full": "Llama, whole text",
 }

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lm2core.baselines.architectures import ARCHITECTURES
-from lm2core.compare.plan import GROUPS, PRESETS, Run, check_groups, get_preset, make_plan
+from lm2core.compare.plan import GROUPS, ONE_RECIPE, PRESETS, Run, check_groups, get_preset, make_plan
 from lm2core.compare.results import read_results
 from lm2core.compare.table import rates
 from lm2core.training.batches import StorySource
@@ -24,9 +24,9 @@ def test_the_race_comes_first_all_architectures_of_one_seed_before_the_next():
     assert names[:4] == [f"rate-{rate}-lm2-seed3" for rate in ("0.0005", "0.001", "0.003", "0.01")]
     assert names[4 * n : 5 * n] == [f"race-{name}-seed0" for name in ARCHITECTURES]
     assert names[5 * n : 6 * n] == [f"race-{name}-seed1" for name in ARCHITECTURES]
-    assert names[7 * n : 8 * n] == [f"{name}-seed0" for name in ARCHITECTURES]
-    assert len(names) == len(set(names)) == 4 * n + 3 * n + 3 * n + 9 + 6 + 9
-    assert [name.split("-seed")[0] for name in names[10 * n : 10 * n + 3]] == [
+    assert names[7 * n : 7 * n + 4] == [f"{name}-seed0" for name in ONE_RECIPE]
+    assert len(names) == len(set(names)) == 4 * n + 3 * n + 12 + 9 + 6 + 9
+    assert [name.split("-seed")[0] for name in names[7 * n + 12 : 7 * n + 15]] == [
         "text-lm2",
         "text-llama-full",
         "text-llama-window",
@@ -103,7 +103,7 @@ def test_every_model_of_a_seed_is_trained_on_the_same_stories(tmp_path, monkeypa
     def same(a, b) -> bool:
         return len(a) == len(b) == 9 and all(map(torch.equal, a, b))
 
-    assert all(same(seen["lm2-seed0"], seen[f"{name}-seed0"]) for name in ARCHITECTURES)
+    assert all(same(seen["lm2-seed0"], seen[f"{name}-seed0"]) for name in ONE_RECIPE)
     assert not same(seen["lm2-seed0"], seen["lm2-seed1"])
 
 

@@ -1,4 +1,4 @@
-"""``lm2 compare``: train LM2, RMT and plain Llamas, each at its own learning rate, and write a table."""
+"""``lm2 compare``: train LM2, RMT, ARMT and plain Llamas, each at its own rate, and write a table."""
 
 from pathlib import Path
 from typing import Annotated
